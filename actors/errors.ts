@@ -1,0 +1,298 @@
+/**
+ * Every failure the library can hand to a caller, one class each. Test `code`, not `instanceof`: two
+ * copies of the package, or another realm, have their own classes but the same codes.
+ */
+import type { ScopeIdentity } from "./protocol.ts";
+
+/** The constant that names a failure. */
+export type ErrorCode =
+  | "CONCURRENT_MODIFICATION"
+  | "SCOPE_MUTATION_TIMEOUT"
+  | "REENTRANT_MUTATION"
+  | "MAILBOX_FULL"
+  | "SCOPE_STOPPED"
+  | "STATE_TYPE"
+  | "STATE_NOT_SERIALIZABLE"
+  | "STATE_INVALID"
+  | "STATE_TOO_LARGE"
+  | "COMMIT_UNKNOWN"
+  | "STORE_CONTRACT"
+  | "STATE_SEALED"
+  | "CORRUPT_STATE"
+  | "STORE_CLOSED"
+  | "STORE_UNAVAILABLE"
+  | "RUN_LEASED"
+  | "BINDING_MISMATCH";
+
+/** What every error of the library has. */
+export interface HoldfastErrorOptions {
+  readonly scope?: ScopeIdentity | undefined;
+  readonly cause?: unknown;
+}
+
+/** Base of all errors; a fresh object per throw. */
+export class HoldfastError extends Error {
+  readonly code: ErrorCode;
+  readonly scope?: ScopeIdentity;
+
+  constructor(code: ErrorCode, message: string, options: HoldfastErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    if (options.scope !== undefined) this.scope = options.scope;
+  }
+}
+
+/** True for an error of this library, whichever copy of it made the error. */
+export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return code === undefined ? typeof error.code === "string" : error.code === code;
+}
+
+/** Names a scope in a message. */
+export function scopeLabel(scope: ScopeIdentity | undefined): string {
+  return scope === undefined ? "scope" : `scope ${scope.type}/${scope.id}`;
+}
+
+/** All attempts of a save met a newer version. Nothing was changed; submit again or give up. */
+export class ConcurrentModificationError extends HoldfastError {
+  readonly attempts: number;
+  readonly expectedVersion: number;
+  readonly actualVersion: number;
+
+  constructor(
+    fields: { attempts: number; expectedVersion: number; actualVersion: number },
+    options?: HoldfastErrorOptions,
+  ) {
+    super(
+      "CONCURRENT_MODIFICATION",
+      `${scopeLabel(options?.scope)} was changed by another writer in each of ` +
+        `${fields.attempts} attempts (expected version ${fields.expectedVersion}, ` +
+        `found ${fields.actualVersion}); nothing was saved`,
+      options,
+    );
+    this.attempts = fields.attempts;
+    this.expectedVersion = fields.expectedVersion;
+    this.actualVersion = fields.actualVersion;
+  }
+}
+
+/** The mutation was not done in time; it has no effect and will not run later. */
+export class ScopeMutationTimeoutError extends HoldfastError {
+  readonly timeoutMs: number;
+  readonly phase: "queued" | "running";
+
+  constructor(
+    fields: { timeoutMs: number; phase: "queued" | "running" },
+    options?: HoldfastErrorOptions,
+  ) {
+    super(
+      "SCOPE_MUTATION_TIMEOUT",
+      `mutation of ${scopeLabel(options?.scope)} was still ${fields.phase} after ` +
+        `${fields.timeoutMs} ms (queue wait plus run); it has no effect`,
+      options,
+    );
+    this.timeoutMs = fields.timeoutMs;
+    this.phase = fields.phase;
+  }
+}
+
+/** A mutator waited for the scope it is itself holding. */
+export class ReentrantMutationError extends HoldfastError {
+  /** The scopes held, outermost first, ending with the one asked for again; `type/id` each. */
+  readonly chain: readonly string[];
+
+  constructor(chain: readonly string[], options?: HoldfastErrorOptions) {
+    super(
+      "REENTRANT_MUTATION",
+      `${scopeLabel(options?.scope)} was mutated from inside its own mutator ` +
+        `(${chain.join(" → ")}); return the change from the mutator instead`,
+      options,
+    );
+    this.chain = chain;
+  }
+}
+
+/** Too many mutations are waiting. */
+export class MailboxFullError extends HoldfastError {
+  readonly limit: number;
+
+  constructor(limit: number, options?: HoldfastErrorOptions) {
+    super(
+      "MAILBOX_FULL",
+      `${scopeLabel(options?.scope)} already has ${limit} mutations waiting; ` +
+        "slow the caller down or raise mailboxLimit",
+      options,
+    );
+    this.limit = limit;
+  }
+}
+
+/** The scope was stopped before the mutation could commit. */
+export class ScopeStoppedError extends HoldfastError {
+  constructor(options?: HoldfastErrorOptions) {
+    super("SCOPE_STOPPED", `${scopeLabel(options?.scope)} is stopped; open it again`, options);
+  }
+}
+
+/** The operation does not fit the type of what it meets; nothing was changed. */
+export class StateTypeError extends HoldfastError {
+  readonly path: string;
+  readonly expected: string;
+  readonly received: string;
+
+  constructor(
+    fields: { path: string; expected: string; received: string },
+    options?: HoldfastErrorOptions,
+  ) {
+    super(
+      "STATE_TYPE",
+      `${scopeLabel(options?.scope)}: expected ${fields.expected} at "${fields.path}", ` +
+        `received ${fields.received}`,
+      options,
+    );
+    this.path = fields.path;
+    this.expected = fields.expected;
+    this.received = fields.received;
+  }
+}
+
+/** A value cannot be stored and read back equal; nothing was changed. */
+export class StateSerializationError extends HoldfastError {
+  readonly path: string;
+
+  constructor(fields: { path: string; reason: string }, options?: HoldfastErrorOptions) {
+    super(
+      "STATE_NOT_SERIALIZABLE",
+      `${scopeLabel(options?.scope)}: ${fields.reason} at "${fields.path}" cannot be stored`,
+      options,
+    );
+    this.path = fields.path;
+  }
+}
+
+/** One complaint of a schema. */
+export interface ValidationIssue {
+  readonly message: string;
+  readonly path?: readonly PropertyKey[];
+}
+
+/** The result would not fit the schema; nothing was changed. */
+export class StateValidationError extends HoldfastError {
+  readonly issues: readonly ValidationIssue[];
+
+  constructor(issues: readonly ValidationIssue[], options?: HoldfastErrorOptions) {
+    const first = issues[0];
+    const where = first?.path === undefined ? "" : ` at "${first.path.map(String).join(".")}"`;
+    super(
+      "STATE_INVALID",
+      `${scopeLabel(options?.scope)}: state does not fit its schema${where}: ` +
+        `${first?.message ?? "no reason given"}`,
+      options,
+    );
+    this.issues = issues;
+  }
+}
+
+/** The state would pass `hardLimitBytes`; nothing was changed. */
+export class StateTooLargeError extends HoldfastError {
+  readonly sizeBytes: number;
+  readonly limitBytes: number;
+
+  constructor(fields: { sizeBytes: number; limitBytes: number }, options?: HoldfastErrorOptions) {
+    super(
+      "STATE_TOO_LARGE",
+      `${scopeLabel(options?.scope)} would be ${fields.sizeBytes} bytes, ` +
+        `over its limit of ${fields.limitBytes}`,
+      options,
+    );
+    this.sizeBytes = fields.sizeBytes;
+    this.limitBytes = fields.limitBytes;
+  }
+}
+
+/** The save was sent and its outcome is not known; the scope reads the store before it goes on. */
+export class CommitUnknownError extends HoldfastError {
+  constructor(options?: HoldfastErrorOptions) {
+    super(
+      "COMMIT_UNKNOWN",
+      `${scopeLabel(options?.scope)}: the save was sent but its outcome is unknown; ` +
+        "read the state before repeating the change",
+      options,
+    );
+  }
+}
+
+/** A store or bridge broke its contract. */
+export class StoreContractError extends HoldfastError {
+  readonly expected: unknown;
+  readonly received: unknown;
+
+  constructor(fields: { expected: unknown; received: unknown }, options?: HoldfastErrorOptions) {
+    super(
+      "STORE_CONTRACT",
+      `${scopeLabel(options?.scope)}: the store should have answered ` +
+        `${String(fields.expected)} and answered ${String(fields.received)}`,
+      options,
+    );
+    this.expected = fields.expected;
+    this.received = fields.received;
+  }
+}
+
+/** A turn's state was used after the turn had ended. */
+export class StateSealedError extends HoldfastError {
+  constructor(options?: HoldfastErrorOptions) {
+    super("STATE_SEALED", "this state belongs to a turn that has ended; open a new turn", options);
+  }
+}
+
+/** Stored bytes cannot be read; they are kept where they are, or where `location` says. */
+export class CorruptStateError extends HoldfastError {
+  readonly location: string;
+
+  constructor(fields: { location: string; reason: string }, options?: HoldfastErrorOptions) {
+    super(
+      "CORRUPT_STATE",
+      `${scopeLabel(options?.scope)}: stored data at ${fields.location} is damaged ` +
+        `(${fields.reason}); it was not overwritten`,
+      options,
+    );
+    this.location = fields.location;
+  }
+}
+
+/** The store is closed. */
+export class StoreClosedError extends HoldfastError {
+  constructor(store: string, options?: HoldfastErrorOptions) {
+    super("STORE_CLOSED", `the ${store} store is closed`, options);
+  }
+}
+
+/** The store cannot be used: what failed and what to do is in the message and in `cause`. */
+export class StoreUnavailableError extends HoldfastError {
+  constructor(message: string, options?: HoldfastErrorOptions) {
+    super("STORE_UNAVAILABLE", message, options);
+  }
+}
+
+/** Another owner is running this sequencer run. */
+export class RunLeasedError extends HoldfastError {
+  readonly holder: string;
+
+  constructor(fields: { runId: string; holder: string }, options?: HoldfastErrorOptions) {
+    super(
+      "RUN_LEASED",
+      `run "${fields.runId}" is being executed by ${fields.holder}; try again when it is done`,
+      options,
+    );
+    this.holder = fields.holder;
+  }
+}
+
+/** The session belongs to another user or organisation. */
+export class BindingMismatchError extends HoldfastError {
+  constructor(message: string, options?: HoldfastErrorOptions) {
+    super("BINDING_MISMATCH", message, options);
+  }
+}

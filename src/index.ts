@@ -1,0 +1,2 @@
+export type * from "../actors/protocol.ts";
+export * from "../actors/errors.ts";

@@ -1,0 +1,93 @@
+/**
+ * What a store is. A store keeps one record per key and decides by version; it knows nothing of scopes,
+ * mailboxes or schemas. Implementors: run the suite of `holdfast/testing` on yours.
+ *
+ * Contract
+ *  T1  A write takes effect exactly when the stored version equals `expectedVersion` (absent = 0, a
+ *      deleted key keeps the version of its tombstone). Otherwise the answer is a conflict that carries
+ *      what is there. A conflict is never thrown.
+ *  T2  `commit` answers only after the write survives what the store promises (`supports.durable`).
+ *  T3  Versions of a key never go back, also through delete, expiry and re-create.
+ *  T4  Each write of a batch stands alone, unless `atomic`: then all take effect or none.
+ *  T5  A read returns plain data equal to what was written and shares nothing with it.
+ *  T6  A throw from `commit` means nothing of the batch took effect, unless it is a
+ *      `CommitUnknownError`.
+ */
+import type { Json, Patch } from "../../actors/protocol.ts";
+
+/** What a store can do; the suite and the runtime read this instead of guessing. */
+export interface StoreSupports {
+  /** Data outlives the process. */
+  readonly durable: boolean;
+  /** `commit(…, { atomic: true })` works. */
+  readonly transactions: boolean;
+  /** `ttlMs` is kept. */
+  readonly ttl: boolean;
+  /** `watch` reports commits of other processes. */
+  readonly watch: boolean;
+  /** `list` works. */
+  readonly list: boolean;
+  /** `exclusive` works across processes. */
+  readonly exclusive: boolean;
+}
+
+/** What is stored under a key. `state: undefined` is a tombstone: deleted or expired. */
+export interface StoredRecord {
+  readonly version: number;
+  readonly state: Json | undefined;
+}
+
+/** One write. Objects are read lazily: a store that appends `patches` never touches `state`. */
+export interface ScopeWrite {
+  readonly key: string;
+  /** The version the store must hold; 0 = must not exist. */
+  readonly expectedVersion: number;
+  /** The version after the write; greater than `expectedVersion`. */
+  readonly version: number;
+  /** The whole new state; `undefined` deletes and leaves a tombstone of `version`. */
+  readonly state: Json | undefined;
+  /** The change from `expectedVersion` to `version`, with values as JSON; absent: use `state`. */
+  readonly patches?: readonly Patch[];
+  /** Milliseconds until the record expires, counted from this write; absent: never. */
+  readonly ttlMs?: number;
+}
+
+/** Answer to one write. */
+export type WriteResult =
+  | { readonly ok: true; readonly version: number }
+  | { readonly ok: false; readonly current: StoredRecord | undefined };
+
+/** Which keys `list` gives, in ascending order of their UTF-16 code units. */
+export interface ListQuery {
+  /** Only keys that start with this text; every character is ordinary. */
+  readonly prefix?: string;
+  /** Only keys after this one. */
+  readonly after?: string;
+  /** At most so many; default no limit. */
+  readonly limit?: number;
+}
+
+/** A place where records live. */
+export interface StateStore {
+  readonly name: string;
+  readonly supports: StoreSupports;
+  /** Reads many keys; the answer has the same order. A tombstone is a record without state. */
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]>;
+  /** Writes many records, each its own compare-and-set unless `atomic`. */
+  commit(
+    writes: readonly ScopeWrite[],
+    options?: { readonly atomic?: boolean },
+  ): Promise<WriteResult[]>;
+  /** Keys of living records (no tombstones). */
+  list(query?: ListQuery): AsyncIterable<string>;
+  /** Calls `listener` for commits that other processes made; resolves to the way to stop. */
+  watch?(listener: (key: string, version: number) => void): Promise<() => Promise<void>>;
+  /**
+   * Runs `turn` while no other owner can commit `key`; waits for its place at most `ttlMs`, and after
+   * `ttlMs` of running the place is free for others (a commit of a stale owner is then a conflict).
+   * Commits of `key` made through this store object inside `turn` pass.
+   */
+  exclusive?<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T>;
+  /** Waits for running work and releases everything. Later calls reject with `STORE_CLOSED`. */
+  close(): Promise<void>;
+}
