@@ -1,6 +1,6 @@
 /**
- * Every failure the library can hand to a caller, one class each. Test `code`, not `instanceof`: two
- * copies of the package, or another realm, have their own classes but the same codes.
+ * Every failure the library can hand to a caller, one class each. Test `code`, not `instanceof`:
+ * two copies of the package, or another realm, have their own classes but the same codes.
  */
 import type { ScopeIdentity } from "./protocol.ts";
 
@@ -187,7 +187,7 @@ export class StateValidationError extends HoldfastError {
     super(
       "STATE_INVALID",
       `${scopeLabel(options?.scope)}: state does not fit its schema${where}: ` +
-        `${first?.message ?? "no reason given"}`,
+        (first?.message ?? "no reason given"),
       options,
     );
     this.issues = issues;

@@ -1,11 +1,11 @@
 /**
- * What a store is. A store keeps one record per key and decides by version; it knows nothing of scopes,
- * mailboxes or schemas. Implementors: run the suite of `holdfast/testing` on yours.
+ * What a store is. A store keeps one record per key and decides by version; it knows nothing of
+ * scopes, mailboxes or schemas. Implementors: run the suite of `holdfast/testing` on yours.
  *
  * Contract
  *  T1  A write takes effect exactly when the stored version equals `expectedVersion` (absent = 0, a
- *      deleted key keeps the version of its tombstone). Otherwise the answer is a conflict that carries
- *      what is there. A conflict is never thrown.
+ *      deleted key keeps the version of its tombstone). Otherwise the answer is a conflict that
+ *      carries what is there. A conflict is never thrown.
  *  T2  `commit` answers only after the write survives what the store promises (`supports.durable`).
  *  T3  Versions of a key never go back, also through delete, expiry and re-create.
  *  T4  Each write of a batch stands alone, unless `atomic`: then all take effect or none.
@@ -83,8 +83,8 @@ export interface StateStore {
   /** Calls `listener` for commits that other processes made; resolves to the way to stop. */
   watch?(listener: (key: string, version: number) => void): Promise<() => Promise<void>>;
   /**
-   * Runs `turn` while no other owner can commit `key`; waits for its place at most `ttlMs`, and after
-   * `ttlMs` of running the place is free for others (a commit of a stale owner is then a conflict).
+   * Runs `turn` while no other owner can commit `key`; waits for its place at most `ttlMs`, and
+   * after `ttlMs` of running the place is free for others (a commit of a stale owner is then a conflict).
    * Commits of `key` made through this store object inside `turn` pass.
    */
   exclusive?<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T>;
