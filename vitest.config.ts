@@ -1,7 +1,23 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { closingLine } from "./test/support/closing-line.ts";
+import { readDoors, rootUrl } from "./test/support/doors.ts";
 
 const config: ViteUserConfig = defineConfig({
-  test: { dir: "test", include: ["**/*.test.ts"] },
+  resolve: {
+    // Tests import the doors by their public names and get the sources, so no build is needed.
+    alias: readDoors().map(({ specifier, source }) => ({
+      find: new RegExp(`^${specifier}$`),
+      replacement: fileURLToPath(new URL(source, rootUrl)),
+    })),
+  },
+  test: {
+    dir: "test",
+    include: ["**/*.test.ts"],
+    pool: "forks",
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    reporters: ["default", closingLine],
+  },
 });
-// oxlint-disable-next-line import/no-default-export -- vitest reads the default export
 export default config;
