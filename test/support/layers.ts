@@ -1,0 +1,149 @@
+/** The layers of the house, lowest first, and the rules an import must keep. */
+import { importsOf, type ImportEdge, type SourceFile } from "./source-text.ts";
+
+/** One layer. Layers of equal rank stand side by side and do not import each other. */
+interface Layer {
+  readonly name: string;
+  readonly rank: number;
+  /** A path belongs here when it equals a prefix, extends it by `.ts`, or lies under it. */
+  readonly prefixes: readonly string[];
+}
+
+/** The first layer that fits is the layer of a file, so special files stand before their folder. */
+const layers: readonly Layer[] = [
+  { name: "engine", rank: 9, prefixes: ["src/engine"] },
+  { name: "doors", rank: 8, prefixes: ["actors/index"] },
+  { name: "words", rank: 0, prefixes: ["actors/protocol", "actors/errors"] },
+  {
+    name: "pure kernel",
+    rank: 1,
+    prefixes: [
+      "actors/kind",
+      "actors/equal",
+      "actors/values",
+      "actors/patches",
+      "actors/clock",
+      "actors/mutation",
+      "actors/recipe",
+      "actors/apply",
+      "actors/working",
+      "actors/turn",
+      "actors/deadline",
+      "actors/mailbox",
+    ],
+  },
+  { name: "kernel", rank: 2, prefixes: ["actors"] },
+  { name: "operations", rank: 2, prefixes: ["src/ops"] },
+  { name: "stores", rank: 3, prefixes: ["src/stores"] },
+  { name: "runtime", rank: 4, prefixes: ["src/runtime"] },
+  { name: "dialects", rank: 5, prefixes: ["src/dialects"] },
+  { name: "edges", rank: 6, prefixes: ["src/inspect", "src/http", "src/testing"] },
+];
+
+/** Where a package may be imported; a package that is not listed may be imported anywhere. */
+const packageHomes: ReadonlyMap<string, string> = new Map([
+  ["xstate", "actors/"],
+  ["immer", "actors/"],
+  ["fast-deep-equal", "actors/"],
+  ["ioredis", "src/stores/redis"],
+  ["pg", "src/stores/postgres"],
+  ["libsql", "src/stores/sqlite"],
+]);
+
+/** The layer of a shipped file, or undefined when the table does not know its folder. */
+function layerOf(path: string): Layer | undefined {
+  const known = layers.find(({ prefixes }) => prefixes.some((prefix) => fits(path, prefix)));
+  if (known !== undefined) return known;
+  return /^src\/[^/]+\.ts$/.test(path) ? { name: "doors", rank: 8, prefixes: [] } : undefined;
+}
+
+/**
+ * Imports go to the same layer or down. The engine stands outside as a user does: it imports `doors`,
+ * the source files behind the package's exports, and nothing else.
+ */
+export function layerViolations(
+  files: readonly SourceFile[],
+  doors: readonly string[] = [],
+): string[] {
+  return files.flatMap((file) => {
+    if (layerOf(file.path) === undefined) return [`${file.path}: in no layer of layers.ts`];
+    return importsOf(file).flatMap((edge) => {
+      const reason = refusal(file.path, edge, doors);
+      return reason === undefined ? [] : [`${file.path}:${edge.line}: ${reason}`];
+    });
+  });
+}
+
+/** Groups of files that import each other, each written as a walk that ends where it began. */
+export function cycles(files: readonly SourceFile[]): string[] {
+  const graph = graphOf(files);
+  const finished = new Set<string>();
+  const found: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    const seenAt = trail.indexOf(path);
+    if (seenAt >= 0) found.push([...trail.slice(seenAt), path].join(" → "));
+    if (seenAt >= 0 || finished.has(path)) return;
+    for (const next of graph.get(path) ?? []) visit(next, [...trail, path]);
+    finished.add(path);
+  };
+  for (const path of graph.keys()) visit(path, []);
+  return found;
+}
+
+/** Files no entry leads to. */
+export function unreachable(files: readonly SourceFile[], entries: readonly string[]): string[] {
+  const graph = graphOf(files);
+  const reached = new Set<string>();
+  const pending = [...entries];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    if (reached.has(path)) continue;
+    reached.add(path);
+    pending.push(...(graph.get(path) ?? []));
+  }
+  return [...graph.keys()].filter((path) => !reached.has(path));
+}
+
+function refusal(path: string, edge: ImportEdge, doors: readonly string[]): string | undefined {
+  if (edge.target === undefined) return packageRefusal(path, packageOf(edge.specifier));
+  if (path.startsWith("actors/") && !edge.target.startsWith("actors/")) {
+    return `the kernel imports nothing of ours, but takes ${edge.target}`;
+  }
+  const from = layerOf(path);
+  const to = layerOf(edge.target);
+  if (from === undefined || to === undefined) return `${edge.target} is in no layer of layers.ts`;
+  if (to.name === from.name) return undefined;
+  if (from.name === "engine") {
+    const isDoor = to.name === "doors" || doors.includes(edge.target);
+    return isDoor ? undefined : `the engine imports doors only, but takes ${edge.target}`;
+  }
+  if (to.rank < from.rank) return undefined;
+  const way = to.rank > from.rank ? "up" : "sideways";
+  return `${from.name} imports ${way}, from ${to.name}: ${edge.target}`;
+}
+
+function packageRefusal(path: string, name: string): string | undefined {
+  const home = packageHomes.get(name);
+  const atHome = home === undefined || path.startsWith(home);
+  return atHome ? undefined : `${name} is imported only under ${home}`;
+}
+
+function graphOf(files: readonly SourceFile[]): ReadonlyMap<string, readonly string[]> {
+  const known = new Set(files.map(({ path }) => path));
+  return new Map(
+    files.map((file) => [
+      file.path,
+      importsOf(file).flatMap(({ target }) =>
+        target !== undefined && known.has(target) ? [target] : [],
+      ),
+    ]),
+  );
+}
+
+function fits(path: string, prefix: string): boolean {
+  return path === `${prefix}.ts` || path.startsWith(`${prefix}/`);
+}
+
+function packageOf(specifier: string): string {
+  const parts = specifier.split("/");
+  return parts.slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+}

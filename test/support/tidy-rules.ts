@@ -1,0 +1,79 @@
+/** Rules about the text of files. Each takes files and gives one line per violation. */
+import { lineAt, maskLiterals, type SourceFile } from "./source-text.ts";
+
+/** Lines a shipped file may have. */
+const maxLines = 300;
+/** Columns a line of a shipped file may have. */
+const maxColumns = 100;
+
+/** Files that are longer than `maxLines`. */
+export function tooLong(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, text }) => {
+    const count = text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
+    return count > maxLines ? [`${path}: ${count} lines, at most ${maxLines}`] : [];
+  });
+}
+
+/** Lines that are wider than `maxColumns`. */
+export function tooWide(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, text }) =>
+    text.split("\n").flatMap((line, index) => {
+      const wide = line.length > maxColumns;
+      return wide ? [`${path}:${index + 1}: ${line.length} columns, at most ${maxColumns}`] : [];
+    }),
+  );
+}
+
+/** The type `any`. The linter finds it too; this holds also where the linter was told to be silent. */
+export function anyTypes(files: readonly SourceFile[]): string[] {
+  return inCode(files, /(?:[:|&<,]|\bas|=>)\s*any\b(?=\s*(?:[;,)>\]|&}=[]|$))/gm, "no any");
+}
+
+/** `value!` and `field!: T`. The formatter guarantees that no other `!` follows a value directly. */
+export function nonNullAssertions(files: readonly SourceFile[]): string[] {
+  return inCode(files, /[\w)\]"'`]!(?!=)/g, "no non-null assertion");
+}
+
+/** Comments that silence the compiler. */
+export function compilerSilencers(files: readonly SourceFile[]): string[] {
+  return inText(files, /@ts-(?:ignore|nocheck|expect-error)/g, "no comment that silences tsc");
+}
+
+/** Comments that silence the linter or the formatter. */
+export function linterSilencers(files: readonly SourceFile[]): string[] {
+  return inText(
+    files,
+    /(?:(?:ox|es)lint-disable|oxfmt-ignore|prettier-ignore)/g,
+    "no lint-disable",
+  );
+}
+
+/** Tests that keep the others from running. */
+export function focusedTests(files: readonly SourceFile[]): string[] {
+  return inCode(files, /\b(?:it|test|describe|suite|bench)(?:\.\w+)*\.only\b/g, "no focused test");
+}
+
+/** Paths that exist on one machine only. */
+export function machinePaths(files: readonly SourceFile[]): string[] {
+  return inText(
+    files,
+    /(?<![\w.:/-])\/(?:home|Users|root|work)\/\w|\b[A-Z]:\\Users\b/g,
+    "no machine path",
+  );
+}
+
+/** Work that was left for later. */
+export function leftovers(files: readonly SourceFile[]): string[] {
+  return inText(files, /\b(?:TODO|FIXME|XXX)\b/g, "no leftover mark");
+}
+
+function inCode(files: readonly SourceFile[], pattern: RegExp, rule: string): string[] {
+  const masked = files.map(({ path, text }) => ({ path, text: maskLiterals(text) }));
+  return inText(masked, pattern, rule);
+}
+
+function inText(files: readonly SourceFile[], pattern: RegExp, rule: string): string[] {
+  return files.flatMap(({ path, text }) =>
+    [...text.matchAll(pattern)].map((match) => `${path}:${lineAt(text, match.index)}: ${rule}`),
+  );
+}

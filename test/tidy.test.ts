@@ -1,0 +1,250 @@
+/** The rules of the house that no tool checks, each with a planted violation it must catch. */
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { readDoors, rootUrl } from "./support/doors.ts";
+import { cycles, layerViolations, unreachable } from "./support/layers.ts";
+import { readFiles } from "./support/repository.ts";
+import { importsOf, maskLiterals, type SourceFile } from "./support/source-text.ts";
+import {
+  anyTypes,
+  compilerSilencers,
+  focusedTests,
+  leftovers,
+  linterSilencers,
+  machinePaths,
+  nonNullAssertions,
+  tooLong,
+  tooWide,
+} from "./support/tidy-rules.ts";
+
+const shipped = readFiles(["actors", "src"], [".ts"]);
+const tests = readFiles(["test"], [".ts"]);
+const everything = [
+  ...shipped,
+  ...tests,
+  ...readFiles(
+    ["bench", "docs", ".ci", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"],
+    [".ts", ".md", "/run"],
+  ),
+  ...readFiles(["package.json", "tsconfig.json", ".oxlintrc.json", "vitest.config.ts"], [""]),
+];
+const doors = readDoors().map(({ source }) => source);
+const entries = [...doors, "src/engine/main.ts"];
+
+/** A made-up file. */
+function file(path: string, ...lines: readonly string[]): SourceFile {
+  return { path, text: `${lines.join("\n")}\n` };
+}
+
+/** What the layer rules say of one import. */
+function violationOf(path: string, target: string): string[] {
+  const text = `import { a } from "${target}";`;
+  return layerViolations([file(path, text)], ["src/dialects/vcr/index.ts"]);
+}
+
+describe("the sources", () => {
+  it("are there", () => {
+    expect(shipped.map(({ path }) => path)).toContain("actors/protocol.ts");
+    expect(tests.map(({ path }) => path)).toContain("test/tidy.test.ts");
+  });
+
+  it.each([
+    ["import from the same layer or down", () => layerViolations(shipped, doors)],
+    ["import nothing in a circle", () => cycles(shipped)],
+    ["are all reachable from a door or the engine", () => unreachable(shipped, entries)],
+    ["have at most 300 lines", () => tooLong(shipped)],
+    ["have at most 100 columns", () => tooWide(shipped)],
+    ["have no any", () => anyTypes(shipped)],
+    ["have no non-null assertion", () => nonNullAssertions(shipped)],
+    ["do not silence the compiler", () => compilerSilencers(shipped)],
+    ["do not silence the linter", () => linterSilencers(shipped)],
+    ["leave nothing for later", () => leftovers(shipped)],
+  ])("%s", (_rule, check) => {
+    expect(check()).toEqual([]);
+  });
+
+  it("and tests focus on no single test", () => {
+    expect(focusedTests(tests)).toEqual([]);
+  });
+
+  it("and texts name no path of one machine", () => {
+    expect(machinePaths(everything)).toEqual([]);
+  });
+});
+
+describe("layers", () => {
+  it.each([
+    ["actors/scope.ts", "./mailbox.ts"],
+    ["actors/protocol.ts", "./errors.ts"],
+    ["actors/index.ts", "./scope.ts"],
+    ["src/ops/search/score.ts", "../../../actors/values.ts"],
+    ["src/runtime/feed.ts", "../stores/store.ts"],
+    ["src/index.ts", "./dialects/vcr/index.ts"],
+    ["src/index.ts", "../actors/index.ts"],
+    ["src/engine/main.ts", "./cards.ts"],
+    ["src/engine/main.ts", "../index.ts"],
+    ["src/engine/main.ts", "../dialects/vcr/index.ts"],
+    ["src/engine/main.ts", "node:http"],
+  ])("let %s import %s", (path, target) => {
+    expect(violationOf(path, target)).toEqual([]);
+  });
+
+  it.each([
+    ["actors/protocol.ts", "./mailbox.ts", "words imports up, from pure kernel"],
+    ["actors/mailbox.ts", "./scope.ts", "pure kernel imports up, from kernel"],
+    ["actors/scope.ts", "./index.ts", "kernel imports up, from doors"],
+    ["actors/scope.ts", "../src/ops/path.ts", "the kernel imports nothing of ours"],
+    ["actors/index.ts", "../src/index.ts", "the kernel imports nothing of ours"],
+    ["src/ops/path.ts", "../../actors/scope.ts", "operations imports sideways, from kernel"],
+    ["src/stores/file.ts", "../runtime/feed.ts", "stores imports up, from runtime"],
+    ["src/runtime/feed.ts", "../dialects/vcr/ops.ts", "runtime imports up, from dialects"],
+    ["src/dialects/vcr/ops.ts", "../../index.ts", "dialects imports up, from doors"],
+    ["src/index.ts", "./engine/cards.ts", "doors imports up, from engine"],
+    ["src/engine/main.ts", "../runtime/feed.ts", "the engine imports doors only"],
+    ["src/engine/main.ts", "../../actors/scope.ts", "the engine imports doors only"],
+    ["src/runtime/feed.ts", "../odd/thing.ts", "src/odd/thing.ts is in no layer"],
+    ["src/runtime/feed.ts", "immer", "immer is imported only under actors/"],
+  ])("do not let %s import %s", (path, target, reason) => {
+    expect(violationOf(path, target)).toEqual([expect.stringContaining(`${path}:1: ${reason}`)]);
+  });
+
+  it("have a place for every folder", () => {
+    expect(layerViolations([file("src/odd/thing.ts")])).toHaveLength(1);
+  });
+
+  it("see a circle, also through types, and only the circle", () => {
+    const files = [
+      file("src/a.ts", 'import { b } from "./b.ts";'),
+      file("src/b.ts", 'import type { C } from "./c.ts";'),
+      file("src/c.ts", 'export * from "./b.ts";'),
+    ];
+    expect(cycles(files)).toEqual(["src/b.ts → src/c.ts → src/b.ts"]);
+  });
+
+  it("see a file no entry leads to", () => {
+    const files = [
+      file("src/index.ts", 'const late = await import("./a.ts");'),
+      file("src/a.ts"),
+      file("src/b.ts", 'import "./a.ts";'),
+    ];
+    expect(unreachable(files, ["src/index.ts"])).toEqual(["src/b.ts"]);
+  });
+});
+
+describe("text rules", () => {
+  const path = "src/a.ts";
+
+  it.each([
+    ["length", tooLong, Array.from({ length: 301 }, () => "")],
+    ["width", tooWide, ["x".repeat(101)]],
+    ["any", anyTypes, ["const a: any = 1;"]],
+    ["any in a list of type arguments", anyTypes, ["let a: Map<string, any>;"]],
+    ["any as a cast", anyTypes, ["use(a as any);"]],
+    ["any in an array", anyTypes, ["function f(a: any[]): void {}"]],
+    ["non-null assertion", nonNullAssertions, ["const a = b.get(c)!;"]],
+    ["non-null access", nonNullAssertions, ["const a = list[0]!.name;"]],
+    ["definite field", nonNullAssertions, ["class A { b!: string; }"]],
+    ["ts-ignore", compilerSilencers, ["// @ts-ignore"]],
+    ["ts-expect-error", compilerSilencers, ["/* @ts-expect-error because */"]],
+    ["lint-disable", linterSilencers, ["// oxlint-disable-next-line no-shadow"]],
+    ["focus", focusedTests, ["it.only('a', () => {});"]],
+    ["focus with a modifier", focusedTests, ["describe.concurrent.only('a', () => {});"]],
+    ["machine path", machinePaths, [`const a = "${["", "home", "ann"].join("/")}/notes";`]],
+    ["leftover", leftovers, ["// TODO later"]],
+  ])("catch %s", (_name, rule, lines) => {
+    expect(rule([file(path, ...lines)])).toEqual([expect.stringMatching(/^src\/a\.ts:/)]);
+  });
+
+  it.each([
+    ["length", tooLong, Array.from({ length: 300 }, () => "")],
+    ["width", tooWide, ["→".repeat(100)]],
+    [
+      "any in prose and names",
+      anyTypes,
+      ["// as any", "Promise.any(a);", 'f("x: any");', "anyOf(a);"],
+    ],
+    ["not and unequal", nonNullAssertions, ["if (!a && b !== c) f('no!');", "/a!b/.test(d);"]],
+    ["focus in a string", focusedTests, ['const a = "it.only";']],
+    ["addresses", machinePaths, ["see https://example.org/home/page and ./work/x"]],
+  ])("leave alone: %s", (_name, rule, lines) => {
+    expect(rule([file(path, ...lines)])).toEqual([]);
+  });
+
+  it("name the line", () => {
+    expect(anyTypes([file(path, "/* two", "lines */", "let a: any;")])).toEqual([
+      `${path}:3: no any`,
+    ]);
+  });
+});
+
+describe("the reader of sources", () => {
+  it("blanks comments, strings, templates and regular expressions, and nothing else", () => {
+    const text = "a(/\"/, 'it''s', `b\n${c}`, d / e / f); // g\nreturn /[/]h/g;";
+    expect(maskLiterals(text)).toBe("a(/  , '  '' ', ` \n    `, d / e / f);     \nreturn /      ;");
+  });
+
+  it("finds every form of import and no import in text", () => {
+    const lines = [
+      'import { a } from "./a.ts";',
+      'import type {\n  B,\n} from "../b.ts";',
+      'export * from "c";',
+      'import "d";',
+      'const e = await import("@e/f/g");',
+      '// import "h"',
+      'const i = `import "j"`;',
+    ];
+    const edges = importsOf(file("src/x/y.ts", ...lines));
+    expect(edges).toEqual([
+      { specifier: "./a.ts", target: "src/x/a.ts", line: 1, typeOnly: false, dynamic: false },
+      { specifier: "../b.ts", target: "src/b.ts", line: 4, typeOnly: true, dynamic: false },
+      { specifier: "c", target: undefined, line: 5, typeOnly: false, dynamic: false },
+      { specifier: "d", target: undefined, line: 6, typeOnly: false, dynamic: false },
+      { specifier: "@e/f/g", target: undefined, line: 7, typeOnly: false, dynamic: true },
+    ]);
+  });
+});
+
+describe("the compiler", () => {
+  const made: string[] = [];
+  afterEach(() => {
+    for (const dir of made.splice(0)) rmSync(dir, { recursive: true });
+  });
+
+  /** What `tsc -b` says about a house of two files, one in each root. */
+  function compile(kernelText: string, libraryText: string): string {
+    const root = fileURLToPath(rootUrl);
+    const dir = mkdtempSync(join(tmpdir(), "holdfast-tidy-"));
+    made.push(dir);
+    for (const folder of ["actors", "src", "test"]) mkdirSync(join(dir, folder));
+    for (const path of ["tsconfig.json", "actors/tsconfig.json", "src/tsconfig.json"]) {
+      cpSync(join(root, path), join(dir, path));
+    }
+    symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
+    writeFileSync(join(dir, "package.json"), '{ "type": "module" }');
+    writeFileSync(join(dir, "actors/kernel.ts"), kernelText);
+    writeFileSync(join(dir, "src/library.ts"), libraryText);
+    writeFileSync(join(dir, "test/x.ts"), "export {};\n");
+    const compiler = join(root, "node_modules/typescript/bin/tsc");
+    try {
+      return execFileSync(process.execPath, [compiler, "-b"], { cwd: dir, encoding: "utf8" });
+    } catch (error) {
+      return String(Object(error).stdout);
+    }
+  }
+
+  it("lets src/ import actors/", () => {
+    const library = 'import { a } from "../actors/kernel.ts";\nexport const b: number = a;\n';
+    expect(compile("export const a: number = 1;\n", library)).toBe("");
+  });
+
+  it("refuses an import from actors/ into src/", () => {
+    const kernel = 'import { b } from "../src/library.ts";\nexport const a: number = b;\n';
+    const output = compile(kernel, "export const b: number = 1;\n");
+    expect(output).toContain("TS6059");
+    expect(output).toContain("TS6307");
+  });
+});
