@@ -1,0 +1,101 @@
+/** The package's face: what each door is, what it loads, and which names it gives. */
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { readDoors, readManifest, rootUrl } from "./support/doors.ts";
+import { importsOf } from "./support/source-text.ts";
+
+const errors = [
+  "BindingMismatchError",
+  "CommitUnknownError",
+  "ConcurrentModificationError",
+  "CorruptStateError",
+  "HoldfastError",
+  "MailboxFullError",
+  "ReentrantMutationError",
+  "RunLeasedError",
+  "ScopeMutationTimeoutError",
+  "ScopeStoppedError",
+  "StateSealedError",
+  "StateSerializationError",
+  "StateTooLargeError",
+  "StateTypeError",
+  "StateValidationError",
+  "StoreClosedError",
+  "StoreContractError",
+  "StoreUnavailableError",
+  "isHoldfastError",
+  "scopeLabel",
+];
+
+/** Every name a door gives at run time. A name is a promise: a new one is listed here on purpose. */
+const names: Readonly<Record<string, readonly string[]>> = {
+  holdfast: [...errors],
+  "holdfast/actors": [...errors],
+};
+
+/** What importing any door may load besides our own files and Node's. */
+const kernelPackages = ["fast-deep-equal", "immer", "xstate"];
+
+/** What single doors may load besides that; drivers are loaded when a store is made, not here. */
+const furtherPackages: Readonly<Record<string, readonly string[]>> = {};
+
+const doors = readDoors();
+
+describe.each(doors)("$specifier", ({ specifier, output, source }) => {
+  it("is built from a source file", () => {
+    expect(output).toMatch(/^\.\/dist\/(?:actors|src)\/.+\.js$/);
+    expect(existsSync(new URL(source, rootUrl)), source).toBe(true);
+  });
+
+  it("gives exactly the listed names", async () => {
+    const door: object = await import(specifier);
+    const given = Object.keys(door).toSorted();
+    const listed = names[specifier] ?? [];
+    expect({
+      missing: listed.filter((name) => !given.includes(name)),
+      extra: given.filter((name) => !listed.includes(name)),
+    }).toEqual({ missing: [], extra: [] });
+  });
+
+  it("has no default export", async () => {
+    expect(Object.keys(await import(specifier))).not.toContain("default");
+  });
+
+  it("loads no package it does not need", () => {
+    const allowed = new Set([...kernelPackages, ...(furtherPackages[specifier] ?? [])]);
+    expect(packagesLoadedBy(source).filter((name) => !allowed.has(name))).toEqual([]);
+  });
+});
+
+describe("the manifest", () => {
+  const manifest = readManifest();
+
+  it("lets tools read it", () => {
+    expect(manifest.exports["./package.json"]).toBe("./package.json");
+  });
+
+  it("has only doors that are code, and itself", () => {
+    expect(doors).toHaveLength(Object.keys(manifest.exports).length - 1);
+  });
+
+  it("has a list of names for each door and none besides", () => {
+    expect(Object.keys(names)).toEqual(doors.map(({ specifier }) => specifier));
+  });
+});
+
+/** The packages in the static import graph below a file; Node's own modules are not counted. */
+function packagesLoadedBy(entry: string): string[] {
+  const packages = new Set<string>();
+  const seen = new Set<string>();
+  const pending = [entry];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    for (const edge of importsOf({ path, text: readFileSync(new URL(path, rootUrl), "utf8") })) {
+      if (edge.typeOnly || edge.dynamic) continue;
+      if (edge.target !== undefined) pending.push(edge.target);
+      else if (!edge.specifier.startsWith("node:")) packages.add(edge.specifier);
+    }
+  }
+  return [...packages].toSorted();
+}
