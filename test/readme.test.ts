@@ -1,0 +1,193 @@
+/**
+ * The pages are true. Every `ts` or `js` block of README.md and docs/*.md compiles, and runs as a module
+ * of its own in a project that has `holdfast` installed; a `text` block right after it is exactly what it
+ * prints. Every npm script a `sh` block calls exists. A block marked `no-run` says why.
+ */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, parse } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { blocksOf, examplesOf, scriptsOf, type Example } from "./support/doc-blocks.ts";
+import { readDoors, readManifest, rootUrl } from "./support/doors.ts";
+import { readFiles } from "./support/repository.ts";
+import type { SourceFile } from "./support/source-text.ts";
+
+const run = promisify(execFile);
+const root = fileURLToPath(rootUrl);
+const pages = readFiles(["README.md", "docs"], [".md"]);
+const examples = pages.flatMap((each) => examplesOf(each));
+
+let dir = "";
+
+/**
+ * A package that calls itself holdfast and whose doors are our sources: a module in it that imports
+ * `holdfast/…` gets them by the package's own name, without a build and without an install.
+ */
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "holdfast-readme-"));
+  for (const name of ["actors", "src", "node_modules"])
+    symlinkSync(join(root, name), join(dir, name));
+  const { name } = readManifest();
+  const exports = readDoors().map((door) => [
+    `.${door.specifier.slice(name.length)}`,
+    `./${door.source}`,
+  ]);
+  const manifest = { name, type: "module", exports: Object.fromEntries(exports) };
+  writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
+});
+
+afterAll(() => {
+  rmSync(dir, { recursive: true });
+});
+
+/** Runs a block in a folder of its own, which is also its working directory. */
+async function outputOf({ place, language, code }: Omit<Example, "output">): Promise<string> {
+  const folder = join(dir, place.replaceAll(/\W/g, "-"));
+  mkdirSync(folder);
+  writeFileSync(join(folder, `example.${language}`), code);
+  const { stdout } = await run(process.execPath, ["--import", "tsx", `example.${language}`], {
+    cwd: folder,
+    timeout: 20_000,
+  });
+  return stdout;
+}
+
+/** A made-up page. */
+function page(...lines: readonly string[]): SourceFile {
+  return { path: "a.md", text: `${lines.join("\n")}\n` };
+}
+
+/** What the compiler, as strict as ours, says about the `ts` blocks; lines about sources are left out. */
+async function typeErrorsOf(blocks: readonly Example[]): Promise<string[]> {
+  const folder = mkdtempSync(join(dir, "types-"));
+  writeFileSync(join(folder, "index.ts"), "export {};\n");
+  for (const { place, language, code } of blocks) {
+    if (language !== "ts") continue;
+    writeFileSync(join(folder, `${place.replaceAll(/\W/g, "-")}.ts`), `${code}export {};\n`);
+  }
+  const compilerOptions = {
+    composite: false,
+    isolatedDeclarations: false,
+    rootDir: parse(root).root,
+  };
+  const config = { extends: join(root, "tsconfig.json"), compilerOptions, include: ["."] };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  const { stdout } = await run(process.execPath, [compiler, "-p", "."], { cwd: folder }).catch(
+    (error: unknown) => ({ stdout: String(Object(error).stdout) }),
+  );
+  return stdout.split("\n").filter((line) => /^(?:[\w-]+\.ts|error)\b/.test(line));
+}
+
+describe("the pages", () => {
+  it("have an example to run", () => {
+    expect(examples.map(({ place }) => place)).toContainEqual(
+      expect.stringMatching(/^README\.md:/),
+    );
+  });
+
+  it.each(examples)("run as written: $place", async (example) => {
+    const output = await outputOf(example);
+    if (example.output !== undefined) expect(output).toBe(example.output);
+  });
+
+  it("compile as written", async () => {
+    expect(await typeErrorsOf(examples)).toEqual([]);
+  });
+
+  it("call npm scripts that exist", () => {
+    const scripts = Object.keys(readManifest().scripts);
+    const called = pages.flatMap((each) => scriptsOf(each));
+    expect(called.filter((name) => !scripts.includes(name))).toEqual([]);
+  });
+});
+
+describe("the runner of examples", () => {
+  it("gives an example the doors, the packages and a console", async () => {
+    const code = [
+      'import { HoldfastError } from "holdfast";',
+      'import { scopeLabel } from "holdfast/actors";',
+      'import { z } from "zod";',
+      "const name: string = new HoldfastError('STORE_CLOSED', 'x').name;",
+      "console.log(name, typeof scopeLabel, await Promise.resolve(z.string().parse('a')));",
+    ].join("\n");
+    expect(await outputOf({ place: "good", language: "ts", code })).toBe(
+      "HoldfastError function a\n",
+    );
+  });
+
+  it("fails when an example fails", async () => {
+    const code = 'throw new Error("wrong");\n';
+    await expect(outputOf({ place: "bad", language: "js", code })).rejects.toThrow("wrong");
+  });
+});
+
+describe("the compiler of examples", () => {
+  const example = (code: string): Example => ({
+    place: "README.md:3",
+    language: "ts",
+    code: `import { scopeLabel } from "holdfast";\n${code}\n`,
+    output: undefined,
+  });
+
+  it("accepts an example that fits the types", async () => {
+    expect(await typeErrorsOf([example("console.log(scopeLabel(undefined).length);")])).toEqual([]);
+  });
+
+  it("refuses one that does not", async () => {
+    expect(await typeErrorsOf([example("const a: number = scopeLabel(undefined);")])).toEqual([
+      expect.stringMatching(/^README-md-3\.ts\(2,7\): error TS2322/),
+    ]);
+  });
+});
+
+describe("the reader of pages", () => {
+  it("finds the blocks and the output that follows one", () => {
+    const text = ["```text", "said", "```"];
+    expect(
+      examplesOf(
+        page(
+          "# A",
+          "```ts",
+          "one();",
+          "```",
+          "",
+          ...text,
+          "```js",
+          "two();",
+          "```",
+          "so:",
+          ...text,
+        ),
+      ),
+    ).toEqual([
+      { place: "a.md:3", language: "ts", code: "one();\n", output: "said\n" },
+      { place: "a.md:10", language: "js", code: "two();\n", output: undefined },
+    ]);
+  });
+
+  it("leaves out a block only for a reason", () => {
+    expect(examplesOf(page("```ts no-run needs a server", "a();", "```"))).toEqual([]);
+    expect(() => examplesOf(page("```ts no-run", "a();", "```"))).toThrow("a.md:2: no-run without");
+    expect(() => examplesOf(page("```ts norun why", "a();", "```"))).toThrow("unknown note");
+  });
+
+  it("refuses a block without an end", () => {
+    expect(() => blocksOf(page("```ts", "a();"))).toThrow("a.md:2: the block is not closed");
+  });
+
+  it("finds the scripts a shell block calls", () => {
+    const block = page(
+      "```sh",
+      "npm ci && npm test",
+      "npm run check:package -- --x",
+      "npm run -s a",
+      "```",
+    );
+    expect(scriptsOf(block)).toEqual(["test", "check:package", "a"]);
+    expect(scriptsOf(page("```text", "npm run gone", "```"))).toEqual([]);
+  });
+});
