@@ -84,8 +84,8 @@ export interface StateStore {
   watch?(listener: (key: string, version: number) => void): Promise<() => Promise<void>>;
   /**
    * Runs `turn` while no other owner can commit `key`; waits for its place at most `ttlMs`, and
-   * after `ttlMs` of running the place is free for others (a commit of a stale owner is then a conflict).
-   * Commits of `key` made through this store object inside `turn` pass.
+   * after `ttlMs` of running the place is free for others (a commit of a stale owner is then a
+   * conflict). Commits of `key` made through this store object inside `turn` pass.
    */
   exclusive?<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T>;
   /** Waits for running work and releases everything. Later calls reject with `STORE_CLOSED`. */
