@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { durationOption, MAX_TIMER_MS, systemClock } from "../../actors/clock.ts";
+
+describe("systemClock", () => {
+  it("calls back after the delay and not after a clear", async () => {
+    const calls: string[] = [];
+    systemClock.clearTimeout(systemClock.setTimeout(() => calls.push("cleared"), 0));
+    const before = systemClock.now();
+    await new Promise<void>((resolve) => {
+      systemClock.setTimeout(() => {
+        calls.push("kept");
+        resolve();
+      }, 2);
+    });
+    expect(calls).toEqual(["kept"]);
+    expect(systemClock.now()).toBeGreaterThanOrEqual(before);
+  });
+
+  it("does not fire at once for a delay beyond the platform's range", async () => {
+    let fired = false;
+    const handle = systemClock.setTimeout(() => (fired = true), MAX_TIMER_MS * 4);
+    await new Promise((resolve) => systemClock.setTimeout(() => resolve(undefined), 10));
+    systemClock.clearTimeout(handle);
+    expect(fired).toBe(false);
+  });
+});
+
+describe("durationOption", () => {
+  it("gives the value or the fallback", () => {
+    expect(durationOption("idleMs", 5, 9)).toBe(5);
+    expect(durationOption("idleMs", undefined, 9)).toBe(9);
+    expect(durationOption("idleMs", Infinity, 9)).toBe(Infinity);
+    expect(durationOption("idleMs", -1, 9)).toBe(-1);
+  });
+
+  it("refuses NaN and what is no number, by name", () => {
+    expect(() => durationOption("idleMs", Number.NaN, 9)).toThrow(RangeError);
+    expect(() => durationOption("idleMs", Number.NaN, 9)).toThrow(/idleMs/u);
+    // @ts-expect-error -- callers without types pass text
+    expect(() => durationOption("idleMs", "5", 9)).toThrow(/idleMs.*string/u);
+  });
+});
