@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { readDoors, rootUrl } from "./support/doors.ts";
 import { cycles, layerViolations, unreachable } from "./support/layers.ts";
+import { lockViolations } from "./support/lock-rules.ts";
 import { readFiles } from "./support/repository.ts";
 import { importsOf, maskLiterals, type SourceFile } from "./support/source-text.ts";
 import {
@@ -177,6 +178,24 @@ describe("text rules", () => {
   it("name the line", () => {
     expect(anyTypes([file(path, "/* two", "lines */", "let a: any;")])).toEqual([
       `${path}:3: no any`,
+    ]);
+  });
+});
+
+describe("the lock file", () => {
+  it("lets npm ci work with any registry", () => {
+    const [lock] = readFiles(["package-lock.json"], [""]);
+    expect(lockViolations(lock?.text ?? "")).toEqual([]);
+  });
+
+  it("is refused when it names a registry or lacks an optional package", () => {
+    const packages = {
+      "node_modules/a": { optionalDependencies: { "a-linux": "1.0.0", "a-darwin": "1.0.0" } },
+      "node_modules/a-linux": { resolved: "https://registry.example/a-linux.tgz" },
+    };
+    expect(lockViolations(JSON.stringify({ packages }))).toEqual([
+      "node_modules/a: no entry for its optional package a-darwin",
+      "node_modules/a-linux: names where it came from",
     ]);
   });
 });

@@ -19,6 +19,7 @@ const layers: readonly Layer[] = [
     rank: 1,
     prefixes: [
       "actors/kind",
+      "actors/size",
       "actors/equal",
       "actors/values",
       "actors/patches",
