@@ -1,0 +1,47 @@
+/** Counts running operations, so that a store can close after them and refuse what comes later. */
+import { StoreClosedError } from "../../actors/errors.ts";
+
+/** The door of one store object. */
+export interface Gate {
+  /** Throws `StoreClosedError` once `close` was called. */
+  check(): void;
+  /** Runs `work`; `close` waits for it. */
+  run<T>(work: () => T | Promise<T>): Promise<T>;
+  /** Refuses what comes later, waits for what runs, then releases; repeated calls share one answer. */
+  close(release: () => void | Promise<void>): Promise<void>;
+}
+
+/** Makes the gate of a store; `name` appears in the error. */
+export function createGate(name: string): Gate {
+  let running = 0;
+  let closing: Promise<void> | undefined;
+  let wake: (() => void) | undefined;
+
+  const check = (): void => {
+    if (closing !== undefined) throw new StoreClosedError(name);
+  };
+  const idle = (): Promise<void> =>
+    running === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          wake = resolve;
+        });
+
+  return {
+    check,
+    async run(work) {
+      check();
+      running += 1;
+      try {
+        return await work();
+      } finally {
+        running -= 1;
+        if (running === 0) wake?.();
+      }
+    },
+    close(release) {
+      closing ??= idle().then(release);
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * One shape for the three SQLite libraries, and one meaning for their errors.
+ *
+ * None is imported by name: `node:sqlite` is missing on older Node and `libsql` is an optional peer.
+ */
+import { createRequire } from "node:module";
+import {
+  CommitUnknownError,
+  CorruptStateError,
+  HoldfastError,
+  StoreUnavailableError,
+} from "../../actors/errors.ts";
+
+/** A value SQLite can bind or give back here. */
+export type SqliteValue = string | number | null;
+
+/** A prepared statement, as better-sqlite3, libsql and node:sqlite have it. */
+export interface SqliteStatement {
+  run(...values: SqliteValue[]): { readonly changes: number | bigint };
+  get(...values: SqliteValue[]): unknown;
+  all(...values: SqliteValue[]): unknown[];
+}
+
+/** A database handle of the better-sqlite3 shape. */
+export interface SqliteDatabase {
+  exec(sql: string): unknown;
+  prepare(sql: string): SqliteStatement;
+  close(): unknown;
+}
+
+type DatabaseConstructor = new (path: string) => SqliteDatabase;
+
+const requireModule = createRequire(import.meta.url);
+
+function loadDriver(): DatabaseConstructor {
+  // Both modules are typed by the shape this file relies on; the store suite runs on each.
+  const builtin = process.getBuiltinModule("node:sqlite") as
+    | { readonly DatabaseSync: DatabaseConstructor }
+    | undefined;
+  if (builtin !== undefined) return builtin.DatabaseSync;
+  try {
+    // As above: libsql exports its Database class.
+    return requireModule("libsql") as DatabaseConstructor;
+  } catch (cause) {
+    throw new StoreUnavailableError(
+      "this Node has no node:sqlite; install the package libsql (npm install libsql), " +
+        "use Node 22.13 or later, or pass `database`",
+      { cause },
+    );
+  }
+}
+
+/** Opens the file at `path` with `node:sqlite` if Node has it, else with `libsql`. */
+export function openDatabase(path: string): SqliteDatabase {
+  const Database = loadDriver();
+  return new Database(path);
+}
+
+const CODE = { busy: 5, locked: 6, ioerr: 10, corrupt: 11, full: 13, notadb: 26 } as const;
+const NAMES: ReadonlyMap<string, number> = new Map([
+  ["SQLITE_BUSY", CODE.busy],
+  ["SQLITE_LOCKED", CODE.locked],
+  ["SQLITE_IOERR", CODE.ioerr],
+  ["SQLITE_CORRUPT", CODE.corrupt],
+  ["SQLITE_FULL", CODE.full],
+  ["SQLITE_NOTADB", CODE.notadb],
+]);
+
+/** The primary result code of a driver's error; `undefined` for any other error. */
+export function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ("rawCode" in error && typeof error.rawCode === "number") return error.rawCode & 0xff;
+  if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;
+  if (!("code" in error) || typeof error.code !== "string") return undefined;
+  // better-sqlite3 gives extended names such as SQLITE_IOERR_WRITE.
+  const name = error.code.split("_").slice(0, 2).join("_");
+  return NAMES.get(name);
+}
+
+/** True when another connection holds the lock that was needed; trying again can help. */
+export function isBusy(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === CODE.busy || code === CODE.locked;
+}
+
+/** True when a failed COMMIT may still have reached the file. */
+export function isInDoubt(error: unknown): boolean {
+  return sqliteCode(error) === CODE.ioerr;
+}
+
+/** The library's error for whatever a driver threw; errors of ours and misuse pass unchanged. */
+export function toStoreError(error: unknown, path: string): unknown {
+  if (error instanceof HoldfastError || error instanceof TypeError || error instanceof RangeError)
+    return error;
+  const code = sqliteCode(error);
+  if (code === CODE.corrupt || code === CODE.notadb) {
+    const reason = code === CODE.notadb ? "not a database" : "malformed database";
+    return new CorruptStateError({ location: path, reason }, { cause: error });
+  }
+  const reason = error instanceof Error ? error.message : "unknown failure";
+  return new StoreUnavailableError(`the database at ${path} cannot be used: ${reason}`, {
+    cause: error,
+  });
+}
+
+/** The error of a commit whose outcome is not known. */
+export function commitUnknown(cause: unknown): CommitUnknownError {
+  return new CommitUnknownError({ cause });
+}

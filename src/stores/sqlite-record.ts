@@ -1,0 +1,146 @@
+/** From rows to records: checksums, the replay of a patch log, and how damage is told. */
+import { crc32 } from "node:zlib";
+import { CorruptStateError } from "../../actors/errors.ts";
+import { applyPatches } from "../../actors/patches.ts";
+import type { Json, Patch } from "../../actors/protocol.ts";
+import { fromAsciiKey } from "./ascii-key.ts";
+import { FORM, type Statements } from "./sqlite-schema.ts";
+import type { StoredRecord } from "./store.ts";
+import { isExpired } from "./write-check.ts";
+
+/** What a checksum of a record row covers. */
+export interface RowMeaning {
+  readonly key: string;
+  readonly version: number;
+  readonly form: number;
+  readonly expires: number | null;
+  readonly state: string | null;
+}
+
+/** Checksum of a record row. */
+export function recordSum(row: RowMeaning): number {
+  const head = crc32(`${row.version} ${row.form} ${row.expires} ${row.key}`);
+  return row.state === null ? head : crc32(row.state, head);
+}
+
+/** Checksum of a base or patch row; `since` is the version before it, 0 for a base. */
+export function logSum(row: { key: string; version: number; since: number; text: string }): number {
+  return crc32(row.text, crc32(`${row.since} ${row.version} ${row.key}`));
+}
+
+/** How many large keys are remembered; a forgotten one costs one look at its state. */
+const LARGE_KEYS_MAX = 10_000;
+
+/** Keys last seen large: their patches are tried before their state is asked for. */
+export class LargeKeys {
+  readonly #keys = new Set<string>();
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  add(key: string): void {
+    if (this.#keys.has(key)) return;
+    if (this.#keys.size >= LARGE_KEYS_MAX) {
+      // A Set iterates in the order of insertion: the oldest goes.
+      for (const oldest of this.#keys) {
+        this.#keys.delete(oldest);
+        break;
+      }
+    }
+    this.#keys.add(key);
+  }
+}
+
+/** Reads and checks records; the path is for messages. */
+export class RecordReader {
+  readonly #statements: Statements;
+  readonly #path: string;
+  readonly #large: LargeKeys;
+
+  constructor(fields: { statements: Statements; path: string; large: LargeKeys }) {
+    this.#statements = fields.statements;
+    this.#path = fields.path;
+    this.#large = fields.large;
+  }
+
+  /** Reads one record. A large one takes several rows: call it inside a transaction. */
+  read(key: string, now: number): StoredRecord | undefined {
+    const row = this.#statements.head.get(key);
+    if (row === undefined || row === null) return undefined;
+    const head = this.#checkHead(key, row);
+    if (head.form === FORM.dead || isExpired(head.expires, now))
+      return { version: head.version, state: undefined };
+    if (head.state !== null) return { version: head.version, state: this.#parse(key, head.state) };
+    this.#large.add(key);
+    return { version: head.version, state: this.#replay(key, head.id, head.version) };
+  }
+
+  #damaged(key: string, reason: string, cause?: unknown): CorruptStateError {
+    const location = `${this.#path}, key ${JSON.stringify(fromAsciiKey(key))}`;
+    return new CorruptStateError({ location, reason }, { cause });
+  }
+
+  #checkHead(key: string, row: unknown): RowMeaning & { id: number } {
+    // Columns are read as unknown and each is checked before it is used.
+    const { id, version, form, expires, sum, state } = row as Record<string, unknown>;
+    if (typeof id !== "number" || typeof version !== "number" || typeof form !== "number")
+      throw this.#damaged(key, "unreadable row");
+    if (expires !== null && typeof expires !== "number")
+      throw this.#damaged(key, "unreadable expiry");
+    if (state !== null && typeof state !== "string") throw this.#damaged(key, "unreadable state");
+    const head = { key, id, version, form, expires, state };
+    if (recordSum(head) !== sum || (form === FORM.inline) !== (state !== null))
+      throw this.#damaged(key, "checksum does not match");
+    return head;
+  }
+
+  #replay(key: string, id: number, version: number): Json {
+    const base = this.#checkLog(key, this.#statements.base.get(id), "state");
+    let state = this.#parse(key, base.text);
+    let reached = base.version;
+    for (const row of this.#statements.patches.all(id)) {
+      const step = this.#checkLog(key, row, "patches");
+      if (step.since !== reached) throw this.#damaged(key, `no patch after version ${reached}`);
+      state = this.#apply(key, state, step.text);
+      reached = step.version;
+    }
+    if (reached !== version) throw this.#damaged(key, `patches end at version ${reached}`);
+    return state;
+  }
+
+  #apply(key: string, state: Json, text: string): Json {
+    try {
+      // The text's checksum matched, so it is what `commit` wrote: a list of patches.
+      return applyPatches(state, this.#parse(key, text) as unknown as readonly Patch[]);
+    } catch (cause) {
+      throw this.#damaged(key, "a patch does not fit the state before it", cause);
+    }
+  }
+
+  #checkLog(
+    key: string,
+    row: unknown,
+    column: "state" | "patches",
+  ): { version: number; since: number; text: string } {
+    if (row === undefined || row === null) throw this.#damaged(key, "no base state");
+    // Columns are read as unknown and each is checked before it is used.
+    const fields = row as Record<string, unknown>;
+    const { version, since = 0, sum } = fields;
+    const text = fields[column];
+    if (typeof version !== "number" || typeof since !== "number" || typeof text !== "string")
+      throw this.#damaged(key, "unreadable log row");
+    const step = { version, since, text };
+    if (logSum({ key, ...step }) !== sum) throw this.#damaged(key, "checksum does not match");
+    return step;
+  }
+
+  #parse(key: string, text: string): Json {
+    try {
+      // JSON.parse gives exactly the values of Json.
+      return JSON.parse(text) as Json;
+    } catch (cause) {
+      throw this.#damaged(key, "not JSON", cause);
+    }
+  }
+}

@@ -1,0 +1,185 @@
+/** The tables, the connection's settings, and the statements, prepared once. */
+import { StoreUnavailableError } from "../../actors/errors.ts";
+import type { SqliteDatabase, SqliteStatement } from "./sqlite-driver.ts";
+
+/** How far a commit goes to disk before it answers. */
+export type Synchronous = "full" | "normal";
+
+/** The version of the tables below; a file with a higher one is refused. */
+const SCHEMA_VERSION = 1;
+
+/** What `form` says about where a record's state is. */
+export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
+
+/*
+ * holdfast_record  one narrow row per key; the state itself only while it is small
+ * holdfast_base    the last whole state of a large record, apart so that a patch does not rewrite it
+ * holdfast_patch   what happened to a large record since; `since` links each row to the one before
+ * holdfast_lease   who may commit a key during an exclusive turn
+ *
+ * `sum` is a checksum of the row's meaning: SQLite itself does not notice a changed byte in a value.
+ */
+const TABLES = `
+CREATE TABLE IF NOT EXISTS holdfast_meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_record (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  version INTEGER NOT NULL,
+  form INTEGER NOT NULL,
+  expires INTEGER,
+  sum INTEGER NOT NULL,
+  log_count INTEGER NOT NULL DEFAULT 0,
+  log_size INTEGER NOT NULL DEFAULT 0,
+  base_size INTEGER NOT NULL DEFAULT 0,
+  state TEXT
+);
+CREATE TABLE IF NOT EXISTS holdfast_base (
+  id INTEGER PRIMARY KEY, version INTEGER NOT NULL, sum INTEGER NOT NULL, state TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS holdfast_patch (
+  id INTEGER NOT NULL, version INTEGER NOT NULL, since INTEGER NOT NULL, sum INTEGER NOT NULL,
+  patches TEXT NOT NULL, PRIMARY KEY (id, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_lease (
+  key TEXT PRIMARY KEY, owner TEXT NOT NULL, token TEXT NOT NULL, until INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO holdfast_meta VALUES ('schema', ${SCHEMA_VERSION});
+`;
+
+/** No other owner's turn holds the key of the row; parameters: own lease owner, now. */
+const FREE =
+  "NOT EXISTS (SELECT 1 FROM holdfast_lease l " +
+  "WHERE l.key = holdfast_record.key AND l.owner <> ? AND l.until > ?)";
+
+const LIVING = `form > ${FORM.dead} AND (expires IS NULL OR expires > ?)`;
+
+/** The statements the store runs. */
+export type StatementName =
+  | "begin"
+  | "beginRead"
+  | "end"
+  | "head"
+  | "blocked"
+  | "insert"
+  | "updateSmall"
+  | "replace"
+  | "append"
+  | "addPatch"
+  | "addBase"
+  | "dropBase"
+  | "dropPatches"
+  | "base"
+  | "patches"
+  | "listFrom"
+  | "listAfter"
+  | "lease"
+  | "release";
+
+/* Parameters are anonymous: the libraries differ in what they make of numbered ones. */
+const SQL: Readonly<Record<StatementName, string>> = {
+  begin: "BEGIN IMMEDIATE",
+  beginRead: "BEGIN",
+  end: "COMMIT",
+  head: "SELECT id, version, form, expires, sum, state FROM holdfast_record WHERE key = ?",
+  blocked: "SELECT 1 AS found FROM holdfast_lease WHERE key = ? AND owner <> ? AND until > ?",
+  insert:
+    "INSERT INTO holdfast_record (version, form, expires, sum, state, base_size, key) " +
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+  updateSmall:
+    "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, sum = ?, state = ? " +
+    `WHERE key = ? AND version = ? AND form < ${FORM.apart} AND ${FREE}`,
+  replace:
+    "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, sum = ?, state = ?, " +
+    "base_size = ?, log_size = 0, log_count = 0 " +
+    `WHERE key = ? AND version = ? AND ${FREE}`,
+  append:
+    "UPDATE holdfast_record SET version = ?, expires = ?, sum = ?, log_size = log_size + ?, " +
+    `log_count = log_count + 1 WHERE key = ? AND version = ? AND form = ${FORM.apart} ` +
+    "AND log_size + ? <= base_size AND log_count < ? AND (expires IS NULL OR expires > ?) " +
+    `AND ${FREE}`,
+  addPatch:
+    "INSERT INTO holdfast_patch (id, version, since, sum, patches) " +
+    "SELECT id, ?, ?, ?, ? FROM holdfast_record WHERE key = ?",
+  addBase:
+    "INSERT INTO holdfast_base (id, version, sum, state) " +
+    "SELECT id, ?, ?, ? FROM holdfast_record WHERE key = ?",
+  dropBase: "DELETE FROM holdfast_base WHERE id = (SELECT id FROM holdfast_record WHERE key = ?)",
+  dropPatches:
+    "DELETE FROM holdfast_patch WHERE id = (SELECT id FROM holdfast_record WHERE key = ?)",
+  base: "SELECT version, sum, state FROM holdfast_base WHERE id = ?",
+  patches: "SELECT version, since, sum, patches FROM holdfast_patch WHERE id = ? ORDER BY version",
+  listFrom:
+    `SELECT key FROM holdfast_record WHERE key >= ? AND key < ? AND ${LIVING} ` +
+    "ORDER BY key LIMIT ?",
+  listAfter:
+    `SELECT key FROM holdfast_record WHERE key > ? AND key < ? AND ${LIVING} ` +
+    "ORDER BY key LIMIT ?",
+  lease:
+    "INSERT INTO holdfast_lease (key, owner, token, until) VALUES (?, ?, ?, ?) " +
+    "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, token = excluded.token, " +
+    "until = excluded.until WHERE until <= ?",
+  release: "DELETE FROM holdfast_lease WHERE key = ? AND token = ?",
+};
+
+/** Every statement, prepared. */
+export type Statements = Readonly<Record<StatementName, SqliteStatement>>;
+
+function readNumber(row: unknown, field: string): number | undefined {
+  if (typeof row !== "object" || row === null || !Object.hasOwn(row, field)) return undefined;
+  // Own property just checked; its type is checked on the next line.
+  const value = (row as Readonly<Record<string, unknown>>)[field];
+  return typeof value === "number" ? value : undefined;
+}
+
+function checkSchema(database: SqliteDatabase, path: string): void {
+  const found = readNumber(
+    database.prepare("SELECT value FROM holdfast_meta WHERE name = ?").get("schema"),
+    "value",
+  );
+  if (found !== undefined && found <= SCHEMA_VERSION) return;
+  throw new StoreUnavailableError(
+    `${path} has tables of version ${String(found)}, this library knows up to ${SCHEMA_VERSION}; ` +
+      "use the version of the library that wrote it",
+  );
+}
+
+/** Creates or checks the tables. */
+export function createTables(database: SqliteDatabase, path: string): void {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    database.exec(TABLES);
+    checkSchema(database, path);
+    database.exec("COMMIT");
+  } catch (error) {
+    rollback(database);
+    throw error;
+  }
+}
+
+/** Sets the connection up and creates or checks the tables. */
+export function prepareTables(
+  database: SqliteDatabase,
+  settings: { path: string; synchronous: Synchronous; lockWaitMs: number },
+): void {
+  database.exec(`PRAGMA busy_timeout = ${settings.lockWaitMs}`);
+  // WAL: readers and the writer do not block each other, and a commit is one sync.
+  database.prepare("PRAGMA journal_mode = WAL").get();
+  database.exec(`PRAGMA synchronous = ${settings.synchronous === "full" ? "FULL" : "NORMAL"}`);
+  createTables(database, settings.path);
+}
+
+/** Ends a failed transaction. */
+export function rollback(database: SqliteDatabase): void {
+  try {
+    database.exec("ROLLBACK");
+  } catch {
+    // SQLite already rolled back by itself; the first error is the one to report.
+  }
+}
+
+/** Prepares every statement once. */
+export function prepareStatements(database: SqliteDatabase): Statements {
+  const entries = Object.entries(SQL).map(([name, sql]) => [name, database.prepare(sql)] as const);
+  // The keys are those of SQL, one statement each.
+  return Object.fromEntries(entries) as Statements;
+}

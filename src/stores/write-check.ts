@@ -1,0 +1,71 @@
+/** What every embedded store does with a write before it touches its data. */
+import { StateSerializationError } from "../../actors/errors.ts";
+import type { Json, Patch } from "../../actors/protocol.ts";
+import type { ScopeWrite, StoredRecord } from "./store.ts";
+import { checkTtl } from "./turns.ts";
+
+/** Refuses a batch with a write that no store could keep, before anything of it takes effect. */
+export function checkWrites(writes: readonly ScopeWrite[]): void {
+  for (const { key, expectedVersion, version, ttlMs } of writes) {
+    if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
+    if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
+      throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
+    if (!Number.isSafeInteger(version) || version <= expectedVersion)
+      throw new RangeError(`version must be over ${expectedVersion}, received ${version}`);
+    if (ttlMs !== undefined) checkTtl(ttlMs);
+  }
+}
+
+/** The patches of a write, if it has any; a write without them is described by its state alone. */
+export function patchesOf(write: ScopeWrite): readonly Patch[] | undefined {
+  return write.patches === undefined || write.patches.length === 0 ? undefined : write.patches;
+}
+
+/** JSON text of a state or of patches; throws `StateSerializationError` for what JSON cannot hold. */
+export function toJsonText(value: Json | readonly Patch[]): string {
+  let text: string | undefined;
+  try {
+    // The declared type promises text; a function or symbol that got past the types gives undefined.
+    text = JSON.stringify(value) as string | undefined;
+  } catch (cause) {
+    throw new StateSerializationError({ path: "", reason: "a value JSON cannot hold" }, { cause });
+  }
+  if (text === undefined)
+    throw new StateSerializationError({ path: "", reason: `a value of type ${typeof value}` });
+  return text;
+}
+
+/** JSON text of a write's state; `undefined` for a delete. Reads the state, which may compute it. */
+export function stateText(write: ScopeWrite): string | undefined {
+  const state = write.state;
+  return state === undefined ? undefined : toJsonText(state);
+}
+
+/** When a write's record expires, in milliseconds since the epoch; `undefined`: never. */
+export function expiryOf(write: ScopeWrite, now: number): number | undefined {
+  return write.ttlMs === undefined ? undefined : now + write.ttlMs;
+}
+
+/** True when a record that expires at `expires` is gone at `now`. */
+export function isExpired(expires: number | null | undefined, now: number): boolean {
+  return expires !== undefined && expires !== null && expires <= now;
+}
+
+/** Ascending UTF-16 code units, the order of `list`. */
+export function compareKeys(left: string, right: string): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}
+
+/** The answer to a write that met `current`. */
+export function conflict(current: StoredRecord | undefined): {
+  readonly ok: false;
+  readonly current: StoredRecord | undefined;
+} {
+  return { ok: false, current };
+}
+
+/** What every write of an atomic batch answers when one of them met a conflict. */
+export function isAllOk(results: readonly { readonly ok: boolean }[]): boolean {
+  return results.every((result) => result.ok);
+}
