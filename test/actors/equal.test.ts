@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import vm from "node:vm";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { equal, equalState } from "../../actors/equal.ts";
 import { mapLeaves, propertyRuns, stateValues, valuePairs } from "../support/state-value.ts";

@@ -1,5 +1,5 @@
 /** Generators of what a state may hold, for the property tests. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 /** How many cases a property runs; nightly runs go further. */
 export const propertyRuns: number = process.env["TEST_SCALE"] === "nightly" ? 5_000 : 300;
