@@ -15,8 +15,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * Gives `value`, or `fallback` when it is absent. Throws a `RangeError` that names the option when it
- * is NaN or no number; whether zero, negative or infinite values mean "off" is up to the caller.
+ * Gives `value`, or `fallback` when it is absent. Throws a `RangeError` that names the option when
+ * it is NaN or no number; whether zero, negative or infinite values mean "off" is up to the caller.
  */
 export function durationOption(name: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback;

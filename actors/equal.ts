@@ -4,8 +4,8 @@
  * Owns: nothing; pure functions of their arguments.
  *
  *  E1  Leaves compare by `Object.is`: NaN equals NaN, +0 does not equal −0.
- *  E2  Order of keys, of map entries and of set members does not matter; a missing key is not the same
- *      as one that holds `undefined`.
+ *  E2  Order of keys, of map entries and of set members does not matter; a missing key is not the
+ *      same as one that holds `undefined`.
  *  E3  `equal` is an equivalence relation, and values that passed `copyIn` never make it throw.
  *  E4  For values that passed `copyIn`, `equalState` gives the same answer as `equal`.
  */
@@ -13,9 +13,9 @@ import fastDeepEqual from "fast-deep-equal";
 import { kindOf } from "./kind.ts";
 
 /**
- * True when the two values hold the same data: arrays by index, records by own enumerable keys, dates
- * by time (two invalid dates are equal), maps and sets by content, bytes by byte. Objects of different
- * kinds, and two objects of a kind no state may hold, are unequal.
+ * True when the two values hold the same data: arrays by index, records by own enumerable keys,
+ * dates by time (two invalid dates are equal), maps and sets by content, bytes by byte. Objects of
+ * different kinds, and two objects of a kind no state may hold, are unequal.
  */
 export function equal(a: unknown, b: unknown): boolean {
   if (a === b) return a !== 0 || Object.is(a, b);
@@ -26,8 +26,8 @@ export function equal(a: unknown, b: unknown): boolean {
 }
 
 /**
- * `equal` for two whole states that share little, as after reading a store. fast-deep-equal gives the
- * first verdict and `equal` decides wherever that verdict cannot be trusted.
+ * `equal` for two whole states that share little, as after reading a store. fast-deep-equal gives
+ * the first verdict and `equal` decides wherever that verdict cannot be trusted.
  */
 export function equalState(a: unknown, b: unknown): boolean {
   return differsForSure(a, b) ? false : equal(a, b);

@@ -1,6 +1,7 @@
 /**
- * One timer for everything that waits long: idle callbacks, expiry, passivation. Tens of thousands of
- * scopes each wait for a quiet moment; a platform timer for each would cost more than their state.
+ * One timer for everything that waits long: idle callbacks, expiry, passivation. Tens of thousands
+ * of scopes each wait for a quiet moment; a platform timer for each would cost more than their
+ * state.
  *
  * Owns: the waiting callbacks and the one platform timer behind them.
  *
@@ -8,8 +9,8 @@
  *  I2  The platform timer is set only while something waits, and for the next slot in use.
  *  I3  Scheduling and cancelling cost the same however much is waiting.
  *  I4  A callback that throws or rejects is logged; the others run.
- *  I5  The wheel's own time never goes back: a clock that is set back holds a callback up by no more
- *      than the time since the wheel last read it, at most a turn of the wheel.
+ *  I5  The wheel's own time never goes back: a clock that is set back holds a callback up by no
+ *      more than the time since the wheel last read it, at most a turn of the wheel.
  */
 import { durationOption, MAX_TIMER_MS } from "./clock.ts";
 import type { Clock, Logger } from "./protocol.ts";

@@ -1,2 +1,18 @@
+/**
+ * The door `holdfast/actors`: the kernel, for people who compose with XState or build on scopes.
+ */
 export type * from "./protocol.ts";
 export * from "./errors.ts";
+export { applyPatches, PatchError } from "./patches.ts";
+export { equal } from "./equal.ts";
+export type { ScopeParts } from "./cell.ts";
+export { ScopeActor } from "./scope.ts";
+export {
+  scopeLogic,
+  type ScopeContext,
+  type ScopeEvent,
+  type ScopeLogic,
+  type ScopeLogicInput,
+  type ScopeSnapshot,
+} from "./scope-logic.ts";
+export { systemClock } from "./clock.ts";

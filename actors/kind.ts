@@ -27,7 +27,9 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return typeof value === "object" && value !== null && kindOf(value) === "record";
 }
 
-/** A short name of what `value` is, for messages: `null`, `array`, `string`, `Map`, a class name. */
+/**
+ * A short name of what `value` is, for messages: `null`, `array`, `string`, `Map`, a class name.
+ */
 export function typeName(value: unknown): string {
   if (value === null) return "null";
   if (typeof value !== "object") return typeof value;

@@ -1,11 +1,11 @@
 /**
- * Applies immer-format patches to a state without changing it. This is how a log is replayed and how
- * a change of another process is taken over.
+ * Applies immer-format patches to a state without changing it. This is how a log is replayed and
+ * how a change of another process is taken over.
  *
  * Owns: nothing; a pure function of its arguments.
  *
- *  P1  Neither the state nor a patch value is changed; only nodes on a touched path are copied, each at
- *      most once per call.
+ *  P1  Neither the state nor a patch value is changed; only nodes on a touched path are copied,
+ *      each at most once per call.
  *  P2  Only own properties are read or written: `__proto__` is an ordinary key.
  *  P3  A patch that does not fit the state throws `PatchError`; no partial result gets out.
  */

@@ -1,6 +1,6 @@
 /**
- * The words of the kernel: who a scope is, what a change looks like, and the ports through which the
- * kernel asks for what it does not own (a place to save, a clock, a logger, randomness).
+ * The words of the kernel: who a scope is, what a change looks like, and the ports through which
+ * the kernel asks for what it does not own (a place to save, a clock, a logger, randomness).
  *
  * Types only. Everything here is data that crosses a boundary; nothing here runs.
  */
@@ -39,10 +39,10 @@ export type OperationName =
   | "delete"
   | "refresh";
 
-/** The changed part of a state, in the shape its operation reports (a record of fields, a value). */
+/** The changed part of a state, as its operation reports it (a record of fields, a value). */
 type Delta<S> = S extends never ? never : unknown;
 
-/** One committed change of one scope. Versions of local changes follow one another without a gap. */
+/** One committed change of one scope. Versions of local changes follow each other without a gap. */
 export interface StateChange<S = unknown> {
   readonly type: "state_change";
   readonly scope: ScopeIdentity;
@@ -93,6 +93,12 @@ export interface Stored<S> {
   readonly version: number;
 }
 
+/** A record that was deleted; its version lives on, so that versions never go back. */
+export interface Gone {
+  readonly state: undefined;
+  readonly version: number;
+}
+
 /** A conflict is data, not a throw. `current: undefined` means the record is gone. */
 export type SaveResult<S> =
   | { readonly ok: true; readonly version: number }
@@ -110,8 +116,8 @@ export interface CommitInfo {
 
 /** The port through which a durable scope reaches its store. */
 export interface PersistBridge<S> {
-  /** Reads the stored state; `undefined` means there is none. */
-  load?(): Promise<Stored<S> | undefined>;
+  /** Reads the stored state; `undefined` means there never was one, or only version 0 is known. */
+  load?(): Promise<Stored<S> | Gone | undefined>;
   /** Writes `next` if the stored version is `expectedVersion`, else answers with what is there. */
   save(next: Readonly<S>, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<S>>;
   /** Removes the record under the same check; answers `ok` with `expectedVersion + 1`. */

@@ -4,8 +4,8 @@
  * Owns: the measured sizes of frozen nodes.
  *
  *  Z1  For a state of JSON values the size is the UTF-8 length of its `JSON.stringify` text.
- *  Z2  A frozen node never changes, so it is measured once; a state that shares nodes with a measured
- *      one costs one look-up per shared node.
+ *  Z2  A frozen node never changes, so it is measured once; a state that shares nodes with a
+ *      measured one costs one look-up per shared node.
  */
 import { kindOf } from "./kind.ts";
 
@@ -16,9 +16,9 @@ const sizes = new WeakMap<object, number>();
 
 /**
  * UTF-8 bytes of the JSON text of a value that passed `copyIn`. As in JSON, a field that holds
- * `undefined` counts nothing, NaN and infinities count as `null`, a date as its ISO text. Beyond JSON,
- * a bigint counts as its digits in quotes, a map as an array of pairs, a set as an array, bytes as
- * base64 text. The marks a store adds to tell these kinds apart are not counted.
+ * `undefined` counts nothing, NaN and infinities count as `null`, a date as its ISO text. Beyond
+ * JSON, a bigint counts as its digits in quotes, a map as an array of pairs, a set as an array,
+ * bytes as base64 text. The marks a store adds to tell these kinds apart are not counted.
  */
 export function sizeBytes(value: unknown): number {
   if (typeof value === "string") return textBytes(value);

@@ -6,11 +6,11 @@
  *
  *  V1  A copy shares no object with what was handed in, and nothing is changed before all of it has
  *      been checked.
- *  V2  Every record, array, map and set of a copy is frozen; a map or set throws when it is changed.
- *      Dates and bytes cannot be frozen by the language and are only copied.
+ *  V2  Every record, array, map and set of a copy is frozen; a map or set throws when it is
+ *      changed. Dates and bytes cannot be frozen by the language and are only copied.
  *  V3  Only own properties are read and written; `__proto__` is an ordinary own key.
- *  V4  A value that passed nests at most `MAX_DEPTH` containers, the root included, has no cycle, and
- *      can be compared, measured and encoded without a throw.
+ *  V4  A value that passed nests at most `MAX_DEPTH` containers, the root included, has no cycle,
+ *      and can be compared, measured and encoded without a throw.
  *  V5  A refused value throws `StateSerializationError`, which carries its path, never the value.
  */
 import { HoldfastError, StateSerializationError } from "./errors.ts";
@@ -39,9 +39,9 @@ export interface CopyOptions {
 }
 
 /**
- * Gives a frozen copy of `value` that shares nothing with it. Records come out as plain objects, array
- * holes as `undefined`, a `Buffer` as `Uint8Array`; own keys that are not enumerable are left out.
- * Throws `StateSerializationError` with the path (below `path`) of what cannot be stored.
+ * Gives a frozen copy of `value` that shares nothing with it. Records come out as plain objects,
+ * array holes as `undefined`, a `Buffer` as `Uint8Array`; own keys that are not enumerable are left
+ * out. Throws `StateSerializationError` with the path (below `path`) of what cannot be stored.
  */
 export function copyIn<T>(value: T, path: string, options: CopyOptions = {}): T {
   if (isLeaf(value)) return value;
@@ -196,8 +196,8 @@ function refuseChange(): never {
 }
 
 /**
- * Freezes one node of a state, not what it holds; maps and sets also refuse to be changed. Dates and
- * bytes are left as they are.
+ * Freezes one node of a state, not what it holds; maps and sets also refuse to be changed. Dates
+ * and bytes are left as they are.
  */
 export function freezeShallow<T extends object>(node: T): T {
   const kind = kindOf(node);

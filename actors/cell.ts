@@ -1,0 +1,47 @@
+/**
+ * What the parts that run and save mutations see of their scope: the narrow side of `scope.ts`.
+ */
+import type { Head } from "./apply.ts";
+import type { Entry, Outcome } from "./mailbox.ts";
+import type { Gone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "./protocol.ts";
+import type { ScopeSettings } from "./settings.ts";
+
+/** The narrow side of a scope. */
+export interface ScopeCell {
+  readonly identity: ScopeIdentity;
+  readonly settings: ScopeSettings;
+  readonly bridge: PersistBridge<object> | null;
+  readonly head: Head;
+  /** The confirmed version. */
+  version: number;
+  /** The store must be read before the next mutation: a commit's outcome is not known. */
+  stale: boolean;
+  /** Somebody wants patches. */
+  readonly recording: boolean;
+  /** A record exists: it was written and not deleted. */
+  exists: boolean;
+  /** Announces a confirmed change; `version` is the scope's version after it. */
+  announce(entry: Entry, outcome: Outcome, version: number): void;
+  /** Called once per confirmed save, or per change of a scope without a bridge. */
+  committed(): void;
+  /** Takes over what the store holds and announces it; throws when its schema refuses it. */
+  adopt(found: Extract<SaveResult<object>, { ok: false }>): void;
+  /** Reads the store and adopts what it holds. */
+  reload(isWanted: () => boolean): Promise<void>;
+  /** Goes to a stored state, or to the initial one, and announces it when it differs. */
+  take(found: Stored<object> | Gone): void;
+  /** Announces the present state as a whole, in place of `before`. */
+  announceState(operation: "refresh" | "delete", origin: "local" | "remote", before: object): void;
+  /** The dispatcher has nothing to do. */
+  rest(): void;
+}
+
+/** What a scope is made from. */
+export interface ScopeParts {
+  readonly identity: ScopeIdentity;
+  readonly settings: ScopeSettings;
+  readonly bridge: PersistBridge<object> | null;
+  /** Deep-frozen, with its defaults. */
+  readonly state: object;
+  readonly version: number;
+}

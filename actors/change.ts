@@ -1,0 +1,61 @@
+/**
+ * Builds the events of a scope. Called only when somebody listens.
+ */
+import type { Outcome } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
+import type { JsonObject, ScopeIdentity, StateChange } from "./protocol.ts";
+import type { Head } from "./apply.ts";
+import type { ScopeSettings } from "./settings.ts";
+
+/** The scope an event is about. */
+export interface ChangedScope {
+  readonly identity: ScopeIdentity;
+  readonly version: number;
+  readonly settings: ScopeSettings;
+  readonly head: Head;
+}
+
+/** The event of one mutation, with the scope's present version. */
+export function changeOf(
+  scope: ChangedScope,
+  mutation: Mutation,
+  outcome: Outcome,
+  meta?: JsonObject,
+): StateChange {
+  const path = mutation.path?.();
+  const delta = mutation.delta?.(outcome.computed);
+  return {
+    type: "state_change",
+    scope: scope.identity,
+    version: scope.version,
+    operation: mutation.operation,
+    ...(path === undefined ? {} : { path }),
+    ...(delta === undefined ? {} : { delta }),
+    patches: outcome.patches ?? [],
+    inversePatches: outcome.inverse ?? [],
+    origin: "local",
+    timestamp: scope.settings.clock.now(),
+    ...(meta === undefined ? {} : { meta }),
+  };
+}
+
+/** The event of a change that replaced the whole state. */
+export function stateChangeOf(
+  scope: ChangedScope,
+  change: {
+    readonly operation: "refresh" | "delete";
+    readonly origin: "local" | "remote";
+    readonly before: object;
+  },
+): StateChange {
+  return {
+    type: "state_change",
+    scope: scope.identity,
+    version: scope.version,
+    operation: change.operation,
+    patches: [{ op: "replace", path: [], value: scope.head.expose() }],
+    inversePatches: [{ op: "replace", path: [], value: change.before }],
+    origin: change.origin,
+    timestamp: scope.settings.clock.now(),
+  };
+}

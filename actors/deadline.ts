@@ -1,0 +1,93 @@
+/**
+ * Deadlines of waiting and running mutations: one timer per clock, not one per mutation (a timer
+ * each costs more than the mutation).
+ *
+ * A busy scope registers itself with its earliest deadline. When the timer fires, every registered
+ * scope whose time has come looks through its own entries and names its next deadline.
+ *
+ * Invariants
+ *  D1  A registered scope is called at or after the deadline it named, never before.
+ *  D2  While any scope with a deadline is registered the timer keeps the process alive, so a hung
+ *      mutator's caller is answered; while none is, the timer does not.
+ */
+import type { Clock } from "./protocol.ts";
+
+/** Something whose entries can run out of time. */
+export interface Expirable {
+  /** Expires what is due at `now`; answers the next deadline, or `Infinity`. */
+  expire(now: number): number;
+}
+
+/** The shortest time between two looks, so that many close deadlines cost one look. */
+const SWEEP_MIN_MS = 1;
+const TIMEOUT_MAX_MS = 2_147_483_647;
+
+interface RefCounted {
+  ref(): unknown;
+  unref(): unknown;
+}
+
+function isRefCounted(handle: unknown): handle is RefCounted {
+  return typeof handle === "object" && handle !== null && "unref" in handle && "ref" in handle;
+}
+
+/** The sweep of one clock. */
+export class DeadlineSweep {
+  readonly #clock: Clock;
+  readonly #due = new Map<Expirable, number>();
+  #timer: unknown = null;
+  #timerAt = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Registers `subject`, or moves its deadline forward. */
+  watch(subject: Expirable, deadline: number): void {
+    if (deadline === Infinity) return;
+    const known = this.#due.get(subject);
+    if (known !== undefined && known <= deadline) return;
+    if (this.#due.size === 0 && isRefCounted(this.#timer)) this.#timer.ref();
+    this.#due.set(subject, deadline);
+    this.#arm(deadline);
+  }
+
+  /** Forgets `subject`. The timer stays: clearing and setting one per call is what we avoid. */
+  unwatch(subject: Expirable): void {
+    if (this.#due.delete(subject) && this.#due.size === 0 && isRefCounted(this.#timer))
+      this.#timer.unref();
+  }
+
+  #arm(deadline: number): void {
+    if (deadline >= this.#timerAt) return;
+    if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
+    const wait = Math.max(SWEEP_MIN_MS, deadline - this.#clock.now());
+    this.#timerAt = deadline;
+    this.#timer = this.#clock.setTimeout(() => this.#sweep(), Math.min(wait, TIMEOUT_MAX_MS));
+  }
+
+  #sweep(): void {
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    const now = this.#clock.now();
+    for (const [subject, deadline] of this.#due) {
+      if (deadline > now) continue;
+      const next = subject.expire(now);
+      if (next === Infinity) this.#due.delete(subject);
+      else if (this.#due.has(subject)) this.#due.set(subject, next);
+    }
+    for (const deadline of this.#due.values()) this.#arm(deadline);
+  }
+}
+
+const sweeps = new WeakMap<Clock, DeadlineSweep>();
+
+/** The sweep of a clock; one per clock. */
+export function sweepOf(clock: Clock): DeadlineSweep {
+  let sweep = sweeps.get(clock);
+  if (sweep === undefined) {
+    sweep = new DeadlineSweep(clock);
+    sweeps.set(clock, sweep);
+  }
+  return sweep;
+}

@@ -1,0 +1,165 @@
+/**
+ * Who hears of a scope's changes: listeners, called at once, and readers, who take changes from an
+ * async iterator at their own pace.
+ *
+ * A listener may mutate the scope it listens to. Its change is announced after the one being
+ * announced has reached everybody, so all hear the same order.
+ *
+ * Invariants
+ *  F1  Every listener hears every change once, in the order of versions.
+ *  F2  A listener that throws is reported to the logger and harms nobody else.
+ *  F3  A reader holds at most `FEED_BUFFER_MAX` changes; one that falls behind gets a snapshot
+ *      marker in place of what it missed, and nothing older than the marker afterwards.
+ */
+import type { FeedItem, Logger, StateChange } from "./protocol.ts";
+
+/** Changes a slow reader may have waiting before they are replaced by a snapshot marker. */
+export const FEED_BUFFER_MAX = 1_000;
+
+/** Called with each change. */
+export type ChangeListener = (change: StateChange) => void;
+
+/** The listeners of one scope or runtime. */
+export class Listeners {
+  readonly #logger: Logger;
+  readonly #listeners = new Set<{ readonly call: ChangeListener }>();
+  #waiting: StateChange[] | null = null;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  get size(): number {
+    return this.#listeners.size;
+  }
+
+  /** Adds a listener; the answer removes it. The same function may listen twice. */
+  add(call: ChangeListener): () => void {
+    const listener = { call };
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Announces a change to everybody (F1). */
+  announce(change: StateChange): void {
+    if (this.#waiting !== null) {
+      this.#waiting.push(change);
+      return;
+    }
+    this.#waiting = [change];
+    for (const next of this.#waiting) this.#deliver(next);
+    this.#waiting = null;
+  }
+
+  #deliver(change: StateChange): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener.call(change);
+      } catch (error) {
+        this.#logger.error("a change listener threw", { scope: change.scope, error });
+      }
+    }
+  }
+}
+
+/** Where a reader gets its changes and, after a gap, a snapshot. */
+export interface FeedSource<S> {
+  listen(listener: ChangeListener): () => void;
+  /** The present state of every scope named in `missed`, as markers. */
+  snapshot(missed: readonly StateChange[]): FeedItem<S>[];
+  /** Called when the source ends; the answer forgets the callback. */
+  onEnd(callback: () => void): () => void;
+}
+
+/** Options of `changes()`. */
+export interface FeedOptions {
+  /** The last version the reader has; a later one that cannot be replayed gives a marker. */
+  readonly since?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** An endless stream of changes; ends quietly on abort and when its source ends. */
+export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
+  readonly #source: FeedSource<S>;
+  readonly #stops: (() => void)[] = [];
+  #buffer: FeedItem<S>[];
+  /** Per scope the last change that did not fit; `null` while nothing was missed. */
+  #missed: Map<string, StateChange> | null = null;
+  #waiting: (() => void)[] = [];
+  #ended = false;
+
+  constructor(source: FeedSource<S>, start: readonly FeedItem<S>[], signal?: AbortSignal) {
+    this.#source = source;
+    this.#buffer = [...start];
+    if (signal?.aborted === true) {
+      this.#close();
+      return;
+    }
+    const abort = (): void => this.#close();
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#stops.push(
+      source.listen((change) => this.#take(change)),
+      source.onEnd(() => this.#end()),
+      () => signal?.removeEventListener("abort", abort),
+    );
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<FeedItem<S>, undefined>> {
+    for (;;) {
+      if (this.#buffer.length === 0 && this.#missed !== null) {
+        this.#buffer = this.#source.snapshot([...this.#missed.values()]);
+        this.#missed = null;
+      }
+      const item = this.#buffer.shift();
+      if (item !== undefined) return { done: false, value: item };
+      if (this.#ended) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+  }
+
+  return(): Promise<IteratorResult<FeedItem<S>, undefined>> {
+    this.#close();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #take(change: StateChange): void {
+    if (this.#missed === null && this.#buffer.length >= FEED_BUFFER_MAX) {
+      this.#missed = new Map();
+      for (const item of this.#buffer) if (item.type === "state_change") this.#miss(item);
+      this.#buffer = this.#buffer.filter((item) => item.type === "snapshot");
+    }
+    if (this.#missed === null) this.#buffer.push(change);
+    else this.#miss(change);
+    this.#rouse();
+  }
+
+  #miss(change: StateChange): void {
+    this.#missed?.set(JSON.stringify([change.scope.type, change.scope.id]), change);
+  }
+
+  /** The source ended: what is buffered may still be read. */
+  #end(): void {
+    this.#ended = true;
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#rouse();
+  }
+
+  /** The reader ended: nothing more is wanted. */
+  #close(): void {
+    this.#buffer = [];
+    this.#missed = null;
+    this.#end();
+  }
+
+  #rouse(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * The mailbox: a bounded FIFO of entries, one per waiting call.
+ *
+ * A linked list through the entries themselves: enqueue and take are O(1) at any depth (an array's
+ * shift and the queue libraries were 10 to 190 times slower at 20,000 waiting), an idle mailbox
+ * holds no memory, and an entry that left early stays linked as a dead link until its turn comes.
+ *
+ *     #head → [entry] → [entry, left] → [entry] ← #tail        size counts the living only
+ *
+ * Invariants
+ *  M1  Entries are taken in the order in which they were enqueued; each at most once.
+ *  M2  At most `limit` living entries wait; the next one is refused before anything was enqueued.
+ *  M3  An entry is settled exactly once, and a settled entry is never taken.
+ */
+import { MailboxFullError } from "./errors.ts";
+import type { Mutation } from "./mutation.ts";
+import type { MutationOptions, Patch, ScopeIdentity } from "./protocol.ts";
+import { timeoutOption, type ScopeSettings } from "./settings.ts";
+import type { CapturedContext, Turn } from "./turn.ts";
+import { copyIn } from "./values.ts";
+
+/** Work that has the scope to itself until its promise settles: a delete, a refresh, a hold. */
+export interface Solo {
+  readonly solo: (entry: Entry) => Promise<boolean>;
+  /** A write is under way: who leaves now cannot know its outcome. */
+  readonly unknown?: boolean;
+  /** The work reads the store itself, so it need not be read before. */
+  readonly reloads?: boolean;
+}
+
+/** What a mutation did when it ran; kept until its round is confirmed. */
+export interface Outcome {
+  readonly changed: boolean;
+  readonly error: { readonly thrown: unknown } | null;
+  readonly patches: readonly Patch[] | null;
+  readonly inverse: readonly Patch[] | null;
+  readonly computed: unknown;
+}
+
+/** One call that waits, runs or waits for its save. */
+export class Entry {
+  readonly work: Mutation | Solo;
+  readonly options: MutationOptions | undefined;
+  /** Milliseconds since the epoch; `Infinity` = no deadline. */
+  readonly deadline: number;
+  next: Entry | null = null;
+  context: CapturedContext | null = null;
+  turn: Turn | null = null;
+  /** It belongs to the open round. */
+  joined = false;
+  outcome: Outcome | null = null;
+  /** Removes the abort listener, when there is one. */
+  release: (() => void) | null = null;
+  #resolve: ((value: boolean | Promise<never>) => void) | null;
+  readonly promise: Promise<boolean>;
+
+  constructor(work: Mutation | Solo, deadline: number, options: MutationOptions | undefined) {
+    this.work = work;
+    this.deadline = deadline;
+    this.options = options;
+    // Filled by the executor below, which the language runs before the constructor goes on.
+    let settle: ((value: boolean | Promise<never>) => void) | null = null;
+    this.promise = new Promise<boolean>((resolve) => {
+      settle = resolve;
+    });
+    this.#resolve = settle;
+  }
+
+  get settled(): boolean {
+    return this.#resolve === null;
+  }
+
+  /** Answers the caller; nothing happens when he has been answered (M3). */
+  resolve(changed: boolean): void {
+    this.#settle()?.(changed);
+  }
+
+  /** Refuses the caller; nothing happens when he has been answered (M3). */
+  reject(error: unknown): void {
+    // Only `resolve` is kept per entry, which saves a function object for each waiting call.
+    const resolve = this.#settle();
+    if (resolve !== null) resolve(Promise.reject(error));
+  }
+
+  #settle(): ((value: boolean | Promise<never>) => void) | null {
+    const resolve = this.#resolve;
+    this.#resolve = null;
+    this.release?.();
+    this.release = null;
+    return resolve;
+  }
+}
+
+/** An entry for a call made now: its deadline runs, and its options are the caller's no longer. */
+export function createEntry(
+  work: Mutation | Solo,
+  options: MutationOptions | undefined,
+  { clock, mutationTimeoutMs }: ScopeSettings,
+): Entry {
+  const timeoutMs =
+    options?.timeoutMs === undefined
+      ? mutationTimeoutMs
+      : timeoutOption(options.timeoutMs, mutationTimeoutMs);
+  const deadline = timeoutMs === Infinity ? Infinity : clock.now() + timeoutMs;
+  if (options?.meta === undefined) return new Entry(work, deadline, options);
+  return new Entry(work, deadline, { ...options, meta: copyIn(options.meta, "meta") });
+}
+
+/** A bounded FIFO of entries. */
+export class Mailbox {
+  readonly #limit: number;
+  #head: Entry | null = null;
+  #tail: Entry | null = null;
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** How many living entries wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds at the end; throws `MailboxFullError` at the limit (M2). */
+  enqueue(entry: Entry, identity: ScopeIdentity): void {
+    if (this.#size >= this.#limit) throw new MailboxFullError(this.#limit, { scope: identity });
+    if (this.#tail === null) this.#head = entry;
+    else this.#tail.next = entry;
+    this.#tail = entry;
+    this.#size += 1;
+  }
+
+  /** Puts an entry that was just taken back to the front. */
+  putBack(entry: Entry): void {
+    entry.next = this.#head;
+    this.#head = entry;
+    this.#tail ??= entry;
+    this.#size += 1;
+  }
+
+  /** Takes the oldest living entry, or nothing. */
+  take(): Entry | null {
+    while (this.#head !== null) {
+      const entry: Entry = this.#head;
+      this.#head = entry.next;
+      if (this.#head === null) this.#tail = null;
+      entry.next = null;
+      if (entry.settled) continue; // It left early and was counted out by `left`.
+      this.#size -= 1;
+      return entry;
+    }
+    return null;
+  }
+
+  /** A waiting entry was settled early. Its dead link stays until its turn comes. */
+  left(): void {
+    this.#size -= 1;
+  }
+
+  /** The living entries, oldest first; the list must not change meanwhile. */
+  *[Symbol.iterator](): Generator<Entry> {
+    for (let entry = this.#head; entry !== null; entry = entry.next)
+      if (!entry.settled) yield entry;
+  }
+}

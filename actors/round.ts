@@ -1,0 +1,87 @@
+/**
+ * A round: the entries whose changes go into one save.
+ *
+ * Entries are applied to the head one after another as they come; the round keeps what each did, so
+ * that the save can carry all of it and the answers can be given in order once the save is
+ * confirmed.
+ *
+ * Invariants
+ *  R1  The head of an open round is its base with the outcomes of its entries applied in order.
+ *  R2  An outcome that depends on an unconfirmed change, also "no change" and an error, is answered
+ *      only after that change is confirmed; on a conflict it is worked out again.
+ *  R3  A round holds at most `ROUND_MAX` entries; later ones wait in the mailbox.
+ *  R4  A round whose applied entry left before the save was sent is worked out again without it.
+ */
+import type { CommitInfo, OperationName, Patch } from "./protocol.ts";
+import type { Entry, Outcome } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
+
+/** Entries folded into one save. */
+export const ROUND_MAX = 131_072;
+
+/** Entries that share one save; see the head of this file. */
+export class Round {
+  /** The confirmed state the round builds on; what readers see meanwhile. */
+  base: object;
+  /** How many entries changed something. */
+  changes = 0;
+  /** An applied entry left: the head still holds its change (R4). */
+  spoiled = false;
+  #entries: Entry[] = [];
+
+  constructor(base: object) {
+    this.base = base;
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  get full(): boolean {
+    return this.#entries.length >= ROUND_MAX;
+  }
+
+  /** Everybody was answered already. */
+  get deserted(): boolean {
+    return this.#entries.every((entry) => entry.settled);
+  }
+
+  /** The time at which the last caller stops waiting. */
+  get deadline(): number {
+    return this.#entries.reduce((latest, entry) => Math.max(latest, entry.deadline), 0);
+  }
+
+  /** Adds an entry with what it did. */
+  add(entry: Entry, outcome: Outcome): void {
+    entry.joined = true;
+    this.#entries.push(entry);
+    this.record(entry, outcome);
+  }
+
+  /** Keeps what an entry of the round did when it ran again. */
+  record(entry: Entry, outcome: Outcome): void {
+    entry.outcome = outcome;
+    if (outcome.changed) this.changes += 1;
+  }
+
+  /** Starts again from the base; who left is out, the others have to run again, in order. */
+  restart(): readonly Entry[] {
+    this.#entries = this.#entries.filter((entry) => !entry.settled);
+    for (const entry of this.#entries) entry.outcome = null;
+    this.changes = 0;
+    this.spoiled = false;
+    return this.#entries;
+  }
+
+  /** What the save has to carry, built on the confirmed `baseVersion`. */
+  commit(baseVersion: number): CommitInfo {
+    const patches: Patch[] = [];
+    const operations: OperationName[] = [];
+    for (const { outcome, work } of this.#entries) {
+      if (outcome === null || !outcome.changed) continue;
+      for (const patch of outcome.patches ?? []) patches.push(patch);
+      operations.push((work as Mutation).operation); // Solo work never joins a round.
+    }
+    return { version: baseVersion + this.changes, patches, operations };
+  }
+}

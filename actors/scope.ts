@@ -1,0 +1,298 @@
+/**
+ * A scope: one state with its mailbox, its version and its events. This is the actor.
+ *
+ * It owns the confirmed state and version, and who is told of changes. Waiting calls belong to a
+ * dispatcher, which exists only while there are any, so that an idle scope is a few hundred bytes.
+ *
+ * Cases of a mutation
+ *   idle, no bridge, plain data    applied before the call returns; no entry, no dispatcher
+ *   idle, no bridge, user code     applied before the call returns unless the code is asynchronous
+ *   busy                           waits in the mailbox
+ *   with a bridge                  applied when its turn comes, answered when its save is confirmed
+ *
+ * Invariants
+ *  C1  `state` is always a confirmed, deep-frozen state; reading never waits and never runs user
+ *      code.
+ *  C2  `version` grows by one per real change; it moves otherwise only by adopting the store's
+ *      version.
+ *  C3  Every promise handed out is settled, also after `stop`.
+ *  C4  Events follow the order of versions; each local change has exactly one.
+ */
+import type { Actor } from "xstate";
+import { Head } from "./apply.ts";
+import { changeOf, stateChangeOf } from "./change.ts";
+import type { ScopeCell, ScopeParts } from "./cell.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { equalState } from "./equal.ts";
+import { ScopeStoppedError } from "./errors.ts";
+import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./feed.ts";
+import { createEntry, type Entry, type Outcome, type Solo } from "./mailbox.ts";
+import type { ScopeOwner } from "./owner.ts";
+import type { Mutation } from "./mutation.ts";
+import type {
+  FeedItem,
+  Gone,
+  MutationOptions,
+  PersistBridge,
+  SaveResult,
+  ScopeIdentity,
+  StateChange,
+  Stored,
+} from "./protocol.ts";
+import { RecipeMutation, type Recipe } from "./recipe.ts";
+import { createScopeActor, type ScopeLogic } from "./scope-logic.ts";
+import { storedState, type ScopeSettings } from "./settings.ts";
+import { deleteWork, refreshWork } from "./solo.ts";
+import { refuseReentry } from "./turn.ts";
+import { applyMutation } from "./write.ts";
+
+const CHANGED = Promise.resolve(true);
+const UNCHANGED = Promise.resolve(false);
+
+/** One scope; see the head of this file. */
+export class ScopeActor<S extends object = object> implements ScopeCell {
+  readonly identity: ScopeIdentity;
+  readonly settings: ScopeSettings;
+  readonly bridge: PersistBridge<object> | null;
+  readonly head: Head;
+  /** @internal The confirmed version; read it as `version`. */
+  version: number;
+  /** @internal */
+  stale = false;
+  /** @internal A record of this scope exists: it was written and not deleted. */
+  exists: boolean;
+  /** @internal Set by every use; whoever passivates idle scopes clears it. */
+  touched = true;
+  /** @internal */
+  owner: ScopeOwner | null = null;
+  #dispatcher: Dispatcher | null = null;
+  #listeners: Listeners | null = null;
+  #ends: Set<() => void> | null = null;
+  #actor: Actor<ScopeLogic> | null = null;
+  #stopped = false;
+  #stopping: Promise<void> | null = null;
+
+  constructor(parts: ScopeParts) {
+    this.identity = parts.identity;
+    this.settings = parts.settings;
+    this.bridge = parts.bridge;
+    this.head = new Head(parts.state, parts.identity);
+    this.version = parts.version;
+    this.exists = parts.version > 0;
+  }
+
+  /** The last confirmed state, deep-frozen. */
+  get state(): Readonly<S> {
+    this.touched = true;
+    // The head holds an S: it starts as one and every write is checked or typed as one.
+    return (this.#dispatcher?.confirmed ?? this.head.expose()) as Readonly<S>;
+  }
+
+  /** True after `stop`. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Nothing waits, runs or is being saved, and nobody listens. */
+  get idle(): boolean {
+    return this.#dispatcher === null && (this.#listeners?.size ?? 0) === 0 && this.#actor === null;
+  }
+
+  /** How many calls wait for their turn. */
+  get waiting(): number {
+    return this.#dispatcher?.waiting ?? 0;
+  }
+
+  /** @internal */
+  get recording(): boolean {
+    return (
+      this.bridge !== null || (this.#listeners?.size ?? 0) > 0 || this.owner?.listening === true
+    );
+  }
+
+  /** The XState actor of this scope; made when first asked for. */
+  get actor(): Actor<ScopeLogic> {
+    this.#actor ??= createScopeActor(this);
+    return this.#actor;
+  }
+
+  /** Submits a mutation; resolves to whether it changed the state. */
+  mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
+    this.touched = true;
+    const direct =
+      this.#dispatcher === null &&
+      this.bridge === null &&
+      options === undefined &&
+      mutation.compute === undefined &&
+      !this.#stopped;
+    if (!direct) return this.submit(mutation, options);
+    const outcome = applyMutation(this, mutation, undefined);
+    if (outcome.error !== null) return Promise.reject(outcome.error.thrown);
+    if (!outcome.changed) return UNCHANGED;
+    this.version += 1;
+    if (this.recording) this.#publish(changeOf(this, mutation, outcome));
+    this.committed();
+    return CHANGED;
+  }
+
+  /** Puts work into the mailbox; the promise settles with its outcome. */
+  submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
+    try {
+      const entry = createEntry(work, options, this.settings);
+      if (this.#stopped) throw new ScopeStoppedError({ scope: this.identity });
+      options?.signal?.throwIfAborted();
+      refuseReentry(this, this.identity);
+      this.#dispatcher ??= new Dispatcher(this);
+      this.#leaveOnAbort(entry, options?.signal);
+      this.#dispatcher.submit(entry);
+      return entry.promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Changes the state by an immer recipe. */
+  update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean> {
+    return this.mutate(new RecipeMutation(recipe), options);
+  }
+
+  /** Removes the record; the state goes back to the initial one and the version grows by one. */
+  delete(options?: MutationOptions): Promise<boolean> {
+    return this.submit(deleteWork(this), options);
+  }
+
+  /** Reads the store again, in turn with the mutations. */
+  async refresh(): Promise<void> {
+    await this.owner?.flush(this);
+    await this.submit(refreshWork(this));
+  }
+
+  /** Writes down what is only in memory; resolves at once for the other durabilities. */
+  async flush(): Promise<void> {
+    await this.owner?.flush(this);
+  }
+
+  /** Calls `listener` with every change; the answer stops it. */
+  subscribe(listener: ChangeListener): () => void {
+    this.#listeners ??= new Listeners(this.settings.logger);
+    return this.#listeners.add(listener);
+  }
+
+  /** The changes from now on, or from after version `since`. */
+  changes(options: FeedOptions = {}): AsyncIterableIterator<FeedItem<S>> {
+    const missed = options.since !== undefined && options.since !== this.version;
+    const source = {
+      listen: (listener: ChangeListener) => this.subscribe(listener),
+      snapshot: () => [this.#marker()],
+      onEnd: (callback: () => void) => this.onEnd(callback),
+    };
+    return new FeedReader<S>(source, missed ? [this.#marker()] : [], options.signal);
+  }
+
+  /** Settles every waiting caller, writes down what is only in memory, ends every reader. */
+  stop(): Promise<void> {
+    this.#stopped = true; // Before anybody is refused, so that nobody can come in meanwhile.
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** Stops at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** @internal */
+  announce(entry: Entry, outcome: Outcome, version: number): void {
+    if (!this.recording) return;
+    // Only mutations are announced by the dispatcher; solo work announces itself.
+    const change = changeOf(this, entry.work as Mutation, outcome, entry.options?.meta);
+    this.#publish({ ...change, version });
+  }
+
+  /** @internal */
+  committed(): void {
+    this.exists = true;
+    const { checks, logger } = this.settings;
+    try {
+      checks?.warn(this.state, this.identity);
+    } catch (error) {
+      logger.error("onStateSizeWarning threw", { scope: this.identity, error });
+    }
+    this.owner?.committed(this);
+  }
+
+  /** @internal */
+  adopt(found: Extract<SaveResult<object>, { ok: false }>): void {
+    const version = found.current?.version ?? found.version ?? 0;
+    this.take(found.current ?? { state: undefined, version });
+  }
+
+  /** @internal */
+  async reload(isWanted: () => boolean): Promise<void> {
+    if (this.bridge?.load === undefined) {
+      this.stale = false;
+      return;
+    }
+    const found = await this.bridge.load();
+    if (!isWanted()) return;
+    this.take(found ?? { state: undefined, version: 0 });
+    this.stale = false;
+  }
+
+  /** @internal Takes over what the store holds; announces it when it differs. */
+  take(found: Stored<object> | Gone): void {
+    const before = this.head.expose();
+    const state = storedState(found.state, this.settings, this.identity);
+    const changed = found.version !== this.version || !equalState(before, state);
+    this.head.reset(state);
+    this.version = found.version;
+    this.exists = found.state !== undefined;
+    if (changed) this.announceState("refresh", "remote", before);
+  }
+
+  /** @internal */
+  announceState(operation: "refresh" | "delete", origin: "local" | "remote", before: object): void {
+    if (this.recording) this.#publish(stateChangeOf(this, { operation, origin, before }));
+  }
+
+  /** @internal */
+  rest(): void {
+    this.#dispatcher = null;
+  }
+
+  #publish(change: StateChange): void {
+    this.#listeners?.announce(change);
+    this.owner?.announced(this, change);
+  }
+
+  #leaveOnAbort(entry: Entry, signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const dispatcher = this.#dispatcher;
+    const leave = (): void => dispatcher?.leave(entry, signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    entry.release = () => signal.removeEventListener("abort", leave);
+  }
+
+  #marker(): FeedItem<S> {
+    const { identity: scope, version, state } = this;
+    return { type: "snapshot", scope, version, state };
+  }
+
+  /** @internal Calls back once when the scope has stopped; the answer forgets the callback. */
+  onEnd(callback: () => void): () => void {
+    this.#ends ??= new Set();
+    this.#ends.add(callback);
+    return () => void this.#ends?.delete(callback);
+  }
+
+  async #stop(): Promise<void> {
+    await this.#dispatcher?.stop();
+    try {
+      await this.owner?.flush(this);
+    } finally {
+      for (const end of this.#ends ?? []) end();
+      this.#actor?.stop();
+      this.owner?.stopped(this);
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Options of a scope, checked once and shared by all scopes of a kind.
+ */
+import { durationOption, systemClock } from "./clock.ts";
+import { withDefaults, type Checks } from "./checks.ts";
+import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from "./protocol.ts";
+import { copyIn } from "./values.ts";
+
+/** Waiting mutations of one scope before `MAILBOX_FULL`. */
+export const MAILBOX_LIMIT = 10_000;
+/** Milliseconds a mutation may wait and run before `SCOPE_MUTATION_TIMEOUT`. */
+export const MUTATION_TIMEOUT_MS = 30_000;
+/** Bytes of a state's JSON above which `onStateSizeWarning` is called. */
+export const STATE_SIZE_WARNING_BYTES = 10_240;
+
+/** Options that every scope and runtime takes. */
+export interface ScopeTuning {
+  /** How conflicts of saves are retried. */
+  readonly cas?: CasOptions;
+  /** Default 30 000; 0, negative and `Infinity` turn it off. */
+  readonly mutationTimeoutMs?: number;
+  /** Waiting mutations before `MAILBOX_FULL`; default 10 000. */
+  readonly mailboxLimit?: number;
+  readonly onStateSizeWarning?: ((warning: StateSizeWarning) => void) | undefined;
+  /** Default: warnings and errors go to `console`. */
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** A number in [0, 1), as `Math.random`; used for jitter. */
+  readonly random?: () => number;
+}
+
+/** The conflict budget with its defaults filled in. */
+export interface CasBudget {
+  readonly maxRetries: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+  readonly jitter: "none" | "full";
+  readonly escalate: boolean;
+}
+
+/** What a scope is told about itself; one object for all scopes of a kind. */
+export interface ScopeSettings {
+  /** The deep-frozen state of a scope nobody has written, and of one that was deleted. */
+  readonly initial: object;
+  readonly checks: Checks | null;
+  readonly cas: CasBudget;
+  /** `Infinity` = off. */
+  readonly mutationTimeoutMs: number;
+  readonly mailboxLimit: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** The bridge hands over fresh frozen states, so adopting one need not copy it. */
+  readonly bridgeFreezes: boolean;
+}
+
+const consoleLogger: Logger = {
+  warn: (message, fields) => console.warn(message, fields ?? ""),
+  error: (message, fields) => console.error(message, fields ?? ""),
+};
+
+/** `mutationTimeoutMs` as a number of milliseconds, `Infinity` when off; RangeError on NaN. */
+export function timeoutOption(value: number | undefined, fallback: number): number {
+  const timeoutMs = durationOption("mutationTimeoutMs", value, fallback);
+  return timeoutMs > 0 ? timeoutMs : Infinity;
+}
+
+/** A whole number of at least `least`; RangeError names the option. */
+export function countOption(
+  name: string,
+  value: number | undefined,
+  fallback: number,
+  least = 0,
+): number {
+  const count = durationOption(name, value, fallback);
+  if (count < least) throw new RangeError(`${name} must be at least ${least}, received ${count}`);
+  return Math.floor(count);
+}
+
+/** Checks a conflict budget; RangeError on NaN and on an unknown jitter. */
+export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
+  const jitter = cas.jitter ?? "none";
+  if (jitter !== "none" && jitter !== "full")
+    throw new RangeError(`cas.jitter must be "none" or "full", received ${String(jitter)}`);
+  return {
+    maxRetries: Math.max(0, Math.floor(durationOption("cas.maxRetries", cas.maxRetries, 3))),
+    baseDelayMs: Math.max(0, durationOption("cas.baseDelayMs", cas.baseDelayMs, 10)),
+    maxDelayMs: Math.max(0, durationOption("cas.maxDelayMs", cas.maxDelayMs, Infinity)),
+    jitter,
+    escalate: cas.escalate ?? escalate,
+  };
+}
+
+/** Fills in the defaults of the tuning options; RangeError names a bad one. */
+export function scopeSettings(
+  tuning: ScopeTuning,
+  scope: { initial: object; checks: Checks | null; escalate?: boolean; bridgeFreezes?: boolean },
+): ScopeSettings {
+  return {
+    initial: scope.initial,
+    checks: scope.checks,
+    cas: casBudget(tuning.cas, scope.escalate),
+    mutationTimeoutMs: timeoutOption(tuning.mutationTimeoutMs, MUTATION_TIMEOUT_MS),
+    mailboxLimit: countOption("mailboxLimit", tuning.mailboxLimit, MAILBOX_LIMIT),
+    logger: tuning.logger ?? consoleLogger,
+    clock: tuning.clock ?? systemClock,
+    random: tuning.random ?? Math.random,
+    bridgeFreezes: scope.bridgeFreezes ?? false,
+  };
+}
+
+/**
+ * What a bridge handed over as a state of ours: frozen, with defaults; `undefined` gives the
+ * initial one. Throws `StateValidationError` when the schema refuses it.
+ */
+export function storedState(
+  found: object | undefined,
+  settings: ScopeSettings,
+  scope: ScopeIdentity,
+): object {
+  if (found === undefined) return settings.initial;
+  const state = settings.bridgeFreezes ? found : copyIn(found, "", { scope });
+  return withDefaults(state, settings.checks, scope);
+}

@@ -1,0 +1,110 @@
+/**
+ * Work that needs the scope to itself for as long as it takes: delete, refresh, and a hold, by
+ * which others (a transaction, a dialect's turn) keep a scope while they do something of their own.
+ *
+ * Invariants
+ *  W1  Solo work starts when everything submitted before it is confirmed, and nothing submitted
+ *      after it starts before it ended or left.
+ *  W2  Work that left changes nothing any more, except a write that was under way: then the caller
+ *      was told `COMMIT_UNKNOWN` and the scope reads the store before it goes on.
+ */
+import type { ScopeCell } from "./cell.ts";
+import { ConcurrentModificationError, StoreContractError } from "./errors.ts";
+import type { Entry, Solo } from "./mailbox.ts";
+import { resolveConflict, type SaveStep } from "./persist.ts";
+import type { PersistBridge, SaveResult } from "./protocol.ts";
+
+/** Reads the store and takes over what it holds. */
+export function refreshWork(cell: ScopeCell): Solo {
+  return {
+    reloads: true,
+    solo: async (entry) => {
+      await cell.reload(() => !entry.settled);
+      return false;
+    },
+  };
+}
+
+/** Removes the record and goes back to the initial state. */
+export function deleteWork(cell: ScopeCell): Solo {
+  const work = {
+    unknown: false,
+    solo: (entry: Entry): Promise<boolean> => new Deletion(cell, entry, work).run(),
+  };
+  return work;
+}
+
+class Deletion {
+  readonly #cell: ScopeCell;
+  readonly #entry: Entry;
+  readonly #work: { unknown: boolean };
+  #deleted = false;
+  #expected = 0;
+
+  constructor(cell: ScopeCell, entry: Entry, work: { unknown: boolean }) {
+    this.#cell = cell;
+    this.#entry = entry;
+    this.#work = work;
+  }
+
+  async run(): Promise<boolean> {
+    const { settings, identity: scope } = this.#cell;
+    if ((await this.#attempt()) !== "conflict") return this.#deleted;
+    const end = await resolveConflict({ ...settings, attempt: () => this.#attempt() }).end;
+    if (end.kind === "failed") throw end.error;
+    if (end.kind === "givenUp") {
+      const { attempts } = end;
+      const fields = {
+        attempts,
+        expectedVersion: this.#expected,
+        actualVersion: this.#cell.version,
+      };
+      throw new ConcurrentModificationError(fields, { scope });
+    }
+    return this.#deleted;
+  }
+
+  async #attempt(): Promise<SaveStep> {
+    const { bridge, version, exists, identity: scope } = this.#cell;
+    if (this.#entry.settled || !exists) return "empty";
+    this.#expected = version;
+    if (bridge === null) return this.#done(version + 1);
+    this.#work.unknown = true;
+    const result = await this.#remove(bridge, version);
+    this.#work.unknown = false;
+    if (this.#entry.settled) return "empty"; // It left; the scope is stale and will look (W2).
+    if (!result.ok) {
+      this.#cell.adopt(result);
+      return "conflict";
+    }
+    if (result.version !== version + 1) {
+      this.#cell.stale = true;
+      const fields = { expected: version + 1, received: result.version };
+      throw new StoreContractError(fields, { scope });
+    }
+    return this.#done(result.version);
+  }
+
+  /** A bridge without `delete` is given the initial state to save. */
+  #remove(bridge: PersistBridge<object>, version: number): Promise<SaveResult<object>> {
+    if (bridge.delete !== undefined) return bridge.delete(version);
+    const { initial } = this.#cell.settings;
+    return bridge.save(initial, version, {
+      version: version + 1,
+      patches: [{ op: "replace", path: [], value: initial }],
+      operations: ["delete"],
+    });
+  }
+
+  #done(version: number): SaveStep {
+    const { head, settings } = this.#cell;
+    const before = head.expose();
+    head.reset(settings.initial);
+    this.#cell.version = version;
+    this.#cell.committed();
+    this.#cell.exists = false;
+    this.#deleted = true;
+    this.#cell.announceState("delete", "local", before);
+    return "saved";
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Applies one mutation to a head and tells what it did: changed, nothing, or an error and nothing.
+ */
+import type { Head } from "./apply.ts";
+import type { Checks } from "./checks.ts";
+import { equal } from "./equal.ts";
+import type { Outcome } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
+import type { ScopeSettings } from "./settings.ts";
+
+/** Where a mutation is applied. */
+export interface WriteTarget {
+  readonly head: Head;
+  readonly settings: ScopeSettings;
+  readonly recording: boolean;
+}
+
+/** Writes and checks; on an error the head is as it was. */
+export function applyMutation(target: WriteTarget, mutation: Mutation, computed: unknown): Outcome {
+  const { head, settings } = target;
+  const checks = settings.checks?.perChange === true ? settings.checks : null;
+  // Checks can refuse what is written already, so they need a state to go back to.
+  const before = checks === null ? null : head.expose();
+  head.begin(target.recording);
+  try {
+    mutation.write(head, computed);
+    if (checks !== null && before !== null && head.changed) checkChange(head, before, checks);
+  } catch (thrown) {
+    if (before !== null) head.reset(before);
+    return { changed: false, error: { thrown }, patches: null, inverse: null, computed };
+  }
+  const { changed, patches, inverse } = head;
+  return { changed, error: null, patches, inverse, computed };
+}
+
+function checkChange(head: Head, before: object, checks: Checks): void {
+  const fill = checks.fill(head.expose(), head.scope);
+  for (const [field, value] of fill) head.set(field, value);
+  // A dropped field whose default was its value is no change at all.
+  if (fill.length > 0 && equal(head.expose(), before)) head.reset(before);
+  checks.limit(head.expose(), head.scope);
+}

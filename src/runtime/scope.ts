@@ -1,0 +1,206 @@
+/**
+ * The scope people hold: the kernel's actor with the seven operations, and the stand-alone
+ * `createScope`.
+ */
+import type { AnyActorRef } from "xstate";
+import {
+  createChecks,
+  initialState,
+  type CheckOptions,
+  type StateSchema,
+} from "../../actors/checks.ts";
+import { durationOption } from "../../actors/clock.ts";
+import type { FeedOptions } from "../../actors/feed.ts";
+import type {
+  FeedItem,
+  MutationOptions,
+  MutatorTurn,
+  PersistBridge,
+  ScopeIdentity,
+  StateChange,
+} from "../../actors/protocol.ts";
+import type { Recipe } from "../../actors/recipe.ts";
+import { ScopeActor } from "../../actors/scope.ts";
+import { scopeSettings, type ScopeTuning } from "../../actors/settings.ts";
+import type { Mutation } from "../../actors/mutation.ts";
+import {
+  AtomicMutation,
+  DeleteKeyMutation,
+  FieldMutation,
+  IncrementMutation,
+  PatchMutation,
+  PushMutation,
+  SetKeyMutation,
+  SetMutation,
+} from "../ops/state-ops.ts";
+
+/** Names of the fields of `S` that hold numbers. */
+export type NumericKeys<S> = {
+  [K in keyof S]-?: NonNullable<S[K]> extends number ? K : never;
+}[keyof S];
+/** Names of the fields of `S` that hold arrays. */
+export type ArrayKeys<S> = {
+  [K in keyof S]-?: NonNullable<S[K]> extends readonly unknown[] ? K : never;
+}[keyof S];
+/** Names of the fields of `S` that hold records. */
+export type RecordKeys<S> = {
+  [K in keyof S]-?: NonNullable<S[K]> extends readonly unknown[]
+    ? never
+    : NonNullable<S[K]> extends object
+      ? K
+      : never;
+}[keyof S];
+/** The element type of an array field. */
+export type Element<A> = NonNullable<A> extends readonly (infer E)[] ? E : never;
+/** The value type of a record field. */
+export type RecordValue<R> = NonNullable<R> extends Readonly<Record<string, infer V>> ? V : unknown;
+
+/** What may be returned from an atomic mutator: the fields to change, or nothing. */
+export type AtomicResult<S> = Partial<S> | void;
+
+/** The seven operations. Each resolves to whether the state changed. */
+export interface ScopeStateOps<S extends object> {
+  /** Merges fields, one level deep. */
+  patchState(updates: Partial<S>, options?: MutationOptions): Promise<boolean>;
+  /** Sets one field to what `updater` makes of its present value. */
+  patchState<K extends keyof S>(
+    key: K,
+    updater: (current: S[K], turn: MutatorTurn) => S[K] | Promise<S[K]>,
+    options?: MutationOptions,
+  ): Promise<boolean>;
+  /** Replaces the whole state. */
+  setState(next: S, options?: MutationOptions): Promise<boolean>;
+  /** Adds to numeric fields; a missing one starts at 0. */
+  incState(
+    increments: { [K in NumericKeys<S>]?: number },
+    options?: MutationOptions,
+  ): Promise<boolean>;
+  /** Appends to an array field; a missing one starts empty. */
+  pushState<K extends ArrayKeys<S>>(
+    field: K,
+    value: Element<S[K]>,
+    options?: MutationOptions,
+  ): Promise<boolean>;
+  /** Sets one key of a record field; a missing record starts empty. */
+  setStateRecord<K extends RecordKeys<S>>(
+    field: K,
+    key: string,
+    value: RecordValue<S[K]>,
+    options?: MutationOptions,
+  ): Promise<boolean>;
+  /** Removes one key of a record field. */
+  deleteStateRecord(field: RecordKeys<S>, key: string, options?: MutationOptions): Promise<boolean>;
+  /** Merges what `mutator` returns for the present state, atomically. */
+  atomicState(
+    mutator: (state: Readonly<S>, turn: MutatorTurn) => AtomicResult<S> | Promise<AtomicResult<S>>,
+    options?: MutationOptions,
+  ): Promise<boolean>;
+}
+
+/** One place for state; see `api` of the package for the promises each member keeps. */
+export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposable {
+  readonly identity: ScopeIdentity;
+  /** The last committed state, deep-frozen; Dates and byte arrays in it are not to be edited. */
+  readonly state: Readonly<S>;
+  /** 0 = never written; grows by one per real change and never goes back. */
+  readonly version: number;
+  /** Changes the state by an immer recipe. */
+  update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean>;
+  /** Reads the store again. */
+  refresh(): Promise<void>;
+  /** Calls `listener` with every change; the answer stops it. */
+  subscribe(listener: (change: StateChange<S>) => void): () => void;
+  /** The changes from now on, or after version `since`; a gap gives one snapshot marker. */
+  changes(options?: FeedOptions): AsyncIterable<FeedItem<S>>;
+  /** Writes checkpoint state now. */
+  flush(): Promise<void>;
+  /** Removes the record: state back to the initial one, version + 1. */
+  delete(options?: MutationOptions): Promise<boolean>;
+  /** Settles every waiting caller and flushes. */
+  stop(): Promise<void>;
+  /** This scope as an XState actor. */
+  readonly actor: AnyActorRef;
+}
+
+/** The kernel's actor with the seven operations. */
+export class StateScope<S extends object = object> extends ScopeActor<S> implements Scope<S> {
+  patchState(first: unknown, second?: unknown, third?: MutationOptions): Promise<boolean> {
+    if (typeof first !== "string")
+      return this.#do(() => new PatchMutation(first, this.identity), second as MutationOptions);
+    if (second === undefined) return Promise.resolve(false); // Nothing to do, as in the seed.
+    return this.#do(() => new FieldMutation(first, second, this.identity), third);
+  }
+
+  setState(next: S, options?: MutationOptions): Promise<boolean> {
+    return this.#do(() => new SetMutation(next, this.identity), options);
+  }
+
+  incState(increments: object, options?: MutationOptions): Promise<boolean> {
+    return this.#do(() => new IncrementMutation(increments, this.identity), options);
+  }
+
+  pushState(field: unknown, value: unknown, options?: MutationOptions): Promise<boolean> {
+    return this.#do(() => new PushMutation(field, value, this.identity), options);
+  }
+
+  setStateRecord(
+    field: unknown,
+    key: string,
+    value: unknown,
+    options?: MutationOptions,
+  ): Promise<boolean> {
+    return this.#do(() => new SetKeyMutation([field, key], value, this.identity), options);
+  }
+
+  deleteStateRecord(field: unknown, key: string, options?: MutationOptions): Promise<boolean> {
+    return this.#do(() => new DeleteKeyMutation(field, key, this.identity), options);
+  }
+
+  atomicState(
+    mutator: (state: Readonly<S>, turn: MutatorTurn) => AtomicResult<S> | Promise<AtomicResult<S>>,
+    options?: MutationOptions,
+  ): Promise<boolean> {
+    return this.#do(() => new AtomicMutation(mutator, this.identity), options);
+  }
+
+  /** Bad arguments are a rejection like every other failure. */
+  #do(make: () => Mutation, options: MutationOptions | undefined): Promise<boolean> {
+    try {
+      return this.mutate(make(), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+}
+
+/** Options of a stand-alone scope. */
+export interface ScopeOptions<S extends object> extends ScopeTuning, CheckOptions {
+  /** Default: type `scope` and an id of its own. */
+  readonly identity?: ScopeIdentity;
+  /** The state before anything was written, and after `delete`. */
+  readonly initial: S;
+  /** The version under which `initial` is stored; default 0, never stored. */
+  readonly version?: number;
+  readonly schema?: StateSchema<S>;
+  /** Where to save; without it the scope lives in memory. */
+  readonly persist?: PersistBridge<S>;
+}
+
+let created = 0;
+
+/**
+ * Makes one scope with a store of your own or none. Throws `RangeError` for a bad number,
+ * `StateValidationError` when the schema refuses `initial`, `StateSerializationError` when it
+ * cannot be stored.
+ */
+export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S> {
+  created += 1;
+  const identity = Object.freeze(options.identity ?? { type: "scope", id: `scope-${created}` });
+  const checks = createChecks(options);
+  const initial = initialState(options.initial, checks, identity);
+  const version = Math.max(0, durationOption("version", options.version, 0));
+  // The bridge takes and gives states of type S, which is what this scope holds.
+  const bridge = (options.persist ?? null) as PersistBridge<object> | null;
+  const settings = scopeSettings(options, { initial, checks });
+  return new StateScope<S>({ identity, settings, bridge, state: initial, version });
+}
