@@ -51,6 +51,10 @@ const FREE =
   "NOT EXISTS (SELECT 1 FROM holdfast_lease l " +
   "WHERE l.key = holdfast_record.key AND l.owner <> ? AND l.until > ?)";
 
+const UPDATE_INLINE =
+  `UPDATE holdfast_record SET version = ?, form = ${FORM.inline}, expires = ?, sum = ?, ` +
+  `state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
+
 const LIVING = `form > ${FORM.dead} AND (expires IS NULL OR expires > ?)`;
 
 /** The statements the store runs. */
@@ -59,9 +63,11 @@ export type StatementName =
   | "beginRead"
   | "end"
   | "head"
+  | "leased"
   | "blocked"
   | "insert"
-  | "updateSmall"
+  | "update"
+  | "updateAlone"
   | "replace"
   | "append"
   | "addPatch"
@@ -81,22 +87,20 @@ const SQL: Readonly<Record<StatementName, string>> = {
   beginRead: "BEGIN",
   end: "COMMIT",
   head: "SELECT id, version, form, expires, sum, state FROM holdfast_record WHERE key = ?",
+  leased: "SELECT 1 AS found FROM holdfast_lease WHERE owner <> ? AND until > ? LIMIT 1",
   blocked: "SELECT 1 AS found FROM holdfast_lease WHERE key = ? AND owner <> ? AND until > ?",
   insert:
     "INSERT INTO holdfast_record (version, form, expires, sum, state, base_size, key) " +
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-  updateSmall:
-    "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, sum = ?, state = ? " +
-    `WHERE key = ? AND version = ? AND form < ${FORM.apart} AND ${FREE}`,
+  update: UPDATE_INLINE,
+  updateAlone: `${UPDATE_INLINE} AND ${FREE}`,
   replace:
     "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, sum = ?, state = ?, " +
-    "base_size = ?, log_size = 0, log_count = 0 " +
-    `WHERE key = ? AND version = ? AND ${FREE}`,
+    "base_size = ?, log_size = 0, log_count = 0 WHERE key = ? AND version = ?",
   append:
     "UPDATE holdfast_record SET version = ?, expires = ?, sum = ?, log_size = log_size + ?, " +
     `log_count = log_count + 1 WHERE key = ? AND version = ? AND form = ${FORM.apart} ` +
-    "AND log_size + ? <= base_size AND log_count < ? AND (expires IS NULL OR expires > ?) " +
-    `AND ${FREE}`,
+    "AND log_size + ? <= base_size AND log_count < ? AND (expires IS NULL OR expires > ?)",
   addPatch:
     "INSERT INTO holdfast_patch (id, version, since, sum, patches) " +
     "SELECT id, ?, ?, ?, ? FROM holdfast_record WHERE key = ?",

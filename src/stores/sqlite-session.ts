@@ -1,11 +1,6 @@
 /** One open connection with its statements: transactions, commits and reads, all synchronous. */
 import { fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
-import {
-  commitUnknown,
-  isInDoubt,
-  type SqliteDatabase,
-  toStoreError,
-} from "./sqlite-driver.ts";
+import { commitUnknown, isInDoubt, type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
 import { LargeKeys, RecordReader } from "./sqlite-record.ts";
 import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts";
 import { RecordWriter } from "./sqlite-writer.ts";
@@ -56,7 +51,10 @@ export class SqliteSession {
     if (writes.length === 1 && this.#updateAlone(only, now))
       return [{ ok: true, version: only.version }];
     const results = this.#transact("begin", {
-      work: () => writes.map((write) => this.#write(write, now)),
+      work: () => {
+        const leased = this.#writer.isAnyBlocked(now);
+        return writes.map((write) => this.#write(write, now, leased));
+      },
       keep: (answers) => !atomic || isAllOk(answers),
     });
     return atomic && !isAllOk(results) ? this.#refuse(writes, now) : results;
@@ -94,9 +92,9 @@ export class SqliteSession {
     }
   }
 
-  #write(write: ScopeWrite, now: number): WriteResult {
-    if (!this.#isStale(write.key) && this.#writer.write(write, now))
-      return { ok: true, version: write.version };
+  #write(write: ScopeWrite, now: number, leased: boolean): WriteResult {
+    const mayWrite = !this.#isStale(write.key) && !(leased && this.#writer.isBlocked(write, now));
+    if (mayWrite && this.#writer.write(write, now)) return { ok: true, version: write.version };
     return conflict(this.#read(write.key, now));
   }
 

@@ -6,6 +6,7 @@
  */
 import type { Patch } from "../../actors/protocol.ts";
 import { toAsciiKey } from "./ascii-key.ts";
+import type { SqliteValue } from "./sqlite-driver.ts";
 import { type LargeKeys, logSum, recordSum } from "./sqlite-record.ts";
 import { FORM, type Statements } from "./sqlite-schema.ts";
 import type { ScopeWrite } from "./store.ts";
@@ -52,7 +53,19 @@ export class RecordWriter {
     const row = toRowWrite(write, now);
     if (row.expectedVersion === 0 || this.#large.has(row.key)) return false;
     const text = stateText(write);
-    return !isLarge(text) && this.#updateSmall(row, text);
+    if (text === undefined || isLarge(text)) return false;
+    const { updateAlone } = this.#statements;
+    return changed(updateAlone.run(...inlineValues(row, text), this.#owner, now));
+  }
+
+  /** True while any key is leased to another owner: then `isBlocked` must be asked for each. */
+  isAnyBlocked(now: number): boolean {
+    return isFound(this.#statements.leased.get(this.#owner, now));
+  }
+
+  /** True while the key of `write` is leased to another owner. */
+  isBlocked(write: ScopeWrite, now: number): boolean {
+    return isFound(this.#statements.blocked.get(toAsciiKey(write.key), this.#owner, now));
   }
 
   /** Writes any record; needs a transaction around it, for it can take several statements. */
@@ -77,7 +90,7 @@ export class RecordWriter {
     if (row.expectedVersion === 0) {
       if (!this.#insert(row, text)) return false;
     } else {
-      if (!isLarge(text) && this.#updateSmall(row, text)) return true;
+      if (text !== undefined && !isLarge(text) && this.#update(row, text)) return true;
       if (!this.#replace(row, text)) return false;
       this.#statements.dropPatches.run(row.key);
       this.#statements.dropBase.run(row.key);
@@ -91,51 +104,32 @@ export class RecordWriter {
   }
 
   #isExpected(row: RowWrite): boolean {
-    const { head, blocked } = this.#statements;
-    const found = head.get(row.key);
+    const found = this.#statements.head.get(row.key);
     if (typeof found !== "object" || found === null || !("version" in found)) return false;
-    if (found.version !== row.expectedVersion) return false;
-    return (blocked.get(row.key, this.#owner, row.now) ?? undefined) === undefined;
+    return found.version === row.expectedVersion;
   }
 
   #insert(row: RowWrite, text: string | undefined): boolean {
-    const { key, version, expires, now } = row;
-    const { blocked, insert } = this.#statements;
-    if ((blocked.get(key, this.#owner, now) ?? undefined) !== undefined) return false;
-    const { form, state, baseSize } = shapeOf(text);
-    const sum = recordSum({ key, version, form, expires, state });
-    return changed(insert.run(version, form, expires, sum, state, baseSize, key));
+    return changed(this.#statements.insert.run(...shapeValues(row, text), row.key));
   }
 
-  #updateSmall(row: RowWrite, text: string | undefined): boolean {
-    const { key, version, expectedVersion, expires, now } = row;
-    const { form, state } = shapeOf(text);
-    const sum = recordSum({ key, version, form, expires, state });
-    const { updateSmall } = this.#statements;
-    return changed(
-      updateSmall.run(version, form, expires, sum, state, key, expectedVersion, this.#owner, now),
-    );
+  #update(row: RowWrite, text: string): boolean {
+    return changed(this.#statements.update.run(...inlineValues(row, text)));
   }
 
   #replace(row: RowWrite, text: string | undefined): boolean {
-    const { key, version, expectedVersion, expires, now } = row;
-    const { form, state, baseSize } = shapeOf(text);
-    const sum = recordSum({ key, version, form, expires, state });
-    const set = [version, form, expires, sum, state, baseSize];
-    return changed(
-      this.#statements.replace.run(...set, key, expectedVersion, this.#owner, now),
-    );
+    const { key, expectedVersion } = row;
+    return changed(this.#statements.replace.run(...shapeValues(row, text), key, expectedVersion));
   }
 
   #append(row: RowWrite, patches: readonly Patch[]): boolean {
     const { key, version, expectedVersion, expires, now } = row;
     const text = toJsonText(patches);
-    const sum = recordSum({ key, version, form: FORM.apart, expires, state: null });
     const size = text.length;
-    const set = [version, expires, sum, size];
-    const where = [key, expectedVersion, size, LOG_COUNT_MAX, now, this.#owner, now];
+    const sum = recordSum({ key, version, form: FORM.apart, expires, state: null });
+    const where = [key, expectedVersion, size, LOG_COUNT_MAX, now];
     const { append, addPatch } = this.#statements;
-    if (!changed(append.run(...set, ...where))) return false;
+    if (!changed(append.run(version, expires, sum, size, ...where))) return false;
     const since = expectedVersion;
     addPatch.run(version, since, logSum({ key, version, since, text }), text, key);
     return true;
@@ -146,16 +140,29 @@ function changed(outcome: { readonly changes: number | bigint }): boolean {
   return Number(outcome.changes) > 0;
 }
 
+function isFound(row: unknown): boolean {
+  return row !== undefined && row !== null;
+}
+
 function isLarge(text: string | undefined): text is string {
   return text !== undefined && text.length >= APART_FROM_CHARS;
 }
 
-function shapeOf(text: string | undefined): {
-  form: number;
-  state: string | null;
-  baseSize: number;
-} {
-  if (text === undefined) return { form: FORM.dead, state: null, baseSize: 0 };
-  if (isLarge(text)) return { form: FORM.apart, state: null, baseSize: text.length };
-  return { form: FORM.inline, state: text, baseSize: 0 };
+/** The parameters of `update`: a small living state. */
+function inlineValues(row: RowWrite, state: string): SqliteValue[] {
+  const { key, version, expires, expectedVersion } = row;
+  const sum = recordSum({ key, version, form: FORM.inline, expires, state });
+  return [version, expires, sum, state, key, expectedVersion];
+}
+
+/** The first parameters of `insert` and `replace`: any state or none. */
+function shapeValues(row: RowWrite, text: string | undefined): SqliteValue[] {
+  const { key, version, expires } = row;
+  let form: number = FORM.inline;
+  if (text === undefined) form = FORM.dead;
+  else if (isLarge(text)) form = FORM.apart;
+  const state = form === FORM.inline ? (text ?? null) : null;
+  const baseSize = form === FORM.apart ? (text?.length ?? 0) : 0;
+  const sum = recordSum({ key, version, form, expires, state });
+  return [version, form, expires, sum, state, baseSize];
 }

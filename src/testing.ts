@@ -1,0 +1,18 @@
+/** The door `holdfast/testing`: what tests of stores and of programs on them are made of. */
+export { simulatedClock, type SimulatedClock } from "./testing/clock.ts";
+export {
+  faultyStore,
+  type FaultCall,
+  type FaultKind,
+  type FaultPlan,
+  type FaultyStore,
+} from "./testing/faulty-store.ts";
+export {
+  checkLinearizable,
+  type LinearizableResult,
+  type SequentialModel,
+  type TimedOperation,
+} from "./testing/linearizable.ts";
+export { seededRandom, type Random } from "./testing/random.ts";
+export { describeStore, type SuiteRunner } from "./testing/store-suite.ts";
+export type { StoreSuiteOptions, SuiteContext } from "./testing/suite-case.ts";

@@ -1,0 +1,74 @@
+/** Time that passes only when told to. */
+import type { Clock } from "../../actors/protocol.ts";
+
+/** A `Clock` under the control of a test. */
+export interface SimulatedClock extends Clock {
+  /**
+   * Moves time on by `ms`, running the timers that come due in the order of their times (ties: of their
+   * making), each with `now()` at its own time and with the work it started done as far as it goes
+   * without waiting for something else.
+   */
+  advance(ms: number): Promise<void>;
+  /** How many timers are set. */
+  readonly pending: number;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly order: number;
+  readonly callback: () => void;
+}
+
+/** Lets every promise that can settle by itself settle. */
+function settle(): Promise<void> {
+  // A macrotask runs only after all microtasks, however many each of them adds.
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+function firstDue(timers: Iterable<Timer>, until: number): Timer | undefined {
+  let first: Timer | undefined;
+  for (const timer of timers) {
+    if (timer.at > until) continue;
+    const isEarlier = first === undefined || timer.at < first.at;
+    if (isEarlier || (timer.at === first?.at && timer.order < first.order)) first = timer;
+  }
+  return first;
+}
+
+/** Makes a clock that stands at `startMs`; default 0, the start of 1970. */
+export function simulatedClock(startMs = 0): SimulatedClock {
+  const timers = new Set<Timer>();
+  let now = startMs;
+  let made = 0;
+  return {
+    now: () => now,
+    setTimeout(callback, delayMs) {
+      made += 1;
+      const timer: Timer = { at: now + Math.max(0, delayMs), order: made, callback };
+      timers.add(timer);
+      return timer;
+    },
+    clearTimeout(handle) {
+      // Only this clock makes its timers; anything else is simply not in the set.
+      timers.delete(handle as Timer);
+    },
+    async advance(ms) {
+      if (!(ms >= 0)) throw new RangeError(`time moves forward only, received ${ms} ms`);
+      const until = now + ms;
+      await settle();
+      for (let timer = firstDue(timers, until); timer; timer = firstDue(timers, until)) {
+        timers.delete(timer);
+        now = timer.at;
+        timer.callback();
+        await settle();
+      }
+      now = until;
+      await settle();
+    },
+    get pending() {
+      return timers.size;
+    },
+  };
+}

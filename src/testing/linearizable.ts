@@ -1,0 +1,133 @@
+/**
+ * Is there an order of these overlapping operations that a single object could have gone through?
+ *
+ * The search of Wing and Gong: take any operation that no other one ended before, let the model do it,
+ * go on; step back where the answer differs. What was tried is remembered as (operations done, state).
+ */
+
+/** One operation of a history. */
+export interface TimedOperation<I, O> {
+  readonly input: I;
+  /** What the caller was told; ignored when `end` is absent. */
+  readonly output?: O;
+  /** When it was called; any scale that grows. */
+  readonly start: number;
+  /** When it answered; absent: the outcome is unknown, it may have happened later, or never. */
+  readonly end?: number;
+}
+
+/** The object as a sequential program. `step` is pure. */
+export interface SequentialModel<S, I, O> {
+  readonly initial: S;
+  step(state: S, input: I): { readonly state: S; readonly output: O };
+  /** Default: equal JSON. */
+  isSameOutput?(expected: O, actual: O): boolean;
+  /** Text that is equal exactly for equal states; default: JSON. */
+  identify?(state: S): string;
+}
+
+/** The answer; `order` and `longest` hold positions in the history. */
+export type LinearizableResult =
+  | { readonly ok: true; readonly order: readonly number[] }
+  | { readonly ok: false; readonly longest: readonly number[] };
+
+interface Search<S, I, O> {
+  readonly history: readonly TimedOperation<I, O>[];
+  readonly model: SequentialModel<S, I, O>;
+  readonly isDone: boolean[];
+  /** Positions sorted by start. */
+  readonly byStart: readonly number[];
+  readonly order: number[];
+  readonly seen: Set<string>;
+  longest: readonly number[];
+  /** How many operations with a known outcome are still to be placed. */
+  open: number;
+}
+
+/** The positions that may come next: called before every unplaced operation answered. */
+function candidates<S, I, O>(search: Search<S, I, O>): number[] {
+  const { history, byStart, isDone } = search;
+  let earliestEnd = Infinity;
+  const found: number[] = [];
+  for (const at of byStart) {
+    const operation = history[at];
+    if (operation === undefined || isDone[at] === true) continue;
+    if (operation.start > earliestEnd) break;
+    found.push(at);
+    earliestEnd = Math.min(earliestEnd, operation.end ?? Infinity);
+  }
+  return found.filter((at) => (history[at]?.start ?? Infinity) <= earliestEnd);
+}
+
+function fingerprint<S, I, O>(search: Search<S, I, O>, state: S): string {
+  const { identify = JSON.stringify } = search.model;
+  // One bit per operation, four to a hex digit.
+  let bits = "";
+  for (let at = 0; at < search.isDone.length; at += 4) {
+    let digit = 0;
+    for (let bit = 0; bit < 4; bit += 1) digit = digit * 2 + (search.isDone[at + bit] ? 1 : 0);
+    bits += digit.toString(16);
+  }
+  return `${bits} ${identify(state)}`;
+}
+
+function isSame<S, I, O>(
+  model: SequentialModel<S, I, O>,
+  expected: O,
+  operation: TimedOperation<I, O>,
+): boolean {
+  if (operation.end === undefined) return true;
+  // An operation with an end has the output its caller was told.
+  const actual = operation.output as O;
+  if (model.isSameOutput !== undefined) return model.isSameOutput(expected, actual);
+  return JSON.stringify(expected) === JSON.stringify(actual);
+}
+
+function place<S, I, O>(search: Search<S, I, O>, state: S): boolean {
+  if (search.open === 0) return true;
+  const mark = fingerprint(search, state);
+  if (search.seen.has(mark)) return false;
+  search.seen.add(mark);
+  for (const at of candidates(search)) {
+    if (tryNext(search, state, at)) return true;
+  }
+  return false;
+}
+
+function tryNext<S, I, O>(search: Search<S, I, O>, state: S, at: number): boolean {
+  const operation = search.history[at];
+  if (operation === undefined) return false;
+  const { state: after, output } = search.model.step(state, operation.input);
+  if (!isSame(search.model, output, operation)) return false;
+  const known = operation.end === undefined ? 0 : 1;
+  search.isDone[at] = true;
+  search.order.push(at);
+  search.open -= known;
+  if (search.order.length > search.longest.length) search.longest = [...search.order];
+  if (place(search, after)) return true;
+  search.isDone[at] = false;
+  search.order.pop();
+  search.open += known;
+  return false;
+}
+
+/** Searches for an order; operations of unknown outcome are placed only where they help. */
+export function checkLinearizable<S, I, O>(
+  history: readonly TimedOperation<I, O>[],
+  model: SequentialModel<S, I, O>,
+): LinearizableResult {
+  const startOf = (at: number): number => history[at]?.start ?? 0;
+  const search: Search<S, I, O> = {
+    history,
+    model,
+    isDone: history.map(() => false),
+    byStart: history.map((_, at) => at).sort((left, right) => startOf(left) - startOf(right)),
+    order: [],
+    seen: new Set(),
+    longest: [],
+    open: history.filter((operation) => operation.end !== undefined).length,
+  };
+  return place(search, model.initial)
+    ? { ok: true, order: search.order }
+    : { ok: false, longest: search.longest };
+}

@@ -1,0 +1,90 @@
+/** The contract of a store as tests, for every implementation and every test runner. */
+import { randomUUID } from "node:crypto";
+import type { StateStore } from "../stores/store.ts";
+import { simulatedClock } from "./clock.ts";
+import { batchCases } from "./suite-batch.ts";
+import type { StoreSuiteOptions, SuiteCase, SuiteContext, SuiteSession } from "./suite-case.ts";
+import { dataCases } from "./suite-data.ts";
+import { listCases } from "./suite-list.ts";
+import { ownerCases } from "./suite-owner.ts";
+import { timeCases } from "./suite-time.ts";
+import { versionCases } from "./suite-version.ts";
+
+/** The two functions that vitest, jest, mocha, bun and node:test all have. */
+export interface SuiteRunner {
+  describe(name: string, body: () => void): unknown;
+  it(name: string, body: () => Promise<void>): unknown;
+}
+
+const GROUPS: readonly (readonly [string, readonly SuiteCase[]])[] = [
+  ["versions", versionCases],
+  ["batches", batchCases],
+  ["data", dataCases],
+  ["list", listCases],
+  ["expiry", timeCases],
+  ["owners", ownerCases],
+];
+
+/** Any moment will do, as long as it is the same everywhere: a round number of seconds. */
+const START_MS = 1_700_000_000_000;
+
+function missingNeed(
+  options: StoreSuiteOptions,
+  store: StateStore,
+  claim: SuiteCase,
+): string | undefined {
+  return claim.needs?.find((need) =>
+    need === "second" || need === "reopen" ? options[need] === undefined : !store.supports[need],
+  );
+}
+
+function openAgain(
+  kind: "reopen" | "second",
+  options: StoreSuiteOptions,
+  context: SuiteContext,
+): StateStore | Promise<StateStore> {
+  const open = options[kind];
+  if (open === undefined) throw new TypeError(`the suite was given no ${kind}`);
+  return open.call(options, context);
+}
+
+async function runCase(options: StoreSuiteOptions, claim: SuiteCase): Promise<void> {
+  const context: SuiteContext = { id: randomUUID(), clock: simulatedClock(START_MS) };
+  const opened: StateStore[] = [];
+  const keep = async (store: StateStore | Promise<StateStore>): Promise<StateStore> => {
+    opened.push(await store);
+    return store;
+  };
+  try {
+    const store = await keep(options.create(context));
+    const missing = missingNeed(options, store, claim);
+    if (missing !== undefined) {
+      // oxlint-disable-next-line no-console -- a skipped claim must be seen; `onSkip` redirects it
+      const say = options.onSkip?.bind(options) ?? console.log;
+      say(`${options.name}: skipped "${claim.name}", it needs ${missing}`);
+      return;
+    }
+    const session: SuiteSession = {
+      store,
+      context,
+      reopen: () => keep(openAgain("reopen", options, context)),
+      second: () => keep(openAgain("second", options, context)),
+      advance: (ms) => options.advance?.(context, ms) ?? context.clock.advance(ms),
+    };
+    await claim.run(session);
+  } finally {
+    for (const store of opened) await store.close();
+    await options.destroy?.(context);
+  }
+}
+
+/** Registers the whole suite for one implementation. Claims that need what it lacks say so and pass. */
+export function describeStore(runner: SuiteRunner, options: StoreSuiteOptions): void {
+  runner.describe(`${options.name} keeps the store contract`, () => {
+    for (const [group, cases] of GROUPS) {
+      runner.describe(group, () => {
+        for (const claim of cases) runner.it(claim.name, () => runCase(options, claim));
+      });
+    }
+  });
+}

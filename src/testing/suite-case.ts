@@ -1,0 +1,155 @@
+/** What a case of the store suite is given, and the words most cases use. */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Json } from "../../actors/protocol.ts";
+import type {
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "../stores/store.ts";
+import type { SimulatedClock } from "./clock.ts";
+
+/** Passed to the implementor's functions; the same object for all stores of one test. */
+export interface SuiteContext {
+  /** Different for every test: for a path, a table, a key prefix. */
+  readonly id: string;
+  /** For stores that take a clock; expiry is tested by advancing it. */
+  readonly clock: SimulatedClock;
+}
+
+/** How the suite reaches an implementation. */
+export interface StoreSuiteOptions {
+  readonly name: string;
+  /** An empty store. */
+  create(context: SuiteContext): StateStore | Promise<StateStore>;
+  /** A store on the data of `create`, which was closed before. Needed if the store is durable. */
+  reopen?(context: SuiteContext): StateStore | Promise<StateStore>;
+  /** One more store on the data of `create`, as another process has it. Absent: only one at a time. */
+  second?(context: SuiteContext): StateStore | Promise<StateStore>;
+  /** Lets time pass for the store; default: advances `context.clock`. */
+  advance?(context: SuiteContext, ms: number): Promise<void>;
+  /** Removes the data, after the stores were closed. */
+  destroy?(context: SuiteContext): void | Promise<void>;
+  /** Gets one line for each case that does not apply; default: the console. */
+  onSkip?(line: string): void;
+}
+
+/** What a case works with. Stores it opens are closed after it. */
+export interface SuiteSession {
+  readonly store: StateStore;
+  readonly context: SuiteContext;
+  reopen(): Promise<StateStore>;
+  second(): Promise<StateStore>;
+  advance(ms: number): Promise<void>;
+}
+
+/** One claim about a store. */
+export interface SuiteCase {
+  readonly name: string;
+  /** What the store must declare for the claim to apply. */
+  readonly needs?: readonly (keyof StoreSupports | "second" | "reopen")[];
+  run(session: SuiteSession): Promise<void>;
+}
+
+/** A write from `expectedVersion` to the next version. */
+export function write(
+  key: string,
+  expectedVersion: number,
+  state: Json | undefined,
+  more: Partial<ScopeWrite> = {},
+): ScopeWrite {
+  return { key, expectedVersion, version: expectedVersion + 1, state, ...more };
+}
+
+/** Commits one write. */
+export async function commitOne(store: StateStore, only: ScopeWrite): Promise<WriteResult> {
+  const results = await store.commit([only]);
+  assert.equal(results.length, 1, "one write has one result");
+  const [result] = results;
+  assert.ok(result);
+  return result;
+}
+
+/** Commits one write that must take effect. */
+export async function commitOk(store: StateStore, only: ScopeWrite): Promise<void> {
+  assert.deepEqual(await commitOne(store, only), { ok: true, version: only.version });
+}
+
+/** Loads one key. */
+export async function loadOne(store: StateStore, key: string): Promise<StoredRecord | undefined> {
+  const records = await store.load([key]);
+  assert.equal(records.length, 1, "one key has one record");
+  return records[0];
+}
+
+/** Asserts what is stored under `key`; `state: undefined` is a tombstone. */
+export async function expectStored(
+  store: StateStore,
+  key: string,
+  version: number,
+  state: Json | undefined,
+): Promise<void> {
+  const record = await loadOne(store, key);
+  assert.ok(record, `${JSON.stringify(key)} is stored`);
+  assert.deepEqual({ version: record.version, state: record.state }, { version, state });
+}
+
+/** Asserts that a result is a conflict with a record of `version` and `state`; 0 means none. */
+export function expectConflict(
+  result: WriteResult | undefined,
+  version: number,
+  state: Json | undefined,
+): void {
+  assert.ok(result && !result.ok, "the write met a conflict");
+  const current = result.current;
+  if (version === 0) assert.equal(current, undefined);
+  else assert.deepEqual({ version: current?.version, state: current?.state }, { version, state });
+}
+
+/** All keys a query lists, in the order given. */
+export async function listAll(
+  store: StateStore,
+  query?: Parameters<StateStore["list"]>[0],
+): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const key of store.list(query)) keys.push(key);
+  return keys;
+}
+
+/** Asserts a rejection with the code of an error. */
+export async function expectCode(work: () => Promise<unknown>, code: string): Promise<void> {
+  await assert.rejects(work, (error: unknown) => {
+    assert.ok(error instanceof Error && "code" in error);
+    assert.equal(error.code, code);
+    return true;
+  });
+}
+
+/** A promise settled by hand. */
+export function handle<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let settle: ((value: T) => void) | undefined;
+  const promise = new Promise<T>((resolve) => {
+    settle = resolve;
+  });
+  return { promise, resolve: (value) => settle?.(value) };
+}
+
+const DRIVE_STEP_MS = 5;
+const DRIVE_STEPS_MAX = 2000;
+
+/** Lets simulated and real time pass in small steps until `work` settles. */
+export async function drive<T>(session: SuiteSession, work: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const mark = (): void => {
+    isSettled = true;
+  };
+  work.then(mark, mark);
+  for (let step = 0; !isSettled && step < DRIVE_STEPS_MAX; step += 1) {
+    await session.context.clock.advance(DRIVE_STEP_MS);
+    await sleep(1);
+  }
+  assert.ok(isSettled, "the call settled");
+  return work;
+}

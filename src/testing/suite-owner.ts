@@ -1,0 +1,170 @@
+/** Several owners, exclusive turns, and the end of a store. */
+import assert from "node:assert/strict";
+import type { StateStore } from "../stores/store.ts";
+import {
+  commitOk,
+  commitOne,
+  drive,
+  expectCode,
+  expectConflict,
+  expectStored,
+  handle,
+  listAll,
+  loadOne,
+  type SuiteCase,
+  write,
+} from "./suite-case.ts";
+
+const TURN_MS = 1000;
+const BUMPS = 25;
+
+function exclusiveOf(store: StateStore): NonNullable<StateStore["exclusive"]> {
+  assert.ok(store.exclusive, "a store that declares `exclusive` has it");
+  return store.exclusive.bind(store);
+}
+
+async function bump(store: StateStore, key: string): Promise<void> {
+  for (;;) {
+    const record = await loadOne(store, key);
+    assert.ok(record);
+    const next = write(key, record.version, Number(record.state) + 1);
+    if ((await commitOne(store, next)).ok) return;
+  }
+}
+
+/** Claims about owners and closing. */
+export const ownerCases: readonly SuiteCase[] = [
+  {
+    name: "P8 two stores on the same data see each other's writes and lose none",
+    needs: ["second"],
+    async run(session) {
+      const { store } = session;
+      const other = await session.second();
+      await commitOk(store, write("n", 0, 0));
+      const work = Array.from({ length: BUMPS }, () => [bump(store, "n"), bump(other, "n")]);
+      await drive(session, Promise.all(work.flat()));
+      await expectStored(store, "n", 1 + 2 * BUMPS, 2 * BUMPS);
+      await expectStored(other, "n", 1 + 2 * BUMPS, 2 * BUMPS);
+    },
+  },
+  {
+    name: "exclusive gives back what the turn gives, and passes its error on",
+    needs: ["exclusive"],
+    async run(session) {
+      const exclusive = exclusiveOf(session.store);
+      assert.equal(await exclusive("k", TURN_MS, async () => "answer"), "answer");
+      const failure = new Error("from the turn");
+      await assert.rejects(
+        exclusive("k", TURN_MS, () => Promise.reject(failure)),
+        (error) => error === failure,
+      );
+      // The failed turn gave its place back.
+      assert.equal(
+        await drive(
+          session,
+          exclusive("k", TURN_MS, async () => 2),
+        ),
+        2,
+      );
+    },
+  },
+  {
+    name: "turns of one key never overlap, turns of different keys may",
+    needs: ["exclusive"],
+    async run(session) {
+      const exclusive = exclusiveOf(session.store);
+      const gate = handle();
+      const events: string[] = [];
+      const first = exclusive("k", TURN_MS, async () => {
+        events.push("first starts");
+        await gate.promise;
+        events.push("first ends");
+      });
+      const second = exclusive("k", TURN_MS, async () => {
+        events.push("second");
+      });
+      await exclusive("other", TURN_MS, async () => {
+        events.push("other");
+      });
+      gate.resolve();
+      await drive(session, Promise.all([first, second]));
+      assert.deepEqual(
+        events.filter((event) => event !== "other"),
+        ["first starts", "first ends", "second"],
+      );
+      assert.ok(events.indexOf("other") < events.indexOf("first ends"));
+    },
+  },
+  {
+    name: "the turn's own commits pass, those of another store are conflicts with what is there",
+    needs: ["exclusive", "second"],
+    async run(session) {
+      const { store } = session;
+      const other = await session.second();
+      await commitOk(store, write("k", 0, { n: 1 }));
+      await exclusiveOf(store)("k", TURN_MS, async () => {
+        expectConflict(await commitOne(other, write("k", 1, { n: 9 })), 1, { n: 1 });
+        const mixed = await other.commit([write("k", 1, { n: 9 }), write("free", 0, { n: 1 })]);
+        expectConflict(mixed[0], 1, { n: 1 });
+        assert.equal(mixed[1]?.ok, true);
+        await commitOk(store, write("k", 1, { n: 2 }));
+      });
+      await commitOk(other, write("k", 2, { n: 3 }));
+    },
+  },
+  {
+    name: "an absent key can be held too",
+    needs: ["exclusive", "second"],
+    async run(session) {
+      const other = await session.second();
+      await exclusiveOf(session.store)("k", TURN_MS, async () => {
+        expectConflict(await commitOne(other, write("k", 0, { n: 9 })), 0, undefined);
+        await commitOk(session.store, write("k", 0, { n: 1 }));
+      });
+      await expectStored(other, "k", 1, { n: 1 });
+    },
+  },
+  {
+    name: "a turn that runs too long loses its place: others go on, its commits are conflicts",
+    needs: ["exclusive", "second"],
+    async run(session) {
+      const { store } = session;
+      const other = await session.second();
+      await commitOk(store, write("k", 0, { n: 1 }));
+      await exclusiveOf(store)("k", TURN_MS, async () => {
+        await session.advance(TURN_MS * 2);
+        expectConflict(await commitOne(store, write("k", 1, { n: 9 })), 1, { n: 1 });
+        await drive(
+          session,
+          exclusiveOf(other)("k", TURN_MS, () => commitOk(other, write("k", 1, { n: 2 }))),
+        );
+      });
+      await commitOk(store, write("k", 2, { n: 3 }));
+    },
+  },
+  {
+    name: "closing waits for running work; later calls fail with STORE_CLOSED, each of them",
+    async run({ store }) {
+      const running = commitOne(store, write("k", 0, 1));
+      await store.close();
+      assert.deepEqual(await running, { ok: true, version: 1 });
+      await expectCode(() => store.load(["k"]), "STORE_CLOSED");
+      await expectCode(() => store.commit([write("k", 1, 2)]), "STORE_CLOSED");
+      if (store.supports.list) await expectCode(() => listAll(store), "STORE_CLOSED");
+      const { exclusive, watch } = store;
+      if (exclusive !== undefined)
+        await expectCode(() => exclusive.call(store, "k", 1, async () => 1), "STORE_CLOSED");
+      if (watch !== undefined)
+        await expectCode(() => watch.call(store, () => undefined), "STORE_CLOSED");
+      await store.close();
+    },
+  },
+  {
+    name: "what it declares is what it has",
+    async run({ store }) {
+      assert.equal(typeof store.name, "string");
+      if (store.supports.watch) assert.equal(typeof store.watch, "function");
+      if (store.supports.exclusive) assert.equal(typeof store.exclusive, "function");
+    },
+  },
+];

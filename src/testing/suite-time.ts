@@ -1,0 +1,97 @@
+/** Expiry: a record that ran out of time is a tombstone of the same version. */
+import assert from "node:assert/strict";
+import type { Patch } from "../../actors/protocol.ts";
+import {
+  commitOk,
+  commitOne,
+  expectConflict,
+  expectStored,
+  listAll,
+  type SuiteCase,
+  write,
+} from "./suite-case.ts";
+
+const TTL_MS = 2000;
+const LARGE_CHARS = 50_000;
+
+/** Claims about `ttlMs`. */
+export const timeCases: readonly SuiteCase[] = [
+  {
+    name: "a record lives until its time and is a tombstone of the same version after it",
+    needs: ["ttl"],
+    async run({ store, advance }) {
+      await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: TTL_MS }));
+      await commitOk(store, write("stays", 0, { n: 1 }));
+      await advance(TTL_MS / 2);
+      await expectStored(store, "k", 1, { n: 1 });
+      await advance(TTL_MS);
+      await expectStored(store, "k", 1, undefined);
+      await expectStored(store, "stays", 1, { n: 1 });
+    },
+  },
+  {
+    name: "T3 an expired record is written to at its version, and only there",
+    needs: ["ttl"],
+    async run({ store, advance }) {
+      await commitOk(store, write("k", 0, { n: 1 }, { version: 4, ttlMs: TTL_MS }));
+      await advance(TTL_MS * 2);
+      expectConflict(await commitOne(store, write("k", 0, { n: 9 })), 4, undefined);
+      await commitOk(store, write("k", 4, { n: 2 }));
+      await advance(TTL_MS * 2);
+      await expectStored(store, "k", 5, { n: 2 });
+    },
+  },
+  {
+    name: "each write counts its time anew, and one without ends it",
+    needs: ["ttl"],
+    async run({ store, advance }) {
+      await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: TTL_MS }));
+      await advance(TTL_MS * 0.75);
+      await commitOk(store, write("k", 1, { n: 2 }, { ttlMs: TTL_MS }));
+      await advance(TTL_MS * 0.75);
+      await expectStored(store, "k", 2, { n: 2 });
+      await commitOk(store, write("k", 2, { n: 3 }));
+      await advance(TTL_MS * 3);
+      await expectStored(store, "k", 3, { n: 3 });
+    },
+  },
+  {
+    name: "expired keys are not listed",
+    needs: ["ttl", "list"],
+    async run({ store, advance }) {
+      await commitOk(store, write("a", 0, 1, { ttlMs: TTL_MS }));
+      await commitOk(store, write("b", 0, 1));
+      assert.deepEqual(await listAll(store), ["a", "b"]);
+      await advance(TTL_MS * 2);
+      assert.deepEqual(await listAll(store), ["b"]);
+    },
+  },
+  {
+    name: "a large record keeps its time through patches, and an expired one does not come back",
+    needs: ["ttl"],
+    async run({ store, advance }) {
+      const text = "x".repeat(LARGE_CHARS);
+      const set = (n: number): { patches: Patch[] } => ({
+        patches: [{ op: "replace", path: ["n"], value: n }],
+      });
+      await commitOk(store, write("k", 0, { n: 0, text }, { ttlMs: TTL_MS }));
+      await commitOk(store, write("k", 1, { n: 1, text }, { ttlMs: TTL_MS, ...set(1) }));
+      await advance(TTL_MS / 2);
+      await expectStored(store, "k", 2, { n: 1, text });
+      await advance(TTL_MS);
+      await expectStored(store, "k", 2, undefined);
+      // The patches still come along, but there is nothing left for them to apply to.
+      await commitOk(store, write("k", 2, { n: 2, text: "" }, set(2)));
+      await expectStored(store, "k", 3, { n: 2, text: "" });
+    },
+  },
+  {
+    name: "a time that is none is refused",
+    needs: ["ttl"],
+    async run({ store }) {
+      for (const ttlMs of [0, -1, Number.NaN, Infinity])
+        await assert.rejects(store.commit([write("k", 0, 1, { ttlMs })]));
+      assert.deepEqual(await store.load(["k"]), [undefined]);
+    },
+  },
+];
