@@ -165,7 +165,7 @@ describe("createTimerWheel", () => {
   });
 
   it("logs what fails and goes on", async () => {
-    const { clock, wheel: it, logs } = wheel();
+    const { clock, timers, logs } = wheel();
     const ran: string[] = [];
     timers.schedule(10, () => {
       throw new Error("sync");
