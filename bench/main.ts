@@ -1,0 +1,49 @@
+/**
+ * `npm run bench` runs every bench, `npm run bench -- micro` the named ones. Builds first, so that
+ * the compiled library is measured, prints as it goes and keeps the figures in `results/`.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { keepResult, machineLine, sectionText, summaryText } from "./report.ts";
+import type { Bench, Section } from "./support.ts";
+
+/** In the order in which they run; each is a file here that exports `bench`. */
+const BENCHES = ["micro", "contention"];
+
+async function find(name: string): Promise<Bench> {
+  // A bench file is written to export this shape.
+  const { bench } = (await import(`./${name}.ts`)) as { bench: Bench };
+  return bench;
+}
+
+async function report(bench: Bench): Promise<void> {
+  const { subjectLine } = await import("./subject.ts");
+  const machine = machineLine();
+  console.log(`\n# ${bench.name}\n${machine}\n${subjectLine}`);
+  const sections: Section[] = [];
+  for await (const section of bench.sections()) {
+    sections.push(section);
+    console.log(sectionText(section));
+  }
+  console.log(summaryText(sections));
+  const taken = new Date().toISOString();
+  keepResult(bench.name, { name: bench.name, taken, machine, subject: subjectLine, sections });
+}
+
+function build(): void {
+  const root = fileURLToPath(new URL("../", import.meta.url));
+  const done = spawnSync("npx", ["tsc", "-b", "src"], { cwd: root, encoding: "utf8" });
+  if (done.status !== 0) console.warn(`the build failed; see \`npm run build\`\n${done.stdout}`);
+}
+
+const known = BENCHES.filter((name) => existsSync(new URL(`${name}.ts`, import.meta.url)));
+const asked = process.argv.slice(2);
+const strange = asked.filter((name) => !known.includes(name));
+if (strange.length > 0) {
+  console.error(`no bench is called ${strange.join(", ")}; there are: ${known.join(", ")}`);
+  process.exitCode = 1;
+} else {
+  build();
+  for (const name of asked.length > 0 ? asked : known) await report(await find(name));
+}

@@ -1,0 +1,89 @@
+/** Measures live memory and prints it as JSON; run by `process.ts` with `--expose-gc`. */
+import { createScope } from "../subject.ts";
+
+/** Bytes per thing. */
+export interface MemoryReport {
+  readonly waitingCall: number;
+  readonly freshScope: number;
+  readonly usedScope: number;
+}
+
+const WAITING = 100_000;
+const SCOPES = 20_000;
+
+interface Session {
+  readonly name: string;
+  readonly n: number;
+}
+
+function liveBytes(): number {
+  if (globalThis.gc === undefined) throw new Error("run with --expose-gc");
+  for (let times = 0; times < 4; times++) globalThis.gc();
+  return process.memoryUsage().heapUsed;
+}
+
+/** What the things made by `make` keep alive, each; `kept` holds them meanwhile. */
+async function bytesEach(count: number, make: (index: number) => unknown): Promise<number> {
+  const kept: unknown[] = Array.from({ length: count });
+  const before = liveBytes();
+  for (let index = 0; index < count; index++) kept[index] = make(index);
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  const bytes = (liveBytes() - before) / count;
+  if (kept.length !== count) throw new Error("the things were let go");
+  return bytes;
+}
+
+async function waitingCall(): Promise<number> {
+  const scope = createScope<Session>({
+    initial: { name: "", n: 0 },
+    mailboxLimit: WAITING + 1,
+    mutationTimeoutMs: 3_600_000,
+  });
+  let release: (() => void) | undefined;
+  const first = scope.atomicState(
+    () =>
+      new Promise<void>((resolve) => {
+        release = resolve;
+      }),
+  );
+  const mutator = async (state: Session): Promise<Partial<Session>> => ({ n: state.n + 1 });
+  let last: Promise<boolean> | undefined;
+  const bytes = await bytesEach(WAITING, () => {
+    last = scope.atomicState(mutator);
+    return undefined;
+  });
+  release?.();
+  await Promise.all([first, last]);
+  if (scope.state.n !== WAITING) throw new Error("a call was lost");
+  return bytes;
+}
+
+const frozenState = (index: number): Session => Object.freeze({ name: `user ${index}`, n: 0 });
+const scopeOf = (index: number): ReturnType<typeof createScope<Session>> =>
+  createScope<Session>({
+    identity: { type: "user", id: "u" },
+    initial: { name: `user ${index}`, n: 0 },
+  });
+
+async function usedScope(index: number): Promise<unknown> {
+  const scope = scopeOf(index);
+  await scope.incState({ n: 1 });
+  if (scope.state.n !== 1) throw new Error("an increment was lost");
+  return scope;
+}
+
+/** The promises of `usedScope` are part of what is kept, so the base keeps a promise too. */
+const promisedState = async (index: number): Promise<unknown> => frozenState(index);
+
+await bytesEach(1_000, scopeOf); // The first ones pay for compiled code.
+await bytesEach(1_000, usedScope);
+const state = await bytesEach(SCOPES, frozenState);
+const promised = await bytesEach(SCOPES, promisedState);
+const report: MemoryReport = {
+  waitingCall: await waitingCall(),
+  freshScope: (await bytesEach(SCOPES, scopeOf)) - state,
+  usedScope: (await bytesEach(SCOPES, usedScope)) - promised,
+};
+process.stdout.write(JSON.stringify(report));

@@ -1,0 +1,35 @@
+/**
+ * The library under measure: compiled as it is published when the build is there and not older
+ * than the sources, else the sources through tsx, which names every function and so is slower.
+ */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import type * as Door from "../src/index.ts";
+
+const root = new URL("../", import.meta.url);
+
+/** True when the compiled library is measured. */
+export const isBuilt: boolean = ["actors/", "src/"].every(
+  (part) => newest(`dist/${part}`, /\.js$|\.tsbuildinfo$/) >= newest(part, /\.ts$/),
+);
+
+/** Where the library is loaded from. */
+export const subjectUrl: string = new URL(isBuilt ? "dist/src/index.js" : "src/index.ts", root)
+  .href;
+
+/** A line for the report. */
+export const subjectLine: string = isBuilt
+  ? "measured: the compiled library (dist)"
+  : "measured: the sources through tsx, as there is no fresh build";
+
+/** The door `holdfast`. */
+export const { createScope }: Pick<typeof Door, "createScope"> = await import(subjectUrl);
+
+/** When a file below `path` was changed last; 0 when there is none. */
+function newest(path: string, pattern: RegExp): number {
+  const directory = new URL(path, root);
+  if (!existsSync(directory)) return 0;
+  const times = readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && pattern.test(entry.name))
+    .map((entry) => statSync(`${entry.parentPath}/${entry.name}`).mtimeMs);
+  return Math.max(0, ...times);
+}
