@@ -74,7 +74,7 @@ async function lockNumbers(dir: string): Promise<number[]> {
   for (const name of await readdir(dir)) {
     if (/^lock\.\d+$/.test(name)) numbers.push(Number(name.slice(PREFIX.length)));
   }
-  return numbers.sort((left, right) => right - left);
+  return numbers.toSorted((left, right) => right - left);
 }
 
 function refusal(dir: string, path: string, holder: Holder | undefined): StoreUnavailableError {

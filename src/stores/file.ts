@@ -9,14 +9,21 @@ import { type DirectoryLock, lockDirectory } from "./file-lock.ts";
 import { type Draft, FileRecords, type Head } from "./file-records.ts";
 import { createGate } from "./gate.ts";
 import { createKeyQueue, mapBounded } from "./key-queue.ts";
-import type { ListQuery, ScopeWrite, StateStore, StoredRecord, WriteResult } from "./store.ts";
-import { createTurns } from "./turns.ts";
+import type {
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "./store.ts";
+import { createTurns, type Turns } from "./turns.ts";
 import {
   checkWrites,
-  compareKeys,
   conflict,
   expiryOf,
   isExpired,
+  selectKeys,
   stateText,
 } from "./write-check.ts";
 
@@ -76,49 +83,111 @@ async function putInPlace(records: FileRecords, drafts: readonly Draft[]): Promi
   }
 }
 
-/**
- * A store in `dir`, opened at the first use. A damaged file is moved to `dir/corrupt` and its key
- * answers `CorruptStateError` until that file is removed; all other keys go on. `list` reads every
- * document once and keeps all keys in memory from then on.
- */
-export function fileStore(options: FileStoreOptions): StateStore {
-  if (typeof options.dir !== "string" || options.dir === "")
-    throw new TypeError("fileStore needs `dir`");
-  const { fsync = true, clock = systemClock } = options;
-  const dir = resolve(options.dir);
-  const gate = createGate("file");
-  const queue = createKeyQueue();
-  const turns = createTurns(clock);
-  let opening: Promise<Opened> | undefined;
+class FileStore implements StateStore {
+  readonly name = "file";
+  readonly supports: StoreSupports = {
+    durable: true,
+    transactions: false,
+    ttl: true,
+    watch: false,
+    list: true,
+    exclusive: true,
+  };
+  readonly #dir: string;
+  readonly #fsync: boolean;
+  readonly #clock: Clock;
+  readonly #gate = createGate("file");
+  readonly #queue = createKeyQueue();
+  readonly #turns: Turns;
+  #opening: Promise<Opened> | undefined;
 
-  function open(): Promise<Opened> {
-    opening ??= openStore(dir, fsync).catch((error: unknown) => {
-      // The next call tries again: the other process may be gone by then.
-      opening = undefined;
-      throw error;
-    });
-    return opening;
+  constructor(fields: { dir: string; fsync: boolean; clock: Clock }) {
+    this.#dir = fields.dir;
+    this.#fsync = fields.fsync;
+    this.#clock = fields.clock;
+    this.#turns = createTurns(fields.clock);
   }
 
-  /** Runs `work` on the open directory, in the library's errors. */
-  async function attempt<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
-    try {
-      const { records } = await open();
-      return await work(records);
-    } catch (error) {
-      throw toDiskError(error, dir);
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#run((records) =>
+      mapBounded(keys, READS_AT_ONCE, (key) =>
+        this.#queue.run([key], () => this.#read(records, key)),
+      ),
+    );
+  }
+
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false }: { readonly atomic?: boolean } = {},
+  ): Promise<WriteResult[]> {
+    return this.#run((records) => {
+      checkWrites(writes);
+      if (atomic && writes.length > 1) throw noTransactions();
+      const keys = writes.map((write) => write.key);
+      return this.#queue.run(keys, async () => {
+        const { results, drafts } = await this.#plan(records, writes);
+        await putInPlace(records, drafts);
+        return results;
+      });
+    });
+  }
+
+  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
+    const heads = await this.#run((records) => records.all());
+    const now = this.#clock.now();
+    const living: string[] = [];
+    for (const [key, head] of heads) {
+      if (head.living && !isExpired(head.expires, now)) living.push(key);
+    }
+    for (const key of selectKeys(living, query)) {
+      this.#gate.check();
+      yield key;
     }
   }
 
-  async function read(records: FileRecords, key: string): Promise<StoredRecord | undefined> {
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(async () => {
+      // A failed opening was reported to the call that caused it.
+      const opened = await this.#opening?.catch(() => undefined);
+      await opened?.records.close();
+      await opened?.lock.release();
+    });
+  }
+
+  /** Runs `work` on the open directory, in the library's errors. */
+  #run<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
+    return this.#gate.run(async () => {
+      try {
+        const { records } = await this.#open();
+        return await work(records);
+      } catch (error) {
+        throw toDiskError(error, this.#dir);
+      }
+    });
+  }
+
+  #open(): Promise<Opened> {
+    this.#opening ??= openStore(this.#dir, this.#fsync).catch((error: unknown) => {
+      // The next call tries again: the other process may be gone by then.
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #read(records: FileRecords, key: string): Promise<StoredRecord | undefined> {
     const document = await records.read(key);
     if (document === undefined) return undefined;
     const { version, state, expires } = document;
-    return { version, state: isExpired(expires, clock.now()) ? undefined : state };
+    return { version, state: isExpired(expires, this.#clock.now()) ? undefined : state };
   }
 
   /** Decides every write before any is done: what throws here leaves nothing behind. */
-  async function plan(records: FileRecords, writes: readonly ScopeWrite[]): Promise<Plan> {
+  async #plan(records: FileRecords, writes: readonly ScopeWrite[]): Promise<Plan> {
     const keys = [...new Set(writes.map((write) => write.key))];
     const found = await mapBounded(keys, READS_AT_ONCE, (key) => records.head(key));
     const heads = new Map<string, Head | undefined>(keys.map((key, at) => [key, found[at]]));
@@ -128,74 +197,33 @@ export function fileStore(options: FileStoreOptions): StateStore {
       const { key, version, expectedVersion } = write;
       const draft = drafts.get(key);
       const current = draft?.version ?? heads.get(key)?.version ?? 0;
-      if (current === expectedVersion && !turns.isStale(key)) {
-        const expires = expiryOf(write, clock.now());
+      if (current === expectedVersion && !this.#turns.isStale(key)) {
+        const expires = expiryOf(write, this.#clock.now());
         drafts.set(key, { key, version, expires, text: stateText(write) });
         results.push({ ok: true, version });
       } else {
-        results.push(conflict(draft === undefined ? await read(records, key) : draftRecord(draft)));
+        const record = draft === undefined ? await this.#read(records, key) : draftRecord(draft);
+        results.push(conflict(record));
       }
     }
     return { results, drafts: [...drafts.values()] };
   }
+}
 
-  async function commit(writes: readonly ScopeWrite[], atomic: boolean): Promise<WriteResult[]> {
-    checkWrites(writes);
-    if (atomic && writes.length > 1)
-      throw new StoreUnavailableError(
-        "the file store cannot commit several records as one; use a store with transactions",
-      );
-    const keys = writes.map((write) => write.key);
-    return attempt((records) =>
-      queue.run(keys, async () => {
-        const { results, drafts } = await plan(records, writes);
-        await putInPlace(records, drafts);
-        return results;
-      }),
-    );
-  }
+function noTransactions(): StoreUnavailableError {
+  return new StoreUnavailableError(
+    "the file store cannot commit several records as one; use a store with transactions",
+  );
+}
 
-  async function* list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    gate.check();
-    const { prefix = "", after, limit = Infinity } = query;
-    const heads = await gate.run(() => attempt((records) => records.all()));
-    const now = clock.now();
-    const keys: string[] = [];
-    for (const [key, head] of heads) {
-      if (!head.living || isExpired(head.expires, now)) continue;
-      if (key.startsWith(prefix) && (after === undefined || key > after)) keys.push(key);
-    }
-    keys.sort(compareKeys);
-    for (const key of keys.slice(0, limit)) {
-      gate.check();
-      yield key;
-    }
-  }
-
-  return {
-    name: "file",
-    supports: {
-      durable: true,
-      transactions: false,
-      ttl: true,
-      watch: false,
-      list: true,
-      exclusive: true,
-    },
-    load: (keys) =>
-      gate.run(() =>
-        attempt((records) =>
-          mapBounded(keys, READS_AT_ONCE, (key) => queue.run([key], () => read(records, key))),
-        ),
-      ),
-    commit: (writes, { atomic = false } = {}) => gate.run(() => commit(writes, atomic)),
-    list,
-    exclusive: (key, ttlMs, turn) => gate.run(() => turns.run(key, ttlMs, turn)),
-    close: () =>
-      gate.close(async () => {
-        const opened = await opening?.catch(() => undefined);
-        await opened?.records.close();
-        await opened?.lock.release();
-      }),
-  };
+/**
+ * A store in `dir`, opened at the first use. A damaged file is moved to `dir/corrupt` and its key
+ * answers `CorruptStateError` until that file is removed; all other keys go on. `list` reads every
+ * document once and keeps all keys in memory from then on.
+ */
+export function fileStore(options: FileStoreOptions): StateStore {
+  if (typeof options.dir !== "string" || options.dir === "")
+    throw new TypeError("fileStore needs `dir`");
+  const { fsync = true, clock = systemClock } = options;
+  return new FileStore({ dir: resolve(options.dir), fsync, clock });
 }

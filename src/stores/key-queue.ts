@@ -12,7 +12,7 @@ export function createKeyQueue(): KeyQueue {
 
   return {
     async run(keys, work) {
-      const earlier = keys.map((key) => tails.get(key));
+      const earlier = keys.map((key) => tails.get(key) ?? Promise.resolve());
       const result = Promise.all(earlier).then(work);
       const tail = result.then(
         () => undefined,

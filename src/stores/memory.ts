@@ -3,16 +3,23 @@ import { applyPatches } from "../../actors/patches.ts";
 import { systemClock } from "../../actors/clock.ts";
 import type { Clock, Json, Patch } from "../../actors/protocol.ts";
 import { createGate } from "./gate.ts";
-import type { ListQuery, ScopeWrite, StateStore, StoredRecord, WriteResult } from "./store.ts";
-import { createTurns } from "./turns.ts";
+import type {
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "./store.ts";
+import { createTurns, type Turns } from "./turns.ts";
 import {
   checkWrites,
-  compareKeys,
   conflict,
   expiryOf,
   isAllOk,
   isExpired,
   patchesOf,
+  selectKeys,
   toJsonText,
 } from "./write-check.ts";
 
@@ -51,70 +58,86 @@ function nextState(write: ScopeWrite, entry: Entry | undefined, now: number): Js
   return state === undefined ? undefined : copyJson(state);
 }
 
-/** A store that forgets everything with the process. Each call makes a separate one. */
-export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
-  const clock = options.clock ?? systemClock;
-  const entries = new Map<string, Entry>();
-  const gate = createGate("memory");
-  const turns = createTurns(clock);
+class MemoryStore implements StateStore {
+  readonly name = "memory";
+  readonly supports: StoreSupports = {
+    durable: false,
+    transactions: true,
+    ttl: true,
+    watch: false,
+    list: true,
+    exclusive: true,
+  };
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+  readonly #gate = createGate("memory");
+  readonly #turns: Turns;
 
-  function commit(writes: readonly ScopeWrite[], atomic: boolean): WriteResult[] {
-    checkWrites(writes);
-    const now = clock.now();
-    // Staged first: a state that JSON refuses must leave nothing of its batch behind.
-    const staged = new Map<string, Entry>();
-    const results = writes.map((write): WriteResult => {
-      const { key, expectedVersion, version } = write;
-      const entry = staged.get(key) ?? entries.get(key);
-      if ((entry?.version ?? 0) !== expectedVersion || turns.isStale(key))
-        return conflict(toRecord(entry, now));
-      staged.set(key, {
-        version,
-        state: nextState(write, entry, now),
-        expires: expiryOf(write, now),
-      });
-      return { ok: true, version };
-    });
-    if (atomic && !isAllOk(results))
-      return writes.map(({ key }) => conflict(toRecord(entries.get(key), now)));
-    for (const [key, entry] of staged) entries.set(key, entry);
-    return results;
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#turns = createTurns(clock);
   }
 
-  async function* list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    gate.check();
-    const { prefix = "", after, limit = Infinity } = query;
-    const now = clock.now();
-    const keys: string[] = [];
-    for (const [key, entry] of entries) {
-      if (entry.state === undefined || isExpired(entry.expires, now)) continue;
-      if (key.startsWith(prefix) && (after === undefined || key > after)) keys.push(key);
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#gate.run(() => {
+      const now = this.#clock.now();
+      return keys.map((key) => toRecord(this.#entries.get(key), now));
+    });
+  }
+
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false }: { readonly atomic?: boolean } = {},
+  ): Promise<WriteResult[]> {
+    return this.#gate.run(() => this.#commit(writes, atomic));
+  }
+
+  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
+    this.#gate.check();
+    const now = this.#clock.now();
+    const living: string[] = [];
+    for (const [key, entry] of this.#entries) {
+      if (entry.state !== undefined && !isExpired(entry.expires, now)) living.push(key);
     }
-    keys.sort(compareKeys);
-    for (const key of keys.slice(0, limit)) {
-      gate.check();
+    for (const key of selectKeys(living, query)) {
+      this.#gate.check();
       yield key;
     }
   }
 
-  return {
-    name: "memory",
-    supports: {
-      durable: false,
-      transactions: true,
-      ttl: true,
-      watch: false,
-      list: true,
-      exclusive: true,
-    },
-    load: (keys) =>
-      gate.run(() => {
-        const now = clock.now();
-        return keys.map((key) => toRecord(entries.get(key), now));
-      }),
-    commit: (writes, { atomic = false } = {}) => gate.run(() => commit(writes, atomic)),
-    list,
-    exclusive: (key, ttlMs, turn) => gate.run(() => turns.run(key, ttlMs, turn)),
-    close: () => gate.close(() => entries.clear()),
-  };
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(() => this.#entries.clear());
+  }
+
+  #commit(writes: readonly ScopeWrite[], atomic: boolean): WriteResult[] {
+    checkWrites(writes);
+    const now = this.#clock.now();
+    // Staged first: a state that JSON refuses must leave nothing of its batch behind.
+    const staged = new Map<string, Entry>();
+    const results = writes.map((write): WriteResult => {
+      const { key, expectedVersion, version } = write;
+      const entry = staged.get(key) ?? this.#entries.get(key);
+      if ((entry?.version ?? 0) !== expectedVersion || this.#turns.isStale(key))
+        return conflict(toRecord(entry, now));
+      const state = nextState(write, entry, now);
+      staged.set(key, { version, state, expires: expiryOf(write, now) });
+      return { ok: true, version };
+    });
+    if (atomic && !isAllOk(results))
+      return writes.map(({ key }) => conflict(toRecord(this.#entries.get(key), now)));
+    for (const [key, entry] of staged) this.#entries.set(key, entry);
+    return results;
+  }
+}
+
+/**
+ * A store that forgets everything with the process. Each call makes a separate one. Whoever shares the
+ * store object counts as one owner: `exclusive` keeps turns apart, not commits outside of turns.
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
+  return new MemoryStore(options.clock ?? systemClock);
 }

@@ -71,19 +71,17 @@ export class RecordWriter {
   /** Writes any record; needs a transaction around it, for it can take several statements. */
   write(write: ScopeWrite, now: number): boolean {
     const row = toRowWrite(write, now);
-    const patches = patchesOf(write);
-    if (patches !== undefined && this.#large.has(row.key)) {
-      if (this.#append(row, patches)) return true;
+    if (this.#large.has(row.key)) {
+      const patches = patchesOf(write);
+      if (patches !== undefined && this.#append(row, patches)) return true;
       // A conflict must not cost the text of a large state.
-      if (!this.#isExpected(row)) return false;
-      return this.#writeState(row, stateText(write));
+      return this.#isExpected(row) && this.#writeState(row, stateText(write));
     }
     const text = stateText(write);
-    if (patches !== undefined && isLarge(text) && this.#append(row, patches)) {
-      this.#large.add(row.key);
-      return true;
-    }
-    return this.#writeState(row, text);
+    const patches = isLarge(text) ? patchesOf(write) : undefined;
+    if (patches === undefined || !this.#append(row, patches)) return this.#writeState(row, text);
+    this.#large.add(row.key);
+    return true;
   }
 
   #writeState(row: RowWrite, text: string | undefined): boolean {
@@ -105,8 +103,8 @@ export class RecordWriter {
 
   #isExpected(row: RowWrite): boolean {
     const found = this.#statements.head.get(row.key);
-    if (typeof found !== "object" || found === null || !("version" in found)) return false;
-    return found.version === row.expectedVersion;
+    if (typeof found !== "object" || found === null) return row.expectedVersion === 0;
+    return "version" in found && found.version === row.expectedVersion;
   }
 
   #insert(row: RowWrite, text: string | undefined): boolean {

@@ -7,10 +7,17 @@ import type { Clock } from "../../actors/protocol.ts";
 import { ASCII_AFTER_ALL, toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { isBusy, type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
-import { connect, IN_MEMORY } from "./sqlite-open.ts";
+import { connect, type ConnectionSettings, IN_MEMORY } from "./sqlite-open.ts";
 import { prepareTables, type Synchronous } from "./sqlite-schema.ts";
 import { SqliteSession } from "./sqlite-session.ts";
-import type { ListQuery, StateStore } from "./store.ts";
+import type {
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "./store.ts";
 import { checkTtl, placeTaken } from "./turns.ts";
 import { checkWrites } from "./write-check.ts";
 
@@ -35,33 +42,105 @@ const BUSY_PAUSE_MS = 10;
 const LEASE_POLL_MS = 10;
 const LIST_PAGE = 256;
 
-/** A store on one file; the database is opened at the first use, and the errors of that come there. */
-export function sqliteStore(options: SqliteStoreOptions): StateStore {
-  const { database: given, busyTimeoutMs = BUSY_TIMEOUT_MS, clock = systemClock } = options;
-  if (given === undefined && (typeof options.path !== "string" || options.path === ""))
-    throw new TypeError("sqliteStore needs `path` or `database`");
-  const path = options.path ?? "the given database";
-  const owner = randomUUID();
-  const gate = createGate("sqlite");
-  const ownTurns = new Map<string, { readonly token: string; readonly until: number }>();
-  let opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
+interface Settings extends ConnectionSettings {
+  readonly database: SqliteDatabase | undefined;
+  readonly busyTimeoutMs: number;
+  readonly clock: Clock;
+}
 
-  function open(): SqliteSession {
-    if (opened !== undefined) return opened.session;
-    const settings = {
-      path,
-      synchronous: options.synchronous ?? "full",
-      lockWaitMs: LOCK_WAIT_MS,
+class SqliteStore implements StateStore {
+  readonly name = "sqlite";
+  readonly supports: StoreSupports;
+  readonly #settings: Settings;
+  readonly #clock: Clock;
+  readonly #owner: string = randomUUID();
+  readonly #gate = createGate("sqlite");
+  /** Exclusive turns of this object; `until` is when the lease ends. */
+  readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
+  #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#clock = settings.clock;
+    this.supports = {
+      durable: settings.path !== IN_MEMORY,
+      transactions: true,
+      ttl: true,
+      watch: false,
+      list: true,
+      exclusive: true,
     };
-    if (given !== undefined) prepareTables(given, settings);
-    const database = given ?? connect(settings);
+  }
+
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#run((session) => session.load(keys, this.#clock.now()));
+  }
+
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false }: { readonly atomic?: boolean } = {},
+  ): Promise<WriteResult[]> {
+    return this.#run((session) => {
+      checkWrites(writes);
+      return session.commit(writes, atomic, this.#clock.now());
+    });
+  }
+
+  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
+    const { prefix = "", after, limit = Infinity } = query;
+    let from: string = toAsciiKey(prefix);
+    const end = from + ASCII_AFTER_ALL;
+    let isAfter = false;
+    const passed = after === undefined ? undefined : toAsciiKey(after);
+    if (passed !== undefined && passed >= from) [from, isAfter] = [passed, true];
+    for (let left = limit; left > 0; left -= LIST_PAGE) {
+      const page = { after: isAfter, limit: Math.min(left, LIST_PAGE), now: this.#clock.now() };
+      const start = from;
+      const keys: string[] = await this.#run((session) => session.list(start, end, page));
+      yield* keys;
+      const last = keys.at(-1);
+      if (last === undefined || keys.length < LIST_PAGE) return;
+      [from, isAfter] = [toAsciiKey(last), true];
+    }
+  }
+
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    return this.#gate.run(async () => {
+      checkTtl(ttlMs);
+      const token = await this.#takeLease(key, ttlMs);
+      try {
+        return await turn();
+      } finally {
+        if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
+        // A lease that cannot be released ends by its time; the turn's outcome stands either way.
+        await this.#attempt((session) => session.release(key, token)).catch(() => undefined);
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(() => {
+      if (this.#settings.database === undefined) closeDatabase(this.#opened?.database);
+      this.#opened = undefined;
+    });
+  }
+
+  #run<T>(work: (session: SqliteSession) => T): Promise<T> {
+    return this.#gate.run(() => this.#attempt(work));
+  }
+
+  #open(): SqliteSession {
+    if (this.#opened !== undefined) return this.#opened.session;
+    const { path, database: given } = this.#settings;
+    if (given !== undefined) prepareTables(given, this.#settings);
+    const database = given ?? connect(this.#settings);
     const isStale = (key: string): boolean => {
-      const turn = ownTurns.get(key);
-      return turn !== undefined && clock.now() >= turn.until;
+      const turn = this.#turns.get(key);
+      return turn !== undefined && this.#clock.now() >= turn.until;
     };
     try {
-      const session = new SqliteSession({ database, path, owner, isStale });
-      opened = { database, session };
+      const session = new SqliteSession({ database, path, owner: this.#owner, isStale });
+      this.#opened = { database, session };
       return session;
     } catch (error) {
       if (given === undefined) database.close();
@@ -70,11 +149,12 @@ export function sqliteStore(options: SqliteStoreOptions): StateStore {
   }
 
   /** Runs `work`, again while other processes hold the file, in the library's errors. */
-  async function attempt<T>(work: (session: SqliteSession) => T): Promise<T> {
+  async #attempt<T>(work: (session: SqliteSession) => T): Promise<T> {
+    const { path, busyTimeoutMs } = this.#settings;
     const deadline = performance.now() + busyTimeoutMs;
     for (;;) {
       try {
-        return work(open());
+        return work(this.#open());
       } catch (error) {
         if (!isBusy(error)) throw toStoreError(error, path);
         if (performance.now() >= deadline) throw busyFor(path, busyTimeoutMs, error);
@@ -84,82 +164,39 @@ export function sqliteStore(options: SqliteStoreOptions): StateStore {
     }
   }
 
-  async function takeLease(key: string, ttlMs: number): Promise<string> {
+  async #takeLease(key: string, ttlMs: number): Promise<string> {
     const token = randomUUID();
-    const deadline = clock.now() + ttlMs;
+    const deadline = this.#clock.now() + ttlMs;
     for (;;) {
-      const taken = await attempt((session) => {
-        const now = clock.now();
+      const isTaken = await this.#attempt((session) => {
+        const now = this.#clock.now();
         const until = now + ttlMs;
         if (!session.lease(key, token, { now, until })) return false;
-        ownTurns.set(key, { token, until });
+        this.#turns.set(key, { token, until });
         return true;
       });
-      if (taken) return token;
-      if (clock.now() >= deadline) throw placeTaken(key, ttlMs);
+      if (isTaken) return token;
+      if (this.#clock.now() >= deadline) throw placeTaken(key, ttlMs);
       await new Promise<void>((resolve) => {
-        clock.setTimeout(resolve, LEASE_POLL_MS * (0.5 + Math.random()));
+        this.#clock.setTimeout(resolve, LEASE_POLL_MS * (0.5 + Math.random()));
       });
     }
   }
+}
 
-  async function exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    checkTtl(ttlMs);
-    const token = await takeLease(key, ttlMs);
-    try {
-      return await turn();
-    } finally {
-      if (ownTurns.get(key)?.token === token) ownTurns.delete(key);
-      // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-      await attempt((session) => session.release(key, token)).catch(() => undefined);
-    }
-  }
-
-  async function* list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    gate.check();
-    const { prefix = "", after, limit = Infinity } = query;
-    const start = toAsciiKey(prefix);
-    const end = start + ASCII_AFTER_ALL;
-    let from: string = start;
-    let isAfter = false;
-    const passed = after === undefined ? undefined : toAsciiKey(after);
-    if (passed !== undefined && passed >= start) [from, isAfter] = [passed, true];
-    for (let left = limit; left > 0; left -= LIST_PAGE) {
-      const page = { after: isAfter, limit: Math.min(left, LIST_PAGE), now: clock.now() };
-      const keys: string[] = await gate.run(() =>
-        attempt((session) => session.list(from, end, page)),
-      );
-      yield* keys;
-      const last = keys.at(-1);
-      if (last === undefined || keys.length < LIST_PAGE) return;
-      [from, isAfter] = [toAsciiKey(last), true];
-    }
-  }
-
-  return {
-    name: "sqlite",
-    supports: {
-      durable: path !== IN_MEMORY,
-      transactions: true,
-      ttl: true,
-      watch: false,
-      list: true,
-      exclusive: true,
-    },
-    load: (keys) => gate.run(() => attempt((session) => session.load(keys, clock.now()))),
-    commit: (writes, { atomic = false } = {}) =>
-      gate.run(() => {
-        checkWrites(writes);
-        return attempt((session) => session.commit(writes, atomic, clock.now()));
-      }),
-    list,
-    exclusive: (key, ttlMs, turn) => gate.run(() => exclusive(key, ttlMs, turn)),
-    close: () =>
-      gate.close(() => {
-        if (given === undefined) closeDatabase(opened?.database);
-        opened = undefined;
-      }),
-  };
+/** A store on one file; the database is opened at the first use, and the errors of that come there. */
+export function sqliteStore(options: SqliteStoreOptions): StateStore {
+  const { path, database, synchronous = "full", clock = systemClock } = options;
+  if (database === undefined && (typeof path !== "string" || path === ""))
+    throw new TypeError("sqliteStore needs `path` or `database`");
+  return new SqliteStore({
+    path: path ?? "the given database",
+    database,
+    synchronous,
+    busyTimeoutMs: options.busyTimeoutMs ?? BUSY_TIMEOUT_MS,
+    lockWaitMs: LOCK_WAIT_MS,
+    clock,
+  });
 }
 
 function closeDatabase(database: SqliteDatabase | undefined): void {

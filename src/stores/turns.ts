@@ -39,33 +39,57 @@ export function checkTtl(ttlMs: number): void {
     throw new RangeError(`ttlMs must be a positive number of milliseconds, received ${ttlMs}`);
 }
 
-/** Makes an empty set of turns on `clock`. */
-export function createTurns(clock: Clock): Turns {
-  const places = new Map<string, Place>();
+class KeyedTurns implements Turns {
+  readonly #clock: Clock;
+  readonly #places = new Map<string, Place>();
 
-  function free(key: string, place: Place): void {
-    clock.clearTimeout(place.timer);
-    place.owner = undefined;
-    const next = place.waiting.shift();
-    if (next === undefined) places.delete(key);
-    else next.start();
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
-  function occupy(key: string, place: Place, ttlMs: number): symbol {
+  async run<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    checkTtl(ttlMs);
+    const owner = await this.#take(key, ttlMs);
+    try {
+      return await turn();
+    } finally {
+      const place = this.#places.get(key);
+      if (place?.owner === owner) this.#free(key, place);
+    }
+  }
+
+  isStale(key: string): boolean {
+    const place = this.#places.get(key);
+    return place !== undefined && this.#clock.now() >= place.until;
+  }
+
+  #take(key: string, ttlMs: number): symbol | Promise<symbol> {
+    const place = this.#places.get(key);
+    if (place === undefined) {
+      const fresh: Place = { until: 0, owner: undefined, timer: undefined, waiting: [] };
+      this.#places.set(key, fresh);
+      return this.#occupy(key, fresh, ttlMs);
+    }
+    if (this.#clock.now() < place.until) return this.#wait(key, place, ttlMs);
+    this.#clock.clearTimeout(place.timer);
+    return this.#occupy(key, place, ttlMs);
+  }
+
+  #occupy(key: string, place: Place, ttlMs: number): symbol {
     const owner = Symbol("turn");
     place.owner = owner;
-    place.until = clock.now() + ttlMs;
-    place.timer = clock.setTimeout(() => {
+    place.until = this.#clock.now() + ttlMs;
+    place.timer = this.#clock.setTimeout(() => {
       // With nobody waiting the late owner stays listed, so that its commits are seen as stale.
-      if (place.owner === owner && place.waiting.length > 0) free(key, place);
+      if (place.owner === owner && place.waiting.length > 0) this.#free(key, place);
     }, ttlMs);
     return owner;
   }
 
-  function wait(key: string, place: Place, ttlMs: number): Promise<symbol> {
+  #wait(key: string, place: Place, ttlMs: number): Promise<symbol> {
     if (place.waiting.length >= WAITING_MAX) return Promise.reject(placeTaken(key, 0));
     return new Promise((resolve, reject) => {
-      const timer = clock.setTimeout(() => {
+      const timer = this.#clock.setTimeout(() => {
         const index = place.waiting.indexOf(waiter);
         if (index === -1) return;
         place.waiting.splice(index, 1);
@@ -73,42 +97,24 @@ export function createTurns(clock: Clock): Turns {
       }, ttlMs);
       const waiter: Waiter = {
         start: () => {
-          clock.clearTimeout(timer);
-          resolve(occupy(key, place, ttlMs));
+          this.#clock.clearTimeout(timer);
+          resolve(this.#occupy(key, place, ttlMs));
         },
       };
       place.waiting.push(waiter);
     });
   }
 
-  function take(key: string, ttlMs: number): symbol | Promise<symbol> {
-    const place = places.get(key);
-    if (place === undefined) {
-      const fresh: Place = { until: 0, owner: undefined, timer: undefined, waiting: [] };
-      places.set(key, fresh);
-      return occupy(key, fresh, ttlMs);
-    }
-    if (clock.now() >= place.until) {
-      clock.clearTimeout(place.timer);
-      return occupy(key, place, ttlMs);
-    }
-    return wait(key, place, ttlMs);
+  #free(key: string, place: Place): void {
+    this.#clock.clearTimeout(place.timer);
+    place.owner = undefined;
+    const next = place.waiting.shift();
+    if (next === undefined) this.#places.delete(key);
+    else next.start();
   }
+}
 
-  return {
-    async run(key, ttlMs, turn) {
-      checkTtl(ttlMs);
-      const owner = await take(key, ttlMs);
-      try {
-        return await turn();
-      } finally {
-        const place = places.get(key);
-        if (place?.owner === owner) free(key, place);
-      }
-    },
-    isStale(key) {
-      const place = places.get(key);
-      return place !== undefined && clock.now() >= place.until;
-    },
-  };
+/** Makes an empty set of turns on `clock`. */
+export function createTurns(clock: Clock): Turns {
+  return new KeyedTurns(clock);
 }

@@ -1,7 +1,7 @@
 /** What every embedded store does with a write before it touches its data. */
 import { StateSerializationError } from "../../actors/errors.ts";
 import type { Json, Patch } from "../../actors/protocol.ts";
-import type { ScopeWrite, StoredRecord } from "./store.ts";
+import type { ListQuery, ScopeWrite, StoredRecord } from "./store.ts";
 import { checkTtl } from "./turns.ts";
 
 /** Refuses a batch with a write that no store could keep, before anything of it takes effect. */
@@ -18,7 +18,9 @@ export function checkWrites(writes: readonly ScopeWrite[]): void {
 
 /** The patches of a write, if it has any; a write without them is described by its state alone. */
 export function patchesOf(write: ScopeWrite): readonly Patch[] | undefined {
-  return write.patches === undefined || write.patches.length === 0 ? undefined : write.patches;
+  // Read once: it may be computed when read.
+  const patches: readonly Patch[] | undefined = write.patches;
+  return patches === undefined || patches.length === 0 ? undefined : patches;
 }
 
 /** JSON text of a state or of patches; throws `StateSerializationError` for what JSON cannot hold. */
@@ -51,10 +53,14 @@ export function isExpired(expires: number | null | undefined, now: number): bool
   return expires !== undefined && expires !== null && expires <= now;
 }
 
-/** Ascending UTF-16 code units, the order of `list`. */
-export function compareKeys(left: string, right: string): number {
-  if (left === right) return 0;
-  return left < right ? -1 : 1;
+/** What `list` gives of all living keys, for stores that have them in memory. */
+export function selectKeys(living: readonly string[], query: ListQuery): string[] {
+  const { prefix = "", after, limit } = query;
+  const matching = living.filter(
+    (key) => key.startsWith(prefix) && (after === undefined || key > after),
+  );
+  // Without a function `sort` compares UTF-16 code units, which is the order asked for.
+  return matching.toSorted().slice(0, limit);
 }
 
 /** The answer to a write that met `current`. */

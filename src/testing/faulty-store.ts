@@ -64,6 +64,12 @@ export interface FaultyStore extends StateStore {
 
 const SLOW_MS = 50;
 
+type CommitFault = (
+  inner: StateStore,
+  writes: readonly ScopeWrite[],
+  options: { readonly atomic?: boolean } | undefined,
+) => Promise<WriteResult[]>;
+
 function pick(rates: FaultPlan["rates"], random: Random): FaultKind | undefined {
   if (rates === undefined) return undefined;
   let left = random();
@@ -80,103 +86,117 @@ async function currentOf(inner: StateStore, writes: readonly ScopeWrite[]): Prom
   return records.map((current) => ({ ok: false, current }));
 }
 
-/** Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive` and `close` pass unchanged. */
-export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
-  const random = seededRandom(plan.seed ?? 1);
-  const faults: (FaultCall & { kind: FaultKind })[] = [];
-  const held: (() => void)[] = [];
-  const counts = { load: 0, commit: 0 };
-  let isCalm = false;
+/** Decides and remembers what happens to each call. */
+class FaultSource {
+  readonly faults: (FaultCall & { kind: FaultKind })[] = [];
+  readonly #plan: FaultPlan;
+  readonly #random: Random;
+  readonly #counts = { load: 0, commit: 0 };
+  #held: (() => void)[] = [];
+  #isCalm = false;
 
-  function next(operation: "load" | "commit", keys: readonly string[]): FaultKind | undefined {
-    counts[operation] += 1;
-    const call: FaultCall = { operation, number: counts[operation], keys };
+  constructor(plan: FaultPlan) {
+    this.#plan = plan;
+    this.#random = seededRandom(plan.seed ?? 1);
+  }
+
+  /** The fault of the next call, after its wait if it is one that waits. */
+  async next(
+    operation: "load" | "commit",
+    keys: readonly string[],
+  ): Promise<FaultKind | undefined> {
+    this.#counts[operation] += 1;
+    const call: FaultCall = { operation, number: this.#counts[operation], keys };
     // Drawn even when calm or chosen, so that the rest of the sequence does not depend on it.
-    const drawn = pick(plan.rates, random);
-    const kind = isCalm ? undefined : (plan.choose?.(call) ?? drawn);
-    if (kind !== undefined) faults.push({ ...call, kind });
+    const drawn = pick(this.#plan.rates, this.#random);
+    const kind = this.#isCalm ? undefined : (this.#plan.choose?.(call) ?? drawn);
+    if (kind === undefined) return undefined;
+    this.faults.push({ ...call, kind });
+    if (kind === "hold") await new Promise<void>((resolve) => void this.#held.push(resolve));
+    if (kind === "slow") await this.#slow();
     return kind;
   }
 
-  function release(): number {
-    const waiting = held.splice(0);
+  release(): number {
+    const waiting = this.#held;
+    this.#held = [];
     for (const go of waiting) go();
     return waiting.length;
   }
 
-  async function pause(kind: FaultKind | undefined): Promise<void> {
-    if (kind === "hold")
-      await new Promise<void>((resolve) => {
-        held.push(resolve);
-      });
-    if (kind !== "slow") return;
-    const { clock, slowMs = SLOW_MS } = plan;
+  calm(): void {
+    this.#isCalm = true;
+    this.release();
+  }
+
+  #slow(): Promise<void> {
+    const { clock, slowMs = SLOW_MS } = this.#plan;
     if (clock === undefined) throw new TypeError("the fault `slow` needs a clock in its plan");
-    const delayMs = Math.ceil(random() * slowMs);
-    await new Promise<void>((resolve) => {
+    const delayMs = Math.ceil(this.#random() * slowMs);
+    return new Promise((resolve) => {
       clock.setTimeout(resolve, delayMs);
     });
   }
+}
 
-  async function commit(
-    writes: readonly ScopeWrite[],
-    options?: { readonly atomic?: boolean },
-  ): Promise<WriteResult[]> {
-    const kind = next(
-      "commit",
-      writes.map((write) => write.key),
-    );
-    await pause(kind);
-    const send = (part: readonly ScopeWrite[] = writes): Promise<WriteResult[]> =>
-      inner.commit(part, options);
-    switch (kind) {
-      case "fail":
-        throw new StoreUnavailableError("the faulty store refused the call");
-      case "unknown":
-        throw new CommitUnknownError();
-      case "lost":
-        await send();
-        throw new CommitUnknownError();
-      case "lostPlain":
-        await send();
-        throw new Error("the faulty store lost the answer");
-      case "torn":
-        await send(options?.atomic === true ? writes : writes.slice(0, writes.length / 2));
-        throw new CommitUnknownError();
-      case "conflict":
-        return currentOf(inner, writes);
-      case "duplicate": {
-        const first = await send();
-        await send();
-        return first;
-      }
-      case "hold":
-      case "slow":
-      case undefined:
-        return send();
-    }
-  }
+function refused(): StoreUnavailableError {
+  return new StoreUnavailableError("the faulty store refused the call");
+}
 
-  const { watch, exclusive } = inner;
-  return {
+/** What each fault makes of a commit; faults that only wait are not here. */
+const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
+  fail: () => Promise.reject(refused()),
+  unknown: () => Promise.reject(new CommitUnknownError()),
+  async lost(inner, writes, options) {
+    await inner.commit(writes, options);
+    throw new CommitUnknownError();
+  },
+  async lostPlain(inner, writes, options) {
+    await inner.commit(writes, options);
+    throw new Error("the faulty store lost the answer");
+  },
+  async torn(inner, writes, options) {
+    const half = options?.atomic === true ? 0 : Math.floor(writes.length / 2);
+    await inner.commit(writes.slice(0, half), options);
+    throw new CommitUnknownError();
+  },
+  conflict: (inner, writes) => currentOf(inner, writes),
+  async duplicate(inner, writes, options) {
+    const first = await inner.commit(writes, options);
+    await inner.commit(writes, options);
+    return first;
+  },
+};
+
+/** Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive` and `close` pass unchanged. */
+export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
+  const source = new FaultSource(plan);
+  const faulty: FaultyStore = {
     name: `faulty ${inner.name}`,
     supports: inner.supports,
-    ...(watch === undefined ? {} : { watch: watch.bind(inner) }),
-    ...(exclusive === undefined ? {} : { exclusive: exclusive.bind(inner) }),
     async load(keys) {
-      const kind = next("load", keys);
-      await pause(kind);
-      if (kind === "fail") throw new StoreUnavailableError("the faulty store refused the call");
+      if ((await source.next("load", keys)) === "fail") throw refused();
       return inner.load(keys);
     },
-    commit,
+    async commit(writes, options) {
+      const keys = writes.map((write) => write.key);
+      const kind = await source.next("commit", keys);
+      const fault = kind === undefined ? undefined : COMMIT_FAULTS[kind];
+      return fault === undefined ? inner.commit(writes, options) : fault(inner, writes, options);
+    },
     list: (query) => inner.list(query),
     close: () => inner.close(),
-    faults,
-    release,
-    calm() {
-      isCalm = true;
-      release();
-    },
+    faults: source.faults,
+    release: () => source.release(),
+    calm: () => source.calm(),
   };
+  return Object.assign(faulty, passThrough(inner));
+}
+
+/** The optional operations `inner` has. */
+function passThrough(inner: StateStore): Pick<StateStore, "watch" | "exclusive"> {
+  const passed: { -readonly [K in "watch" | "exclusive"]?: NonNullable<StateStore[K]> } = {};
+  if (inner.watch !== undefined) passed.watch = inner.watch.bind(inner);
+  if (inner.exclusive !== undefined) passed.exclusive = inner.exclusive.bind(inner);
+  return passed;
 }

@@ -60,7 +60,6 @@ function candidates<S, I, O>(search: Search<S, I, O>): number[] {
 }
 
 function fingerprint<S, I, O>(search: Search<S, I, O>, state: S): string {
-  const { identify = JSON.stringify } = search.model;
   // One bit per operation, four to a hex digit.
   let bits = "";
   for (let at = 0; at < search.isDone.length; at += 4) {
@@ -68,7 +67,7 @@ function fingerprint<S, I, O>(search: Search<S, I, O>, state: S): string {
     for (let bit = 0; bit < 4; bit += 1) digit = digit * 2 + (search.isDone[at + bit] ? 1 : 0);
     bits += digit.toString(16);
   }
-  return `${bits} ${identify(state)}`;
+  return `${bits} ${search.model.identify?.(state) ?? JSON.stringify(state)}`;
 }
 
 function isSame<S, I, O>(
@@ -121,7 +120,7 @@ export function checkLinearizable<S, I, O>(
     history,
     model,
     isDone: history.map(() => false),
-    byStart: history.map((_, at) => at).sort((left, right) => startOf(left) - startOf(right)),
+    byStart: history.map((_, at) => at).toSorted((left, right) => startOf(left) - startOf(right)),
     order: [],
     seen: new Set(),
     longest: [],

@@ -59,7 +59,6 @@ async function runCase(options: StoreSuiteOptions, claim: SuiteCase): Promise<vo
     const store = await keep(options.create(context));
     const missing = missingNeed(options, store, claim);
     if (missing !== undefined) {
-      // oxlint-disable-next-line no-console -- a skipped claim must be seen; `onSkip` redirects it
       const say = options.onSkip?.bind(options) ?? console.log;
       say(`${options.name}: skipped "${claim.name}", it needs ${missing}`);
       return;

@@ -40,9 +40,9 @@ export interface StoreSuiteOptions {
 export interface SuiteSession {
   readonly store: StateStore;
   readonly context: SuiteContext;
-  reopen(): Promise<StateStore>;
-  second(): Promise<StateStore>;
-  advance(ms: number): Promise<void>;
+  readonly reopen: () => Promise<StateStore>;
+  readonly second: () => Promise<StateStore>;
+  readonly advance: (ms: number) => Promise<void>;
 }
 
 /** One claim about a store. */
@@ -141,15 +141,15 @@ const DRIVE_STEPS_MAX = 2000;
 
 /** Lets simulated and real time pass in small steps until `work` settles. */
 export async function drive<T>(session: SuiteSession, work: Promise<T>): Promise<T> {
-  let isSettled = false;
+  const progress = { isSettled: false };
   const mark = (): void => {
-    isSettled = true;
+    progress.isSettled = true;
   };
   work.then(mark, mark);
-  for (let step = 0; !isSettled && step < DRIVE_STEPS_MAX; step += 1) {
+  for (let step = 0; !progress.isSettled && step < DRIVE_STEPS_MAX; step += 1) {
     await session.context.clock.advance(DRIVE_STEP_MS);
     await sleep(1);
   }
-  assert.ok(isSettled, "the call settled");
+  assert.ok(progress.isSettled, "the call settled");
   return work;
 }

@@ -35,7 +35,7 @@ export const listCases: readonly SuiteCase[] = [
       const keys = ["a*", "a*b", "ab", "a%", "a%b", "a_", "axb", "A*", "a[b]", "a?c", "a\\", "b"];
       await store.commit(keys.map((key) => write(key, 0, 1)));
       for (const prefix of ["a*", "a%", "a_", "a[b]", "a?", "a\\", "a", "A", "", "zz", "*"]) {
-        const expected = keys.filter((key) => key.startsWith(prefix)).sort();
+        const expected = keys.filter((key) => key.startsWith(prefix)).toSorted();
         assert.deepEqual(await listAll(store, { prefix }), expected, `prefix ${prefix}`);
       }
     },
@@ -47,7 +47,7 @@ export const listCases: readonly SuiteCase[] = [
       const keys = ["\uffff", "\uffff\uffff", "\uffffa", "\ud83d", "😀", "😁", "\u0000", "\u0000a"];
       await store.commit(keys.map((key) => write(key, 0, 1)));
       for (const prefix of ["\uffff", "\uffff\uffff", "\ud83d", "😀", "\u0000", "\ue000"]) {
-        const expected = keys.filter((key) => key.startsWith(prefix)).sort();
+        const expected = keys.filter((key) => key.startsWith(prefix)).toSorted();
         assert.deepEqual(await listAll(store, { prefix }), expected);
       }
     },

@@ -14,6 +14,10 @@ import {
 const TTL_MS = 2000;
 const LARGE_CHARS = 50_000;
 
+function set(n: number): { patches: Patch[] } {
+  return { patches: [{ op: "replace", path: ["n"], value: n }] };
+}
+
 /** Claims about `ttlMs`. */
 export const timeCases: readonly SuiteCase[] = [
   {
@@ -71,9 +75,6 @@ export const timeCases: readonly SuiteCase[] = [
     needs: ["ttl"],
     async run({ store, advance }) {
       const text = "x".repeat(LARGE_CHARS);
-      const set = (n: number): { patches: Patch[] } => ({
-        patches: [{ op: "replace", path: ["n"], value: n }],
-      });
       await commitOk(store, write("k", 0, { n: 0, text }, { ttlMs: TTL_MS }));
       await commitOk(store, write("k", 1, { n: 1, text }, { ttlMs: TTL_MS, ...set(1) }));
       await advance(TTL_MS / 2);
