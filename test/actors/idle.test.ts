@@ -155,6 +155,15 @@ describe("createTimerWheel", () => {
     expect(ran.at(-1)).toBe("much later");
   });
 
+  it("keeps what waits on time when a callback schedules something later", () => {
+    const { clock, timers } = wheel();
+    const ran: string[] = [];
+    timers.schedule(40, () => void timers.schedule(4_000, () => void ran.push("later")));
+    timers.schedule(100, () => void ran.push("bystander"));
+    clock.advance(200);
+    expect(ran).toEqual(["bystander"]);
+  });
+
   it("runs what was slept through in order of its time", () => {
     const { clock, timers } = wheel();
     const ran: number[] = [];

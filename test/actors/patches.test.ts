@@ -124,6 +124,18 @@ describe("applyPatches", () => {
     expect(next.list).toEqual([1, { n: 2 }, { n: 3 }, 4, 5]);
   });
 
+  it("reads a touched record once, however many patches touch it", () => {
+    let reads = 0;
+    const wide = {
+      get field(): number {
+        return ++reads;
+      },
+    };
+    const patches = ["a", "b", "c"].map((name) => at("add", ["wide", name], 1));
+    expect(applyPatches({ wide }, patches).wide).toEqual({ field: 1, a: 1, b: 1, c: 1 });
+    expect(reads).toBe(1);
+  });
+
   it("does not write into a patch's value", () => {
     const value = copyIn({ list: [1] }, "");
     const next = applyPatches({}, [at("add", ["a"], value), at("add", ["a", "list", 1], 2)]);
