@@ -23,7 +23,7 @@ export interface ScopeCell {
   /** Announces a confirmed change; `version` is the scope's version after it. */
   announce(entry: Entry, outcome: Outcome, version: number): void;
   /** Called once per confirmed save, or per change of a scope without a bridge. */
-  committed(): void;
+  committed(exists?: boolean): void;
   /** Takes over what the store holds and announces it; throws when its schema refuses it. */
   adopt(found: Extract<SaveResult<object>, { ok: false }>): void;
   /** Reads the store and adopts what it holds. */

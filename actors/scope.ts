@@ -27,7 +27,6 @@ import { equalState } from "./equal.ts";
 import { ScopeStoppedError } from "./errors.ts";
 import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./feed.ts";
 import { createEntry, type Entry, type Outcome, type Solo } from "./mailbox.ts";
-import type { ScopeOwner } from "./owner.ts";
 import type { Mutation } from "./mutation.ts";
 import type {
   FeedItem,
@@ -42,7 +41,7 @@ import type {
 import { RecipeMutation, type Recipe } from "./recipe.ts";
 import { createScopeActor, type ScopeLogic } from "./scope-logic.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
-import { deleteWork, refreshWork } from "./solo.ts";
+import { deleteWork, refreshWork, takeHold, type Hold } from "./solo.ts";
 import { refuseReentry } from "./turn.ts";
 import { applyMutation } from "./write.ts";
 
@@ -63,8 +62,6 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   exists: boolean;
   /** @internal Set by every use; whoever passivates idle scopes clears it. */
   touched = true;
-  /** @internal */
-  owner: ScopeOwner | null = null;
   #dispatcher: Dispatcher | null = null;
   #listeners: Listeners | null = null;
   #ends: Set<() => void> | null = null;
@@ -105,15 +102,33 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** @internal */
   get recording(): boolean {
-    return (
-      this.bridge !== null || (this.#listeners?.size ?? 0) > 0 || this.owner?.listening === true
-    );
+    return this.bridge !== null || (this.#listeners?.size ?? 0) > 0 || this.watched;
   }
 
   /** The XState actor of this scope; made when first asked for. */
   get actor(): Actor<ScopeLogic> {
     this.#actor ??= createScopeActor(this);
     return this.#actor;
+  }
+
+  /** @internal Where the scope is loaded from; a subclass may save there by other ways. */
+  get backing(): PersistBridge<object> | null {
+    return this.bridge;
+  }
+
+  /** @internal Somebody besides the listeners wants every change with its patches. */
+  get watched(): boolean {
+    return false;
+  }
+
+  /** @internal Called with each change, when `watched`. */
+  published(_change: StateChange): void {
+    // A scope on its own has nobody else to tell.
+  }
+
+  /** @internal Called once, after `stop`. */
+  ended(): void {
+    // A scope on its own is kept by nobody.
   }
 
   /** Submits a mutation; resolves to whether it changed the state. */
@@ -161,15 +176,19 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     return this.submit(deleteWork(this), options);
   }
 
+  /** @internal Takes the scope for somebody else's work; resolves when its turn has come. */
+  hold(options?: MutationOptions): Promise<Hold> {
+    return takeHold((work) => this.submit(work, options));
+  }
+
   /** Reads the store again, in turn with the mutations. */
   async refresh(): Promise<void> {
-    await this.owner?.flush(this);
     await this.submit(refreshWork(this));
   }
 
-  /** Writes down what is only in memory; resolves at once for the other durabilities. */
-  async flush(): Promise<void> {
-    await this.owner?.flush(this);
+  /** Writes down what is only in memory; a scope that saves as it goes has nothing to do. */
+  flush(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Calls `listener` with every change; the answer stops it. */
@@ -209,16 +228,20 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     this.#publish({ ...change, version });
   }
 
+  /** @internal Announces a change that was made under a hold. */
+  announceChange(mutation: Mutation, outcome: Outcome): void {
+    if (this.recording) this.#publish(changeOf(this, mutation, outcome));
+  }
+
   /** @internal */
-  committed(): void {
-    this.exists = true;
+  committed(exists = true): void {
+    this.exists = exists;
     const { checks, logger } = this.settings;
     try {
       checks?.warn(this.state, this.identity);
     } catch (error) {
       logger.error("onStateSizeWarning threw", { scope: this.identity, error });
     }
-    this.owner?.committed(this);
   }
 
   /** @internal */
@@ -229,11 +252,12 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** @internal */
   async reload(isWanted: () => boolean): Promise<void> {
-    if (this.bridge?.load === undefined) {
+    const { backing } = this;
+    if (backing?.load === undefined) {
       this.stale = false;
       return;
     }
-    const found = await this.bridge.load();
+    const found = await backing.load();
     if (!isWanted()) return;
     this.take(found ?? { state: undefined, version: 0 });
     this.stale = false;
@@ -262,7 +286,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   #publish(change: StateChange): void {
     this.#listeners?.announce(change);
-    this.owner?.announced(this, change);
+    this.published(change);
   }
 
   #leaveOnAbort(entry: Entry, signal: AbortSignal | undefined): void {
@@ -288,11 +312,11 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   async #stop(): Promise<void> {
     await this.#dispatcher?.stop();
     try {
-      await this.owner?.flush(this);
+      await this.flush();
     } finally {
       for (const end of this.#ends ?? []) end();
       this.#actor?.stop();
-      this.owner?.stopped(this);
+      this.ended();
     }
   }
 }

@@ -54,7 +54,8 @@ export interface ScopeSettings {
   readonly bridgeFreezes: boolean;
 }
 
-const consoleLogger: Logger = {
+/** Where reports go when no logger is given. */
+export const consoleLogger: Logger = {
   warn: (message, fields) => console.warn(message, fields ?? ""),
   error: (message, fields) => console.error(message, fields ?? ""),
 };

@@ -13,6 +13,7 @@ import { ConcurrentModificationError, StoreContractError } from "./errors.ts";
 import type { Entry, Solo } from "./mailbox.ts";
 import { resolveConflict, type SaveStep } from "./persist.ts";
 import type { PersistBridge, SaveResult } from "./protocol.ts";
+import type { CasBudget } from "./settings.ts";
 
 /** Reads the store and takes over what it holds. */
 export function refreshWork(cell: ScopeCell): Solo {
@@ -34,6 +35,18 @@ export function deleteWork(cell: ScopeCell): Solo {
   return work;
 }
 
+/** Removes the record if nobody wrote it meanwhile; one attempt, a conflict rejects. */
+export function expireWork(cell: ScopeCell, isDue: () => boolean): Solo {
+  const work = {
+    unknown: false,
+    solo: (entry: Entry): Promise<boolean> =>
+      isDue() ? new Deletion(cell, entry, work).run(NO_RETRY) : Promise.resolve(false),
+  };
+  return work;
+}
+
+const NO_RETRY = { maxRetries: 0, escalate: false };
+
 class Deletion {
   readonly #cell: ScopeCell;
   readonly #entry: Entry;
@@ -47,10 +60,11 @@ class Deletion {
     this.#work = work;
   }
 
-  async run(): Promise<boolean> {
+  async run(budget?: Partial<CasBudget>): Promise<boolean> {
     const { settings, identity: scope } = this.#cell;
     if ((await this.#attempt()) !== "conflict") return this.#deleted;
-    const end = await resolveConflict({ ...settings, attempt: () => this.#attempt() }).end;
+    const cas = { ...settings.cas, ...budget };
+    const end = await resolveConflict({ ...settings, cas, attempt: () => this.#attempt() }).end;
     if (end.kind === "failed") throw end.error;
     if (end.kind === "givenUp") {
       const { attempts } = end;
@@ -101,10 +115,52 @@ class Deletion {
     const before = head.expose();
     head.reset(settings.initial);
     this.#cell.version = version;
-    this.#cell.committed();
-    this.#cell.exists = false;
+    this.#cell.committed(false);
     this.#deleted = true;
     this.#cell.announceState("delete", "local", before);
     return "saved";
   }
+}
+
+/** A scope kept by somebody who does something of his own with it. */
+export interface Hold {
+  /** Rejects when the hold is lost: timeout, abort, stop. Nothing may be committed any more. */
+  readonly lost: Promise<never>;
+  /** Its work is over; the mailbox goes on. */
+  release(): void;
+  /** Says whether a write is under way, so that losing the hold means an unknown outcome (W2). */
+  writing(isWriting: boolean): void;
+  /** True once it was released or lost. */
+  readonly ended: boolean;
+}
+
+/** Submits work that keeps a scope until it is released; resolves when the scope's turn has come. */
+export function takeHold(submit: (work: Solo) => Promise<boolean>): Promise<Hold> {
+  return new Promise((resolve, reject) => {
+    const work = {
+      unknown: false,
+      solo: (entry: Entry): Promise<boolean> =>
+        new Promise((release) => {
+          let released = false;
+          resolve({
+            get lost() {
+              return lost; // Not made yet when an idle scope grants at once.
+            },
+            release: () => {
+              released = true;
+              release(false);
+            },
+            writing: (isWriting) => {
+              work.unknown = isWriting;
+            },
+            get ended() {
+              return released || entry.settled;
+            },
+          });
+        }),
+    };
+    const lost = submit(work).then(() => new Promise<never>(() => undefined));
+    // Before the turn has come this is the refusal; afterwards the holder races its work with `lost`.
+    lost.catch(reject);
+  });
 }

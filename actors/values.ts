@@ -49,6 +49,28 @@ export function copyIn<T>(value: T, path: string, options: CopyOptions = {}): T 
   return new Copier(path, options).run(value) as T;
 }
 
+/**
+ * `copyIn` for a record whose fields are taken out one by one: the values are frozen, the record
+ * itself need not be (V8 takes 300 ns to freeze what it copies in 30).
+ */
+export function copyFields(
+  source: Readonly<Record<string, unknown>>,
+  scope: ScopeIdentity | undefined,
+): Readonly<Record<string, unknown>> {
+  return flatCopy(source) ?? copyIn(source, "", { scope });
+}
+
+/** A copy of a record that holds leaves only; otherwise `null`, and the slow way tells why. */
+function flatCopy(source: object): Record<string, unknown> | null {
+  try {
+    const copy = copyRecord(source);
+    for (const key of Object.keys(copy)) if (!isLeaf(copy[key])) return null;
+    return Object.getOwnPropertySymbols(source).length > 0 ? null : copy;
+  } catch {
+    return null;
+  }
+}
+
 /** True for what needs no copy and can be stored. */
 function isLeaf(value: unknown): boolean {
   const type = typeof value;

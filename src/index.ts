@@ -12,3 +12,17 @@ export {
   type ScopeOptions,
   type ScopeStateOps,
 } from "./runtime/scope.ts";
+export { createRuntime, type Runtime } from "./runtime/runtime.ts";
+export type { IdentityExtra, RuntimeOptions } from "./runtime/home.ts";
+export type { ExecuteOptions, ExecutionContext } from "./runtime/execution.ts";
+export type { ListedScope, ListOptions, ScopeList } from "./runtime/list.ts";
+export { defineKind, type Durability, type Kind, type KindOptions } from "./runtime/kinds.ts";
+export { memoryStore, type MemoryStoreOptions } from "./stores/memory.ts";
+export type {
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "./stores/store.ts";

@@ -35,6 +35,8 @@ export interface StoreSupports {
 export interface StoredRecord {
   readonly version: number;
   readonly state: Json | undefined;
+  /** Milliseconds until it expires, when it was written with `ttlMs`. */
+  readonly leftMs?: number | undefined;
 }
 
 /** One write. Objects are read lazily: a store that appends `patches` never touches `state`. */
@@ -47,9 +49,9 @@ export interface ScopeWrite {
   /** The whole new state; `undefined` deletes and leaves a tombstone of `version`. */
   readonly state: Json | undefined;
   /** The change from `expectedVersion` to `version`, with values as JSON; absent: use `state`. */
-  readonly patches?: readonly Patch[];
+  readonly patches?: readonly Patch[] | undefined;
   /** Milliseconds until the record expires, counted from this write; absent: never. */
-  readonly ttlMs?: number;
+  readonly ttlMs?: number | undefined;
 }
 
 /** Answer to one write. */

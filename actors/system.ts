@@ -1,0 +1,193 @@
+/**
+ * The system: which scopes live in memory. The same key is always the same actor.
+ *
+ * A resident scope is held; a passivated one is only remembered weakly. Whoever still holds its handle
+ * keeps it alive and gets the very same object again; when nobody does, memory takes it back and the
+ * next `spawn` loads it from the store. So two actors for one key cannot exist, and passivation needs no
+ * protocol with its handles.
+ *
+ *     (absent) ──spawn──▶ loading ──▶ resident ──idle, or too many──▶ passive ──collected──▶ (absent)
+ *                            │           ▲                               │
+ *                            └─failed    └────────────spawn──────────────┘
+ *
+ * The life of the system itself is an XState machine: running → stopping → stopped.
+ *
+ * Invariants
+ *  Y1  For one key at most one live scope exists; concurrent spawns share one load.
+ *  Y2  A scope is passivated only while it is idle and everything it knows can be loaded again.
+ *  Y3  At most `maxResident` scopes are held, except those that may not be passivated just now.
+ *  Y4  After `stop` every scope is stopped and nothing can be spawned.
+ */
+import { createActor, setup, type Actor, type AnyActorRef } from "xstate";
+import { StoreClosedError } from "./errors.ts";
+import type { TimerWheel } from "./idle.ts";
+
+/** What the system needs to know of what it keeps. */
+export interface Resident {
+  /** Held in memory by the system; written only here. */
+  resident: boolean;
+  /** Set by every use; cleared here. */
+  touched: boolean;
+  readonly stopped: boolean;
+  stop(): Promise<void>;
+}
+
+/** How a system keeps its scopes. */
+export interface SystemOptions<A> {
+  readonly wheel: TimerWheel;
+  /** `Infinity` = no limit. */
+  readonly maxResident: number;
+  /** `Infinity` = never. */
+  readonly passivateAfterMs: number;
+  /** True when nothing would be lost by dropping the scope from memory now (Y2). */
+  readonly mayPassivate: (scope: A) => boolean;
+}
+
+const lifeMachine = setup({
+  types: { events: {} as { type: "stop" } | { type: "stopped" } },
+}).createMachine({
+  id: "holdfast",
+  initial: "running",
+  states: {
+    running: { on: { stop: "stopping" } },
+    stopping: { on: { stopped: "stopped" } },
+    stopped: { type: "final" },
+  },
+});
+
+/** How many residents one look may visit per scope that has to go. */
+const LOOKS_PER_VICTIM = 8;
+
+/** Keeps the scopes of a runtime; see the head of this file. */
+export class ScopeSystem<A extends Resident> {
+  readonly #options: SystemOptions<A>;
+  readonly #residents = new Map<string, A>();
+  readonly #loading = new Map<string, Promise<A>>();
+  readonly #passive = new Map<string, WeakRef<A>>();
+  readonly #collected = new FinalizationRegistry<string>((key) => {
+    if (this.#passive.get(key)?.deref() === undefined) this.#passive.delete(key);
+  });
+  readonly #life: Actor<typeof lifeMachine> = createActor(lifeMachine);
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: SystemOptions<A>) {
+    this.#options = options;
+    this.#life.start();
+    if (options.passivateAfterMs !== Infinity) this.#watchIdle();
+  }
+
+  /** The root actor: subscribe to it to hear of the end. */
+  get life(): AnyActorRef {
+    return this.#life;
+  }
+
+  /** How many scopes are held in memory. */
+  get residentCount(): number {
+    return this.#residents.size;
+  }
+
+  /** The scopes held in memory. */
+  get residents(): A[] {
+    return [...this.#residents.values()];
+  }
+
+  /** The live scope of a key, when it is in memory. */
+  find(key: string): A | undefined {
+    const scope = this.#residents.get(key) ?? this.#passive.get(key)?.deref();
+    return scope === undefined || scope.stopped ? undefined : scope;
+  }
+
+  /** The live scope of a key; `make` is called when there is none. Rejects when that fails. */
+  async spawn(key: string, make: () => Promise<A>): Promise<A> {
+    if (this.#stopping !== null) throw new StoreClosedError("runtime's");
+    const found = this.find(key);
+    if (found !== undefined) return this.hold(key, found);
+    let loading = this.#loading.get(key);
+    if (loading === undefined) {
+      loading = this.#leave(key)
+        .then(make)
+        .then((scope) => this.hold(key, scope))
+        .finally(() => this.#loading.delete(key));
+      this.#loading.set(key, loading);
+    }
+    return loading;
+  }
+
+  /** Holds a live scope in memory (again). */
+  hold(key: string, scope: A): A {
+    if (scope.resident || scope.stopped) return scope;
+    scope.resident = true;
+    scope.touched = true;
+    this.#passive.delete(key);
+    this.#residents.set(key, scope);
+    if (this.#residents.size > this.#options.maxResident) this.#makeRoom();
+    return scope;
+  }
+
+  /** Drops a scope from memory when nothing would be lost; it comes back on demand. */
+  passivate(key: string): boolean {
+    const scope = this.#residents.get(key);
+    if (scope === undefined || !this.#options.mayPassivate(scope)) return false;
+    this.#residents.delete(key);
+    scope.resident = false;
+    this.#passive.set(key, new WeakRef(scope));
+    this.#collected.register(scope, key);
+    return true;
+  }
+
+  /** Forgets a scope that stopped. */
+  forget(key: string, scope: A): void {
+    if (this.#residents.get(key) === scope) this.#residents.delete(key);
+    if (this.#passive.get(key)?.deref() === scope) this.#passive.delete(key);
+  }
+
+  /** Stops every scope; rejects with the first failure, after all have been stopped. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** Waits until a stopped scope of this key has written everything down. */
+  async #leave(key: string): Promise<void> {
+    const leaving = this.#residents.get(key) ?? this.#passive.get(key)?.deref();
+    // Its failure is told to whoever stopped it.
+    await leaving?.stop().catch(() => undefined);
+  }
+
+  /** The oldest that was not used since the last look goes; used ones get a second chance. */
+  #makeRoom(): void {
+    let looks = LOOKS_PER_VICTIM;
+    for (const [key, scope] of this.#residents) {
+      if (this.#residents.size <= this.#options.maxResident || looks-- === 0) return;
+      const used = scope.touched;
+      scope.touched = false;
+      if (!used && this.passivate(key)) continue;
+      this.#residents.delete(key);
+      this.#residents.set(key, scope); // To the end of the line.
+    }
+  }
+
+  #watchIdle(): void {
+    const { wheel, passivateAfterMs } = this.#options;
+    wheel.schedule(passivateAfterMs, () => {
+      for (const [key, scope] of this.#residents) {
+        if (!scope.touched) this.passivate(key);
+        scope.touched = false;
+      }
+      if (this.#stopping === null) this.#watchIdle();
+    });
+  }
+
+  async #stop(): Promise<void> {
+    this.#life.send({ type: "stop" });
+    await Promise.allSettled(this.#loading.values());
+    const passive = [...this.#passive.values()].map((reference) => reference.deref());
+    const scopes = [...this.#residents.values(), ...passive.filter((scope) => scope !== undefined)];
+    const stops = await Promise.allSettled(scopes.map((scope) => scope.stop()));
+    this.#residents.clear();
+    this.#passive.clear();
+    this.#life.send({ type: "stopped" });
+    const failed = stops.find((stop) => stop.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * Where the scopes of a runtime live: their kinds, their stores, who they belong to, how long they stay.
+ */
+import { durationOption, systemClock } from "../../actors/clock.ts";
+import { Listeners } from "../../actors/feed.ts";
+import { createTimerWheel, type TimerWheel } from "../../actors/idle.ts";
+import type { Clock, Logger, ScopeIdentity, StateChange } from "../../actors/protocol.ts";
+import { consoleLogger, countOption, type ScopeTuning } from "../../actors/settings.ts";
+import { ScopeSystem } from "../../actors/system.ts";
+import { encodeKey } from "../stores/keys.ts";
+import { memoryStore } from "../stores/memory.ts";
+import type { StateStore } from "../stores/store.ts";
+import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
+import { batchedStore, StoreBridge, type BatchedStore } from "./bridge.ts";
+import { Expiry } from "./expiry.ts";
+import { BUILT_IN_KINDS, resolveKind, type Kind, type ResolvedKind } from "./kinds.ts";
+import { ResidentScope, type Keeper } from "./resident.ts";
+
+/** Scopes held in memory, when nothing else is said. */
+export const RESIDENT_MAX = 100_000;
+/** Most characters of an id. */
+export const ID_LENGTH_MAX = 4_096;
+
+/** Options of a runtime. */
+export interface RuntimeOptions extends ScopeTuning {
+  /** Default: a memory store of its own. `close` closes it. */
+  readonly store?: StateStore;
+  /** Further kinds, or other settings for the built-in ones. */
+  readonly kinds?: Readonly<Record<string, Kind>>;
+  /** Keeps the records of several applications on one store apart; default `holdfast`. */
+  readonly namespace?: string;
+  /** Scopes held in memory before idle ones are passivated; default 100 000. */
+  readonly maxResidentScopes?: number;
+  /** Milliseconds without use until a scope is passivated; default never. */
+  readonly passivateAfterMs?: number;
+}
+
+/** Extra parts of an identity. */
+export type IdentityExtra = Omit<ScopeIdentity, "type" | "id">;
+
+/** The scopes of a runtime and all they live on. */
+export class ScopeHome {
+  readonly namespace: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly listeners: Listeners;
+  readonly system: ScopeSystem<ResidentScope>;
+  readonly #kinds = new Map<string, ResolvedKind>();
+  readonly #stores = new Map<StateStore, BatchedStore>();
+  readonly #expiry: Expiry;
+  readonly #keeper: Keeper;
+
+  constructor(options: RuntimeOptions) {
+    this.namespace = options.namespace ?? "holdfast";
+    this.logger = options.logger ?? consoleLogger;
+    this.clock = options.clock ?? systemClock;
+    this.wheel = createTimerWheel(this.clock, { logger: this.logger });
+    this.listeners = new Listeners(this.logger);
+    this.#declareKinds(options);
+    const passivateAfterMs = durationOption("passivateAfterMs", options.passivateAfterMs, Infinity);
+    this.system = new ScopeSystem({
+      wheel: this.wheel,
+      maxResident: countOption("maxResidentScopes", options.maxResidentScopes, RESIDENT_MAX, 1),
+      passivateAfterMs: passivateAfterMs > 0 ? passivateAfterMs : Infinity,
+      mayPassivate: (scope) => scope.mayPassivate,
+    });
+    this.#expiry = new Expiry(this.wheel, (key) => this.system.find(key));
+    this.#keeper = this.#createKeeper();
+  }
+
+  /** All stores of all kinds. */
+  get stores(): StateStore[] {
+    return [...this.#stores.keys()];
+  }
+
+  /** The live scope of a type and id, loaded or new. */
+  async open(type: string, id: string, extra: IdentityExtra = {}): Promise<ResidentScope> {
+    const kind = this.kind(type);
+    checkId(id);
+    const key = this.key(type, id);
+    const live = this.system.find(key);
+    if (live !== undefined && agrees(live.identity, extra)) return this.system.hold(key, live);
+    const bound = await this.#bind(kind, id, extra);
+    return this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
+  }
+
+  /** The key of a scope. */
+  key(type: string, id: string): string {
+    return encodeKey(this.namespace, type, id);
+  }
+
+  /** A kind by its type; throws `TypeError` for an unknown one. */
+  kind(type: string): ResolvedKind {
+    const kind = this.#kinds.get(type);
+    if (kind !== undefined) return kind;
+    const known = [...this.#kinds.keys()].join(", ");
+    throw new TypeError(`unknown scope type "${String(type)}"; declared are: ${known}`);
+  }
+
+  /** The store of a kind, with its requests gathered per tick. */
+  batched(kind: ResolvedKind): BatchedStore {
+    const batched = this.#stores.get(kind.store);
+    if (batched === undefined) throw new TypeError(`kind ${kind.type} has no store`);
+    return batched;
+  }
+
+  /** Stops every scope, then the wheel, then closes the stores. */
+  async close(): Promise<void> {
+    try {
+      await this.system.stop();
+    } finally {
+      this.wheel.stop();
+      await Promise.all(this.stores.map((store) => store.close()));
+    }
+  }
+
+  #declareKinds(options: RuntimeOptions): void {
+    const { clock } = this;
+    const store = options.store ?? memoryStore({ clock });
+    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds })) {
+      const resolved = resolveKind(type, kind, { ...options, store });
+      this.#kinds.set(type, resolved);
+      if (this.#stores.has(resolved.store)) continue;
+      this.#stores.set(resolved.store, batchedStore(resolved.store));
+    }
+  }
+
+  /** The rest of the identity: what was said, or what the session is bound to. */
+  async #bind(kind: ResolvedKind, id: string, extra: IdentityExtra): Promise<IdentityExtra> {
+    const said = spoken(extra);
+    if (kind.type !== "session" || kind.durability === "volatile") return said;
+    const store = this.batched(kind);
+    const key = bindingKey(this.namespace, id);
+    const { userId } = said;
+    if (userId === undefined) return (await loadBinding(store, key)) ?? said;
+    await bind(store, key, { ...said, userId }, { type: kind.type, id });
+    return said;
+  }
+
+  async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
+    const { ttlMs } = kind;
+    const isVolatile = kind.durability === "volatile";
+    const store = isVolatile ? null : new StoreBridge(this.batched(kind), { key, identity, ttlMs });
+    const found = await store?.load();
+    const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
+    if (scope.exists) this.#expiry.watch(scope, store?.leftMs);
+    return scope;
+  }
+
+  #createKeeper(): Keeper {
+    const { listeners } = this;
+    return {
+      get watching() {
+        return listeners.size > 0;
+      },
+      published: (change: StateChange) => listeners.announce(change),
+      committed: (scope) => {
+        if (!scope.resident) this.system.hold(scope.key, scope);
+        this.#expiry.watch(scope);
+      },
+      ended: (scope) => this.system.forget(scope.key, scope),
+    };
+  }
+}
+
+/** What was said of an identity, without the fields that were left open. */
+function spoken({ userId, orgId }: IdentityExtra): IdentityExtra {
+  return {
+    ...(userId === undefined ? {} : { userId }),
+    ...(orgId === undefined ? {} : { orgId }),
+  };
+}
+
+/** True when a live scope can be given out to who says `extra`; throws when it may not. */
+function agrees(identity: ScopeIdentity, extra: IdentityExtra): boolean {
+  if (identity.type !== "session" || extra.userId === undefined) return true;
+  if (identity.userId === undefined) return false; // Not bound when it was opened: ask the store.
+  checkBinding(spoken(identity), spoken(extra), identity);
+  return true;
+}
+
+function checkId(id: unknown): void {
+  if (typeof id !== "string" || id === "")
+    throw new TypeError(`a scope id must be a text that is not empty, received ${typeof id}`);
+  if (id.length > ID_LENGTH_MAX)
+    throw new RangeError(
+      `a scope id has at most ${ID_LENGTH_MAX} characters, received ${id.length}`,
+    );
+}

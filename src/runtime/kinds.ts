@@ -1,0 +1,92 @@
+/**
+ * Scope kinds: what a type of scope starts with, how durable it is, how long it lives.
+ */
+import {
+  createChecks,
+  initialState,
+  type CheckOptions,
+  type StateSchema,
+} from "../../actors/checks.ts";
+import { durationOption } from "../../actors/clock.ts";
+import { scopeSettings, type ScopeSettings, type ScopeTuning } from "../../actors/settings.ts";
+import type { StateStore } from "../stores/store.ts";
+
+/**
+ * When a change is answered: `commit` after it is stored, `checkpoint` from memory with the store
+ * following behind, `volatile` from memory alone.
+ */
+export type Durability = "volatile" | "checkpoint" | "commit";
+
+/** The declaration of a kind. */
+export interface KindOptions<S extends object = object> {
+  readonly schema?: StateSchema<S>;
+  /** The state of a scope nobody has written; default what the schema makes of `{}`. */
+  readonly initial?: S;
+  /** Default `commit`. */
+  readonly durability?: Durability;
+  /** Milliseconds after the last change until the scope is deleted; default never. */
+  readonly ttlMs?: number;
+  /** Default the runtime's. */
+  readonly store?: StateStore;
+  readonly maxStateSizeBytes?: number;
+  readonly hardLimitBytes?: number;
+  /** How many earlier checkpoints of a sequencer run are kept; default 0. */
+  readonly history?: number;
+}
+
+/** A checked declaration. */
+export interface Kind<S extends object = object> extends KindOptions<S> {
+  readonly durability: Durability;
+}
+
+/** Declares a kind of scope. Throws `RangeError` for a bad number or durability. */
+export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind<S> {
+  const durability = options.durability ?? "commit";
+  if (!["volatile", "checkpoint", "commit"].includes(durability))
+    throw new RangeError(
+      `durability must be "volatile", "checkpoint" or "commit", received ${String(durability)}`,
+    );
+  if (options.ttlMs !== undefined && !(durationOption("ttlMs", options.ttlMs, 1) > 0))
+    throw new RangeError(`ttlMs must be more than 0, received ${options.ttlMs}`);
+  durationOption("history", options.history, 0);
+  return Object.freeze({ ...options, durability });
+}
+
+/** The kinds every runtime has. */
+export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
+  request: defineKind(),
+  session: defineKind(),
+  user: defineKind(),
+  org: defineKind(),
+  sequencer: defineKind({ durability: "checkpoint" }),
+  temp: defineKind({ durability: "volatile" }),
+};
+
+/** A kind with the settings its scopes share. */
+export interface ResolvedKind {
+  readonly type: string;
+  readonly durability: Durability;
+  readonly ttlMs: number | undefined;
+  readonly store: StateStore;
+  readonly history: number;
+  readonly settings: ScopeSettings;
+}
+
+/** What a runtime says for all its kinds. */
+export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSizeWarning"> {
+  readonly store: StateStore;
+}
+
+/** Fills in what the runtime says; throws when the initial state does not fit the schema. */
+export function resolveKind(type: string, kind: Kind, context: KindContext): ResolvedKind {
+  const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
+  const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });
+  return {
+    type,
+    durability: kind.durability,
+    ttlMs: kind.ttlMs === Infinity ? undefined : kind.ttlMs,
+    store: kind.store ?? context.store,
+    history: kind.history ?? 0,
+    settings: scopeSettings(context, { initial, checks, escalate: true, bridgeFreezes: true }),
+  };
+}

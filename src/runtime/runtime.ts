@@ -1,0 +1,137 @@
+/**
+ * The runtime: opens scopes by type and id, and is their one home. Same key, same actor.
+ */
+import type { Draft } from "immer";
+import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
+import type { FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
+import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
+import { ScopeHome, type IdentityExtra, type RuntimeOptions } from "./home.ts";
+import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
+import { ResidentScope } from "./resident.ts";
+import type { Scope } from "./scope.ts";
+import { Transaction } from "./transaction.ts";
+
+/** The state type of a scope. */
+type StateOf<T> = T extends Scope<infer S> ? S : object;
+
+/** Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused. */
+export function createRuntime(options: RuntimeOptions = {}): Runtime {
+  return new Runtime(options);
+}
+
+/** Opens scopes by type and id. */
+export class Runtime implements AsyncDisposable {
+  readonly #home: ScopeHome;
+  readonly #ends = new Set<() => void>();
+  #closing: Promise<void> | null = null;
+
+  constructor(options: RuntimeOptions) {
+    this.#home = new ScopeHome(options);
+  }
+
+  /** How many scopes are held in memory. */
+  get residentScopes(): number {
+    return this.#home.system.residentCount;
+  }
+
+  /**
+   * The live scope of a type and id, loaded or new. Rejects with `TypeError` for an unknown type or a
+   * bad id, `BindingMismatchError` when `extra` says another owner than the one the session is bound
+   * to, and with what the store or the schema said when the record cannot be read.
+   */
+  async open<S extends object = Record<string, unknown>>(
+    type: string,
+    id: string,
+    extra: IdentityExtra = {},
+  ): Promise<Scope<S>> {
+    const scope = await this.#home.open(type, id, extra);
+    // The caller names the state type of the kind he opens; its schema is what checks it.
+    return scope as unknown as Scope<S>;
+  }
+
+  /** Runs `work` with the request, session, user and organisation scopes of one request. */
+  async execute<T>(
+    options: ExecuteOptions,
+    work: (context: ExecutionContext) => T | Promise<T>,
+  ): Promise<T> {
+    const context = await openExecution(this, options);
+    try {
+      return await work(context);
+    } finally {
+      const { system } = this.#home;
+      system.passivate(this.#home.key("request", context.requestId));
+    }
+  }
+
+  /**
+   * Changes several scopes together, all or nothing; resolves to whether anything changed. The recipe
+   * gets a draft for each scope, in order. Rejects with `TypeError` when the scopes' store cannot.
+   */
+  async transaction<const Scopes extends readonly Scope<never>[]>(
+    scopes: Scopes,
+    recipe: (...drafts: { [I in keyof Scopes]: Draft<StateOf<Scopes[I]>> }) => void | Promise<void>,
+    options?: MutationOptions,
+  ): Promise<boolean> {
+    const residents = scopes.map((scope: unknown) => this.#own(scope));
+    // The drafts are made from these scopes in this order, so they have these types.
+    const edit = recipe as unknown as (...drafts: object[]) => void | Promise<void>;
+    return new Transaction(residents, (drafts) => edit(...drafts), options).run();
+  }
+
+  /** One page of ids, in memory or not. */
+  list(options?: ListOptions): Promise<ScopeList> {
+    const { namespace, stores, system } = this.#home;
+    const keys = system.residents.flatMap(({ exists, key }) => (exists ? [key] : []));
+    return listScopes({ namespace, stores, residentKeys: keys }, options);
+  }
+
+  /** Calls `listener` with the changes of every scope; the answer stops it. */
+  subscribe(listener: (change: StateChange) => void): () => void {
+    return this.#home.listeners.add(listener);
+  }
+
+  /** The changes of every scope from now on. */
+  changes(options: Pick<FeedOptions, "signal"> = {}): AsyncIterable<FeedItem> {
+    const source = {
+      listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
+      snapshot: (missed: readonly StateChange[]) =>
+        missed.flatMap((change) => this.#marker(change)),
+      onEnd: (callback: () => void) => {
+        this.#ends.add(callback);
+        return () => void this.#ends.delete(callback);
+      },
+    };
+    return new FeedReader(source, [], options.signal);
+  }
+
+  /** Settles every caller, writes everything down, closes the store. Rejects if that failed. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Closes at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #own(scope: unknown): ResidentScope {
+    if (scope instanceof ResidentScope && this.#home.system.find(scope.key) === scope) return scope;
+    throw new TypeError("a transaction takes scopes opened through this runtime");
+  }
+
+  #marker(change: StateChange): FeedItem[] {
+    const scope = this.#home.system.find(this.#home.key(change.scope.type, change.scope.id));
+    if (scope === undefined) return [];
+    const { identity, version, state } = scope;
+    return [{ type: "snapshot", scope: identity, version, state }];
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#home.close();
+    } finally {
+      for (const end of this.#ends) end();
+    }
+  }
+}

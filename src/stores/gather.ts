@@ -1,0 +1,49 @@
+/**
+ * Gathers the requests of one turn of the event loop into batches, so that all scopes that save at the
+ * same time share one transaction, pipeline or round trip.
+ *
+ * Batches are bounded, so that one burst does not hold the event loop; a next batch starts in the next
+ * turn without waiting for the answer of the one before.
+ */
+
+/** Writes or keys in one batch. */
+export const BATCH_MAX = 1_000;
+
+interface Waiting<Request, Answer> {
+  readonly request: Request;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A function of one request, worked off in batches by `run`, whose answers have the same order. */
+export function gather<Request, Answer>(
+  run: (requests: readonly Request[]) => Promise<readonly Answer[]>,
+): (request: Request) => Promise<Answer> {
+  let waiting: Waiting<Request, Answer>[] = [];
+  const flush = (): void => {
+    const batch = waiting.length <= BATCH_MAX ? waiting : waiting.slice(0, BATCH_MAX);
+    waiting = waiting.length <= BATCH_MAX ? [] : waiting.slice(BATCH_MAX);
+    if (waiting.length > 0) setImmediate(flush);
+    void answer(batch, run);
+  };
+  return (request) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(flush);
+      waiting.push({ request, resolve, reject });
+    });
+}
+
+async function answer<Request, Answer>(
+  batch: readonly Waiting<Request, Answer>[],
+  run: (requests: readonly Request[]) => Promise<readonly Answer[]>,
+): Promise<void> {
+  try {
+    const answers = await run(batch.map(({ request }) => request));
+    if (answers.length !== batch.length)
+      throw new Error(`${batch.length} requests got ${answers.length} answers`);
+    // The lengths are equal, so each request has its answer.
+    batch.forEach(({ resolve }, index) => resolve(answers[index] as Answer));
+  } catch (error) {
+    for (const { reject } of batch) reject(error);
+  }
+}
