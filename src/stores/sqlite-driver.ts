@@ -14,6 +14,13 @@ import {
 /** A value SQLite can bind or give back here. */
 export type SqliteValue = string | number | null;
 
+/** The text in a column read as bytes, which the libraries give in different shapes. */
+export function bytesToText(value: unknown): string | undefined {
+  if (value instanceof ArrayBuffer) return Buffer.from(value).toString();
+  if (!(value instanceof Uint8Array)) return undefined;
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
+}
+
 /** A prepared statement, as better-sqlite3, libsql and node:sqlite have it. */
 export interface SqliteStatement {
   run(...values: SqliteValue[]): { readonly changes: number | bigint };

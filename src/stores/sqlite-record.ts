@@ -4,6 +4,7 @@ import { CorruptStateError } from "../../actors/errors.ts";
 import { applyPatches } from "../../actors/patches.ts";
 import type { Json, Patch } from "../../actors/protocol.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
+import { bytesToText } from "./sqlite-driver.ts";
 import { FORM, type Statements } from "./sqlite-schema.ts";
 import type { StoredRecord } from "./store.ts";
 import { isExpired } from "./write-check.ts";
@@ -83,12 +84,13 @@ export class RecordReader {
 
   #checkHead(key: string, row: unknown): RowMeaning & { id: number } {
     // Columns are read as unknown and each is checked before it is used.
-    const { id, version, form, expires, sum, state } = row as Record<string, unknown>;
+    const { id, version, form, expires, sum, state: bytes } = row as Record<string, unknown>;
     if (typeof id !== "number" || typeof version !== "number" || typeof form !== "number")
       throw this.#damaged(key, "unreadable row");
     if (expires !== null && typeof expires !== "number")
       throw this.#damaged(key, "unreadable expiry");
-    if (state !== null && typeof state !== "string") throw this.#damaged(key, "unreadable state");
+    const state = bytes === null ? null : bytesToText(bytes);
+    if (state === undefined) throw this.#damaged(key, "unreadable state");
     const head = { key, id, version, form, expires, state };
     if (recordSum(head) !== sum || (form === FORM.inline) !== (state !== null))
       throw this.#damaged(key, "checksum does not match");
@@ -127,8 +129,8 @@ export class RecordReader {
     // Columns are read as unknown and each is checked before it is used.
     const fields = row as Record<string, unknown>;
     const { version, since = 0, sum } = fields;
-    const text = fields[column];
-    if (typeof version !== "number" || typeof since !== "number" || typeof text !== "string")
+    const text = bytesToText(fields[column]);
+    if (typeof version !== "number" || typeof since !== "number" || text === undefined)
       throw this.#damaged(key, "unreadable log row");
     const step = { version, since, text };
     if (logSum({ key, ...step }) !== sum) throw this.#damaged(key, "checksum does not match");

@@ -55,6 +55,18 @@ const UPDATE_INLINE =
   `UPDATE holdfast_record SET version = ?, form = ${FORM.inline}, expires = ?, sum = ?, ` +
   `state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
 
+/*
+ * Columns are read as numbers and bytes whatever a damaged row holds: libsql ends the process at text
+ * that is not UTF-8, and node:sqlite throws at integers over 2^53.
+ */
+function real(column: string): string {
+  return `CAST(${column} AS REAL) AS ${column}`;
+}
+
+function bytes(column: string): string {
+  return `CAST(${column} AS BLOB) AS ${column}`;
+}
+
 const LIVING = `form > ${FORM.dead} AND (expires IS NULL OR expires > ?)`;
 
 /** The statements the store runs. */
@@ -86,7 +98,9 @@ const SQL: Readonly<Record<StatementName, string>> = {
   begin: "BEGIN IMMEDIATE",
   beginRead: "BEGIN",
   end: "COMMIT",
-  head: "SELECT id, version, form, expires, sum, state FROM holdfast_record WHERE key = ?",
+  head:
+    `SELECT id, ${real("version")}, ${real("form")}, ${real("expires")}, ${real("sum")}, ` +
+    `${bytes("state")} FROM holdfast_record WHERE key = ?`,
   leased: "SELECT 1 AS found FROM holdfast_lease WHERE owner <> ? AND until > ? LIMIT 1",
   blocked: "SELECT 1 AS found FROM holdfast_lease WHERE key = ? AND owner <> ? AND until > ?",
   insert:
@@ -110,14 +124,18 @@ const SQL: Readonly<Record<StatementName, string>> = {
   dropBase: "DELETE FROM holdfast_base WHERE id = (SELECT id FROM holdfast_record WHERE key = ?)",
   dropPatches:
     "DELETE FROM holdfast_patch WHERE id = (SELECT id FROM holdfast_record WHERE key = ?)",
-  base: "SELECT version, sum, state FROM holdfast_base WHERE id = ?",
-  patches: "SELECT version, since, sum, patches FROM holdfast_patch WHERE id = ? ORDER BY version",
+  base:
+    `SELECT ${real("version")}, ${real("sum")}, ${bytes("state")} ` +
+    "FROM holdfast_base WHERE id = ?",
+  patches:
+    `SELECT ${real("version")}, ${real("since")}, ${real("sum")}, ${bytes("patches")} ` +
+    "FROM holdfast_patch WHERE id = ? ORDER BY holdfast_patch.version",
   listFrom:
-    `SELECT key FROM holdfast_record WHERE key >= ? AND key < ? AND ${LIVING} ` +
-    "ORDER BY key LIMIT ?",
+    `SELECT ${bytes("key")} FROM holdfast_record WHERE key >= ? AND key < ? AND ${LIVING} ` +
+    "ORDER BY holdfast_record.key LIMIT ?",
   listAfter:
-    `SELECT key FROM holdfast_record WHERE key > ? AND key < ? AND ${LIVING} ` +
-    "ORDER BY key LIMIT ?",
+    `SELECT ${bytes("key")} FROM holdfast_record WHERE key > ? AND key < ? AND ${LIVING} ` +
+    "ORDER BY holdfast_record.key LIMIT ?",
   lease:
     "INSERT INTO holdfast_lease (key, owner, token, until) VALUES (?, ?, ?, ?) " +
     "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, token = excluded.token, " +

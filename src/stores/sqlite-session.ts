@@ -1,6 +1,12 @@
 /** One open connection with its statements: transactions, commits and reads, all synchronous. */
 import { fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
-import { commitUnknown, isInDoubt, type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
+import {
+  bytesToText,
+  commitUnknown,
+  isInDoubt,
+  type SqliteDatabase,
+  toStoreError,
+} from "./sqlite-driver.ts";
 import { LargeKeys, RecordReader } from "./sqlite-record.ts";
 import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts";
 import { RecordWriter } from "./sqlite-writer.ts";
@@ -62,10 +68,11 @@ export class SqliteSession {
 
   list(from: string, to: string, page: { after: boolean; limit: number; now: number }): string[] {
     const statement = page.after ? this.#statements.listAfter : this.#statements.listFrom;
-    return statement.all(from, to, page.now, page.limit).map((row) =>
-      // The statement selects the one column `key`, which is declared NOT NULL TEXT.
-      fromAsciiKey((row as { key: string }).key),
-    );
+    return statement.all(from, to, page.now, page.limit).map((row) => {
+      // The statement selects the one column `key`, as bytes.
+      const text = bytesToText((row as { key: unknown }).key);
+      return fromAsciiKey(text ?? "");
+    });
   }
 
   /** Takes the lease of `key` until then, if no living lease is there. */
