@@ -26,7 +26,7 @@
  */
 import { StateTypeError } from "./errors.ts";
 import { equal } from "./equal.ts";
-import { copyRecord } from "./patches.ts";
+import { copyArray, copyRecord } from "./patches.ts";
 import type { Patch, ScopeIdentity } from "./protocol.ts";
 import { isPlainObject, typeName } from "./values.ts";
 
@@ -205,7 +205,7 @@ export class Head {
   #ownField<N extends unknown[] | RecordNode>(field: string, node: N): N {
     if (this.#owned?.has(node) === true) return node;
     // The copy has the shape of the node: an array stays an array, a record a record.
-    const copy = (Array.isArray(node) ? node.slice() : copyRecord(node)) as N;
+    const copy = (Array.isArray(node) ? copyArray(node) : copyRecord(node)) as N;
     assign(this.#ownRoot(), field, copy);
     this.#own(copy);
     return copy;

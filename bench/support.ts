@@ -3,15 +3,11 @@
  * busy machine hurts all of them alike. Read the ratios; the absolute times belong to the machine.
  *
  *  B1  A time counts only when the contender's result was checked and right.
- *  B2  A ratio is the median of the ratios within each round, never of two different runs.
+ *  B2  No collection is forced between runs: it throws away compiled code together with the last
+ *      object it was compiled for, and the next run would measure the compiler.
+ *  B3  A ratio is the median of the ratios within each round, never of two different runs.
  */
 import { performance } from "node:perf_hooks";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-
-// Each run starts on a clean heap, so that nobody pays for the garbage of the one before.
-setFlagsFromString("--expose-gc");
-const collectGarbage: () => void = runInNewContext("gc");
 
 /** One prepared run of a contender. */
 export interface Trial {
@@ -126,7 +122,6 @@ export async function race(work: Race): Promise<Result> {
 
 async function timeOf(contender: Contender, operations: number): Promise<number> {
   const trial = await contender.prepare();
-  collectGarbage();
   const start = performance.now();
   await trial.run();
   const elapsedMs = performance.now() - start;

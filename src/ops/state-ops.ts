@@ -9,7 +9,7 @@ import { ownValue, type Head } from "../../actors/apply.ts";
 import { StateTypeError } from "../../actors/errors.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import type { MutatorTurn, ScopeIdentity } from "../../actors/protocol.ts";
-import { copyIn, isPlainObject, typeName } from "../../actors/values.ts";
+import { copyFields, copyIn, isPlainObject, typeName } from "../../actors/values.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -17,15 +17,21 @@ function wrongType(path: string, expected: string, received: unknown, scope: Sco
   throw new StateTypeError({ path, expected, received: typeName(received) }, { scope });
 }
 
-/** A plain object, copied in; throws `StateTypeError` for anything else. */
+/** The fields of a plain object, copied in; throws `StateTypeError` for anything else. */
 function fieldsOf(value: unknown, scope: ScopeIdentity): Fields {
   if (!isPlainObject(value)) wrongType("", "a plain object", value, scope);
-  return copyIn(value, "", { scope });
+  return copyFields(value, scope);
 }
 
 function nameOf(value: unknown, what: string, scope: ScopeIdentity): string {
   if (typeof value !== "string") wrongType(what, "a string", value, scope);
   return value;
+}
+
+function numberIn(head: Head, field: string): number {
+  const current = head.get(field) ?? 0;
+  if (typeof current !== "number") wrongType(field, "a number", current, head.scope);
+  return current;
 }
 
 function merge(head: Head, fields: Fields): void {
@@ -46,7 +52,7 @@ export class PatchMutation implements Mutation {
   }
 
   delta(): unknown {
-    return this.#updates;
+    return Object.freeze(this.#updates);
   }
 }
 
@@ -88,7 +94,8 @@ export class SetMutation implements Mutation {
   readonly #next: Fields;
 
   constructor(next: unknown, scope: ScopeIdentity) {
-    this.#next = fieldsOf(next, scope);
+    if (!isPlainObject(next)) wrongType("", "a plain object", next, scope);
+    this.#next = copyIn(next, "", { scope }); // Frozen: it becomes the state.
   }
 
   write(head: Head): void {
@@ -107,22 +114,21 @@ export class IncrementMutation implements Mutation {
 
   constructor(increments: unknown, scope: ScopeIdentity) {
     const fields = fieldsOf(increments ?? {}, scope);
-    for (const [field, by] of Object.entries(fields))
-      if (typeof by !== "number") wrongType(field, "a number to add", by, scope);
+    for (const field of Object.keys(fields))
+      if (typeof fields[field] !== "number")
+        wrongType(field, "a number to add", fields[field], scope);
     this.#increments = fields as Readonly<Record<string, number>>; // Checked just above.
   }
 
   write(head: Head): void {
-    const sums = Object.entries(this.#increments).map(([field, by]) => {
-      const current = head.get(field) ?? 0;
-      if (typeof current !== "number") wrongType(field, "a number", current, head.scope);
-      return [field, current + by] as const;
-    });
-    for (const [field, sum] of sums) head.set(field, sum);
+    const fields = Object.keys(this.#increments);
+    for (const field of fields) numberIn(head, field); // Throws before anything is written (A1).
+    for (const field of fields)
+      head.set(field, numberIn(head, field) + (this.#increments[field] ?? 0));
   }
 
   delta(): unknown {
-    return this.#increments;
+    return Object.freeze(this.#increments);
   }
 }
 
