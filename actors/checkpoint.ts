@@ -37,8 +37,10 @@ export class CheckpointWriter {
   readonly #logger: Logger;
   #stored: number;
   #writing: Promise<void> | null = null;
-  /** Background writes that failed so far. */
+  /** Writes that failed so far. */
   errors = 0;
+  /** Why the last write failed; `null` when it did not. */
+  failure: unknown = null;
 
   constructor(source: CheckpointSource, target: CheckpointTarget, logger: Logger) {
     this.#source = source;
@@ -56,7 +58,6 @@ export class CheckpointWriter {
   mark(): void {
     if (this.#writing !== null) return; // The write in flight looks again when it is done (H1).
     void this.#write().catch((error: unknown) => {
-      this.errors += 1;
       const { identity: scope, version } = this.#source;
       this.#logger.error("a checkpoint was not stored", { scope, version, error });
     });
@@ -70,12 +71,19 @@ export class CheckpointWriter {
   /** The scope was read from the store and is at its version. */
   loaded(version: number): void {
     this.#stored = version;
+    this.failure = null;
   }
 
   #write(): Promise<void> {
-    this.#writing ??= this.#writeNewest().finally(() => {
-      this.#writing = null;
-    });
+    this.#writing ??= this.#writeNewest()
+      .catch((error: unknown) => {
+        this.errors += 1;
+        this.failure = error;
+        throw error;
+      })
+      .finally(() => {
+        this.#writing = null;
+      });
     return this.#writing;
   }
 
@@ -88,6 +96,7 @@ export class CheckpointWriter {
         : await this.#target.delete(expected, version);
       if (!result.ok) throw this.#conflict(expected, result);
       if (this.#stored === expected) this.#stored = version;
+      this.failure = null;
     }
   }
 

@@ -26,3 +26,15 @@ export type {
   StoreSupports,
   WriteResult,
 } from "./stores/store.ts";
+export {
+  defineSequencer,
+  step,
+  type RunScopes,
+  type Sequencer,
+  type SequencerOptions,
+  type Step,
+  type StepContext,
+} from "./runtime/sequence.ts";
+export type { RunHandle, RunOptions } from "./runtime/sequencers.ts";
+export type { Checkpoint } from "./runtime/run.ts";
+export type { RunOutcome, RunStatus, Suspension } from "../actors/sequencer.ts";

@@ -1,7 +1,7 @@
 /**
- * Whose a session is. The first use of a session by a user (and organisation) binds it for good; the
- * binding is a record of its own beside the session, so every runtime on the store sees it and the
- * session itself stays at version 0 until somebody writes it.
+ * Whose a session is. The first use of a session by a user (and organisation) binds it for good;
+ * the binding is a record of its own beside the session, so every runtime on the store sees it and
+ * the session itself stays at version 0 until somebody writes it.
  */
 import { equal } from "../../actors/equal.ts";
 import { BindingMismatchError, StoreContractError } from "../../actors/errors.ts";

@@ -1,8 +1,9 @@
 /**
- * Ends the life of scopes whose kind has a `ttlMs`: counted from the last change, on one timer wheel.
+ * Ends the life of scopes whose kind has a `ttlMs`: counted from the last change, on one timer
+ * wheel.
  *
- * The store keeps the same time on its own, so a scope also ends while no process is running. Here the
- * end is made visible in memory: state back to the initial one, version + 1, a `delete` event.
+ * The store keeps the same time on its own, so a scope also ends while no process is running. Here
+ * the end is made visible in memory: state back to the initial one, version + 1, a `delete` event.
  */
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { TimerWheel } from "../../actors/idle.ts";

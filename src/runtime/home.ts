@@ -1,5 +1,6 @@
 /**
- * Where the scopes of a runtime live: their kinds, their stores, who they belong to, how long they stay.
+ * Where the scopes of a runtime live: their kinds, their stores, who they belong to, how long they
+ * stay.
  */
 import { durationOption, systemClock } from "../../actors/clock.ts";
 import { Listeners } from "../../actors/feed.ts";
@@ -9,6 +10,7 @@ import { consoleLogger, countOption, type ScopeTuning } from "../../actors/setti
 import { ScopeSystem } from "../../actors/system.ts";
 import { encodeKey } from "../stores/keys.ts";
 import { memoryStore } from "../stores/memory.ts";
+import { thisProcess, type ProcessOwner } from "../stores/process-owner.ts";
 import type { StateStore } from "../stores/store.ts";
 import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
 import { batchedStore, StoreBridge, type BatchedStore } from "./bridge.ts";
@@ -40,6 +42,8 @@ export type IdentityExtra = Omit<ScopeIdentity, "type" | "id">;
 
 /** The scopes of a runtime and all they live on. */
 export class ScopeHome {
+  /** This process, as leases name it. */
+  readonly owner: ProcessOwner = thisProcess();
   readonly namespace: string;
   readonly logger: Logger;
   readonly clock: Clock;

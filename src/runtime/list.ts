@@ -43,7 +43,9 @@ export interface ListSource {
   readonly residentKeys: readonly string[];
 }
 
-/** Lists one page; throws `RangeError` for a bad limit and `TypeError` for a prefix without a type. */
+/**
+ * Lists one page; throws `RangeError` for a bad limit and `TypeError` for a prefix without a type.
+ */
 export async function listScopes(
   source: ListSource,
   options: ListOptions = {},

@@ -1,6 +1,6 @@
 /**
- * A scope kept by a runtime: it knows its key, tells the runtime's feed, and writes itself down behind
- * its back when its kind says so.
+ * A scope kept by a runtime: it knows its key, tells the runtime's feed, and writes itself down
+ * behind its back when its kind says so.
  */
 import { CheckpointWriter } from "../../actors/checkpoint.ts";
 import { isHoldfastError } from "../../actors/errors.ts";
@@ -65,6 +65,16 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#writer?.clean ?? true;
   }
 
+  /** Checkpoint writes that failed so far. */
+  get checkpointErrors(): number {
+    return this.#writer?.errors ?? 0;
+  }
+
+  /** Why the last checkpoint write failed; `null` when it did not. */
+  get checkpointFailure(): unknown {
+    return this.#writer?.failure ?? null;
+  }
+
   /** How this scope reaches its store; `null` for a volatile one. */
   override get backing(): StoreBridge | null {
     return this.#store;
@@ -92,7 +102,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     try {
       await this.flush();
     } catch (error) {
-      // The store has moved on: reading it is what was asked for, and what could not be stored yields.
+      // The store has moved on: reading it is what was asked for, and what could not be stored
+      // yields.
       if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
     }
     await super.refresh();

@@ -9,12 +9,18 @@ import { ScopeHome, type IdentityExtra, type RuntimeOptions } from "./home.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
 import type { Scope } from "./scope.ts";
+import type { Checkpoint } from "./run.ts";
+import type { RunOutcome } from "../../actors/sequencer.ts";
+import type { Sequencer } from "./sequence.ts";
+import { Sequencers, type RunHandle, type RunOptions } from "./sequencers.ts";
 import { Transaction } from "./transaction.ts";
 
 /** The state type of a scope. */
 type StateOf<T> = T extends Scope<infer S> ? S : object;
 
-/** Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused. */
+/**
+ * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused.
+ */
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
   return new Runtime(options);
 }
@@ -22,11 +28,13 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
 /** Opens scopes by type and id. */
 export class Runtime implements AsyncDisposable {
   readonly #home: ScopeHome;
+  readonly #sequencers: Sequencers;
   readonly #ends = new Set<() => void>();
   #closing: Promise<void> | null = null;
 
   constructor(options: RuntimeOptions) {
     this.#home = new ScopeHome(options);
+    this.#sequencers = new Sequencers(this.#home);
   }
 
   /** How many scopes are held in memory. */
@@ -35,9 +43,9 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * The live scope of a type and id, loaded or new. Rejects with `TypeError` for an unknown type or a
-   * bad id, `BindingMismatchError` when `extra` says another owner than the one the session is bound
-   * to, and with what the store or the schema said when the record cannot be read.
+   * The live scope of a type and id, loaded or new. Rejects with `TypeError` for an unknown type or
+   * a bad id, `BindingMismatchError` when `extra` says another owner than the one the session is
+   * bound to, and with what the store or the schema said when the record cannot be read.
    */
   async open<S extends object = Record<string, unknown>>(
     type: string,
@@ -64,8 +72,9 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Changes several scopes together, all or nothing; resolves to whether anything changed. The recipe
-   * gets a draft for each scope, in order. Rejects with `TypeError` when the scopes' store cannot.
+   * Changes several scopes together, all or nothing; resolves to whether anything changed. The
+   * recipe gets a draft for each scope, in order. Rejects with `TypeError` when the scopes' store
+   * cannot.
    */
   async transaction<const Scopes extends readonly Scope<never>[]>(
     scopes: Scopes,
@@ -83,6 +92,29 @@ export class Runtime implements AsyncDisposable {
     const { namespace, stores, system } = this.#home;
     const keys = system.residents.flatMap(({ exists, key }) => (exists ? [key] : []));
     return listScopes({ namespace, stores, residentKeys: keys }, options);
+  }
+
+  /** Starts a run of a sequencer, or goes on with the run of that id. */
+  run<S extends object>(sequencer: Sequencer<S>, options?: RunOptions): RunHandle {
+    return this.#sequencers.run(sequencer as Sequencer<never>, options);
+  }
+
+  /**
+   * Goes on with a run that was suspended, failed or cut off; `data` answers its suspension.
+   * Rejects with `RunLeasedError` while somebody else runs it and `TypeError` when there is no such
+   * run.
+   */
+  resume<S extends object>(
+    sequencer: Sequencer<S>,
+    runId: string,
+    data?: unknown,
+  ): Promise<RunOutcome> {
+    return this.#sequencers.resume(sequencer as Sequencer<never>, runId, data);
+  }
+
+  /** The checkpoints of a run, latest first; none when there is no such run. */
+  checkpoints(runId: string): Promise<readonly Checkpoint[]> {
+    return this.#sequencers.checkpoints(runId);
   }
 
   /** Calls `listener` with the changes of every scope; the answer stops it. */
@@ -128,6 +160,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#sequencers.close();
     try {
       await this.#home.close();
     } finally {

@@ -1,0 +1,185 @@
+/**
+ * A sequencer run: steps in order, each finished step written down, so that a run that was cut off
+ * goes on at the first step whose completion is not stored.
+ *
+ *     running ──step done──▶ (boundary: checkpoint follows behind) ──▶ next step … ──▶ completed
+ *        │  │
+ *        │  └─suspend──▶ suspended ──resume(data)──▶ running (the step starts again, suspend
+ *        answers) └─throws──▶ failed ──resume──▶ running (the step starts again)
+ *
+ * The run works on a record and knows nothing of stores: whoever runs it says how the record is
+ * written and flushed. A step that suspended is left where it waits and never goes on; its code is
+ * not made to fail, so no `catch` or `finally` of the caller runs for a suspension.
+ *
+ * Invariants
+ *  Q1  A step starts only when all steps before it are in the record.
+ *  Q2  `finished` and `suspended` are told only after the record that says so is stored.
+ *  Q3  A `runOnce` function runs only when every boundary before it is stored, and its value is
+ *      stored before it is handed out; a recorded value is handed out without running anything.
+ *  Q4  A step's code whose run has ended (suspended, failed, cut off) can change the record no
+ *      more.
+ */
+import { copyIn } from "./values.ts";
+
+/** Where a run stands. */
+export type RunStatus = "running" | "suspended" | "completed" | "failed";
+
+/** Why a run waits. */
+export interface Suspension {
+  readonly id: string;
+  readonly reason: string;
+}
+
+/** What is written down of a run. */
+export interface RunRecord {
+  readonly runId: string;
+  readonly sequencer: string;
+  /** How many steps are finished; the index of the step to run next. */
+  readonly stepIndex: number;
+  readonly input: unknown;
+  readonly state: object;
+  /** What the finished steps returned, in order. */
+  readonly outputs: readonly unknown[];
+  readonly status: RunStatus;
+  /** Values of `runOnce`, by key. */
+  readonly once: Readonly<Record<string, unknown>>;
+  /** What the suspensions of the present step were answered with, in order. */
+  readonly answers: readonly unknown[];
+  readonly suspension: Suspension | null;
+  readonly createdAt: number;
+}
+
+/** How a run ended. */
+export type RunOutcome =
+  | { readonly status: "completed"; readonly output: unknown; readonly state: object }
+  | { readonly status: "suspended"; readonly suspension: Suspension };
+
+/** What a run asks of whoever runs it. */
+export interface RunPort {
+  /** The record as it is now. */
+  readonly record: RunRecord;
+  /** Changes the record in memory at once; it is stored behind the run's back. */
+  write(change: Partial<RunRecord>): void;
+  /** Resolves when the record as it is now is stored. */
+  flush(): Promise<void>;
+  /** The state the steps work on, deep-frozen. */
+  readonly state: object;
+  /** Runs one step's code. */
+  step(index: number, turn: StepTurn): Promise<unknown>;
+  /** Throws when the run has lost its right to go on. */
+  check(): void;
+}
+
+/** What a step's code may ask of its run. */
+export interface StepTurn {
+  readonly index: number;
+  runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T>;
+  suspend(reason: string): Promise<unknown>;
+}
+
+/** Runs the steps that are left. Resolves to how the run ended; rejects with what a step threw. */
+export async function runSteps(
+  port: RunPort,
+  stepCount: number,
+  newId: () => string,
+): Promise<RunOutcome> {
+  while (port.record.stepIndex < stepCount) {
+    port.check();
+    const { stepIndex } = port.record;
+    const step = new StepRun(port, stepIndex);
+    const end = await step.run();
+    if (end.kind === "suspended") return suspend(port, { id: newId(), reason: end.reason });
+    port.check();
+    const output = copyIn(end.output, `output of step ${stepIndex}`, { depth: 2 });
+    const outputs = Object.freeze([...port.record.outputs, output]);
+    const status = stepIndex + 1 === stepCount ? "completed" : "running";
+    const { state } = port;
+    port.write({ stepIndex: stepIndex + 1, outputs, state, status, answers: NO_ANSWERS });
+  }
+  if (port.record.status !== "completed") port.write({ status: "completed" }); // It has no steps.
+  await port.flush();
+  const { outputs, state } = port.record;
+  return { status: "completed", output: outputs.at(-1), state };
+}
+
+const NO_ANSWERS: readonly unknown[] = Object.freeze([]);
+
+async function suspend(port: RunPort, suspension: Suspension): Promise<RunOutcome> {
+  // The state stays as it was when the step began: that is what the step will start from again.
+  port.write({ status: "suspended", suspension: Object.freeze(suspension) });
+  await port.flush();
+  return { status: "suspended", suspension };
+}
+
+type StepEnd =
+  | { readonly kind: "done"; readonly output: unknown }
+  | { readonly kind: "suspended"; readonly reason: string };
+
+/** One run of one step. */
+class StepRun implements StepTurn {
+  readonly index: number;
+  readonly #port: RunPort;
+  readonly #running = new Map<string, Promise<unknown>>();
+  #suspensions = 0;
+  #ended = false;
+  #suspended: ((reason: string) => void) | null = null;
+
+  constructor(port: RunPort, index: number) {
+    this.#port = port;
+    this.index = index;
+  }
+
+  async run(): Promise<StepEnd> {
+    const suspended = new Promise<StepEnd>((resolve) => {
+      this.#suspended = (reason) => resolve({ kind: "suspended", reason });
+    });
+    const done = this.#port
+      .step(this.index, this)
+      .then((output): StepEnd => ({ kind: "done", output }));
+    try {
+      return await Promise.race([done, suspended]);
+    } finally {
+      this.#ended = true;
+    }
+  }
+
+  runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
+    if (typeof key !== "string") return Promise.reject(new TypeError("runOnce needs a key"));
+    const { once } = this.#port.record;
+    // A recorded value was made by this key's function; its type is the caller's promise.
+    if (Object.hasOwn(once, key)) return Promise.resolve(once[key] as T);
+    let running = this.#running.get(key);
+    if (running === undefined) {
+      running = this.#doOnce(key, work).finally(() => this.#running.delete(key));
+      this.#running.set(key, running);
+    }
+    return running as Promise<T>; // As above.
+  }
+
+  suspend(reason: string): Promise<unknown> {
+    const { answers } = this.#port.record;
+    const index = this.#suspensions;
+    this.#suspensions += 1;
+    if (index < answers.length) return Promise.resolve(answers[index]);
+    this.#suspended?.(String(reason));
+    // The step waits here for good: its next run, after the resume, gets the answer.
+    return new Promise(() => undefined);
+  }
+
+  async #doOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
+    await this.#port.flush();
+    const value = copyIn(await work(), `runOnce ${key}`, { depth: 2 });
+    this.#check();
+    this.#port.check();
+    const { once } = this.#port.record;
+    const next = { ...once };
+    Object.defineProperty(next, key, { value, enumerable: true });
+    this.#port.write({ once: Object.freeze(next) });
+    await this.#port.flush();
+    return value;
+  }
+
+  #check(): void {
+    if (this.#ended) throw new Error("this step has ended; its runOnce value is not kept");
+  }
+}
