@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../actors/clock.ts";
-import { StoreUnavailableError } from "../../actors/errors.ts";
+import { CorruptStateError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import { ASCII_AFTER_ALL, toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
@@ -58,6 +58,7 @@ class SqliteStore implements StateStore {
   /** Exclusive turns of this object; `until` is when the lease ends. */
   readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
+  #damage: { readonly location: string; readonly reason: string } | undefined;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -129,8 +130,24 @@ class SqliteStore implements StateStore {
     return this.#gate.run(() => this.#attempt(work));
   }
 
-  #open(): SqliteSession {
+  #session(): SqliteSession {
     if (this.#opened !== undefined) return this.#opened.session;
+    // Damage does not heal, and libsql keeps each file it opened until the next garbage collection.
+    const damage = this.#damage;
+    if (damage !== undefined) throw new CorruptStateError(damage);
+    try {
+      return this.#open();
+    } catch (error) {
+      const failure = toStoreError(error, this.#settings.path);
+      if (failure instanceof CorruptStateError) {
+        const { location } = failure;
+        this.#damage = { location, reason: "found so when it was opened" };
+      }
+      throw error;
+    }
+  }
+
+  #open(): SqliteSession {
     const { path, database: given } = this.#settings;
     if (given !== undefined) prepareTables(given, this.#settings);
     const database = given ?? connect(this.#settings);
@@ -154,7 +171,7 @@ class SqliteStore implements StateStore {
     const deadline = performance.now() + busyTimeoutMs;
     for (;;) {
       try {
-        return work(this.#open());
+        return work(this.#session());
       } catch (error) {
         if (!isBusy(error)) throw toStoreError(error, path);
         if (performance.now() >= deadline) throw busyFor(path, busyTimeoutMs, error);

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { array, assert, constantFrom, integer, oneof, property, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fromAsciiKey, toAsciiKey } from "../../../src/stores/ascii-key.ts";
 import { decodeKey, encodeKey, keyPrefix } from "../../../src/stores/keys.ts";
@@ -6,34 +6,19 @@ import { HOSTILE_KEYS } from "../../../src/testing/suite-data.ts";
 
 const RUNS = { numRuns: process.env["TEST_SCALE"] === "nightly" ? 500_000 : 5000 };
 /** Any UTF-16 units, lone surrogates too, with a bias to the characters that mean something here. */
-const text = fc
-  .array(
-    fc.oneof(
-      fc.constantFrom(
-        "/",
-        "%",
-        "2",
-        "F",
-        "5",
-        "~",
-        "*",
-        ".",
-        "\u0000",
-        "\u0001",
-        "\u007f",
-        "\ud800",
-      ),
-      fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
-    ),
-    { maxLength: 8 },
-  )
-  .map((units) => units.join(""));
+const text = array(
+  oneof(
+    constantFrom("/", "%", "2", "F", "5", "~", "*", ".", "\u0000", "\u0001", "\u007f", "\ud800"),
+    integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
+  ),
+  { maxLength: 8 },
+).map((units) => units.join(""));
 const order = (left: string, right: string): number => Number(left > right) - Number(left < right);
 
 describe("encodeKey", () => {
   it("is undone by decodeKey", () => {
-    fc.assert(
-      fc.property(text, text, text, (namespace, type, id) => {
+    assert(
+      property(text, text, text, (namespace, type, id) => {
         expect(decodeKey(encodeKey(namespace, type, id))).toEqual({ namespace, type, id });
       }),
       RUNS,
@@ -41,9 +26,9 @@ describe("encodeKey", () => {
   });
 
   it("gives different triples different keys", () => {
-    const triple = fc.tuple(text, text, text);
-    fc.assert(
-      fc.property(triple, triple, (left, right) => {
+    const triple = tuple(text, text, text);
+    assert(
+      property(triple, triple, (left, right) => {
         const isSame = left.every((part, at) => part === right[at]);
         expect(encodeKey(...left) === encodeKey(...right)).toBe(isSame);
       }),
@@ -52,8 +37,8 @@ describe("encodeKey", () => {
   });
 
   it("keeps the order of ids, and a prefix holds exactly its own keys", () => {
-    fc.assert(
-      fc.property(text, text, text, text, (namespace, type, id, other) => {
+    assert(
+      property(text, text, text, text, (namespace, type, id, other) => {
         const key = encodeKey(namespace, type, id);
         expect(order(key, encodeKey(namespace, type, other))).toBe(order(id, other));
         expect(key.startsWith(keyPrefix(namespace, type))).toBe(true);
@@ -73,8 +58,8 @@ describe("encodeKey", () => {
 
 describe("toAsciiKey", () => {
   it("is undone, keeps the order and the prefixes, and is printable text without NUL", () => {
-    fc.assert(
-      fc.property(text, text, (key, other) => {
+    assert(
+      property(text, text, (key, other) => {
         const ascii = toAsciiKey(key);
         expect(fromAsciiKey(ascii)).toBe(key);
         expect(ascii).toMatch(/^[\u0001-\u007e]*$/);

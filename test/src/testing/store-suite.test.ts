@@ -76,7 +76,12 @@ const MUTANTS: [string, string, (inner: StateStore) => Partial<StateStore>][] = 
     (inner) => ({
       commit: (writes, options) =>
         inner.commit(
-          writes.map(({ ttlMs: _, ...write }) => write),
+          writes.map(({ key, expectedVersion, version, state }) => ({
+            key,
+            expectedVersion,
+            version,
+            state,
+          })),
           options,
         ),
     }),

@@ -1,0 +1,68 @@
+import { expect, it } from "vitest";
+import { createTurns } from "../../../src/stores/turns.ts";
+import { handle } from "../../../src/testing/suite-case.ts";
+import { simulatedClock } from "../../../src/testing/clock.ts";
+
+it("gives places in the order of arrival", async () => {
+  const turns = createTurns(simulatedClock());
+  const gate = handle();
+  const order: number[] = [];
+  const all = [1, 2, 3].map((number) =>
+    turns.run("k", 100, async () => {
+      await gate.promise;
+      order.push(number);
+    }),
+  );
+  gate.resolve();
+  await Promise.all(all);
+  expect(order).toEqual([1, 2, 3]);
+});
+
+it("rejects a wait that takes too long, without running its turn", async () => {
+  const clock = simulatedClock();
+  const turns = createTurns(clock);
+  const gate = handle();
+  const first = turns.run("k", 1000, () => gate.promise);
+  const second = turns.run("k", 50, () => Promise.reject(new Error("must not run")));
+  const outcome = expect(second).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await clock.advance(60);
+  await outcome;
+  gate.resolve();
+  await first;
+  expect(clock.pending).toBe(0);
+});
+
+it("hands a late owner's place on, and the late owner cannot free it", async () => {
+  const clock = simulatedClock();
+  const turns = createTurns(clock);
+  const late = handle();
+  const next = handle();
+  const first = turns.run("k", 100, () => late.promise);
+  await clock.advance(50);
+  const second = turns.run("k", 100, () => next.promise);
+  expect(turns.isStale("k")).toBe(false);
+  await clock.advance(60);
+  // The second holds the place now: what is committed is in time.
+  expect(turns.isStale("k")).toBe(false);
+  late.resolve();
+  await first;
+  const third = turns.run("k", 100, async () => "third");
+  await clock.advance(10);
+  next.resolve();
+  await second;
+  expect(await third).toBe("third");
+  expect(clock.pending).toBe(0);
+});
+
+it("marks commits of a late owner as stale while nobody else has come", async () => {
+  const clock = simulatedClock();
+  const turns = createTurns(clock);
+  const gate = handle();
+  const first = turns.run("k", 100, () => gate.promise);
+  await clock.advance(100);
+  expect(turns.isStale("k")).toBe(true);
+  expect(turns.isStale("other")).toBe(false);
+  gate.resolve();
+  await first;
+  expect(turns.isStale("k")).toBe(false);
+});
