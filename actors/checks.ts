@@ -13,6 +13,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { StateTooLargeError, StateValidationError } from "./errors.ts";
 import type { ScopeIdentity, StateSizeWarning } from "./protocol.ts";
 import { durationOption } from "./clock.ts";
+import { isThenable } from "./mutation.ts";
 import { copyIn, isPlainObject, sizeBytes } from "./values.ts";
 
 /** Any schema that follows Standard Schema (zod, valibot, arktype, …). */
@@ -37,8 +38,8 @@ export interface Checks {
   fill(state: object, scope: ScopeIdentity): Fill;
   /** Throws `StateTooLargeError`. */
   limit(state: object, scope: ScopeIdentity): void;
-  /** Calls the size hook when the state is over its mark. */
-  warn(state: object, scope: ScopeIdentity): void;
+  /** Calls the size hook when the state is over its mark; answers what the hook does. */
+  warn(state: object, scope: ScopeIdentity): unknown;
   /** True when each change must be checked on its own, before the next. */
   readonly perChange: boolean;
 }
@@ -70,14 +71,14 @@ function fillValue(given: unknown, filled: unknown): unknown {
 
 function schemaFill(schema: StateSchema, state: object, scope: ScopeIdentity): Fill {
   const result = schema["~standard"].validate(state);
-  if (result instanceof Promise) throw refuseAsync(result);
+  if (isThenable(result)) throw refuseAsync(result);
   if (result.issues !== undefined)
     throw new StateValidationError(result.issues.map(issue), { scope });
   return missingFields(state, result.value);
 }
 
-function refuseAsync(result: Promise<unknown>): TypeError {
-  result.catch(() => undefined); // Refused here; nobody will look at it.
+function refuseAsync(result: PromiseLike<unknown>): TypeError {
+  result.then(undefined, () => undefined); // Refused here; nobody will look at it.
   return new TypeError("an asynchronous schema cannot check a state; use a synchronous one");
 }
 
@@ -105,9 +106,11 @@ export function createChecks(options: CheckOptions): Checks | null {
         throw new StateTooLargeError({ sizeBytes: size, limitBytes }, { scope });
     },
     warn(state, scope) {
-      if (onWarning === undefined) return;
+      if (onWarning === undefined) return undefined;
       const size = sizeBytes(state);
-      if (size > maxStateSizeBytes) onWarning({ scope, sizeBytes: size, maxStateSizeBytes });
+      if (size <= maxStateSizeBytes) return undefined;
+      const warning = { scope, sizeBytes: size, maxStateSizeBytes };
+      return onWarning(warning); // An asynchronous hook gives a promise.
     },
   };
 }

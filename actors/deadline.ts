@@ -76,7 +76,9 @@ export class DeadlineSweep {
       if (next === Infinity) this.#due.delete(subject);
       else if (this.#due.has(subject)) this.#due.set(subject, next);
     }
-    for (const deadline of this.#due.values()) this.#arm(deadline);
+    let earliest = Infinity;
+    for (const deadline of this.#due.values()) earliest = Math.min(earliest, deadline);
+    if (earliest !== Infinity) this.#arm(earliest);
   }
 }
 

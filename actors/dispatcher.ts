@@ -3,23 +3,25 @@
  *
  *            ┌────────────── submit ──────────────┐
  *            ▼                                    ▼
- *          open ──async mutator──▶ running     (mailbox)
- *           ▲ │ ◀──outcome taken──┘
- *           │ ├──solo work──▶ solo ──▶ open
- *           │ └──nothing left to apply──▶ saving ──▶ open          stopped: from anywhere, for good
- *           └──────────────────────────────────┘
+ *          open ──────mutator────▶ running     (mailbox)
+ *          ▲ │ ▲ ◀──outcome taken──┘ │
+ *          │ │ └──solo work, reload──│──▶ solo ──▶ open
+ *          │ └──nothing to apply──▶ saving ──▶ open, or running again
+ *          └─────────────────────────┘                     stopped: from anywhere, for good
  *
  * A scope without a bridge answers each entry as soon as it has run. A scope with a bridge applies
  * entries to the head as they come and answers them when the round's save is confirmed
- * (`saver.ts`). An idle scope has no dispatcher at all.
+ * (`saver.ts`). A mutator that takes its time does not keep the round before it from being saved:
+ * its outcome is held meanwhile, and it runs again if that save does not confirm what it was given.
+ * An idle scope has no dispatcher at all.
  *
  * Invariants
  *  S1  At most one entry runs at a time, and entries run in the order of their calls.
  *  S2  An entry that left (timeout, abort, stop) has no effect, or its caller was told that the
  *      outcome is unknown because its save was in flight.
- *  S3  Whatever phase it is in, something is under way that will call `#proceed`: no entry is
- *      stranded.
- *  S4  User code never runs while the dispatcher's own fields are half-changed.
+ *  S3  Whatever phase it is in, something is under way that will call `#proceed`, or every entry
+ *      leaves at its deadline and that calls it: no entry is stranded.
+ *  S4  User code (mutators, checks, listeners) never runs in the open phase: what it submits waits.
  */
 import type { ScopeCell } from "./cell.ts";
 import { sweepOf, type Expirable } from "./deadline.ts";
@@ -28,18 +30,21 @@ import { Mailbox, type Entry, type Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import { Runner, type Ended } from "./runner.ts";
 import { Saver } from "./saver.ts";
-import { captureContext, Turn } from "./turn.ts";
-import { applyMutation } from "./write.ts";
+import { captureContext, outsideTurns, Turn } from "./turn.ts";
+import { applyMutation, failed } from "./write.ts";
 
 type Phase = "open" | "running" | "solo" | "saving" | "stopped";
+
 /** Runs the entries of one scope; see the head of this file. */
 export class Dispatcher implements Expirable {
   readonly #cell: ScopeCell;
   readonly #mailbox: Mailbox;
   readonly #saver: Saver;
-  #phase: Phase = "open";
   readonly #runner: Runner;
+  #phase: Phase = "open";
   #solo: Entry | null = null;
+  /** The entry for which the store is being read. */
+  #reloading: Entry | null = null;
   #saveScheduled = false;
   #onRest: (() => void)[] = [];
 
@@ -47,12 +52,12 @@ export class Dispatcher implements Expirable {
     this.#cell = cell;
     this.#mailbox = new Mailbox(cell.settings.mailboxLimit);
     this.#runner = new Runner(cell);
-    this.#saver = new Saver(cell, (entry, attempt) => this.#rerun(entry, attempt));
+    this.#saver = new Saver(cell, (entry) => this.#rerun(entry));
   }
 
   /** What readers see while a round is open; `null` when the head is the confirmed state. */
   get confirmed(): object | null {
-    return this.#saver.round?.base ?? null;
+    return this.#saver.confirmed;
   }
 
   /** How many calls wait for their turn. */
@@ -62,18 +67,15 @@ export class Dispatcher implements Expirable {
 
   /** Takes a call; its promise is settled in every case. */
   submit(entry: Entry): void {
-    if (this.#phase === "open" && this.#mailbox.size === 0 && this.#saver.round?.full !== true) {
-      this.#start(entry);
-    } else {
-      try {
-        this.#mailbox.enqueue(entry, this.#cell.identity);
-      } catch (error) {
-        entry.reject(error);
-        return;
-      }
-      if ("compute" in entry.work) entry.context = captureContext();
-    }
-    if (!entry.settled) sweepOf(this.#cell.settings.clock).watch(this, entry.deadline);
+    const isNext =
+      this.#phase === "open" && this.#mailbox.size === 0 && this.#saver.round?.full !== true;
+    // Code that waits, or that may run again for a save, needs its caller's context then.
+    if ("compute" in entry.work && (!isNext || this.#cell.bridge !== null))
+      entry.context = captureContext();
+    if (isNext) this.#start(entry);
+    else this.#enqueue(entry);
+    if (entry.settled) return this.#proceed();
+    sweepOf(this.#cell.settings.clock).watch(this, entry.deadline);
     this.#proceed();
   }
 
@@ -83,7 +85,11 @@ export class Dispatcher implements Expirable {
   leave(entry: Entry, reason: unknown): void {
     if (entry.settled) return;
     if (entry === this.#solo) this.#leaveSolo(entry, reason);
-    else if (entry === this.#runner.running) this.#runner.leave(reason);
+    else if (entry === this.#reloading) {
+      this.#reloading = null;
+      entry.reject(reason);
+      this.#moveOn();
+    } else if (entry === this.#runner.running) this.#runner.leave(reason);
     else if (entry.joined) this.#saver.leave(entry, reason);
     else {
       entry.reject(reason);
@@ -93,26 +99,27 @@ export class Dispatcher implements Expirable {
 
   expire(now: number): number {
     let next = Infinity;
-    const look = (entry: Entry, phase: "queued" | "running"): void => {
-      if (entry.settled) return;
+    const look = (entry: Entry | null, phase: "queued" | "running"): void => {
+      if (entry === null || entry.settled) return;
       if (entry.deadline > now) next = Math.min(next, entry.deadline);
       else this.leave(entry, this.#timeout(entry, phase));
     };
     for (const entry of this.#mailbox) look(entry, "queued");
     for (const entry of this.#saver.round?.entries ?? []) look(entry, "running");
-    for (const entry of [this.#runner.running, this.#solo])
-      if (entry !== null) look(entry, "running");
+    look(this.#reloading, "queued");
+    look(this.#runner.running, "running");
+    look(this.#solo, "running");
     return Math.min(next, this.#saver.expire(now));
   }
 
   /** Refuses everybody who waits; resolves when a save in flight has answered its callers. */
   stop(): Promise<void> {
     const saving = this.#phase === "saving";
-    this.#phase = saving ? "saving" : "stopped";
+    this.#phase = "stopped";
     for (let entry = this.#mailbox.take(); entry !== null; entry = this.#mailbox.take())
       entry.reject(this.#stopped());
-    if (this.#solo !== null) this.#leaveSolo(this.#solo, this.#stopped());
-    if (this.#runner.running !== null) this.#runner.leave(this.#stopped());
+    for (const entry of [this.#reloading, this.#solo, this.#runner.running])
+      if (entry !== null) this.leave(entry, this.#stopped());
     const rested = new Promise<void>((resolve) => {
       this.#onRest.push(resolve);
     });
@@ -130,22 +137,33 @@ export class Dispatcher implements Expirable {
     return new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope: this.#cell.identity });
   }
 
-  /**
-   * Starts whatever can start now; the only place that leaves the open phase for saving or rest.
-   */
+  #enqueue(entry: Entry): void {
+    try {
+      this.#mailbox.enqueue(entry, this.#cell.identity);
+    } catch (error) {
+      entry.reject(error);
+    }
+  }
+
+  /** Starts whatever can start now. */
   #proceed(): void {
     while (this.#phase === "open" && this.#saver.round?.full !== true) {
       const entry = this.#mailbox.take();
       if (entry === null) break;
       this.#start(entry);
     }
-    if (this.#phase !== "open" || this.#saveScheduled) return;
-    if (this.#saver.round === null) return this.#rest();
-    // The save starts in a microtask, so that all calls of this turn of the loop share it.
+    if (this.#saver.round !== null) this.#scheduleSave();
+    else if (this.#phase === "open") this.#rest();
+  }
+
+  /** The save starts in a microtask, so that all calls of this turn of the loop share it. */
+  #scheduleSave(): void {
+    if (this.#saveScheduled || (this.#phase !== "open" && this.#phase !== "running")) return;
     this.#saveScheduled = true;
     queueMicrotask(() => {
       this.#saveScheduled = false;
-      if (this.#phase === "open" && this.#saver.round !== null) this.#save();
+      const { round } = this.#saver;
+      if (round !== null && (this.#phase === "open" || this.#phase === "running")) this.#save();
     });
   }
 
@@ -156,49 +174,66 @@ export class Dispatcher implements Expirable {
   }
 
   #save(): void {
+    const given = this.#cell.head.expose(); // To a mutator that is still running, if there is one.
     this.#phase = "saving";
-    void this.#saver.save().then(() => {
-      this.#phase = "open";
+    this.#runner.hold();
+    void outsideTurns(() => this.#saver.save()).then(() => {
+      if (this.#phase === "stopped") return this.#rest();
+      if (this.#cell.head.expose() !== given) this.#startOver();
+      this.#phase = this.#runner.running === null ? "open" : "running";
+      this.#runner.release();
       this.#proceed();
     });
   }
 
+  /** The running mutator was given a state that never came to be: it will run again. */
+  #startOver(): void {
+    const entry = this.#runner.drop();
+    if (entry !== null) this.#mailbox.putBack(entry);
+  }
+
   #start(entry: Entry): void {
-    if (this.#cell.stale && !("reloads" in entry.work)) return this.#reloadFirst(entry);
+    const reads = this.#cell.stale && !("reloads" in entry.work);
+    if ((reads || "solo" in entry.work) && this.#saver.round !== null) {
+      this.#mailbox.putBack(entry); // What needs the scope to itself lets the round be saved first.
+      return this.#save();
+    }
+    if (reads) return this.#reloadFirst(entry);
     if ("solo" in entry.work) return this.#startSolo(entry, entry.work.solo);
     this.#phase = "running";
-    const taken = (ended: Ended): void => {
-      this.#phase = "open";
-      if (ended !== "left") this.#take(entry, this.#outcome(entry, ended));
-    };
-    const ended = this.#runner.run(entry, entry.work, 1, (late) => {
-      taken(late);
+    const ended = this.#runner.run(entry, entry.work, (late) => {
+      this.#finish(entry, late);
       this.#proceed();
     });
-    if (ended !== null) taken(ended);
+    if (ended !== null) this.#finish(entry, ended);
+  }
+
+  /** The phase stays `running` until everything that can call user code is done (S4). */
+  #finish(entry: Entry, ended: Ended): void {
+    if (ended !== "left") this.#take(entry, this.#outcome(entry, ended));
+    if (this.#phase === "running") this.#phase = "open";
   }
 
   /** A commit's outcome is unknown: know the truth before anything builds on a guess. */
   #reloadFirst(entry: Entry): void {
-    this.#mailbox.putBack(entry);
-    if (this.#saver.round !== null) return this.#save();
     this.#phase = "solo";
-    const reloaded = (error?: unknown): void => {
-      if (error !== undefined) {
-        const next = this.#mailbox.take();
-        next?.reject(error);
-      }
-      if (this.#phase === "solo") this.#phase = "open";
+    this.#reloading = entry;
+    const reloaded = (settle: () => void): void => {
+      if (this.#reloading !== entry) return; // It left, and the mailbox moved on then.
+      this.#reloading = null;
+      this.#phase = "open";
+      settle();
       this.#proceed();
     };
-    this.#cell.reload(() => this.#phase === "solo").then(() => reloaded(), reloaded);
+    this.#cell
+      .reload(() => this.#reloading === entry)
+      .then(
+        () => reloaded(() => this.#start(entry)),
+        (error: unknown) => reloaded(() => entry.reject(error)),
+      );
   }
 
   #startSolo(entry: Entry, solo: (entry: Entry) => Promise<boolean>): void {
-    if (this.#saver.round !== null) {
-      this.#mailbox.putBack(entry);
-      return this.#save();
-    }
     this.#phase = "solo";
     this.#solo = entry;
     entry.turn = new Turn(1);
@@ -206,8 +241,7 @@ export class Dispatcher implements Expirable {
       settle();
       if (this.#solo !== entry) return; // It left, and the mailbox moved on then.
       this.#solo = null;
-      this.#phase = "open";
-      this.#proceed();
+      this.#moveOn();
     };
     solo(entry).then(
       (changed) => done(() => entry.resolve(changed)),
@@ -215,9 +249,24 @@ export class Dispatcher implements Expirable {
     );
   }
 
+  #leaveSolo(entry: Entry, reason: unknown): void {
+    const unknown = "solo" in entry.work && entry.work.unknown === true;
+    if (unknown) this.#cell.stale = true;
+    const { identity } = this.#cell;
+    entry.reject(unknown ? new CommitUnknownError({ scope: identity, cause: reason }) : reason);
+    this.#solo = null;
+    entry.turn?.lose(reason);
+    this.#moveOn();
+  }
+
+  #moveOn(): void {
+    if (this.#phase === "solo") this.#phase = "open";
+    this.#proceed();
+  }
+
   #outcome(entry: Entry, ended: Exclude<Ended, "left">): Outcome {
     if (this.#cell.bridge !== null) this.#saver.open();
-    if ("thrown" in ended) return failure(ended.thrown);
+    if ("thrown" in ended) return failed(ended.thrown);
     // Solo work never gets here: it is started apart.
     return applyMutation(this.#cell, entry.work as Mutation, ended.value);
   }
@@ -237,27 +286,14 @@ export class Dispatcher implements Expirable {
   }
 
   /** Runs an entry of a round again; `null` when it left meanwhile. */
-  #rerun(entry: Entry, attempt: number): Promise<Outcome | null> {
+  #rerun(entry: Entry): Promise<Outcome | null> {
+    this.#startOver();
+    this.#runner.release();
     return new Promise((resolve) => {
       const taken = (ended: Ended): void =>
         resolve(ended === "left" ? null : this.#outcome(entry, ended));
-      const ended = this.#runner.run(entry, entry.work as Mutation, attempt, taken);
+      const ended = this.#runner.run(entry, entry.work as Mutation, taken);
       if (ended !== null) taken(ended);
     });
   }
-
-  #leaveSolo(entry: Entry, reason: unknown): void {
-    const unknown = "solo" in entry.work && entry.work.unknown === true;
-    if (unknown) this.#cell.stale = true;
-    const { identity } = this.#cell;
-    entry.reject(unknown ? new CommitUnknownError({ scope: identity, cause: reason }) : reason);
-    entry.turn?.lose(reason);
-    this.#solo = null;
-    if (this.#phase === "solo") this.#phase = "open";
-    this.#proceed();
-  }
-}
-
-function failure(thrown: unknown): Outcome {
-  return { changed: false, error: { thrown }, patches: null, inverse: null, computed: undefined };
 }

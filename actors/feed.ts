@@ -6,12 +6,15 @@
  * announced has reached everybody, so all hear the same order.
  *
  * Invariants
- *  F1  Every listener hears every change once, in the order of versions.
- *  F2  A listener that throws is reported to the logger and harms nobody else.
+ *  F1  Every listener hears every change announced after it was added, once, in the order of
+ *      versions.
+ *  F2  A listener that throws, or whose promise rejects, is reported to the logger and harms nobody
+ *      else.
  *  F3  A reader holds at most `FEED_BUFFER_MAX` changes; one that falls behind gets a snapshot
  *      marker in place of what it missed, and nothing older than the marker afterwards.
  */
-import type { FeedItem, Logger, StateChange } from "./protocol.ts";
+import { watchOver } from "./watch.ts";
+import type { FeedItem, Logger, ScopeIdentity, StateChange } from "./protocol.ts";
 
 /** Changes a slow reader may have waiting before they are replaced by a snapshot marker. */
 export const FEED_BUFFER_MAX = 1_000;
@@ -19,14 +22,25 @@ export const FEED_BUFFER_MAX = 1_000;
 /** Called with each change. */
 export type ChangeListener = (change: StateChange) => void;
 
+interface Listener {
+  readonly call: ChangeListener;
+  /** The changes before this one are none of its business: it came after them. */
+  readonly from: number;
+}
+
 /** The listeners of one scope or runtime. */
 export class Listeners {
   readonly #logger: Logger;
-  readonly #listeners = new Set<{ readonly call: ChangeListener }>();
+  readonly #last: ChangeListener;
+  readonly #listeners = new Set<Listener>();
   #waiting: StateChange[] | null = null;
+  /** How many changes were announced and delivered before `#waiting`. */
+  #delivered = 0;
 
-  constructor(logger: Logger) {
+  /** `last` hears each change after all listeners, and must not throw. */
+  constructor(logger: Logger, last: ChangeListener = () => undefined) {
     this.#logger = logger;
+    this.#last = last;
   }
 
   get size(): number {
@@ -35,7 +49,7 @@ export class Listeners {
 
   /** Adds a listener; the answer removes it. The same function may listen twice. */
   add(call: ChangeListener): () => void {
-    const listener = { call };
+    const listener = { call, from: this.#delivered + (this.#waiting?.length ?? 0) };
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -46,24 +60,30 @@ export class Listeners {
       this.#waiting.push(change);
       return;
     }
-    this.#waiting = [change];
-    for (const next of this.#waiting) this.#deliver(next);
+    const waiting = [change];
+    this.#waiting = waiting;
+    let count = this.#delivered;
+    for (const next of waiting) this.#deliver(next, count++);
+    this.#delivered = count;
     this.#waiting = null;
   }
 
-  #deliver(change: StateChange): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener.call(change);
-      } catch (error) {
-        this.#logger.error("a change listener threw", { scope: change.scope, error });
-      }
+  #deliver(change: StateChange, count: number): void {
+    for (const { call, from } of this.#listeners) {
+      if (from > count) continue;
+      watchOver(
+        () => call(change),
+        (error) => this.#logger.error("a change listener threw", { scope: change.scope, error }),
+      );
     }
+    this.#last(change);
   }
 }
 
 /** Where a reader gets its changes and, after a gap, a snapshot. */
 export interface FeedSource<S> {
+  /** The present states, when they can be named: what they hold already is no news. */
+  readonly now?: readonly FeedItem<S>[];
   listen(listener: ChangeListener): () => void;
   /** The present state of every scope named in `missed`, as markers. */
   snapshot(missed: readonly StateChange[]): FeedItem<S>[];
@@ -78,6 +98,10 @@ export interface FeedOptions {
   readonly signal?: AbortSignal;
 }
 
+function keyOf({ type, id }: ScopeIdentity): string {
+  return JSON.stringify([type, id]);
+}
+
 /** An endless stream of changes; ends quietly on abort and when its source ends. */
 export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
   readonly #source: FeedSource<S>;
@@ -85,12 +109,15 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
   #buffer: FeedItem<S>[];
   /** Per scope the last change that did not fit; `null` while nothing was missed. */
   #missed: Map<string, StateChange> | null = null;
+  /** Per scope the version from which on changes are news. */
+  readonly #marked = new Map<string, number>();
   #waiting: (() => void)[] = [];
   #ended = false;
 
   constructor(source: FeedSource<S>, start: readonly FeedItem<S>[], signal?: AbortSignal) {
     this.#source = source;
     this.#buffer = [...start];
+    this.#mark(source.now ?? []);
     if (signal?.aborted === true) {
       this.#close();
       return;
@@ -113,6 +140,7 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
       if (this.#buffer.length === 0 && this.#missed !== null) {
         this.#buffer = this.#source.snapshot([...this.#missed.values()]);
         this.#missed = null;
+        this.#mark(this.#buffer);
       }
       const item = this.#buffer.shift();
       if (item !== undefined) return { done: false, value: item };
@@ -129,6 +157,7 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
   }
 
   #take(change: StateChange): void {
+    if (this.#isOld(change)) return;
     if (this.#missed === null && this.#buffer.length >= FEED_BUFFER_MAX) {
       this.#missed = new Map();
       for (const item of this.#buffer) if (item.type === "state_change") this.#miss(item);
@@ -140,7 +169,20 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
   }
 
   #miss(change: StateChange): void {
-    this.#missed?.set(JSON.stringify([change.scope.type, change.scope.id]), change);
+    this.#missed?.set(keyOf(change.scope), change);
+  }
+
+  #mark(items: readonly FeedItem<S>[]): void {
+    for (const { scope, version } of items) this.#marked.set(keyOf(scope), version);
+  }
+
+  /** A marker taken while a listener ran is ahead of changes that are still being announced. */
+  #isOld(change: StateChange): boolean {
+    if (this.#marked.size === 0) return false;
+    const marked = this.#marked.get(keyOf(change.scope)) ?? -1;
+    if (change.origin === "local" && change.version <= marked) return true;
+    this.#marked.delete(keyOf(change.scope)); // Only a state read from the store can go back.
+    return false;
   }
 
   /** The source ended: what is buffered may still be read. */

@@ -3,7 +3,8 @@
  *
  * A linked list through the entries themselves: enqueue and take are O(1) at any depth (an array's
  * shift and the queue libraries were 10 to 190 times slower at 20,000 waiting), an idle mailbox
- * holds no memory, and an entry that left early stays linked as a dead link until its turn comes.
+ * holds no memory, and an entry that left early stays linked as a dead link until its turn comes or
+ * the dead outnumber the living.
  *
  *     #head → [entry] → [entry, left] → [entry] ← #tail        size counts the living only
  *
@@ -11,6 +12,7 @@
  *  M1  Entries are taken in the order in which they were enqueued; each at most once.
  *  M2  At most `limit` living entries wait; the next one is refused before anything was enqueued.
  *  M3  An entry is settled exactly once, and a settled entry is never taken.
+ *  M4  Dead links are never more than the living plus `DEAD_MAX`.
  */
 import { MailboxFullError } from "./errors.ts";
 import type { Mutation } from "./mutation.ts";
@@ -18,6 +20,9 @@ import type { MutationOptions, Patch, ScopeIdentity } from "./protocol.ts";
 import { timeoutOption, type ScopeSettings } from "./settings.ts";
 import type { CapturedContext, Turn } from "./turn.ts";
 import { copyIn } from "./values.ts";
+
+/** Dead links that may stay in a mailbox in which nobody waits. */
+export const DEAD_MAX = 64;
 
 /** Work that has the scope to itself until its promise settles: a delete, a refresh, a hold. */
 export interface Solo {
@@ -48,6 +53,8 @@ export class Entry {
   turn: Turn | null = null;
   /** It belongs to the open round. */
   joined = false;
+  /** How often its code was run. */
+  attempt = 0;
   outcome: Outcome | null = null;
   /** Removes the abort listener, when there is one. */
   release: (() => void) | null = null;
@@ -102,8 +109,10 @@ export function createEntry(
       ? mutationTimeoutMs
       : timeoutOption(options.timeoutMs, mutationTimeoutMs);
   const deadline = timeoutMs === Infinity ? Infinity : clock.now() + timeoutMs;
-  if (options?.meta === undefined) return new Entry(work, deadline, options);
-  return new Entry(work, deadline, { ...options, meta: copyIn(options.meta, "meta") });
+  if (options === undefined) return new Entry(work, deadline, options);
+  const own = { ...options };
+  if (own.meta === undefined) return new Entry(work, deadline, own);
+  return new Entry(work, deadline, { ...own, meta: copyIn(own.meta, "meta") });
 }
 
 /** A bounded FIFO of entries. */
@@ -112,6 +121,7 @@ export class Mailbox {
   #head: Entry | null = null;
   #tail: Entry | null = null;
   #size = 0;
+  #dead = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -146,19 +156,37 @@ export class Mailbox {
       this.#head = entry.next;
       if (this.#head === null) this.#tail = null;
       entry.next = null;
-      if (entry.settled) continue; // It left early and was counted out by `left`.
-      this.#size -= 1;
-      return entry;
+      if (!entry.settled) {
+        this.#size -= 1;
+        return entry;
+      }
+      this.#dead -= 1; // It left early and was counted out by `left`.
     }
     return null;
   }
 
-  /** A waiting entry was settled early. Its dead link stays until its turn comes. */
+  /** A waiting entry was settled early. */
   left(): void {
     this.#size -= 1;
+    this.#dead += 1;
+    if (this.#dead > this.#size + DEAD_MAX) this.#sweep();
   }
 
-  /** The living entries, oldest first; the list must not change meanwhile. */
+  /** Unlinks the dead. They keep their own links, so whoever stands on one finds the way on. */
+  #sweep(): void {
+    let last: Entry | null = null;
+    for (const entry of this) {
+      if (last === null) this.#head = entry;
+      else last.next = entry;
+      last = entry;
+    }
+    if (last === null) this.#head = null;
+    else last.next = null;
+    this.#tail = last;
+    this.#dead = 0;
+  }
+
+  /** The living entries, oldest first; while it is read, entries may only leave. */
   *[Symbol.iterator](): Generator<Entry> {
     for (let entry = this.#head; entry !== null; entry = entry.next)
       if (!entry.settled) yield entry;

@@ -13,7 +13,7 @@ import { enablePatches, Immer, type Draft } from "immer";
 import { ownValue, type Head } from "./apply.ts";
 import { equal } from "./equal.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
-import type { MutatorTurn, Patch } from "./protocol.ts";
+import type { MutatorTurn, Patch, ScopeIdentity } from "./protocol.ts";
 import { StateTypeError } from "./errors.ts";
 import { copyIn, freezeShallow, isPlainObject, typeName } from "./values.ts";
 
@@ -45,14 +45,10 @@ export class RecipeMutation<S extends object> implements Mutation {
     const [next, patches, inverse] = computed as Produced; // `compute` above is its only source.
     if (patches.length === 0) return;
     const before = head.expose();
-    if (
-      patches.every(
-        (patch) => patch.op === "replace" && equal(read(before, patch.path), patch.value),
-      )
-    )
-      return;
-    const [state, owned] = adopt(next, patches);
-    head.take(state, owned, inverse);
+    if (equal(before, next)) return;
+    const [state, owned] = adopt(next, patches, head.scope);
+    if (patches.every(({ path }) => path.every(isPathKey))) head.take(state, owned, inverse);
+    else head.replace(state); // A map's key that no patch can name: the patch is the whole state.
   }
 }
 
@@ -75,10 +71,15 @@ export function finishDraft(draft: unknown): Produced {
 }
 
 /** Copies in every value that a patch put into `next` and freezes the nodes immer made. */
-export function adopt(next: object, patches: readonly Patch[]): [object, Patch[]] {
+export function adopt(
+  next: object,
+  patches: readonly Patch[],
+  scope?: ScopeIdentity,
+): [object, Patch[]] {
   let state = next;
   const owned = patches.map((patch) => {
-    const value = copyIn(patch.value, patch.path.join("."), { depth: patch.path.length });
+    const path = patch.path.map(String).join(".");
+    const value = copyIn(patch.value, path, { depth: patch.path.length, scope });
     if (value === patch.value) return patch;
     if (patch.path.length === 0) state = value as object; // A root patch holds a whole state.
     else place(state, patch.path, value);
@@ -105,8 +106,9 @@ function copyMembers(set: Set<unknown>): void {
   for (const member of members) set.add(member);
 }
 
-function read(state: object, path: Patch["path"]): unknown {
-  return path.reduce(step, state as unknown);
+/** Keys of maps can be anything; immer puts them into paths as they are. */
+function isPathKey(key: unknown): boolean {
+  return typeof key === "string" || typeof key === "number";
 }
 
 /** One step down a path; a missing place reads as `undefined`. */

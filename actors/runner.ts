@@ -1,10 +1,15 @@
 /**
  * Runs the user code of one mutation at a time, synchronous or not, in its caller's async context.
  *
+ *     run ──synchronous──────────────────────────▶ outcome
+ *      └──promise──▶ running ──settles──────────▶ outcome        leave, drop: from anywhere
+ *                       └──hold──▶ settles, kept ──release──▶ outcome
+ *
  * Invariants
  *  X1  One entry runs at a time, and each run ends exactly once: with a value, a throw, or `left`.
- *  X2  After `left` nothing the code still does has an effect; its late outcome is dropped and
- *      cannot become an unhandled rejection.
+ *  X2  After `leave` and `drop` nothing the code still does has an effect; its late outcome is
+ *      forgotten and cannot become an unhandled rejection.
+ *  X3  While held, no outcome is told: it is kept, and told by `release`.
  */
 import type { ScopeCell } from "./cell.ts";
 import type { Entry } from "./mailbox.ts";
@@ -16,30 +21,36 @@ export type Ended = { readonly value: unknown } | { readonly thrown: unknown } |
 
 const NOTHING: Ended = { value: undefined };
 
+/** One run of asynchronous code. */
+interface Run {
+  readonly entry: Entry;
+  readonly turn: Turn;
+  readonly tell: (ended: Ended) => void;
+  /** What is told on release. */
+  kept: Ended | null;
+}
+
 /** Runs user code for a scope; see the head of this file. */
 export class Runner {
   readonly #cell: ScopeCell;
   #running: Entry | null = null;
-  #late: ((ended: Ended) => void) | null = null;
+  #run: Run | null = null;
+  #held = false;
 
   constructor(cell: ScopeCell) {
     this.#cell = cell;
   }
 
-  /** The entry whose code is running. */
+  /** The entry whose code is running, or has run and is held. */
   get running(): Entry | null {
     return this.#running;
   }
 
-  /** Runs the code of `mutation`. Answers how it ended, or `null` when `late` will be told. */
-  run(
-    entry: Entry,
-    mutation: Mutation,
-    attempt: number,
-    late: (ended: Ended) => void,
-  ): Ended | null {
+  /** Runs the code of `mutation`. Answers how it ended, or `null` when `tell` will be told. */
+  run(entry: Entry, mutation: Mutation, tell: (ended: Ended) => void): Ended | null {
     if (mutation.compute === undefined) return NOTHING;
-    const turn = new Turn(attempt);
+    entry.attempt += 1;
+    const turn = new Turn(entry.attempt);
     entry.turn = turn;
     this.#running = entry;
     const state = this.#cell.head.expose();
@@ -47,18 +58,10 @@ export class Runner {
       turn.run(this.#cell, this.#cell.identity, () => mutation.compute?.(state, turn));
     try {
       const value = entry.context === null ? code() : entry.context.runInAsyncScope(code);
-      // A synchronous mutator can have aborted its own call.
       if (!isThenable(value)) return this.#over(turn, entry.settled ? "left" : { value });
-      const tell = (ended: Ended): void => {
-        if (entry.turn === turn && this.#late !== null) late(this.#over(turn, ended));
-      };
-      value.then(
-        (result) => tell({ value: result }),
-        (thrown: unknown) => tell({ thrown }),
-      );
-      if (entry.settled) return this.#over(turn, "left");
-      this.#late = (ended) => late(this.#over(turn, ended));
-      return null;
+      this.#await(value, { entry, turn, tell, kept: null });
+      // A mutator can abort its own call, or stop the scope, before it waits for anything.
+      return entry.settled ? this.#over(turn, "left") : null;
     } catch (thrown) {
       return this.#over(turn, entry.settled ? "left" : { thrown });
     }
@@ -66,17 +69,57 @@ export class Runner {
 
   /** The running entry loses its turn and its caller is refused. */
   leave(reason: unknown): void {
+    const run = this.#run;
     const entry = this.#running;
-    const late = this.#late;
     entry?.reject(reason);
-    entry?.turn?.lose(reason);
-    late?.("left"); // Null while synchronous code runs: `run` looks for itself when it returns.
+    if (run === null) entry?.turn?.lose(reason); // Synchronous: `run` looks when the code returns.
+    else run.tell(this.#lose(run, reason));
+  }
+
+  /** Gives up a run whose caller still waits, so that it can run again. */
+  drop(): Entry | null {
+    const run = this.#run;
+    if (run !== null) this.#lose(run, undefined);
+    return run?.entry ?? null;
+  }
+
+  /** Keeps what comes until `release` (X3). */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Tells what was kept, and from now on tells at once. */
+  release(): void {
+    this.#held = false;
+    const run = this.#run;
+    if (run !== null && run.kept !== null) run.tell(this.#over(run.turn, run.kept));
+  }
+
+  #await(value: PromiseLike<unknown>, run: Run): void {
+    this.#run = run;
+    const settle = (ended: Ended): void => {
+      run.turn.end();
+      if (this.#run !== run) return; // It left or was dropped (X2).
+      if (this.#held) run.kept = ended;
+      else run.tell(this.#over(run.turn, ended));
+    };
+    // Through a promise, since other thenables may call back at once, twice, or throw.
+    Promise.resolve(value).then(
+      (result) => settle({ value: result }),
+      (thrown: unknown) => settle({ thrown }),
+    );
+  }
+
+  #lose(run: Run, reason: unknown): Ended {
+    this.#over(run.turn, "left");
+    run.turn.lose(reason);
+    return "left";
   }
 
   #over(turn: Turn, ended: Ended): Ended {
     turn.end();
     this.#running = null;
-    this.#late = null;
+    this.#run = null;
     return ended;
   }
 }

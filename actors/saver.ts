@@ -6,26 +6,31 @@
  *
  * Invariants
  *  B1  Callers of a round are answered in order, after the save that holds their change is
- *      confirmed, and each gets its own error object.
+ *      confirmed and before anybody hears of it; each gets its own error object, except for what
+ *      the store threw.
  *  B2  A save in flight is never forgotten silently: a caller who leaves meanwhile is told
  *      `COMMIT_UNKNOWN`, and a round all of whose callers ran out of time is given up with the
  *      scope marked stale. The late answer of a round given up is ignored.
  *  B3  After `save` resolves there is no round, and the head holds a confirmed state.
  *  B4  Versions of a confirmed round are `expected + 1 … expected + k`, one per change, in order.
+ *  B5  What is sent holds no change of a caller who left before it was sent.
  */
+import { readAnswer, type Refusal } from "./answer.ts";
+import type { ScopeCell } from "./cell.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
   isHoldfastError,
   StoreContractError,
 } from "./errors.ts";
-import type { ScopeCell } from "./cell.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
 import { resolveConflict, type ConflictEnd, type ConflictWork, type SaveStep } from "./persist.ts";
 import { Round } from "./round.ts";
 
 /** Runs an entry again on the present head; `null` when its caller left meanwhile. */
-export type Rerun = (entry: Entry, attempt: number) => Promise<Outcome | null>;
+export type Rerun = (entry: Entry) => Promise<Outcome | null>;
+
+type MakeError = () => unknown;
 
 /** Brings rounds to the store; see the head of this file. */
 export class Saver {
@@ -34,9 +39,12 @@ export class Saver {
   #round: Round | null = null;
   #inFlight = false;
   #conflict: ConflictWork | null = null;
+  /** Ends `save` early; `null` while nothing is being saved. */
   #abandon: (() => void) | null = null;
-  #stopped = false;
+  #stopped: MakeError | null = null;
   #expected = 0;
+  /** The head holds the store's state, not yet the round's changes. */
+  #headConfirmed = false;
 
   constructor(cell: ScopeCell, rerun: Rerun) {
     this.#cell = cell;
@@ -46,6 +54,11 @@ export class Saver {
   /** The round being gathered or saved. */
   get round(): Round | null {
     return this.#round;
+  }
+
+  /** What readers see; `null` when the head is the confirmed state. */
+  get confirmed(): object | null {
+    return this.#headConfirmed ? null : (this.#round?.base ?? null);
   }
 
   /** The open round; opens one on the confirmed state, before its first entry is applied. */
@@ -63,17 +76,11 @@ export class Saver {
   async save(): Promise<void> {
     const round = this.#round;
     if (round === null) return;
-    const abandoned = new Promise<"abandoned">((resolve) => {
-      this.#abandon = () => resolve("abandoned");
+    const abandoned = new Promise<void>((resolve) => {
+      this.#abandon = resolve;
     });
-    const end = await Promise.race([this.#bring(round), abandoned]);
-    this.#abandon = null;
-    if (end === "abandoned") {
-      this.#cell.stale = true;
-      this.#cell.head.reset(round.base);
-    }
-    this.#inFlight = false;
-    this.#round = null;
+    await Promise.race([this.#bring(round), abandoned]);
+    this.#forget();
   }
 
   /** A caller of the round no longer waits. */
@@ -81,74 +88,90 @@ export class Saver {
     if (this.#inFlight)
       return entry.reject(new CommitUnknownError({ scope: this.#cell.identity, cause: reason }));
     entry.reject(reason);
-    entry.turn?.lose(reason);
     if (this.#round !== null && entry.outcome?.changed === true) this.#round.spoiled = true;
+    entry.turn?.lose(reason);
   }
 
   /** Gives up a save nobody waits for any more; answers when to look again. */
   expire(now: number): number {
     const round = this.#round;
-    if (round === null || !this.#inFlight || !round.deserted) return Infinity;
+    if (round === null || this.#abandon === null || !round.deserted) return Infinity;
     if (round.deadline > now) return round.deadline;
-    this.#abandon?.();
+    if (this.#inFlight) this.#cell.stale = true;
+    this.#cell.head.reset(round.base);
+    this.#conflict?.stop();
+    this.#forget();
     return Infinity;
   }
 
   /** Refuses the callers of a round that is not in flight. */
-  stop(error: () => unknown): void {
-    this.#stopped = true;
+  stop(error: MakeError): void {
+    this.#stopped = error;
     this.#conflict?.stop();
     if (this.#round === null || this.#inFlight) return;
-    this.#fail(this.#round, error);
-    if (this.#conflict === null) this.#round = null;
+    this.#refuse(this.#round, error);
+    if (this.#abandon === null) this.#round = null;
+  }
+
+  #forget(): void {
+    const abandon = this.#abandon;
+    this.#abandon = null;
+    this.#round = null;
+    this.#inFlight = false;
+    this.#headConfirmed = false;
+    abandon?.();
   }
 
   /** Everything between the first save and the last answer; settles all callers of the round. */
   async #bring(round: Round): Promise<void> {
     try {
-      if (round.spoiled) await this.#rework(round, 1);
-      if ((await this.#send(round)) !== "conflict") return;
+      if ((await this.#attempt(round)) !== "conflict") return;
       const end = await this.#resolve(round);
       if (end.kind === "failed") throw end.error;
       if (end.kind === "givenUp") this.#giveUp(round, end.attempts);
     } catch (error) {
-      if (this.#round !== round) return; // Given up meanwhile: everybody was told (B2).
-      if (isHoldfastError(error, "COMMIT_UNKNOWN")) {
-        this.#cell.stale = true;
-        const { identity } = this.#cell;
-        this.#fail(round, () => new CommitUnknownError({ scope: identity, cause: error }));
-      } else this.#fail(round, () => error);
+      if (this.#round === round) this.#fail(round, error); // Else everybody was told (B2).
     }
   }
 
   async #resolve(round: Round): Promise<ConflictEnd> {
     const { settings, bridge } = this.#cell;
-    const attempt = async (count: number): Promise<SaveStep> => {
-      await this.#rework(round, count);
-      return this.#send(round);
+    const again = (): Promise<SaveStep> => {
+      round.spoiled = true; // All of it has to be worked out on the winner's state.
+      return this.#attempt(round);
     };
     const exclusive = bridge?.exclusive?.bind(bridge);
-    this.#conflict = resolveConflict({
+    const work = resolveConflict({
       ...settings,
-      attempt,
+      attempt: again,
       exclusive:
         exclusive === undefined
           ? undefined
-          : (count) =>
+          : () =>
               exclusive(async () => {
-                await this.#cell.reload(() => this.#round === round);
-                round.base = this.#cell.head.expose();
-                return attempt(count);
+                await this.#takeOver(round, () => this.#cell.reload(() => this.#round === round));
+                return again();
               }),
     });
-    const end = await this.#conflict.end;
-    this.#conflict = null;
+    this.#conflict = work;
+    const end = await work.end;
+    if (this.#conflict === work) this.#conflict = null;
     return end;
+  }
+
+  /** Sends the round, without who left (B5): nothing is awaited between the look and the save. */
+  async #attempt(round: Round): Promise<SaveStep> {
+    while (round.spoiled && this.#isWanted(round)) await this.#rework(round);
+    return this.#send(round);
+  }
+
+  #isWanted(round: Round): boolean {
+    return this.#round === round && this.#stopped === null;
   }
 
   async #send(round: Round): Promise<SaveStep> {
     const { bridge, head, version } = this.#cell;
-    if (this.#stopped || bridge === null) return "empty";
+    if (!this.#isWanted(round) || bridge === null) return "empty";
     if (round.changes === 0) {
       this.#confirm(round);
       return "empty";
@@ -156,66 +179,89 @@ export class Saver {
     const commit = round.commit(version);
     this.#expected = version;
     this.#inFlight = true;
-    const result = await bridge.save(head.expose(), version, commit);
+    const result: unknown = await bridge.save(head.expose(), version, commit);
     if (this.#round !== round) return "empty"; // Given up: the answer comes too late (B2).
     this.#inFlight = false;
-    if (!result.ok) {
-      this.#cell.adopt(result);
-      round.base = head.expose();
-      return "conflict";
-    }
-    if (result.version !== commit.version) {
-      this.#cell.stale = true;
-      const fields = { expected: commit.version, received: result.version };
-      throw new StoreContractError(fields, { scope: this.#cell.identity });
-    }
-    this.#confirm(round);
+    const answer = readAnswer(result);
+    if ("current" in answer) return this.#conflicted(round, answer);
+    if (answer.received !== commit.version) this.#breach(round, commit.version, answer.received);
+    else this.#confirm(round);
     return "saved";
   }
 
-  /** Applies the round's entries again on its base, until nobody leaves while it is done (R4). */
-  async #rework(round: Round, attempt: number): Promise<void> {
-    do {
-      const entries = round.restart();
-      this.#cell.head.reset(round.base);
-      for (const entry of entries) {
-        if (entry.settled) continue;
-        const outcome = await this.#rerun(entry, attempt);
-        if (outcome === null) continue;
-        if (entry.settled) round.spoiled ||= outcome.changed;
-        round.record(entry, outcome);
-      }
-    } while (round.spoiled);
+  async #conflicted(round: Round, found: Refusal): Promise<SaveStep> {
+    await this.#takeOver(round, () => this.#cell.adopt(found));
+    if (this.#stopped === null) return "conflict";
+    this.#refuse(round, this.#stopped);
+    return "empty";
   }
 
-  /** The save is confirmed: versions, events and answers, in order (B1, B4). */
+  /** Lets the scope go to the store's state; whoever hears of it sees that state at once. */
+  async #takeOver(round: Round, take: () => void | Promise<void>): Promise<void> {
+    if (this.#round !== round) return;
+    const { head } = this.#cell;
+    head.reset(round.base);
+    this.#headConfirmed = true;
+    try {
+      await take();
+    } finally {
+      if (this.#round === round) {
+        round.base = head.expose();
+        this.#headConfirmed = false;
+      }
+    }
+  }
+
+  /** Applies the round's entries again on its base. */
+  async #rework(round: Round): Promise<void> {
+    const entries = round.restart();
+    this.#cell.head.reset(round.base);
+    for (const entry of entries) {
+      if (entry.settled) continue;
+      const outcome = await this.#rerun(entry);
+      if (outcome === null) continue;
+      if (entry.settled) round.spoiled ||= outcome.changed;
+      round.record(entry, outcome);
+    }
+  }
+
+  /** The save is confirmed: versions, answers and events, in order (B1, B4). */
   #confirm(round: Round): void {
     const cell = this.#cell;
-    let version = cell.version + 1;
+    let { version } = cell;
     cell.version += round.changes;
     round.base = cell.head.expose();
     for (const entry of round.entries) {
-      const { outcome } = entry;
-      if (outcome === null) continue;
-      if (outcome.error !== null) entry.reject(outcome.error.thrown);
-      else entry.resolve(outcome.changed);
-      if (outcome.changed) cell.announce(entry, outcome, version++);
+      if (entry.outcome?.error == null) entry.resolve(entry.outcome?.changed === true);
+      else entry.reject(entry.outcome.error.thrown);
     }
+    for (const entry of round.entries)
+      if (entry.outcome?.changed === true) cell.announce(entry, entry.outcome, ++version);
     if (round.changes > 0) cell.committed();
   }
 
-  #fail(round: Round, error: () => unknown): void {
+  #refuse(round: Round, error: MakeError): void {
     this.#cell.head.reset(round.base);
-    for (const entry of round.entries) {
-      if (entry.settled) continue;
-      entry.reject(entry.outcome?.error == null ? error() : entry.outcome.error.thrown);
-      entry.turn?.end();
-    }
+    for (const entry of round.entries) if (!entry.settled) entry.reject(error());
+  }
+
+  #fail(round: Round, error: unknown): void {
+    this.#inFlight = false;
+    const { identity: scope } = this.#cell;
+    if (!isHoldfastError(error, "COMMIT_UNKNOWN")) return this.#refuse(round, () => error);
+    this.#cell.stale = true;
+    this.#refuse(round, () => new CommitUnknownError({ scope, cause: error }));
+  }
+
+  #breach(round: Round, expected: number, received: unknown): void {
+    const { identity: scope } = this.#cell;
+    this.#cell.stale = true;
+    this.#refuse(round, () => new StoreContractError({ expected, received }, { scope }));
   }
 
   #giveUp(round: Round, attempts: number): void {
     const { identity: scope, version: actualVersion } = this.#cell;
     const fields = { attempts, expectedVersion: this.#expected, actualVersion };
-    this.#fail(round, () => new ConcurrentModificationError(fields, { scope }));
+    this.#refuse(round, () => new ConcurrentModificationError(fields, { scope }));
   }
 }

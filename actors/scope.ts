@@ -19,6 +19,7 @@
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
 import type { Actor } from "xstate";
+import { readLoaded } from "./answer.ts";
 import { Head } from "./apply.ts";
 import { changeOf, stateChangeOf } from "./change.ts";
 import type { ScopeCell, ScopeParts } from "./cell.ts";
@@ -42,7 +43,8 @@ import { RecipeMutation, type Recipe } from "./recipe.ts";
 import { createScopeActor, type ScopeLogic } from "./scope-logic.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
 import { deleteWork, refreshWork, takeHold, type Hold } from "./solo.ts";
-import { refuseReentry } from "./turn.ts";
+import { outsideTurns, refuseReentry } from "./turn.ts";
+import { watchOver } from "./watch.ts";
 import { applyMutation } from "./write.ts";
 
 const CHANGED = Promise.resolve(true);
@@ -67,6 +69,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   #ends: Set<() => void> | null = null;
   #actor: Actor<ScopeLogic> | null = null;
   #stopped = false;
+  #hasEnded = false;
   #stopping: Promise<void> | null = null;
 
   constructor(parts: ScopeParts) {
@@ -193,7 +196,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** Calls `listener` with every change; the answer stops it. */
   subscribe(listener: ChangeListener): () => void {
-    this.#listeners ??= new Listeners(this.settings.logger);
+    this.#listeners ??= new Listeners(this.settings.logger, (change) => this.published(change));
     return this.#listeners.add(listener);
   }
 
@@ -201,11 +204,12 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   changes(options: FeedOptions = {}): AsyncIterableIterator<FeedItem<S>> {
     const missed = options.since !== undefined && options.since !== this.version;
     const source = {
+      now: [this.#marker()],
       listen: (listener: ChangeListener) => this.subscribe(listener),
       snapshot: () => [this.#marker()],
       onEnd: (callback: () => void) => this.onEnd(callback),
     };
-    return new FeedReader<S>(source, missed ? [this.#marker()] : [], options.signal);
+    return new FeedReader<S>(source, missed ? source.now : [], options.signal);
   }
 
   /** Settles every waiting caller, writes down what is only in memory, ends every reader. */
@@ -237,11 +241,11 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   committed(exists = true): void {
     this.exists = exists;
     const { checks, logger } = this.settings;
-    try {
-      checks?.warn(this.state, this.identity);
-    } catch (error) {
-      logger.error("onStateSizeWarning threw", { scope: this.identity, error });
-    }
+    if (checks === null) return;
+    watchOver(
+      () => checks.warn(this.state, this.identity),
+      (error) => logger.error("onStateSizeWarning threw", { scope: this.identity, error }),
+    );
   }
 
   /** @internal */
@@ -257,9 +261,9 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
       this.stale = false;
       return;
     }
-    const found = await backing.load();
+    const found: unknown = await backing.load();
     if (!isWanted()) return;
-    this.take(found ?? { state: undefined, version: 0 });
+    this.take(readLoaded(found, this.identity));
     this.stale = false;
   }
 
@@ -285,8 +289,10 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   }
 
   #publish(change: StateChange): void {
-    this.#listeners?.announce(change);
-    this.published(change);
+    outsideTurns(() => {
+      if (this.#listeners === null) this.published(change);
+      else this.#listeners.announce(change);
+    });
   }
 
   #leaveOnAbort(entry: Entry, signal: AbortSignal | undefined): void {
@@ -304,6 +310,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** @internal Calls back once when the scope has stopped; the answer forgets the callback. */
   onEnd(callback: () => void): () => void {
+    if (this.#hasEnded) queueMicrotask(callback);
     this.#ends ??= new Set();
     this.#ends.add(callback);
     return () => void this.#ends?.delete(callback);
@@ -314,6 +321,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     try {
       await this.flush();
     } finally {
+      this.#hasEnded = true;
       for (const end of this.#ends ?? []) end();
       this.#actor?.stop();
       this.ended();

@@ -5,6 +5,7 @@ import { durationOption, systemClock } from "./clock.ts";
 import { withDefaults, type Checks } from "./checks.ts";
 import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from "./protocol.ts";
 import { copyIn } from "./values.ts";
+import { quietLogger } from "./watch.ts";
 
 /** Waiting mutations of one scope before `MAILBOX_FULL`. */
 export const MAILBOX_LIMIT = 10_000;
@@ -103,7 +104,7 @@ export function scopeSettings(
     cas: casBudget(tuning.cas, scope.escalate),
     mutationTimeoutMs: timeoutOption(tuning.mutationTimeoutMs, MUTATION_TIMEOUT_MS),
     mailboxLimit: countOption("mailboxLimit", tuning.mailboxLimit, MAILBOX_LIMIT),
-    logger: tuning.logger ?? consoleLogger,
+    logger: quietLogger(tuning.logger ?? consoleLogger),
     clock: tuning.clock ?? systemClock,
     random: tuning.random ?? Math.random,
     bridgeFreezes: scope.bridgeFreezes ?? false,

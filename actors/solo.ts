@@ -8,8 +8,14 @@
  *  W2  Work that left changes nothing any more, except a write that was under way: then the caller
  *      was told `COMMIT_UNKNOWN` and the scope reads the store before it goes on.
  */
+import { readAnswer } from "./answer.ts";
 import type { ScopeCell } from "./cell.ts";
-import { ConcurrentModificationError, StoreContractError } from "./errors.ts";
+import {
+  CommitUnknownError,
+  ConcurrentModificationError,
+  isHoldfastError,
+  StoreContractError,
+} from "./errors.ts";
 import type { Entry, Solo } from "./mailbox.ts";
 import { resolveConflict, type SaveStep } from "./persist.ts";
 import type { PersistBridge, SaveResult } from "./protocol.ts";
@@ -83,20 +89,31 @@ class Deletion {
     if (this.#entry.settled || !exists) return "empty";
     this.#expected = version;
     if (bridge === null) return this.#done(version + 1);
-    this.#work.unknown = true;
-    const result = await this.#remove(bridge, version);
-    this.#work.unknown = false;
+    const answer = readAnswer(await this.#written(bridge, version));
+    this.#work.unknown = false; // At once with the answer: whoever leaves before it cannot know.
     if (this.#entry.settled) return "empty"; // It left; the scope is stale and will look (W2).
-    if (!result.ok) {
-      this.#cell.adopt(result);
+    if ("current" in answer) {
+      this.#cell.adopt(answer);
       return "conflict";
     }
-    if (result.version !== version + 1) {
+    if (answer.received !== version + 1) {
       this.#cell.stale = true;
-      const fields = { expected: version + 1, received: result.version };
+      const fields = { expected: version + 1, received: answer.received };
       throw new StoreContractError(fields, { scope });
     }
-    return this.#done(result.version);
+    return this.#done(version + 1);
+  }
+
+  async #written(bridge: PersistBridge<object>, version: number): Promise<SaveResult<object>> {
+    this.#work.unknown = true;
+    try {
+      return await this.#remove(bridge, version);
+    } catch (cause) {
+      this.#work.unknown = false;
+      if (!isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      this.#cell.stale = true;
+      throw new CommitUnknownError({ scope: this.#cell.identity, cause });
+    }
   }
 
   /** A bridge without `delete` is given the initial state to save. */

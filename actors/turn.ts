@@ -25,7 +25,7 @@ interface Holding {
   live: boolean;
 }
 
-const holdings = new AsyncLocalStorage<Holding>();
+const holdings = new AsyncLocalStorage<Holding | undefined>();
 
 /** A mutator's view of its turn. The signal is made when first asked for: most never ask. */
 export class Turn implements MutatorTurn {
@@ -65,16 +65,27 @@ export class Turn implements MutatorTurn {
   }
 }
 
+/**
+ * Runs code that belongs to no mutator, though one may have set it going: a save, or a listener.
+ * Nobody waits for it inside a turn, so it may use every scope.
+ */
+export function outsideTurns<T>(code: () => T): T {
+  return holdings.getStore() === undefined ? code() : holdings.run(undefined, code);
+}
+
 /** Throws `ReentrantMutationError` when the running code holds `holder` already. */
 export function refuseReentry(holder: object, identity: ScopeIdentity): void {
   const inner = holdings.getStore();
   if (inner === undefined) return;
-  const chain: string[] = [];
-  for (let held: Holding | undefined = inner; held !== undefined; held = held.outer) {
-    if (held.live) chain.unshift(`${held.identity.type}/${held.identity.id}`);
-    if (held.live && held.holder === holder)
-      throw new ReentrantMutationError([...chain, chain[0] ?? ""], { scope: identity });
-  }
+  const held: Holding[] = [];
+  for (let each: Holding | undefined = inner; each !== undefined; each = each.outer)
+    if (each.live) held.unshift(each);
+  if (!held.some((each) => each.holder === holder)) return;
+  const chain = [...held.map((each) => each.identity), identity];
+  throw new ReentrantMutationError(
+    chain.map(({ type, id }) => `${type}/${id}`),
+    { scope: identity },
+  );
 }
 
 /** Remembers the async context of the running code. */

@@ -27,10 +27,15 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
     if (checks !== null && before !== null && head.changed) checkChange(head, before, checks);
   } catch (thrown) {
     if (before !== null) head.reset(before);
-    return { changed: false, error: { thrown }, patches: null, inverse: null, computed };
+    return failed(thrown);
   }
   const { changed, patches, inverse } = head;
   return { changed, error: null, patches, inverse, computed };
+}
+
+/** The outcome of a mutation that threw. */
+export function failed(thrown: unknown): Outcome {
+  return { changed: false, error: { thrown }, patches: null, inverse: null, computed: undefined };
 }
 
 function checkChange(head: Head, before: object, checks: Checks): void {
