@@ -18,13 +18,15 @@ import {
 import type { Mutation } from "../../actors/mutation.ts";
 import type { ScopeIdentity } from "../../actors/protocol.ts";
 import type { RunPort, RunRecord, StepTurn } from "../../actors/sequencer.ts";
+import type { WheelHandle } from "../../actors/idle.ts";
 import { scopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
 import type { ProcessOwner } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
 import type { ResidentScope } from "./resident.ts";
-import { StateScope } from "./scope.ts";
-import type { RunScopes, Sequencer, StepContext } from "./sequence.ts";
+import { StateScope, type ScopeStateOps } from "./scope.ts";
+import type { RunScopes, Sequencer } from "./sequence.ts";
+import { boundOps, StepWork } from "./step-work.ts";
 
 /** Who runs a run, and until when nobody else may. */
 export interface Lease {
@@ -86,14 +88,18 @@ export class Run<S extends object> implements RunPort {
   readonly #home: ScopeHome;
   readonly #sequencer: Sequencer<S>;
   readonly #scope: ResidentScope;
-  readonly #scopes: RunScopes;
+  /** What the run was given to work with. */
+  readonly scopes: RunScopes;
+  /** The seven operations on the run's own state, usable without their owner. */
+  readonly ops: ScopeStateOps<S>;
   readonly #runtime: string;
   readonly #own: StateScope<S>;
-  readonly #abort = new AbortController();
-  /**
-   * Rejects when the run has to end; one for all steps, so that steps leave no listeners behind.
-   */
-  readonly #stopped: Promise<never>;
+  /** Why the run has to end; `null` while it may go on. */
+  #lost: { readonly reason: unknown } | null = null;
+  /** Made when a step first asks for the signal. */
+  #abort: AbortController | null = null;
+  #stop: ((reason: unknown) => void) | null = null;
+  #renewal: WheelHandle | null = null;
 
   constructor(parts: {
     home: ScopeHome;
@@ -105,14 +111,10 @@ export class Run<S extends object> implements RunPort {
     this.#home = parts.home;
     this.#sequencer = parts.sequencer;
     this.#scope = parts.scope;
-    this.#scopes = parts.scopes;
+    this.scopes = parts.scopes;
     this.#runtime = parts.runtime;
     this.#own = ownState(parts.sequencer, recordOf(parts.scope), parts.home);
-    const { signal } = this.#abort;
-    this.#stopped = new Promise((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    });
-    this.#stopped.catch(() => undefined); // Told to the step that runs, if any.
+    this.ops = boundOps(this.#own);
   }
 
   get record(): StoredRun {
@@ -123,9 +125,9 @@ export class Run<S extends object> implements RunPort {
     return this.#own.state;
   }
 
-  /** Aborts when the run has to end. */
-  get signal(): AbortSignal {
-    return this.#abort.signal;
+  /** True when the run has to end before its steps are done. */
+  get lost(): boolean {
+    return this.#lost !== null;
   }
 
   write(change: Partial<RunRecord>): void {
@@ -150,22 +152,20 @@ export class Run<S extends object> implements RunPort {
   }
 
   check(failure: unknown = this.#scope.checkpointFailure): void {
-    if (this.#abort.signal.aborted) throw this.#abort.signal.reason;
+    if (this.#lost !== null) throw this.#lost.reason;
     if (!isHoldfastError(failure, "CONCURRENT_MODIFICATION")) return;
     const error = new RunLeasedError(
       { runId: this.record.runId, holder: "another process that took it over" },
       { scope: this.#scope.identity, cause: failure },
     );
-    this.#abort.abort(error);
+    this.#lose(error);
     throw error;
   }
 
   /** Keeps the lease alive until the run ends (L1). */
   renew(): void {
     const { leaseMs } = this.#sequencer;
-    this.#home.wheel.schedule(leaseMs / 3, () => {
-      const over = this.#own.stopped || this.#abort.signal.aborted;
-      if (over || this.record.status !== "running") return;
+    this.#renewal = this.#home.wheel.schedule(leaseMs / 3, () => {
       writeRecord(this.#scope, { lease: leaseOf(this.#home, this.#runtime, leaseMs) });
       this.renew();
     });
@@ -175,45 +175,39 @@ export class Run<S extends object> implements RunPort {
   stop(): void {
     if (this.#own.stopped) return;
     writeRecord(this.#scope, { lease: null });
-    this.#abort.abort(new ScopeStoppedError({ scope: this.#scope.identity }));
+    this.#lose(new ScopeStoppedError({ scope: this.#scope.identity }));
     void this.end();
   }
 
   /** The run is over: late code of its steps changes nothing any more. */
   end(): Promise<void> {
+    if (this.#renewal !== null) this.#home.wheel.cancel(this.#renewal);
+    this.#renewal = null;
     return this.#own.stop();
   }
 
   step(index: number, turn: StepTurn): Promise<unknown> {
     const step = this.#sequencer.steps[index];
     if (step === undefined) return Promise.reject(new RangeError(`there is no step ${index}`));
-    const work = async (): Promise<unknown> => step.run(this.#context(step.name, turn));
-    return Promise.race([work(), this.#stopped]);
+    const context = new StepWork<S>(this, step.name, turn);
+    return new Promise((resolve, reject) => {
+      this.#stop = reject;
+      const work = async (): Promise<unknown> => step.run(context);
+      work().then(resolve, reject);
+    });
   }
 
-  #context(stepName: string, turn: StepTurn): StepContext<S> {
-    const { record, signal } = this;
-    const own = this.#own;
-    const ops = Object.fromEntries(OPERATIONS.map((name) => [name, own[name].bind(own)])) as Pick<
-      StepContext<S>,
-      (typeof OPERATIONS)[number]
-    >; // The same methods, bound.
-    return {
-      ...ops,
-      ...this.#scopes,
-      runId: record.runId,
-      stepIndex: turn.index,
-      stepName,
-      input: record.input,
-      previous: record.outputs.at(-1),
-      get state() {
-        return own.state;
-      },
-      runOnce: (key, once) => turn.runOnce(key, once),
-      // What the resume hands over has the type its caller gave it.
-      suspend: <T>(why: string) => turn.suspend(why) as Promise<T>,
-      signal,
-    };
+  /** Aborts when the run has to end; made when first asked for. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#lost !== null) this.#abort.abort(this.#lost.reason);
+    return this.#abort.signal;
+  }
+
+  #lose(reason: unknown): void {
+    this.#lost = { reason };
+    this.#abort?.abort(reason);
+    this.#stop?.(reason);
   }
 
   /** The boundary before this one joins the history, when the kind keeps any. */
@@ -224,16 +218,6 @@ export class Run<S extends object> implements RunPort {
     return copyIn([latest, ...this.record.history].slice(0, history), "history");
   }
 }
-
-const OPERATIONS = [
-  "patchState",
-  "setState",
-  "incState",
-  "pushState",
-  "setStateRecord",
-  "deleteStateRecord",
-  "atomicState",
-] as const;
 
 /** The part of a record that is shown as a checkpoint. */
 export function checkpointOf(record: StoredRun, version: number): Checkpoint {

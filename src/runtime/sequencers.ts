@@ -227,7 +227,7 @@ export class Sequencers {
 
   /** Writes the failure down, unless the run is no longer ours or was only cut off. */
   async #failed(run: Run<never>, scope: ResidentScope, error: unknown): Promise<void> {
-    if (run.signal.aborted) return;
+    if (run.lost) return;
     run.write({ status: "failed" });
     await scope.flush().catch((cause: unknown) => {
       const { runId } = recordOf(scope);
