@@ -15,7 +15,13 @@ import type { StateStore } from "../stores/store.ts";
 import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
 import { batchedStore, StoreBridge, type BatchedStore } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
-import { BUILT_IN_KINDS, resolveKind, type Kind, type ResolvedKind } from "./kinds.ts";
+import {
+  BUILT_IN_KINDS,
+  resolveKind,
+  type Kind,
+  type KindContext,
+  type ResolvedKind,
+} from "./kinds.ts";
 import { ResidentScope, type Keeper } from "./resident.ts";
 
 /** Scopes held in memory, when nothing else is said. */
@@ -50,7 +56,9 @@ export class ScopeHome {
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
   readonly system: ScopeSystem<ResidentScope>;
+  readonly #context: KindContext;
   readonly #kinds = new Map<string, ResolvedKind>();
+  readonly #declared = new Map<string, Kind>();
   readonly #stores = new Map<StateStore, BatchedStore>();
   readonly #expiry: Expiry;
   readonly #keeper: Keeper;
@@ -61,6 +69,8 @@ export class ScopeHome {
     this.clock = options.clock ?? systemClock;
     this.wheel = createTimerWheel(this.clock, { logger: this.logger });
     this.listeners = new Listeners(this.logger);
+    const { clock } = this;
+    this.#context = { ...options, store: options.store ?? memoryStore({ clock }) };
     this.#declareKinds(options);
     const passivateAfterMs = durationOption("passivateAfterMs", options.passivateAfterMs, Infinity);
     this.system = new ScopeSystem({
@@ -102,6 +112,13 @@ export class ScopeHome {
     throw new TypeError(`unknown scope type "${String(type)}"; declared are: ${known}`);
   }
 
+  /** Adds a kind; the same one may be added again, another one of that name throws `TypeError`. */
+  declare(type: string, kind: Kind): void {
+    const known = this.#declared.get(type);
+    if (known === undefined) this.#add(type, kind);
+    else if (known !== kind) throw new TypeError(`scope type "${type}" is declared already`);
+  }
+
   /** The store of a kind, with its requests gathered per tick. */
   batched(kind: ResolvedKind): BatchedStore {
     const batched = this.#stores.get(kind.store);
@@ -120,14 +137,16 @@ export class ScopeHome {
   }
 
   #declareKinds(options: RuntimeOptions): void {
-    const { clock } = this;
-    const store = options.store ?? memoryStore({ clock });
-    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds })) {
-      const resolved = resolveKind(type, kind, { ...options, store });
-      this.#kinds.set(type, resolved);
-      if (this.#stores.has(resolved.store)) continue;
+    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
+      this.#add(type, kind);
+  }
+
+  #add(type: string, kind: Kind): void {
+    const resolved = resolveKind(type, kind, this.#context);
+    this.#kinds.set(type, resolved);
+    this.#declared.set(type, kind);
+    if (!this.#stores.has(resolved.store))
       this.#stores.set(resolved.store, batchedStore(resolved.store));
-    }
   }
 
   /** The rest of the identity: what was said, or what the session is bound to. */

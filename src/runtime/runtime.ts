@@ -6,6 +6,7 @@ import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
 import { ScopeHome, type IdentityExtra, type RuntimeOptions } from "./home.ts";
+import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
 import type { Scope } from "./scope.ts";
@@ -35,6 +36,14 @@ export class Runtime implements AsyncDisposable {
   constructor(options: RuntimeOptions) {
     this.#home = new ScopeHome(options);
     this.#sequencers = new Sequencers(this.#home);
+  }
+
+  /**
+   * Adds a kind to a runtime that exists already, for libraries that bring their own. The same kind may
+   * be added again; another one under a known name throws `TypeError`.
+   */
+  declare(type: string, kind: Kind): void {
+    this.#home.declare(type, kind);
   }
 
   /** How many scopes are held in memory. */
