@@ -3,7 +3,10 @@
  * than the sources, else the sources through tsx, which names every function and so is slower.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
+import type * as FileDoor from "../src/file.ts";
 import type * as Door from "../src/index.ts";
+import type * as SqliteDoor from "../src/sqlite.ts";
+import type * as Driver from "../src/stores/sqlite-driver.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -13,8 +16,7 @@ export const isBuilt: boolean = ["actors/", "src/"].every(
 );
 
 /** Where the library is loaded from. */
-export const subjectUrl: string = new URL(isBuilt ? "dist/src/index.js" : "src/index.ts", root)
-  .href;
+export const subjectUrl: string = urlOf("index");
 
 /** A line for the report. */
 export const subjectLine: string = isBuilt
@@ -22,7 +24,25 @@ export const subjectLine: string = isBuilt
   : "measured: the sources through tsx, as there is no fresh build";
 
 /** The door `holdfast`. */
-export const { createScope }: Pick<typeof Door, "createScope"> = await import(subjectUrl);
+export const {
+  createRuntime,
+  createScope,
+  memoryStore,
+}: Pick<typeof Door, "createRuntime" | "createScope" | "memoryStore"> = await import(subjectUrl);
+/** The door `holdfast/sqlite`. */
+export const { sqliteStore }: Pick<typeof SqliteDoor, "sqliteStore"> = await import(
+  urlOf("sqlite")
+);
+/** The door `holdfast/file`. */
+export const { fileStore }: Pick<typeof FileDoor, "fileStore"> = await import(urlOf("file"));
+/** Opens a database as the store does, for those who use it bare. */
+export const { openDatabase }: Pick<typeof Driver, "openDatabase"> = await import(
+  urlOf("stores/sqlite-driver")
+);
+
+function urlOf(module: string): string {
+  return new URL(isBuilt ? `dist/src/${module}.js` : `src/${module}.ts`, root).href;
+}
 
 /** When a file below `path` was changed last; 0 when there is none. */
 function newest(path: string, pattern: RegExp): number {
