@@ -61,7 +61,7 @@ function noFailure(id: string, work: string, tally: Tally | undefined): Goal {
 /** D1 on one store. */
 export async function hotSection(
   store: StoreName,
-  rounds = store === "file" ? 3 : 5,
+  rounds: number = store === "file" ? 3 : 5,
 ): Promise<Section> {
   const load = { counters: 1, each: 1000 };
   const place = (): Place => createPlace(store);
