@@ -1,7 +1,7 @@
 /**
  * The bridge from a scope to a store: encodes, batches with the other scopes of the tick, decodes.
  */
-import { CorruptStateError, isHoldfastError } from "../../actors/errors.ts";
+import { CorruptStateError, isHoldfastError, StoreContractError } from "../../actors/errors.ts";
 import type {
   CommitInfo,
   Gone,
@@ -30,8 +30,28 @@ export interface BatchedStore {
 export function batchedStore(store: StateStore): BatchedStore {
   return {
     store,
-    load: gather((keys: readonly string[]) => store.load(keys)),
-    commit: gather((writes: readonly ScopeWrite[]) => store.commit(writes)),
+    load: gather({ run: (keys: readonly string[]) => store.load(keys), isOfOne }),
+    commit: gather({ run: (writes: readonly ScopeWrite[]) => store.commit(writes), isOfOne }),
+  };
+}
+
+/** A damaged record or a state that cannot be stored is nobody else's failure. */
+function isOfOne(error: unknown): boolean {
+  return (
+    isHoldfastError(error, "CORRUPT_STATE") || isHoldfastError(error, "STATE_NOT_SERIALIZABLE")
+  );
+}
+
+/** The same without gathering, for a save that must not wait for others. */
+function directStore(store: StateStore): BatchedStore {
+  return {
+    store,
+    load: async (key) => (await store.load([key]))[0],
+    async commit(write) {
+      const [result] = await store.commit([write]);
+      if (result !== undefined) return result;
+      throw new StoreContractError({ expected: "one result", received: result });
+    },
   };
 }
 
@@ -52,7 +72,7 @@ class LazyWrite implements ScopeWrite {
     this.version = commit.version;
     this.ttlMs = bridge.ttlMs;
     this.#next = next;
-    this.#before = bridge.confirmed?.() ?? null;
+    this.#before = bridge.patchBase;
     this.#patches = commit.patches;
   }
 
@@ -71,8 +91,10 @@ class LazyWrite implements ScopeWrite {
 export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
   readonly ttlMs: number | undefined;
-  readonly #batched: BatchedStore;
+  #batched: BatchedStore;
   readonly #identity: ScopeIdentity;
+  /** The state as the store has it; `null` when that is nothing or not known. */
+  #stored: object | null = null;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
   confirmed: (() => object) | null = null;
   /** Milliseconds the record last read had left to live, when the store says so. */
@@ -92,6 +114,14 @@ export class StoreBridge implements PersistBridge<object> {
     return this.#batched.store;
   }
 
+  /**
+   * What patches may build on: the confirmed state, if it is what the store has. It is not when a
+   * schema filled in defaults.
+   */
+  get patchBase(): object | null {
+    return this.#stored !== null && this.confirmed?.() === this.#stored ? this.#stored : null;
+  }
+
   async load(): Promise<Stored<object> | Gone | undefined> {
     const record = await this.#batched.load(this.key);
     return record === undefined ? undefined : this.#decode(record);
@@ -102,7 +132,7 @@ export class StoreBridge implements PersistBridge<object> {
     expectedVersion: number,
     commit: CommitInfo,
   ): Promise<SaveResult<object>> {
-    return this.answer(await this.#batched.commit(this.write(next, expectedVersion, commit)));
+    return this.#commit(this.write(next, expectedVersion, commit), next);
   }
 
   async delete(
@@ -110,15 +140,24 @@ export class StoreBridge implements PersistBridge<object> {
     version: number = expectedVersion + 1,
   ): Promise<SaveResult<object>> {
     const { key } = this;
-    const write = { key, expectedVersion, version, state: undefined };
-    return this.answer(await this.#batched.commit(write));
+    return this.#commit({ key, expectedVersion, version, state: undefined }, null);
   }
 
-  /** Runs `turn` while no other owner can commit the record; only called when the store can. */
-  exclusive<T>(turn: () => Promise<T>): Promise<T> {
-    const { store } = this.#batched;
-    if (store.exclusive === undefined) return turn();
-    return store.exclusive(this.key, EXCLUSIVE_TTL_MS, turn);
+  /** Runs `turn` while no other owner can commit the record, as far as the store can say so. */
+  async exclusive<T>(turn: () => Promise<T>): Promise<T> {
+    const batched = this.#batched;
+    // Others on the same store object are not kept out: then a turn without waits is the shortest.
+    const direct = async (): Promise<T> => {
+      this.#batched = directStore(batched.store);
+      try {
+        return await turn();
+      } finally {
+        this.#batched = batched;
+      }
+    };
+    const { store } = batched;
+    if (store.exclusive === undefined) return direct();
+    return store.exclusive(this.key, EXCLUSIVE_TTL_MS, direct);
   }
 
   /** The write of one save, for a commit together with others. */
@@ -126,9 +165,12 @@ export class StoreBridge implements PersistBridge<object> {
     return new LazyWrite(this, next, expectedVersion, commit);
   }
 
-  /** A store's answer in the kernel's words. */
-  answer(result: WriteResult): SaveResult<object> {
-    if (result.ok) return result;
+  /** A store's answer to the write of `next` in the kernel's words. */
+  answer(result: WriteResult, next: object | null): SaveResult<object> {
+    if (result.ok) {
+      this.#stored = next;
+      return result;
+    }
     const { current } = result;
     if (current === undefined) return { ok: false, current: undefined };
     const found = this.#decode(current);
@@ -137,12 +179,19 @@ export class StoreBridge implements PersistBridge<object> {
       : { ok: false, current: found };
   }
 
+  async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
+    this.#stored = null; // Until the answer says what is there.
+    return this.answer(await this.#batched.commit(write), next);
+  }
+
   #decode(record: StoredRecord): Stored<object> | Gone {
     const { version, state, leftMs } = record;
     this.leftMs = leftMs;
+    this.#stored = null;
     if (state === undefined) return { state, version };
     try {
-      return { state: decodeState(state), version };
+      this.#stored = decodeState(state);
+      return { state: this.#stored, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
       const location = `${this.store.name} record ${this.key}`;
