@@ -17,9 +17,9 @@ import {
 } from "../../actors/errors.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import type { ScopeIdentity } from "../../actors/protocol.ts";
-import type { RunPort, RunRecord, StepTurn } from "../../actors/sequencer.ts";
+import type { RunPort, RunRecord, RunStatus, StepTurn } from "../../actors/sequencer.ts";
 import type { WheelHandle } from "../../actors/idle.ts";
-import { scopeSettings } from "../../actors/settings.ts";
+import { scopeSettings, type ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
 import type { ProcessOwner } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
@@ -57,25 +57,34 @@ export interface StoredRun extends RunRecord {
   readonly history: readonly Checkpoint[];
 }
 
-/** Sets fields of the record; values are frozen already. */
+const NO_ANSWERS: readonly unknown[] = Object.freeze([]);
+
+/** Sets fields of the record, and adds an output; values are frozen already. */
 class RecordChange implements Mutation {
   readonly operation = "update";
   readonly #fields: Partial<StoredRun>;
+  readonly #added: { readonly output: unknown } | undefined;
 
-  constructor(fields: Partial<StoredRun>) {
+  constructor(fields: Partial<StoredRun>, added?: { readonly output: unknown }) {
     this.#fields = fields;
+    this.#added = added;
   }
 
   write(head: Head): void {
+    if (this.#added !== undefined) head.push("outputs", this.#added.output);
     for (const [field, value] of Object.entries(this.#fields)) head.set(field, value);
   }
 }
 
 /** Changes a record in memory; it is stored behind. */
-export function writeRecord(scope: ResidentScope, fields: Partial<StoredRun>): void {
+export function writeRecord(
+  scope: ResidentScope,
+  fields: Partial<StoredRun>,
+  added?: { readonly output: unknown },
+): void {
   // Plain data on a scope that saves behind is applied in this call. Only a stopped scope refuses
   // it; then the run has been told to end, and its next check says so.
-  scope.mutate(new RecordChange(fields)).catch(() => undefined);
+  scope.mutate(new RecordChange(fields, added)).catch(() => undefined);
 }
 
 /** The record in a scope of the sequencer kind. */
@@ -83,38 +92,46 @@ export function recordOf(scope: ResidentScope): StoredRun {
   return scope.state as StoredRun; // Written by this file only.
 }
 
+/** What a run is made from. */
+export interface RunParts<S extends object> {
+  readonly home: ScopeHome;
+  readonly sequencer: Sequencer<S>;
+  readonly scope: ResidentScope;
+  readonly scopes: RunScopes;
+  /** Tells the runtimes of one process apart. */
+  readonly runtime: string;
+  /** What the states of this sequencer's runs share. */
+  readonly settings: ScopeSettings;
+}
+
 /** A run that executes; see the head of this file. */
 export class Run<S extends object> implements RunPort {
-  readonly #home: ScopeHome;
-  readonly #sequencer: Sequencer<S>;
-  readonly #scope: ResidentScope;
-  /** What the run was given to work with. */
+  readonly runId: string;
+  readonly input: unknown;
   readonly scopes: RunScopes;
-  /** The seven operations on the run's own state, usable without their owner. */
-  readonly ops: ScopeStateOps<S>;
-  readonly #runtime: string;
-  readonly #own: StateScope<S>;
+  /** What the step before returned. */
+  previous: unknown;
+  readonly #parts: RunParts<S>;
+  readonly #scope: ResidentScope;
+  /** The state the steps work on; made when a step first asks for it. */
+  #own: StateScope<S> | null = null;
+  #ops: ScopeStateOps<S> | null = null;
   /** Why the run has to end; `null` while it may go on. */
   #lost: { readonly reason: unknown } | null = null;
   /** Made when a step first asks for the signal. */
   #abort: AbortController | null = null;
-  #stop: ((reason: unknown) => void) | null = null;
+  #tell: ((reason: unknown) => void) | null = null;
   #renewal: WheelHandle | null = null;
+  #ended = false;
 
-  constructor(parts: {
-    home: ScopeHome;
-    sequencer: Sequencer<S>;
-    scope: ResidentScope;
-    scopes: RunScopes;
-    runtime: string;
-  }) {
-    this.#home = parts.home;
-    this.#sequencer = parts.sequencer;
+  constructor(parts: RunParts<S>) {
+    const { runId, input, outputs } = recordOf(parts.scope);
+    this.#parts = parts;
     this.#scope = parts.scope;
     this.scopes = parts.scopes;
-    this.#runtime = parts.runtime;
-    this.#own = ownState(parts.sequencer, recordOf(parts.scope), parts.home);
-    this.ops = boundOps(this.#own);
+    this.runId = runId;
+    this.input = input;
+    this.previous = outputs.at(-1);
   }
 
   get record(): StoredRun {
@@ -122,7 +139,13 @@ export class Run<S extends object> implements RunPort {
   }
 
   get state(): Readonly<S> {
-    return this.#own.state;
+    return this.#state().state;
+  }
+
+  /** The seven operations on the run's own state, usable without their owner. */
+  get ops(): ScopeStateOps<S> {
+    this.#ops ??= boundOps(this.#state());
+    return this.#ops;
   }
 
   /** True when the run has to end before its steps are done. */
@@ -132,12 +155,23 @@ export class Run<S extends object> implements RunPort {
 
   write(change: Partial<RunRecord>): void {
     const ends = change.status !== undefined && change.status !== "running";
-    const history = change.stepIndex === undefined ? undefined : this.#remember();
-    writeRecord(this.#scope, {
-      ...change,
-      ...(ends ? { lease: null } : {}),
-      ...(history === undefined ? {} : { history }),
-    });
+    writeRecord(this.#scope, ends ? { ...change, lease: null } : change);
+  }
+
+  finish(stepIndex: number, output: unknown, status: RunStatus): void {
+    const change: Partial<StoredRun> = {
+      stepIndex,
+      ...(this.#own === null ? {} : { state: this.#own.state }),
+      answers: NO_ANSWERS,
+      ...(status === "running" ? {} : { status, lease: null }),
+      ...(this.#scope.kind.history === 0 ? {} : { history: this.#remember() }),
+    };
+    this.previous = output;
+    writeRecord(this.#scope, change, { output });
+  }
+
+  onLost(tell: (reason: unknown) => void): void {
+    this.#tell = tell;
   }
 
   async flush(): Promise<void> {
@@ -145,8 +179,7 @@ export class Run<S extends object> implements RunPort {
       await this.#scope.flush();
     } catch (cause) {
       this.check(cause);
-      const { runId } = this.record;
-      const message = `a checkpoint of run "${runId}" could not be stored; resume it later`;
+      const message = `a checkpoint of run "${this.runId}" could not be stored; resume it later`;
       throw new StoreUnavailableError(message, { scope: this.#scope.identity, cause });
     }
   }
@@ -155,7 +188,7 @@ export class Run<S extends object> implements RunPort {
     if (this.#lost !== null) throw this.#lost.reason;
     if (!isHoldfastError(failure, "CONCURRENT_MODIFICATION")) return;
     const error = new RunLeasedError(
-      { runId: this.record.runId, holder: "another process that took it over" },
+      { runId: this.runId, holder: "another process that took it over" },
       { scope: this.#scope.identity, cause: failure },
     );
     this.#lose(error);
@@ -164,37 +197,33 @@ export class Run<S extends object> implements RunPort {
 
   /** Keeps the lease alive until the run ends (L1). */
   renew(): void {
-    const { leaseMs } = this.#sequencer;
-    this.#renewal = this.#home.wheel.schedule(leaseMs / 3, () => {
-      writeRecord(this.#scope, { lease: leaseOf(this.#home, this.#runtime, leaseMs) });
+    const { home, runtime, sequencer } = this.#parts;
+    this.#renewal = home.wheel.schedule(sequencer.leaseMs / 3, () => {
+      writeRecord(this.#scope, { lease: leaseOf(home, runtime, sequencer.leaseMs) });
       this.renew();
     });
   }
 
   /** Ends the run from outside: its step is told, its record can be resumed at once. */
   stop(): void {
-    if (this.#own.stopped) return;
+    if (this.#ended) return;
     writeRecord(this.#scope, { lease: null });
     this.#lose(new ScopeStoppedError({ scope: this.#scope.identity }));
     void this.end();
   }
 
   /** The run is over: late code of its steps changes nothing any more. */
-  end(): Promise<void> {
-    if (this.#renewal !== null) this.#home.wheel.cancel(this.#renewal);
+  async end(): Promise<void> {
+    this.#ended = true;
+    if (this.#renewal !== null) this.#parts.home.wheel.cancel(this.#renewal);
     this.#renewal = null;
-    return this.#own.stop();
+    await this.#own?.stop();
   }
 
-  step(index: number, turn: StepTurn): Promise<unknown> {
-    const step = this.#sequencer.steps[index];
-    if (step === undefined) return Promise.reject(new RangeError(`there is no step ${index}`));
-    const context = new StepWork<S>(this, step.name, turn);
-    return new Promise((resolve, reject) => {
-      this.#stop = reject;
-      const work = async (): Promise<unknown> => step.run(context);
-      work().then(resolve, reject);
-    });
+  step(index: number, turn: StepTurn): unknown {
+    const step = this.#parts.sequencer.steps[index];
+    if (step === undefined) throw new RangeError(`there is no step ${index}`);
+    return step.run(new StepWork<S>(this, step.name, turn));
   }
 
   /** Aborts when the run has to end; made when first asked for. */
@@ -207,15 +236,26 @@ export class Run<S extends object> implements RunPort {
   #lose(reason: unknown): void {
     this.#lost = { reason };
     this.#abort?.abort(reason);
-    this.#stop?.(reason);
+    this.#tell?.(reason);
   }
 
-  /** The boundary before this one joins the history, when the kind keeps any. */
-  #remember(): readonly Checkpoint[] | undefined {
-    const { history } = this.#scope.kind;
-    if (history === 0) return undefined;
-    const latest = checkpointOf(this.record, this.#scope.version);
-    return copyIn([latest, ...this.record.history].slice(0, history), "history");
+  /** Late code of an ended run finds a state that is stopped. */
+  #state(): StateScope<S> {
+    if (this.#own !== null) return this.#own;
+    const identity = { type: "sequencer", id: this.runId };
+    const { settings } = this.#parts;
+    const { state } = this.record;
+    this.#own = new StateScope<S>({ identity, settings, bridge: null, state, version: 0 });
+    if (this.#ended) void this.#own.stop();
+    return this.#own;
+  }
+
+  /** The boundary before this one joins the history. */
+  #remember(): readonly Checkpoint[] {
+    const { record } = this;
+    const { kind, version } = this.#scope;
+    const latest = checkpointOf(record, version);
+    return copyIn([latest, ...record.history].slice(0, kind.history), "history");
   }
 }
 
@@ -230,15 +270,13 @@ export function leaseOf(home: ScopeHome, runtime: string, leaseMs: number): Leas
   return copyIn({ owner: home.owner, runtime, until: home.clock.now() + leaseMs }, "lease");
 }
 
-function ownState<S extends object>(
+/** What the states of a sequencer's runs share; throws when its schema refuses the initial one. */
+export function runSettings<S extends object>(
   sequencer: Sequencer<S>,
-  record: StoredRun,
   home: ScopeHome,
-): StateScope<S> {
-  const identity = { type: "sequencer", id: record.runId };
+): ScopeSettings {
+  const identity = { type: "sequencer", id: sequencer.name };
   const checks = createChecks({ schema: sequencer.schema });
   const initial = initialState(sequencer.initial, checks, identity);
-  const settings = scopeSettings({ clock: home.clock, logger: home.logger }, { initial, checks });
-  const { state } = record;
-  return new StateScope<S>({ identity, settings, bridge: null, state, version: 0 });
+  return scopeSettings({ clock: home.clock, logger: home.logger }, { initial, checks });
 }
