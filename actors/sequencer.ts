@@ -157,7 +157,7 @@ class StepRun implements StepTurn {
     const index = this.#suspensions;
     this.#suspensions += 1;
     if (index < answers.length) return Promise.resolve(answers[index]);
-    this.#suspended?.(String(reason));
+    this.#suspended?.(reason);
     // The step waits here for good: its next run, after the resume, gets the answer.
     return new Promise(() => undefined);
   }

@@ -24,9 +24,9 @@ import { copyIn } from "../../actors/values.ts";
 import type { ProcessOwner } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
 import type { ResidentScope } from "./resident.ts";
-import { StateScope, type ScopeStateOps } from "./scope.ts";
+import { StateScope } from "./scope.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
-import { boundOps, StepWork } from "./step-work.ts";
+import { boundOps, StepWork, type BoundOps } from "./step-work.ts";
 
 /** Who runs a run, and until when nobody else may. */
 export interface Lease {
@@ -115,7 +115,7 @@ export class Run<S extends object> implements RunPort {
   readonly #scope: ResidentScope;
   /** The state the steps work on; made when a step first asks for it. */
   #own: StateScope<S> | null = null;
-  #ops: ScopeStateOps<S> | null = null;
+  #ops: BoundOps<S> | null = null;
   /** Why the run has to end; `null` while it may go on. */
   #lost: { readonly reason: unknown } | null = null;
   /** Made when a step first asks for the signal. */
@@ -143,7 +143,7 @@ export class Run<S extends object> implements RunPort {
   }
 
   /** The seven operations on the run's own state, usable without their owner. */
-  get ops(): ScopeStateOps<S> {
+  get ops(): BoundOps<S> {
     this.#ops ??= boundOps(this.#state());
     return this.#ops;
   }

@@ -14,12 +14,19 @@ export interface StepRunView<S extends object> {
   readonly input: unknown;
   readonly previous: unknown;
   readonly scopes: RunScopes;
-  readonly ops: ScopeStateOps<S>;
+  readonly ops: BoundOps<S>;
   readonly state: Readonly<S>;
   readonly signal: AbortSignal;
 }
 
 type AnyScope = Scope<Record<string, unknown>>;
+/** The seven operations as functions that need no owner. */
+export type BoundOps<S extends object> = {
+  readonly [Name in keyof ScopeStateOps<S>]: (
+    this: void,
+    ...args: Parameters<StateScope<S>[Name]>
+  ) => Promise<boolean>;
+};
 type Op<S extends object, Name extends keyof ScopeStateOps<S>> = ScopeStateOps<S>[Name];
 
 /** The context of one step. Everything a step may never ask for is made when it asks. */
@@ -98,7 +105,7 @@ export class StepWork<S extends object> implements StepContext<S> {
 }
 
 /** The seven operations of a scope, bound to it. */
-export function boundOps<S extends object>(scope: StateScope<S>): ScopeStateOps<S> {
+export function boundOps<S extends object>(scope: StateScope<S>): BoundOps<S> {
   return {
     patchState: scope.patchState.bind(scope),
     setState: scope.setState.bind(scope),
