@@ -14,7 +14,8 @@ import { memoryStore } from "../stores/memory.ts";
 import { thisProcess, type ProcessOwner } from "../stores/process-owner.ts";
 import type { StateStore } from "../stores/store.ts";
 import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
-import { batchedStore, StoreBridge, type BatchedStore } from "./bridge.ts";
+import { batchedStore, type BatchedStore } from "./batched-store.ts";
+import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
 import {
   BUILT_IN_KINDS,
@@ -177,7 +178,8 @@ export class ScopeHome {
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
     const { ttlMs } = kind;
     const isVolatile = kind.durability === "volatile";
-    const store = isVolatile ? null : new StoreBridge(this.batched(kind), { key, identity, ttlMs });
+    const parts = { key, identity, ttlMs, clock: this.clock };
+    const store = isVolatile ? null : new StoreBridge(this.batched(kind), parts);
     const found = await store?.load();
     const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
     this.#expiry.read(scope, store?.leftMs);
