@@ -34,13 +34,13 @@ export function difference(before: object, next: object, scope?: ScopeIdentity):
   const walk = new Walk(scope);
   // The value that stands for two objects is an object.
   const state = walk.value(before, next) as object;
-  return { state, patches: walk.patches, inverse: walk.undo.toReversed().flat() };
+  return { state, patches: walk.patches, inverse: walk.undo.toReversed() };
 }
 
 class Walk {
   readonly patches: Patch[] = [];
   /** What undoes each patch, in the order of the patches. */
-  readonly undo: Patch[][] = [];
+  readonly undo: Patch[] = [];
   readonly #scope: ScopeIdentity | undefined;
   readonly #path: Key[] = [];
 
@@ -102,23 +102,14 @@ class Walk {
     const common = Math.min(before.length, next.length);
     for (let index = 0; index < common; index++)
       made.push(this.#at(index, () => this.value(before[index], next[index])));
-    const added = (from: readonly unknown[], index: number): Patch => ({
-      op: "add",
-      path: [...this.#path, index],
-      value: from[index],
-    });
-    const resized = (to: number): Patch => {
-      return { op: "replace", path: [...this.#path, "length"], value: to };
-    };
     for (let index = common; index < next.length; index++) {
-      made.push(this.#at(index, () => this.#fresh(next[index])));
-      this.patches.push(added(made, index));
+      const value = this.#at(index, () => this.#fresh(next[index]));
+      made.push(value);
+      this.#at(index, () => this.#note({ op: "add", value }, { op: "remove" }));
     }
-    if (next.length > common) this.undo.push([resized(common)]);
-    if (before.length > common) {
-      this.patches.push(resized(common));
-      const lost = before.slice(common).map((_, offset) => added(before, common + offset));
-      this.undo.push(lost);
+    for (let index = before.length - 1; index >= next.length; index--) {
+      const value = before[index];
+      this.#at(index, () => this.#note({ op: "remove" }, { op: "add", value }));
     }
     const same =
       before.length === made.length && made.every((item, at) => Object.is(item, before[at]));
@@ -168,7 +159,7 @@ class Walk {
   #note(patch: Omit<Patch, "path">, inverse: Omit<Patch, "path">): void {
     const path = [...this.#path];
     this.patches.push({ ...patch, path });
-    this.undo.push([{ ...inverse, path }]);
+    this.undo.push({ ...inverse, path });
   }
 }
 

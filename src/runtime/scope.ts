@@ -195,7 +195,7 @@ let created = 0;
  */
 export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S> {
   created += 1;
-  const identity = Object.freeze(options.identity ?? { type: "scope", id: `scope-${created}` });
+  const identity = Object.freeze({ type: "scope", id: `scope-${created}`, ...options.identity });
   const checks = createChecks(options);
   const initial = initialState(options.initial, checks, identity);
   const version = Math.max(0, durationOption("version", options.version, 0));
