@@ -42,6 +42,9 @@ export function keepingLogger(): Logger & { readonly lines: LogLine[] } {
 export function sharingStore(inner: StateStore): StateStore {
   const gate = createGate(inner.name);
   const exclusive = inner.exclusive?.bind(inner);
+  function turnOf<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    return gate.run(() => exclusive?.(key, ttlMs, turn) ?? turn());
+  }
   return {
     name: inner.name,
     supports: inner.supports,
@@ -51,12 +54,7 @@ export function sharingStore(inner: StateStore): StateStore {
       gate.check();
       yield* inner.list(query);
     },
-    ...(exclusive === undefined
-      ? {}
-      : {
-          exclusive: (key, ttlMs, turn) =>
-            gate.run<Awaited<ReturnType<typeof turn>>>(() => exclusive(key, ttlMs, turn)),
-        }),
+    ...(exclusive === undefined ? {} : { exclusive: turnOf }),
     close: () => gate.close(() => undefined),
   };
 }
