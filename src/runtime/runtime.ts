@@ -78,8 +78,7 @@ export class Runtime implements AsyncDisposable {
     try {
       return await work(context);
     } finally {
-      const { system } = this.#home;
-      system.passivate(this.#home.key("request", context.requestId));
+      this.#home.system.dismiss(this.#home.key("request", context.requestId));
     }
   }
 
