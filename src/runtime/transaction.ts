@@ -17,6 +17,7 @@ import {
   isHoldfastError,
 } from "../../actors/errors.ts";
 import type { Outcome } from "../../actors/mailbox.ts";
+import { foundIn } from "../../actors/answer.ts";
 import { Head } from "../../actors/apply.ts";
 import type { CommitInfo, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
 import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
@@ -142,7 +143,7 @@ export class Transaction {
     parts.forEach(({ scope }, index) => {
       const result = results[index];
       const found = result?.ok === false ? scope.backing?.answer(result, null) : undefined;
-      if (found?.ok === false) scope.adopt(found);
+      if (found?.ok === false) scope.take(foundIn(found));
     });
     return stale.map(({ scope }) => scope);
   }
@@ -157,7 +158,7 @@ export class Transaction {
       return await this.#whileHeld(store.commit(writes, { atomic: true }));
     } catch (cause) {
       if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
-      for (const { scope } of parts) scope.stale = true;
+      
       throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
     } finally {
       for (const hold of this.#holds) hold.writing(false);
