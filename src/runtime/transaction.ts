@@ -158,7 +158,7 @@ export class Transaction {
       return await this.#whileHeld(store.commit(writes, { atomic: true }));
     } catch (cause) {
       if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
-      
+      for (const { scope } of parts) scope.stale = true;
       throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
     } finally {
       for (const hold of this.#holds) hold.writing(false);
