@@ -1,7 +1,7 @@
 /**
  * The runtime: opens scopes by type and id, and is their one home. Same key, same actor.
  */
-import type { Draft } from "immer";
+import type { Draft } from "../../actors/recipe.ts";
 import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
@@ -12,6 +12,7 @@ import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
 import type { Scope } from "./scope.ts";
 import type { Checkpoint } from "./run.ts";
+import type { Recipe } from "../../actors/recipe.ts";
 import type { RunOutcome } from "../../actors/sequencer.ts";
 import type { Sequencer } from "./sequence.ts";
 import { Sequencers, type RunHandle, type RunOptions } from "./sequencers.ts";
@@ -89,7 +90,7 @@ export class Runtime implements AsyncDisposable {
    */
   async transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
-    recipe: (...drafts: { [I in keyof Scopes]: Draft<StateOf<Scopes[I]>> }) => void | Promise<void>,
+    recipe: (...drafts: { [I in keyof Scopes]: DraftOf<Scopes[I]> }) => void | Promise<void>,
     options?: MutationOptions,
   ): Promise<boolean> {
     this.#refuseWhenClosed();
