@@ -1,10 +1,10 @@
 /**
- * The audience of a scope: who listens to its changes, who reads them as a stream, and who wants to know
- * that it has ended. A scope has one when the first of them comes.
+ * The audience of a scope: who listens to its changes, who reads them as a stream, and who wants to
+ * know that it has ended. A scope has one when the first of them comes.
  *
  * Invariants
- *  E1  Changes reach the audience outside every turn: what a listener does is never taken for the work
- *      of the mutator whose change it hears of.
+ *  E1  Changes reach the audience outside every turn: what a listener does is never taken for the
+ *      work of the mutator whose change it hears of.
  *  E2  Whoever wants to hear of the end hears of it once, also when he comes after it.
  */
 import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./feed.ts";

@@ -18,7 +18,6 @@
  *  C3  Every promise handed out is settled, also after `stop`.
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
-import type { Actor } from "xstate";
 import { Audience } from "./audience.ts";
 import { readLoaded } from "./answer.ts";
 import { Head } from "./apply.ts";
@@ -41,7 +40,7 @@ import type {
   Stored,
 } from "./protocol.ts";
 import { RecipeMutation, type Recipe } from "./recipe.ts";
-import { createScopeActor, type ScopeLogic } from "./scope-logic.ts";
+import { createScopeActor, type ScopeActorRef } from "./scope-logic.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
 import { deleteWork, refreshWork, takeHold, type Hold } from "./solo.ts";
 import { outsideTurns, refuseReentry } from "./turn.ts";
@@ -67,7 +66,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   touched = true;
   #dispatcher: Dispatcher | null = null;
   #audience: Audience<S> | null = null;
-  #actor: Actor<ScopeLogic> | null = null;
+  #actor: ScopeActorRef | null = null;
   #stopped = false;
   #hasEnded = false;
   #stopping: Promise<void> | null = null;
@@ -104,7 +103,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   }
 
   /** The XState actor of this scope; made when first asked for. */
-  get actor(): Actor<ScopeLogic> {
+  get actor(): ScopeActorRef {
     this.#actor ??= createScopeActor(this);
     return this.#actor;
   }

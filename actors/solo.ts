@@ -151,7 +151,9 @@ export interface Hold {
   readonly ended: boolean;
 }
 
-/** Submits work that keeps a scope until it is released; resolves when the scope's turn has come. */
+/**
+ * Submits work that keeps a scope until it is released; resolves when the scope's turn has come.
+ */
 export function takeHold(submit: (work: Solo) => Promise<boolean>): Promise<Hold> {
   return new Promise((resolve, reject) => {
     const work = {
@@ -177,7 +179,8 @@ export function takeHold(submit: (work: Solo) => Promise<boolean>): Promise<Hold
         }),
     };
     const lost = submit(work).then(() => new Promise<never>(() => undefined));
-    // Before the turn has come this is the refusal; afterwards the holder races its work with `lost`.
+    // Before the turn has come this is the refusal; afterwards the holder races its work with
+    // `lost`.
     lost.catch(reject);
   });
 }

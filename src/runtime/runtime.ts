@@ -11,8 +11,7 @@ import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
 import type { Scope } from "./scope.ts";
-import type { Checkpoint } from "./run.ts";
-import type { Recipe } from "../../actors/recipe.ts";
+import type { Checkpoint } from "./run-record.ts";
 import type { RunOutcome } from "../../actors/sequencer.ts";
 import type { Sequencer } from "./sequence.ts";
 import { Sequencers, type RunHandle, type RunOptions } from "./sequencers.ts";
@@ -43,8 +42,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Adds a kind to a runtime that exists already, for libraries that bring their own. The same kind may
-   * be added again; another one under a known name throws `TypeError`.
+   * Adds a kind to a runtime that exists already, for libraries that bring their own. The same kind
+   * may be added again; another one under a known name throws `TypeError`.
    */
   declare(type: string, kind: Kind): void {
     this.#home.declare(type, kind);
@@ -90,7 +89,7 @@ export class Runtime implements AsyncDisposable {
    */
   async transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
-    recipe: (...drafts: { [I in keyof Scopes]: DraftOf<Scopes[I]> }) => void | Promise<void>,
+    recipe: (...drafts: { [I in keyof Scopes]: Draft<StateOf<Scopes[I]>> }) => void | Promise<void>,
     options?: MutationOptions,
   ): Promise<boolean> {
     this.#refuseWhenClosed();

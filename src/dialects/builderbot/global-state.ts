@@ -29,7 +29,9 @@ export class GlobalState {
     this.#started = this.#record.start(initial, (scope) => scope.version === 0);
   }
 
-  /** Resolves when the stored record is in memory; rejects when the initial values cannot be stored. */
+  /**
+   * Resolves when the stored record is in memory; rejects when the initial values cannot be stored.
+   */
   ready(): Promise<void> {
     return this.#started;
   }

@@ -1,8 +1,8 @@
 /**
  * `IdleState`: calls back when a user has been quiet, all on one timer wheel.
  *
- * With a runtime the deadlines are stored per user, so they survive a restart: `open(from)` arms them
- * again, and because a function cannot be stored, they are then reported to `onIdle`.
+ * With a runtime the deadlines are stored per user, so they survive a restart: `open(from)` arms
+ * them again, and because a function cannot be stored, they are then reported to `onIdle`.
  *
  * Invariants
  *  I1  A callback is called at most once, after its entry was removed, and not before its time.
@@ -99,7 +99,9 @@ export class IdleState {
     return false;
   }
 
-  /** Ends all waits of a user, calling each back with `next: false`, in the order of their start. */
+  /**
+   * Ends all waits of a user, calling each back with `next: false`, in the order of their start.
+   */
   stop(context: BotContext & Readonly<Record<string, unknown>>): void {
     const stopped = [...(this.#users.get(context.from) ?? [])];
     for (const waiting of stopped) this.#remove(waiting);

@@ -1,5 +1,6 @@
 /**
- * Dot paths as this dialect reads them: own properties only, `undefined` for everything that is not there.
+ * Dot paths as this dialect reads them: own properties only, `undefined` for everything that is not
+ * there.
  */
 
 /** The value at `path` (`cart.items.0.name`); the whole state without a path. */

@@ -1,13 +1,14 @@
 /**
  * One record of this dialect (a user's, or the global one) over a scope.
  *
- * The original is synchronous: an update can be read as soon as it was called. A scope on a store answers
- * when the change is stored. So a record shows the confirmed state with the updates that are under way on
- * top, in the order of their calls, and takes one back when its save fails.
+ * The original is synchronous: an update can be read as soon as it was called. A scope on a store
+ * answers when the change is stored. So a record shows the confirmed state with the updates that
+ * are under way on top, in the order of their calls, and takes one back when its save fails.
  *
  * Invariants
  *  B1  What is shown is the confirmed state, changed by every record update and clear under way.
- *  B2  The scope gets the updates in the order of the calls, also those made while it is being opened.
+ *  B2  The scope gets the updates in the order of the calls, also those made while it is being
+ *      opened.
  *  B3  A promise that nobody awaits never becomes an unhandled rejection; its failure is logged.
  */
 import { StateTypeError } from "../../../actors/errors.ts";
@@ -18,7 +19,9 @@ import { readPath } from "./path.ts";
 
 /** A record of state. */
 export type BotRecord = Record<string, unknown>;
-/** What `update` takes: fields to merge, or a function that works them out of the present record. */
+/**
+ * What `update` takes: fields to merge, or a function that works them out of the present record.
+ */
 export type BotUpdate =
   | BotRecord
   | ((current: Readonly<BotRecord>) => BotRecord | undefined | void | Promise<BotRecord | void>)
