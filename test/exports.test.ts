@@ -41,7 +41,6 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "holdfast/actors": [
     ...errors,
     "PatchError",
-    "ScopeActor",
     "applyPatches",
     "createTimerWheel",
     "equal",
