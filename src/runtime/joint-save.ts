@@ -1,0 +1,135 @@
+/**
+ * Saves scopes together while somebody holds them: a transaction, or a dialect's turn.
+ *
+ * Invariants
+ *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed at
+ *      all, and the scope goes to what the store holds.
+ *  J2  Who loses a hold while the store is asked learns that the outcome is not known.
+ */
+import { Head } from "../../actors/apply.ts";
+import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
+import type { Outcome } from "../../actors/mailbox.ts";
+import type { CommitInfo } from "../../actors/protocol.ts";
+import { finishDraft, RecipeMutation } from "../../actors/recipe.ts";
+import type { Hold } from "../../actors/solo.ts";
+import { applyMutation } from "../../actors/write.ts";
+import type { ScopeWrite, StateStore, WriteResult } from "../stores/store.ts";
+import type { ResidentScope } from "./resident.ts";
+
+/** One scope's part in a save. */
+export interface Part {
+  readonly scope: ResidentScope;
+  readonly outcome: Outcome;
+  /** `undefined`: the record is deleted. */
+  readonly next: object | undefined;
+  readonly commit: CommitInfo;
+}
+
+const UPDATE = new RecipeMutation<object>(() => undefined);
+
+/** Saves of scopes that are held. */
+export class JointSave {
+  readonly #holds: readonly Hold[];
+
+  /** `holds` may grow until the first save. */
+  constructor(holds: readonly Hold[]) {
+    this.#holds = holds;
+  }
+
+  /**
+   * Saves the parts, `atomic`: all or none. Answers the scopes that were out of date; the others are
+   * saved unless it was atomic. Rejects with what the store threw.
+   */
+  async save(
+    parts: readonly Part[],
+    { atomic }: { readonly atomic: boolean },
+  ): Promise<ResidentScope[]> {
+    const durable = parts.filter(({ scope }) => isDurable(scope));
+    const results = await this.#commit(durable, atomic);
+    const stale = durable.filter((_, index) => results[index]?.ok === false);
+    durable.forEach(({ scope }, index) => {
+      const result = results[index];
+      const found = result === undefined ? undefined : scope.backing?.answer(result);
+      if (found?.ok === false) scope.adopt(found);
+    });
+    if (atomic && stale.length > 0) return stale.map(({ scope }) => scope);
+    for (const part of parts) if (!stale.includes(part)) confirm(part);
+    return stale.map(({ scope }) => scope);
+  }
+
+  /** Waits for `work`, or throws what made the holder lose one of the scopes. */
+  whileHeld<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([...this.#holds.map((hold) => hold.lost), work]);
+  }
+
+  async #commit(parts: readonly Part[], atomic: boolean): Promise<WriteResult[]> {
+    const store = parts[0]?.scope.kind.store;
+    if (store === undefined) return [];
+    const writes = parts.flatMap(writeOf);
+    await this.whileHeld(Promise.resolve());
+    for (const hold of this.#holds) hold.writing(true);
+    try {
+      return await this.whileHeld(storeTogether(store, writes, atomic));
+    } catch (cause) {
+      if (!isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      for (const { scope } of parts) scope.stale = true;
+      throw new CommitUnknownError({ cause });
+    } finally {
+      for (const hold of this.#holds) hold.writing(false);
+    }
+  }
+}
+
+/** True for a scope whose changes are stored before they count. */
+export function isDurable(scope: ResidentScope): boolean {
+  return scope.kind.durability === "commit" && scope.backing !== null;
+}
+
+/** The part of a scope that a draft changes, or leaves as it is. Throws when it may not be so. */
+export function changedPart(scope: ResidentScope, draft: object | undefined): Part {
+  const scratch = new Head(scope.head.expose(), scope.identity);
+  const target = { head: scratch, settings: scope.settings, recording: true };
+  const outcome = applyMutation(target, UPDATE, finishDraft(draft));
+  if (outcome.error !== null) throw outcome.error.thrown;
+  const commit: CommitInfo = {
+    version: scope.version + 1,
+    patches: outcome.patches ?? [],
+    operations: ["update"],
+  };
+  return { scope, outcome, next: scratch.expose(), commit };
+}
+
+/** The part of a scope whose record is deleted. */
+export function deletedPart(scope: ResidentScope): Part {
+  const outcome = { changed: true, error: null, patches: null, inverse: null, computed: undefined };
+  const commit: CommitInfo = { version: scope.version + 1, patches: [], operations: ["delete"] };
+  return { scope, outcome, next: undefined, commit };
+}
+
+function storeTogether(
+  store: StateStore,
+  writes: readonly ScopeWrite[],
+  atomic: boolean,
+): Promise<WriteResult[]> {
+  return atomic ? store.commit(writes, { atomic }) : store.commit(writes);
+}
+
+function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
+  const { key, version: expectedVersion, backing } = scope;
+  if (next === undefined)
+    return [{ key, expectedVersion, version: info.version, state: undefined }];
+  return backing === null ? [] : [backing.write(next, expectedVersion, info)];
+}
+
+function confirm({ scope, outcome, next, commit: { version } }: Part): void {
+  const before = scope.head.expose();
+  scope.head.reset(next ?? scope.settings.initial);
+  scope.version = version;
+  if (next === undefined) {
+    scope.committed(false);
+    scope.announceState("delete", "local", before);
+    return;
+  }
+  scope.announceChange(UPDATE, outcome);
+  scope.committed();
+}
