@@ -19,23 +19,24 @@ type Patience = Pick<TurnPolicy, "timeoutMs" | "handlerTimeoutMs" | "signal" | "
 /** The mailboxes of one turn. */
 export class Holds {
   readonly #patience: Patience;
-  readonly #abort = new AbortController();
   readonly #mailboxes: Mailbox[] = [];
   readonly #holds: Hold[] = [];
-  readonly #give = (): void => this.#abort.abort(this.#patience.signal?.reason);
-  #timer: unknown = null;
+  /** Why the turn was given up. */
+  #reason: { readonly reason: unknown } | null = null;
+  /** Made when somebody asks for the signal: most never do. */
+  #abort: AbortController | null = null;
 
   private constructor(patience: Patience) {
     this.#patience = patience;
-    patience.signal?.addEventListener("abort", this.#give, { once: true });
-    if (patience.signal?.aborted === true) this.#give();
   }
 
   /** Takes the mailboxes of `keys`. Rejects with `ScopeMutationTimeoutError` and the like. */
   static async take(vault: Vault, keys: readonly string[], patience: Patience): Promise<Holds> {
+    patience.signal?.throwIfAborted();
     const holds = new Holds(patience);
     try {
-      await holds.#take(vault, keys.toSorted());
+      for (const key of keys.toSorted()) holds.#mailboxes.push(await vault.mailbox(key));
+      await holds.#take();
       return holds;
     } catch (error) {
       holds.release();
@@ -43,9 +44,14 @@ export class Holds {
     }
   }
 
-  /** Aborts when the turn lost its mailboxes: it may not save any more. */
+  /** Aborts when the turn was given up: it may not save any more. */
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    if (this.#abort !== null) return this.#abort.signal;
+    const abort = new AbortController();
+    this.#abort = abort;
+    if (this.#reason !== null) abort.abort(this.#reason.reason);
+    for (const { lost } of this.#holds) lost.catch((reason: unknown) => abort.abort(reason));
+    return abort.signal;
   }
 
   /** The holds, for a vault that saves under them. */
@@ -55,7 +61,7 @@ export class Holds {
 
   /** True when the turn may not save any more. */
   get lost(): boolean {
-    return this.#abort.signal.aborted || this.#holds.some((hold) => hold.ended);
+    return this.#reason !== null || this.#holds.some((hold) => hold.ended);
   }
 
   /** Runs the turn's code, for as long as it may take. */
@@ -66,11 +72,9 @@ export class Holds {
       marks.push(mark);
       return () => mark.run(actor, actor.identity, inner);
     }, code);
-    this.#arm(this.#patience.handlerTimeoutMs, "running");
     try {
-      return await this.during((async () => marked())());
+      return await this.during(this.#withinLimits((async () => marked())()));
     } finally {
-      this.#disarm();
       for (const mark of marks) mark.end();
     }
   }
@@ -82,7 +86,7 @@ export class Holds {
 
   /** Runs a write: who loses his mailboxes meanwhile cannot know what came of it. */
   async writing<T>(write: () => Promise<T>): Promise<T> {
-    this.#abort.signal.throwIfAborted();
+    if (this.#reason !== null) throw this.#reason.reason;
     await this.during(Promise.resolve());
     for (const hold of this.#holds) hold.writing(true);
     try {
@@ -94,39 +98,79 @@ export class Holds {
 
   /** Gives everything back (H2). */
   release(): void {
-    this.#disarm();
-    this.#patience.signal?.removeEventListener("abort", this.#give);
     for (const hold of this.#holds) hold.release();
     for (const mailbox of this.#mailboxes) mailbox.done();
     this.#mailboxes.length = 0;
   }
 
-  async #take(vault: Vault, keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#mailboxes.push(await vault.mailbox(key));
-    // The wait is ours to limit: the kernel's limit counts what runs in the hold, too.
-    const options = { signal: this.#abort.signal, timeoutMs: Infinity };
-    for (const { actor } of this.#mailboxes) {
-      this.#scope = actor.identity;
-      const waiting = actor.hold(options);
-      if (this.#timer === null) this.#arm(this.#patience.timeoutMs, "queued");
-      this.#holds.push(await waiting);
+  async #take(): Promise<void> {
+    const forever = { timeoutMs: Infinity };
+    if (this.#mailboxes.every(({ actor }) => actor.idle)) {
+      // Nobody is before us anywhere, so all can be had at once and there is no wait to limit.
+      const holds = this.#mailboxes.map(({ actor }) => actor.hold(forever));
+      for (const hold of holds) this.#holds.push(await hold);
+      return;
     }
-    this.#disarm();
+    const { signal, clock, timeoutMs } = this.#patience;
+    const abort = new AbortController();
+    const limit = new Limit({ signal, clock, timeoutMs, phase: "queued" });
+    limit.start(this.#mailboxes[0]?.actor.identity, (reason) => abort.abort(reason));
+    // The wait is ours to limit: the kernel's limit would count what runs in the hold, too.
+    const options = { ...forever, signal: abort.signal };
+    try {
+      for (const { actor } of this.#mailboxes) this.#holds.push(await actor.hold(options));
+    } finally {
+      limit.stop();
+    }
   }
 
-  /** The scope that was asked for last, for the error. */
-  #scope: ScopeIdentity | undefined;
+  /** Waits for the handler, but no longer than the caller does. */
+  #withinLimits<T>(work: Promise<T>): Promise<T> {
+    const { signal, clock, handlerTimeoutMs: timeoutMs } = this.#patience;
+    if (signal === undefined && timeoutMs === Infinity) return work;
+    return new Promise((resolve, reject) => {
+      const limit = new Limit({ signal, clock, timeoutMs, phase: "running" });
+      limit.start(this.#mailboxes[0]?.actor.identity, (reason) => {
+        this.#reason = { reason };
+        this.#abort?.abort(reason);
+        reject(reason);
+      });
+      work.finally(() => limit.stop()).then(resolve, reject);
+    });
+  }
+}
 
-  #arm(timeoutMs: number, phase: "queued" | "running"): void {
+interface LimitParts extends Pick<Patience, "signal" | "clock" | "timeoutMs"> {
+  readonly phase: "queued" | "running";
+}
+
+/** A time limit and the caller's signal, whichever comes first. */
+class Limit {
+  readonly #parts: LimitParts;
+  #timer: unknown = null;
+  #listener: (() => void) | null = null;
+
+  constructor(parts: LimitParts) {
+    this.#parts = parts;
+  }
+
+  start(scope: ScopeIdentity | undefined, giveUp: (reason: unknown) => void): void {
+    const { signal, clock, timeoutMs, phase } = this.#parts;
+    if (signal !== undefined) {
+      const listener = (): void => giveUp(signal.reason);
+      this.#listener = listener;
+      if (signal.aborted) listener();
+      else signal.addEventListener("abort", listener, { once: true });
+    }
     if (timeoutMs === Infinity) return;
-    this.#timer = this.#patience.clock.setTimeout(() => {
-      const scope = this.#scope;
-      this.#abort.abort(new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope }));
+    this.#timer = clock.setTimeout(() => {
+      giveUp(new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope }));
     }, timeoutMs);
   }
 
-  #disarm(): void {
-    if (this.#timer !== null) this.#patience.clock.clearTimeout(this.#timer);
-    this.#timer = null;
+  stop(): void {
+    const { signal, clock } = this.#parts;
+    if (this.#timer !== null) clock.clearTimeout(this.#timer);
+    if (this.#listener !== null) signal?.removeEventListener("abort", this.#listener);
   }
 }

@@ -47,7 +47,13 @@ export async function runWith<T, A extends TurnActivity>(
     const holds = await work.hold();
     await holds.during(work.load());
     const state = new TurnState(work);
-    const context = { activity, state, signal: holds.signal };
+    const context = {
+      activity,
+      state,
+      get signal() {
+        return holds.signal; // Made when it is asked for.
+      },
+    };
     const value = await handled(work, holds, () => handler(state, context));
     await saveAtEnd(work);
     return value;
