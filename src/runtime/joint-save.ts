@@ -9,8 +9,8 @@
 import { Head } from "../../actors/apply.ts";
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
 import type { Outcome } from "../../actors/mailbox.ts";
+import type { Mutation } from "../../actors/mutation.ts";
 import type { CommitInfo } from "../../actors/protocol.ts";
-import { finishDraft, RecipeMutation } from "../../actors/recipe.ts";
 import type { Hold } from "../../actors/solo.ts";
 import { applyMutation } from "../../actors/write.ts";
 import type { ScopeWrite, StateStore, WriteResult } from "../stores/store.ts";
@@ -19,13 +19,13 @@ import type { ResidentScope } from "./resident.ts";
 /** One scope's part in a save. */
 export interface Part {
   readonly scope: ResidentScope;
+  /** `null`: the record is deleted. */
+  readonly mutation: Mutation | null;
   readonly outcome: Outcome;
-  /** `undefined`: the record is deleted. */
+  /** The state from now on. */
   readonly next: object | undefined;
   readonly commit: CommitInfo;
 }
-
-const UPDATE = new RecipeMutation<object>(() => undefined);
 
 /** Saves of scopes that are held. */
 export class JointSave {
@@ -85,25 +85,25 @@ export function isDurable(scope: ResidentScope): boolean {
   return scope.kind.durability === "commit" && scope.backing !== null;
 }
 
-/** The part of a scope that a draft changes, or leaves as it is. Throws when it may not be so. */
-export function changedPart(scope: ResidentScope, draft: object | undefined): Part {
+/** The part of a scope that a mutation changes, or leaves as it is. Throws when it may not be so. */
+export function changedPart(scope: ResidentScope, mutation: Mutation, computed?: unknown): Part {
   const scratch = new Head(scope.head.expose(), scope.identity);
   const target = { head: scratch, settings: scope.settings, recording: true };
-  const outcome = applyMutation(target, UPDATE, finishDraft(draft));
+  const outcome = applyMutation(target, mutation, computed);
   if (outcome.error !== null) throw outcome.error.thrown;
   const commit: CommitInfo = {
     version: scope.version + 1,
     patches: outcome.patches ?? [],
     operations: ["update"],
   };
-  return { scope, outcome, next: scratch.expose(), commit };
+  return { scope, mutation, outcome, next: scratch.expose(), commit };
 }
 
 /** The part of a scope whose record is deleted. */
 export function deletedPart(scope: ResidentScope): Part {
   const outcome = { changed: true, error: null, patches: null, inverse: null, computed: undefined };
   const commit: CommitInfo = { version: scope.version + 1, patches: [], operations: ["delete"] };
-  return { scope, outcome, next: undefined, commit };
+  return { scope, mutation: null, outcome, next: undefined, commit };
 }
 
 function storeTogether(
@@ -121,15 +121,15 @@ function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
   return backing === null ? [] : [backing.write(next, expectedVersion, info)];
 }
 
-function confirm({ scope, outcome, next, commit: { version } }: Part): void {
+function confirm({ scope, mutation, outcome, next, commit: { version } }: Part): void {
   const before = scope.head.expose();
   scope.head.reset(next ?? scope.settings.initial);
   scope.version = version;
-  if (next === undefined) {
+  if (mutation === null) {
     scope.committed(false);
     scope.announceState("delete", "local", before);
     return;
   }
-  scope.announceChange(UPDATE, outcome);
+  scope.announceChange(mutation, outcome);
   scope.committed();
 }

@@ -10,7 +10,7 @@
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
 import type { MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
-import { createDraft } from "../../actors/recipe.ts";
+import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
 import type { Hold } from "../../actors/solo.ts";
 import { Turn } from "../../actors/turn.ts";
 import type { StateStore } from "../stores/store.ts";
@@ -19,6 +19,8 @@ import type { ResidentScope } from "./resident.ts";
 
 /** What is done in a transaction, on drafts in the order in which the scopes were given. */
 export type TransactionRecipe = (drafts: object[], turn: MutatorTurn) => void | Promise<void>;
+
+const UPDATE = new RecipeMutation<object>(() => undefined);
 
 /** One transaction on held scopes. */
 export class Transaction {
@@ -93,7 +95,7 @@ export class Transaction {
     } finally {
       for (const end of ends) end();
     }
-    return scopes.map((scope) => changedPart(scope, drafts.get(scope)));
+    return scopes.map((scope) => changedPart(scope, UPDATE, finishDraft(drafts.get(scope))));
   }
 
   #gaveUp(stale: readonly ResidentScope[], attempts: number): ConcurrentModificationError {
