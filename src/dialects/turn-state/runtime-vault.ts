@@ -3,8 +3,10 @@
  * scope, so whoever opens the scope itself waits in the same line.
  */
 import { StoreUnavailableError } from "../../../actors/errors.ts";
+import type { Head } from "../../../actors/apply.ts";
+import type { Mutation } from "../../../actors/mutation.ts";
 import type { Json } from "../../../actors/protocol.ts";
-import { createDraft } from "../../../actors/recipe.ts";
+import { copyIn } from "../../../actors/values.ts";
 import {
   changedPart,
   deletedPart,
@@ -108,12 +110,24 @@ function found(state: object | undefined, version: number): Found {
   return { value: state as Json | undefined, exists: state !== undefined, stamp: version };
 }
 
-function partOf(scope: ResidentScope, { next, edit }: Swap): Part {
-  if (next === undefined) return deletedPart(scope);
-  const draft = createDraft(scope.head.expose());
-  for (const [key, value] of edit) {
-    if (value === GONE) Reflect.deleteProperty(draft, key);
-    else Reflect.set(draft, key, value);
+function partOf(scope: ResidentScope, swap: Swap): Part {
+  return swap.next === undefined ? deletedPart(scope) : changedPart(scope, new EditMutation(swap));
+}
+
+/** Writes what a turn changed, so that the scope's events name just that. */
+class EditMutation implements Mutation {
+  readonly operation = "update";
+  readonly #swap: Swap;
+
+  constructor(swap: Swap) {
+    this.#swap = swap;
   }
-  return changedPart(scope, draft);
+
+  write(head: Head): void {
+    const { edit, next = {} } = this.#swap;
+    const { scope } = head;
+    // A head cannot take out a field by itself; the next state as a whole says it too.
+    if ([...edit.values()].includes(GONE)) return head.replace(copyIn(next, "", { scope }));
+    for (const [key, value] of edit) head.set(key, copyIn(value, key, { depth: 1, scope }));
+  }
 }
