@@ -17,8 +17,6 @@ export interface RedisConnection {
 /** Milliseconds until an unanswered command is given up. */
 const COMMAND_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Reconnections a waiting command outlives. */
-const RETRIES_PER_COMMAND = 2;
 
 /**
  * Connects to Redis. A connection that drops later is made again; a command that was under way then
@@ -32,7 +30,8 @@ export async function connectRedis(url: string): Promise<RedisConnection> {
     autoResendUnfulfilledCommands: false,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    maxRetriesPerRequest: RETRIES_PER_COMMAND,
+    // With 0 a lost connection rejects what was sent on it at once; otherwise it would hang.
+    maxRetriesPerRequest: 0,
   });
   // Without a listener a dropped connection is printed; the commands it fails are what reports it.
   connection.on("error", () => undefined);

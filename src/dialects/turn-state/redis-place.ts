@@ -81,7 +81,7 @@ export class RedisPlace implements TextPlace {
 
   async #read(redis: RedisCommands, name: string): Promise<StoredText | undefined> {
     try {
-      const text = await redis.get(this.#prefix + name);
+      const text = await getTwice(redis, this.#prefix + name);
       return storedText(text ?? undefined);
     } catch (cause) {
       if (!isReply(cause, "WRONGTYPE")) throw cause;
@@ -144,6 +144,16 @@ export class RedisPlace implements TextPlace {
         throw new StoreUnavailableError(`the Redis server ${reason}`, { cause });
       }
     });
+  }
+}
+
+/** A connection that was lost while nobody used it is noticed by the next read: that one may repeat. */
+async function getTwice(redis: RedisCommands, key: string): Promise<string | null> {
+  try {
+    return await redis.get(key);
+  } catch (error) {
+    if (isReply(error)) throw error;
+    return redis.get(key);
   }
 }
 
