@@ -8,11 +8,9 @@ import { copyIn } from "./values.ts";
 import { quietLogger } from "./watch.ts";
 
 /** Waiting mutations of one scope before `MAILBOX_FULL`. */
-export const MAILBOX_LIMIT = 10_000;
+const MAILBOX_LIMIT = 10_000;
 /** Milliseconds a mutation may wait and run before `SCOPE_MUTATION_TIMEOUT`. */
-export const MUTATION_TIMEOUT_MS = 30_000;
-/** Bytes of a state's JSON above which `onStateSizeWarning` is called. */
-export const STATE_SIZE_WARNING_BYTES = 10_240;
+const MUTATION_TIMEOUT_MS = 30_000;
 
 /** Options that every scope and runtime takes. */
 export interface ScopeTuning {
@@ -93,6 +91,10 @@ export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
   };
 }
 
+// Shared by all scopes that ask for nothing else: 240 bytes of each stand-alone scope.
+const quietConsole = quietLogger(consoleLogger);
+const defaultBudget = casBudget();
+
 /** Fills in the defaults of the tuning options; RangeError names a bad one. */
 export function scopeSettings(
   tuning: ScopeTuning,
@@ -101,10 +103,10 @@ export function scopeSettings(
   return {
     initial: scope.initial,
     checks: scope.checks,
-    cas: casBudget(tuning.cas, scope.escalate),
+    cas: tuning.cas || scope.escalate ? casBudget(tuning.cas, scope.escalate) : defaultBudget,
     mutationTimeoutMs: timeoutOption(tuning.mutationTimeoutMs, MUTATION_TIMEOUT_MS),
     mailboxLimit: countOption("mailboxLimit", tuning.mailboxLimit, MAILBOX_LIMIT),
-    logger: quietLogger(tuning.logger ?? consoleLogger),
+    logger: tuning.logger === undefined ? quietConsole : quietLogger(tuning.logger),
     clock: tuning.clock ?? systemClock,
     random: tuning.random ?? Math.random,
     bridgeFreezes: scope.bridgeFreezes ?? false,

@@ -23,22 +23,21 @@ export const subjectLine: string = isBuilt
   ? "measured: the compiled library (dist)"
   : "measured: the sources through tsx, as there is no fresh build";
 
-/** The door `holdfast`. */
-export const {
-  createRuntime,
-  createScope,
-  memoryStore,
-}: Pick<typeof Door, "createRuntime" | "createScope" | "memoryStore"> = await import(subjectUrl);
-/** The door `holdfast/sqlite`. */
-export const { sqliteStore }: Pick<typeof SqliteDoor, "sqliteStore"> = await import(
-  urlOf("sqlite")
-);
-/** The door `holdfast/file`. */
-export const { fileStore }: Pick<typeof FileDoor, "fileStore"> = await import(urlOf("file"));
+const door: typeof Door = await import(subjectUrl);
+const sqliteDoor: typeof SqliteDoor = await import(urlOf("sqlite"));
+const fileDoor: typeof FileDoor = await import(urlOf("file"));
+const driver: typeof Driver = await import(urlOf("stores/sqlite-driver"));
+
+/** `createScope` of the library under measure; so for the others below. */
+export const createScope: typeof Door.createScope = door.createScope;
+export const createRuntime: typeof Door.createRuntime = door.createRuntime;
+export const defineSequencer: typeof Door.defineSequencer = door.defineSequencer;
+export const step: typeof Door.step = door.step;
+export const memoryStore: typeof Door.memoryStore = door.memoryStore;
+export const sqliteStore: typeof SqliteDoor.sqliteStore = sqliteDoor.sqliteStore;
+export const fileStore: typeof FileDoor.fileStore = fileDoor.fileStore;
 /** Opens a database as the store does, for those who use it bare. */
-export const { openDatabase }: Pick<typeof Driver, "openDatabase"> = await import(
-  urlOf("stores/sqlite-driver")
-);
+export const openDatabase: typeof Driver.openDatabase = driver.openDatabase;
 
 function urlOf(module: string): string {
   return new URL(isBuilt ? `dist/src/${module}.js` : `src/${module}.ts`, root).href;

@@ -31,7 +31,7 @@ export interface Load {
 /** What became of the calls of all rounds. */
 export class Tally {
   /** Of the round that went worst. */
-  succeeded = Infinity;
+  succeeded: number = Infinity;
   failed = 0;
   lost = 0;
   /** Milliseconds from call to answer, one call in ten. */

@@ -3,6 +3,7 @@
  */
 import { CorruptStateError, isHoldfastError } from "../../actors/errors.ts";
 import type {
+  Clock,
   CommitInfo,
   Gone,
   Json,
@@ -13,27 +14,8 @@ import type {
   Stored,
 } from "../../actors/protocol.ts";
 import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
-import { gather } from "../stores/gather.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
-
-/** Milliseconds an escalated save may hold a record for itself. */
-const EXCLUSIVE_TTL_MS = 5_000;
-
-/** A store with its requests gathered per tick; shared by all scopes on that store. */
-export interface BatchedStore {
-  readonly store: StateStore;
-  readonly load: (key: string) => Promise<StoredRecord | undefined>;
-  readonly commit: (write: ScopeWrite) => Promise<WriteResult>;
-}
-
-/** Gathers the loads and the commits of a store. */
-export function batchedStore(store: StateStore): BatchedStore {
-  return {
-    store,
-    load: gather((keys: readonly string[]) => store.load(keys)),
-    commit: gather((writes: readonly ScopeWrite[]) => store.commit(writes)),
-  };
-}
+import type { BatchedStore } from "./batched-store.ts";
 
 /** A write whose state and patches are encoded when the store asks for them. */
 class LazyWrite implements ScopeWrite {
@@ -52,7 +34,7 @@ class LazyWrite implements ScopeWrite {
     this.version = commit.version;
     this.ttlMs = bridge.ttlMs;
     this.#next = next;
-    this.#before = bridge.confirmed?.() ?? null;
+    this.#before = bridge.patchBase;
     this.#patches = commit.patches;
   }
 
@@ -72,7 +54,10 @@ export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
   readonly ttlMs: number | undefined;
   readonly #batched: BatchedStore;
+  readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
+  /** The state as the store has it; `null` when that is nothing or not known. */
+  #stored: object | null = null;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
   confirmed: (() => object) | null = null;
   /** Milliseconds the record last read had left to live, when the store says so. */
@@ -80,9 +65,10 @@ export class StoreBridge implements PersistBridge<object> {
 
   constructor(
     batched: BatchedStore,
-    parts: { key: string; identity: ScopeIdentity; ttlMs: number | undefined },
+    parts: { key: string; identity: ScopeIdentity; ttlMs: number | undefined; clock: Clock },
   ) {
     this.#batched = batched;
+    this.#clock = parts.clock;
     this.key = parts.key;
     this.#identity = parts.identity;
     this.ttlMs = parts.ttlMs;
@@ -90,6 +76,14 @@ export class StoreBridge implements PersistBridge<object> {
 
   get store(): StateStore {
     return this.#batched.store;
+  }
+
+  /**
+   * What patches may build on: the confirmed state, if it is what the store has. It is not when a
+   * schema filled in defaults.
+   */
+  get patchBase(): object | null {
+    return this.#stored !== null && this.confirmed?.() === this.#stored ? this.#stored : null;
   }
 
   async load(): Promise<Stored<object> | Gone | undefined> {
@@ -102,7 +96,7 @@ export class StoreBridge implements PersistBridge<object> {
     expectedVersion: number,
     commit: CommitInfo,
   ): Promise<SaveResult<object>> {
-    return this.answer(await this.#batched.commit(this.write(next, expectedVersion, commit)));
+    return this.#commit(this.write(next, expectedVersion, commit), next);
   }
 
   async delete(
@@ -110,15 +104,12 @@ export class StoreBridge implements PersistBridge<object> {
     version: number = expectedVersion + 1,
   ): Promise<SaveResult<object>> {
     const { key } = this;
-    const write = { key, expectedVersion, version, state: undefined };
-    return this.answer(await this.#batched.commit(write));
+    return this.#commit({ key, expectedVersion, version, state: undefined }, null);
   }
 
-  /** Runs `turn` while no other owner can commit the record; only called when the store can. */
+  /** Runs `turn` while no other owner can commit the record. */
   exclusive<T>(turn: () => Promise<T>): Promise<T> {
-    const { store } = this.#batched;
-    if (store.exclusive === undefined) return turn();
-    return store.exclusive(this.key, EXCLUSIVE_TTL_MS, turn);
+    return this.#batched.exclusive(this.key, { owner: this, clock: this.#clock }, turn);
   }
 
   /** The write of one save, for a commit together with others. */
@@ -126,9 +117,12 @@ export class StoreBridge implements PersistBridge<object> {
     return new LazyWrite(this, next, expectedVersion, commit);
   }
 
-  /** A store's answer in the kernel's words. */
-  answer(result: WriteResult): SaveResult<object> {
-    if (result.ok) return result;
+  /** A store's answer to the write of `next` in the kernel's words. */
+  answer(result: WriteResult, next: object | null): SaveResult<object> {
+    if (result.ok) {
+      this.#stored = next;
+      return result;
+    }
     const { current } = result;
     if (current === undefined) return { ok: false, current: undefined };
     const found = this.#decode(current);
@@ -137,12 +131,19 @@ export class StoreBridge implements PersistBridge<object> {
       : { ok: false, current: found };
   }
 
+  async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
+    this.#stored = null; // Until the answer says what is there.
+    return this.answer(await this.#batched.commit(write, this), next);
+  }
+
   #decode(record: StoredRecord): Stored<object> | Gone {
     const { version, state, leftMs } = record;
     this.leftMs = leftMs;
+    this.#stored = null;
     if (state === undefined) return { state, version };
     try {
-      return { state: decodeState(state), version };
+      this.#stored = decodeState(state);
+      return { state: this.#stored, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
       const location = `${this.store.name} record ${this.key}`;

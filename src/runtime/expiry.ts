@@ -4,49 +4,84 @@
  *
  * The store keeps the same time on its own, so a scope also ends while no process is running. Here
  * the end is made visible in memory: state back to the initial one, version + 1, a `delete` event.
+ * The wheel keeps keys and not scopes, so that waiting does not keep a scope in memory.
+ *
+ * Invariants
+ *  L1  At most one callback waits per key, and none once its scope has left memory.
+ *  L2  A scope is ended only when its time is over by its last change, by whomever.
+ *  L3  A scope that could not be ended is tried again.
  */
 import { isHoldfastError } from "../../actors/errors.ts";
-import type { TimerWheel } from "../../actors/idle.ts";
+import type { TimerWheel, WheelHandle } from "../../actors/idle.ts";
 import { expireWork } from "../../actors/solo.ts";
 import type { ResidentScope } from "./resident.ts";
+
+/** Milliseconds until a scope that could not be ended is tried again. */
+const RETRY_MS = 1_000;
 
 /** Watches the time to live of scopes. */
 export class Expiry {
   readonly #wheel: TimerWheel;
   readonly #find: (key: string) => ResidentScope | undefined;
+  readonly #waiting = new Map<string, WheelHandle>();
 
   constructor(wheel: TimerWheel, find: (key: string) => ResidentScope | undefined) {
     this.#wheel = wheel;
     this.#find = find;
   }
 
-  /** The scope was changed or loaded: its time starts again, or has `leftMs` to go. */
-  watch(scope: ResidentScope, leftMs: number | undefined = scope.kind.ttlMs): void {
-    if (leftMs === undefined) return;
-    const waiting = scope.expiresAt !== 0;
-    scope.expiresAt = scope.exists ? scope.settings.clock.now() + leftMs : 0;
-    if (scope.exists && !waiting) this.#wait(scope.key, leftMs);
+  /** The scope was changed here: its time starts again. */
+  changed(scope: ResidentScope): void {
+    const { key, settings, expiresAt: before } = scope;
+    const ttlMs = scope.exists ? scope.kind.ttlMs : undefined;
+    scope.expiresAt = ttlMs === undefined ? Infinity : settings.clock.now() + ttlMs;
+    if (ttlMs === undefined) return;
+    // A callback that waits already looks again when it comes too early.
+    if (scope.expiresAt < before || !this.#waiting.has(key)) this.#wait(key, ttlMs);
   }
 
-  /** The wheel keeps the key and not the scope, so that waiting does not keep a scope in memory. */
+  /** The scope was read: it has `leftMs` to go, or as long as after a change. */
+  read(scope: ResidentScope, leftMs: number | undefined): void {
+    const ownMs = scope.exists ? (leftMs ?? scope.kind.ttlMs) : undefined;
+    if (ownMs === undefined) {
+      scope.expiresAt = Infinity;
+      return;
+    }
+    scope.expiresAt = scope.settings.clock.now() + ownMs;
+    this.#wait(scope.key, ownMs);
+  }
+
+  /** The scope has left memory: from here on its store keeps the time alone. */
+  forget(key: string): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) return;
+    this.#wheel.cancel(waiting);
+    this.#waiting.delete(key);
+  }
+
   #wait(key: string, delayMs: number): void {
-    this.#wheel.schedule(delayMs, async () => {
-      const scope = this.#find(key);
-      if (scope === undefined || scope.expiresAt === 0) return;
-      const leftMs = scope.expiresAt - scope.settings.clock.now();
-      if (leftMs > 0) return this.#wait(key, leftMs);
-      scope.expiresAt = 0;
-      await this.#expire(scope);
-    });
+    this.forget(key);
+    this.#waiting.set(
+      key,
+      this.#wheel.schedule(delayMs, () => this.#look(key)),
+    );
   }
 
-  async #expire(scope: ResidentScope): Promise<void> {
+  async #look(key: string): Promise<void> {
+    this.#waiting.delete(key);
+    const scope = this.#find(key);
+    if (scope === undefined || scope.expiresAt === Infinity) return;
+    const { clock } = scope.settings;
+    const leftMs = scope.expiresAt - clock.now();
+    if (leftMs > 0) return this.#wait(key, leftMs);
     try {
-      await scope.submit(expireWork(scope, () => scope.expiresAt === 0));
+      await scope.submit(expireWork(scope, () => scope.expiresAt <= clock.now()));
     } catch (error) {
-      // Another process wrote it: it lives on, and its time starts again.
-      if (isHoldfastError(error, "CONCURRENT_MODIFICATION")) return this.watch(scope);
-      if (!isHoldfastError(error, "SCOPE_STOPPED")) throw error;
+      // Another process wrote it: it lives on, for as long as was read with the conflict.
+      if (isHoldfastError(error, "CONCURRENT_MODIFICATION")) return;
+      if (isHoldfastError(error, "SCOPE_STOPPED")) return;
+      if (!this.#waiting.has(key)) this.#wait(key, RETRY_MS);
+      throw error;
     }
   }
 }

@@ -3,6 +3,7 @@
  * stay.
  */
 import { durationOption, systemClock } from "../../actors/clock.ts";
+import { StoreClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/feed.ts";
 import { createTimerWheel, type TimerWheel } from "../../actors/idle.ts";
 import type { Clock, Logger, ScopeIdentity, StateChange } from "../../actors/protocol.ts";
@@ -13,7 +14,8 @@ import { memoryStore } from "../stores/memory.ts";
 import { thisProcess, type ProcessOwner } from "../stores/process-owner.ts";
 import type { StateStore } from "../stores/store.ts";
 import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
-import { batchedStore, StoreBridge, type BatchedStore } from "./bridge.ts";
+import { batchedStore, type BatchedStore } from "./batched-store.ts";
+import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
 import {
   BUILT_IN_KINDS,
@@ -25,9 +27,9 @@ import {
 import { ResidentScope, type Keeper } from "./resident.ts";
 
 /** Scopes held in memory, when nothing else is said. */
-export const RESIDENT_MAX = 100_000;
+const RESIDENT_MAX = 100_000;
 /** Most characters of an id. */
-export const ID_LENGTH_MAX = 4_096;
+const ID_LENGTH_MAX = 4_096;
 
 /** Options of a runtime. */
 export interface RuntimeOptions extends ScopeTuning {
@@ -56,6 +58,8 @@ export class ScopeHome {
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
   readonly system: ScopeSystem<ResidentScope>;
+  /** Whose change it was: a scope stays in memory while a reader still has its change to come. */
+  readonly origins: WeakMap<StateChange, ResidentScope> = new WeakMap();
   readonly #context: KindContext;
   readonly #kinds = new Map<string, ResolvedKind>();
   readonly #declared = new Map<string, Kind>();
@@ -78,6 +82,7 @@ export class ScopeHome {
       maxResident: countOption("maxResidentScopes", options.maxResidentScopes, RESIDENT_MAX, 1),
       passivateAfterMs: passivateAfterMs > 0 ? passivateAfterMs : Infinity,
       mayPassivate: (scope) => scope.mayPassivate,
+      collected: (key) => this.#expiry.forget(key),
     });
     this.#expiry = new Expiry(this.wheel, (key) => this.system.find(key));
     this.#keeper = this.#createKeeper();
@@ -90,6 +95,7 @@ export class ScopeHome {
 
   /** The live scope of a type and id, loaded or new. */
   async open(type: string, id: string, extra: IdentityExtra = {}): Promise<ResidentScope> {
+    if (this.system.stopping) throw new StoreClosedError("runtime's");
     const kind = this.kind(type);
     checkId(id);
     const key = this.key(type, id);
@@ -97,6 +103,11 @@ export class ScopeHome {
     if (live !== undefined && agrees(live.identity, extra)) return this.system.hold(key, live);
     const bound = await this.#bind(kind, id, extra);
     return this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
+  }
+
+  /** True for a scope opened here. */
+  owns(scope: ResidentScope): boolean {
+    return scope.isKeptBy(this.#keeper);
   }
 
   /** The key of a scope. */
@@ -109,7 +120,7 @@ export class ScopeHome {
     const kind = this.#kinds.get(type);
     if (kind !== undefined) return kind;
     const known = [...this.#kinds.keys()].join(", ");
-    throw new TypeError(`unknown scope type "${String(type)}"; declared are: ${known}`);
+    throw new TypeError(`unknown scope type "${type}"; declared are: ${known}`);
   }
 
   /** Adds a kind; the same one may be added again, another one of that name throws `TypeError`. */
@@ -156,18 +167,22 @@ export class ScopeHome {
     const store = this.batched(kind);
     const key = bindingKey(this.namespace, id);
     const { userId } = said;
-    if (userId === undefined) return (await loadBinding(store, key)) ?? said;
-    await bind(store, key, { ...said, userId }, { type: kind.type, id });
-    return said;
+    const scope = { type: kind.type, id };
+    if (userId !== undefined) await bind(store, key, { ...said, userId }, scope);
+    const bound = userId === undefined ? await loadBinding(store, key) : undefined;
+    if (bound === undefined) return said;
+    if (said.orgId !== undefined) checkBinding(bound, { ...bound, ...said }, scope);
+    return bound;
   }
 
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
     const { ttlMs } = kind;
     const isVolatile = kind.durability === "volatile";
-    const store = isVolatile ? null : new StoreBridge(this.batched(kind), { key, identity, ttlMs });
+    const parts = { key, identity, ttlMs, clock: this.clock };
+    const store = isVolatile ? null : new StoreBridge(this.batched(kind), parts);
     const found = await store?.load();
     const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
-    if (scope.exists) this.#expiry.watch(scope, store?.leftMs);
+    this.#expiry.read(scope, store?.leftMs);
     return scope;
   }
 
@@ -177,11 +192,17 @@ export class ScopeHome {
       get watching() {
         return listeners.size > 0;
       },
-      published: (change: StateChange) => listeners.announce(change),
+      published: (change, scope) => {
+        this.origins.set(change, scope);
+        listeners.announce(change);
+      },
+      used: (scope) => void this.system.hold(scope.key, scope),
       committed: (scope) => {
         if (!scope.resident) this.system.hold(scope.key, scope);
-        this.#expiry.watch(scope);
+        this.#expiry.changed(scope);
       },
+      taken: (scope, leftMs) => this.#expiry.read(scope, leftMs),
+      rested: (scope) => this.system.rested(scope.key),
       ended: (scope) => this.system.forget(scope.key, scope),
     };
   }
@@ -197,9 +218,12 @@ function spoken({ userId, orgId }: IdentityExtra): IdentityExtra {
 
 /** True when a live scope can be given out to who says `extra`; throws when it may not. */
 function agrees(identity: ScopeIdentity, extra: IdentityExtra): boolean {
-  if (identity.type !== "session" || extra.userId === undefined) return true;
+  if (identity.type !== "session") return true;
+  const said = spoken(extra);
+  if (said.userId === undefined && said.orgId === undefined) return true;
   if (identity.userId === undefined) return false; // Not bound when it was opened: ask the store.
-  checkBinding(spoken(identity), spoken(extra), identity);
+  const bound = spoken(identity);
+  checkBinding(bound, said.userId === undefined ? { ...bound, ...said } : said, identity);
   return true;
 }
 

@@ -4,8 +4,11 @@
  * Invariants
  *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed at
  *      all, and the scope goes to what the store holds.
- *  J2  Who loses a hold while the store is asked learns that the outcome is not known.
+ *  J2  Once a hold is lost nothing is changed any more; while the write was under way its outcome is
+ *      unknown, and every scope in it reads the store before it goes on.
+ *  J3  Listeners hear of it when all scopes show it.
  */
+import { foundIn } from "../../actors/answer.ts";
 import { Head } from "../../actors/apply.ts";
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
 import type { Outcome } from "../../actors/mailbox.ts";
@@ -47,36 +50,42 @@ export class JointSave {
     const durable = parts.filter(({ scope }) => isDurable(scope));
     const results = await this.#commit(durable, atomic);
     const stale = durable.filter((_, index) => results[index]?.ok === false);
-    durable.forEach(({ scope }, index) => {
+    const isRefused = atomic && stale.length > 0;
+    durable.forEach(({ scope, next }, index) => {
       const result = results[index];
-      const found = result === undefined ? undefined : scope.backing?.answer(result);
-      if (found?.ok === false) scope.adopt(found);
+      if (result === undefined || (isRefused && result.ok)) return;
+      const answer = scope.backing?.answer(result, result.ok ? (next ?? null) : null);
+      if (answer?.ok === false) scope.take(foundIn(answer));
     });
-    if (atomic && stale.length > 0) return stale.map(({ scope }) => scope);
-    for (const part of parts) if (!stale.includes(part)) confirm(part);
+    if (!isRefused) confirm(parts.filter((part) => !stale.includes(part)));
     return stale.map(({ scope }) => scope);
   }
 
-  /** Waits for `work`, or throws what made the holder lose one of the scopes. */
-  whileHeld<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([...this.#holds.map((hold) => hold.lost), work]);
+  /** Waits for `work`, or throws what made the holder lose one of the scopes (J2). */
+  async whileHeld<T>(work: Promise<T>): Promise<T> {
+    const lost = Promise.race(this.#holds.map((hold) => hold.lost));
+    const done = await Promise.race([lost, work]);
+    return this.#isLost ? lost : done;
   }
 
   async #commit(parts: readonly Part[], atomic: boolean): Promise<WriteResult[]> {
     const store = parts[0]?.scope.kind.store;
     if (store === undefined) return [];
     const writes = parts.flatMap(writeOf);
-    await this.whileHeld(Promise.resolve());
     for (const hold of this.#holds) hold.writing(true);
     try {
       return await this.whileHeld(storeTogether(store, writes, atomic));
     } catch (cause) {
-      if (!isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
       for (const { scope } of parts) scope.stale = true;
-      throw new CommitUnknownError({ cause });
+      throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
     } finally {
       for (const hold of this.#holds) hold.writing(false);
     }
+  }
+
+  get #isLost(): boolean {
+    return this.#holds.some((hold) => hold.ended);
   }
 }
 
@@ -121,15 +130,20 @@ function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
   return backing === null ? [] : [backing.write(next, expectedVersion, info)];
 }
 
-function confirm({ scope, mutation, outcome, next, commit: { version } }: Part): void {
-  const before = scope.head.expose();
-  scope.head.reset(next ?? scope.settings.initial);
-  scope.version = version;
-  if (mutation === null) {
-    scope.committed(false);
-    scope.announceState("delete", "local", before);
-    return;
+/** All scopes show it before anybody hears of it (J3). */
+function confirm(parts: readonly Part[]): void {
+  const before = new Map(parts.map(({ scope }) => [scope, scope.head.expose()]));
+  for (const { scope, next, commit } of parts) {
+    scope.head.reset(next ?? scope.settings.initial);
+    scope.version = commit.version;
   }
-  scope.announceChange(mutation, outcome);
-  scope.committed();
+  for (const { scope, mutation, outcome } of parts) {
+    if (mutation === null) {
+      scope.committed(false);
+      scope.announceState("delete", "local", before.get(scope) ?? {});
+    } else {
+      scope.announceChange(mutation, outcome);
+      scope.committed();
+    }
+  }
 }

@@ -44,7 +44,7 @@ export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind
   const durability = options.durability ?? "commit";
   if (!["volatile", "checkpoint", "commit"].includes(durability))
     throw new RangeError(
-      `durability must be "volatile", "checkpoint" or "commit", received ${String(durability)}`,
+      `durability must be "volatile", "checkpoint" or "commit", received ${durability}`,
     );
   if (options.ttlMs !== undefined && !(durationOption("ttlMs", options.ttlMs, 1) > 0))
     throw new RangeError(`ttlMs must be more than 0, received ${options.ttlMs}`);

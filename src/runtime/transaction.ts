@@ -6,6 +6,9 @@
  *  G2  Nothing is changed in memory before the store has answered for all records at once.
  *  G3  A conflict on any record makes the whole recipe run again on what the store holds.
  *  G4  Every hold is released, however the transaction ends.
+ *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome
+ *      is unknown, and every scope in it reads the store before it goes on.
+ *  G6  Listeners hear of it when all scopes show it.
  */
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
@@ -29,6 +32,7 @@ export class Transaction {
   readonly #options: MutationOptions | undefined;
   readonly #holds: Hold[] = [];
   readonly #joint = new JointSave(this.#holds);
+  #ended = false;
 
   constructor(
     scopes: readonly ResidentScope[],
@@ -46,9 +50,15 @@ export class Transaction {
   async run(): Promise<boolean> {
     const ordered = [...new Set(this.#scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
     try {
-      for (const scope of ordered) this.#holds.push(await scope.hold(this.#options));
+      for (const scope of ordered) {
+        const hold = scope.hold(this.#options);
+        // Whoever loses one scope while it waits for the next gives the next back when it comes.
+        hold.then((late) => this.#ended && late.release()).catch(() => undefined);
+        this.#holds.push(await this.#joint.whileHeld(hold));
+      }
       return await this.#attempts(ordered);
     } finally {
+      this.#ended = true;
       for (const hold of this.#holds) hold.release();
     }
   }
@@ -58,7 +68,7 @@ export class Transaction {
     if (settings === undefined) return false;
     const { cas, clock, random } = settings;
     for (let attempt = 1; ; attempt++) {
-      const parts = await this.#compute(scopes, attempt);
+      const parts = await this.#joint.whileHeld(this.#compute(scopes, attempt));
       const changed = parts.filter((part) => part.outcome.changed);
       const stale = await this.#joint.save(changed, { atomic: true });
       if (stale.length === 0) return changed.length > 0;

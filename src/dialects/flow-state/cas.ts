@@ -17,7 +17,7 @@ import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { Outcome } from "../../../actors/mailbox.ts";
 import type { Mutation } from "../../../actors/mutation.ts";
 import { resolveConflict, type SaveStep } from "../../../actors/persist.ts";
-import type { CasOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import type { CasOptions, JsonObject, MutatorTurn } from "../../../actors/protocol.ts";
 import { casBudget, storedState, type CasBudget } from "../../../actors/settings.ts";
 import type { Hold } from "../../../actors/solo.ts";
 import { outsideTurns } from "../../../actors/turn.ts";
@@ -35,6 +35,8 @@ export interface Saving {
   readonly persist: CASPersist<object> | null;
   readonly hint: CASMutationHint;
   readonly cas: CasBudget;
+  /** Goes into the event of the change. */
+  readonly meta?: JsonObject | undefined;
 }
 
 /** How a change ended. */
@@ -102,21 +104,25 @@ export class CasRun {
   async #prepare(attempt: number): Promise<Prepared | null> {
     const { mutation } = this.#saving;
     const scope = this.#scope;
-    const hold = this.#hold;
     for (;;) {
-      if (hold.ended) return null;
+      if (this.#hold.ended) return null;
       scope.sync();
       const { commits } = scope;
       const state = scope.head.expose();
-      const computed = await runMutator({ scope, hold, attempt }, (turn) =>
-        mutation.compute?.(state, turn),
-      );
+      const computed = await this.#compute(state, attempt);
       if (scope.commits !== commits) continue;
       const head = new Head(state, scope.identity);
       const outcome = applyMutation({ ...settingsOf(scope), head }, mutation, computed);
       if (outcome.error !== null) throw outcome.error.thrown;
-      return hold.ended ? null : { outcome, next: head.expose() };
+      return this.#hold.ended ? null : { outcome, next: head.expose() };
     }
+  }
+
+  #compute(state: object, attempt: number): Promise<unknown> | undefined {
+    const { mutation } = this.#saving;
+    if (mutation.compute === undefined) return undefined; // Plain data: no code, no turn.
+    const place = { scope: this.#scope, hold: this.#hold, attempt };
+    return runMutator(place, (turn) => mutation.compute?.(state, turn));
   }
 
   async #save({ outcome, next }: Prepared): Promise<SaveStep> {
@@ -133,8 +139,8 @@ export class CasRun {
     }
     const saved =
       answer.state === undefined ? next : storedState(answer.state, scope.settings, scope.identity);
-    const { mutation } = this.#saving;
-    if (!overtaken) scope.confirm(mutation, outcome, { state: saved, version: answer.version });
+    const confirmed = { state: saved, version: answer.version };
+    if (!overtaken) scope.confirm(this.#saving, outcome, confirmed);
     this.#end = { state: saved, committed: true };
     return "saved";
   }

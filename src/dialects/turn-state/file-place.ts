@@ -6,15 +6,9 @@
  *      unless the disk fails in between, none.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import {
-  makeDirectory,
-  openDirectory,
-  readIfThere,
-  replaceFile,
-  toDiskError,
-} from "../../stores/file-disk.ts";
+import { openDirectory, readIfThere, replaceFile, toDiskError } from "../../stores/file-disk.ts";
 import { createKeyQueue, mapBounded } from "../../stores/key-queue.ts";
 import { withFileLock } from "./file-lock.ts";
 import { fileNameOf, nodeFileNameOf } from "./file-name.ts";
@@ -118,7 +112,7 @@ export class FilePlace implements TextPlace {
     );
     return this.#try(() =>
       this.#queue.run(locks, async () => {
-        await makeDirectory(this.#dir);
+        await mkdir(this.#dir, { recursive: true, mode: 0o700 });
         return inside();
       }),
     );

@@ -80,8 +80,10 @@ export class Holds {
   }
 
   /** Waits for `work`, or throws what made the turn lose its mailboxes. */
-  during<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([...this.#holds.map((hold) => hold.lost), work]);
+  async during<T>(work: Promise<T>): Promise<T> {
+    const lost = this.#holds.map((hold) => hold.lost);
+    const done = await Promise.race([...lost, work]);
+    return this.#holds.some((hold) => hold.ended) ? Promise.race(lost) : done;
   }
 
   /** Runs a write: who loses his mailboxes meanwhile cannot know what came of it. */
