@@ -2,10 +2,10 @@
  * Saves scopes together while somebody holds them: a transaction, or a dialect's turn.
  *
  * Invariants
- *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed at
- *      all, and the scope goes to what the store holds.
- *  J2  Once a hold is lost nothing is changed any more; while the write was under way its outcome is
- *      unknown, and every scope in it reads the store before it goes on.
+ *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed
+ *      at all, and the scope goes to what the store holds.
+ *  J2  Once a hold is lost nothing is changed any more; while the write was under way its outcome
+ *      is unknown, and every scope in it reads the store before it goes on.
  *  J3  Listeners hear of it when all scopes show it.
  */
 import { foundIn } from "../../actors/answer.ts";
@@ -40,8 +40,8 @@ export class JointSave {
   }
 
   /**
-   * Saves the parts, `atomic`: all or none. Answers the scopes that were out of date; the others are
-   * saved unless it was atomic. Rejects with what the store threw.
+   * Saves the parts, `atomic`: all or none. Answers the scopes the store refused; the others are saved
+   * unless it was atomic. Rejects with what the store threw.
    */
   async save(
     parts: readonly Part[],
@@ -94,7 +94,9 @@ export function isDurable(scope: ResidentScope): boolean {
   return scope.kind.durability === "commit" && scope.backing !== null;
 }
 
-/** The part of a scope that a mutation changes, or leaves as it is. Throws when it may not be so. */
+/**
+ * The part of a scope that a mutation changes, or leaves as it is. Throws when it may not be so.
+ */
 export function changedPart(scope: ResidentScope, mutation: Mutation, computed?: unknown): Part {
   const scratch = new Head(scope.head.expose(), scope.identity);
   const target = { head: scratch, settings: scope.settings, recording: true };

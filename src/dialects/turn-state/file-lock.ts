@@ -1,9 +1,9 @@
 /**
  * A short exclusive lock on one document, across processes: a symbolic link that says who holds it.
  *
- * Making a link is atomic and carries its text with it, so there is never a lock without an owner. A
- * lock carries a number of its own; only who made the link for taking over that very lock may
- * remove it, so two processes that both find a dead owner cannot both take over.
+ * Making a link is atomic and carries its text with it, so there is never a lock without an
+ * owner. A lock carries a number of its own; only who made the link for taking over that very
+ * lock may remove it, so two processes that both find a dead owner cannot both take over.
  */
 import { randomUUID } from "node:crypto";
 import { readlink, symlink, unlink } from "node:fs/promises";
@@ -38,7 +38,7 @@ async function takeLock(path: string): Promise<boolean> {
     if (await removeDead(path, mine)) continue;
     if (Date.now() > until)
       throw new StoreUnavailableError(
-        `another process has held ${path} for ${LOCK_WAIT_MS} ms; remove it if that process is gone`,
+        `another process holds ${path} for ${LOCK_WAIT_MS} ms; remove it if that process is gone`,
       );
     await sleep(waitMs);
   }

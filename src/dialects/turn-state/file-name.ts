@@ -8,8 +8,9 @@ const READABLE = 180;
 const SUFFIX = ".json";
 
 /**
- * The name of a document's file: its key percent-encoded after RFC 3986, or, when that is too long or
- * impossible, a part of it with a hash. `=` is never left by the encoding, so no two keys meet.
+ * The name of a document's file: its key percent-encoded after RFC 3986, or, when that is too
+ * long or impossible, a part of it with a hash. `=` is never left by the encoding, so no two keys
+ * meet.
  */
 export function fileNameOf(key: string): string {
   const encoded = encode(key);

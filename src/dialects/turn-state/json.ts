@@ -21,8 +21,8 @@ interface Place {
 }
 
 /**
- * A JSON copy of `value`: dates become their ISO text, fields that are `undefined` are left out. `GONE`
- * when nothing is left. Throws `StateSerializationError` for what JSON cannot hold.
+ * A JSON copy of `value`: dates become their ISO text, fields that are `undefined` are left out.
+ * `GONE` when nothing is left. Throws `StateSerializationError` for what JSON cannot hold.
  */
 export function toJson(value: unknown, policy: ValuesPolicy, place: Place): Json | typeof GONE {
   if (value === undefined) return GONE;

@@ -18,9 +18,9 @@ export type NextMiddleware<T = unknown> = () => T | Promise<T>;
 export type StateMiddleware = <T>(context: StatefulContext, next: NextMiddleware<T>) => Promise<T>;
 
 /**
- * Middleware that sets `context.state`, keeps both mailboxes while the rest of the pipeline runs, and
- * stores the state when that has succeeded. Throws `RangeError` for a bad option and `TypeError` for
- * what is no storage; its calls reject as `runTurn` does.
+ * Middleware that sets `context.state`, keeps both mailboxes while the rest of the pipeline runs,
+ * and stores the state when that has succeeded. Throws `RangeError` for a bad option and
+ * `TypeError` for what is no storage; its calls reject as `runTurn` does.
  */
 export function useState(storage: StorageLike, options?: TurnOptions): StateMiddleware {
   const parts = { vault: vaultOf(storage), policy: turnPolicy(options) };

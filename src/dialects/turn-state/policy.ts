@@ -7,11 +7,13 @@ import type { KeyFormat } from "./activity.ts";
 import type { ValuesPolicy } from "./json.ts";
 
 /** Milliseconds a turn waits for its scopes. */
-export const TURN_WAIT_MS = 30_000;
+const TURN_WAIT_MS = 30_000;
 
 /** Options of a turn. */
 export interface TurnOptions {
-  /** Milliseconds to wait for both scopes; default 30 000; 0, negative and `Infinity` = no limit. */
+  /**
+   * Milliseconds to wait for both scopes; default 30 000; 0, negative and `Infinity` = no limit.
+   */
   readonly timeoutMs?: number | undefined;
   /** Milliseconds the handler may run before the turn is given up; default no limit. */
   readonly handlerTimeoutMs?: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * The Redis clients people bring: ioredis, or one of the shape the original takes (`isOpen`, `connect`,
- * `GET`, `SET`, `DEL`, `quit`), in one shape.
+ * The Redis clients people bring: ioredis, or one of the shape the original takes (`isOpen`,
+ * `connect`, `GET`, `SET`, `DEL`, `quit`), in one shape.
  */
 import { connectRedis, type RedisConnection } from "../../stores/redis-connect.ts";
 
@@ -129,8 +129,8 @@ async function quit(client: Pick<RedisClient, "quit">, otherwise: () => void): P
 const heard = new WeakSet<object>();
 
 /**
- * A client nobody listens to ends the process when its connection drops. The commands that fail with
- * it are what reports it.
+ * A client nobody listens to ends the process when its connection drops. The commands that fail
+ * with it are what reports it.
  */
 function hearErrors(client: object): void {
   const listen: unknown = Reflect.get(client, "on");

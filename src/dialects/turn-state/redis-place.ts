@@ -147,7 +147,10 @@ export class RedisPlace implements TextPlace {
   }
 }
 
-/** A connection that was lost while nobody used it is noticed by the next read: that one may repeat. */
+/**
+ * A connection that was lost while nobody used it is noticed by the next read: that one may
+ * repeat.
+ */
 async function getTwice(redis: RedisCommands, key: string): Promise<string | null> {
   try {
     return await redis.get(key);
@@ -160,7 +163,8 @@ async function getTwice(redis: RedisCommands, key: string): Promise<string | nul
 /** True for an answer of the server, in contrast to a failure of the connection. */
 function isReply(error: unknown, code = ""): boolean {
   if (!(error instanceof Error)) return false;
-  // ioredis says ReplyError; node-redis SimpleError or ErrorReply; all begin with a code in capitals.
+  // ioredis says ReplyError; node-redis SimpleError or ErrorReply; all begin with a code in
+  // capitals.
   const isAnswer = /^(?:ReplyError|SimpleError|ErrorReply)$/.test(error.name);
   return (isAnswer || /^[A-Z]{3,} /.test(error.message)) && error.message.startsWith(code);
 }

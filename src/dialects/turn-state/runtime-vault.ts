@@ -1,6 +1,6 @@
 /**
- * Documents as scopes of a runtime: each has the mailbox, the version, the events and the store of its
- * scope, so whoever opens the scope itself waits in the same line.
+ * Documents as scopes of a runtime: each has the mailbox, the version, the events and the store
+ * of its scope, so whoever opens the scope itself waits in the same line.
  */
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Head } from "../../../actors/apply.ts";
@@ -21,7 +21,7 @@ import { GONE } from "./json.ts";
 import type { Found, Mailbox, Swap, Swapped, SwapTurn, Vault } from "./vault.ts";
 
 /** The type of scope documents are kept in, unless another is named. */
-export const DOCUMENT_TYPE = "turn-state";
+const DOCUMENT_TYPE = "turn-state";
 
 const DOCUMENT_KIND: Kind = defineKind();
 

@@ -77,7 +77,7 @@ export class Slot {
     const where = path === "" ? "the document" : `"${path}"`;
     const { type, id } = this.identity;
     // A document has no version to speak of; the place says more.
-    error.message = `${where} of ${type} ${id} was changed by another turn too; nothing of it was saved`;
+    error.message = `${where} of ${type} ${id} was changed by another turn too; it was not saved`;
     return Object.assign(error, { path });
   }
 

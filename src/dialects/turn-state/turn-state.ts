@@ -16,9 +16,9 @@ export class TurnState {
   }
 
   /**
-   * Reads the state for a pipeline of your own; call `save` at its end. Nothing is locked in between:
-   * `save` merges what others changed meanwhile. Rejects with `CorruptStateError` for a damaged
-   * document, `RangeError` for a bad option, and what the storage throws.
+   * Reads the state for a pipeline of your own; call `save` at its end. Nothing is locked in
+   * between: `save` merges what others changed meanwhile. Rejects with `CorruptStateError` for a
+   * damaged document, `RangeError` for a bad option, and what the storage throws.
    */
   static async load(
     storage: StorageLike,

@@ -22,10 +22,11 @@ export type TurnHandler<T, A extends TurnActivity = TurnActivity> = (
 ) => T | Promise<T>;
 
 /**
- * Runs a turn; resolves to the handler's value when its state is stored. Turns of one conversation, and
- * turns of one user, run one after another. Rejects with what the handler throws (nothing is stored
- * then), `ScopeMutationTimeoutError` after waiting too long, `ReentrantMutationError` inside a turn of
- * the same conversation or user, and with what `save` rejects with.
+ * Runs a turn; resolves to the handler's value when its state is stored. Turns of one
+ * conversation, and turns of one user, run one after another. Rejects with what the handler
+ * throws (nothing is stored then), `ScopeMutationTimeoutError` after waiting too long,
+ * `ReentrantMutationError` inside a turn of the same conversation or user, and with what `save`
+ * rejects with.
  */
 export async function runTurn<T, A extends TurnActivity = TurnActivity>(
   storage: StorageLike,

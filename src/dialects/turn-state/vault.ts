@@ -57,7 +57,9 @@ export interface Vault {
   find(keys: readonly string[], isHeld: boolean): Promise<Found[]>;
   /** Replaces documents; where the place can, all or none. */
   swap(swaps: readonly Swap[], turn: SwapTurn): Promise<Swapped[]>;
-  /** Moves a damaged document out of the way, answers where to; absent where that cannot be done. */
+  /**
+   * Moves a damaged document out of the way, answers where to; absent where that cannot be done.
+   */
   setAside?(key: string, found: Found): Promise<string>;
   /** Writes documents whatever is there. */
   write(values: ReadonlyMap<string, Json>): Promise<void>;
