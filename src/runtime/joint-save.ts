@@ -40,8 +40,8 @@ export class JointSave {
   }
 
   /**
-   * Saves the parts, `atomic`: all or none. Answers the scopes the store refused; the others are saved
-   * unless it was atomic. Rejects with what the store threw.
+   * Saves the parts, `atomic`: all or none. Answers the scopes the store refused; the others are
+   * saved unless it was atomic. Rejects with what the store threw.
    */
   async save(
     parts: readonly Part[],

@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const HOST = "127.0.0.1";
 const PORT = 6379;
+/** The program of a test's own server. */
+const SERVER = process.env["REDIS_SERVER"] ?? "redis-server";
 
 /** The address of the Redis server that runs on this machine. */
 export const redisUrl: string = `redis://${HOST}:${PORT}`;
@@ -36,7 +38,7 @@ export async function startRedis(): Promise<OwnRedis> {
     url: `redis://${HOST}:${port}`,
     async start() {
       const options = ["--port", `${port}`, "--bind", HOST, "--save", "", "--appendonly", "no"];
-      server = spawn("redis-server", options, { stdio: "ignore" });
+      server = spawn(SERVER, options, { stdio: "ignore" });
       while (!(await answers(port))) await sleep(10);
     },
     async stop() {

@@ -8,7 +8,13 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { openDirectory, readIfThere, replaceFile, toDiskError } from "../../stores/file-disk.ts";
+import {
+  openDirectory,
+  readIfThere,
+  replaceFile,
+  systemCode,
+  toDiskError,
+} from "../../stores/file-disk.ts";
 import { createKeyQueue, mapBounded } from "../../stores/key-queue.ts";
 import { withFileLock } from "./file-lock.ts";
 import { fileNameOf, nodeFileNameOf } from "./file-name.ts";
@@ -112,6 +118,12 @@ export class FilePlace implements TextPlace {
     );
     return this.#try(() =>
       this.#queue.run(locks, async () => {
+        try {
+          return await inside();
+        } catch (error) {
+          if (systemCode(error) !== "ENOENT") throw error;
+        }
+        // The first use, or somebody removed the directory.
         await mkdir(this.#dir, { recursive: true, mode: 0o700 });
         return inside();
       }),

@@ -110,7 +110,10 @@ export class Holds {
     if (this.#mailboxes.every(({ actor }) => actor.idle)) {
       // Nobody is before us anywhere, so all can be had at once and there is no wait to limit.
       const holds = this.#mailboxes.map(({ actor }) => actor.hold(forever));
-      for (const hold of holds) this.#holds.push(await hold);
+      const settled = await Promise.allSettled(holds);
+      for (const each of settled) if (each.status === "fulfilled") this.#holds.push(each.value);
+      const refused = settled.find((each) => each.status === "rejected");
+      if (refused !== undefined) throw refused.reason;
       return;
     }
     const { signal, clock, timeoutMs } = this.#patience;

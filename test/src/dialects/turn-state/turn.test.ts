@@ -389,3 +389,22 @@ describe("merging", () => {
     );
   });
 });
+
+describe("a runtime that closes", () => {
+  it("settles the turn that runs and those that wait", async () => {
+    const runtime = createRuntime();
+    const turns = Array.from({ length: 3 }, () =>
+      runTurn({ runtime }, activity("c"), () => new Promise(() => undefined)),
+    );
+    const settled = Promise.allSettled(turns);
+    await new Promise(setImmediate);
+    await runtime.close();
+    // By how far each had come.
+    const ended: unknown = expect.stringMatching(/^(?:SCOPE_STOPPED|STORE_CLOSED)$/);
+    for (const turn of await settled)
+      expect(turn).toMatchObject({ status: "rejected", reason: { code: ended } });
+    await expect(runTurn({ runtime }, activity("c"), vi.fn())).rejects.toMatchObject({
+      code: "STORE_CLOSED",
+    });
+  });
+});
