@@ -36,22 +36,32 @@ import {
 
 /** Names of the fields of `S` that hold numbers. */
 export type NumericKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends number ? K : never;
+  [K in keyof S]-?: unknown extends S[K] ? K : NonNullable<S[K]> extends number ? K : never;
 }[keyof S];
 /** Names of the fields of `S` that hold arrays. */
 export type ArrayKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends readonly unknown[] ? K : never;
-}[keyof S];
-/** Names of the fields of `S` that hold records. */
-export type RecordKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends readonly unknown[]
-    ? never
-    : NonNullable<S[K]> extends object
+  [K in keyof S]-?: unknown extends S[K]
+    ? K
+    : NonNullable<S[K]> extends readonly unknown[]
       ? K
       : never;
 }[keyof S];
+/** Names of the fields of `S` that hold records. */
+export type RecordKeys<S> = {
+  [K in keyof S]-?: unknown extends S[K]
+    ? K
+    : NonNullable<S[K]> extends readonly unknown[]
+      ? never
+      : NonNullable<S[K]> extends object
+        ? K
+        : never;
+}[keyof S];
 /** The element type of an array field. */
-export type Element<A> = NonNullable<A> extends readonly (infer E)[] ? E : never;
+export type Element<A> = unknown extends A
+  ? unknown
+  : NonNullable<A> extends readonly (infer E)[]
+    ? E
+    : never;
 /** The value type of a record field. */
 export type RecordValue<R> = NonNullable<R> extends Readonly<Record<string, infer V>> ? V : unknown;
 
