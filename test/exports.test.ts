@@ -67,6 +67,20 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "seededRandom",
     "simulatedClock",
   ],
+  "holdfast/turn-state": [
+    ...errors,
+    "FileStorage",
+    "MemoryStorage",
+    "RedisStorage",
+    "RuntimeStorage",
+    "TurnState",
+    "aes256GcmCodec",
+    "deriveConversationKey",
+    "deriveUserKey",
+    "hmacKeyCodec",
+    "runTurn",
+    "useState",
+  ],
 };
 
 /** What importing any door may load besides our own files and Node's. */
