@@ -16,7 +16,7 @@ import type { Mutation } from "../../actors/mutation.ts";
 import type { CommitInfo } from "../../actors/protocol.ts";
 import type { Hold } from "../../actors/solo.ts";
 import { applyMutation } from "../../actors/write.ts";
-import type { ScopeWrite, StateStore, WriteResult } from "../stores/store.ts";
+import type { ScopeWrite, WriteResult } from "../stores/store.ts";
 import type { ResidentScope } from "./resident.ts";
 
 /** One scope's part in a save. */
@@ -69,12 +69,13 @@ export class JointSave {
   }
 
   async #commit(parts: readonly Part[], atomic: boolean): Promise<WriteResult[]> {
-    const store = parts[0]?.scope.kind.store;
-    if (store === undefined) return [];
+    // Whoever joins scopes has seen to it that they share a store.
+    const store = parts[0]?.scope.backing ?? null;
+    if (store === null) return [];
     const writes = parts.flatMap(writeOf);
     for (const hold of this.#holds) hold.writing(true);
     try {
-      return await this.whileHeld(storeTogether(store, writes, atomic));
+      return await this.whileHeld(store.together(writes, atomic));
     } catch (cause) {
       if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
       for (const { scope } of parts) scope.stale = true;
@@ -115,14 +116,6 @@ export function deletedPart(scope: ResidentScope): Part {
   const outcome = { changed: true, error: null, patches: null, inverse: null, computed: undefined };
   const commit: CommitInfo = { version: scope.version + 1, patches: [], operations: ["delete"] };
   return { scope, mutation: null, outcome, next: undefined, commit };
-}
-
-function storeTogether(
-  store: StateStore,
-  writes: readonly ScopeWrite[],
-  atomic: boolean,
-): Promise<WriteResult[]> {
-  return atomic ? store.commit(writes, { atomic }) : store.commit(writes);
 }
 
 function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {

@@ -12,7 +12,7 @@
  */
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
-import type { MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
+import type { Clock, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
 import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
 import type { Hold } from "../../actors/solo.ts";
 import { Turn } from "../../actors/turn.ts";
@@ -70,13 +70,11 @@ export class Transaction {
     for (let attempt = 1; ; attempt++) {
       const parts = await this.#joint.whileHeld(this.#compute(scopes, attempt));
       const changed = parts.filter((part) => part.outcome.changed);
+      const expected = new Map(scopes.map((scope) => [scope, scope.version]));
       const stale = await this.#joint.save(changed, { atomic: true });
       if (stale.length === 0) return changed.length > 0;
-      if (attempt > cas.maxRetries) throw this.#gaveUp(stale, attempt);
-      const waitMs = backoffMs(cas, attempt, random);
-      await this.#joint.whileHeld(
-        new Promise<void>((resolve) => clock.setTimeout(resolve, waitMs)),
-      );
+      if (attempt > cas.maxRetries) throw this.#gaveUp(stale, attempt, expected);
+      await this.#wait(clock, backoffMs(cas, attempt, random));
     }
   }
 
@@ -108,11 +106,29 @@ export class Transaction {
     return scopes.map((scope) => changedPart(scope, UPDATE, finishDraft(drafts.get(scope))));
   }
 
-  #gaveUp(stale: readonly ResidentScope[], attempts: number): ConcurrentModificationError {
+  /** Waits before the next attempt; leaves no timer behind when a scope is lost meanwhile. */
+  async #wait(clock: Clock, waitMs: number): Promise<void> {
+    let timer: unknown;
+    const over = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, waitMs);
+    });
+    try {
+      await this.#joint.whileHeld(over);
+    } finally {
+      clock.clearTimeout(timer);
+    }
+  }
+
+  #gaveUp(
+    stale: readonly ResidentScope[],
+    attempts: number,
+    expected: ReadonlyMap<ResidentScope, number>,
+  ): ConcurrentModificationError {
     const [scope] = stale;
-    const actualVersion = scope?.version ?? 0;
-    const fields = { attempts, expectedVersion: actualVersion, actualVersion };
-    return new ConcurrentModificationError(fields, { scope: scope?.identity });
+    if (scope === undefined) throw new Error("a transaction gave up without a stale scope");
+    const { version: actualVersion, identity } = scope;
+    const fields = { attempts, expectedVersion: expected.get(scope) ?? 0, actualVersion };
+    return new ConcurrentModificationError(fields, { scope: identity });
   }
 }
 
