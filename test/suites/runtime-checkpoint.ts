@@ -1,6 +1,8 @@
 /** Checkpoint scopes: answered from memory, stored behind. */
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { CommitUnknownError } from "../../actors/errors.ts";
+import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import {
   add,
   handle,
@@ -171,6 +173,24 @@ export function checkpointCases(stores: RuntimeStores): void {
       await scope.flush();
       expect(await stored()).toEqual([{ n: 11 }, 3]);
       await runtime.close();
+    });
+
+    it("overwrites nothing that its schema refused on refresh", async () => {
+      const world = new World(stores);
+      const schema = z.object({ n: z.number().optional() });
+      const open = (kind: Kind) => world.runtime({ kinds: { note: kind } }).open("note", "1");
+      const mine = await open(defineKind({ durability: "checkpoint", schema, initial: {} }));
+      await mine.setState({ n: 1 });
+      await mine.flush();
+      const other = await open(defineKind({ durability: "checkpoint" }));
+      await other.setState({ n: "text" });
+      await other.setState({ n: "other" });
+      await other.flush();
+      await rejection(mine.refresh(), "STATE_INVALID");
+      for (let n = 2; n <= 5; n += 1) await mine.setState({ n });
+      await rejection(mine.flush(), "CONCURRENT_MODIFICATION");
+      await other.refresh();
+      expect([other.state, other.version]).toEqual([{ n: "other" }, 3]);
     });
 
     it("refresh takes back nothing that was answered", async () => {
