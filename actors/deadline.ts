@@ -72,13 +72,19 @@ export class DeadlineSweep {
     const now = this.#clock.now();
     for (const [subject, deadline] of this.#due) {
       if (deadline > now) continue;
+      this.#due.set(subject, Infinity); // So that a deadline it comes to meanwhile is not late.
       const next = subject.expire(now);
-      if (next === Infinity) this.#due.delete(subject);
-      else if (this.#due.has(subject)) this.#due.set(subject, next);
+      const meanwhile = this.#due.get(subject);
+      if (meanwhile !== undefined) this.#renew(subject, Math.min(next, meanwhile));
     }
     let earliest = Infinity;
     for (const deadline of this.#due.values()) earliest = Math.min(earliest, deadline);
     if (earliest !== Infinity) this.#arm(earliest);
+  }
+
+  #renew(subject: Expirable, deadline: number): void {
+    if (deadline === Infinity) this.#due.delete(subject);
+    else this.#due.set(subject, deadline);
   }
 }
 

@@ -39,6 +39,23 @@ describe("a deadline sweep", () => {
     expect(one.times).toEqual([80]);
   });
 
+  it("D1: keeps a deadline that a subject comes to while it is called", async () => {
+    const clock = simulatedClock();
+    const sweep = new DeadlineSweep(clock);
+    const times: number[] = [];
+    const one: Expirable = {
+      expire: (now) => {
+        times.push(now);
+        if (times.length === 1) sweep.watch(one, 70);
+        return times.length === 2 ? 90 : Infinity;
+      },
+    };
+    sweep.watch(one, 50);
+    await clock.advance(1_000);
+    expect(times).toEqual([50, 70, 90]);
+    expect(clock.pending).toBe(0);
+  });
+
   it("D1: waits for a deadline beyond the longest timer", async () => {
     const clock = simulatedClock();
     const sweep = new DeadlineSweep(clock);
