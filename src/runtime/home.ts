@@ -13,7 +13,7 @@ import { encodeKey } from "../stores/keys.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { thisProcess, type ProcessOwner } from "../stores/process-owner.ts";
 import type { StateStore } from "../stores/store.ts";
-import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
+import { bind, bindingKey, checkBinding, loadBinding, ownsEphemeral } from "./binding.ts";
 import { batchedStore, type BatchedStore } from "./batched-store.ts";
 import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
@@ -176,7 +176,8 @@ export class ScopeHome {
     const key = bindingKey(this.namespace, id);
     const { userId } = said;
     const scope = { type: kind.type, id };
-    if (userId !== undefined) await bind(store, key, { ...said, userId }, scope);
+    if (userId !== undefined && !ownsEphemeral(id, { ...said, userId }, scope))
+      await bind(store, key, { ...said, userId }, scope);
     const bound = userId === undefined ? await loadBinding(store, key) : undefined;
     if (bound === undefined) return said;
     if (said.orgId !== undefined) checkBinding(bound, { ...bound, ...said }, scope);
