@@ -19,6 +19,8 @@ import { isPlainObject, typeName } from "./values.ts";
 enableMapSet();
 const immer = new Immer({ autoFreeze: false });
 
+export type { Draft } from "immer";
+
 /** What callers write: changes `draft` in place; anything returned is ignored unless a promise. */
 export type Recipe<S> = (draft: Draft<S>, turn: MutatorTurn) => void | Promise<void>;
 

@@ -16,12 +16,8 @@ export type {
   Session,
   SessionKey,
 } from "./dialects/adk/request.ts";
-export {
-  SessionService,
-  type ConflictPolicy,
-  type Profile,
-  type SessionServiceOptions,
-} from "./dialects/adk/service.ts";
+export type { ConflictPolicy, Profile } from "./dialects/adk/append.ts";
+export { SessionService, type SessionServiceOptions } from "./dialects/adk/service.ts";
 export {
   DatabaseSessionService,
   InMemorySessionService,

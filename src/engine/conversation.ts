@@ -1,15 +1,16 @@
 /**
  * The conversation: what is kept in each scope, and the four steps that answer a message.
  *
- * After a crash a step that was cut off runs again, and its change of a scope may be stored already:
- * the change and the step's completion are two records. So every change is one mutation that also
- * writes down for which message it was made, and does nothing when it finds that said already.
+ * After a crash a step that was cut off runs again, and its change of a scope may be stored
+ * already: the change and the step's completion are two records. So every change is one mutation
+ * that also writes down for which message it was made, and does nothing when it finds that said
+ * already.
  *
- *   - Messages of one session are answered in order, so a session keeps the number of the last message
- *     it counted and of the last one it answered.
- *   - A user or an organisation has many sessions at once, each with at most one message on its way. It
- *     keeps the last counted number of each open session, and forgets it when the session's last answer
- *     is stored. Its record is no longer than the number of messages in flight.
+ *   - Messages of one session are answered in order, so a session keeps the number of the last
+ *     message it counted and of the last one it answered.
+ *   - A user or an organisation has many sessions at once, each with at most one message on its
+ *     way. It keeps the last counted number of each open session, and forgets it when the session's
+ *     last answer is stored. Its record is no longer than the number of messages in flight.
  *   - Writing the same values to a request again changes nothing.
  */
 import {

@@ -76,26 +76,16 @@ export function createEventActions(fields: Partial<EventActions> = {}): EventAct
 /** An event as it is stored: plain, deep-frozen data. */
 export type StoredEvent = Readonly<Record<string, unknown>> & { readonly id: string };
 
-/** The parts of an event the service works with; anything else of it is only kept. */
-export interface AppendedEvent {
-  readonly id: string;
-  readonly timestamp: number;
-  readonly partial?: boolean;
-  readonly stateDelta: Readonly<Fields>;
-}
-
 /** Checks what a caller wants to append. Throws `StateTypeError` naming the field. */
-export function readEvent(event: unknown): AppendedEvent {
+export function checkEvent(event: unknown): void {
   if (typeof event !== "object" || event === null) throw wrong("event", "an event", event);
-  const { id, timestamp, partial, actions } = event as Fields; // Each is checked before it is used.
+  const { id, timestamp, actions = {} } = event as Fields; // Each is checked before it is used.
   if (typeof id !== "string" || id === "") throw wrong("event.id", "a text", id);
-  if (typeof timestamp !== "number" || !Number.isFinite(timestamp))
-    throw wrong("event.timestamp", "a number", timestamp);
-  if (actions !== undefined && (typeof actions !== "object" || actions === null))
+  if (!Number.isFinite(timestamp)) throw wrong("event.timestamp", "a number", timestamp);
+  if (typeof actions !== "object" || actions === null)
     throw wrong("event.actions", "an object", actions);
-  const stateDelta = (actions as Fields | undefined)?.["stateDelta"] ?? {};
+  const { stateDelta = {} } = actions as Fields;
   if (!isPlainObject(stateDelta)) throw wrong("event.actions.stateDelta", "a record", stateDelta);
-  return { id, timestamp, partial: partial === true, stateDelta };
 }
 
 /** The event as plain data with `stateDelta` in place of its own; a copy, not yet checked. */

@@ -176,4 +176,3 @@ export function patchForeign(session: Session, values: Readonly<Fields>, event?:
   session.events.push(event);
   session.lastUpdateTime = event.timestamp;
 }
-

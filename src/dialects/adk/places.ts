@@ -89,16 +89,15 @@ export async function changePlaces(places: Places, change: Change): Promise<bool
     accepted = next !== undefined;
     if (next !== undefined) Object.assign(draft, next);
   };
-  const editShared = (draft: object, delta: Readonly<Fields>): void => {
-    const { values } = originalOf(draft) as SharedRecord;
-    Object.assign(draft, { values: merged(values, delta) });
-  };
   if (shared.length > 0 && canTransact(session)) {
-    await runtime.transaction([session, ...shared.map(({ scope }) => scope)], (first, ...drafts) => {
-      editSession(first);
-      if (!accepted) return;
-      drafts.forEach((draft, at) => editShared(draft, shared[at]?.delta ?? {}));
-    });
+    await runtime.transaction(
+      [session, ...shared.map(({ scope }) => scope)],
+      (first, ...drafts) => {
+        editSession(first);
+        if (!accepted) return;
+        drafts.forEach((draft, at) => editShared(draft, shared[at]?.delta ?? {}));
+      },
+    );
     return accepted;
   }
   await session.update(editSession);
@@ -107,6 +106,12 @@ export async function changePlaces(places: Places, change: Change): Promise<bool
     shared.map(({ scope, delta }) => scope.update((draft) => editShared(draft, delta))),
   );
   return true;
+}
+
+function editShared(draft: object, delta: Readonly<Fields>): void {
+  // Only scopes of this state are given.
+  const { values } = originalOf(draft) as SharedRecord;
+  Object.assign(draft, { values: merged(values, delta) });
 }
 
 function canTransact(scope: unknown): boolean {

@@ -90,7 +90,7 @@ export function checkText(name: string, value: unknown, least: number): void {
 
 /** Throws `StateTypeError` for an initial state that is not a record. */
 export function checkState(state: unknown): void {
-  if (state === undefined || isPlainObject(state)) return;
+  if (isPlainObject(state)) return;
   throw new StateTypeError({ path: "state", expected: "a record", received: typeName(state) });
 }
 

@@ -3,30 +3,20 @@
  * one with other defaults.
  *
  * Invariants
- *  M1  An append is one change: the event, its values and its number are stored together, or not.
- *  M2  What is stored shares nothing with what was handed in or is handed out.
- *  M3  Nothing is written for a session that is gone, also when it was created anew since.
+ *  M1  What is stored shares nothing with what was handed in or is handed out.
+ *  M2  A session is made once: of several who create the same id at once, one does.
  */
 import { randomUUID } from "node:crypto";
-import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
 import { consoleLogger } from "../../../actors/settings.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
-import { plainEvent, readEvent, type Event, type StoredEvent } from "./event.ts";
-import {
-  catchUp,
-  createHandle,
-  handleOf,
-  patchForeign,
-  releaseDirect,
-  setTemporary,
-  takePending,
-  type Handle,
-} from "./handle.ts";
-import { deletePages, readEvents, seal } from "./history.ts";
+import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
+import { checkEvent, type Event, type StoredEvent } from "./event.ts";
+import { createHandle } from "./handle.ts";
+import { deletePages, readEvents } from "./history.ts";
 import { listSessions } from "./listing.ts";
 import { changePlaces, declareKinds, openPlaces, refreshPlaces, type Places } from "./places.ts";
-import { appended, splitDelta, type Delta, type SessionRecord } from "./record.ts";
+import { splitDelta, type SessionRecord } from "./record.ts";
 import {
   checkCount,
   checkKey,
@@ -41,13 +31,8 @@ import {
   type Session,
   type SessionKey,
 } from "./request.ts";
-import { sessionExists, sessionNotFound } from "./session-error.ts";
-import type { Fields } from "./thaw.ts";
-
-/** Whose habits a service has where the two originals differ. */
-export type Profile = "memory" | "database";
-/** What an append with an outdated session object does: joins in, or fails. */
-export type ConflictPolicy = "rebase" | "strict";
+import { sessionExists } from "./session-error.ts";
+import { State } from "./state.ts";
 
 /** Options of a session service. */
 export interface SessionServiceOptions {
@@ -61,18 +46,12 @@ export interface SessionServiceOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** One append on its way. */
-interface Append {
-  readonly delta: Delta;
-  readonly event: { readonly stored: StoredEvent; readonly timestamp: number } | undefined;
-}
-
 /** Sessions on a runtime; see the head of this file. */
 export class SessionService implements AsyncDisposable {
   readonly runtime: Runtime;
   readonly profile: Profile;
   readonly conflict: ConflictPolicy;
-  readonly #logger: Logger;
+  readonly #appends: Appends;
   readonly #isOwner: boolean;
 
   /** Throws `RangeError` for an unknown profile or conflict policy. */
@@ -84,8 +63,8 @@ export class SessionService implements AsyncDisposable {
     this.#isOwner = runtime === undefined;
     this.profile = profile;
     this.conflict = conflict;
-    this.#logger = logger;
     declareKinds(this.runtime);
+    this.#appends = new Appends({ runtime: this.runtime, profile, conflict, logger });
   }
 
   /**
@@ -95,8 +74,9 @@ export class SessionService implements AsyncDisposable {
    */
   async createSession(request: CreateSessionRequest): Promise<Session> {
     checkKey(request);
-    checkState(request.state);
-    const { appName, userId, state = {} } = request;
+    const { appName, userId, state: given = {} } = request;
+    const state = given instanceof State ? given.getAll() : given;
+    checkState(state);
     const sessionId = request.sessionId || randomUUID(); // An empty id asks for a new one.
     const { session: values, user, app } = splitDelta(state);
     const places = await openPlaces(this.runtime, { appName, userId, sessionId });
@@ -173,9 +153,9 @@ export class SessionService implements AsyncDisposable {
       second === undefined
         ? (first as AppendEventRequest)
         : { session: first as Session, event: second };
-    const { partial } = readEvent(event);
-    if (partial === true) return event;
-    await this.#store(session, event);
+    checkEvent(event);
+    if (event.partial === true) return event;
+    await this.#appends.store(session, event);
     return event;
   }
 
@@ -185,7 +165,7 @@ export class SessionService implements AsyncDisposable {
    */
   async commitState(session: Session): Promise<boolean> {
     if (!session.state.hasDelta()) return false;
-    await this.#store(session, undefined);
+    await this.#appends.store(session, undefined);
     return true;
   }
 
@@ -218,114 +198,16 @@ export class SessionService implements AsyncDisposable {
 
   /** Memory: what follows the last older event. Database: whatever is newer. */
   #after(events: StoredEvent[], time: number): StoredEvent[] {
-    const timeOf = (event: StoredEvent): number => Number(event["timestamp"]);
     if (this.profile === "database") return events.filter((event) => timeOf(event) > time);
     return events.slice(events.findLastIndex((event) => timeOf(event) < time) + 1);
   }
-
-  async #store(session: Session, event: Event | undefined): Promise<void> {
-    checkKey({ appName: session.appName, userId: session.userId, sessionId: session.id });
-    const known = handleOf(session);
-    const handle = known?.places.runtime === this.runtime ? known : undefined;
-    if (handle === undefined || this.conflict === "rebase")
-      return this.#append(session, event, handle);
-    // One after the other, so that a handle's own appends do not make it outdated.
-    const work = handle.busy.then(() => this.#append(session, event, handle));
-    handle.busy = work.catch(() => undefined);
-    return work;
-  }
-
-  async #append(
-    session: Session,
-    event: Event | undefined,
-    handle: Handle | undefined,
-  ): Promise<void> {
-    const pending = takePending(session.state);
-    try {
-      const given = event?.actions?.stateDelta ?? {};
-      const delta = splitDelta({ ...pending.delta, ...given });
-      const append = { delta, event: event && storedForm(event, delta) };
-      if (event !== undefined) handle?.own.set(event.id, event);
-      const places = handle?.places ?? (await this.#foreignPlaces(session));
-      const isStored = await changePlaces(places, this.#change(places, append, handle));
-      if (!isStored) return this.#refused(session, event, delta);
-      this.#confirm(session, event, delta);
-      if (handle === undefined) patchForeign(session, delta.stored, event);
-      else await this.#catchUp(session, handle);
-      await seal(places).catch((error: unknown) => this.#warn("pages were not written", error));
-    } catch (error) {
-      pending.putBack();
-      throw error;
-    } finally {
-      if (event !== undefined) handle?.own.delete(event.id);
-    }
-  }
-
-  #change(
-    places: Places,
-    { delta, event }: Append,
-    handle: Handle | undefined,
-  ): Parameters<typeof changePlaces>[1] {
-    const uid = handle?.uid ?? places.session.state.uid;
-    const session = (record: SessionRecord): SessionRecord | undefined => {
-      if (record.uid !== uid || uid === "") return undefined;
-      if (this.conflict === "strict" && handle !== undefined) refuseStale(places, record, handle);
-      return appended(record, { values: delta.session, event });
-    };
-    return { session, user: delta.user, app: delta.app };
-  }
-
-  async #foreignPlaces(session: Session): Promise<Places> {
-    const { appName, userId, id: sessionId } = session;
-    const places = await openPlaces(this.runtime, { appName, userId, sessionId });
-    await refreshPlaces(places);
-    return places;
-  }
-
-  /** The append is stored: the event and the working copy show it as it was stored. */
-  #confirm(session: Session, event: Event | undefined, delta: Delta): void {
-    if (event !== undefined) event.actions.stateDelta = { ...delta.stored };
-    releaseDirect(session.state, Object.keys(delta.stored));
-    setTemporary(session.state, delta.temp);
-  }
-
-  /** Stored is stored: a handle that cannot catch up now does so with its next append. */
-  async #catchUp(session: Session, handle: Handle): Promise<void> {
-    const work = handle.busy.then(() => catchUp(session, handle));
-    if (this.conflict === "rebase") handle.busy = work.catch(() => undefined);
-    await (this.conflict === "strict" ? catchUp(session, handle) : work).catch((error: unknown) =>
-      this.#warn("a session object could not catch up", error),
-    );
-  }
-
-  #refused(session: Session, event: Event | undefined, delta: Delta): void {
-    if (this.profile === "database") throw sessionNotFound(session.id);
-    this.#logger.warn("session not found; nothing was stored", { sessionId: session.id });
-    setTemporary(session.state, delta.temp);
-    patchForeign(session, delta.stored, event);
-  }
-
-  #warn(message: string, error: unknown): void {
-    this.#logger.warn(message, { error });
-  }
 }
 
-function storedForm(
-  event: Event,
-  { stored }: Delta,
-): { readonly stored: StoredEvent; readonly timestamp: number } {
-  return { stored: plainEvent(event, event.id, stored as Fields), timestamp: event.timestamp };
-}
-
-function refuseStale({ session }: Places, record: SessionRecord, { revision }: Handle): void {
-  if (record.revision === revision) return;
-  throw new ConcurrentModificationError(
-    { attempts: 1, expectedVersion: revision, actualVersion: record.revision },
-    { scope: session.identity },
-  );
+function timeOf(event: StoredEvent): number {
+  return Number(event["timestamp"]);
 }
 
 function oneOf(name: string, value: string, known: readonly string[]): void {
   if (!known.includes(value))
-    throw new RangeError(`${name} must be one of ${known.join(", ")}, received ${String(value)}`);
+    throw new RangeError(`${name} must be one of ${known.join(", ")}, received ${value}`);
 }

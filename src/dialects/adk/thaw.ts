@@ -31,7 +31,8 @@ function copy(value: unknown): unknown {
   if (isPlainObject(value)) return copyFields(value);
   if (value instanceof Date) return new Date(value);
   if (value instanceof Uint8Array) return new Uint8Array(value);
-  if (value instanceof Map) return new Map([...value].map(([key, each]) => [copy(key), copy(each)]));
+  if (value instanceof Map)
+    return new Map([...value].map(([key, each]) => [copy(key), copy(each)]));
   if (value instanceof Set) return new Set([...value].map(copy));
   return value;
 }
