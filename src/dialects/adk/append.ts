@@ -159,7 +159,7 @@ function deltaOf(event: Event | undefined): Readonly<Fields> {
   return actions?.stateDelta ?? {};
 }
 
-/** Takes what was not stored off the event, and puts on it what was; a frozen event stays as it is. */
+/** Makes the event's delta what was stored; a frozen event stays as it is. */
 function showStored(event: Event, { stored }: Delta): void {
   const stateDelta = { ...stored };
   const actions: unknown = event.actions; // Absent in an event that somebody made by hand.

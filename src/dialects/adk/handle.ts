@@ -1,6 +1,6 @@
 /**
- * What the service knows of a session object it gave out, and how such an object catches up with the
- * store.
+ * What the service knows of a session object it gave out, and how such an object catches up with
+ * the store.
  *
  * Invariants
  *  H1  After an append the handle has every key and every event that was stored before it and the

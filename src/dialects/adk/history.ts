@@ -21,15 +21,22 @@ export async function readEvents(
   from: number,
 ): Promise<StoredEvent[] | undefined> {
   const first = Math.floor(from / PAGE_SIZE);
-  const count = Math.max(0, record.pages - first);
+  if (first >= record.pages) return tailEvents(record, from);
   const opened = await Promise.all(
-    Array.from({ length: count }, (_, at) => openPage(places, record.uid, first + at)),
+    Array.from({ length: record.pages - first }, (_, at) =>
+      openPage(places, record.uid, first + at),
+    ),
   );
   const pages = opened.map(({ state }) => state.events);
   if (pages.some((events) => events.length < PAGE_SIZE)) return undefined;
-  for (const [number, events] of Object.entries(record.tail))
-    if (Number(number) >= first) pages.push(events);
-  return pages.flat().slice(from - first * PAGE_SIZE);
+  return [...pages.flat().slice(from - first * PAGE_SIZE), ...tailEvents(record, from)];
+}
+
+/** The events of the tail from number `from` on. */
+function tailEvents({ tail }: SessionRecord, from: number): StoredEvent[] {
+  return Object.entries(tail).flatMap(([page, events]) =>
+    events.slice(Math.max(0, from - Number(page) * PAGE_SIZE)),
+  );
 }
 
 const sealing = new WeakMap<object, Promise<void>>();

@@ -36,18 +36,17 @@ export async function listSessions(
 
 function checkRequest({ appName, userId, limit, offset, page, order }: ListSessionsRequest): void {
   checkText("appName", appName, 1);
-  if (userId !== undefined) checkText("userId", userId, 1);
+  if (userId !== undefined) checkText("userId", userId, 0);
   checkCount("limit", limit);
   checkCount("offset", offset);
   checkCount("page", page, 1);
-  if (page !== undefined && limit === undefined) throw new RangeError("page needs a limit");
   if (order !== undefined && order !== "asc" && order !== "desc")
     throw new RangeError('order must be "asc" or "desc"');
 }
 
 async function listKeys(runtime: Runtime, request: ListSessionsRequest): Promise<SessionKey[]> {
   const { appName, userId } = request;
-  const prefix = `${userId === undefined ? placeId(appName) : placeId(appName, userId)}/`;
+  const prefix = `${userId ? placeId(appName, userId) : placeId(appName)}/`;
   const keys: SessionKey[] = [];
   let more: { readonly cursor?: string } | undefined = {};
   while (more !== undefined) {

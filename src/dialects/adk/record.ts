@@ -1,9 +1,9 @@
 /**
  * What is stored of sessions, and how an event changes it. Nothing here waits.
  *
- * A session is one record: its own values and its latest events, each under its sequence number. The
- * values of a user and of an app are a record each. Events that have grown old are moved to pages of
- * `PAGE_SIZE`, a record each, so that an append costs the same however long the history is.
+ * A session is one record: its own values and its latest events. The values of a user and of an
+ * app are a record each. Events that have grown old are moved to pages of `PAGE_SIZE`, a record
+ * each, so that an append costs the same however long the history is.
  *
  * Invariants
  *  L1  `next` is the number the next event gets; numbers follow each other without a gap.

@@ -54,7 +54,7 @@ export interface ListSessionsRequest {
   readonly limit?: number | undefined;
   /** How many to leave out; `page` goes before it. */
   readonly offset?: number | undefined;
-  /** Counts from 1; needs `limit`. */
+  /** Counts from 1; without a `limit` there is one page. */
   readonly page?: number | undefined;
   /** By last update; default by user and id. */
   readonly order?: "asc" | "desc" | undefined;

@@ -17,8 +17,8 @@ export function put(target: object, key: string, value: unknown): void {
 }
 
 /**
- * A detached copy that may be changed: containers, dates and bytes are new, everything else (leaves,
- * and instances of classes we know nothing of) is the value itself. The value must have no cycle.
+ * A detached copy that may be changed: containers, dates and bytes are new, everything else
+ * (leaves, instances of classes) is the value itself. The value must have no cycle.
  */
 export function thaw<T>(value: T): T {
   // A copy has the type of what was copied.

@@ -1,11 +1,12 @@
 /** Opening services: URLs, options, and several services on one store. */
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import {
   createEvent,
   DatabaseSessionService,
   InMemorySessionService,
   SessionService,
+  type Session,
 } from "../../../../src/adk.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../../src/stores/memory.ts";
@@ -55,47 +56,51 @@ describe("the options", () => {
 });
 
 describe("two runtimes on one store", () => {
-  it("see each other's sessions, and lose nothing", async () => {
-    const store = memoryStore();
-    const services = [0, 1].map(
-      () => new InMemorySessionService({ runtime: createRuntime({ store }) }),
-    );
-    const [one, two] = services;
-    if (one === undefined || two === undefined) throw new Error("there are two");
+  const store = memoryStore();
+  const one = new DatabaseSessionService({ runtime: createRuntime({ store }) });
+  const two = new InMemorySessionService({ runtime: createRuntime({ store }) });
+
+  afterAll(async () => {
+    await one.runtime.close();
+    await two.runtime.close();
+  });
+
+  /** The session as a service sees it. */
+  async function get(service: SessionService): Promise<Session> {
+    const session = await service.getSession(key);
+    if (session === undefined) throw new Error("there is no session");
+    return session;
+  }
+
+  it("see each other's appends, and lose none", async () => {
     await one.createSession(key);
+    const append = async (service: SessionService, name: string): Promise<void> => {
+      const session = await get(service);
+      const stateDelta = { [name]: 1, [`user:${name}`]: 1 };
+      await service.appendEvent({ session, event: createEvent({ actions: { stateDelta } }) });
+    };
+    const names = Array.from({ length: 60 }, (_, at) => `k${at}`);
     await Promise.all(
-      services.flatMap((service, which) =>
-        Array.from({ length: 60 }, async (_, at) => {
-          const session = await service.getSession(key);
-          if (session === undefined) throw new Error("it exists");
-          const stateDelta = { [`${which}-${at}`]: at, [`user:${which}-${at}`]: at };
-          await service.appendEvent({ session, event: createEvent({ actions: { stateDelta } }) });
-        }),
-      ),
+      names.flatMap((name) => [append(one, `one-${name}`), append(two, `two-${name}`)]),
     );
-    for (const service of services) {
-      const session = await service.getSession(key);
-      expect(session?.events).toHaveLength(120);
-      expect(new Set(session?.events.map(({ id }) => id)).size).toBe(120);
-      expect(Object.keys(session?.state.getAll() ?? {})).toHaveLength(240);
+    for (const service of [one, two]) {
+      const { events, state } = await get(service);
+      expect(new Set(events.map(({ id }) => id)).size).toBe(120);
+      expect(Object.keys(state.getAll())).toHaveLength(240);
     }
-    const stale = await one.getSession(key);
+  });
+
+  it("see each other's deletes, and write nothing to what took the session's place", async () => {
+    const stale = await get(one);
     await two.deleteSession(key);
     expect(await one.getSession(key)).toBeUndefined();
     await two.createSession({ ...key, state: { fresh: true } });
-    const database = new DatabaseSessionService({ runtime: one.runtime });
-    if (stale === undefined) throw new Error("it existed");
-    await expect(database.appendEvent(stale, createEvent())).rejects.toMatchObject({
+    await expect(one.appendEvent(stale, createEvent())).rejects.toMatchObject({
       code: "SESSION_NOT_FOUND",
     });
-    const { state } = (await one.getSession(key)) ?? {};
+    const { state } = await get(one);
     // Values of the user outlive the session.
-    expect([state?.get("fresh"), state?.has("0-0"), state?.has("user:1-0")]).toEqual([
-      true,
-      false,
-      true,
-    ]);
-    await one.runtime.close();
-    await two.runtime.close();
+    const has = ["fresh", "one-k0", "user:one-k0"].map((name) => state.has(name));
+    expect(has).toEqual([true, false, true]);
   });
 });
