@@ -142,6 +142,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     if (outcome.error !== null) return Promise.reject(outcome.error.thrown);
     if (!outcome.changed) return UNCHANGED;
     this.version += 1;
+    this.exists = true;
     if (this.recording) this.#publish(changeOf(this, mutation, outcome));
     this.committed();
     return CHANGED;

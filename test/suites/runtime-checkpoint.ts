@@ -124,6 +124,21 @@ export function checkpointCases(stores: RuntimeStores): void {
       await rejection(two.runtime.open("user", "u"), "STORE_CLOSED");
     });
 
+    it.each(["at once", "later", "in a transaction"])(
+      "a first change made %s and flushed by its listener is stored as it is",
+      async (how) => {
+        const { runtime, scope, stored } = await begin();
+        const flushes: Promise<void>[] = [];
+        scope.subscribe(() => void flushes.push(scope.flush()));
+        if (how === "at once") await scope.patchState({ n: 1 });
+        else if (how === "later") await scope.atomicState(async (state) => add(state));
+        else await runtime.transaction([scope], (draft) => void (draft.n = 1));
+        expect(flushes).toHaveLength(1);
+        await Promise.all(flushes);
+        expect(await stored()).toEqual([{ n: 1 }, 1]);
+      },
+    );
+
     it("a write whose answer was lost counts when it is found in the store", async () => {
       const { world, store, scope, stored } = await begin();
       const inner = world.store();

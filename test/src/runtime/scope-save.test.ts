@@ -532,6 +532,19 @@ describe("delete and refresh (semantics 14)", () => {
     expect([bridge.loads, scope.version]).toEqual([1, 3]);
   });
 
+  it.each(["in memory", "with a bridge"])(
+    "a scope %s is deleted by a listener of its first change",
+    async (how) => {
+      const persist = how === "in memory" ? {} : { persist: tableBridge<Bag>() };
+      const scope = createScope<Bag>({ initial, ...persist });
+      const deletes: Promise<boolean>[] = [];
+      scope.subscribe(({ version }) => void (version === 1 && deletes.push(scope.delete())));
+      await scope.incState({ n: 1 });
+      expect(await Promise.all(deletes)).toEqual([true]);
+      expect([scope.state, scope.version]).toEqual([{ n: 0 }, 2]);
+    },
+  );
+
   it("deletes a scope in memory before the call returns", async () => {
     const scope = createScope({ initial });
     void scope.incState({ n: 1 });
