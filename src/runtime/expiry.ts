@@ -13,7 +13,6 @@
  */
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { TimerWheel, WheelHandle } from "../../actors/idle.ts";
-import { expireWork } from "../../actors/solo.ts";
 import type { ResidentScope } from "./resident.ts";
 
 /** Milliseconds until a scope that could not be ended is tried again. */
@@ -71,11 +70,10 @@ export class Expiry {
     this.#waiting.delete(key);
     const scope = this.#find(key);
     if (scope === undefined || scope.expiresAt === Infinity) return;
-    const { clock } = scope.settings;
-    const leftMs = scope.expiresAt - clock.now();
+    const leftMs = scope.expiresAt - scope.settings.clock.now();
     if (leftMs > 0) return this.#wait(key, leftMs);
     try {
-      await scope.submit(expireWork(scope, () => scope.expiresAt <= clock.now()));
+      await scope.expire();
     } catch (error) {
       // Another process wrote it: it lives on, for as long as was read with the conflict.
       if (isHoldfastError(error, "CONCURRENT_MODIFICATION")) return;
