@@ -9,6 +9,7 @@ import { createTimerWheel, type TimerWheel } from "../../actors/idle.ts";
 import type { Clock, Logger, ScopeIdentity, StateChange } from "../../actors/protocol.ts";
 import { consoleLogger, countOption, type ScopeTuning } from "../../actors/settings.ts";
 import { ScopeSystem } from "../../actors/system.ts";
+import { quietLogger } from "../../actors/watch.ts";
 import { encodeKey } from "../stores/keys.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { thisProcess, type ProcessOwner } from "../stores/process-owner.ts";
@@ -69,7 +70,7 @@ export class ScopeHome {
 
   constructor(options: RuntimeOptions) {
     this.namespace = options.namespace ?? "holdfast";
-    this.logger = options.logger ?? consoleLogger;
+    this.logger = quietLogger(options.logger ?? consoleLogger);
     this.clock = options.clock ?? systemClock;
     this.wheel = createTimerWheel(this.clock, { logger: this.logger });
     this.listeners = new Listeners(this.logger);

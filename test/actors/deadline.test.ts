@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DeadlineSweep, sweepOf, type Expirable } from "../../actors/deadline.ts";
 import type { Clock } from "../../actors/protocol.ts";
+import { refuseReentry, Turn } from "../../actors/turn.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 
 function subject(next: number[] = []): Expirable & { readonly times: number[] } {
@@ -92,6 +93,26 @@ describe("a deadline sweep", () => {
     sweep.watch(gone, 10);
     await clock.advance(100);
     expect([gone.times, late.times]).toEqual([[], [30]]);
+  });
+
+  it("expires outside the turn in which the timer was set", () => {
+    let fire: (() => void) | undefined;
+    const set = (callback: () => void): void => {
+      fire = callback;
+    };
+    const clock: Clock = { now: () => 0, setTimeout: set, clearTimeout: () => undefined };
+    const sweep = new DeadlineSweep(clock);
+    const identity = { type: "t", id: "i" };
+    const holder = {};
+    let calls = 0;
+    const expire = (): number => {
+      refuseReentry(holder, identity);
+      calls += 1;
+      return Infinity;
+    };
+    sweep.watch({ expire }, -1);
+    new Turn(1).run(holder, identity, () => fire?.());
+    expect(calls).toBe(1);
   });
 
   it("D2: keeps the process alive exactly while somebody has a deadline", () => {
