@@ -184,9 +184,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#sequencers.close();
     try {
-      await this.#home.close();
+      await this.#home.close(this.#sequencers.close());
     } finally {
       for (const end of this.#ends) end();
     }
