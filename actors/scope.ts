@@ -104,9 +104,14 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     return this.#dispatcher?.waiting ?? 0;
   }
 
-  /** @internal */
+  /** @internal A bridge may save patches, and does not say whether it does. */
   get recording(): boolean {
-    return this.bridge !== null || (this.#listeners?.size ?? 0) > 0 || this.watched;
+    return this.bridge !== null || this.listening;
+  }
+
+  /** @internal */
+  get listening(): boolean {
+    return (this.#listeners?.size ?? 0) > 0 || this.watched;
   }
 
   /** The XState actor of this scope; made when first asked for. */
@@ -149,7 +154,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     if (outcome.error !== null) return Promise.reject(outcome.error.thrown);
     if (!outcome.changed) return UNCHANGED;
     this.version += 1;
-    if (this.recording) this.#publish(changeOf(this, mutation, outcome));
+    if (this.listening) this.#publish(changeOf(this, mutation, outcome));
     this.committed();
     return CHANGED;
   }
@@ -227,7 +232,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** @internal */
   announce(entry: Entry, outcome: Outcome, version: number): void {
-    if (!this.recording) return;
+    if (!this.listening) return;
     // Only mutations are announced by the dispatcher; solo work announces itself.
     const change = changeOf(this, entry.work as Mutation, outcome, entry.options?.meta);
     this.#publish({ ...change, version });
@@ -235,7 +240,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** @internal Announces a change that was made under a hold. */
   announceChange(mutation: Mutation, outcome: Outcome, meta?: JsonObject): void {
-    if (this.recording) this.#publish(changeOf(this, mutation, outcome, meta));
+    if (this.listening) this.#publish(changeOf(this, mutation, outcome, meta));
   }
 
   /** @internal */
@@ -281,7 +286,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** @internal */
   announceState(operation: "refresh" | "delete", origin: "local" | "remote", before: object): void {
-    if (this.recording) this.#publish(stateChangeOf(this, { operation, origin, before }));
+    if (this.listening) this.#publish(stateChangeOf(this, { operation, origin, before }));
   }
 
   /** @internal */

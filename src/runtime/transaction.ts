@@ -195,7 +195,9 @@ function refuseStore(store: StateStore, count: number): void {
 
 function partOf(scope: ResidentScope, draft: object | undefined): Part {
   const scratch = new Head(scope.head.expose(), scope.identity);
-  const target = { head: scratch, settings: scope.settings, recording: true };
+  const { settings } = scope;
+  // Somebody may begin to listen until it is announced, and the recipe has its patches anyway.
+  const target = { head: scratch, settings, recording: true, listening: true };
   const outcome = applyMutation(target, UPDATE, finishDraft(draft));
   if (outcome.error !== null) throw outcome.error.thrown;
   const commit: CommitInfo = {
