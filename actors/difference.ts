@@ -27,8 +27,8 @@ export interface Difference {
 }
 
 /**
- * Takes over `next`, made from the frozen `before`. Throws `StateSerializationError` for what cannot
- * be stored.
+ * Takes over `next`, made from the frozen `before`. Throws `StateSerializationError` for what
+ * cannot be stored.
  */
 export function difference(before: object, next: object, scope?: ScopeIdentity): Difference {
   const walk = new Walk(scope);

@@ -19,6 +19,8 @@ import { isPlainObject, typeName } from "./values.ts";
 enableMapSet();
 const immer = new Immer({ autoFreeze: false });
 
+export type { Draft } from "immer";
+
 /** What callers write: changes `draft` in place; anything returned is ignored unless a promise. */
 export type Recipe<S> = (draft: Draft<S>, turn: MutatorTurn) => void | Promise<void>;
 
@@ -32,6 +34,9 @@ export class RecipeMutation<S extends object> implements Mutation {
   }
 
   compute(state: object, turn: MutatorTurn): unknown {
+    const received = typeName(this.#recipe);
+    if (typeof this.#recipe !== "function")
+      throw new StateTypeError({ path: "", expected: "a recipe function", received });
     const draft = immer.createDraft(state as S); // The scope's state type is the caller's promise.
     const returned = this.#recipe(draft, turn);
     return isThenable(returned) ? returned.then(() => finishDraft(draft)) : finishDraft(draft);

@@ -17,7 +17,7 @@
  *      state after it; each alone is its own change, if somebody was listening when it was made.
  *  B6  What is sent holds no change of a caller who left before it was sent.
  */
-import { readAnswer, type Refusal } from "./answer.ts";
+import { foundIn, readAnswer, type Refusal } from "./answer.ts";
 import type { ScopeCell } from "./cell.ts";
 import { difference, type Difference } from "./difference.ts";
 import {
@@ -197,7 +197,7 @@ export class Saver {
   }
 
   async #conflicted(round: Round, found: Refusal): Promise<SaveStep> {
-    await this.#takeOver(round, () => this.#cell.adopt(found));
+    await this.#takeOver(round, () => this.#cell.take(foundIn(found)));
     if (this.#stopped === null) return "conflict";
     this.#refuse(round, this.#stopped);
     return "empty";

@@ -6,7 +6,8 @@
  * and the next `spawn` loads it from the store. So two actors for one key cannot exist, and
  * passivation needs no protocol with its handles.
  *
- *     (absent) ──spawn──▶ loading ──▶ resident ──idle, or too many──▶ passive ──collected──▶ (absent)
+ *     (absent) ──spawn──▶ loading ──▶ resident ──idle, or too many──▶ passive ──collected──▶
+ *     (absent)
  *                            │           ▲                               │
  *                            └─failed    └────────────spawn──────────────┘
  *
@@ -147,7 +148,9 @@ export class ScopeSystem<A extends Resident> {
     return true;
   }
 
-  /** Nobody is expected to come back to this scope: it is passivated as soon as that loses nothing. */
+  /**
+   * Nobody is expected to come back to this scope: it is passivated as soon as that loses nothing.
+   */
   dismiss(key: string): void {
     if (this.#residents.has(key) && !this.passivate(key)) this.#dismissed.add(key);
   }

@@ -1,9 +1,9 @@
 /**
  * Compares what is in the store with what the input says, scope by scope.
  *
- * The expected side is counted from the input alone, with plain maps; the stored side is read back by
- * a runtime that has seen nothing of the work. A scope's version counts its changes, so a change that
- * was made twice shows even where the state looks right.
+ * The expected side is counted from the input alone, with plain maps; the stored side is read back
+ * by a runtime that has seen nothing of the work. A scope's version counts its changes, so a change
+ * that was made twice shows even where the state looks right.
  */
 import type { Runtime } from "../index.ts";
 import {

@@ -1,15 +1,16 @@
 /**
  * The conversation: what is kept in each scope, and the four steps that answer a message.
  *
- * After a crash a step that was cut off runs again, and its change of a scope may be stored already:
- * the change and the step's completion are two records. So every change is one mutation that also
- * writes down for which message it was made, and does nothing when it finds that said already.
+ * After a crash a step that was cut off runs again, and its change of a scope may be stored
+ * already: the change and the step's completion are two records. So every change is one mutation
+ * that also writes down for which message it was made, and does nothing when it finds that said
+ * already.
  *
- *   - Messages of one session are answered in order, so a session keeps the number of the last message
- *     it counted and of the last one it answered.
- *   - A user or an organisation has many sessions at once, each with at most one message on its way. It
- *     keeps the last counted number of each open session, and forgets it when the session's last answer
- *     is stored. Its record is no longer than the number of messages in flight.
+ *   - Messages of one session are answered in order, so a session keeps the number of the last
+ *     message it counted and of the last one it answered.
+ *   - A user or an organisation has many sessions at once, each with at most one message on its
+ *     way. It keeps the last counted number of each open session, and forgets it when the session's
+ *     last answer is stored. Its record is no longer than the number of messages in flight.
  *   - Writing the same values to a request again changes nothing.
  */
 import {
@@ -128,12 +129,19 @@ async function readMessage(
   return reading;
 }
 
-async function updateTotals(context: StepContext, message: Message): Promise<Reading> {
+/** What the last two steps work with. */
+interface Known extends Pick<Reading, "intent"> {
+  /** Names of the slots that the session knows with this message. */
+  readonly known: readonly string[];
+}
+
+async function updateTotals(context: StepContext, message: Message): Promise<Known> {
   // What the step before returned.
   const reading = context.previous as Reading;
   const slotCount = Object.keys(reading.slots).length;
+  const scope = sessionOf(context);
   await Promise.all([
-    sessionOf(context).atomicState((session) => {
+    scope.atomicState((session) => {
       if (session.counted >= message.number) return undefined;
       return {
         counted: message.number,
@@ -145,7 +153,9 @@ async function updateTotals(context: StepContext, message: Message): Promise<Rea
     countIn(context.user, message, slotCount),
     countIn(context.org, message, slotCount),
   ]);
-  return reading;
+  // Just after its own change the state is the store's; later, in a process that takes this run up,
+  // it may be older. So what the next steps need is kept as this step's result.
+  return { intent: reading.intent, known: Object.keys(scope.state.slots) };
 }
 
 async function countIn(
@@ -165,22 +175,21 @@ async function countIn(
   });
 }
 
-async function chooseNext(context: StepContext): Promise<Decision & Pick<Reading, "intent">> {
+async function chooseNext(context: StepContext): Promise<Known & { decision: Decision }> {
   // What the step before returned.
-  const { intent } = context.previous as Reading;
-  const decision = decide(intent, sessionOf(context).state.slots);
+  const { intent, known } = context.previous as Known;
+  const decision = decide(intent, known);
   await context.request?.patchState({ decision: decision.slot ?? decision.kind });
-  return { ...decision, intent };
+  return { intent, known, decision };
 }
 
 async function answer(context: StepContext, { number, text }: Message): Promise<string> {
   // What the step before returned.
-  const decision = context.previous as Awaited<ReturnType<typeof chooseNext>>;
-  const session = sessionOf(context);
-  const reply = phrase(decision, decision.intent, session.state.slots);
+  const { decision, intent, known } = context.previous as Awaited<ReturnType<typeof chooseNext>>;
+  const reply = phrase(decision, intent, known);
   await Promise.all([
     context.request?.patchState({ reply }),
-    session.atomicState(({ answered, history }) => {
+    sessionOf(context).atomicState(({ answered, history }) => {
       if (answered >= number) return undefined;
       const exchange = { text: text.slice(0, TEXT_KEPT_MAX), reply };
       return { answered: number, history: [...history, exchange].slice(-HISTORY_MAX) };

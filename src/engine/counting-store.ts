@@ -1,8 +1,8 @@
 /**
  * A store that counts what is asked of another store.
  *
- * A write carries the version it expects and the version it makes; between the two lie the mutations it
- * holds. More than one means that they were folded into one save.
+ * A write carries the version it expects and the version it makes; between the two lie the
+ * mutations it holds. More than one means that they were folded into one save.
  */
 import type { StateStore } from "../index.ts";
 

@@ -1,10 +1,11 @@
 /**
- * Turns an annotated dialogue, `{ id, services, turns: [{ speaker, text, state? }] }`, into messages.
+ * Turns an annotated dialogue, `{ id, services, turns: [{ speaker, text, state? }] }`, into
+ * messages.
  *
- * Each turn of the user is a message of the session named after the dialogue. The annotation holds all
- * slots known so far; a message carries those that are new or changed, so that the engine has to put
- * them together again. Such dialogues name no user and no organisation: the user is one of a fixed
- * number, drawn by the dialogue's id, and the organisation is the first service.
+ * Each turn of the user is a message of the session named after the dialogue. The annotation holds
+ * all slots known so far; a message carries those that are new or changed, so that the engine has
+ * to put them together again. Such dialogues name no user and no organisation: the user is one of a
+ * fixed number, drawn by the dialogue's id, and the organisation is the first service.
  */
 import { createHash } from "node:crypto";
 import {

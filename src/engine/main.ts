@@ -70,8 +70,8 @@ async function run(input: Input, { options, path, namespace, printer }: Work): P
 }
 
 /**
- * Kills this process where it hurts most: the N-th message counts in its scopes already, and the step
- * that counted it is not written down as finished.
+ * Kills this process where it hurts most: the N-th message counts in its scopes already, and the
+ * step that counted it is not written down as finished.
  */
 function crasher({ crashAfter = Infinity }: EngineOptions, { out }: Printer): () => void {
   let counted = 0;
@@ -84,8 +84,8 @@ function crasher({ crashAfter = Infinity }: EngineOptions, { out }: Printer): ()
 }
 
 /**
- * Each input has its scopes to itself, also in one file: the same bytes find their state again, and the
- * counts of other inputs do not mix with them.
+ * Each input has its scopes to itself, also in one file: the same bytes find their state again, and
+ * the counts of other inputs do not mix with them.
  */
 function namespaceOf({ bytes }: Source, { format }: EngineOptions): string {
   return `${format}-${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}`;

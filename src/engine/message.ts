@@ -1,9 +1,9 @@
 /**
  * The messages of an input: read line by line, checked, numbered.
  *
- * A line that cannot be used is set aside with its number and the reason; the others go on. All of it
- * is a function of the input's text alone, so a second run on the same input sees the same messages
- * under the same numbers.
+ * A line that cannot be used is set aside with its number and the reason; the others go on. All of
+ * it is a function of the input's text alone, so a second run on the same input sees the same
+ * messages under the same numbers.
  */
 import { readDialogue } from "./dialogue.ts";
 import { LineError, idOf, own, recordOf, slotsOf, textOf, type Utterance } from "./field.ts";

@@ -19,7 +19,7 @@ export interface EngineOptions {
   readonly help: boolean;
 }
 
-/** A command line or an input the engine cannot work with; `message` is for the person who wrote it. */
+/** A command line or an input the engine cannot work with; `message` says why, to its author. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }

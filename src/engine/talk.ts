@@ -52,17 +52,20 @@ function findSlots(text: string): Slots {
   return Object.fromEntries(found);
 }
 
-/** Decides by what the session knows. */
-export function decide(intent: Reading["intent"], known: Slots): Decision {
+/** Decides by the names of the slots that the session knows. */
+export function decide(intent: Reading["intent"], known: readonly string[]): Decision {
   if (intent !== "request") return { kind: "smalltalk" };
-  const names = Object.keys(known);
-  const missing = NEEDS.find(({ named }) => !names.some((name) => named.test(name)));
+  const missing = NEEDS.find(({ named }) => !known.some((name) => named.test(name)));
   return missing === undefined ? { kind: "done" } : { kind: "ask", slot: missing.slot };
 }
 
 /** Puts a decision into words. */
-export function phrase({ kind, slot }: Decision, intent: Reading["intent"], known: Slots): string {
-  if (kind === "done") return `That is all I need: ${Object.keys(known).length} details noted.`;
+export function phrase(
+  { kind, slot }: Decision,
+  intent: Reading["intent"],
+  known: readonly string[],
+): string {
+  if (kind === "done") return `That is all I need: ${known.length} details noted.`;
   if (kind === "ask") return NEEDS.find((need) => need.slot === slot)?.question ?? "Tell me more.";
   return intent === "thanks" ? "You are welcome." : "Hello! What can I do for you?";
 }

@@ -27,9 +27,9 @@ import {
 import { ResidentScope, type Keeper } from "./resident.ts";
 
 /** Scopes held in memory, when nothing else is said. */
-export const RESIDENT_MAX = 100_000;
+const RESIDENT_MAX = 100_000;
 /** Most characters of an id. */
-export const ID_LENGTH_MAX = 4_096;
+const ID_LENGTH_MAX = 4_096;
 
 /** Options of a runtime. */
 export interface RuntimeOptions extends ScopeTuning {

@@ -44,7 +44,7 @@ export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind
   const durability = options.durability ?? "commit";
   if (!["volatile", "checkpoint", "commit"].includes(durability))
     throw new RangeError(
-      `durability must be "volatile", "checkpoint" or "commit", received ${String(durability)}`,
+      `durability must be "volatile", "checkpoint" or "commit", received ${durability}`,
     );
   if (options.ttlMs !== undefined && !(durationOption("ttlMs", options.ttlMs, 1) > 0))
     throw new RangeError(`ttlMs must be more than 0, received ${options.ttlMs}`);
@@ -77,15 +77,19 @@ export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSiz
   readonly store: StateStore;
 }
 
-/** Fills in what the runtime says; throws when the initial state does not fit the schema. */
+/** Fills in what the runtime says; throws when the initial state or the store does not fit. */
 export function resolveKind(type: string, kind: Kind, context: KindContext): ResolvedKind {
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
   const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });
+  const store = kind.store ?? context.store;
+  const ttlMs = kind.ttlMs === Infinity ? undefined : kind.ttlMs;
+  if (ttlMs !== undefined && kind.durability !== "volatile" && !store.supports.ttl)
+    throw new TypeError(`kind "${type}" has a ttlMs, but the ${store.name} store keeps none`);
   return {
     type,
     durability: kind.durability,
-    ttlMs: kind.ttlMs === Infinity ? undefined : kind.ttlMs,
-    store: kind.store ?? context.store,
+    ttlMs,
+    store,
     history: kind.history ?? 0,
     settings: scopeSettings(context, { initial, checks, escalate: true, bridgeFreezes: true }),
   };

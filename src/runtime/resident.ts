@@ -3,9 +3,8 @@
  * behind its back when its kind says so.
  */
 import { CheckpointWriter } from "../../actors/checkpoint.ts";
-import type { Actor } from "xstate";
 import type { ChangeListener } from "../../actors/feed.ts";
-import type { ScopeLogic } from "../../actors/scope-logic.ts";
+import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { Gone, ScopeIdentity, StateChange, Stored } from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
@@ -121,6 +120,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     await this.#writer?.flush();
   }
 
+  /** Other holders share this actor: the end of one holder's block only writes it down. */
+  override [Symbol.asyncDispose](): Promise<void> {
+    return this.flush();
+  }
+
   /** In its turn: what is only in memory is stored first, so that reading takes nothing back. */
   override async reload(isWanted: () => boolean): Promise<void> {
     try {
@@ -145,7 +149,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return unsubscribe;
   }
 
-  override get actor(): Actor<ScopeLogic> {
+  override get actor(): ScopeActorRef {
     const actor = super.actor;
     this.#keeper.used(this);
     return actor;

@@ -8,89 +8,31 @@
  *  L2  The end of a run and the end of its lease are one write.
  */
 import { createChecks, initialState } from "../../actors/checks.ts";
-import type { Head } from "../../actors/apply.ts";
 import {
   isHoldfastError,
   RunLeasedError,
   ScopeStoppedError,
   StoreUnavailableError,
 } from "../../actors/errors.ts";
-import type { Mutation } from "../../actors/mutation.ts";
-import type { ScopeIdentity } from "../../actors/protocol.ts";
 import type { RunPort, RunRecord, RunStatus, StepTurn } from "../../actors/sequencer.ts";
 import type { WheelHandle } from "../../actors/idle.ts";
 import { scopeSettings, type ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
-import type { ProcessOwner } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
 import type { ResidentScope } from "./resident.ts";
+import {
+  checkpointOf,
+  leaseOf,
+  recordOf,
+  writeRecord,
+  type Checkpoint,
+  type StoredRun,
+} from "./run-record.ts";
 import { StateScope } from "./scope.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
 import { boundOps, StepWork, type BoundOps } from "./step-work.ts";
 
-/** Who runs a run, and until when nobody else may. */
-export interface Lease {
-  readonly owner: ProcessOwner;
-  /** Tells the runtimes of one process apart. */
-  readonly runtime: string;
-  /** Milliseconds since the epoch. */
-  readonly until: number;
-}
-
-/** A checkpoint as it was at an earlier boundary. */
-export interface Checkpoint {
-  readonly runId: string;
-  readonly sequencer: string;
-  /** How many steps were finished. */
-  readonly stepIndex: number;
-  readonly state: object;
-  readonly outputs: readonly unknown[];
-  readonly status: RunRecord["status"];
-  readonly version: number;
-  readonly createdAt: number;
-}
-
-/** The stored record: the kernel's, with its lease, its scopes and its history. */
-export interface StoredRun extends RunRecord {
-  readonly lease: Lease | null;
-  readonly scopes: Readonly<Record<string, ScopeIdentity>>;
-  readonly history: readonly Checkpoint[];
-}
-
 const NO_ANSWERS: readonly unknown[] = Object.freeze([]);
-
-/** Sets fields of the record, and adds an output; values are frozen already. */
-class RecordChange implements Mutation {
-  readonly operation = "update";
-  readonly #fields: Partial<StoredRun>;
-  readonly #added: { readonly output: unknown } | undefined;
-
-  constructor(fields: Partial<StoredRun>, added?: { readonly output: unknown }) {
-    this.#fields = fields;
-    this.#added = added;
-  }
-
-  write(head: Head): void {
-    if (this.#added !== undefined) head.push("outputs", this.#added.output);
-    for (const [field, value] of Object.entries(this.#fields)) head.set(field, value);
-  }
-}
-
-/** Changes a record in memory; it is stored behind. */
-export function writeRecord(
-  scope: ResidentScope,
-  fields: Partial<StoredRun>,
-  added?: { readonly output: unknown },
-): void {
-  // Plain data on a scope that saves behind is applied in this call. Only a stopped scope refuses
-  // it; then the run has been told to end, and its next check says so.
-  scope.mutate(new RecordChange(fields, added)).catch(() => undefined);
-}
-
-/** The record in a scope of the sequencer kind. */
-export function recordOf(scope: ResidentScope): StoredRun {
-  return scope.state as StoredRun; // Written by this file only.
-}
 
 /** What a run is made from. */
 export interface RunParts<S extends object> {
@@ -257,17 +199,6 @@ export class Run<S extends object> implements RunPort {
     const latest = checkpointOf(record, version);
     return copyIn([latest, ...record.history].slice(0, kind.history), "history");
   }
-}
-
-/** The part of a record that is shown as a checkpoint. */
-export function checkpointOf(record: StoredRun, version: number): Checkpoint {
-  const { runId, sequencer, stepIndex, state, outputs, status, createdAt } = record;
-  return { runId, sequencer, stepIndex, state, outputs, status, version, createdAt };
-}
-
-/** A lease of this process from now on. */
-export function leaseOf(home: ScopeHome, runtime: string, leaseMs: number): Lease {
-  return copyIn({ owner: home.owner, runtime, until: home.clock.now() + leaseMs }, "lease");
 }
 
 /** What the states of a sequencer's runs share; throws when its schema refuses the initial one. */

@@ -2,7 +2,6 @@
  * The scope people hold: the kernel's actor with the seven operations, and the stand-alone
  * `createScope`.
  */
-import type { AnyActorRef } from "xstate";
 import {
   createChecks,
   initialState,
@@ -21,6 +20,7 @@ import type {
 } from "../../actors/protocol.ts";
 import type { Recipe } from "../../actors/recipe.ts";
 import { ScopeActor } from "../../actors/scope.ts";
+import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import { scopeSettings, type ScopeTuning } from "../../actors/settings.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import {
@@ -36,22 +36,32 @@ import {
 
 /** Names of the fields of `S` that hold numbers. */
 export type NumericKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends number ? K : never;
+  [K in keyof S]-?: unknown extends S[K] ? K : NonNullable<S[K]> extends number ? K : never;
 }[keyof S];
 /** Names of the fields of `S` that hold arrays. */
 export type ArrayKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends readonly unknown[] ? K : never;
-}[keyof S];
-/** Names of the fields of `S` that hold records. */
-export type RecordKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends readonly unknown[]
-    ? never
-    : NonNullable<S[K]> extends object
+  [K in keyof S]-?: unknown extends S[K]
+    ? K
+    : NonNullable<S[K]> extends readonly unknown[]
       ? K
       : never;
 }[keyof S];
+/** Names of the fields of `S` that hold records. */
+export type RecordKeys<S> = {
+  [K in keyof S]-?: unknown extends S[K]
+    ? K
+    : NonNullable<S[K]> extends readonly unknown[]
+      ? never
+      : NonNullable<S[K]> extends object
+        ? K
+        : never;
+}[keyof S];
 /** The element type of an array field. */
-export type Element<A> = NonNullable<A> extends readonly (infer E)[] ? E : never;
+export type Element<A> = unknown extends A
+  ? unknown
+  : NonNullable<A> extends readonly (infer E)[]
+    ? E
+    : never;
 /** The value type of a record field. */
 export type RecordValue<R> = NonNullable<R> extends Readonly<Record<string, infer V>> ? V : unknown;
 
@@ -97,7 +107,10 @@ export interface ScopeStateOps<S extends object> {
   ): Promise<boolean>;
 }
 
-/** One place for state; see `api` of the package for the promises each member keeps. */
+/**
+ * One place for state. `await using` stops a scope of `createScope`; a runtime's scope is shared by
+ * all who opened it, and is only flushed.
+ */
 export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposable {
   readonly identity: ScopeIdentity;
   /** The last committed state, deep-frozen; Dates and byte arrays in it are not to be edited. */
@@ -116,10 +129,10 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   flush(): Promise<void>;
   /** Removes the record: state back to the initial one, version + 1. */
   delete(options?: MutationOptions): Promise<boolean>;
-  /** Settles every waiting caller and flushes. */
+  /** Settles every waiting caller and flushes, for every holder of this scope. */
   stop(): Promise<void>;
   /** This scope as an XState actor. */
-  readonly actor: AnyActorRef;
+  readonly actor: ScopeActorRef;
 }
 
 /** The kernel's actor with the seven operations. */
@@ -127,7 +140,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   patchState(first: unknown, second?: unknown, third?: MutationOptions): Promise<boolean> {
     if (typeof first !== "string")
       return this.#do(() => new PatchMutation(first, this.identity), second as MutationOptions);
-    if (second === undefined) return Promise.resolve(false); // Nothing to do, as in the seed.
+    if (second === undefined) return Promise.resolve(false); // Nothing to do.
     return this.#do(() => new FieldMutation(first, second, this.identity), third);
   }
 

@@ -10,23 +10,19 @@ import { copyIn } from "../../actors/values.ts";
 import { isDead } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
 import type { ResidentScope } from "./resident.ts";
+import { Run, runSettings } from "./run.ts";
 import {
   checkpointOf,
   leaseOf,
+  newRecord,
   recordOf,
-  Run,
-  runSettings,
   writeRecord,
   type Checkpoint,
+  type GivenScopes,
   type Lease,
   type StoredRun,
-} from "./run.ts";
+} from "./run-record.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
-
-/** Scopes of any state, by the names under which steps find them; an execution's context fits. */
-export type GivenScopes = {
-  readonly [Name in keyof RunScopes]?: { readonly identity: ScopeIdentity } | undefined;
-};
 
 /** Options of one run. */
 export interface RunOptions {
@@ -48,7 +44,6 @@ export interface RunHandle {
 }
 
 type AnySequencer = Sequencer<never>;
-const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
 
 /** Runtimes of this process that are open; a lease of another one of this process is dead. */
 const openRuntimes = new Set<string>();
@@ -75,7 +70,8 @@ export class Sequencers {
       return this.#claim(runId, async () => {
         scope = await this.#record(runId);
         const { initial } = this.#settings(sequencer);
-        const { createdAt, scopes } = { createdAt: this.#home.clock.now(), ...options };
+        const { scopes } = options;
+        const createdAt = this.#home.clock.now();
         if (!scope.exists)
           writeRecord(scope, newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
         // Scopes of any state: the steps say what they expect in them.
@@ -239,7 +235,11 @@ export class Sequencers {
   async #reopen(scopes: Readonly<Record<string, ScopeIdentity>>): Promise<RunScopes> {
     const opened = await Promise.all(
       Object.entries(scopes).map(async ([name, { type, id, ...extra }]) => {
-        return [name, await this.#home.open(type, id, extra)] as const;
+        // One that is in memory already may be older than what the killed process wrote.
+        const known = this.#home.system.find(this.#home.key(type, id));
+        const scope = await this.#home.open(type, id, extra);
+        if (known !== undefined) await scope.refresh();
+        return [name, scope] as const;
       }),
     );
     // Stored under the names below from scopes of these kinds.
@@ -262,39 +262,3 @@ async function completed(scope: ResidentScope): Promise<RunOutcome> {
   const { outputs, state } = recordOf(scope);
   return { status: "completed", output: outputs.at(-1), state };
 }
-
-/** What the record of a new run is made from. */
-interface NewRun {
-  readonly runId: string;
-  readonly sequencer: AnySequencer;
-  readonly input: unknown;
-  readonly initial: object;
-  readonly createdAt: number;
-  readonly scopes: GivenScopes | undefined;
-}
-
-function newRecord({ runId, sequencer, input, initial, createdAt, scopes }: NewRun): StoredRun {
-  const identities = SCOPE_NAMES.flatMap((name) => {
-    const given = scopes?.[name];
-    return given === undefined ? [] : [[name, given.identity] as const];
-  });
-  return {
-    runId,
-    sequencer: sequencer.name,
-    stepIndex: 0,
-    input,
-    state: initial,
-    outputs: NOTHING,
-    status: "running",
-    once: NONE,
-    answers: NOTHING,
-    suspension: null,
-    createdAt,
-    lease: null,
-    scopes: identities.length === 0 ? NONE : copyIn(Object.fromEntries(identities), "scopes"),
-    history: NOTHING,
-  };
-}
-
-const NOTHING: readonly never[] = Object.freeze([]);
-const NONE: Readonly<Record<string, never>> = Object.freeze({});

@@ -1,8 +1,8 @@
 /**
  * What a step is handed: its run's data, operations and scopes as one object.
  *
- * A class with plain fields: an object literal with getters becomes a dictionary, and making one cost
- * more than the rest of a step.
+ * A class with plain fields: an object literal with getters becomes a dictionary, and making one
+ * cost more than the rest of a step.
  */
 import type { StepTurn } from "../../actors/sequencer.ts";
 import type { RunScopes, StepContext } from "./sequence.ts";

@@ -8,7 +8,7 @@
  */
 
 /** Writes or keys in one batch: a synchronous store holds the event loop for a few ms with them. */
-export const BATCH_MAX = 256;
+const BATCH_MAX = 256;
 
 interface Waiting<Request, Answer> {
   readonly request: Request;

@@ -1,5 +1,6 @@
 /** Opening, executing and binding. */
 import { describe, expect, it } from "vitest";
+import { CommitUnknownError } from "../../actors/errors.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import {
   add,
@@ -263,6 +264,25 @@ export function executeCases(stores: RuntimeStores): void {
       await rejection(runtime.open("session", "s", { userId: "v" }), "BINDING_MISMATCH");
       await rejection(runtime.open("session", "s", { orgId: "o" }), "BINDING_MISMATCH");
       await rejection(world.runtime().open("session", "s", { orgId: "o" }), "BINDING_MISMATCH");
+    });
+
+    it("a binding whose answer was lost is looked up, and a store that only conflicts is named", async () => {
+      const world = new World(stores);
+      const store = steer(world.store());
+      const commit = store.commit.bind(store);
+      let lost = 0;
+      store.commit = async (writes, options) => {
+        await commit(writes, options);
+        lost += 1;
+        throw new CommitUnknownError();
+      };
+      const runtime = world.runtime({ store });
+      await runtime.open("session", "s", { userId: "u" });
+      expect(lost).toBe(1);
+      await rejection(runtime.open("session", "s", { userId: "v" }), "BINDING_MISMATCH");
+      store.commit = (writes) =>
+        Promise.resolve(writes.map(() => ({ ok: false, current: undefined })));
+      await rejection(runtime.open("session", "t", { userId: "u" }), "CONCURRENT_MODIFICATION");
     });
 
     it("of two first binders in two runtimes one wins", async () => {

@@ -277,11 +277,32 @@ export function transactionCases(stores: RuntimeStores): void {
       ]);
     });
 
+    it.each(["temp", "user"])(
+      "a recipe that aborts its own transaction of %s scopes changes nothing",
+      async (type) => {
+        const here = world();
+        if (cannot(here)) return;
+        const runtime = here.runtime();
+        const scope = await runtime.open<Counter>(type, "a");
+        const control = new AbortController();
+        const recipe = (draft: Counter): void => {
+          draft.n = 9;
+          control.abort(new Error("enough"));
+        };
+        const work = runtime.transaction([scope], recipe, { signal: control.signal });
+        await expect(work).rejects.toThrow("enough");
+        await settled();
+        await scope.refresh();
+        expect(shown([scope])).toEqual([[undefined, 0]]);
+      },
+    );
+
     it("one that loses a scope while it is being stored is of unknown outcome, and all scopes look", async (test) => {
       const here = world();
       if (cannot(here)) return test.skip();
       const store = steer(here.store());
-      const runtime = here.runtime({ store });
+      // Without retries, so that a scope that did not look would fail its next change.
+      const runtime = here.runtime({ store, cas: { maxRetries: 0, escalate: false } });
       const scopes = both(await openAll(runtime, ["user", "org"]));
       const gate = handle();
       store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
