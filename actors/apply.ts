@@ -55,7 +55,7 @@ export class Head {
   changed = false;
   /** The changes since `begin`, or `null` when nobody asked for them. */
   patches: Patch[] | null = null;
-  /** What undoes `patches`, in the order in which it must be applied. */
+  /** What undoes the changes, in the order in which it must be applied; `null` as above. */
   inverse: Patch[] | null = null;
   #state: RecordNode;
   readonly #scope: ScopeIdentity;
@@ -69,11 +69,11 @@ export class Head {
     this.#state = state as RecordNode;
   }
 
-  /** Starts a new change; patches are made only when `recording`. */
-  begin(recording: boolean): void {
+  /** Starts a new change; makes its patches when `recording`, and what undoes them when asked. */
+  begin(recording: boolean, undoable: boolean = recording): void {
     this.changed = false;
     this.patches = recording ? [] : null;
-    this.inverse = recording ? [] : null;
+    this.inverse = undoable ? [] : null;
   }
 
   /** Whose state it is. */
@@ -222,9 +222,8 @@ export class Head {
   }
 
   #record(patch: Patch, inverse: Patch): void {
-    if (this.patches === null || this.inverse === null) return;
-    this.patches.push(patch);
-    this.inverse.unshift(inverse);
+    if (this.patches !== null) this.patches.push(patch);
+    if (this.inverse !== null) this.inverse.unshift(inverse);
   }
 
   #wrongType(path: string, expected: string, received: unknown): StateTypeError {

@@ -16,8 +16,10 @@ export interface ScopeCell {
   version: number;
   /** The store must be read before the next mutation: a commit's outcome is not known. */
   stale: boolean;
-  /** Somebody wants patches. */
+  /** Somebody wants patches: a listener, or whoever saves them. */
   readonly recording: boolean;
+  /** Somebody hears of changes. */
+  readonly listening: boolean;
   /** A record exists: it was written and not deleted. */
   exists: boolean;
   /** Announces a confirmed change; `version` is the scope's version after it. */

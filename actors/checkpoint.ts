@@ -2,10 +2,12 @@
  * Write-behind of checkpoint scopes: mutations are answered from memory, and the newest state
  * follows to the store in the background.
  *
- *     mark ──▶ writing v1 ──▶ (marks meanwhile: v2, v3, v4) ──▶ writing v4 ──▶ clean
+ *     mark v1 ──▶ (v2 in the same turn) ──▶ writing v2 ──▶ (meanwhile v3, v4) ──▶ writing v4 ──▶
+ *     clean
  *
  * Invariants
- *  H1  At most one write is in flight; everything newer becomes one further write.
+ *  H1  At most one write is in flight; everything newer becomes one further write. The first write
+ *      in the background starts when the turn of the event loop is over, with all it has marked.
  *  H2  A write carries the version it was made under and expects the version stored before it, so a
  *      stale owner can never overwrite a newer one.
  *  H3  `flush` resolves only when the state as it was at the call is stored, and rejects when a
@@ -43,6 +45,12 @@ interface Attempt {
 
 /** Writes of unknown outcome that are remembered; an older one that arrived is a conflict. */
 const DOUBTFUL_MAX = 16;
+
+function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
 
 /** Writes one scope down behind its back. */
 export class CheckpointWriter {
@@ -103,6 +111,7 @@ export class CheckpointWriter {
   /** Writes as long as there is something newer than what is stored; never rejects. */
   async #follow(): Promise<void> {
     this.#following = true;
+    await endOfTurn();
     try {
       while (!this.clean) await this.#write();
     } catch (error) {

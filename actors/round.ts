@@ -11,6 +11,7 @@
  *      only after that change is confirmed; on a conflict it is worked out again.
  *  R3  A round holds at most `ROUND_MAX` entries; later ones wait in the mailbox.
  *  R4  A round whose applied entry left before the save was sent is worked out again without it.
+ *  R5  The patches of a commit are all of its changes; there are none if one was not recorded.
  */
 import type { CommitInfo, OperationName, Patch } from "./protocol.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
@@ -73,15 +74,23 @@ export class Round {
     return this.#entries;
   }
 
+  /** Nobody listened when some change was made, so what undoes it was not kept. */
+  get unheard(): boolean {
+    return this.#entries.some(({ outcome }) => outcome?.changed === true && !outcome.inverse);
+  }
+
   /** What the save has to carry, built on the confirmed `baseVersion`. */
   commit(baseVersion: number): CommitInfo {
     const patches: Patch[] = [];
     const operations: OperationName[] = [];
+    let recorded = true;
     for (const { outcome, work } of this.#entries) {
       if (outcome === null || !outcome.changed) continue;
-      for (const patch of outcome.patches ?? []) patches.push(patch);
+      if (outcome.patches === null) recorded = false;
+      else for (const patch of outcome.patches) patches.push(patch);
       operations.push((work as Mutation).operation); // Solo work never joins a round.
     }
-    return { version: baseVersion + this.changes, patches, operations };
+    const version = baseVersion + this.changes;
+    return { version, patches: recorded ? patches : [], operations };
   }
 }

@@ -13,10 +13,13 @@
  *      scope marked stale. The late answer of a round given up is ignored.
  *  B3  After `save` resolves there is no round, and the head holds a confirmed state.
  *  B4  Versions of a confirmed round are `expected + 1 … expected + k`, one per change, in order.
- *  B5  What is sent holds no change of a caller who left before it was sent.
+ *  B5  The patches of a confirmed round's events lead, in order, from the state before it to the
+ *      state after it; each alone is its own change, if somebody was listening when it was made.
+ *  B6  What is sent holds no change of a caller who left before it was sent.
  */
 import { foundIn, readAnswer, type Refusal } from "./answer.ts";
 import type { ScopeCell } from "./cell.ts";
+import { difference, type Difference } from "./difference.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
@@ -31,6 +34,9 @@ import { Round } from "./round.ts";
 export type Rerun = (entry: Entry) => Promise<Outcome | null>;
 
 type MakeError = () => unknown;
+type Patches = Pick<Difference, "patches" | "inverse">;
+
+const NO_PATCHES: Patches = { patches: [], inverse: [] };
 
 /** Brings rounds to the store; see the head of this file. */
 export class Saver {
@@ -73,14 +79,15 @@ export class Saver {
   }
 
   /** Saves the round and answers its callers; never rejects. */
-  async save(): Promise<void> {
-    const round = this.#round;
-    if (round === null) return;
-    const abandoned = new Promise<void>((resolve) => {
+  save(): Promise<void> {
+    return new Promise((resolve) => {
+      const round = this.#round;
+      if (round === null) return resolve();
       this.#abandon = resolve;
+      void this.#bring(round).then(() => {
+        if (this.#abandon === resolve) this.#forget(); // Else it was given up, and others go on.
+      });
     });
-    await Promise.race([this.#bring(round), abandoned]);
-    this.#forget();
   }
 
   /** A caller of the round no longer waits. */
@@ -159,7 +166,7 @@ export class Saver {
     return end;
   }
 
-  /** Sends the round, without who left (B5): nothing is awaited between the look and the save. */
+  /** Sends the round, without who left (B6): nothing is awaited between the look and the save. */
   async #attempt(round: Round): Promise<SaveStep> {
     while (round.spoiled && this.#isWanted(round)) await this.#rework(round);
     return this.#send(round);
@@ -228,7 +235,8 @@ export class Saver {
   /** The save is confirmed: versions, answers and events, in order (B1, B4). */
   #confirm(round: Round): void {
     const cell = this.#cell;
-    let { version } = cell;
+    const { version } = cell;
+    const before = round.base;
     cell.version += round.changes;
     cell.exists ||= round.changes > 0; // Before a listener looks.
     round.base = cell.head.expose();
@@ -236,9 +244,22 @@ export class Saver {
       if (entry.outcome?.error == null) entry.resolve(entry.outcome?.changed === true);
       else entry.reject(entry.outcome.error.thrown);
     }
-    for (const entry of round.entries)
-      if (entry.outcome?.changed === true) cell.announce(entry, entry.outcome, ++version);
+    if (cell.listening) this.#announce(round, before, version);
     if (round.changes > 0) cell.committed();
+  }
+
+  /** A round that nobody heard begin is told as a whole, with its first change. */
+  #announce(round: Round, before: object, baseVersion: number): void {
+    let version = baseVersion;
+    let whole: Patches | null = null;
+    if (round.unheard) whole = difference(before, round.base);
+    for (const entry of round.entries) {
+      const { outcome } = entry;
+      if (outcome?.changed !== true) continue;
+      const told = whole === null ? outcome : { ...outcome, ...whole };
+      this.#cell.announce(entry, told, ++version);
+      if (whole !== null) whole = NO_PATCHES;
+    }
   }
 
   #refuse(round: Round, error: MakeError): void {

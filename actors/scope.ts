@@ -95,15 +95,19 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     return this.#dispatcher === null && (this.#audience?.size ?? 0) === 0 && this.#actor === null;
   }
 
-  /** @internal */
+  /** @internal A bridge may save patches, and does not say whether it does. */
   get recording(): boolean {
-    return this.bridge !== null || (this.#audience?.size ?? 0) > 0 || this.watched;
+    return this.bridge !== null || this.listening;
+  }
+
+  /** @internal */
+  get listening(): boolean {
+    return (this.#audience?.size ?? 0) > 0 || this.watched;
   }
 
   /** The XState actor of this scope; made when first asked for. */
   get actor(): ScopeActorRef {
-    this.#actor ??= createScopeActor(this);
-    return this.#actor;
+    return (this.#actor ??= createScopeActor(this));
   }
 
   /** @internal Where the scope is loaded from; a subclass may save there by other ways. */
@@ -116,15 +120,11 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     return false;
   }
 
-  /** @internal Called with each change, when `watched`. */
-  published(_change: StateChange): void {
-    // A scope on its own has nobody else to tell.
-  }
+  /** @internal Called with each change, when `watched`; a scope on its own has nobody to tell. */
+  published(_change: StateChange): void {}
 
-  /** @internal Called once, after `stop`. */
-  ended(): void {
-    // A scope on its own is kept by nobody.
-  }
+  /** @internal Called once, after `stop`; a scope on its own is kept by nobody. */
+  ended(): void {}
 
   /** Submits a mutation; resolves to whether it changed the state. */
   mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
@@ -141,7 +141,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     if (!outcome.changed) return UNCHANGED;
     this.version += 1;
     this.exists = true;
-    if (this.recording) this.#publish(changeOf(this, mutation, outcome));
+    if (this.listening) this.#publish(changeOf(this, mutation, outcome));
     this.committed();
     return CHANGED;
   }
@@ -210,7 +210,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** @internal */
   announce(entry: Entry, outcome: Outcome, version: number): void {
-    if (!this.recording) return;
+    if (!this.listening) return;
     // Only mutations are announced by the dispatcher; solo work announces itself.
     const change = changeOf(this, entry.work as Mutation, outcome, entry.options?.meta);
     this.#publish({ ...change, version });
@@ -218,7 +218,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** @internal Announces a change that was made under a hold. */
   announceChange(mutation: Mutation, outcome: Outcome, meta?: JsonObject): void {
-    if (this.recording) this.#publish(changeOf(this, mutation, outcome, meta));
+    if (this.listening) this.#publish(changeOf(this, mutation, outcome, meta));
   }
 
   /** @internal */
@@ -254,13 +254,11 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   }
 
   /** @internal Called when the scope went to what the store holds, before anybody hears of it. */
-  taken(): void {
-    // A scope on its own keeps nothing beside its state.
-  }
+  taken(): void {}
 
   /** @internal */
   announceState(operation: "refresh" | "delete", origin: "local" | "remote", before: object): void {
-    if (this.recording) this.#publish(stateChangeOf(this, { operation, origin, before }));
+    if (this.listening) this.#publish(stateChangeOf(this, { operation, origin, before }));
   }
 
   /** @internal */

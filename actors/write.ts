@@ -12,8 +12,21 @@ import type { ScopeSettings } from "./settings.ts";
 export interface WriteTarget {
   readonly head: Head;
   readonly settings: ScopeSettings;
+  /** Patches are made. */
   readonly recording: boolean;
+  /** What undoes the patches is made, too: the change is going to be announced. */
+  readonly listening: boolean;
 }
+
+// Shared, so that each of many waiting calls does not keep an outcome of its own.
+const UNCHANGED: Outcome = Object.freeze({
+  changed: false,
+  error: null,
+  patches: null,
+  inverse: null,
+  computed: undefined,
+});
+const CHANGED: Outcome = Object.freeze({ ...UNCHANGED, changed: true });
 
 /** Writes and checks; on an error the head is as it was. */
 export function applyMutation(target: WriteTarget, mutation: Mutation, computed: unknown): Outcome {
@@ -21,7 +34,7 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
   const checks = settings.checks?.perChange === true ? settings.checks : null;
   // Checks can refuse what is written already, so they need a state to go back to.
   const before = checks === null ? null : head.expose();
-  head.begin(target.recording);
+  head.begin(target.recording, target.listening);
   try {
     mutation.write(head, computed);
     if (checks !== null && before !== null && head.changed) checkChange(head, before, checks);
@@ -30,6 +43,7 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
     return failed(thrown);
   }
   const { changed, patches, inverse } = head;
+  if (patches === null && computed === undefined) return changed ? CHANGED : UNCHANGED;
   head.begin(false); // Lets go of the patches: an idle scope would keep some 500 bytes of them.
   return { changed, error: null, patches, inverse, computed };
 }

@@ -1,6 +1,7 @@
 /**
  * The bridge from a scope to a store: encodes, batches with the other scopes of the tick, decodes.
  */
+import { difference } from "../../actors/difference.ts";
 import { CorruptStateError, isHoldfastError } from "../../actors/errors.ts";
 import type {
   Clock,
@@ -23,6 +24,7 @@ class LazyWrite implements ScopeWrite {
   readonly expectedVersion: number;
   readonly version: number;
   readonly ttlMs: number | undefined;
+  readonly #bridge: StoreBridge;
   readonly #next: object;
   readonly #before: object | null;
   readonly #patches: readonly Patch[];
@@ -33,6 +35,7 @@ class LazyWrite implements ScopeWrite {
     this.expectedVersion = expectedVersion;
     this.version = commit.version;
     this.ttlMs = bridge.ttlMs;
+    this.#bridge = bridge;
     this.#next = next;
     this.#before = bridge.patchBase;
     this.#patches = commit.patches;
@@ -44,8 +47,13 @@ class LazyWrite implements ScopeWrite {
   }
 
   get patches(): readonly Patch[] | undefined {
-    if (this.#before === null || this.#patches.length === 0) return undefined;
-    return encodePatches(this.#before, this.#patches);
+    this.#bridge.wantsPatches = true;
+    const before = this.#before;
+    if (before === null) return undefined;
+    // A change always has patches, unless nobody had wanted any when it was made.
+    const recorded = this.#patches.length > 0;
+    const patches = recorded ? this.#patches : difference(before, this.#next).patches;
+    return encodePatches(before, patches);
   }
 }
 
@@ -60,6 +68,8 @@ export class StoreBridge implements PersistBridge<object> {
   #stored: object | null = null;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
   confirmed: (() => object) | null = null;
+  /** The store has asked for the patches of a write: from now on they are recorded. */
+  wantsPatches = false;
   /** Milliseconds the record last read had left to live, when the store says so. */
   leftMs: number | undefined;
 
@@ -91,15 +101,11 @@ export class StoreBridge implements PersistBridge<object> {
     return record === undefined ? undefined : this.#decode(record);
   }
 
-  async save(
-    next: object,
-    expectedVersion: number,
-    commit: CommitInfo,
-  ): Promise<SaveResult<object>> {
+  save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>> {
     return this.#commit(this.write(next, expectedVersion, commit), next);
   }
 
-  async delete(
+  delete(
     expectedVersion: number,
     version: number = expectedVersion + 1,
   ): Promise<SaveResult<object>> {

@@ -100,7 +100,9 @@ export function isDurable(scope: ResidentScope): boolean {
  */
 export function changedPart(scope: ResidentScope, mutation: Mutation, computed?: unknown): Part {
   const scratch = new Head(scope.head.expose(), scope.identity);
-  const target = { head: scratch, settings: scope.settings, recording: true };
+  const { settings } = scope;
+  // Somebody may begin to listen until it is announced, and a part is announced with its patches.
+  const target = { head: scratch, settings, recording: true, listening: true };
   const outcome = applyMutation(target, mutation, computed);
   if (outcome.error !== null) throw outcome.error.thrown;
   const commit: CommitInfo = {

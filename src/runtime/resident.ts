@@ -128,6 +128,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#expiring;
   }
 
+  /** Most stores want patches of large states only. */
+  override get recording(): boolean {
+    return this.listening || (this.bridge !== null && this.#store?.wantsPatches === true);
+  }
+
   override get watched(): boolean {
     return this.#keeper.watching;
   }

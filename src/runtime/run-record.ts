@@ -55,9 +55,9 @@ export interface RunLogParts {
 }
 
 /**
- * The record of one run in this process: written at once in memory, stored behind. It belongs to the
- * run alone, so nothing else can hold it up, read it again or change it; another process that writes
- * the same record is met by the version check.
+ * The record of one run in this process: written at once in memory, stored behind. It belongs to
+ * the run alone, so nothing else can hold it up, read it again or change it; another process that
+ * writes the same record is met by the version check.
  */
 export class RunLog implements CheckpointSource {
   readonly identity: ScopeIdentity;

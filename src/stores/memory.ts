@@ -21,6 +21,7 @@ import {
   leftMs,
   patchesOf,
   selectKeys,
+  stateText,
   toJsonText,
 } from "./write-check.ts";
 
@@ -30,8 +31,14 @@ export interface MemoryStoreOptions {
   readonly clock?: Clock;
 }
 
+/**
+ * From this many characters of JSON on, a state is changed by patches; below, copying it is less.
+ */
+const PATCHED_FROM_CHARS = 8192;
+
 interface Entry {
   readonly version: number;
+  readonly large: boolean;
   /** Never handed out and never changed: readers get a copy, a patch makes the next one. */
   readonly state: Json | undefined;
   readonly expires: number | undefined;
@@ -51,16 +58,22 @@ function toRecord(entry: Entry | undefined, now: number): StoredRecord | undefin
 }
 
 /**
- * The state after `write`, sharing nothing with it; costs what the change costs when it has
- * patches.
+ * The record after `write`, sharing nothing with it; of a large state costs what the change costs
+ * when it has patches.
  */
-function nextState(write: ScopeWrite, entry: Entry | undefined, now: number): Json | undefined {
-  const patches = patchesOf(write);
-  const base = entry?.state;
-  if (patches !== undefined && base !== undefined && !isExpired(entry?.expires, now))
-    return applyPatches(base, copyJson(patches));
-  const state = write.state;
-  return state === undefined ? undefined : copyJson(state);
+function nextEntry(write: ScopeWrite, entry: Entry | undefined, now: number): Entry {
+  const { version } = write;
+  const expires = expiryOf(write, now);
+  if (entry?.state !== undefined && entry.large && !isExpired(entry.expires, now)) {
+    const patches = patchesOf(write);
+    if (patches !== undefined)
+      return { version, large: true, state: applyPatches(entry.state, copyJson(patches)), expires };
+  }
+  const text = stateText(write);
+  if (text === undefined) return { version, large: false, state: undefined, expires };
+  // The text was made from a Json.
+  const state = JSON.parse(text) as Json;
+  return { version, large: text.length >= PATCHED_FROM_CHARS, state, expires };
 }
 
 class MemoryStore implements StateStore {
@@ -128,8 +141,7 @@ class MemoryStore implements StateStore {
       const entry = staged.get(key) ?? this.#entries.get(key);
       if ((entry?.version ?? 0) !== expectedVersion || this.#turns.isStale(key))
         return conflict(toRecord(entry, now));
-      const state = nextState(write, entry, now);
-      staged.set(key, { version, state, expires: expiryOf(write, now) });
+      staged.set(key, nextEntry(write, entry, now));
       return { ok: true, version };
     });
     if (atomic && !isAllOk(results))

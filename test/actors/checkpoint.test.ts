@@ -38,12 +38,18 @@ class Desk {
     this.writer.mark();
   }
 
-  /** Lets the write in flight go on, and what follows from it happen. */
-  async go(): Promise<void> {
-    this.open.shift()?.();
-    await new Promise((resolve) => {
+  /** Lets the turn of the event loop end. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => {
       setImmediate(resolve);
     });
+  }
+
+  /** Lets the write in flight go on, and what follows from it happen. */
+  async go(): Promise<void> {
+    await this.turn();
+    this.open.shift()?.();
+    await this.turn();
   }
 
   async #write(
@@ -71,7 +77,9 @@ class Desk {
 describe("a checkpoint writer", () => {
   it("H1 folds what comes while a write is in flight", async () => {
     const desk = new Desk();
-    for (const n of [1, 2, 3]) desk.change(n);
+    desk.change(1);
+    await desk.turn();
+    for (const n of [2, 3]) desk.change(n);
     await desk.go();
     expect(desk.writes).toEqual(["0→1", "1→3"]);
     expect([desk.writer.clean, desk.rests]).toEqual([false, 0]);
@@ -80,9 +88,32 @@ describe("a checkpoint writer", () => {
     expect(desk.record).toEqual({ state: { n: 3 }, version: 3 });
   });
 
+  it("H1 writes what a turn of the event loop has marked at once, and not before its end", async () => {
+    const desk = new Desk();
+    desk.change(1);
+    await Promise.resolve();
+    desk.change(2);
+    expect(desk.writes).toEqual([]);
+    await desk.turn();
+    expect(desk.writes).toEqual(["0→2"]);
+    await desk.go();
+    expect([desk.writes, desk.writer.clean]).toEqual([["0→2"], true]);
+  });
+
+  it("H3 a flush does not wait for the end of the turn", async () => {
+    const desk = new Desk();
+    desk.change(1);
+    const flush = desk.writer.flush();
+    expect(desk.writes).toEqual(["0→1"]);
+    await desk.go();
+    await flush;
+    expect([desk.writes, desk.rests]).toEqual([["0→1"], 1]);
+  });
+
   it("H3 a flush waits for the state of its call and not for later ones", async () => {
     const desk = new Desk();
     desk.change(1);
+    await desk.turn();
     desk.change(2);
     let flushed = false;
     const flush = desk.writer.flush().then(() => {

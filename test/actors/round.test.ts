@@ -17,11 +17,20 @@ describe("a round", () => {
     round.add(entry(), outcome(true, 1));
     round.add(entry(), outcome(false, 2));
     round.add(entry(), outcome(true, 3));
+    expect(round.unheard).toBe(false);
     expect(round.commit(7)).toEqual({
       version: 9,
       operations: ["set", "set"],
       patches: [outcome(true, 1).patches?.[0], outcome(true, 3).patches?.[0]],
     });
+  });
+
+  it("R5: commits no patches when not all of its changes were recorded", () => {
+    const round = new Round({});
+    round.add(entry(), { ...outcome(true), patches: null, inverse: null });
+    round.add(entry(), outcome(true));
+    expect(round.commit(7)).toEqual({ version: 9, operations: ["set", "set"], patches: [] });
+    expect(round.unheard).toBe(true);
   });
 
   it("R4: starts again without who left", () => {

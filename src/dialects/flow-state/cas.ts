@@ -161,9 +161,11 @@ export class CasRun {
   }
 }
 
-function settingsOf(scope: ContainerScope): Pick<ContainerScope, "settings" | "recording"> {
-  const { settings, recording } = scope;
-  return { settings, recording };
+function settingsOf(
+  scope: ContainerScope,
+): Pick<ContainerScope, "settings" | "recording" | "listening"> {
+  const { settings, recording, listening } = scope;
+  return { settings, recording, listening };
 }
 
 /** Options of one compare-and-set loop. */

@@ -10,7 +10,7 @@ const scope = { type: "user", id: "1" };
 function targetOf(state: object): { head: Head; apply: (mutation: Mutation) => unknown } {
   const head = new Head(Object.freeze(state), scope);
   const settings = scopeSettings({}, { initial: state, checks: null });
-  const target = { head, settings, recording: true };
+  const target = { head, settings, recording: true, listening: true };
   return { head, apply: (mutation) => applyMutation(target, mutation, undefined) };
 }
 

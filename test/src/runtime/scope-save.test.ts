@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import { CommitUnknownError } from "../../../actors/errors.ts";
+import { applyPatches } from "../../../actors/patches.ts";
 import type { SaveResult, StateChange } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
@@ -31,6 +32,29 @@ function open(
 }
 
 const plusOne = ({ n }: Readonly<Bag>): Bag => ({ n: n + 1 });
+
+describe("a listener that comes while changes wait for their save", () => {
+  it("hears all of them, and their patches together lead to the state and back", async () => {
+    const bridge = tableBridge<Bag>();
+    const scope = createScope<Bag>({ initial, persist: bridge });
+    const calls = [scope.incState({ n: 1 }), scope.patchState({ x: 5 })];
+    const events: StateChange<Bag>[] = [];
+    scope.subscribe((change) => void events.push(change));
+    calls.push(scope.incState({ n: 1 }));
+    await Promise.all(calls);
+    expect(bridge.saves).toHaveLength(1);
+    expect(bridge.saves[0]?.commit?.patches).toHaveLength(3);
+    expect(events.map(({ version, operation }) => [version, operation])).toEqual([
+      [1, "increment"],
+      [2, "patch"],
+      [3, "increment"],
+    ]);
+    const there = events.flatMap(({ patches }) => patches);
+    const back = events.toReversed().flatMap(({ inversePatches }) => inversePatches);
+    expect(applyPatches(initial, there)).toEqual({ n: 2, x: 5 });
+    expect(applyPatches({ n: 2, x: 5 }, back)).toEqual(initial);
+  });
+});
 
 describe("folding (semantics 3)", () => {
   it("saves everything waiting at once; versions, patches and operations in order", async () => {
