@@ -7,7 +7,7 @@ import type { Pattern } from "./query-tree.ts";
 // A shorter slice of a text is copied by the engine anyway; a longer one would keep the text alive.
 const SLICE_CHARS_MIN = 13;
 
-/** Terms and their postings. The tree for prefixes and edit distances is made when first asked for. */
+/** Terms and their postings. The tree for prefixes and edit distances is made at first need. */
 export class Dictionary {
   readonly #postings = new Map<string, Posting>();
   #tree: SearchableMap<Posting> | undefined;

@@ -4,7 +4,7 @@ import type { Dictionary } from "./dictionary.ts";
 import type { Posting, Renumber } from "./posting.ts";
 
 /** What a document adds to one dictionary: kept so that it can be taken out again. */
-export interface DocumentTerms {
+interface DocumentTerms {
   readonly dictionary: Dictionary;
   readonly postings: readonly Posting[];
 }
@@ -22,8 +22,8 @@ export interface DocumentRecord {
 }
 
 /**
- * The documents of an index by number. A number is never given twice, so their order is the order of
- * the latest write; numbers start again at 0 only when the whole index is renumbered.
+ * The documents of an index by number. A number is never given twice, so their order is the order
+ * of the latest write; numbers start again at 0 only when the whole index is renumbered.
  */
 export class DocumentTable {
   #records: (DocumentRecord | undefined)[] = [];

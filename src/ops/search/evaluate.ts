@@ -11,8 +11,7 @@ import {
 } from "./hits.ts";
 import { type IndexData, ordinalOf } from "./index-data.ts";
 import { isNear } from "./nearness.ts";
-import type { EveryPlan, FieldSet, Plan, TermPlan } from "./plan.ts";
-import type { Posting } from "./posting.ts";
+import type { EveryPlan, Plan, TermPlan } from "./plan.ts";
 import { inverseFrequency, termScorer, type TermScore } from "./score.ts";
 
 /** Finds and scores the documents of a plan; the documents' own scores are not yet in. */
@@ -66,11 +65,12 @@ class Evaluation {
     const { documents } = this.#data;
     const inverse = weight * inverseFrequency(documents.size, posting.live);
     const draft = new HitsDraft(posting.live);
-    for (let entry = 0; entry < posting.size; entry++) {
-      const document = posting.documentAt(entry);
-      if (!documents.isAlive(document) || !occursIn(posting, entry, fields)) continue;
-      draft.push(document, this.#score(inverse, posting.frequencyAt(entry), document));
-    }
+    const isWanted = fields && ((position: number) => fields.has(ordinalOf(position)));
+    posting.forEach((document, frequency, entry) => {
+      if (!documents.isAlive(document)) return;
+      if (isWanted !== undefined && !posting.hasPosition(entry, isWanted)) return;
+      draft.push(document, this.#score(inverse, frequency, document));
+    });
     return draft.finish();
   }
 
@@ -89,11 +89,6 @@ class Evaluation {
     }
     return scale(near(hits, plan), plan.weight);
   }
-}
-
-function occursIn(posting: Posting, entry: number, fields: FieldSet): boolean {
-  if (fields === undefined) return true;
-  return posting.positionsAt(entry).some((position) => fields.has(ordinalOf(position)));
 }
 
 function near(hits: Hits, plan: EveryPlan): Hits {

@@ -28,8 +28,8 @@ const COMPARISONS: ReadonlyMap<string, (order: number) => boolean> = new Map([
 ]);
 
 /**
- * Parses an index filter: comparisons of `@field`, numbers and quoted texts, joined by `&&`, `||` and
- * parentheses. A comparison with a field the document lacks is false. Throws `SYNTAX` with the
+ * Parses an index filter: comparisons of `@field`, numbers and quoted texts, joined by `&&`, `||`
+ * and parentheses. A comparison with a field the document lacks is false. Throws `SYNTAX` with the
  * offset, `LIMIT` when it is too long or nests too deep.
  */
 export function parseFilter(text: string): FilterCheck {

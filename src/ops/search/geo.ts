@@ -9,7 +9,7 @@ export interface GeoPlace {
 }
 
 /** Metres in each unit of distance. */
-export const UNIT_METRES: ReadonlyMap<string, number> = new Map([
+const UNIT_METRES: ReadonlyMap<string, number> = new Map([
   ["m", 1],
   ["km", 1000],
   ["mi", 1609.34],

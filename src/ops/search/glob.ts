@@ -1,6 +1,7 @@
 /**
- * Tells whether a term fits a glob: `?` is one character, `*` any number, a backslash takes the next
- * mark as it is. Goes back only to the latest `*`, so the work is at most the product of the lengths.
+ * Tells whether a term fits a glob: `?` is one character, `*` any number, a backslash takes the
+ * next mark as it is. Goes back only to the latest `*`, so the work is at most the product of the
+ * lengths.
  */
 export function matchesGlob(term: string, glob: string): boolean {
   let at = 0;

@@ -49,7 +49,7 @@ export function intersect(a: Hits, b: Hits): Hits {
 }
 
 /** Documents in either; scores add up, or with `best` the higher one counts. */
-export function unite(a: Hits, b: Hits, best: boolean): Hits {
+function unite(a: Hits, b: Hits, best: boolean): Hits {
   const draft = new HitsDraft(a.documents.length + b.documents.length);
   walk(a, b, {
     both: (document, left, right) =>

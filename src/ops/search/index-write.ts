@@ -125,11 +125,11 @@ function stemIn(draft: Draft, word: Posting): string {
   return word.stem;
 }
 
-/** The tags of a value: split, trimmed, folded unless the field keeps case; empty ones dropped. */
+/** The tags of a value, each once: trimmed, folded unless case counts, empty ones dropped. */
 function splitTags(field: SchemaField, value: string): string[] {
   const parts = value.split(field.separator).map((part) => part.trim());
   const tags = field.caseSensitive ? parts : parts.map(fold);
-  return tags.filter((tag) => tag !== "");
+  return [...new Set(tags)].filter((tag) => tag !== "");
 }
 
 function stemFor(data: IndexData, fields: DocumentFields): Stem {

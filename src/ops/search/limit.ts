@@ -5,7 +5,7 @@ export const QUERY_BYTES_MAX = 65_536;
 export const QUERY_DEPTH_MAX = 64;
 
 /** Words, phrases' words, tags, patterns and ranges in one query. */
-export const QUERY_TERMS_MAX = 1024;
+export const QUERY_TERMS_MAX = 256;
 
 /** Prefix, suffix, infix, glob and fuzzy terms in one query: each may walk the whole dictionary. */
 export const QUERY_PATTERNS_MAX = 16;

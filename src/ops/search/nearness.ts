@@ -5,8 +5,8 @@ import type { FieldSet, Plan } from "./plan.ts";
 type Positions = ArrayLike<number>;
 
 /**
- * Tells whether the parts of a query are near each other in a document: within `slop` foreign words,
- * and in order if asked. Parts without positions (tags, ranges, what must not match) do not count.
+ * Tells whether the parts of a query are near each other in a document: within `slop` foreign
+ * words, and in order if asked. Parts without positions (tags, ranges, what must not match) do not count.
  */
 export function isNear(
   parts: readonly Plan[],
@@ -37,7 +37,7 @@ function positionsOf(plan: Plan, document: number): Positions {
   return merged.sort((a, b) => a - b);
 }
 
-function inFields(positions: Uint32Array, fields: FieldSet): Positions {
+function inFields(positions: readonly number[], fields: FieldSet): Positions {
   if (fields === undefined) return positions;
   return positions.filter((position) => fields.has(ordinalOf(position)));
 }
@@ -79,7 +79,7 @@ function isNearInOrder(lists: readonly Positions[], slop: number): boolean {
   return false;
 }
 
-/** Moves a part's cursor to its first place after `last`; places only grow, so it never goes back. */
+/** Moves a part's cursor to its first place after `last`, which only grows: it never goes back. */
 function nextAfter(
   list: Positions,
   cursors: number[],

@@ -26,7 +26,7 @@ export interface TermPlan {
 }
 
 /** Parts of which one is enough; scores add up, or with `best` only the highest counts. */
-export interface UnionPlan {
+interface UnionPlan {
   readonly kind: "union";
   readonly parts: readonly Plan[];
   readonly best: boolean;

@@ -15,10 +15,8 @@ const DEAD_MIN = 16;
  */
 export class Posting {
   readonly text: string;
-  #cells = new Uint32Array(STRIDE);
-  #positions = new Uint32Array(1);
-  #size = 0;
-  #positionsSize = 0;
+  #cells: number[] = [];
+  #positions: number[] = [];
   /** Documents that are alive. */
   live = 0;
   /** The stem in the index's own language, kept here once it is known. */
@@ -30,7 +28,7 @@ export class Posting {
 
   /** Entries, dead ones included. */
   get size(): number {
-    return this.#size;
+    return this.#cells.length / STRIDE;
   }
 
   /** The document number of an entry. */
@@ -43,15 +41,32 @@ export class Posting {
     return this.#cells[entry * STRIDE + 1] ?? 0;
   }
 
-  /** The positions of an entry, ascending: a view, valid until the next change. */
-  positionsAt(entry: number): Uint32Array {
-    return this.#positions.subarray(this.#startOf(entry), this.#endOf(entry));
+  /** The positions of an entry, ascending. */
+  positionsAt(entry: number): readonly number[] {
+    return this.#positions.slice(this.#startOf(entry), this.#endOf(entry));
+  }
+
+  /** Walks the entries in order: (document number, weighted count, entry). */
+  forEach(visit: (document: number, frequency: number, entry: number) => void): void {
+    const cells = this.#cells;
+    for (let at = 0; at < cells.length; at += STRIDE) {
+      visit(cells[at] ?? 0, cells[at + 1] ?? 0, at / STRIDE);
+    }
+  }
+
+  /** True when one of an entry's positions is accepted. */
+  hasPosition(entry: number, accepts: (position: number) => boolean): boolean {
+    const end = this.#endOf(entry);
+    for (let at = this.#startOf(entry); at < end; at++) {
+      if (accepts(this.#positions[at] ?? 0)) return true;
+    }
+    return false;
   }
 
   /** The entry of a document; -1 when it has none. */
   find(document: number): number {
     let low = 0;
-    let high = this.#size - 1;
+    let high = this.size - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
       const found = this.documentAt(middle);
@@ -67,15 +82,16 @@ export class Posting {
    * it is the document's first.
    */
   add(document: number, weight: number, position?: number): boolean {
-    const isFirst = this.#size === 0 || this.documentAt(this.#size - 1) !== document;
-    if (isFirst) this.#open(document);
-    const at = (this.#size - 1) * STRIDE;
-    this.#cells[at + 1] = (this.#cells[at + 1] ?? 0) + weight;
-    if (position !== undefined) {
-      this.#positions = fitted(this.#positions, this.#positionsSize + 1);
-      this.#positions[this.#positionsSize] = position;
-      this.#positionsSize += 1;
-      this.#cells[at + 2] = this.#positionsSize;
+    const at = this.#cells.length - STRIDE;
+    const isFirst = at < 0 || this.#cells[at] !== document;
+    if (position !== undefined) this.#positions.push(position);
+    const end = this.#positions.length;
+    if (isFirst) {
+      this.#cells.push(document, weight, end);
+      this.live += 1;
+    } else {
+      this.#cells[at + 1] = (this.#cells[at + 1] ?? 0) + weight;
+      this.#cells[at + 2] = end;
     }
     return isFirst;
   }
@@ -83,41 +99,22 @@ export class Posting {
   /** Counts one document less; the document must already be dead. */
   release(isAlive: IsAlive): void {
     this.live -= 1;
-    if (this.#size - this.live < Math.max(DEAD_MIN, this.live)) return;
+    if (this.size - this.live < Math.max(DEAD_MIN, this.live)) return;
     this.renumber((document) => (isAlive(document) ? document : -1));
   }
 
   /** Drops the entries of gone documents and gives the others their new numbers. */
   renumber(renumber: Renumber): void {
-    const cells = new Uint32Array(Math.max(1, this.live) * STRIDE);
-    const positions = new Uint32Array(Math.max(1, this.#positionsSize));
-    let size = 0;
-    let positionsSize = 0;
-    for (let entry = 0; entry < this.#size; entry++) {
+    const cells: number[] = [];
+    const positions: number[] = [];
+    for (let entry = 0; entry < this.size; entry++) {
       const document = renumber(this.documentAt(entry));
       if (document === -1) continue;
-      const kept = this.positionsAt(entry);
-      positions.set(kept, positionsSize);
-      positionsSize += kept.length;
-      cells[size * STRIDE] = document;
-      cells[size * STRIDE + 1] = this.frequencyAt(entry);
-      cells[size * STRIDE + 2] = positionsSize;
-      size += 1;
+      for (const position of this.positionsAt(entry)) positions.push(position);
+      cells.push(document, this.frequencyAt(entry), positions.length);
     }
     this.#cells = cells;
-    this.#positions = positions.slice(0, Math.max(1, positionsSize));
-    this.#size = size;
-    this.#positionsSize = positionsSize;
-  }
-
-  #open(document: number): void {
-    const at = this.#size * STRIDE;
-    this.#cells = fitted(this.#cells, at + STRIDE);
-    this.#cells[at] = document;
-    this.#cells[at + 1] = 0;
-    this.#cells[at + 2] = this.#positionsSize;
-    this.#size += 1;
-    this.live += 1;
+    this.#positions = positions;
   }
 
   #startOf(entry: number): number {
@@ -127,12 +124,4 @@ export class Posting {
   #endOf(entry: number): number {
     return this.#cells[entry * STRIDE + 2] ?? 0;
   }
-}
-
-/** Gives the array itself when it has room, else a copy of twice the size. */
-function fitted(cells: Uint32Array<ArrayBuffer>, size: number): Uint32Array<ArrayBuffer> {
-  if (size <= cells.length) return cells;
-  const grown = new Uint32Array(Math.max(size, cells.length * 2));
-  grown.set(cells);
-  return grown;
 }

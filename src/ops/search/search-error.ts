@@ -10,7 +10,8 @@ export type SearchErrorCode =
 
 /**
  * The only error the search engine throws. `offset` counts UTF-16 units from the start of the query
- * (or index filter) and is there when the text itself is at fault. The text is never in the message.
+ * (or index filter) and is there when the text itself is at fault. The message never holds the
+ * text.
  */
 export class SearchError extends Error {
   readonly code: SearchErrorCode;

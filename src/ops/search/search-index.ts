@@ -19,7 +19,7 @@ export interface SearchIndex {
   readonly size: number;
   /**
    * Adds or replaces a document. Gives undefined when it is indexed; else why it was left out, and
-   * then no search finds it.
+   * then no search finds it. Throws a `TypeError` and changes nothing when a value is not a string.
    */
   put(id: string, fields: Iterable<readonly [string, string]>): LeftOut | undefined;
   /** Takes a document out; answers whether it was there. */
@@ -35,10 +35,21 @@ export function createSearchIndex(definition: SearchDefinition): SearchIndex {
     get size(): number {
       return data.documents.size;
     },
-    put: (id, fields) => writeDocument(data, id, new Map(fields)),
+    put: (id, fields) => writeDocument(data, id, toFields(fields)),
     delete: (id) => eraseDocument(data, id),
     search: (query, options = {}) => search(data, query, options),
   };
+}
+
+/** Copies the fields. A value of another type would stop a write half-way, so it is refused here. */
+function toFields(entries: Iterable<readonly [string, string]>): DocumentFields {
+  const fields = new Map(entries);
+  for (const value of fields.values()) {
+    if (typeof value !== "string") {
+      throw new TypeError(`a field of a document must be a string, received ${typeof value}`);
+    }
+  }
+  return fields;
 }
 
 function search(data: IndexData, query: string, options: SearchOptions): SearchResult {

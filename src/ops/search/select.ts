@@ -2,8 +2,8 @@
 export type Precedes = (a: number, b: number) => number;
 
 /**
- * Gives places `start` to `end` of the numbers 0 to `size - 1` as `precedes` orders them. Sorts only
- * as many as are asked for.
+ * Gives places `start` to `end` of the numbers 0 to `size - 1` as `precedes` orders them. Sorts
+ * only as many as are asked for.
  */
 export function select(
   size: number,

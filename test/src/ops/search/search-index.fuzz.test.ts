@@ -24,7 +24,7 @@ for (const [number, title] of TITLES.entries()) {
 }
 
 const PIECES = [
-  ..."()|-~\"%@*:;{}[]$\\='w,. \n\0_é",
+  ..."()|-~\"%@*:;{}[]$\\='w,. \n\0_é".split(""),
   "hello",
   "world",
   "run",
