@@ -1,9 +1,12 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { SearchError } from "../../../../src/ops/search/search-error.ts";
 import { createSearchIndex } from "../../../../src/ops/search/search-index.ts";
 
-const RUNS = process.env["TEST_SCALE"] === "nightly" ? 500_000 : 20_000;
+const IS_NIGHTLY = process.env["TEST_SCALE"] === "nightly";
+const RUNS = IS_NIGHTLY ? 500_000 : 20_000;
+// Only so that the larger runs are not cut off.
+vi.setConfig({ testTimeout: IS_NIGHTLY ? 600_000 : 20_000 });
 
 const index = createSearchIndex({
   schema: [

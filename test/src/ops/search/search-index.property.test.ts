@@ -1,9 +1,12 @@
 import fc from "fast-check";
-import { it } from "vitest";
+import { it, vi } from "vitest";
 import type { SearchDefinition } from "../../../../src/ops/search/schema.ts";
 import { createSearchIndex } from "../../../../src/ops/search/search-index.ts";
 
-const RUNS = process.env["TEST_SCALE"] === "nightly" ? 5_000 : 150;
+const IS_NIGHTLY = process.env["TEST_SCALE"] === "nightly";
+const RUNS = IS_NIGHTLY ? 5_000 : 150;
+// Only so that the larger runs are not cut off.
+vi.setConfig({ testTimeout: IS_NIGHTLY ? 600_000 : 20_000 });
 
 const DEFINITION: SearchDefinition = {
   schema: [
