@@ -1,9 +1,10 @@
 /**
  * Any key as printable ASCII that sorts as the key does.
  *
- * Databases store text as UTF-8, which has no lone surrogates, treats NUL as an end, and sorts astral
- * characters unlike JavaScript. Units `!` to `}` and the space stand for themselves, so common keys stay
- * readable; a unit below the space is U+0001 and a character, one above `}` is `~` and four hex digits.
+ * Databases store text as UTF-8, which has no lone surrogates, treats NUL as an end, and sorts
+ * astral characters unlike JavaScript. Units `!` to `}` and the space stand for themselves, so
+ * common keys stay readable; a unit below the space is U+0001 and a character, one above `}` is `~`
+ * and four hex digits.
  */
 
 const ORDINARY = /^[\x20-\x7d]*$/;

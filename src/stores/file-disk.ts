@@ -13,7 +13,9 @@ export function systemCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
-/** The library's error for whatever the file system threw; errors of ours and misuse pass unchanged. */
+/**
+ * The library's error for whatever the file system threw; errors of ours and misuse pass unchanged.
+ */
 export function toDiskError(error: unknown, dir: string): unknown {
   if (error instanceof HoldfastError || error instanceof TypeError || error instanceof RangeError)
     return error;
@@ -85,7 +87,9 @@ export interface ReplaceTarget {
   readonly fsync: boolean;
 }
 
-/** Puts `bytes` at `target` whole; a failure leaves what was there. The caller syncs the directory. */
+/**
+ * Puts `bytes` at `target` whole; a failure leaves what was there. The caller syncs the directory.
+ */
 export async function replaceFile(bytes: Buffer, where: ReplaceTarget): Promise<void> {
   try {
     await writeWhole(where.temporary, bytes, where.fsync);

@@ -1,9 +1,10 @@
 /**
  * One process per directory.
  *
- * The lock is the file `lock.<n>` with the highest n. It is made whole by link(2), which fails if the
- * name is taken, and a number is never used again: a closed lock stays until the next one is there. So
- * two processes that both find a dead owner cannot both take over, and nobody removes a living lock.
+ * The lock is the file `lock.<n>` with the highest n. It is made whole by link(2), which fails if
+ * the name is taken, and a number is never used again: a closed lock stays until the next one is
+ * there. So two processes that both find a dead owner cannot both take over, and nobody removes a
+ * living lock.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -136,7 +137,9 @@ function createLock(dir: string, number: number, holder: Holder): DirectoryLock 
   };
 }
 
-/** Takes the lock of `dir`, from a dead process too; throws `StoreUnavailableError` if it is in use. */
+/**
+ * Takes the lock of `dir`, from a dead process too; throws `StoreUnavailableError` if it is in use.
+ */
 export async function lockDirectory(dir: string): Promise<DirectoryLock> {
   const { pid } = process;
   const holder: Holder = { pid, host: hostname(), start: startOf(pid), released: false };

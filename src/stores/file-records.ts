@@ -1,4 +1,6 @@
-/** The documents of one locked directory: reading, replacing, setting damaged ones aside, listing. */
+/**
+ * The documents of one locked directory: reading, replacing, setting damaged ones aside, listing.
+ */
 import { randomUUID } from "node:crypto";
 import { access, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";

@@ -7,7 +7,9 @@ export interface Gate {
   check(): void;
   /** Runs `work`; `close` waits for it. */
   run<T>(work: () => T | Promise<T>): Promise<T>;
-  /** Refuses what comes later, waits for what runs, then releases; repeated calls share one answer. */
+  /**
+   * Refuses what comes later, waits for what runs, then releases; repeated calls share one answer.
+   */
   close(release: () => void | Promise<void>): Promise<void>;
 }
 

@@ -6,7 +6,9 @@ export interface KeyQueue {
   run<T>(keys: readonly string[], work: () => Promise<T>): Promise<T>;
 }
 
-/** Makes an empty queue. Places are taken for all keys at once, so two works never wait in a circle. */
+/**
+ * Makes an empty queue. Places are taken for all keys at once, so two works never wait in a circle.
+ */
 export function createKeyQueue(): KeyQueue {
   const tails = new Map<string, Promise<void>>();
 
@@ -53,7 +55,9 @@ export async function settleBounded<T, R>(
   return results;
 }
 
-/** Like `settleBounded`, but gives the values, or throws the first failure when all have settled. */
+/**
+ * Like `settleBounded`, but gives the values, or throws the first failure when all have settled.
+ */
 export async function mapBounded<T, R>(
   items: readonly T[],
   limit: number,

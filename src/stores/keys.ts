@@ -1,9 +1,9 @@
 /**
  * How `[namespace, type, id]` becomes one key and back.
  *
- * The key is `namespace/type/id` with `%` and `/` escaped in the first two parts only. The id is last
- * and stands as it is, so that keys of one namespace and type sort as their ids do and an id's prefix
- * is a key's prefix. No two triples share a key, whatever characters they hold.
+ * The key is `namespace/type/id` with `%` and `/` escaped in the first two parts only. The id is
+ * last and stands as it is, so that keys of one namespace and type sort as their ids do and an id's
+ * prefix is a key's prefix. No two triples share a key, whatever characters they hold.
  */
 
 /** What a key was made of. */

@@ -48,7 +48,10 @@ function toRecord(entry: Entry | undefined, now: number): StoredRecord | undefin
   return { version: entry.version, state: gone ? undefined : copyJson(entry.state) };
 }
 
-/** The state after `write`, sharing nothing with it; costs what the change costs when it has patches. */
+/**
+ * The state after `write`, sharing nothing with it; costs what the change costs when it has
+ * patches.
+ */
 function nextState(write: ScopeWrite, entry: Entry | undefined, now: number): Json | undefined {
   const patches = patchesOf(write);
   const base = entry?.state;
@@ -135,8 +138,9 @@ class MemoryStore implements StateStore {
 }
 
 /**
- * A store that forgets everything with the process. Each call makes a separate one. Whoever shares the
- * store object counts as one owner: `exclusive` keeps turns apart, not commits outside of turns.
+ * A store that forgets everything with the process. Each call makes a separate one. Whoever shares
+ * the store object counts as one owner: `exclusive` keeps turns apart, not commits outside of
+ * turns.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
   return new MemoryStore(options.clock ?? systemClock);

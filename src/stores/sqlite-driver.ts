@@ -1,7 +1,8 @@
 /**
  * One shape for the three SQLite libraries, and one meaning for their errors.
  *
- * None is imported by name: `node:sqlite` is missing on older Node and `libsql` is an optional peer.
+ * None is imported by name: `node:sqlite` is missing on older Node and `libsql` is an optional
+ * peer.
  */
 import { createRequire } from "node:module";
 import {

@@ -15,8 +15,8 @@ export interface ConnectionSettings {
 }
 
 /**
- * Files up to so many pages (16 MB of the usual size) are checked when opened, which takes some tens
- * of milliseconds at most. For larger ones `PRAGMA integrity_check` is the operator's to run.
+ * Files up to so many pages (16 MB of the usual size) are checked when opened, which takes some
+ * tens of milliseconds at most. For larger ones `PRAGMA integrity_check` is the operator's to run.
  */
 const CHECKED_PAGES_MAX = 4096;
 
@@ -35,8 +35,8 @@ function openPrepared(path: string, settings: ConnectionSettings): SqliteDatabas
 }
 
 /**
- * The file is made under another name and linked into place whole. So an empty file at `path` was cut
- * short by something else, and a process killed while creating leaves nothing half made there.
+ * The file is made under another name and linked into place whole. So an empty file at `path` was
+ * cut short by something else, and a process killed while creating leaves nothing half made there.
  */
 function createFile(settings: ConnectionSettings): void {
   mkdirSync(dirname(settings.path), { recursive: true, mode: 0o700 });
@@ -56,8 +56,8 @@ function createFile(settings: ConnectionSettings): void {
 }
 
 /**
- * Has SQLite compare a small file's pages and indexes: a changed byte in an index makes a key look as
- * if it had never been written, which no checksum of a row can show.
+ * Has SQLite compare a small file's pages and indexes: a changed byte in an index makes a key look
+ * as if it had never been written, which no checksum of a row can show.
  */
 function checkPages(database: SqliteDatabase, path: string): void {
   const pages = database.prepare("SELECT page_count AS pages FROM pragma_page_count").get();

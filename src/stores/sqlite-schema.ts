@@ -13,14 +13,16 @@ export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
 
 /*
  * holdfast_record  one narrow row per key; the state itself only while it is small
- * holdfast_base    the last whole state of a large record, apart so that a patch does not rewrite it
+ * holdfast_base    the last whole state of a large record, apart so that patches leave it alone
  * holdfast_patch   what happened to a large record since; `since` links each row to the one before
  * holdfast_lease   who may commit a key during an exclusive turn
  *
- * `sum` is a checksum of the row's meaning: SQLite itself does not notice a changed byte in a value.
+ * `sum` is a checksum of the row's meaning: SQLite does not notice a changed byte in a value.
  */
 const TABLES = `
-CREATE TABLE IF NOT EXISTS holdfast_meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_meta (
+  name TEXT PRIMARY KEY, value INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holdfast_record (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,
@@ -56,8 +58,8 @@ const UPDATE_INLINE =
   `state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
 
 /*
- * Columns are read as numbers and bytes whatever a damaged row holds: libsql ends the process at text
- * that is not UTF-8, and node:sqlite throws at integers over 2^53.
+ * Columns are read as numbers and bytes whatever a damaged row holds: libsql ends the process at
+ * text that is not UTF-8, and node:sqlite throws at integers over 2^53.
  */
 function real(column: string): string {
   return `CAST(${column} AS REAL) AS ${column}`;

@@ -1,8 +1,8 @@
 /**
  * One write of one record. Each method answers whether the write took effect.
  *
- * A small record is one row and one UPDATE. A large one keeps its last whole state in a row apart and
- * a log of patches, so that a small change costs the same whatever the size of the state.
+ * A small record is one row and one UPDATE. A large one keeps its last whole state in a row apart
+ * and a log of patches, so that a small change costs the same whatever the size of the state.
  */
 import type { Patch } from "../../actors/protocol.ts";
 import { toAsciiKey } from "./ascii-key.ts";
@@ -46,8 +46,8 @@ export class RecordWriter {
   }
 
   /**
-   * Updates a small record with a single statement, which needs no transaction around it. False when
-   * that does not apply; nothing was written then, and `write` finds out why.
+   * Updates a small record with a single statement, which needs no transaction around it. False
+   * when that does not apply; nothing was written then, and `write` finds out why.
    */
   updateAlone(write: ScopeWrite, now: number): boolean {
     const row = toRowWrite(write, now);

@@ -27,7 +27,9 @@ export interface SqliteStoreOptions {
   readonly path?: string;
   /** An open better-sqlite3, libsql or node:sqlite database to use; `close` leaves it open. */
   readonly database?: SqliteDatabase;
-  /** `full` (default) survives power loss; `normal` may lose the last commits then, not on a crash. */
+  /**
+   * `full` (default) survives power loss; `normal` may lose the last commits then, not on a crash.
+   */
   readonly synchronous?: Synchronous;
   /** How long to try while other processes hold the file; milliseconds, default 5000. */
   readonly busyTimeoutMs?: number;
@@ -201,7 +203,9 @@ class SqliteStore implements StateStore {
   }
 }
 
-/** A store on one file; the database is opened at the first use, and the errors of that come there. */
+/**
+ * A store on one file; the database is opened at the first use, and the errors of that come there.
+ */
 export function sqliteStore(options: SqliteStoreOptions): StateStore {
   const { path, database, synchronous = "full", clock = systemClock } = options;
   if (database === undefined && (typeof path !== "string" || path === ""))
@@ -218,7 +222,8 @@ export function sqliteStore(options: SqliteStoreOptions): StateStore {
 
 function closeDatabase(database: SqliteDatabase | undefined): void {
   try {
-    // Libraries that cannot finalize statements keep the file open for a while: leave no log behind.
+    // Libraries that cannot finalize statements keep the file open for a while: leave no log
+    // behind.
     database?.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   } catch {
     // The log is complete as it is; the next connection reads it.

@@ -23,11 +23,14 @@ export function patchesOf(write: ScopeWrite): readonly Patch[] | undefined {
   return patches === undefined || patches.length === 0 ? undefined : patches;
 }
 
-/** JSON text of a state or of patches; throws `StateSerializationError` for what JSON cannot hold. */
+/**
+ * JSON text of a state or of patches; throws `StateSerializationError` for what JSON cannot hold.
+ */
 export function toJsonText(value: Json | readonly Patch[]): string {
   let text: string | undefined;
   try {
-    // The declared type promises text; a function or symbol that got past the types gives undefined.
+    // The declared type promises text; a function or symbol that got past the types gives
+    // undefined.
     text = JSON.stringify(value) as string | undefined;
   } catch (cause) {
     throw new StateSerializationError({ path: "", reason: "a value JSON cannot hold" }, { cause });
@@ -37,7 +40,9 @@ export function toJsonText(value: Json | readonly Patch[]): string {
   return text;
 }
 
-/** JSON text of a write's state; `undefined` for a delete. Reads the state, which may compute it. */
+/**
+ * JSON text of a write's state; `undefined` for a delete. Reads the state, which may compute it.
+ */
 export function stateText(write: ScopeWrite): string | undefined {
   const state = write.state;
   return state === undefined ? undefined : toJsonText(state);

@@ -4,9 +4,9 @@ import type { Clock } from "../../actors/protocol.ts";
 /** A `Clock` under the control of a test. */
 export interface SimulatedClock extends Clock {
   /**
-   * Moves time on by `ms`, running the timers that come due in the order of their times (ties: of their
-   * making), each with `now()` at its own time and with the work it started done as far as it goes
-   * without waiting for something else.
+   * Moves time on by `ms`, running the timers that come due in the order of their times (ties: of
+   * their making), each with `now()` at its own time and with the work it started done as far as it
+   * goes without waiting for something else.
    */
   advance(ms: number): Promise<void>;
   /** How many timers are set. */

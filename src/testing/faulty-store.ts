@@ -168,7 +168,10 @@ const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
   },
 };
 
-/** Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive` and `close` pass unchanged. */
+/**
+ * Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive` and `close` pass
+ * unchanged.
+ */
 export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
   const source = new FaultSource(plan);
   const faulty: FaultyStore = {

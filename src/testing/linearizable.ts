@@ -1,8 +1,9 @@
 /**
  * Is there an order of these overlapping operations that a single object could have gone through?
  *
- * The search of Wing and Gong: take any operation that no other one ended before, let the model do it,
- * go on; step back where the answer differs. What was tried is remembered as (operations done, state).
+ * The search of Wing and Gong: take any operation that no other one ended before, let the model do
+ * it, go on; step back where the answer differs. What was tried is remembered as (operations done,
+ * state).
  */
 
 /** One operation of a history. */

@@ -77,7 +77,9 @@ async function runCase(options: StoreSuiteOptions, claim: SuiteCase): Promise<vo
   }
 }
 
-/** Registers the whole suite for one implementation. Claims that need what it lacks say so and pass. */
+/**
+ * Registers the whole suite for one implementation. Claims that need what it lacks say so and pass.
+ */
 export function describeStore(runner: SuiteRunner, options: StoreSuiteOptions): void {
   runner.describe(`${options.name} keeps the store contract`, () => {
     for (const [group, cases] of GROUPS) {

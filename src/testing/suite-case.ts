@@ -26,7 +26,9 @@ export interface StoreSuiteOptions {
   create(context: SuiteContext): StateStore | Promise<StateStore>;
   /** A store on the data of `create`, which was closed before. Needed if the store is durable. */
   reopen?(context: SuiteContext): StateStore | Promise<StateStore>;
-  /** One more store on the data of `create`, as another process has it. Absent: only one at a time. */
+  /**
+   * One more store on the data of `create`, as another process has it. Absent: only one at a time.
+   */
   second?(context: SuiteContext): StateStore | Promise<StateStore>;
   /** Lets time pass for the store; default: advances `context.clock`. */
   advance?(context: SuiteContext, ms: number): Promise<void>;

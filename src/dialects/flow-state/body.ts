@@ -1,0 +1,56 @@
+/**
+ * The bodies of locks that the running code is in.
+ *
+ * Inside `withScopeLock` the container is the body's own: it may commit to it and run the
+ * compare-and-set loop without waiting for the queue it already heads. A mutator is no such place,
+ * so entering one hides the bodies around it.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { ScopeIdentity } from "../../../actors/protocol.ts";
+import type { Hold } from "../../../actors/solo.ts";
+import { refuseReentry } from "../../../actors/turn.ts";
+
+/** One lock's body while it runs. */
+export interface LockBody {
+  readonly scope: object;
+  readonly hold: Hold;
+  readonly outer: LockBody | undefined;
+  /** Why the lock was lost; its code has no right to commit any more. */
+  lost: { readonly reason: unknown } | null;
+  /** What was started inside and has not ended; the lock is kept for it. */
+  readonly inside: Set<Promise<unknown>>;
+}
+
+const bodies = new AsyncLocalStorage<LockBody | undefined>();
+
+/** The body of the lock on `scope` that the running code is in, ended or not. */
+function around(scope: object): LockBody | undefined {
+  let body = bodies.getStore();
+  while (body !== undefined && body.scope !== scope) body = body.outer;
+  return body;
+}
+
+/** The lock on `scope` that the running code holds. Throws when it was lost to a timeout. */
+export function bodyOf(scope: object): LockBody | undefined {
+  const body = around(scope);
+  if (body === undefined) return undefined;
+  if (body.lost !== null) throw body.lost.reason;
+  return body.hold.ended ? undefined : body;
+}
+
+/** Runs the body of a lock. */
+export function inBody<T>(parts: { scope: object; hold: Hold }, code: (body: LockBody) => T): T {
+  const outer = bodies.getStore();
+  const body: LockBody = { ...parts, outer, lost: null, inside: new Set() };
+  return bodies.run(body, () => code(body));
+}
+
+/** Runs code that is no lock's body, wherever it is called from. */
+export function outsideBodies<T>(code: () => T): T {
+  return bodies.getStore() === undefined ? code() : bodies.run(undefined, code);
+}
+
+/** Throws when the running code may not commit: it lost its lock, or it is a mutator. */
+export function refuseCommit(scope: object, identity: ScopeIdentity): void {
+  if (bodyOf(scope) === undefined) refuseReentry(scope, identity);
+}

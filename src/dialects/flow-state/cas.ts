@@ -1,0 +1,229 @@
+/**
+ * The compare-and-set loop: one change brought to the caller's store, alone and in its turn.
+ *
+ *     run the mutator ──▶ nothing new ──▶ false, nothing is saved
+ *          ▲     └──────▶ persist ──ok──▶ the container takes the store's version
+ *          │                 └──conflict──▶ take the store's state, wait 10/20/40 ms ──┐
+ *          └───────────────────────────────────────────────────────────────────────────┘
+ *
+ * Invariants
+ *  E1  At most `maxRetries + 1` calls of persist; one that throws is not repeated.
+ *  E2  The container changes only by a confirmed save or by what a conflict says the store holds.
+ *  E3  After its turn was lost the loop does nothing any more; what an answer still on its way says
+ *      is ignored, and its caller was told `COMMIT_UNKNOWN`.
+ */
+import { Head } from "../../../actors/apply.ts";
+import { ConcurrentModificationError } from "../../../actors/errors.ts";
+import type { Outcome } from "../../../actors/mailbox.ts";
+import type { Mutation } from "../../../actors/mutation.ts";
+import { resolveConflict, type SaveStep } from "../../../actors/persist.ts";
+import type { CasOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import { casBudget, storedState, type CasBudget } from "../../../actors/settings.ts";
+import type { Hold } from "../../../actors/solo.ts";
+import { outsideTurns } from "../../../actors/turn.ts";
+import { applyMutation } from "../../../actors/write.ts";
+import { SetMutation } from "../../ops/state-ops.ts";
+import { bodyOf } from "./body.ts";
+import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";
+import { insideBody, runMutator, whileHeld } from "./lock.ts";
+import { readAnswer, type CASMutationHint, type CASPersist } from "./persist.ts";
+
+/** What one change needs to be saved. */
+export interface Saving {
+  readonly mutation: Mutation;
+  /** `null`: there is no store, the container's version grows by one. */
+  readonly persist: CASPersist<object> | null;
+  readonly hint: CASMutationHint;
+  readonly cas: CasBudget;
+}
+
+/** How a change ended. */
+export interface RunWithCASResult<S> {
+  /** The state after it. */
+  readonly state: Readonly<S>;
+  /** False when the result was what was there already. */
+  readonly committed: boolean;
+}
+
+interface Prepared {
+  readonly outcome: Outcome;
+  readonly next: object;
+}
+
+/** One change on its way to the store; see the head of this file. */
+export class CasRun {
+  readonly #scope: ContainerScope;
+  readonly #saving: Saving;
+  readonly #hold: Hold;
+  #expected = 0;
+  #end: RunWithCASResult<object>;
+
+  constructor(scope: ContainerScope, saving: Saving, hold: Hold) {
+    this.#scope = scope;
+    this.#saving = saving;
+    this.#hold = hold;
+    this.#end = { state: scope.state, committed: false };
+  }
+
+  /** Runs it to its end. */
+  async run(): Promise<RunWithCASResult<object>> {
+    if ((await this.#attempt(1)) === "conflict") await this.#retry();
+    return this.#end;
+  }
+
+  async #retry(): Promise<void> {
+    const { settings, identity: scope } = this.#scope;
+    const attempt = (count: number): Promise<SaveStep> => this.#attempt(count);
+    const conflict = resolveConflict({ ...settings, cas: this.#saving.cas, attempt });
+    this.#hold.lost.catch(() => conflict.stop());
+    const end = await conflict.end;
+    if (end.kind === "failed") throw end.error;
+    if (end.kind !== "givenUp") return;
+    const { attempts } = end;
+    const fields = {
+      attempts,
+      expectedVersion: this.#expected,
+      actualVersion: this.#scope.version,
+    };
+    throw new ConcurrentModificationError(fields, { scope });
+  }
+
+  async #attempt(count: number): Promise<SaveStep> {
+    const prepared = await this.#prepare(count);
+    if (prepared === null) return "empty";
+    if (!prepared.outcome.changed) {
+      this.#end = { state: prepared.next, committed: false };
+      return "empty";
+    }
+    return this.#save(prepared);
+  }
+
+  /** Runs the mutator; again when an outsider committed meanwhile (D2). */
+  async #prepare(attempt: number): Promise<Prepared | null> {
+    const { mutation } = this.#saving;
+    const scope = this.#scope;
+    const hold = this.#hold;
+    for (;;) {
+      if (hold.ended) return null;
+      scope.sync();
+      const { commits } = scope;
+      const state = scope.head.expose();
+      const computed = await runMutator({ scope, hold, attempt }, (turn) =>
+        mutation.compute?.(state, turn),
+      );
+      if (scope.commits !== commits) continue;
+      const head = new Head(state, scope.identity);
+      const outcome = applyMutation({ ...settingsOf(scope), head }, mutation, computed);
+      if (outcome.error !== null) throw outcome.error.thrown;
+      return hold.ended ? null : { outcome, next: head.expose() };
+    }
+  }
+
+  async #save({ outcome, next }: Prepared): Promise<SaveStep> {
+    const scope = this.#scope;
+    const { commits, version } = scope;
+    this.#expected = version;
+    const answer = await this.#persist(next);
+    if (answer === null) return "empty";
+    // What an outsider committed meanwhile stays, unless the store's answer is newer.
+    const overtaken = scope.commits !== commits && scope.version >= answer.version;
+    if (!answer.ok) {
+      if (!overtaken) scope.follow(answer.state, answer.version);
+      return "conflict";
+    }
+    const saved =
+      answer.state === undefined ? next : storedState(answer.state, scope.settings, scope.identity);
+    const { mutation } = this.#saving;
+    if (!overtaken) scope.confirm(mutation, outcome, { state: saved, version: answer.version });
+    this.#end = { state: saved, committed: true };
+    return "saved";
+  }
+
+  /** Asks the store; `null` when the turn was lost meanwhile (E3). */
+  async #persist(next: object): Promise<ReturnType<typeof readAnswer> | null> {
+    const { persist, hint } = this.#saving;
+    const expected = this.#expected;
+    if (persist === null) return { ok: true, state: undefined, version: expected + 1 };
+    const hold = this.#hold;
+    hold.writing(true);
+    try {
+      const answer = await outsideTurns(() => persist(next, expected, hint));
+      return hold.ended ? null : readAnswer(answer, this.#scope.identity);
+    } finally {
+      hold.writing(false);
+    }
+  }
+}
+
+function settingsOf(scope: ContainerScope): Pick<ContainerScope, "settings" | "recording"> {
+  const { settings, recording } = scope;
+  return { settings, recording };
+}
+
+/** Options of one compare-and-set loop. */
+export interface CASOptions extends Omit<CasOptions, "escalate"> {
+  /** Milliseconds for waiting in the queue and running; default 30 000. */
+  readonly timeoutMs?: number;
+}
+
+/** Makes the whole next state out of the present one. */
+export type CASMutator<S> = (state: Readonly<S>, turn: MutatorTurn) => S | Promise<S>;
+
+/** What `runWithCAS` takes. */
+export interface RunWithCASOptions<S extends object> {
+  readonly container: StateContainer<S>;
+  readonly mutator: CASMutator<S>;
+  readonly persist: CASPersist<S>;
+  readonly options?: CASOptions;
+  /** Default `{ kind: "set" }`. */
+  readonly hint?: CASMutationHint;
+}
+
+/** A mutator that gives the whole next state. */
+class WholeMutation implements Mutation {
+  readonly operation = "atomic";
+  readonly #mutator: (state: object, turn: MutatorTurn) => unknown;
+
+  constructor(mutator: (state: object, turn: MutatorTurn) => unknown) {
+    this.#mutator = mutator;
+  }
+
+  compute(state: object, turn: MutatorTurn): unknown {
+    return this.#mutator(state, turn);
+  }
+
+  write(head: Head, computed: unknown): void {
+    new SetMutation(computed, head.scope).write(head);
+  }
+}
+
+/**
+ * Brings one change to a store: waits for the container's turn, runs `mutator`, saves, and tries
+ * again on a conflict. Resolves to the state after it and whether that is a new one. Rejects with
+ * `ConcurrentModificationError` after the last retry and with what `mutator` or `persist` throws.
+ */
+export async function runWithCAS<S extends object>({
+  container,
+  mutator,
+  persist,
+  options = {},
+  hint = { kind: "set" },
+}: RunWithCASOptions<S>): Promise<RunWithCASResult<S>> {
+  const scope = stateScopeOf(container);
+  const { timeoutMs, ...cas } = options;
+  // The container holds an S, so its mutator and its store are given one.
+  const mutation = new WholeMutation(mutator as CASMutator<object>);
+  const saving: Saving = {
+    mutation,
+    persist: persist as unknown as CASPersist<object>,
+    hint,
+    cas: casBudget(cas),
+  };
+  const body = bodyOf(scope);
+  const work = (hold: Hold): Promise<RunWithCASResult<object>> =>
+    new CasRun(scope, saving, hold).run();
+  const result = await (body === undefined
+    ? whileHeld(scope, timeoutMs === undefined ? {} : { timeoutMs }, work)
+    : insideBody(body, work));
+  return result as RunWithCASResult<S>; // What the mutator made, which is an S by its type.
+}

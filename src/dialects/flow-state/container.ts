@@ -1,0 +1,176 @@
+/**
+ * Containers: the seed's handle on one state and its version, and the scope behind each.
+ *
+ * A container is an identity. The scope behind it gives it its queue, its turns and its events; the
+ * state of a container made here lives in that scope, the state of somebody else's container stays
+ * with its owner and is read and written through its three methods.
+ *
+ * Invariants
+ *  D1  One container has one scope, so all that is done with it waits in one queue.
+ *  D2  `commit` by an outsider takes effect at once. What is being worked out meanwhile is worked
+ *      out again on it, or is refused by the version check of its own save; it is never
+ *      overwritten unseen.
+ */
+import {
+  createChecks,
+  initialState,
+  type CheckOptions,
+  type StateSchema,
+} from "../../../actors/checks.ts";
+import { durationOption } from "../../../actors/clock.ts";
+import { StateTypeError } from "../../../actors/errors.ts";
+import type { Outcome } from "../../../actors/mailbox.ts";
+import type { Mutation } from "../../../actors/mutation.ts";
+import type { ScopeIdentity, StateChange } from "../../../actors/protocol.ts";
+import { scopeSettings, type ScopeTuning } from "../../../actors/settings.ts";
+import { isPlainObject, typeName } from "../../../actors/values.ts";
+import { StateScope } from "../../runtime/scope.ts";
+import { refuseCommit } from "./body.ts";
+
+/** One state and its version. */
+export interface StateContainer<S extends object> {
+  /** The last committed state. */
+  read(): Readonly<S>;
+  /** The version of `read()`. */
+  getVersion(): number;
+  /** Replaces state and version at once; a negative version counts as 0. */
+  commit(state: S, version: number): Readonly<S>;
+}
+
+/** A container made here: it also tells what happens to it. */
+export interface ObservableContainer<S extends object> extends StateContainer<S> {
+  /** Calls `listener` with every change, in the order of versions; the answer stops it. */
+  subscribe(listener: (change: StateChange<S>) => void): () => void;
+}
+
+/** Further options of a container; `schema` and the size options check what the ops write. */
+export interface ContainerOptions<S extends object>
+  extends Omit<ScopeTuning, "cas" | "mutationTimeoutMs">, CheckOptions {
+  readonly identity?: ScopeIdentity;
+  readonly schema?: StateSchema<S>;
+}
+
+interface ContainerParts {
+  readonly initial: object;
+  readonly version: number;
+  readonly options: Omit<ContainerOptions<object>, "schema"> & CheckOptions;
+  /** Whose state it is, when it is somebody else's. */
+  readonly owner: StateContainer<object> | null;
+}
+
+let created = 0;
+
+/** The scope behind a container. */
+export class ContainerScope extends StateScope {
+  /** How often an outsider committed (D2). */
+  commits = 0;
+  readonly #owner: StateContainer<object> | null;
+
+  constructor({ initial, version, options, owner }: ContainerParts) {
+    created += 1;
+    const identity = options.identity ?? { type: "container", id: `container-${created}` };
+    const checks = createChecks(options);
+    const state = initialState(initial, checks, identity);
+    const settings = scopeSettings(options, { initial: state, checks });
+    super({ identity: Object.freeze({ ...identity }), settings, bridge: null, state, version });
+    this.#owner = owner;
+  }
+
+  /** Its state is kept by somebody else, so every write goes through the owner's `commit`. */
+  get isForeign(): boolean {
+    return this.#owner !== null;
+  }
+
+  /** An outsider's commit. */
+  replace(state: unknown, version: unknown): Readonly<object> {
+    const { identity } = this;
+    refuseCommit(this, identity);
+    if (!isPlainObject(state)) throw notAState(state, identity);
+    this.take({ state, version: versionOption(version) });
+    this.commits += 1;
+    return this.state;
+  }
+
+  /** Reads the owner's state, before a turn looks at it. */
+  sync(): void {
+    const owner = this.#owner;
+    if (owner === null) return;
+    const state = owner.read();
+    if (!isPlainObject(state)) throw notAState(state, this.identity);
+    this.take({ state, version: owner.getVersion() });
+  }
+
+  /** A change is saved, or needs no save: it counts from here on. */
+  confirm(mutation: Mutation, outcome: Outcome, next: { state: object; version: number }): void {
+    this.head.reset(next.state);
+    this.version = next.version;
+    this.announceChange(mutation, outcome);
+    this.committed();
+    this.#owner?.commit(this.state, this.version);
+  }
+
+  /** Goes to what the store holds; `undefined` means it holds nothing any more. */
+  follow(state: object | undefined, version: number): void {
+    this.take(state === undefined ? { state, version } : { state, version });
+    this.#owner?.commit(this.state, this.version);
+  }
+}
+
+function notAState(received: unknown, scope: ScopeIdentity): StateTypeError {
+  const fields = { path: "", expected: "a plain object", received: typeName(received) };
+  return new StateTypeError(fields, { scope });
+}
+
+function versionOption(version: unknown): number {
+  // Checked by `durationOption`, which refuses what is no number.
+  return Math.max(0, durationOption("version", version as number | undefined, 0));
+}
+
+const scopes = new WeakMap<object, ContainerScope>();
+
+/**
+ * Makes a container. Throws `StateSerializationError` when `initial` cannot be stored,
+ * `StateTypeError` when it is no plain object, `RangeError` when a number is NaN.
+ */
+export function createStateContainer<S extends object>(
+  initial: S,
+  version = 0,
+  options: ContainerOptions<S> = {},
+): ObservableContainer<S> {
+  const identity = options.identity ?? { type: "container", id: "initial" };
+  if (!isPlainObject(initial)) throw notAState(initial, identity);
+  const parts = { initial, version: versionOption(version), options, owner: null };
+  const scope = new ContainerScope(parts);
+  // The scope starts with an S, and every write is typed or checked as one.
+  const container: ObservableContainer<S> = {
+    read: () => scope.state as Readonly<S>,
+    getVersion: () => scope.version,
+    commit: (state, to) => scope.replace(state, to) as Readonly<S>,
+    subscribe: (listener) => scope.subscribe(listener),
+  };
+  scopes.set(container, scope);
+  return Object.freeze(container);
+}
+
+/** The scope behind a container. Any object may serve as one for `withScopeLock` alone. */
+export function scopeOf(container: object): ContainerScope {
+  const known = scopes.get(container);
+  if (known !== undefined) return known;
+  const owner = isContainer(container) ? container : null;
+  const scope = new ContainerScope({ initial: {}, version: 0, options: {}, owner });
+  scopes.set(container, scope);
+  return scope;
+}
+
+/** The scope behind a container whose state is needed; throws `TypeError` when it has none. */
+export function stateScopeOf(container: object): ContainerScope {
+  if (!scopes.has(container) && !isContainer(container))
+    throw new TypeError("a state container has the methods read, getVersion and commit");
+  return scopeOf(container);
+}
+
+function isContainer(value: object): value is StateContainer<object> {
+  return ["read", "getVersion", "commit"].every(
+    (name) => typeof Reflect.get(value, name) === "function",
+  );
+}

@@ -1,0 +1,45 @@
+/**
+ * What a change wants of a store, worked out from its mutation.
+ */
+import type { Mutation } from "../../../actors/mutation.ts";
+import {
+  FieldMutation,
+  IncrementMutation,
+  PatchMutation,
+  PushMutation,
+} from "../../ops/state-ops.ts";
+import type { CASMutationHint } from "./persist.ts";
+
+const SET: CASMutationHint = { kind: "set" };
+
+/** The intent of a mutation that has not run. A change of several fields is a `set`, never many. */
+export function hintOf(mutation: Mutation): CASMutationHint {
+  if (mutation instanceof FieldMutation) return { kind: "patchField", path: [mutation.path()] };
+  if (mutation instanceof PatchMutation) return one(mutation, (field) => patched(field));
+  if (mutation instanceof IncrementMutation)
+    return one(mutation, (field, delta) => ({
+      kind: "incField",
+      path: [field],
+      delta: Number(delta),
+    }));
+  if (mutation instanceof PushMutation)
+    return one(mutation, (field, value) => ({
+      kind: "pushToArray",
+      path: [field],
+      values: [value],
+    }));
+  return SET;
+}
+
+function patched(field: string): CASMutationHint {
+  return { kind: "patchField", path: [field] };
+}
+
+/** The hint for the only field a mutation names, `set` when it names none or several. */
+function one(
+  mutation: { delta(): unknown },
+  hint: (field: string, value: unknown) => CASMutationHint,
+): CASMutationHint {
+  const [only, ...others] = Object.entries(mutation.delta() ?? {});
+  return only === undefined || others.length > 0 ? SET : hint(...only);
+}

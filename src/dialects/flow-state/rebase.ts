@@ -1,0 +1,55 @@
+/**
+ * A mutation of a container without a store that notices an outsider's `commit`: when one came while
+ * asynchronous code was running, the code runs again on what was committed (D2).
+ */
+import type { Head } from "../../../actors/apply.ts";
+import { isThenable, type Mutation } from "../../../actors/mutation.ts";
+import type { MutatorTurn, OperationName } from "../../../actors/protocol.ts";
+import { outsideBodies } from "./body.ts";
+import type { ContainerScope } from "./container.ts";
+
+/** Wraps a mutation that has code to run. */
+export class RebasedMutation implements Mutation {
+  readonly operation: OperationName;
+  readonly path?: () => string;
+  readonly #inner: Mutation;
+  readonly #scope: ContainerScope;
+
+  constructor(inner: Mutation, scope: ContainerScope) {
+    this.operation = inner.operation;
+    this.#inner = inner;
+    this.#scope = scope;
+    // Absent when the operation has none, as the events want it.
+    if (inner.path !== undefined) this.path = () => inner.path?.() ?? "";
+  }
+
+  compute(state: object, turn: MutatorTurn): unknown {
+    const { commits } = this.#scope;
+    const computed = outsideBodies(() => this.#inner.compute?.(state, turn));
+    return isThenable(computed) ? this.#settle(computed, commits, turn) : computed;
+  }
+
+  write(head: Head, computed: unknown): void {
+    this.#inner.write(head, computed);
+  }
+
+  delta(computed: unknown): unknown {
+    return this.#inner.delta?.(computed);
+  }
+
+  async #settle(
+    computed: PromiseLike<unknown>,
+    commits: number,
+    turn: MutatorTurn,
+  ): Promise<unknown> {
+    const value = await computed;
+    if (this.#scope.commits === commits || turn.signal.aborted) return value;
+    const again = {
+      attempt: turn.attempt + 1,
+      get signal() {
+        return turn.signal;
+      },
+    };
+    return this.compute(this.#scope.head.expose(), again);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * The door `holdfast/flow-state`: the seed's own shapes over the kernel.
+ */
+export * from "../actors/errors.ts";
+export type { MutationOptions, MutatorTurn, StateChange } from "../actors/protocol.ts";
+export {
+  createStateContainer,
+  type ContainerOptions,
+  type ObservableContainer,
+  type StateContainer,
+} from "./dialects/flow-state/container.ts";
+export {
+  createScopeStateOps,
+  type ContainerOps,
+  type ScopeStateOpsOptions,
+} from "./dialects/flow-state/ops.ts";
+export {
+  runWithCAS,
+  type CASMutator,
+  type CASOptions,
+  type RunWithCASOptions,
+  type RunWithCASResult,
+} from "./dialects/flow-state/cas.ts";
+export type {
+  CASMutationHint,
+  CASPersist,
+  CASPersistResult,
+} from "./dialects/flow-state/persist.ts";
+export { withScopeLock, type LockOptions, type LockTurn } from "./dialects/flow-state/lock.ts";
+export {
+  createExecutionContext,
+  type CreateExecutionContextOptions,
+  type FlowExecutionContext,
+} from "./dialects/flow-state/context.ts";
+export type { ScopeStateOps } from "./runtime/scope.ts";
