@@ -35,6 +35,13 @@ export function batchedStore(store: StateStore): BatchedStore {
   };
 }
 
+/** What a save is besides its state. */
+interface SaveOf {
+  readonly expectedVersion: number;
+  readonly commit: CommitInfo;
+  readonly ttlMs: number | undefined;
+}
+
 /** A write whose state and patches are encoded when the store asks for them. */
 class LazyWrite implements ScopeWrite {
   readonly key: string;
@@ -46,11 +53,11 @@ class LazyWrite implements ScopeWrite {
   readonly #patches: readonly Patch[];
   #encoded: Json | undefined;
 
-  constructor(bridge: StoreBridge, next: object, expectedVersion: number, commit: CommitInfo) {
+  constructor(bridge: StoreBridge, next: object, { expectedVersion, commit, ttlMs }: SaveOf) {
     this.key = bridge.key;
     this.expectedVersion = expectedVersion;
     this.version = commit.version;
-    this.ttlMs = bridge.ttlMs;
+    this.ttlMs = ttlMs;
     this.#next = next;
     this.#before = bridge.confirmed?.() ?? null;
     this.#patches = commit.patches;
@@ -67,10 +74,13 @@ class LazyWrite implements ScopeWrite {
   }
 }
 
+/** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
+export type LeftToLive = (state: object) => number | undefined;
+
 /** One scope's way to its store. */
 export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
-  readonly ttlMs: number | undefined;
+  readonly #leftToLive: LeftToLive;
   readonly #batched: BatchedStore;
   readonly #identity: ScopeIdentity;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
@@ -80,12 +90,12 @@ export class StoreBridge implements PersistBridge<object> {
 
   constructor(
     batched: BatchedStore,
-    parts: { key: string; identity: ScopeIdentity; ttlMs: number | undefined },
+    parts: { key: string; identity: ScopeIdentity; leftMs: LeftToLive },
   ) {
     this.#batched = batched;
     this.key = parts.key;
     this.#identity = parts.identity;
-    this.ttlMs = parts.ttlMs;
+    this.#leftToLive = parts.leftMs;
   }
 
   get store(): StateStore {
@@ -121,9 +131,11 @@ export class StoreBridge implements PersistBridge<object> {
     return store.exclusive(this.key, EXCLUSIVE_TTL_MS, turn);
   }
 
-  /** The write of one save, for a commit together with others. */
+  /** The write of one save, for a commit together with others; a state without life is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
-    return new LazyWrite(this, next, expectedVersion, commit);
+    const ttlMs = this.#leftToLive(next);
+    if (ttlMs !== 0) return new LazyWrite(this, next, { expectedVersion, commit, ttlMs });
+    return { key: this.key, expectedVersion, version: commit.version, state: undefined };
   }
 
   /** A store's answer in the kernel's words. */

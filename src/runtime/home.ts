@@ -15,7 +15,14 @@ import type { StateStore } from "../stores/store.ts";
 import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
 import { batchedStore, StoreBridge, type BatchedStore } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
-import { BUILT_IN_KINDS, resolveKind, type Kind, type ResolvedKind } from "./kinds.ts";
+import {
+  BUILT_IN_KINDS,
+  leftToLive,
+  resolveKind,
+  type Kind,
+  type KindContext,
+  type ResolvedKind,
+} from "./kinds.ts";
 import { ResidentScope, type Keeper } from "./resident.ts";
 
 /** Scopes held in memory, when nothing else is said. */
@@ -50,6 +57,8 @@ export class ScopeHome {
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
   readonly system: ScopeSystem<ResidentScope>;
+  readonly #context: KindContext;
+  readonly #declared = new Map<string, Kind>();
   readonly #kinds = new Map<string, ResolvedKind>();
   readonly #stores = new Map<StateStore, BatchedStore>();
   readonly #expiry: Expiry;
@@ -61,7 +70,10 @@ export class ScopeHome {
     this.clock = options.clock ?? systemClock;
     this.wheel = createTimerWheel(this.clock, { logger: this.logger });
     this.listeners = new Listeners(this.logger);
-    this.#declareKinds(options);
+    const store = options.store ?? memoryStore({ clock: this.clock });
+    this.#context = { ...options, store };
+    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
+      this.declare(type, kind);
     const passivateAfterMs = durationOption("passivateAfterMs", options.passivateAfterMs, Infinity);
     this.system = new ScopeSystem({
       wheel: this.wheel,
@@ -102,6 +114,21 @@ export class ScopeHome {
     throw new TypeError(`unknown scope type "${String(type)}"; declared are: ${known}`);
   }
 
+  /**
+   * Adds a kind. Doing so again with the same declaration changes nothing; throws `TypeError` for
+   * another declaration of a type that is there.
+   */
+  declare(type: string, kind: Kind): void {
+    const declared = this.#declared.get(type);
+    if (declared === kind) return;
+    if (declared !== undefined) throw new TypeError(`scope type "${type}" is declared already`);
+    const resolved = resolveKind(type, kind, this.#context);
+    this.#declared.set(type, kind);
+    this.#kinds.set(type, resolved);
+    if (this.#stores.has(resolved.store)) return;
+    this.#stores.set(resolved.store, batchedStore(resolved.store));
+  }
+
   /** The store of a kind, with its requests gathered per tick. */
   batched(kind: ResolvedKind): BatchedStore {
     const batched = this.#stores.get(kind.store);
@@ -119,17 +146,6 @@ export class ScopeHome {
     }
   }
 
-  #declareKinds(options: RuntimeOptions): void {
-    const { clock } = this;
-    const store = options.store ?? memoryStore({ clock });
-    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds })) {
-      const resolved = resolveKind(type, kind, { ...options, store });
-      this.#kinds.set(type, resolved);
-      if (this.#stores.has(resolved.store)) continue;
-      this.#stores.set(resolved.store, batchedStore(resolved.store));
-    }
-  }
-
   /** The rest of the identity: what was said, or what the session is bound to. */
   async #bind(kind: ResolvedKind, id: string, extra: IdentityExtra): Promise<IdentityExtra> {
     const said = spoken(extra);
@@ -143,9 +159,10 @@ export class ScopeHome {
   }
 
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
-    const { ttlMs } = kind;
     const isVolatile = kind.durability === "volatile";
-    const store = isVolatile ? null : new StoreBridge(this.batched(kind), { key, identity, ttlMs });
+    const leftMs = (state: object): number | undefined => leftToLive(kind, state, this.clock.now());
+    const parts = { key, identity, leftMs };
+    const store = isVolatile ? null : new StoreBridge(this.batched(kind), parts);
     const found = await store?.load();
     const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
     if (scope.exists) this.#expiry.watch(scope, store?.leftMs);

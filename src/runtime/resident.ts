@@ -6,6 +6,7 @@ import { CheckpointWriter } from "../../actors/checkpoint.ts";
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { Gone, ScopeIdentity, StateChange, Stored } from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
+import type { WheelHandle } from "../../actors/idle.ts";
 import type { Resident } from "../../actors/system.ts";
 import type { StoreBridge } from "./bridge.ts";
 import type { ResolvedKind } from "./kinds.ts";
@@ -39,6 +40,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   resident = false;
   /** When its time to live ends, in milliseconds since the epoch; 0 = never. */
   expiresAt = 0;
+  /** The wait for that time. */
+  expiry: WheelHandle | null = null;
   readonly #keeper: Keeper;
   readonly #store: StoreBridge | null;
   readonly #writer: CheckpointWriter | null;
@@ -56,6 +59,13 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     if (bridge !== null) bridge.confirmed = () => this.state;
     const behind = durability === "checkpoint" && store !== null;
     this.#writer = behind ? new CheckpointWriter(this, store, settings.logger) : null;
+  }
+
+  /** A record of it exists and its time to live is not over. */
+  get living(): boolean {
+    if (!this.exists) return false;
+    const until = this.kind.livesUntil?.(this.state) ?? Infinity;
+    return until > this.settings.clock.now();
   }
 
   /** Dropping it from memory loses nothing: it can be loaded again as it is. */
@@ -89,7 +99,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override committed(exists = true): void {
-    super.committed(exists);
+    super.committed(exists && this.kind.livesUntil?.(this.state) !== 0);
+    this.kind.observe?.(this.identity.id, this.state);
     this.#keeper.committed(this);
     this.#writer?.mark();
   }
@@ -111,6 +122,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override take(found: Stored<object> | Gone): void {
     super.take(found);
+    this.kind.observe?.(this.identity.id, this.state);
     this.#writer?.loaded(found.version);
   }
 

@@ -3,10 +3,11 @@
  */
 import type { Draft } from "immer";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
-import type { FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
+import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
 import { ScopeHome, type IdentityExtra, type RuntimeOptions } from "./home.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
+import type { Kind } from "./kinds.ts";
 import { ResidentScope } from "./resident.ts";
 import type { Scope } from "./scope.ts";
 import type { Checkpoint } from "./run.ts";
@@ -57,6 +58,19 @@ export class Runtime implements AsyncDisposable {
     return scope as unknown as Scope<S>;
   }
 
+  /**
+   * Adds a kind, for libraries over a runtime that somebody else made. Doing so again with the same
+   * declaration changes nothing; throws `TypeError` for another one of a type that is there.
+   */
+  declare(type: string, kind: Kind): void {
+    this.#home.declare(type, kind);
+  }
+
+  /** The clock of the runtime. */
+  get clock(): Clock {
+    return this.#home.clock;
+  }
+
   /** Runs `work` with the request, session, user and organisation scopes of one request. */
   async execute<T>(
     options: ExecuteOptions,
@@ -90,7 +104,7 @@ export class Runtime implements AsyncDisposable {
   /** One page of ids, in memory or not. */
   list(options?: ListOptions): Promise<ScopeList> {
     const { namespace, stores, system } = this.#home;
-    const keys = system.residents.flatMap(({ exists, key }) => (exists ? [key] : []));
+    const keys = system.residents.flatMap(({ living, key }) => (living ? [key] : []));
     return listScopes({ namespace, stores, residentKeys: keys }, options);
   }
 
