@@ -1,6 +1,6 @@
 /**
- * Write-behind of checkpoint scopes: mutations are answered from memory, and the newest state follows
- * to the store in the background.
+ * Write-behind of checkpoint scopes: mutations are answered from memory, and the newest state
+ * follows to the store in the background.
  *
  *     mark ──▶ writing v1 ──▶ (marks meanwhile: v2, v3, v4) ──▶ writing v4 ──▶ clean
  *
@@ -8,10 +8,12 @@
  *  H1  At most one write is in flight; everything newer becomes one further write.
  *  H2  A write carries the version it was made under and expects the version stored before it, so a
  *      stale owner can never overwrite a newer one.
- *  H3  `flush` resolves only when the state as it was at the call is stored, and rejects when a write
- *      failed; what is not stored stays marked and is written at the next occasion.
+ *  H3  `flush` resolves only when the state as it was at the call is stored, and rejects when a
+ *      write failed; what is not stored stays marked and is written at the next occasion.
  *  H4  A failed background write is reported to the logger and counted, never swallowed.
+ *  H5  A write whose answer was lost and that is found in the store counts as stored.
  */
+import { equal } from "./equal.ts";
 import { ConcurrentModificationError } from "./errors.ts";
 import type { CommitInfo, Logger, SaveResult, ScopeIdentity } from "./protocol.ts";
 
@@ -22,6 +24,8 @@ export interface CheckpointSource {
   readonly version: number;
   /** False when it was deleted. */
   readonly exists: boolean;
+  /** Called when everything is stored. */
+  stored(): void;
 }
 
 /** Where checkpoints go. */
@@ -30,6 +34,15 @@ export interface CheckpointTarget {
   delete(expectedVersion: number, version: number): Promise<SaveResult<object>>;
 }
 
+/** What a write carried; `state: undefined` deletes. */
+interface Attempt {
+  readonly version: number;
+  readonly state: object | undefined;
+}
+
+/** Writes of unknown outcome that are remembered; an older one that arrived is a conflict. */
+const DOUBTFUL_MAX = 16;
+
 /** Writes one scope down behind its back. */
 export class CheckpointWriter {
   readonly #source: CheckpointSource;
@@ -37,6 +50,10 @@ export class CheckpointWriter {
   readonly #logger: Logger;
   #stored: number;
   #writing: Promise<void> | null = null;
+  /** The background writes until there is nothing newer; while false they wait for a mark. */
+  #following = false;
+  /** Writes that threw since the last that arrived: one of them may have taken effect. */
+  #doubtful: Attempt[] = [];
   /** Writes that failed so far. */
   errors = 0;
   /** Why the last write failed; `null` when it did not. */
@@ -56,56 +73,81 @@ export class CheckpointWriter {
 
   /** The state changed: write it soon. */
   mark(): void {
-    if (this.#writing !== null) return; // The write in flight looks again when it is done (H1).
-    void this.#write().catch((error: unknown) => {
-      const { identity: scope, version } = this.#source;
-      this.#logger.error("a checkpoint was not stored", { scope, version, error });
-    });
+    if (!this.#following) void this.#follow();
   }
 
   /** Waits until the present state is stored; rejects with why it is not. */
   async flush(): Promise<void> {
-    while (!this.clean) await this.#write();
+    const wanted = this.#source.version;
+    while (!this.clean && (this.#stored < wanted || this.#stored > this.#source.version))
+      await this.#write();
   }
 
   /** The scope was read from the store and is at its version. */
   loaded(version: number): void {
     this.#stored = version;
+    this.#doubtful = [];
     this.failure = null;
   }
 
+  /** Writes as long as there is something newer than what is stored; never rejects. */
+  async #follow(): Promise<void> {
+    this.#following = true;
+    try {
+      while (!this.clean) await this.#write();
+    } catch (error) {
+      const { identity: scope, version } = this.#source;
+      this.#logger.error("a checkpoint was not stored", { scope, version, error });
+    }
+    this.#following = false;
+  }
+
   #write(): Promise<void> {
-    this.#writing ??= this.#writeNewest()
-      .catch((error: unknown) => {
-        this.errors += 1;
-        this.failure = error;
-        throw error;
-      })
-      .finally(() => {
-        this.#writing = null;
-      });
+    this.#writing ??= this.#writeNewest();
     return this.#writing;
   }
 
   async #writeNewest(): Promise<void> {
-    while (this.#stored !== this.#source.version) {
-      const expected = this.#stored;
-      const { exists, state, version } = this.#source;
-      const result = exists
-        ? await this.#target.save(state, expected, { version, patches: [], operations: [] })
-        : await this.#target.delete(expected, version);
-      if (!result.ok) throw this.#conflict(expected, result);
-      if (this.#stored === expected) this.#stored = version;
+    const expected = this.#stored;
+    const { exists, state, version } = this.#source;
+    const attempt = { version, state: exists ? state : undefined };
+    try {
+      const result = await this.#send(attempt, expected);
+      // Unless the scope was read from the store meanwhile.
+      if (this.#stored === expected) this.#stored = this.#reached(attempt, expected, result);
+      this.#doubtful = [];
       this.failure = null;
+    } catch (error) {
+      this.errors += 1;
+      this.failure = error;
+      throw error;
+    } finally {
+      this.#writing = null;
+    }
+    if (this.clean) this.#source.stored();
+  }
+
+  async #send(attempt: Attempt, expected: number): Promise<SaveResult<object>> {
+    const { version, state } = attempt;
+    try {
+      return state === undefined
+        ? await this.#target.delete(expected, version)
+        : await this.#target.save(state, expected, { version, patches: [], operations: [] });
+    } catch (error) {
+      this.#doubtful.push(attempt);
+      if (this.#doubtful.length > DOUBTFUL_MAX) this.#doubtful.shift();
+      throw error;
     }
   }
 
-  #conflict(
-    expectedVersion: number,
-    found: Extract<SaveResult<object>, { ok: false }>,
-  ): ConcurrentModificationError {
-    const actualVersion = found.current?.version ?? found.version ?? 0;
-    const fields = { attempts: 1, expectedVersion, actualVersion };
-    return new ConcurrentModificationError(fields, { scope: this.#source.identity });
+  /** The version that is stored now; throws when it is not one of ours (H2, H5). */
+  #reached(attempt: Attempt, expected: number, result: SaveResult<object>): number {
+    if (result.ok) return attempt.version;
+    const actualVersion = result.current?.version ?? result.version ?? 0;
+    const isOurs = ({ version, state }: Attempt): boolean =>
+      version === actualVersion && equal(state, result.current?.state);
+    if (this.#doubtful.some(isOurs)) return actualVersion;
+    const fields = { attempts: 1, expectedVersion: expected, actualVersion };
+    throw new ConcurrentModificationError(fields, { scope: this.#source.identity });
   }
 }

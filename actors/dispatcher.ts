@@ -45,7 +45,7 @@ export class Dispatcher implements Expirable {
   #solo: Entry | null = null;
   /** The entry for which the store is being read. */
   #reloading: Entry | null = null;
-  #saveScheduled = false;
+  #saveScheduled: Phase | null = null;
   #onRest: (() => void)[] = [];
 
   constructor(cell: ScopeCell) {
@@ -74,8 +74,7 @@ export class Dispatcher implements Expirable {
       entry.context = captureContext();
     if (isNext) this.#start(entry);
     else this.#enqueue(entry);
-    if (entry.settled) return this.#proceed();
-    sweepOf(this.#cell.settings.clock).watch(this, entry.deadline);
+    if (!entry.settled) sweepOf(this.#cell.settings.clock).watch(this, entry.deadline);
     this.#proceed();
   }
 
@@ -120,9 +119,7 @@ export class Dispatcher implements Expirable {
       entry.reject(this.#stopped());
     for (const entry of [this.#reloading, this.#solo, this.#runner.running])
       if (entry !== null) this.leave(entry, this.#stopped());
-    const rested = new Promise<void>((resolve) => {
-      this.#onRest.push(resolve);
-    });
+    const rested = new Promise<void>((resolve) => void this.#onRest.push(resolve));
     this.#saver.stop(() => this.#stopped());
     if (!saving) this.#rest();
     return rested;
@@ -156,15 +153,17 @@ export class Dispatcher implements Expirable {
     else if (this.#phase === "open") this.#rest();
   }
 
-  /** The save starts in a microtask, so that all calls of this turn of the loop share it. */
+  /** All calls of this turn of the loop share a save; a mutator that takes longer does not. */
   #scheduleSave(): void {
-    if (this.#saveScheduled || (this.#phase !== "open" && this.#phase !== "running")) return;
-    this.#saveScheduled = true;
-    queueMicrotask(() => {
-      this.#saveScheduled = false;
-      const { round } = this.#saver;
-      if (round !== null && (this.#phase === "open" || this.#phase === "running")) this.#save();
-    });
+    const phase = this.#phase;
+    if ((phase !== "open" && phase !== "running") || this.#saveScheduled === phase) return;
+    this.#saveScheduled = phase;
+    const save = (): void => {
+      if (this.#saveScheduled === phase) this.#saveScheduled = null;
+      if (this.#phase === phase && this.#saver.round !== null) this.#save();
+    };
+    if (phase === "open") queueMicrotask(save);
+    else setImmediate(save);
   }
 
   #rest(): void {
@@ -193,6 +192,8 @@ export class Dispatcher implements Expirable {
   }
 
   #start(entry: Entry): void {
+    const signal = entry.options?.signal; // Aborted, but its turn to be told has not come yet.
+    if (signal?.aborted === true) return entry.reject(signal.reason);
     const reads = this.#cell.stale && !("reloads" in entry.work);
     if ((reads || "solo" in entry.work) && this.#saver.round !== null) {
       this.#mailbox.putBack(entry); // What needs the scope to itself lets the round be saved first.

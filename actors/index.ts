@@ -16,3 +16,12 @@ export {
   type ScopeSnapshot,
 } from "./scope-logic.ts";
 export { systemClock } from "./clock.ts";
+export { sequencerLogic, type SequencerLogicInput } from "./sequencer-logic.ts";
+export type { RunOutcome, RunStatus, Suspension } from "./sequencer.ts";
+export { idleLogic, type IdleLogicInput, type TouchEvent } from "./idle-logic.ts";
+export {
+  createTimerWheel,
+  type TimerWheel,
+  type TimerWheelOptions,
+  type WheelHandle,
+} from "./idle.ts";

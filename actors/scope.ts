@@ -32,6 +32,7 @@ import type { Mutation } from "./mutation.ts";
 import type {
   FeedItem,
   Gone,
+  JsonObject,
   MutationOptions,
   PersistBridge,
   SaveResult,
@@ -233,8 +234,8 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   }
 
   /** @internal Announces a change that was made under a hold. */
-  announceChange(mutation: Mutation, outcome: Outcome): void {
-    if (this.recording) this.#publish(changeOf(this, mutation, outcome));
+  announceChange(mutation: Mutation, outcome: Outcome, meta?: JsonObject): void {
+    if (this.recording) this.#publish(changeOf(this, mutation, outcome, meta));
   }
 
   /** @internal */

@@ -93,6 +93,10 @@ export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
   };
 }
 
+// Shared by all scopes that ask for nothing else: 240 bytes of each stand-alone scope.
+const quietConsole = quietLogger(consoleLogger);
+const defaultBudget = casBudget();
+
 /** Fills in the defaults of the tuning options; RangeError names a bad one. */
 export function scopeSettings(
   tuning: ScopeTuning,
@@ -101,10 +105,10 @@ export function scopeSettings(
   return {
     initial: scope.initial,
     checks: scope.checks,
-    cas: casBudget(tuning.cas, scope.escalate),
+    cas: tuning.cas || scope.escalate ? casBudget(tuning.cas, scope.escalate) : defaultBudget,
     mutationTimeoutMs: timeoutOption(tuning.mutationTimeoutMs, MUTATION_TIMEOUT_MS),
     mailboxLimit: countOption("mailboxLimit", tuning.mailboxLimit, MAILBOX_LIMIT),
-    logger: quietLogger(tuning.logger ?? consoleLogger),
+    logger: tuning.logger === undefined ? quietConsole : quietLogger(tuning.logger),
     clock: tuning.clock ?? systemClock,
     random: tuning.random ?? Math.random,
     bridgeFreezes: scope.bridgeFreezes ?? false,

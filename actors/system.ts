@@ -1,10 +1,10 @@
 /**
  * The system: which scopes live in memory. The same key is always the same actor.
  *
- * A resident scope is held; a passivated one is only remembered weakly. Whoever still holds its handle
- * keeps it alive and gets the very same object again; when nobody does, memory takes it back and the
- * next `spawn` loads it from the store. So two actors for one key cannot exist, and passivation needs no
- * protocol with its handles.
+ * A resident scope is held; a passivated one is only remembered weakly. Whoever still holds its
+ * handle keeps it alive and gets the very same object again; when nobody does, memory takes it back
+ * and the next `spawn` loads it from the store. So two actors for one key cannot exist, and
+ * passivation needs no protocol with its handles.
  *
  *     (absent) ──spawn──▶ loading ──▶ resident ──idle, or too many──▶ passive ──collected──▶ (absent)
  *                            │           ▲                               │
@@ -41,6 +41,8 @@ export interface SystemOptions<A> {
   readonly passivateAfterMs: number;
   /** True when nothing would be lost by dropping the scope from memory now (Y2). */
   readonly mayPassivate: (scope: A) => boolean;
+  /** A passivated scope has left memory. */
+  readonly collected: (key: string) => void;
 }
 
 const lifeMachine = setup({
@@ -65,7 +67,10 @@ export class ScopeSystem<A extends Resident> {
   readonly #loading = new Map<string, Promise<A>>();
   readonly #passive = new Map<string, WeakRef<A>>();
   readonly #collected = new FinalizationRegistry<string>((key) => {
-    if (this.#passive.get(key)?.deref() === undefined) this.#passive.delete(key);
+    const passive = this.#passive.get(key);
+    if (passive === undefined || passive.deref() !== undefined) return;
+    this.#passive.delete(key);
+    this.#options.collected(key);
   });
   readonly #life: Actor<typeof lifeMachine> = createActor(lifeMachine);
   #stopping: Promise<void> | null = null;
@@ -79,6 +84,11 @@ export class ScopeSystem<A extends Resident> {
   /** The root actor: subscribe to it to hear of the end. */
   get life(): AnyActorRef {
     return this.#life;
+  }
+
+  /** True once `stop` was called. */
+  get stopping(): boolean {
+    return this.#stopping !== null;
   }
 
   /** How many scopes are held in memory. */
@@ -106,7 +116,7 @@ export class ScopeSystem<A extends Resident> {
     if (loading === undefined) {
       loading = this.#leave(key)
         .then(make)
-        .then((scope) => this.hold(key, scope))
+        .then((scope) => this.#arrive(key, scope))
         .finally(() => this.#loading.delete(key));
       this.#loading.set(key, loading);
     }
@@ -118,7 +128,7 @@ export class ScopeSystem<A extends Resident> {
     if (scope.resident || scope.stopped) return scope;
     scope.resident = true;
     scope.touched = true;
-    this.#passive.delete(key);
+    if (this.#passive.delete(key)) this.#collected.unregister(scope);
     this.#residents.set(key, scope);
     if (this.#residents.size > this.#options.maxResident) this.#makeRoom();
     return scope;
@@ -131,8 +141,13 @@ export class ScopeSystem<A extends Resident> {
     this.#residents.delete(key);
     scope.resident = false;
     this.#passive.set(key, new WeakRef(scope));
-    this.#collected.register(scope, key);
+    this.#collected.register(scope, key, scope);
     return true;
+  }
+
+  /** A scope has nothing to do any more: it is the first to go while there are too many (Y3). */
+  rested(key: string): void {
+    if (this.#residents.size > this.#options.maxResident) this.passivate(key);
   }
 
   /** Forgets a scope that stopped. */
@@ -154,14 +169,29 @@ export class ScopeSystem<A extends Resident> {
     await leaving?.stop().catch(() => undefined);
   }
 
-  /** The oldest that was not used since the last look goes; used ones get a second chance. */
+  /** A scope was loaded; too late for anybody when the system is stopping. */
+  async #arrive(key: string, scope: A): Promise<A> {
+    if (this.#stopping === null) return this.hold(key, scope);
+    await scope.stop();
+    throw new StoreClosedError("runtime's");
+  }
+
+  /** The oldest not used since the last look goes; when all were, the oldest that may. */
   #makeRoom(): void {
+    this.#look((key, scope) => {
+      const used = scope.touched;
+      scope.touched = false;
+      if (!used) this.passivate(key);
+    });
+    this.#look((key) => this.passivate(key));
+  }
+
+  #look(visit: (key: string, scope: A) => void): void {
     let looks = LOOKS_PER_VICTIM;
     for (const [key, scope] of this.#residents) {
       if (this.#residents.size <= this.#options.maxResident || looks-- === 0) return;
-      const used = scope.touched;
-      scope.touched = false;
-      if (!used && this.passivate(key)) continue;
+      visit(key, scope);
+      if (!scope.resident) continue;
       this.#residents.delete(key);
       this.#residents.set(key, scope); // To the end of the line.
     }
@@ -180,10 +210,11 @@ export class ScopeSystem<A extends Resident> {
 
   async #stop(): Promise<void> {
     this.#life.send({ type: "stop" });
-    await Promise.allSettled(this.#loading.values());
+    const loading = Promise.allSettled(this.#loading.values());
     const passive = [...this.#passive.values()].map((reference) => reference.deref());
     const scopes = [...this.#residents.values(), ...passive.filter((scope) => scope !== undefined)];
     const stops = await Promise.allSettled(scopes.map((scope) => scope.stop()));
+    await loading; // Each of them is stopped when it arrives, and whoever waits for it is told.
     this.#residents.clear();
     this.#passive.clear();
     this.#life.send({ type: "stopped" });

@@ -1,12 +1,16 @@
 /**
  * `npm run bench` runs every bench, `npm run bench -- micro` the named ones. Builds first, so that
  * the compiled library is measured, prints as it goes and keeps the figures in `results/`.
+ *
+ * `--rounds N` counts N rounds of each race, `--store sqlite` measures on that store alone; the
+ * figures of such a run are printed, not kept.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { keepResult, machineLine, sectionText, summaryText } from "./report.ts";
-import type { Bench, Section } from "./support.ts";
+import type { Bench, BenchOptions, Section } from "./support.ts";
 
 /** In the order in which they run; each is a file here that exports `bench`. */
 const BENCHES = ["micro", "contention"];
@@ -17,16 +21,17 @@ async function find(name: string): Promise<Bench> {
   return bench;
 }
 
-async function report(bench: Bench): Promise<void> {
+async function report(bench: Bench, options: BenchOptions): Promise<void> {
   const { subjectLine } = await import("./subject.ts");
   const machine = machineLine();
   console.log(`\n# ${bench.name}\n${machine}\n${subjectLine}`);
   const sections: Section[] = [];
-  for await (const section of bench.sections()) {
+  for await (const section of bench.sections(options)) {
     sections.push(section);
     console.log(sectionText(section));
   }
   console.log(summaryText(sections));
+  if (options.rounds !== undefined || options.store !== undefined) return;
   const taken = new Date().toISOString();
   keepResult(bench.name, { name: bench.name, taken, machine, subject: subjectLine, sections });
 }
@@ -38,12 +43,18 @@ function build(): void {
 }
 
 const known = BENCHES.filter((name) => existsSync(new URL(`${name}.ts`, import.meta.url)));
-const asked = process.argv.slice(2);
+const { values, positionals: asked } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: "string" }, store: { type: "string" } },
+});
+const rounds = values.rounds === undefined ? undefined : Math.max(1, Number(values.rounds) || 1);
 const strange = asked.filter((name) => !known.includes(name));
 if (strange.length > 0) {
   console.error(`no bench is called ${strange.join(", ")}; there are: ${known.join(", ")}`);
   process.exitCode = 1;
 } else {
   build();
-  for (const name of asked.length > 0 ? asked : known) await report(await find(name));
+  for (const name of asked.length > 0 ? asked : known) {
+    await report(await find(name), { rounds, store: values.store });
+  }
 }

@@ -37,11 +37,13 @@ export function keepResult(name: string, result: object): void {
 }
 
 function timingRows(timings: readonly Timing[]): string[][] {
-  const rows = timings.map(({ name, median, min, max, ratio }) => {
+  const headings = [...new Set(timings.flatMap(({ extra = {} }) => Object.keys(extra)))];
+  const rows = timings.map(({ name, median, min, max, ratio, extra = {} }) => {
     const spread = `±${figure(((max - min) / 2 / median) * 100)} %`;
-    return [name, time(median), time(min), time(max), spread, `${figure(ratio)}×`];
+    const further = headings.map((heading) => String(extra[heading] ?? ""));
+    return [name, time(median), time(min), time(max), spread, `${figure(ratio)}×`, ...further];
   });
-  return [["contender", "median", "min", "max", "spread", "ratio"], ...rows];
+  return [["contender", "median", "min", "max", "spread", "ratio", ...headings], ...rows];
 }
 
 function goalRows(goals: readonly Goal[]): string[][] {

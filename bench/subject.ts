@@ -3,7 +3,10 @@
  * than the sources, else the sources through tsx, which names every function and so is slower.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
+import type * as FileDoor from "../src/file.ts";
 import type * as Door from "../src/index.ts";
+import type * as SqliteDoor from "../src/sqlite.ts";
+import type * as Driver from "../src/stores/sqlite-driver.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -13,16 +16,30 @@ export const isBuilt: boolean = ["actors/", "src/"].every(
 );
 
 /** Where the library is loaded from. */
-export const subjectUrl: string = new URL(isBuilt ? "dist/src/index.js" : "src/index.ts", root)
-  .href;
+export const subjectUrl: string = urlOf("index");
 
 /** A line for the report. */
 export const subjectLine: string = isBuilt
   ? "measured: the compiled library (dist)"
   : "measured: the sources through tsx, as there is no fresh build";
 
-/** The door `holdfast`. */
-export const { createScope }: Pick<typeof Door, "createScope"> = await import(subjectUrl);
+const door: typeof Door = await import(subjectUrl);
+const sqliteDoor: typeof SqliteDoor = await import(urlOf("sqlite"));
+const fileDoor: typeof FileDoor = await import(urlOf("file"));
+const driver: typeof Driver = await import(urlOf("stores/sqlite-driver"));
+
+/** `createScope` of the library under measure; so for the others below. */
+export const createScope: typeof Door.createScope = door.createScope;
+export const createRuntime: typeof Door.createRuntime = door.createRuntime;
+export const memoryStore: typeof Door.memoryStore = door.memoryStore;
+export const sqliteStore: typeof SqliteDoor.sqliteStore = sqliteDoor.sqliteStore;
+export const fileStore: typeof FileDoor.fileStore = fileDoor.fileStore;
+/** Opens a database as the store does, for those who use it bare. */
+export const openDatabase: typeof Driver.openDatabase = driver.openDatabase;
+
+function urlOf(module: string): string {
+  return new URL(isBuilt ? `dist/src/${module}.js` : `src/${module}.ts`, root).href;
+}
 
 /** When a file below `path` was changed last; 0 when there is none. */
 function newest(path: string, pattern: RegExp): number {

@@ -14,7 +14,9 @@ export interface Trial {
   /** The timed work; what it returns is awaited. */
   readonly run: () => unknown;
   /** True when the work was really done; looked at after the clock has stopped. */
-  readonly check: () => boolean;
+  readonly check: () => boolean | Promise<boolean>;
+  /** How many operations took effect, asked after `check`; default all. */
+  readonly done?: () => number;
 }
 
 /** Somebody who does the work of a race. */
@@ -45,6 +47,8 @@ export interface Timing {
   readonly min: number;
   readonly max: number;
   readonly ratio: number;
+  /** Further figures, each under its heading. */
+  readonly extra?: Readonly<Record<string, string | number>>;
 }
 
 /** A target and what was reached. */
@@ -65,10 +69,18 @@ export interface Section {
   readonly goals: readonly Goal[];
 }
 
+/** What the command line may ask of a bench; one that cannot do it ignores it. */
+export interface BenchOptions {
+  /** Counted rounds of each race. */
+  readonly rounds?: number | undefined;
+  /** Measure on this store alone. */
+  readonly store?: string | undefined;
+}
+
 /** A bench: measures one section after another. */
 export interface Bench {
   readonly name: string;
-  readonly sections: () => AsyncIterable<Section>;
+  readonly sections: (options: BenchOptions) => AsyncIterable<Section>;
 }
 
 /** The timings of a race, found by name. */
@@ -125,8 +137,8 @@ async function timeOf(contender: Contender, operations: number): Promise<number>
   const start = performance.now();
   await trial.run();
   const elapsedMs = performance.now() - start;
-  if (!trial.check()) throw new Error(`"${contender.name}" gave a wrong result`);
-  return (elapsedMs * 1e6) / operations;
+  if (!(await trial.check())) throw new Error(`"${contender.name}" gave a wrong result`);
+  return (elapsedMs * 1e6) / (trial.done?.() ?? operations);
 }
 
 /** The middle of the values, or the mean of the two in the middle. */

@@ -1,11 +1,12 @@
 /** Measures live memory and prints it as JSON; run by `process.ts` with `--expose-gc`. */
-import { createScope } from "../subject.ts";
+import { createRuntime, createScope } from "../subject.ts";
 
 /** Bytes per thing. */
 export interface MemoryReport {
   readonly waitingCall: number;
   readonly freshScope: number;
   readonly usedScope: number;
+  readonly residentScope: number;
 }
 
 const WAITING = 100_000;
@@ -74,6 +75,23 @@ async function usedScope(index: number): Promise<unknown> {
   return scope;
 }
 
+/** Scopes of a volatile kind, resident in a runtime, with the runtime's own books and their ids. */
+async function residentScope(): Promise<number> {
+  const runtime = createRuntime();
+  await runtime.open("temp", "first");
+  const ids = Array.from({ length: SCOPES }, (_, index) => `id ${index}`);
+  let opened: Promise<unknown> | undefined;
+  const before = liveBytes();
+  for (const id of ids) opened = runtime.open("temp", id);
+  await opened;
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  const bytes = (liveBytes() - before) / SCOPES;
+  if (runtime.residentScopes !== SCOPES + 1) throw new Error("a scope was let go");
+  return bytes;
+}
+
 /** The promises of `usedScope` are part of what is kept, so the base keeps a promise too. */
 const promisedState = async (index: number): Promise<unknown> => frozenState(index);
 
@@ -85,5 +103,6 @@ const report: MemoryReport = {
   waitingCall: await waitingCall(),
   freshScope: (await bytesEach(SCOPES, scopeOf)) - state,
   usedScope: (await bytesEach(SCOPES, usedScope)) - promised,
+  residentScope: await residentScope(),
 };
 process.stdout.write(JSON.stringify(report));

@@ -29,7 +29,8 @@ function nameOf(value: unknown, what: string, scope: ScopeIdentity): string {
 }
 
 function numberIn(head: Head, field: string): number {
-  const current = head.get(field) ?? 0;
+  const current = head.get(field);
+  if (current === undefined) return 0;
   if (typeof current !== "number") wrongType(field, "a number", current, head.scope);
   return current;
 }

@@ -4,15 +4,25 @@
  * the session itself stays at version 0 until somebody writes it.
  */
 import { equal } from "../../actors/equal.ts";
-import { BindingMismatchError, StoreContractError } from "../../actors/errors.ts";
+import {
+  BindingMismatchError,
+  ConcurrentModificationError,
+  isHoldfastError,
+} from "../../actors/errors.ts";
 import type { Json, ScopeIdentity } from "../../actors/protocol.ts";
 import { isPlainObject } from "../../actors/values.ts";
 import { encodeKey } from "../stores/keys.ts";
 import type { BatchedStore } from "./bridge.ts";
 
-/** The key of a session's binding: in a namespace of its own, so that no scope can reach it. */
+/** Attempts to read or write a binding until the store's answers fit together. */
+const BIND_ATTEMPTS = 4;
+
+/**
+ * The key of a session's binding. No scope's key starts like it, whatever its namespace: there a
+ * `%` is followed by a hexadecimal number.
+ */
 export function bindingKey(namespace: string, sessionId: string): string {
-  return encodeKey(`${namespace}.binding`, "session", sessionId);
+  return `%binding/${encodeKey(namespace, "session", sessionId)}`;
 }
 
 /** Who a session belongs to. */
@@ -28,17 +38,32 @@ export async function bind(
   wanted: Binding,
   scope: ScopeIdentity,
 ): Promise<void> {
-  const known = await store.load(key);
-  if (known?.state !== undefined) return checkBinding(bindingOf(known.state), wanted, scope);
+  let version = 0;
+  for (let attempt = 1; attempt <= BIND_ATTEMPTS; attempt++) {
+    const known = await store.load(key);
+    if (known?.state !== undefined) return checkBinding(bindingOf(known.state), wanted, scope);
+    version = known?.version ?? 0;
+    if (await tryBind(store, key, version, wanted)) return;
+  }
+  const fields = { attempts: BIND_ATTEMPTS, expectedVersion: version, actualVersion: version };
+  throw new ConcurrentModificationError(fields, { scope });
+}
+
+/** True when the binding is stored now; false when the store has to be read again. */
+async function tryBind(
+  store: BatchedStore,
+  key: string,
+  version: number,
+  wanted: Binding,
+): Promise<boolean> {
   const state: Json = { ...wanted };
-  const expectedVersion = known?.version ?? 0;
-  const write = { key, expectedVersion, version: expectedVersion + 1, state };
-  const result = await store.commit(write);
-  if (result.ok) return;
-  const winner = result.current?.state;
-  if (winner === undefined)
-    throw new StoreContractError({ expected: "the winner's binding", received: winner }, { scope });
-  checkBinding(bindingOf(winner), wanted, scope);
+  try {
+    const write = { key, expectedVersion: version, version: version + 1, state };
+    return (await store.commit(write)).ok;
+  } catch (error) {
+    if (isHoldfastError(error, "COMMIT_UNKNOWN")) return false;
+    throw error;
+  }
 }
 
 /** The stored binding of a session, when it has one. */

@@ -1,7 +1,7 @@
 /**
  * The bridge from a scope to a store: encodes, batches with the other scopes of the tick, decodes.
  */
-import { CorruptStateError, isHoldfastError } from "../../actors/errors.ts";
+import { CorruptStateError, isHoldfastError, StoreContractError } from "../../actors/errors.ts";
 import type {
   CommitInfo,
   Gone,
@@ -30,16 +30,29 @@ export interface BatchedStore {
 export function batchedStore(store: StateStore): BatchedStore {
   return {
     store,
-    load: gather((keys: readonly string[]) => store.load(keys)),
-    commit: gather((writes: readonly ScopeWrite[]) => store.commit(writes)),
+    load: gather({ run: (keys: readonly string[]) => store.load(keys), isOfOne }),
+    commit: gather({ run: (writes: readonly ScopeWrite[]) => store.commit(writes), isOfOne }),
   };
 }
 
-/** What a save is besides its state. */
-interface SaveOf {
-  readonly expectedVersion: number;
-  readonly commit: CommitInfo;
-  readonly ttlMs: number | undefined;
+/** A damaged record or a state that cannot be stored is nobody else's failure. */
+function isOfOne(error: unknown): boolean {
+  return (
+    isHoldfastError(error, "CORRUPT_STATE") || isHoldfastError(error, "STATE_NOT_SERIALIZABLE")
+  );
+}
+
+/** The same without gathering, for a save that must not wait for others. */
+function directStore(store: StateStore): BatchedStore {
+  return {
+    store,
+    load: async (key) => (await store.load([key]))[0],
+    async commit(write) {
+      const [result] = await store.commit([write]);
+      if (result !== undefined) return result;
+      throw new StoreContractError({ expected: "one result", received: result });
+    },
+  };
 }
 
 /** A write whose state and patches are encoded when the store asks for them. */
@@ -53,13 +66,13 @@ class LazyWrite implements ScopeWrite {
   readonly #patches: readonly Patch[];
   #encoded: Json | undefined;
 
-  constructor(bridge: StoreBridge, next: object, { expectedVersion, commit, ttlMs }: SaveOf) {
+  constructor(bridge: StoreBridge, next: object, expectedVersion: number, commit: CommitInfo) {
     this.key = bridge.key;
     this.expectedVersion = expectedVersion;
     this.version = commit.version;
-    this.ttlMs = ttlMs;
+    this.ttlMs = bridge.leftToLive(next);
     this.#next = next;
-    this.#before = bridge.confirmed?.() ?? null;
+    this.#before = bridge.patchBase;
     this.#patches = commit.patches;
   }
 
@@ -75,14 +88,16 @@ class LazyWrite implements ScopeWrite {
 }
 
 /** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
-export type LeftToLive = (state: object) => number | undefined;
+type LeftToLive = (state: object) => number | undefined;
 
 /** One scope's way to its store. */
 export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
-  readonly #leftToLive: LeftToLive;
-  readonly #batched: BatchedStore;
+  readonly leftToLive: LeftToLive;
+  #batched: BatchedStore;
   readonly #identity: ScopeIdentity;
+  /** The state as the store has it; `null` when that is nothing or not known. */
+  #stored: object | null = null;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
   confirmed: (() => object) | null = null;
   /** Milliseconds the record last read had left to live, when the store says so. */
@@ -90,16 +105,24 @@ export class StoreBridge implements PersistBridge<object> {
 
   constructor(
     batched: BatchedStore,
-    parts: { key: string; identity: ScopeIdentity; leftMs: LeftToLive },
+    parts: { key: string; identity: ScopeIdentity; leftToLive: LeftToLive },
   ) {
     this.#batched = batched;
     this.key = parts.key;
     this.#identity = parts.identity;
-    this.#leftToLive = parts.leftMs;
+    this.leftToLive = parts.leftToLive;
   }
 
   get store(): StateStore {
     return this.#batched.store;
+  }
+
+  /**
+   * What patches may build on: the confirmed state, if it is what the store has. It is not when a
+   * schema filled in defaults.
+   */
+  get patchBase(): object | null {
+    return this.#stored !== null && this.confirmed?.() === this.#stored ? this.#stored : null;
   }
 
   async load(): Promise<Stored<object> | Gone | undefined> {
@@ -112,7 +135,7 @@ export class StoreBridge implements PersistBridge<object> {
     expectedVersion: number,
     commit: CommitInfo,
   ): Promise<SaveResult<object>> {
-    return this.answer(await this.#batched.commit(this.write(next, expectedVersion, commit)));
+    return this.#commit(this.write(next, expectedVersion, commit), next);
   }
 
   async delete(
@@ -120,27 +143,40 @@ export class StoreBridge implements PersistBridge<object> {
     version: number = expectedVersion + 1,
   ): Promise<SaveResult<object>> {
     const { key } = this;
-    const write = { key, expectedVersion, version, state: undefined };
-    return this.answer(await this.#batched.commit(write));
+    return this.#commit({ key, expectedVersion, version, state: undefined }, null);
   }
 
-  /** Runs `turn` while no other owner can commit the record; only called when the store can. */
-  exclusive<T>(turn: () => Promise<T>): Promise<T> {
-    const { store } = this.#batched;
-    if (store.exclusive === undefined) return turn();
-    return store.exclusive(this.key, EXCLUSIVE_TTL_MS, turn);
+  /** Runs `turn` while no other owner can commit the record, as far as the store can say so. */
+  async exclusive<T>(turn: () => Promise<T>): Promise<T> {
+    const batched = this.#batched;
+    // Others on the same store object are not kept out: then a turn without waits is the shortest.
+    const direct = async (): Promise<T> => {
+      this.#batched = directStore(batched.store);
+      try {
+        return await turn();
+      } finally {
+        this.#batched = batched;
+      }
+    };
+    const { store } = batched;
+    if (store.exclusive === undefined) return direct();
+    return store.exclusive(this.key, EXCLUSIVE_TTL_MS, direct);
   }
 
   /** The write of one save, for a commit together with others; a state without life is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
-    const ttlMs = this.#leftToLive(next);
-    if (ttlMs !== 0) return new LazyWrite(this, next, { expectedVersion, commit, ttlMs });
+    const write = new LazyWrite(this, next, expectedVersion, commit);
+    if (write.ttlMs !== 0) return write;
     return { key: this.key, expectedVersion, version: commit.version, state: undefined };
   }
 
-  /** A store's answer in the kernel's words. */
-  answer(result: WriteResult): SaveResult<object> {
-    if (result.ok) return result;
+  /** A store's answer to the write of `next` in the kernel's words. */
+  answer(result: WriteResult, next: object | null): SaveResult<object> {
+    if (result.ok) {
+      const isGone = next === null || this.leftToLive(next) === 0;
+      this.#stored = isGone ? null : next;
+      return result;
+    }
     const { current } = result;
     if (current === undefined) return { ok: false, current: undefined };
     const found = this.#decode(current);
@@ -149,12 +185,19 @@ export class StoreBridge implements PersistBridge<object> {
       : { ok: false, current: found };
   }
 
+  async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
+    this.#stored = null; // Until the answer says what is there.
+    return this.answer(await this.#batched.commit(write), next);
+  }
+
   #decode(record: StoredRecord): Stored<object> | Gone {
     const { version, state, leftMs } = record;
     this.leftMs = leftMs;
+    this.#stored = null;
     if (state === undefined) return { state, version };
     try {
-      return { state: decodeState(state), version };
+      this.#stored = decodeState(state);
+      return { state: this.#stored, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
       const location = `${this.store.name} record ${this.key}`;

@@ -3,6 +3,7 @@
  * stay.
  */
 import { durationOption, systemClock } from "../../actors/clock.ts";
+import { StoreClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/feed.ts";
 import { createTimerWheel, type TimerWheel } from "../../actors/idle.ts";
 import type { Clock, Logger, ScopeIdentity, StateChange } from "../../actors/protocol.ts";
@@ -57,9 +58,11 @@ export class ScopeHome {
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
   readonly system: ScopeSystem<ResidentScope>;
+  /** Whose change it was: a scope stays in memory while a reader still has its change to come. */
+  readonly origins: WeakMap<StateChange, ResidentScope> = new WeakMap();
   readonly #context: KindContext;
-  readonly #declared = new Map<string, Kind>();
   readonly #kinds = new Map<string, ResolvedKind>();
+  readonly #declared = new Map<string, Kind>();
   readonly #stores = new Map<StateStore, BatchedStore>();
   readonly #expiry: Expiry;
   readonly #keeper: Keeper;
@@ -70,16 +73,16 @@ export class ScopeHome {
     this.clock = options.clock ?? systemClock;
     this.wheel = createTimerWheel(this.clock, { logger: this.logger });
     this.listeners = new Listeners(this.logger);
-    const store = options.store ?? memoryStore({ clock: this.clock });
-    this.#context = { ...options, store };
-    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
-      this.declare(type, kind);
+    const { clock } = this;
+    this.#context = { ...options, store: options.store ?? memoryStore({ clock }) };
+    this.#declareKinds(options);
     const passivateAfterMs = durationOption("passivateAfterMs", options.passivateAfterMs, Infinity);
     this.system = new ScopeSystem({
       wheel: this.wheel,
       maxResident: countOption("maxResidentScopes", options.maxResidentScopes, RESIDENT_MAX, 1),
       passivateAfterMs: passivateAfterMs > 0 ? passivateAfterMs : Infinity,
       mayPassivate: (scope) => scope.mayPassivate,
+      collected: (key) => this.#expiry.forget(key),
     });
     this.#expiry = new Expiry(this.wheel, (key) => this.system.find(key));
     this.#keeper = this.#createKeeper();
@@ -92,6 +95,7 @@ export class ScopeHome {
 
   /** The live scope of a type and id, loaded or new. */
   async open(type: string, id: string, extra: IdentityExtra = {}): Promise<ResidentScope> {
+    if (this.system.stopping) throw new StoreClosedError("runtime's");
     const kind = this.kind(type);
     checkId(id);
     const key = this.key(type, id);
@@ -99,6 +103,11 @@ export class ScopeHome {
     if (live !== undefined && agrees(live.identity, extra)) return this.system.hold(key, live);
     const bound = await this.#bind(kind, id, extra);
     return this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
+  }
+
+  /** True for a scope opened here. */
+  owns(scope: ResidentScope): boolean {
+    return scope.isKeptBy(this.#keeper);
   }
 
   /** The key of a scope. */
@@ -111,22 +120,14 @@ export class ScopeHome {
     const kind = this.#kinds.get(type);
     if (kind !== undefined) return kind;
     const known = [...this.#kinds.keys()].join(", ");
-    throw new TypeError(`unknown scope type "${String(type)}"; declared are: ${known}`);
+    throw new TypeError(`unknown scope type "${type}"; declared are: ${known}`);
   }
 
-  /**
-   * Adds a kind. Doing so again with the same declaration changes nothing; throws `TypeError` for
-   * another declaration of a type that is there.
-   */
+  /** Adds a kind; the same one may be added again, another one of that name throws `TypeError`. */
   declare(type: string, kind: Kind): void {
-    const declared = this.#declared.get(type);
-    if (declared === kind) return;
-    if (declared !== undefined) throw new TypeError(`scope type "${type}" is declared already`);
-    const resolved = resolveKind(type, kind, this.#context);
-    this.#declared.set(type, kind);
-    this.#kinds.set(type, resolved);
-    if (this.#stores.has(resolved.store)) return;
-    this.#stores.set(resolved.store, batchedStore(resolved.store));
+    const known = this.#declared.get(type);
+    if (known === undefined) this.#add(type, kind);
+    else if (known !== kind) throw new TypeError(`scope type "${type}" is declared already`);
   }
 
   /** The store of a kind, with its requests gathered per tick. */
@@ -146,6 +147,19 @@ export class ScopeHome {
     }
   }
 
+  #declareKinds(options: RuntimeOptions): void {
+    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
+      this.#add(type, kind);
+  }
+
+  #add(type: string, kind: Kind): void {
+    const resolved = resolveKind(type, kind, this.#context);
+    this.#kinds.set(type, resolved);
+    this.#declared.set(type, kind);
+    if (!this.#stores.has(resolved.store))
+      this.#stores.set(resolved.store, batchedStore(resolved.store));
+  }
+
   /** The rest of the identity: what was said, or what the session is bound to. */
   async #bind(kind: ResolvedKind, id: string, extra: IdentityExtra): Promise<IdentityExtra> {
     const said = spoken(extra);
@@ -153,19 +167,22 @@ export class ScopeHome {
     const store = this.batched(kind);
     const key = bindingKey(this.namespace, id);
     const { userId } = said;
-    if (userId === undefined) return (await loadBinding(store, key)) ?? said;
-    await bind(store, key, { ...said, userId }, { type: kind.type, id });
-    return said;
+    const scope = { type: kind.type, id };
+    if (userId !== undefined) await bind(store, key, { ...said, userId }, scope);
+    const bound = userId === undefined ? await loadBinding(store, key) : undefined;
+    if (bound === undefined) return said;
+    if (said.orgId !== undefined) checkBinding(bound, { ...bound, ...said }, scope);
+    return bound;
   }
 
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
+    const left = (state: object): number | undefined => leftToLive(kind, state, this.clock.now());
+    const parts = { key, identity, leftToLive: left };
     const isVolatile = kind.durability === "volatile";
-    const leftMs = (state: object): number | undefined => leftToLive(kind, state, this.clock.now());
-    const parts = { key, identity, leftMs };
     const store = isVolatile ? null : new StoreBridge(this.batched(kind), parts);
     const found = await store?.load();
     const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
-    if (scope.exists) this.#expiry.watch(scope, store?.leftMs);
+    this.#expiry.read(scope, store?.leftMs);
     return scope;
   }
 
@@ -175,11 +192,17 @@ export class ScopeHome {
       get watching() {
         return listeners.size > 0;
       },
-      published: (change: StateChange) => listeners.announce(change),
+      published: (change, scope) => {
+        this.origins.set(change, scope);
+        listeners.announce(change);
+      },
+      used: (scope) => void this.system.hold(scope.key, scope),
       committed: (scope) => {
         if (!scope.resident) this.system.hold(scope.key, scope);
-        this.#expiry.watch(scope);
+        this.#expiry.changed(scope);
       },
+      taken: (scope, leftMs) => this.#expiry.read(scope, leftMs),
+      rested: (scope) => this.system.rested(scope.key),
       ended: (scope) => this.system.forget(scope.key, scope),
     };
   }
@@ -195,9 +218,12 @@ function spoken({ userId, orgId }: IdentityExtra): IdentityExtra {
 
 /** True when a live scope can be given out to who says `extra`; throws when it may not. */
 function agrees(identity: ScopeIdentity, extra: IdentityExtra): boolean {
-  if (identity.type !== "session" || extra.userId === undefined) return true;
+  if (identity.type !== "session") return true;
+  const said = spoken(extra);
+  if (said.userId === undefined && said.orgId === undefined) return true;
   if (identity.userId === undefined) return false; // Not bound when it was opened: ask the store.
-  checkBinding(spoken(identity), spoken(extra), identity);
+  const bound = spoken(identity);
+  checkBinding(bound, said.userId === undefined ? { ...bound, ...said } : said, identity);
   return true;
 }
 

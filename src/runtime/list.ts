@@ -3,7 +3,7 @@
  */
 import { countOption } from "../../actors/settings.ts";
 import { decodeKey, encodeKey, keyPrefix } from "../stores/keys.ts";
-import type { StateStore } from "../stores/store.ts";
+import type { ListQuery, StateStore } from "../stores/store.ts";
 
 /** Ids in one page of a list, when nothing else is said. */
 const LIST_LIMIT = 100;
@@ -39,8 +39,8 @@ export interface ScopeList {
 export interface ListSource {
   readonly namespace: string;
   readonly stores: readonly StateStore[];
-  /** Keys of living scopes in memory, stored or not. */
-  readonly residentKeys: readonly string[];
+  /** What memory knows better than the store: keys and whether they are living scopes. */
+  readonly unstored: ReadonlyMap<string, boolean>;
 }
 
 /**
@@ -50,24 +50,40 @@ export async function listScopes(
   source: ListSource,
   options: ListOptions = {},
 ): Promise<ScopeList> {
-  const { namespace, stores, residentKeys } = source;
+  const { namespace, stores, unstored } = source;
   const limit = countOption("limit", options.limit, LIST_LIMIT, 1);
-  const { type, prefix: idPrefix, cursor: after } = options;
-  if (idPrefix !== undefined && type === undefined)
-    throw new TypeError("list needs a type to go with the prefix");
-  const prefix =
-    type === undefined ? keyPrefix(namespace) : encodeKey(namespace, type, idPrefix ?? "");
-  const keys = new Set(residentKeys.filter((key) => key.startsWith(prefix)));
+  const prefix = prefixOf(namespace, options);
+  const { cursor: after } = options;
+  const isAfter = (key: string): boolean => after === undefined || key > after;
+  const keys = new Set<string>();
+  for (const [key, isLiving] of unstored)
+    if (isLiving && key.startsWith(prefix) && isAfter(key)) keys.add(key);
+  // One more than the page tells whether another one follows.
   const query = { prefix, limit: limit + 1, ...(after === undefined ? {} : { after }) };
-  for (const store of stores) for await (const key of store.list(query)) keys.add(key);
-  const found = [...keys].filter((key) => after === undefined || key > after).toSorted(inOrder);
-  const scopes: (ListedScope & { key: string })[] = [];
-  for (const key of found) {
-    const parts = decodeKey(key);
-    if (parts === undefined || scopes.length > limit) continue;
-    scopes.push({ key, type: parts.type, id: parts.id });
+  for (const store of stores)
+    for await (const key of storedKeys(store, query, unstored)) keys.add(key);
+  return page([...keys].toSorted(inOrder), limit);
+}
+
+function prefixOf(namespace: string, { type, prefix }: ListOptions): string {
+  if (type !== undefined) return encodeKey(namespace, type, prefix ?? "");
+  if (prefix === undefined) return keyPrefix(namespace);
+  throw new TypeError("list needs a type to go with the prefix");
+}
+
+/** Up to `limit` living keys of a store. */
+async function* storedKeys(
+  store: StateStore,
+  { limit, ...query }: ListQuery & { readonly limit: number },
+  unstored: ReadonlyMap<string, boolean>,
+): AsyncGenerator<string, void, undefined> {
+  let left = limit;
+  for await (const key of store.list(query)) {
+    if (unstored.get(key) === false || decodeKey(key) === undefined) continue;
+    yield key;
+    left -= 1;
+    if (left === 0) return;
   }
-  return page(scopes, limit);
 }
 
 function inOrder(left: string, right: string): number {
@@ -75,9 +91,12 @@ function inOrder(left: string, right: string): number {
   return left < right ? -1 : 1;
 }
 
-function page(found: readonly (ListedScope & { key: string })[], limit: number): ScopeList {
-  const scopes = found.slice(0, limit).map(({ type, id }) => ({ type, id }));
-  const last = found[limit - 1];
-  const more = found.length > limit && last !== undefined ? { cursor: last.key } : {};
+function page(keys: readonly string[], limit: number): ScopeList {
+  const scopes = keys.slice(0, limit).flatMap((key) => {
+    const parts = decodeKey(key);
+    return parts === undefined ? [] : [{ type: parts.type, id: parts.id }];
+  });
+  const last = keys[limit - 1];
+  const more = keys.length > limit && last !== undefined ? { cursor: last } : {};
   return { scopes, ids: scopes.map(({ id }) => id), ...more };
 }

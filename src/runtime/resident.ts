@@ -3,10 +3,12 @@
  * behind its back when its kind says so.
  */
 import { CheckpointWriter } from "../../actors/checkpoint.ts";
+import type { Actor } from "xstate";
+import type { ChangeListener } from "../../actors/feed.ts";
+import type { ScopeLogic } from "../../actors/scope-logic.ts";
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { Gone, ScopeIdentity, StateChange, Stored } from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
-import type { WheelHandle } from "../../actors/idle.ts";
 import type { Resident } from "../../actors/system.ts";
 import type { StoreBridge } from "./bridge.ts";
 import type { ResolvedKind } from "./kinds.ts";
@@ -16,9 +18,15 @@ import { StateScope } from "./scope.ts";
 export interface Keeper {
   /** Somebody listens to the changes of all scopes. */
   readonly watching: boolean;
-  published(change: StateChange): void;
+  published(change: StateChange, scope: ResidentScope): void;
+  /** Somebody begins to listen: it may not leave memory, or has to come back into it. */
+  used(scope: ResidentScope): void;
   /** A change is confirmed. */
   committed(scope: ResidentScope): void;
+  /** It was read from the store, where it has `leftMs` to live. */
+  taken(scope: ResidentScope, leftMs: number | undefined): void;
+  /** Nothing waits, and nothing is left to store. */
+  rested(scope: ResidentScope): void;
   ended(scope: ResidentScope): void;
 }
 
@@ -38,10 +46,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   readonly key: string;
   readonly kind: ResolvedKind;
   resident = false;
-  /** When its time to live ends, in milliseconds since the epoch; 0 = never. */
-  expiresAt = 0;
-  /** The wait for that time. */
-  expiry: WheelHandle | null = null;
+  /** When its time to live ends, in milliseconds since the epoch. */
+  expiresAt: number = Infinity;
   readonly #keeper: Keeper;
   readonly #store: StoreBridge | null;
   readonly #writer: CheckpointWriter | null;
@@ -61,18 +67,20 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer = behind ? new CheckpointWriter(this, store, settings.logger) : null;
   }
 
-  /** A record of it exists and its time to live is not over. */
-  get living(): boolean {
-    if (!this.exists) return false;
-    const until = this.kind.livesUntil?.(this.state) ?? Infinity;
-    return until > this.settings.clock.now();
-  }
-
   /** Dropping it from memory loses nothing: it can be loaded again as it is. */
   get mayPassivate(): boolean {
     if (!this.idle) return false;
-    if (this.#store === null) return this.version === 0;
-    return this.#writer?.clean ?? true;
+    return this.isStored || (this.#store === null && this.version === 0);
+  }
+
+  /** The store knows as much as this scope does. */
+  get isStored(): boolean {
+    return this.#store !== null && (this.#writer?.clean ?? true);
+  }
+
+  /** True when this is the runtime's scope. */
+  isKeptBy(keeper: Keeper): boolean {
+    return this.#keeper === keeper;
   }
 
   /** Checkpoint writes that failed so far. */
@@ -95,7 +103,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override published(change: StateChange): void {
-    if (this.#keeper.watching) this.#keeper.published(change);
+    if (this.#keeper.watching) this.#keeper.published(change, this);
   }
 
   override committed(exists = true): void {
@@ -109,7 +117,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     await this.#writer?.flush();
   }
 
-  override async refresh(): Promise<void> {
+  /** In its turn: what is only in memory is stored first, so that reading takes nothing back. */
+  override async reload(isWanted: () => boolean): Promise<void> {
     try {
       await this.flush();
     } catch (error) {
@@ -117,13 +126,36 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
       // yields.
       if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
     }
-    await super.refresh();
+    if (isWanted()) await super.reload(isWanted);
   }
 
   override take(found: Stored<object> | Gone): void {
+    this.#writer?.loaded(found.version); // Before listeners hear of it and change it again.
     super.take(found);
+    this.#keeper.taken(this, this.#store?.leftMs);
     this.kind.observe?.(this.identity.id, this.state);
-    this.#writer?.loaded(found.version);
+  }
+
+  override subscribe(listener: ChangeListener): () => void {
+    const unsubscribe = super.subscribe(listener);
+    this.#keeper.used(this); // What listens may not be forgotten with the last handle.
+    return unsubscribe;
+  }
+
+  override get actor(): Actor<ScopeLogic> {
+    const actor = super.actor;
+    this.#keeper.used(this);
+    return actor;
+  }
+
+  override rest(): void {
+    super.rest();
+    this.#keeper.rested(this);
+  }
+
+  /** Everything is stored. */
+  stored(): void {
+    this.#keeper.rested(this);
   }
 
   override ended(): void {

@@ -2,12 +2,13 @@
  * The runtime: opens scopes by type and id, and is their one home. Same key, same actor.
  */
 import type { Draft } from "immer";
+import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
 import { ScopeHome, type IdentityExtra, type RuntimeOptions } from "./home.ts";
-import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import type { Kind } from "./kinds.ts";
+import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
 import type { Scope } from "./scope.ts";
 import type { Checkpoint } from "./run.ts";
@@ -17,7 +18,9 @@ import { Sequencers, type RunHandle, type RunOptions } from "./sequencers.ts";
 import { Transaction } from "./transaction.ts";
 
 /** The state type of a scope. */
-type StateOf<T> = T extends Scope<infer S> ? S : object;
+type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;
+/** Scopes of any state. */
+type AnyScopes = readonly { readonly state: object }[];
 
 /**
  * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused.
@@ -36,6 +39,19 @@ export class Runtime implements AsyncDisposable {
   constructor(options: RuntimeOptions) {
     this.#home = new ScopeHome(options);
     this.#sequencers = new Sequencers(this.#home);
+  }
+
+  /**
+   * Adds a kind to a runtime that exists already, for libraries that bring their own. The same kind may
+   * be added again; another one under a known name throws `TypeError`.
+   */
+  declare(type: string, kind: Kind): void {
+    this.#home.declare(type, kind);
+  }
+
+  /** The runtime's time. */
+  get clock(): Clock {
+    return this.#home.clock;
   }
 
   /** How many scopes are held in memory. */
@@ -58,19 +74,6 @@ export class Runtime implements AsyncDisposable {
     return scope as unknown as Scope<S>;
   }
 
-  /**
-   * Adds a kind, for libraries over a runtime that somebody else made. Doing so again with the same
-   * declaration changes nothing; throws `TypeError` for another one of a type that is there.
-   */
-  declare(type: string, kind: Kind): void {
-    this.#home.declare(type, kind);
-  }
-
-  /** The clock of the runtime. */
-  get clock(): Clock {
-    return this.#home.clock;
-  }
-
   /** Runs `work` with the request, session, user and organisation scopes of one request. */
   async execute<T>(
     options: ExecuteOptions,
@@ -90,11 +93,12 @@ export class Runtime implements AsyncDisposable {
    * recipe gets a draft for each scope, in order. Rejects with `TypeError` when the scopes' store
    * cannot.
    */
-  async transaction<const Scopes extends readonly Scope<never>[]>(
+  async transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
     recipe: (...drafts: { [I in keyof Scopes]: Draft<StateOf<Scopes[I]>> }) => void | Promise<void>,
     options?: MutationOptions,
   ): Promise<boolean> {
+    this.#refuseWhenClosed();
     const residents = scopes.map((scope: unknown) => this.#own(scope));
     // The drafts are made from these scopes in this order, so they have these types.
     const edit = recipe as unknown as (...drafts: object[]) => void | Promise<void>;
@@ -102,10 +106,12 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** One page of ids, in memory or not. */
-  list(options?: ListOptions): Promise<ScopeList> {
+  async list(options?: ListOptions): Promise<ScopeList> {
+    this.#refuseWhenClosed();
     const { namespace, stores, system } = this.#home;
-    const keys = system.residents.flatMap(({ living, key }) => (living ? [key] : []));
-    return listScopes({ namespace, stores, residentKeys: keys }, options);
+    const unstored = system.residents.filter((scope) => !scope.isStored);
+    const known = new Map(unstored.map(({ key, exists }) => [key, exists]));
+    return listScopes({ namespace, stores, unstored: known }, options);
   }
 
   /** Starts a run of a sequencer, or goes on with the run of that id. */
@@ -147,7 +153,8 @@ export class Runtime implements AsyncDisposable {
         return () => void this.#ends.delete(callback);
       },
     };
-    return new FeedReader(source, [], options.signal);
+    const isOver = this.#closing !== null;
+    return new FeedReader(source, [], isOver ? AbortSignal.abort() : options.signal);
   }
 
   /** Settles every caller, writes everything down, closes the store. Rejects if that failed. */
@@ -162,12 +169,18 @@ export class Runtime implements AsyncDisposable {
   }
 
   #own(scope: unknown): ResidentScope {
-    if (scope instanceof ResidentScope && this.#home.system.find(scope.key) === scope) return scope;
-    throw new TypeError("a transaction takes scopes opened through this runtime");
+    if (!(scope instanceof ResidentScope) || !this.#home.owns(scope))
+      throw new TypeError("a transaction takes scopes opened through this runtime");
+    if (scope.stopped) throw new ScopeStoppedError({ scope: scope.identity });
+    return scope;
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing !== null) throw new StoreClosedError("runtime's");
   }
 
   #marker(change: StateChange): FeedItem[] {
-    const scope = this.#home.system.find(this.#home.key(change.scope.type, change.scope.id));
+    const scope = this.#home.origins.get(change);
     if (scope === undefined) return [];
     const { identity, version, state } = scope;
     return [{ type: "snapshot", scope: identity, version, state }];

@@ -60,7 +60,7 @@ export interface SequencerOptions<S extends object> {
   readonly name: string;
   /** The state a run starts with, or a schema whose defaults give it; default `{}`. */
   readonly state?: S | StateSchema<S>;
-  readonly steps: readonly Step<NoInfer<S>>[];
+  readonly steps: readonly Step<S>[];
   /** Milliseconds without a sign of life until others may take a run over; default 30 000. */
   readonly leaseMs?: number;
 }

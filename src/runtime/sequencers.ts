@@ -22,6 +22,11 @@ import {
 } from "./run.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
 
+/** Scopes of any state, by the names under which steps find them; an execution's context fits. */
+export type GivenScopes = {
+  readonly [Name in keyof RunScopes]?: { readonly identity: ScopeIdentity } | undefined;
+};
+
 /** Options of one run. */
 export interface RunOptions {
   /** Names the run for `resume`; default a new one. A known run goes on where it was. */
@@ -29,7 +34,7 @@ export interface RunOptions {
   /** Given to every step; stored with the run, so it must be storable. */
   readonly input?: unknown;
   /** Scopes the steps may use; opened again by identity when the run is resumed. */
-  readonly scopes?: RunScopes;
+  readonly scopes?: GivenScopes;
 }
 
 /** A run that was started. */
@@ -68,7 +73,8 @@ export class Sequencers {
       return this.#claim(runId, async () => {
         scope = await this.#record(runId);
         if (!scope.exists) create(scope, sequencer, { ...options, runId, input }, this.#home);
-        return this.#execute(sequencer, scope, options.scopes);
+        // Scopes of any state: the steps say what they expect in them.
+        return this.#execute(sequencer, scope, options.scopes as RunScopes | undefined);
       });
     };
     const result = start();

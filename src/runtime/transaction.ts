@@ -6,6 +6,9 @@
  *  G2  Nothing is changed in memory before the store has answered for all records at once.
  *  G3  A conflict on any record makes the whole recipe run again on what the store holds.
  *  G4  Every hold is released, however the transaction ends.
+ *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome is
+ *      unknown, and every scope in it reads the store before it goes on.
+ *  G6  Listeners hear of it when all scopes show it.
  */
 import { backoffMs } from "../../actors/persist.ts";
 import {
@@ -41,7 +44,8 @@ export class Transaction {
   readonly #scopes: readonly ResidentScope[];
   readonly #recipe: TransactionRecipe;
   readonly #options: MutationOptions | undefined;
-  #holds: Hold[] = [];
+  readonly #holds: Hold[] = [];
+  #ended = false;
 
   constructor(
     scopes: readonly ResidentScope[],
@@ -59,9 +63,15 @@ export class Transaction {
   async run(): Promise<boolean> {
     const ordered = [...new Set(this.#scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
     try {
-      for (const scope of ordered) this.#holds.push(await scope.hold(this.#options));
+      for (const scope of ordered) {
+        const hold = scope.hold(this.#options);
+        // Whoever loses one scope while it waits for the next gives the next back when it comes.
+        hold.then((late) => this.#ended && late.release()).catch(() => undefined);
+        this.#holds.push(await this.#whileHeld(hold));
+      }
       return await this.#attempts(ordered);
     } finally {
+      this.#ended = true;
       for (const hold of this.#holds) hold.release();
     }
   }
@@ -71,11 +81,11 @@ export class Transaction {
     if (settings === undefined) return false;
     const { cas, clock, random } = settings;
     for (let attempt = 1; ; attempt++) {
-      const parts = await this.#compute(scopes, attempt);
+      const parts = await this.#whileHeld(this.#compute(scopes, attempt));
       const changed = parts.filter((part) => part.outcome.changed);
       const stale = await this.#save(changed.filter(({ scope }) => isDurable(scope)));
       if (stale === null) {
-        for (const part of changed) confirm(part);
+        confirm(changed);
         return changed.length > 0;
       }
       if (attempt > cas.maxRetries) throw this.#gaveUp(stale, attempt);
@@ -122,10 +132,16 @@ export class Transaction {
     if (store === undefined) return null;
     const results = await this.#commit(store, writes, parts);
     const stale = parts.filter((_, index) => results[index]?.ok === false);
-    if (stale.length === 0) return null;
+    if (stale.length === 0) {
+      parts.forEach(({ scope, next }, index) => {
+        const result = results[index];
+        if (result !== undefined) scope.backing?.answer(result, next);
+      });
+      return null;
+    }
     parts.forEach(({ scope }, index) => {
       const result = results[index];
-      const found = result === undefined ? undefined : scope.backing?.answer(result);
+      const found = result?.ok === false ? scope.backing?.answer(result, null) : undefined;
       if (found?.ok === false) scope.adopt(found);
     });
     return stale.map(({ scope }) => scope);
@@ -136,22 +152,27 @@ export class Transaction {
     writes: readonly ScopeWrite[],
     parts: readonly Part[],
   ): Promise<WriteResult[]> {
-    await this.#whileHeld(Promise.resolve());
     for (const hold of this.#holds) hold.writing(true);
     try {
       return await this.#whileHeld(store.commit(writes, { atomic: true }));
     } catch (cause) {
-      if (!isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
       for (const { scope } of parts) scope.stale = true;
-      throw new CommitUnknownError({ cause });
+      throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
     } finally {
       for (const hold of this.#holds) hold.writing(false);
     }
   }
 
-  /** Waits for `work`, or throws what made the transaction lose one of its scopes. */
-  #whileHeld<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([...this.#holds.map((hold) => hold.lost), work]);
+  get #isLost(): boolean {
+    return this.#holds.some((hold) => hold.ended);
+  }
+
+  /** Waits for `work`, or throws what made the transaction lose one of its scopes (G5). */
+  async #whileHeld<T>(work: Promise<T>): Promise<T> {
+    const lost = Promise.race(this.#holds.map((hold) => hold.lost));
+    const done = await Promise.race([lost, work]);
+    return this.#isLost ? lost : done;
   }
 
   #gaveUp(stale: readonly ResidentScope[], attempts: number): ConcurrentModificationError {
@@ -185,9 +206,13 @@ function partOf(scope: ResidentScope, draft: object | undefined): Part {
   return { scope, outcome, next: scratch.expose(), commit };
 }
 
-function confirm({ scope, outcome, next, commit }: Part): void {
-  scope.head.reset(next);
-  scope.version = commit.version;
-  scope.announceChange(UPDATE, outcome);
-  scope.committed();
+function confirm(parts: readonly Part[]): void {
+  for (const { scope, next, commit } of parts) {
+    scope.head.reset(next);
+    scope.version = commit.version;
+  }
+  for (const { scope, outcome } of parts) {
+    scope.announceChange(UPDATE, outcome);
+    scope.committed();
+  }
 }

@@ -23,6 +23,7 @@ import {
   conflict,
   expiryOf,
   isExpired,
+  leftMs,
   selectKeys,
   stateText,
 } from "./write-check.ts";
@@ -60,10 +61,11 @@ interface Plan {
   readonly drafts: readonly Draft[];
 }
 
-function draftRecord(draft: Draft): StoredRecord {
+function draftRecord(draft: Draft, now: number): StoredRecord {
+  const { version, text, expires } = draft;
+  if (text === undefined) return { version, state: undefined };
   // The text was made by JSON.stringify from a state.
-  const state = draft.text === undefined ? undefined : (JSON.parse(draft.text) as Json);
-  return { version: draft.version, state };
+  return { version, state: JSON.parse(text) as Json, leftMs: leftMs(expires, now) };
 }
 
 /** Puts drafts in place and makes them durable; all, or a throw that says what is known. */
@@ -183,7 +185,9 @@ class FileStore implements StateStore {
     const document = await records.read(key);
     if (document === undefined) return undefined;
     const { version, state, expires } = document;
-    return { version, state: isExpired(expires, this.#clock.now()) ? undefined : state };
+    const now = this.#clock.now();
+    if (isExpired(expires, now)) return { version, state: undefined };
+    return { version, state, leftMs: state === undefined ? undefined : leftMs(expires, now) };
   }
 
   /** Decides every write before any is done: what throws here leaves nothing behind. */
@@ -202,7 +206,9 @@ class FileStore implements StateStore {
         drafts.set(key, { key, version, expires, text: stateText(write) });
         results.push({ ok: true, version });
       } else {
-        const record = draft === undefined ? await this.#read(records, key) : draftRecord(draft);
+        const now = this.#clock.now();
+        const record =
+          draft === undefined ? await this.#read(records, key) : draftRecord(draft, now);
         results.push(conflict(record));
       }
     }

@@ -1,9 +1,10 @@
 /**
- * Gathers the requests of one turn of the event loop into batches, so that all scopes that save at the
- * same time share one transaction, pipeline or round trip.
+ * Gathers the requests of one turn of the event loop into batches, so that all scopes that save at
+ * the same time share one transaction, pipeline or round trip.
  *
- * Batches are bounded, so that one burst does not hold the event loop; a next batch starts in the next
- * turn without waiting for the answer of the one before.
+ * Batches are bounded, so that one burst does not hold the event loop; a next batch starts in the
+ * next turn without waiting for the answer of the one before. A batch that one of its requests
+ * spoils is halved until that request is alone, so that nobody fails for his neighbour.
  */
 
 /** Writes or keys in one batch. */
@@ -15,16 +16,24 @@ interface Waiting<Request, Answer> {
   readonly reject: (error: unknown) => void;
 }
 
-/** A function of one request, worked off in batches by `run`, whose answers have the same order. */
+/** How a batch is worked off. */
+export interface GatherWork<Request, Answer> {
+  /** Answers all requests, in their order. */
+  readonly run: (requests: readonly Request[]) => Promise<readonly Answer[]>;
+  /** True for a failure that comes from one request, after which none of them has taken effect. */
+  readonly isOfOne: (error: unknown) => boolean;
+}
+
+/** A function of one request, worked off in batches. */
 export function gather<Request, Answer>(
-  run: (requests: readonly Request[]) => Promise<readonly Answer[]>,
+  work: GatherWork<Request, Answer>,
 ): (request: Request) => Promise<Answer> {
   let waiting: Waiting<Request, Answer>[] = [];
   const flush = (): void => {
     const batch = waiting.length <= BATCH_MAX ? waiting : waiting.slice(0, BATCH_MAX);
     waiting = waiting.length <= BATCH_MAX ? [] : waiting.slice(BATCH_MAX);
     if (waiting.length > 0) setImmediate(flush);
-    void answer(batch, run);
+    void answer(batch, work);
   };
   return (request) =>
     new Promise((resolve, reject) => {
@@ -35,15 +44,21 @@ export function gather<Request, Answer>(
 
 async function answer<Request, Answer>(
   batch: readonly Waiting<Request, Answer>[],
-  run: (requests: readonly Request[]) => Promise<readonly Answer[]>,
+  work: GatherWork<Request, Answer>,
 ): Promise<void> {
   try {
-    const answers = await run(batch.map(({ request }) => request));
+    const answers = await work.run(batch.map(({ request }) => request));
     if (answers.length !== batch.length)
       throw new Error(`${batch.length} requests got ${answers.length} answers`);
     // The lengths are equal, so each request has its answer.
     batch.forEach(({ resolve }, index) => resolve(answers[index] as Answer));
   } catch (error) {
-    for (const { reject } of batch) reject(error);
+    if (batch.length === 1 || !work.isOfOne(error)) {
+      for (const { reject } of batch) reject(error);
+      return;
+    }
+    const half = Math.ceil(batch.length / 2);
+    await answer(batch.slice(0, half), work);
+    await answer(batch.slice(half), work);
   }
 }

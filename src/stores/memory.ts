@@ -18,6 +18,7 @@ import {
   expiryOf,
   isAllOk,
   isExpired,
+  leftMs,
   patchesOf,
   selectKeys,
   toJsonText,
@@ -44,8 +45,9 @@ function copyJson<T extends Json | readonly Patch[]>(value: T): T {
 
 function toRecord(entry: Entry | undefined, now: number): StoredRecord | undefined {
   if (entry === undefined) return undefined;
-  const gone = entry.state === undefined || isExpired(entry.expires, now);
-  return { version: entry.version, state: gone ? undefined : copyJson(entry.state) };
+  const { version, state, expires } = entry;
+  if (state === undefined || isExpired(expires, now)) return { version, state: undefined };
+  return { version, state: copyJson(state), leftMs: leftMs(expires, now) };
 }
 
 /**

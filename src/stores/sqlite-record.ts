@@ -7,7 +7,7 @@ import { fromAsciiKey } from "./ascii-key.ts";
 import { bytesToText } from "./sqlite-driver.ts";
 import { FORM, type Statements } from "./sqlite-schema.ts";
 import type { StoredRecord } from "./store.ts";
-import { isExpired } from "./write-check.ts";
+import { isExpired, leftMs } from "./write-check.ts";
 
 /** What a checksum of a record row covers. */
 export interface RowMeaning {
@@ -72,9 +72,11 @@ export class RecordReader {
     const head = this.#checkHead(key, row);
     if (head.form === FORM.dead || isExpired(head.expires, now))
       return { version: head.version, state: undefined };
-    if (head.state !== null) return { version: head.version, state: this.#parse(key, head.state) };
+    const { version } = head;
+    const left = { leftMs: leftMs(head.expires, now) };
+    if (head.state !== null) return { version, state: this.#parse(key, head.state), ...left };
     this.#large.add(key);
-    return { version: head.version, state: this.#replay(key, head.id, head.version) };
+    return { version, state: this.#replay(key, head.id, version), ...left };
   }
 
   #damaged(key: string, reason: string, cause?: unknown): CorruptStateError {

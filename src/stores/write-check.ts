@@ -58,6 +58,11 @@ export function isExpired(expires: number | null | undefined, now: number): bool
   return expires !== undefined && expires !== null && expires <= now;
 }
 
+/** Milliseconds a living record has left at `now`; `undefined` when it does not expire. */
+export function leftMs(expires: number | null | undefined, now: number): number | undefined {
+  return expires === undefined || expires === null ? undefined : expires - now;
+}
+
 /** What `list` gives of all living keys, for stores that have them in memory. */
 export function selectKeys(living: readonly string[], query: ListQuery): string[] {
   const { prefix = "", after, limit } = query;

@@ -34,6 +34,27 @@ export const timeCases: readonly SuiteCase[] = [
     },
   },
   {
+    name: "a record says how long it has left, after a load and in a conflict",
+    needs: ["ttl"],
+    async run({ store, context, advance }) {
+      const text = "x".repeat(LARGE_CHARS);
+      await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: TTL_MS }));
+      await commitOk(store, write("large", 0, { n: 1, text }, { ttlMs: TTL_MS }));
+      await commitOk(store, write("stays", 0, { n: 1 }));
+      const before = context.clock.now();
+      await advance(TTL_MS / 4);
+      const passed = context.clock.now() - before;
+      const met = await commitOne(store, write("k", 0, { n: 9 }));
+      assert.ok(!met.ok);
+      const [k, large, stays] = await store.load(["k", "large", "stays"]);
+      for (const record of [met.current, k, large]) {
+        assert.ok(record?.leftMs !== undefined && record.leftMs > 0, "it says how long");
+        assert.ok(record.leftMs <= TTL_MS - passed, "and it counts down");
+      }
+      assert.equal(stays?.leftMs, undefined);
+    },
+  },
+  {
     name: "T3 an expired record is written to at its version, and only there",
     needs: ["ttl"],
     async run({ store, advance }) {

@@ -17,7 +17,7 @@ import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { Outcome } from "../../../actors/mailbox.ts";
 import type { Mutation } from "../../../actors/mutation.ts";
 import { resolveConflict, type SaveStep } from "../../../actors/persist.ts";
-import type { CasOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import type { CasOptions, JsonObject, MutatorTurn } from "../../../actors/protocol.ts";
 import { casBudget, storedState, type CasBudget } from "../../../actors/settings.ts";
 import type { Hold } from "../../../actors/solo.ts";
 import { outsideTurns } from "../../../actors/turn.ts";
@@ -35,6 +35,8 @@ export interface Saving {
   readonly persist: CASPersist<object> | null;
   readonly hint: CASMutationHint;
   readonly cas: CasBudget;
+  /** Goes into the event of the change. */
+  readonly meta?: JsonObject | undefined;
 }
 
 /** How a change ended. */
@@ -133,8 +135,8 @@ export class CasRun {
     }
     const saved =
       answer.state === undefined ? next : storedState(answer.state, scope.settings, scope.identity);
-    const { mutation } = this.#saving;
-    if (!overtaken) scope.confirm(mutation, outcome, { state: saved, version: answer.version });
+    const confirmed = { state: saved, version: answer.version };
+    if (!overtaken) scope.confirm(this.#saving, outcome, confirmed);
     this.#end = { state: saved, committed: true };
     return "saved";
   }

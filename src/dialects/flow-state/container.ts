@@ -21,7 +21,7 @@ import { durationOption } from "../../../actors/clock.ts";
 import { StateTypeError } from "../../../actors/errors.ts";
 import type { Outcome } from "../../../actors/mailbox.ts";
 import type { Mutation } from "../../../actors/mutation.ts";
-import type { ScopeIdentity, StateChange } from "../../../actors/protocol.ts";
+import type { JsonObject, ScopeIdentity, StateChange } from "../../../actors/protocol.ts";
 import { scopeSettings, type ScopeTuning } from "../../../actors/settings.ts";
 import { isPlainObject, typeName } from "../../../actors/values.ts";
 import { StateScope } from "../../runtime/scope.ts";
@@ -101,10 +101,14 @@ export class ContainerScope extends StateScope {
   }
 
   /** A change is saved, or needs no save: it counts from here on. */
-  confirm(mutation: Mutation, outcome: Outcome, next: { state: object; version: number }): void {
+  confirm(
+    { mutation, meta }: { mutation: Mutation; meta?: JsonObject | undefined },
+    outcome: Outcome,
+    next: { state: object; version: number },
+  ): void {
     this.head.reset(next.state);
     this.version = next.version;
-    this.announceChange(mutation, outcome);
+    this.announceChange(mutation, outcome, meta);
     this.committed();
     this.#owner?.commit(this.state, this.version);
   }

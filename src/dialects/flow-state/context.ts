@@ -18,8 +18,8 @@ export interface FlowExecutionContext extends ExecutionContext, AsyncDisposable 
 
 /**
  * Opens the request, session, user and organisation scopes of one request. Rejects with `TypeError`
- * for a blank id and with `BindingMismatchError` when the session is bound to somebody else. Disposing
- * of the context closes the runtime it made, never one it was given.
+ * for a blank id and with `BindingMismatchError` when the session is bound to somebody else.
+ * Disposing of the context closes the runtime it made, never one it was given.
  */
 export async function createExecutionContext({
   runtime: given,

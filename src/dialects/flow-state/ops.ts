@@ -1,14 +1,15 @@
 /**
  * The seven operations over a container, in the seed's words.
  *
- * Without a store a change goes to the container's scope as it is (the lock path). With one it takes
- * the container's turn, is saved on its own and checked by version (the CAS path). Either way calls
- * wait in one queue, so callers of one process never conflict with one another.
+ * Without a store a change goes to the container's scope as it is (the lock path). With one it
+ * takes the container's turn, is saved on its own and checked by version (the CAS path). Either way
+ * calls wait in one queue, so callers of one process never conflict with one another.
  */
 import type { Mutation } from "../../../actors/mutation.ts";
 import type { MutationOptions, ScopeIdentity } from "../../../actors/protocol.ts";
 import { casBudget, timeoutOption } from "../../../actors/settings.ts";
 import type { Hold } from "../../../actors/solo.ts";
+import { copyIn } from "../../../actors/values.ts";
 import {
   AtomicMutation,
   DeleteKeyMutation,
@@ -104,7 +105,8 @@ function applier<S extends object>(
   const withTimeout = (call: MutationOptions | undefined): MutationOptions | undefined =>
     mutationTimeoutMs === undefined ? call : { timeoutMs: mutationTimeoutMs, ...call };
   const saved = async (mutation: Mutation, call?: MutationOptions): Promise<boolean> => {
-    const saving = { mutation, persist: save, hint: hintOf(mutation), cas: budget };
+    const meta = copyIn(call?.meta, "meta");
+    const saving = { mutation, persist: save, hint: hintOf(mutation), cas: budget, meta };
     const run = (hold: Hold): Promise<RunWithCASResult<object>> =>
       new CasRun(scope, saving, hold).run();
     return (await whileHeld(scope, withTimeout(call), run)).committed;

@@ -1,6 +1,6 @@
 /**
- * A mutation of a container without a store that notices an outsider's `commit`: when one came while
- * asynchronous code was running, the code runs again on what was committed (D2).
+ * A mutation of a container without a store that notices an outsider's `commit`: when one came
+ * while asynchronous code was running, the code runs again on what was committed (D2).
  */
 import type { Head } from "../../../actors/apply.ts";
 import { isThenable, type Mutation } from "../../../actors/mutation.ts";

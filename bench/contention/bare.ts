@@ -1,0 +1,81 @@
+/** Competitors on a bare SQLite database, in the journal and sync mode of the store. */
+import { setImmediate as turn } from "node:timers/promises";
+import { assign, createActor, setup } from "xstate";
+import type { SqliteDatabase } from "../../src/stores/sqlite-driver.ts";
+import type { Competitor } from "./competitor.ts";
+import { openBare } from "./place.ts";
+
+interface Row {
+  readonly n: number;
+}
+
+function openRows(path: string, count: number): SqliteDatabase {
+  const database = openBare(path);
+  const insert = database.prepare("INSERT INTO record VALUES (?, 1, ?)");
+  database.exec("BEGIN");
+  for (let index = 0; index < count; index++) insert.run(String(index), '{"n":0}');
+  database.exec("COMMIT");
+  return database;
+}
+
+/** The sum of the counters in the file, after it was closed and opened again. */
+function totalOf(database: SqliteDatabase, path: string, count: (text: string) => number): number {
+  database.close();
+  const reader = openBare(path);
+  const rows = reader.prepare("SELECT state FROM record").all();
+  reader.close();
+  // The query selects one column of text.
+  return rows.reduce<number>((sum, row) => sum + count((row as { state: string }).state), 0);
+}
+
+const counterMachine = setup({
+  types: { context: {} as Row, events: {} as { type: "increment" } },
+}).createMachine({
+  context: { n: 0 },
+  on: { increment: { actions: assign({ n: ({ context }) => context.n + 1 }) } },
+});
+
+/** One XState actor per counter, its persisted snapshot written after every event. */
+export const xstatePersisted: Competitor = {
+  name: "XState actor, each snapshot saved",
+  open: async ({ path }, count) => {
+    const database = openRows(`${path}-xstate`, count);
+    const update = database.prepare("UPDATE record SET state = ? WHERE key = ?");
+    const actors = Array.from({ length: count }, () => createActor(counterMachine).start());
+    return {
+      increment: async (index) => {
+        const actor = actors[index];
+        actor?.send({ type: "increment" });
+        update.run(JSON.stringify(actor?.getPersistedSnapshot()), String(index));
+      },
+      // The text is a persisted snapshot; the first one of a counter is the bare row.
+      total: async () =>
+        totalOf(database, `${path}-xstate`, (text) => {
+          const saved = JSON.parse(text) as { context?: Row };
+          return saved.context?.n ?? 0;
+        }),
+    };
+  },
+};
+
+/** Read the row, wait as any network would make one wait, write it back. */
+export const unlocked: Competitor = {
+  name: "load, then save, no lock",
+  losesUpdates: true,
+  open: async ({ path }, count) => {
+    const database = openRows(`${path}-unlocked`, count);
+    const select = database.prepare("SELECT state FROM record WHERE key = ?");
+    const update = database.prepare("UPDATE record SET state = ? WHERE key = ?");
+    return {
+      increment: async (index) => {
+        // The query selects one column of text.
+        const { state } = select.get(String(index)) as { state: string };
+        await turn();
+        const { n } = JSON.parse(state) as Row;
+        update.run(JSON.stringify({ n: n + 1 }), String(index));
+      },
+      total: async () =>
+        totalOf(database, `${path}-unlocked`, (text) => (JSON.parse(text) as Row).n),
+    };
+  },
+};
