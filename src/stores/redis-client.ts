@@ -4,6 +4,12 @@
  */
 import { StoreUnavailableError } from "../../actors/errors.ts";
 
+/** Milliseconds until a command without an answer is given up. */
+const COMMAND_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Reconnections a waiting command outlives. */
+const RETRIES_PER_COMMAND = 2;
+
 /** An argument of a command. */
 export type RedisArgument = string | number;
 
@@ -32,12 +38,19 @@ export interface RedisClient {
 export async function connectRedis(url: string): Promise<RedisClient> {
   try {
     const { Redis } = await import("ioredis");
-    const client = new Redis(url, { lazyConnect: true, stringNumbers: true });
+    const client = new Redis(url, {
+      lazyConnect: true,
+      stringNumbers: true,
+      autoResendUnfulfilledCommands: false, // A command whose answer was lost is not run twice.
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      maxRetriesPerRequest: RETRIES_PER_COMMAND,
+    });
     // Each call says that it failed; without a listener a lost connection would end the process.
     client.on("error", () => undefined);
-    return client as unknown as RedisClient; // The narrow side of the client.
+    return client;
   } catch (cause) {
-    throw new StoreUnavailableError("a Redis URL needs the package ioredis, version 5 or later", {
+    throw new StoreUnavailableError("a Redis URL needs the package ioredis, version 6 or later", {
       cause,
     });
   }
