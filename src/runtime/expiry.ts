@@ -82,7 +82,7 @@ export class Expiry {
     } catch (error) {
       // Another process wrote it: it lives on, for as long as was read with the conflict.
       if (isHoldfastError(error, "CONCURRENT_MODIFICATION")) return;
-      if (isHoldfastError(error, "SCOPE_STOPPED")) return;
+      if (scope.stopped) return; // Its store ends it, whether or not this write came through.
       if (!this.#waiting.has(key)) this.#wait(key, RETRY_MS);
       throw error;
     }
