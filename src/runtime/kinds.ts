@@ -30,14 +30,14 @@ export interface KindOptions<S extends object = object> {
   /** Milliseconds after the last change until the scope is deleted; default never. */
   readonly ttlMs?: number;
   /**
-   * When a state ends by itself, in milliseconds since the epoch: `Infinity` never, 0 = such a state
-   * is no record, and the scope is deleted in place of being stored. Takes the place of `ttlMs`.
-   * Must depend on the state only and not throw.
+   * When a state ends by itself, in milliseconds since the epoch: `Infinity` never, 0 = such a
+   * state is no record, and the scope is deleted in place of being stored. Takes the place of
+   * `ttlMs`. Must depend on the state only and not throw.
    */
   readonly livesUntil?: (state: S) => number;
   /**
-   * Told the state of a scope in the very turn in which a change of it is confirmed, or found in the
-   * store. Must not throw.
+   * Told the state of a scope in the very turn in which a change of it is confirmed, or found in
+   * the store. Must not throw.
    */
   readonly observe?: (id: string, state: S) => void;
   /** Default the runtime's. */

@@ -32,8 +32,8 @@ export interface RedisClient {
 }
 
 /**
- * Makes a client of a URL; it connects when it is used. Numbers in its replies are texts, so that 64
- * bits stay exact. Rejects with `StoreUnavailableError` when ioredis is not installed.
+ * Makes a client of a URL; it connects when it is used. Numbers in its replies are texts, so that
+ * 64 bits stay exact. Rejects with `StoreUnavailableError` when ioredis is not installed.
  */
 export async function connectRedis(url: string): Promise<RedisClient> {
   try {

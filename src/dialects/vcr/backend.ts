@@ -42,8 +42,8 @@ export interface Backend {
 }
 
 /**
- * Resolves to the end of a space's session, 0 = never; throws `SESSION_ENDED` to who would write when
- * that is over. Reads and writes come the same way, for a shorter one would overtake.
+ * Resolves to the end of a space's session, 0 = never; throws `SESSION_ENDED` to who would write
+ * when that is over. Reads and writes come the same way, for a shorter one would overtake.
  */
 export async function sessionEnd(
   space: Space,

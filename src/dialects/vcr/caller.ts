@@ -7,7 +7,7 @@ import type { Command, Reply } from "./command.ts";
 import { checkName, KEY_LENGTH_MAX } from "./encode.ts";
 import { Failure, VcrStateError, type VcrErrorPlace } from "./error.ts";
 import { spacePrefix, sharedName, type Space, type Target } from "./place.ts";
-import { homeOf, type SessionHome } from "./session.ts";
+import { Session, type SessionHome } from "./session.ts";
 
 /** Reaches the keys of one state. */
 export class Caller {
@@ -15,7 +15,7 @@ export class Caller {
   readonly #space: Space;
 
   constructor(session: unknown, namespace: string) {
-    const home = homeOf(session);
+    const home = Session.homeOf(session);
     const shared = home.shared && namespace !== "";
     this.#home = home;
     this.#space = {

@@ -1,6 +1,6 @@
 /**
- * The indexes of a runtime: definitions in a scope of each space, postings in memory, filled from the
- * stored maps when a space is first searched.
+ * The indexes of a runtime: definitions in a scope of each space, postings in memory, filled from
+ * the stored maps when a space is first searched.
  */
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { ResidentScope } from "../../runtime/resident.ts";
@@ -40,8 +40,7 @@ export class EmbeddedIndexes {
 
   constructor(source: IndexSource) {
     this.#source = source;
-    // A kind of narrower states is a kind: the runtime gives each kind its own states back.
-    source.runtime.declare(INDEX_TYPE, indexKind as Kind);
+    source.runtime.declare(INDEX_TYPE, indexKind);
   }
 
   /** A key was written or read anew. */

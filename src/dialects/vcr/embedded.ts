@@ -60,8 +60,7 @@ export class EmbeddedBackend implements Backend {
     });
     const observe = (id: string, state: object): void => this.#indexes.observe(id, state);
     runtime.declare(KEY_TYPE, defineKind({ livesUntil, observe }));
-    // A kind of narrower states is a kind: the runtime gives each kind its own states back.
-    runtime.declare(SESSION_TYPE, sessionKind as Kind);
+    runtime.declare(SESSION_TYPE, sessionKind);
   }
 
   now(): number {

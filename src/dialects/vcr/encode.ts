@@ -11,9 +11,9 @@ const HALF = /\p{Surrogate}/u;
 export const KEY_LENGTH_MAX = 4_000;
 
 /**
- * The JSON text of a value. Throws `NOT_SERIALIZABLE` for what JSON would lose: undefined, functions,
- * symbols, numbers that are none, bigints, maps, sets, bytes, cycles. A property that is undefined
- * is left out, a Date becomes its ISO text.
+ * The JSON text of a value. Throws `NOT_SERIALIZABLE` for what JSON would lose: undefined,
+ * functions, symbols, numbers that are none, bigints, maps, sets, bytes, cycles. A property that is
+ * undefined is left out, a Date becomes its ISO text.
  */
 export function encodeValue(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);

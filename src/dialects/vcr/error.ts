@@ -42,13 +42,13 @@ export class VcrStateError extends Error {
   /** Where in a query or index filter the fault is, in UTF-16 units. */
   readonly offset?: number;
 
-  constructor(failure: Failure, place: VcrErrorPlace) {
-    super(failure.message, failure.cause === undefined ? undefined : { cause: failure.cause });
+  constructor(reason: Failure, place: VcrErrorPlace) {
+    super(reason.message, reason.cause === undefined ? undefined : { cause: reason.cause });
     this.name = "VcrStateError";
-    this.code = failure.code;
+    this.code = reason.code;
     this.op = place.op;
     this.key = place.key;
-    if (failure.offset !== undefined) this.offset = failure.offset;
+    if (reason.offset !== undefined) this.offset = reason.offset;
   }
 }
 

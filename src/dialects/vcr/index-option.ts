@@ -1,4 +1,6 @@
-/** Index definitions and search options as callers write them, checked and put into engine words. */
+/**
+ * Index definitions and search options as callers write them, checked and put into engine words.
+ */
 import type { GeoFilter, NumericFilter, SearchOptions } from "../../ops/search/option.ts";
 import type { SearchField, SearchFieldType } from "../../ops/search/schema.ts";
 import { createSearchIndex, type SearchIndex } from "../../ops/search/search-index.ts";
@@ -105,10 +107,7 @@ export interface StateSearchOptions {
 
 /** Checks a definition; throws `NOT_SUPPORTED` and what the engine says of it. */
 export function indexDefinition(options: CreateIndexOptions): IndexDefinition {
-  if (typeof options !== "object" || !Array.isArray(options?.schema))
-    throw new Failure("BAD_SCHEMA", "an index needs options with a schema");
-  if (options.on !== undefined && options.on !== "HASH") refuse("an index on JSON");
-  if (options.temporary !== undefined) refuse("a temporary index, which would delete your maps");
+  refuseOptions(options);
   const { filter, language, languageField, score, scoreField, payloadField } = options;
   const { prefix, stopwords } = options;
   const definition: IndexDefinition = withoutUndefined({
@@ -127,6 +126,13 @@ export function indexDefinition(options: CreateIndexOptions): IndexDefinition {
     throw new Failure("BAD_SCHEMA", "an index's prefixes must be strings");
   indexOf(definition);
   return definition;
+}
+
+function refuseOptions(options: CreateIndexOptions): void {
+  if (typeof options !== "object" || options === null || !Array.isArray(options.schema))
+    throw new Failure("BAD_SCHEMA", "an index needs options with a schema");
+  if (options.on !== undefined && options.on !== "HASH") refuse("an index on JSON");
+  if (options.temporary !== undefined) refuse("a temporary index, which would delete your maps");
 }
 
 /** An empty index of a definition; throws when the engine refuses it. */
@@ -160,8 +166,8 @@ const REFUSED = ["expander", "scorer", "explainScore", "payload"] as const;
 /** The options in the engine's words; throws `NOT_SUPPORTED`. */
 export function searchOptions(options: StateSearchOptions): SearchOptions {
   for (const name of REFUSED) if (options[name]) refuse(`the option ${name}`);
-  if (options.dialect !== undefined && String(options.dialect) !== "2")
-    refuse(`dialect ${String(options.dialect)}; queries are read as dialect 2`);
+  if (options.dialect !== undefined && options.dialect !== "2")
+    refuse(`dialect ${options.dialect}; queries are read as dialect 2`);
   const { inKeys, inFields, return: returned, params, sortBy, inorder } = options;
   const { noContent, verbatim, noStopwords, withScores, withPayloads, withSortKeys } = options;
   const { filters, geoFilters, summarize, highlight, slop, language, limit } = options;

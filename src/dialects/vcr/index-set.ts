@@ -1,5 +1,6 @@
 /**
- * The indexes of one space, in memory. Whoever keeps the keys tells it of each map that was written.
+ * The indexes of one space, in memory. Whoever keeps the keys tells it of each map that was
+ * written.
  *
  * Invariants
  *  X1  A map is in exactly the indexes one of whose prefixes its key starts with.

@@ -51,18 +51,20 @@ function stepClass(glob: Buffer, start: number, byte: number): number {
   let mark = isNot ? start + 1 : start;
   let fits = false;
   while (mark < glob.length && glob[mark] !== CLOSE) {
-    const sign = glob[mark] ?? 0;
-    if (sign === BACKSLASH && mark + 1 < glob.length) {
-      fits ||= glob[mark + 1] === byte;
-      mark += 2;
-    } else if (glob[mark + 1] === DASH && mark + 2 < glob.length) {
-      const other = glob[mark + 2] ?? 0;
-      fits ||= byte >= Math.min(sign, other) && byte <= Math.max(sign, other);
-      mark += 3;
-    } else {
-      fits ||= sign === byte;
-      mark += 1;
-    }
+    const member = memberAt(glob, mark);
+    fits ||= byte >= member.from && byte <= member.to;
+    mark = member.next;
   }
   return fits === isNot ? -1 : Math.min(mark + 1, glob.length);
+}
+
+/** One member of a class: a byte, an escaped one, or a range, whichever way round. */
+function memberAt(glob: Buffer, mark: number): { from: number; to: number; next: number } {
+  const isEscaped = glob[mark] === BACKSLASH && mark + 1 < glob.length;
+  const sign = glob[isEscaped ? mark + 1 : mark] ?? 0;
+  if (isEscaped) return { from: sign, to: sign, next: mark + 2 };
+  if (glob[mark + 1] !== DASH || mark + 2 >= glob.length)
+    return { from: sign, to: sign, next: mark + 1 };
+  const other = glob[mark + 2] ?? 0;
+  return { from: Math.min(sign, other), to: Math.max(sign, other), next: mark + 3 };
 }

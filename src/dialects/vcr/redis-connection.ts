@@ -58,13 +58,15 @@ export class RedisConnection {
   }
 }
 
-/** A reply with its numbers as texts. A map, as version 3 of the protocol has it, becomes a list. */
+/**
+ * A reply with its numbers as texts. A map, as version 3 of the protocol has it, becomes a list.
+ */
 function toReply(value: unknown): Reply {
   if (value === null || value === undefined) return null;
   if (Array.isArray(value)) return value.map(toReply);
   if (value instanceof Map) return [...value].flat().map(toReply);
   if (typeof value === "object") return Object.entries(value).flat().map(toReply);
-  return String(value);
+  return `${value as string | number | bigint | boolean}`; // Nothing else is in a reply.
 }
 
 function failureOf(error: unknown): Failure | Error {

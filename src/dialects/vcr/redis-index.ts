@@ -1,6 +1,6 @@
 /**
- * Search over the maps of a Redis server: by its own search module where that is new enough, else by
- * an index in this process.
+ * Search over the maps of a Redis server: by its own search module where that is new enough, else
+ * by an index in this process.
  */
 import type { SearchResult } from "../../ops/search/result.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";

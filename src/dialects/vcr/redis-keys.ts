@@ -28,13 +28,22 @@ export async function runOnRedis(target: RedisTarget, command: Command): Promise
     return connection.script(EXPIRE_IN_SESSION, id, [endsAt, ...args]);
   if (endsAt !== 0 && name === "TTL") return connection.script(TTL_IN_SESSION, id, [endsAt]);
   if (command.deep === true && isCompound(command)) return runDeep(target, command);
-  const commands: RedisCommand[] = [[name, id, ...args]];
+  return sendWithMore(target, command);
+}
+
+/** The command, in one step with what has to be done after it. */
+async function sendWithMore(
+  { connection, id, endsAt }: RedisTarget,
+  command: Command,
+): Promise<Reply> {
+  const { name, args } = command;
   const look = connection.isExact ? undefined : lookAfter(command, id);
-  if (look !== undefined) commands.push(look);
-  if (endsAt !== 0 && !isRead(command)) commands.push(["PEXPIREAT", id, endsAt, "LT"]);
-  if (commands.length === 1) return connection.send(name, id, ...args);
-  const replies = await connection.sendAll(commands);
-  return replies[look === undefined ? 0 : 1] ?? null;
+  const end: RedisCommand | undefined =
+    endsAt === 0 || isRead(command) ? undefined : ["PEXPIREAT", id, endsAt, "LT"];
+  const more = [look, end].filter((each) => each !== undefined);
+  if (more.length === 0) return connection.send(name, id, ...args);
+  const [reply, looked] = await connection.sendAll([[name, id, ...args], ...more]);
+  return (look === undefined ? reply : looked) ?? null;
 }
 
 /** The client rounds numbers above 2^53 in replies, but not texts: the sum is read as one. */

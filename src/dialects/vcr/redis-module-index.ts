@@ -5,7 +5,7 @@ import type { RedisArgument } from "../../stores/redis-client.ts";
 import type { Reply } from "./command.ts";
 import { Failure } from "./error.ts";
 import { searchOptions, type IndexDefinition, type StateSearchOptions } from "./index-option.ts";
-import { searchArgs } from "./redis-module-query.ts";
+import { one, searchArgs } from "./redis-module-query.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import type { RedisIndexes } from "./redis-index.ts";
 
@@ -55,7 +55,8 @@ export class ModuleIndexes implements RedisIndexes {
     const index = this.#name(prefix, name);
     const reply = await this.#connection.send("FT.SEARCH", index, query.text, ...args);
     const { total, hits } = readSearchReply(reply, options);
-    return { total, hits: hits.map((hit) => ({ ...hit, id: hit.id.slice(start.length) })) };
+    const inScope = (hit: SearchHit): SearchHit => ({ ...hit, id: hit.id.slice(start.length) });
+    return { total, hits: hits.map(inScope) };
   }
 
   wrote(): void {
@@ -72,13 +73,17 @@ export function createArgs(definition: IndexDefinition, prefix: string): RedisAr
   const { prefixes, filter, language, languageField, score, scoreField } = definition;
   const { payloadField, stopwords, skipInitialScan } = definition;
   return [
-    ...["ON", "HASH", "PREFIX", prefixes.length, ...prefixes.map((each) => prefix + each)],
-    ...(filter === undefined ? [] : ["FILTER", filter]),
-    ...(language === undefined ? [] : ["LANGUAGE", language]),
-    ...(languageField === undefined ? [] : ["LANGUAGE_FIELD", languageField]),
-    ...(score === undefined ? [] : ["SCORE", score]),
-    ...(scoreField === undefined ? [] : ["SCORE_FIELD", scoreField]),
-    ...(payloadField === undefined ? [] : ["PAYLOAD_FIELD", payloadField]),
+    "ON",
+    "HASH",
+    "PREFIX",
+    prefixes.length,
+    ...prefixes.map((each) => prefix + each),
+    ...one("FILTER", filter),
+    ...one("LANGUAGE", language),
+    ...one("LANGUAGE_FIELD", languageField),
+    ...one("SCORE", score),
+    ...one("SCORE_FIELD", scoreField),
+    ...one("PAYLOAD_FIELD", payloadField),
     ...(stopwords === undefined ? [] : ["STOPWORDS", stopwords.length, ...stopwords]),
     ...(skipInitialScan === true ? ["SKIPINITIALSCAN"] : []),
     "SCHEMA",
@@ -87,19 +92,24 @@ export function createArgs(definition: IndexDefinition, prefix: string): RedisAr
 }
 
 function fieldArgs(field: SearchField): RedisArgument[] {
-  const { fieldName, alias, type, weight, noStem, separator, caseSensitive } = field;
+  const { fieldName, alias, type } = field;
+  const sort = field.unf === true ? ["SORTABLE", "UNF"] : ["SORTABLE"];
   return [
     fieldName,
-    ...(alias === undefined ? [] : ["AS", alias]),
+    ...one("AS", alias),
     type,
-    ...(type === "TEXT" && weight !== undefined ? ["WEIGHT", weight] : []),
-    ...(type === "TEXT" && noStem === true ? ["NOSTEM"] : []),
-    ...(type === "TAG" && separator !== undefined ? ["SEPARATOR", separator] : []),
-    ...(type === "TAG" && caseSensitive === true ? ["CASESENSITIVE"] : []),
-    ...(field.sortable === true ? ["SORTABLE"] : []),
-    ...(field.sortable === true && field.unf === true ? ["UNF"] : []),
+    ...typeArgs(field),
+    ...(field.sortable === true ? sort : []),
     ...(field.noIndex === true ? ["NOINDEX"] : []),
   ];
+}
+
+/** What only one type of field takes. */
+function typeArgs(field: SearchField): RedisArgument[] {
+  const { type, weight, noStem, separator, caseSensitive } = field;
+  if (type === "TEXT") return [...one("WEIGHT", weight), ...(noStem === true ? ["NOSTEM"] : [])];
+  if (type !== "TAG") return [];
+  return [...one("SEPARATOR", separator), ...(caseSensitive === true ? ["CASESENSITIVE"] : [])];
 }
 
 /** What a hit has besides its id, in the order of a flat reply. */

@@ -26,14 +26,17 @@ export function searchArgs(options: SearchOptions, place: SearchPlace): RedisArg
     ...list("INFIELDS", options.inFields),
     ...returnArgs(options),
     ...textArgs(options),
-    ...(options.slop === undefined ? [] : ["SLOP", options.slop]),
+    ...one("SLOP", options.slop),
     ...(options.inOrder === true ? ["INORDER"] : []),
-    ...(options.language === undefined ? [] : ["LANGUAGE", options.language]),
+    ...one("LANGUAGE", options.language),
     ...(place.version >= BM25STD_VERSION ? ["SCORER", "BM25STD"] : []),
     ...sortArgs(options),
-    ...["LIMIT", offset, num],
+    "LIMIT",
+    offset,
+    num,
     ...list("PARAMS", options.params && [...options.params].flat()),
-    ...["DIALECT", 2],
+    "DIALECT",
+    2,
   ];
 }
 
@@ -51,12 +54,18 @@ function flagArgs(options: SearchOptions): string[] {
 function filterArgs({ filters = [], geoFilters = [] }: SearchOptions): RedisArgument[] {
   return [
     ...filters.flatMap(({ numericField, min, max, exclusiveMin, exclusiveMax }) => [
-      ...["FILTER", numericField],
-      ...[bound(min, exclusiveMin === true), bound(max, exclusiveMax === true)],
+      "FILTER",
+      numericField,
+      bound(min, exclusiveMin === true),
+      bound(max, exclusiveMax === true),
     ]),
     ...geoFilters.flatMap(({ geoField, lon, lat, radius, unit }) => [
-      ...["GEOFILTER", geoField],
-      ...[lon, lat, radius, unit],
+      "GEOFILTER",
+      geoField,
+      lon,
+      lat,
+      radius,
+      unit,
     ]),
   ];
 }
@@ -76,16 +85,17 @@ function returnArgs({ returnFields }: SearchOptions): RedisArgument[] {
 }
 
 function textArgs({ summarize, highlight }: SearchOptions): RedisArgument[] {
-  return [
-    ...(summarize === undefined ? [] : ["SUMMARIZE"]),
-    ...list("FIELDS", summarize?.fields),
-    ...(summarize?.frags === undefined ? [] : ["FRAGS", summarize.frags]),
-    ...(summarize?.len === undefined ? [] : ["LEN", summarize.len]),
-    ...(summarize?.separator === undefined ? [] : ["SEPARATOR", summarize.separator]),
-    ...(highlight === undefined ? [] : ["HIGHLIGHT"]),
-    ...list("FIELDS", highlight?.fields),
-    ...(highlight?.tags === undefined ? [] : ["TAGS", highlight.tags.open, highlight.tags.close]),
-  ];
+  const args: RedisArgument[] = [];
+  if (summarize !== undefined) {
+    const { fields, frags, len, separator } = summarize;
+    args.push("SUMMARIZE", ...list("FIELDS", fields));
+    args.push(...one("FRAGS", frags), ...one("LEN", len), ...one("SEPARATOR", separator));
+  }
+  if (highlight !== undefined) {
+    args.push("HIGHLIGHT", ...list("FIELDS", highlight.fields));
+    if (highlight.tags !== undefined) args.push("TAGS", highlight.tags.open, highlight.tags.close);
+  }
+  return args;
 }
 
 function sortArgs({ sortBy }: SearchOptions): RedisArgument[] {
@@ -96,4 +106,9 @@ function sortArgs({ sortBy }: SearchOptions): RedisArgument[] {
 /** A list with its count before it; nothing when there is none. */
 function list(name: string, items: readonly RedisArgument[] | undefined): RedisArgument[] {
   return items === undefined ? [] : [name, items.length, ...items];
+}
+
+/** One value after its name; nothing when there is none. */
+export function one(name: string, value: RedisArgument | undefined): RedisArgument[] {
+  return value === undefined ? [] : [name, value];
 }

@@ -2,12 +2,14 @@
  * What plain commands cannot do in one step, as scripts.
  *
  * Lists are searched for a value that says the same in another order of keys. The server cannot
- * compare JSON, so it is told which texts are the value and which are not. When it meets another text
- * of the same length (the order of keys changes no length) it answers with that text, unchanged, and
- * is told about it the next time.
+ * compare JSON, so it is told which texts are the value and which are not. When it meets another
+ * text of the same length (the order of keys changes no length) it answers with that text,
+ * unchanged, and is told about it the next time.
  */
 
-/** Sets a text if it still is the one that was read. ARGV: was there, expected, next, session end. */
+/**
+ * Sets a text if it still is the one that was read. ARGV: was there, expected, next, session end.
+ */
 export const SWAP = `
 local current = redis.call('GET', KEYS[1])
 if current ~= (ARGV[1] == '1' and ARGV[2]) then return '0' end
@@ -15,12 +17,14 @@ redis.call('SET', KEYS[1], ARGV[3], 'KEEPTTL')
 if ARGV[4] ~= '0' then redis.call('PEXPIREAT', KEYS[1], ARGV[4], 'LT') end
 return '1'`;
 
-/** Expires a key of a session, whose end does not count as the key's own. ARGV: end, seconds, rule. */
+/**
+ * Expires a key of a session, whose end does not count as the key's own. ARGV: end, seconds, rule.
+ */
 export const EXPIRE_IN_SESSION = `
 if redis.call('PEXPIRETIME', KEYS[1]) == tonumber(ARGV[1]) then redis.call('PERSIST', KEYS[1]) end
-local done = redis.call('EXPIRE', KEYS[1], unpack(ARGV, 2))
+local done = redis.pcall('EXPIRE', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIREAT', KEYS[1], ARGV[1], 'LT')
-return tostring(done)`;
+return type(done) == 'table' and done or tostring(done)`;
 
 /** The time to live of a key of a session, without the session's end. ARGV: end. */
 export const TTL_IN_SESSION = `
@@ -38,8 +42,8 @@ local function unknown(item) return #item == length and not same[item] and not o
 `;
 
 /**
- * Removes. ARGV: limit, mark, count, texts. Items to remove are first replaced by the mark, which no
- * JSON is.
+ * Removes. ARGV: limit, mark, count, texts. Items to remove are first replaced by the mark, which
+ * no JSON is.
  */
 export const REMOVE_SAME: string = `${COMPARE}
 for _, item in ipairs(items) do if unknown(item) then return {'?', item} end end

@@ -3,8 +3,8 @@
  *
  * Invariants
  *  R1  Calls on a key are sent in the order in which they were made.
- *  R2  An update is stored only over the text it was made of, whoever else writes; the calls after it
- *      wait for it.
+ *  R2  An update is stored only over the text it was made of, whoever else writes; the calls after
+ *      it wait for it.
  *  R3  A client that was given is left open.
  */
 import { backoffMs } from "../../../actors/persist.ts";

@@ -17,22 +17,20 @@ export interface SessionHome {
   readonly shared: boolean;
 }
 
-const homes = new WeakMap<object, SessionHome>();
-
 /** Somebody's session; made by a vcr object. */
 export class Session {
   readonly id: string;
+  readonly #home: SessionHome;
 
   /** @internal */
   constructor(id: string, home: SessionHome) {
     this.id = id;
-    homes.set(this, home);
+    this.#home = home;
   }
-}
 
-/** The place of a session; throws `BAD_SESSION` for what no vcr object made. */
-export function homeOf(session: unknown): SessionHome {
-  const home = typeof session === "object" && session !== null ? homes.get(session) : undefined;
-  if (home !== undefined) return home;
-  throw new Failure("BAD_SESSION", "a state needs a session made by a vcr object");
+  /** @internal The place of a session; throws `BAD_SESSION` for what no vcr object made. */
+  static homeOf(session: unknown): SessionHome {
+    if (typeof session === "object" && session !== null && #home in session) return session.#home;
+    throw new Failure("BAD_SESSION", "a state needs a session made by a vcr object");
+  }
 }

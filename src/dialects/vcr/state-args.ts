@@ -41,7 +41,7 @@ export function fieldArgs(fields: unknown): string[] {
 
 /** Throws `SYNTAX` for a count of 0 or less, `NOT_INTEGER` for another bad one. */
 export function scanArgs(cursor: unknown, pattern: unknown, count: unknown): string[] {
-  const args = [String(cursor ?? "")];
+  const args = [typeof cursor === "number" ? numberText(cursor) : checkName(cursor, "a cursor")];
   if (pattern !== undefined && pattern !== null)
     args.push("MATCH", checkName(pattern, "a pattern"));
   if (count === undefined || count === null) return args;

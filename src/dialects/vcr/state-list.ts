@@ -28,8 +28,8 @@ export class ListState extends MapState {
   }
 
   /**
-   * Removes values equal to `value`: all, or the first `count`, or the last when `count` is negative.
-   * Answers how many.
+   * Removes values equal to `value`: all, or the first `count`, or the last when `count` is
+   * negative. Answers how many.
    */
   listRemove<T>(list: string, value: T, count = 0): Promise<string> {
     const { deep } = this.caller;
@@ -46,12 +46,12 @@ export class ListState extends MapState {
   }
 
   /**
-   * Inserts before or after the first value equal to `pivot`. Answers the length, `"-1"` without such
-   * a value, `"0"` without a list.
+   * Inserts before or after the first value equal to `pivot`. Answers the length, `"-1"` without
+   * such a value, `"0"` without a list.
    */
-  listInsert<T>(list: string, before: boolean, pivot: T, value: T): Promise<string> {
+  listInsert<T, P = T>(list: string, before: boolean, pivot: P, value: T): Promise<string> {
     const { deep } = this.caller;
-    const side = before === true ? "BEFORE" : "AFTER";
+    const side = before ? "BEFORE" : "AFTER";
     const make = () =>
       ({ name: "LINSERT", args: [side, encodeValue(pivot), encodeValue(value)], deep }) as const;
     return this.caller.text("listInsert", list, make);

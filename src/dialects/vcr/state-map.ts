@@ -24,8 +24,7 @@ export class MapState extends TextState {
 
   /** All fields; `{}` when there is no map. */
   async mapGetAll(table: string): Promise<Record<string, string>> {
-    const make = () => ({ name: "HGETALL", args: [] }) as const;
-    const flat = await this.caller.list("mapGetAll", table, make);
+    const flat = await this.caller.list("mapGetAll", table, () => ({ name: "HGETALL", args: [] }));
     const pairs = flat.flatMap((name, at): [string, string][] =>
       at % 2 === 0 ? [[name ?? "", flat[at + 1] ?? ""]] : [],
     );
@@ -34,8 +33,11 @@ export class MapState extends TextState {
 
   /** The values of all fields. */
   async mapGetValues(table: string): Promise<string[]> {
-    const make = () => ({ name: "HVALS", args: [] }) as const;
-    return (await this.caller.list("mapGetValues", table, make)).map(String);
+    const texts = await this.caller.list("mapGetValues", table, () => ({
+      name: "HVALS",
+      args: [],
+    }));
+    return texts.map(String);
   }
 
   /** Removes fields; answers how many there were. The last one takes the map with it. */
@@ -63,8 +65,8 @@ export class MapState extends TextState {
   }
 
   /**
-   * Some of the fields, as names and values, and the cursor for more; start with `"0"` and go on until
-   * the cursor is `"0"` again. `count` is a hint.
+   * Some of the fields, as names and values, and the cursor for more; start with `"0"` and go on
+   * until the cursor is `"0"` again. `count` is a hint.
    */
   async mapScan(
     table: string,

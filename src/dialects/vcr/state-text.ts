@@ -29,11 +29,13 @@ export class TextState {
       this.caller = new Caller(session, name);
       this.namespace = namespace ?? this.caller.label;
     } catch (error) {
-      throw inPlace(error, { op: "State", key: String(namespace ?? "") });
+      throw inPlace(error, { op: "State", key: namespace ?? "" });
     }
   }
 
-  /** Stores a value as JSON in place of whatever is there; it has no time to live but a given one. */
+  /**
+   * Stores a value as JSON in place of whatever is there; it has no time to live but a given one.
+   */
   set<T>(key: string, value: T, options?: SetOptions): Promise<"OK"> {
     const make = () => ({ name: "SET", args: [encodeValue(value), ...setArgs(options)] }) as const;
     // The only answer there is.

@@ -19,7 +19,9 @@ const SESSION_HEADER = "x-neru-sessionid";
 
 /** Options of `createVcr`. */
 export interface VcrOptions {
-  /** Keeps the keys on its store; default a runtime in memory. Stays open when the vcr is closed. */
+  /**
+   * Keeps the keys on its store; default a runtime in memory. Stays open when the vcr is closed.
+   */
   readonly runtime?: Runtime;
   /** Keeps the keys on a Redis server: a URL, or an ioredis client, which stays open. */
   readonly redis?: RedisClient | string;
@@ -42,7 +44,9 @@ export interface SessionRequest {
 export interface Vcr {
   /** A new session that ends after `ttl` seconds; default a week, 0 = never. */
   createSession(ttl?: number): Session;
-  /** The session of an id. With `ttl` a session without an end gets one, that many seconds from now. */
+  /**
+   * The session of an id. With `ttl` a session without an end gets one, that many seconds from now.
+   */
   createSessionWithId(id: string, options?: { readonly ttl?: number }): Session;
   /** The session of an id. */
   getSessionById(id: string): Session;

@@ -1,7 +1,7 @@
 /** Random sequences of calls give the same answers in memory, on our Redis path, and by plain commands. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Redis } from "ioredis";
-import fc from "fast-check";
+import type { Redis } from "ioredis";
+import * as fc from "fast-check";
 import { createVcr, type Vcr } from "../../../../src/dialects/vcr/vcr.ts";
 import { VcrStateError } from "../../../../src/dialects/vcr/error.ts";
 import { State } from "../../../../src/dialects/vcr/state.ts";
@@ -147,7 +147,7 @@ async function byState(state: State, { method, args }: Call): Promise<unknown> {
   try {
     const run = Reflect.get(state, method) as (...given: readonly unknown[]) => Promise<unknown>;
     const answer = await run.apply(state, [...args]);
-    if (method === "mapGetAll") return Object.entries(answer as object).toSorted();
+    if (method === "mapGetAll") return answer;
     return method === "ttl" || method === "exists" ? Number(answer) : answer;
   } catch (error) {
     if (error instanceof VcrStateError) return `E: ${error.message}`;
@@ -160,9 +160,9 @@ async function byCommand(client: Redis, { method, command, reads }: Call): Promi
   const [name = "", ...args] = command;
   try {
     const reply: unknown = await client.call(name, ...args);
-    if (method === "mapGetAll") return pairs(reply as string[]).toSorted();
+    if (method === "mapGetAll") return Object.fromEntries(pairs(reply as string[]));
     if (method === "ttl" || method === "exists") return Number(reply);
-    if (reads === "json") return reply === null ? null : JSON.parse(String(reply));
+    if (reads === "json") return reply === null ? null : JSON.parse(reply as string);
     if (reads === "jsons")
       return ((reply ?? []) as string[]).map((each) => JSON.parse(each) as unknown);
     return typeof reply === "number" ? String(reply) : reply;
@@ -209,10 +209,10 @@ describe.runIf(hasRedis())("random calls", () => {
         // Nobody waits for anybody: the order of the calls is the order of their effects.
         const expected = await Promise.all(
           sequence.map((each) => {
-            const [name = "", place = "", ...rest] = each.command;
+            const [name = "", at = "", ...rest] = each.command;
             return byCommand(plain.client, {
               ...each,
-              command: [name, `${run}:${place}`, ...rest],
+              command: [name, `${run}:${at}`, ...rest],
             });
           }),
         );

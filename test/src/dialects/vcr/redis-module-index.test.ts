@@ -128,12 +128,19 @@ describe("the search module", () => {
     const shape = { withScores: true };
     const flat = ["2", "user:1", "1.5", ["name", "Alice"], "user:2", "0.5", []];
     const asMap = [
-      ...["attributes", [], "format", "STRING", "results"],
+      "attributes",
+      [],
+      "format",
+      "STRING",
+      "results",
       [
         ["id", "user:1", "score", "1.5", "extra_attributes", ["name", "Alice"], "values", []],
         ["id", "user:2", "score", "0.5", "extra_attributes", [], "values", []],
       ],
-      ...["total_results", "2", "warning", []],
+      "total_results",
+      "2",
+      "warning",
+      [],
     ];
     expect(readSearchReply(flat, shape)).toEqual(hits);
     expect(readSearchReply(asMap, shape)).toEqual(hits);

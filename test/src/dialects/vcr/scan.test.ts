@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { matchesPattern } from "../../../../src/dialects/vcr/pattern.ts";
 import { scanPage } from "../../../../src/dialects/vcr/scan.ts";
 

@@ -16,6 +16,8 @@ describe.concurrent.each(places())("time on $name", ({ open }) => {
     await state.set("k", 1);
     await state.set("own", 1, { ttl: 100 });
     expected(await state.ttl("k")).toBe(-1);
+    await expected(state.expire("k", 5, "BAD" as never)).rejects.toMatchObject({ code: "SYNTAX" });
+    await expected(state.expire("k", 1.5)).rejects.toMatchObject({ code: "NOT_INTEGER" });
     expected(await state.expire("k", 100, "NX")).toBe("1");
     await state.listAppend("l", { a: 1 });
     expected(await state.listRemove("l", { a: 1 })).toBe("1");
@@ -23,7 +25,11 @@ describe.concurrent.each(places())("time on $name", ({ open }) => {
     expected(await state.update<number>("u", () => 1)).toBe(1);
     await new State(vcr.createSessionWithId("short", { ttl: 100 })).set("late", 1);
     expected(await new State(vcr.getSessionById("short")).keys()).toEqual([
-      ..."k late m own u".split(" "),
+      "k",
+      "late",
+      "m",
+      "own",
+      "u",
     ]);
     await expected.poll(() => state.keys(), gone).toEqual([]);
     await expected(state.set("k", 2)).rejects.toMatchObject({ code: "SESSION_ENDED", op: "set" });

@@ -1,7 +1,7 @@
 /** Sessions and scopes: who shares what, and when it ends. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { VcrStateError } from "../../../../src/dialects/vcr/error.ts";
-import { Session } from "../../../../src/dialects/vcr/session.ts";
+import type { Session } from "../../../../src/dialects/vcr/session.ts";
 import { State } from "../../../../src/dialects/vcr/state.ts";
 import { createVcr, vcr as ready } from "../../../../src/dialects/vcr/vcr.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
@@ -75,7 +75,7 @@ describe("createVcr", () => {
     expect(codeOf(() => ready.createSessionWithId(""))).toBe(bad);
     expect(codeOf(() => ready.getSessionById(null as never))).toBe("BAD_KEY");
     expect(codeOf(() => ready.getSessionById(""))).toBe(bad);
-    expect(codeOf(() => new State({ id: "x" } as Session))).toBe(bad);
+    expect(codeOf(() => new State({ id: "x" } as unknown as Session))).toBe(bad);
     expect(codeOf(() => new State(undefined as never))).toBe(bad);
     expect(codeOf(() => new State(ready.createSession(), 5 as never))).toBe("BAD_KEY");
   });
