@@ -22,6 +22,11 @@ export function readAnswer(result: unknown): Refusal | { readonly received: unkn
   return { received: "a current record of another shape" };
 }
 
+/** What a refusal says the store holds. */
+export function foundIn({ current, version }: Refusal): Stored<object> | Gone {
+  return current ?? { state: undefined, version: version ?? 0 };
+}
+
 /** What `load` gave; throws `StoreContractError` when it is neither a record nor nothing. */
 export function readLoaded(found: unknown, scope: ScopeIdentity): Stored<object> | Gone {
   if (found === undefined || found === null) return { state: undefined, version: 0 };

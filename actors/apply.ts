@@ -135,7 +135,7 @@ export class Head {
     const node = this.#ownField(field, before);
     this.#record(
       { op: "add", path: [field, node.length], value },
-      { op: "replace", path: [field, "length"], value: node.length },
+      { op: "remove", path: [field, node.length] },
     );
     node.push(value);
     this.changed = true;

@@ -3,7 +3,7 @@
  */
 import type { Head } from "./apply.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
-import type { Gone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "./protocol.ts";
+import type { Gone, PersistBridge, ScopeIdentity, Stored } from "./protocol.ts";
 import type { ScopeSettings } from "./settings.ts";
 
 /** The narrow side of a scope. */
@@ -24,8 +24,6 @@ export interface ScopeCell {
   announce(entry: Entry, outcome: Outcome, version: number): void;
   /** Called once per confirmed save, or per change of a scope without a bridge. */
   committed(exists?: boolean): void;
-  /** Takes over what the store holds and announces it; throws when its schema refuses it. */
-  adopt(found: Extract<SaveResult<object>, { ok: false }>): void;
   /** Reads the store and adopts what it holds. */
   reload(isWanted: () => boolean): Promise<void>;
   /** Goes to a stored state, or to the initial one, and announces it when it differs. */

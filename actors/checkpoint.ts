@@ -50,6 +50,10 @@ export class CheckpointWriter {
   readonly #logger: Logger;
   #stored: number;
   #writing: Promise<void> | null = null;
+  /** Callers waiting in `flush`. */
+  #flushing = 0;
+  /** Somebody in `flush` heard of the last failure. */
+  #told = false;
   /** The background writes until there is nothing newer; while false they wait for a mark. */
   #following = false;
   /** Writes that threw since the last that arrived: one of them may have taken effect. */
@@ -79,8 +83,13 @@ export class CheckpointWriter {
   /** Waits until the present state is stored; rejects with why it is not. */
   async flush(): Promise<void> {
     const wanted = this.#source.version;
-    while (!this.clean && (this.#stored < wanted || this.#stored > this.#source.version))
-      await this.#write();
+    this.#flushing += 1;
+    try {
+      while (!this.clean && (this.#stored < wanted || this.#stored > this.#source.version))
+        await this.#write();
+    } finally {
+      this.#flushing -= 1;
+    }
   }
 
   /** The scope was read from the store and is at its version. */
@@ -97,7 +106,8 @@ export class CheckpointWriter {
       while (!this.clean) await this.#write();
     } catch (error) {
       const { identity: scope, version } = this.#source;
-      this.#logger.error("a checkpoint was not stored", { scope, version, error });
+      // Whoever waits in `flush` is told; the log is for a failure nobody else hears of.
+      if (!this.#told) this.#logger.error("a checkpoint was not stored", { scope, version, error });
     }
     this.#following = false;
   }
@@ -120,6 +130,7 @@ export class CheckpointWriter {
     } catch (error) {
       this.errors += 1;
       this.failure = error;
+      this.#told = this.#flushing > 0;
       throw error;
     } finally {
       this.#writing = null;

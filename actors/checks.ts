@@ -44,6 +44,8 @@ export interface Checks {
   readonly perChange: boolean;
 }
 
+/** Bytes of a state's JSON above which `onStateSizeWarning` is called. */
+const WARNING_BYTES = 10_240;
 const NOTHING: Fill = [];
 
 function missingFields(given: object, filled: unknown): Fill {
@@ -93,7 +95,11 @@ function issue(given: StandardSchemaV1.Issue): { message: string; path: Property
 /** The checks that the options ask for, or `null` when they ask for none. */
 export function createChecks(options: CheckOptions): Checks | null {
   const { schema, onStateSizeWarning: onWarning } = options;
-  const maxStateSizeBytes = durationOption("maxStateSizeBytes", options.maxStateSizeBytes, 10_240);
+  const maxStateSizeBytes = durationOption(
+    "maxStateSizeBytes",
+    options.maxStateSizeBytes,
+    WARNING_BYTES,
+  );
   const limitBytes = durationOption("hardLimitBytes", options.hardLimitBytes, Infinity);
   if (schema === undefined && onWarning === undefined && limitBytes === Infinity) return null;
   return {

@@ -26,7 +26,7 @@
 import type { ScopeCell } from "./cell.ts";
 import { sweepOf, type Expirable } from "./deadline.ts";
 import { CommitUnknownError, ScopeMutationTimeoutError, ScopeStoppedError } from "./errors.ts";
-import { Mailbox, type Entry, type Outcome } from "./mailbox.ts";
+import { leaveOnAbort, Mailbox, type Entry, type Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import { Runner, type Ended } from "./runner.ts";
 import { Saver } from "./saver.ts";
@@ -60,13 +60,9 @@ export class Dispatcher implements Expirable {
     return this.#saver.confirmed;
   }
 
-  /** How many calls wait for their turn. */
-  get waiting(): number {
-    return this.#mailbox.size;
-  }
-
   /** Takes a call; its promise is settled in every case. */
   submit(entry: Entry): void {
+    leaveOnAbort(entry, (reason) => this.leave(entry, reason));
     const isNext =
       this.#phase === "open" && this.#mailbox.size === 0 && this.#saver.round?.full !== true;
     // Code that waits, or that may run again for a save, needs its caller's context then.

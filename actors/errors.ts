@@ -4,30 +4,32 @@
  */
 import type { ScopeIdentity } from "./protocol.ts";
 
-/** The constant that names a failure. */
-export type ErrorCode =
-  | "CONCURRENT_MODIFICATION"
-  | "SCOPE_MUTATION_TIMEOUT"
-  | "REENTRANT_MUTATION"
-  | "MAILBOX_FULL"
-  | "SCOPE_STOPPED"
-  | "STATE_TYPE"
-  | "STATE_NOT_SERIALIZABLE"
-  | "STATE_INVALID"
-  | "STATE_TOO_LARGE"
-  | "COMMIT_UNKNOWN"
-  | "STORE_CONTRACT"
-  | "STATE_SEALED"
-  | "CORRUPT_STATE"
-  | "STORE_CLOSED"
-  | "STORE_UNAVAILABLE"
-  | "RUN_LEASED"
-  | "BINDING_MISMATCH";
+const CODES = [
+  "CONCURRENT_MODIFICATION",
+  "SCOPE_MUTATION_TIMEOUT",
+  "REENTRANT_MUTATION",
+  "MAILBOX_FULL",
+  "SCOPE_STOPPED",
+  "STATE_TYPE",
+  "STATE_NOT_SERIALIZABLE",
+  "STATE_INVALID",
+  "STATE_TOO_LARGE",
+  "COMMIT_UNKNOWN",
+  "STORE_CONTRACT",
+  "STATE_SEALED",
+  "CORRUPT_STATE",
+  "STORE_CLOSED",
+  "STORE_UNAVAILABLE",
+  "RUN_LEASED",
+  "BINDING_MISMATCH",
+] as const;
 
-/** What every error of the library has. */
-export interface HoldfastErrorOptions {
+/** Names a failure. */
+export type ErrorCode = (typeof CODES)[number];
+
+/** What every error of the library may have. */
+export interface HoldfastErrorOptions extends ErrorOptions {
   readonly scope?: ScopeIdentity | undefined;
-  readonly cause?: unknown;
 }
 
 /** Base of all errors; a fresh object per throw. */
@@ -46,7 +48,7 @@ export class HoldfastError extends Error {
 /** True for an error of this library, whichever copy of it made the error. */
 export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
   if (!(error instanceof Error) || !("code" in error)) return false;
-  return code === undefined ? typeof error.code === "string" : error.code === code;
+  return code === undefined ? CODES.some((known) => known === error.code) : error.code === code;
 }
 
 /** Names a scope in a message. */

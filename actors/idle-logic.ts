@@ -1,9 +1,9 @@
 /**
  * Quiet time as XState actor logic: tells its parent when nothing has happened for a while.
  *
- * Send it `{ type: "touch" }` on every sign of life. After `idleMs` without one it sends `{ type: "idle" }`
- * to its parent, once; the next touch starts it again. All idle actors of a program can share one wheel,
- * so that tens of thousands of them cost one platform timer.
+ * Send it `{ type: "touch" }` on every sign of life. After `idleMs` without one it sends `{ type:
+ * "idle" }` to its parent, once; the next touch starts it again. All idle actors of a program can
+ * share one wheel, so that tens of thousands of them cost one platform timer.
  */
 import { fromCallback, type CallbackActorLogic } from "xstate";
 import { durationOption, systemClock } from "./clock.ts";

@@ -115,6 +115,15 @@ export function createEntry(
   return new Entry(work, deadline, { ...own, meta: copyIn(own.meta, "meta") });
 }
 
+/** Calls `leave` when the caller's signal aborts before the entry is settled. */
+export function leaveOnAbort(entry: Entry, leave: (reason: unknown) => void): void {
+  const signal = entry.options?.signal;
+  if (signal === undefined) return;
+  const left = (): void => leave(signal.reason);
+  signal.addEventListener("abort", left, { once: true });
+  entry.release = () => signal.removeEventListener("abort", left);
+}
+
 /** A bounded FIFO of entries. */
 export class Mailbox {
   readonly #limit: number;

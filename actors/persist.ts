@@ -42,9 +42,12 @@ export type ConflictEnd =
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "stopped" };
 
+/** Above it a power of two is infinite, and an infinite part of nothing is no number. */
+const EXPONENT_MAX = 1_023;
+
 /** Milliseconds to wait before retry `retry` (1, 2, …). */
 export function backoffMs(cas: CasBudget, retry: number, random: () => number): number {
-  const wait = Math.min(cas.maxDelayMs, cas.baseDelayMs * 2 ** (retry - 1));
+  const wait = Math.min(cas.maxDelayMs, cas.baseDelayMs * 2 ** Math.min(retry - 1, EXPONENT_MAX));
   return cas.jitter === "full" ? Math.floor(random() * wait) : wait;
 }
 

@@ -15,7 +15,7 @@
  *  B4  Versions of a confirmed round are `expected + 1 … expected + k`, one per change, in order.
  *  B5  What is sent holds no change of a caller who left before it was sent.
  */
-import { readAnswer, type Refusal } from "./answer.ts";
+import { foundIn, readAnswer, type Refusal } from "./answer.ts";
 import type { ScopeCell } from "./cell.ts";
 import {
   CommitUnknownError,
@@ -190,7 +190,7 @@ export class Saver {
   }
 
   async #conflicted(round: Round, found: Refusal): Promise<SaveStep> {
-    await this.#takeOver(round, () => this.#cell.adopt(found));
+    await this.#takeOver(round, () => this.#cell.take(foundIn(found)));
     if (this.#stopped === null) return "conflict";
     this.#refuse(round, this.#stopped);
     return "empty";

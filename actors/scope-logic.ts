@@ -65,6 +65,9 @@ export type ScopeLogic<S extends object = object> = ActorLogic<
   ScopeLogicInput<S>
 >;
 
+/** The XState actor of a scope. */
+export type ScopeActorRef = Actor<ScopeLogic>;
+
 interface Link {
   readonly scope: ShownScope;
   readonly cut: (() => void)[];
@@ -117,7 +120,7 @@ export const scopeLogic: ScopeLogic = {
 };
 
 /** The started XState actor of a scope. */
-export function createScopeActor(scope: ShownScope): Actor<ScopeLogic> {
+export function createScopeActor(scope: ShownScope): ScopeActorRef {
   const id = `${scope.identity.type}/${scope.identity.id}`;
   return createActor(scopeLogic, { id, input: { scope } }).start();
 }

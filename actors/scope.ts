@@ -18,7 +18,7 @@
  *  C3  Every promise handed out is settled, also after `stop`.
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
-import type { Actor } from "xstate";
+import { Audience } from "./audience.ts";
 import { readLoaded } from "./answer.ts";
 import { Head } from "./apply.ts";
 import { changeOf, stateChangeOf } from "./change.ts";
@@ -26,7 +26,7 @@ import type { ScopeCell, ScopeParts } from "./cell.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { equalState } from "./equal.ts";
 import { ScopeStoppedError } from "./errors.ts";
-import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./feed.ts";
+import type { ChangeListener, FeedOptions } from "./feed.ts";
 import { createEntry, type Entry, type Outcome, type Solo } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type {
@@ -35,13 +35,12 @@ import type {
   JsonObject,
   MutationOptions,
   PersistBridge,
-  SaveResult,
   ScopeIdentity,
   StateChange,
   Stored,
 } from "./protocol.ts";
 import { RecipeMutation, type Recipe } from "./recipe.ts";
-import { createScopeActor, type ScopeLogic } from "./scope-logic.ts";
+import { createScopeActor, type ScopeActorRef } from "./scope-logic.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
 import { deleteWork, refreshWork, takeHold, type Hold } from "./solo.ts";
 import { outsideTurns, refuseReentry } from "./turn.ts";
@@ -66,9 +65,8 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   /** @internal Set by every use; whoever passivates idle scopes clears it. */
   touched = true;
   #dispatcher: Dispatcher | null = null;
-  #listeners: Listeners | null = null;
-  #ends: Set<() => void> | null = null;
-  #actor: Actor<ScopeLogic> | null = null;
+  #audience: Audience<S> | null = null;
+  #actor: ScopeActorRef | null = null;
   #stopped = false;
   #hasEnded = false;
   #stopping: Promise<void> | null = null;
@@ -96,21 +94,16 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** Nothing waits, runs or is being saved, and nobody listens. */
   get idle(): boolean {
-    return this.#dispatcher === null && (this.#listeners?.size ?? 0) === 0 && this.#actor === null;
-  }
-
-  /** How many calls wait for their turn. */
-  get waiting(): number {
-    return this.#dispatcher?.waiting ?? 0;
+    return this.#dispatcher === null && (this.#audience?.size ?? 0) === 0 && this.#actor === null;
   }
 
   /** @internal */
   get recording(): boolean {
-    return this.bridge !== null || (this.#listeners?.size ?? 0) > 0 || this.watched;
+    return this.bridge !== null || (this.#audience?.size ?? 0) > 0 || this.watched;
   }
 
   /** The XState actor of this scope; made when first asked for. */
-  get actor(): Actor<ScopeLogic> {
+  get actor(): ScopeActorRef {
     this.#actor ??= createScopeActor(this);
     return this.#actor;
   }
@@ -162,7 +155,6 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
       options?.signal?.throwIfAborted();
       refuseReentry(this, this.identity);
       this.#dispatcher ??= new Dispatcher(this);
-      this.#leaveOnAbort(entry, options?.signal);
       this.#dispatcher.submit(entry);
       return entry.promise;
     } catch (error) {
@@ -197,20 +189,12 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
 
   /** Calls `listener` with every change; the answer stops it. */
   subscribe(listener: ChangeListener): () => void {
-    this.#listeners ??= new Listeners(this.settings.logger, (change) => this.published(change));
-    return this.#listeners.add(listener);
+    return this.#hearing().subscribe(listener);
   }
 
   /** The changes from now on, or from after version `since`. */
   changes(options: FeedOptions = {}): AsyncIterableIterator<FeedItem<S>> {
-    const missed = options.since !== undefined && options.since !== this.version;
-    const source = {
-      now: [this.#marker()],
-      listen: (listener: ChangeListener) => this.subscribe(listener),
-      snapshot: () => [this.#marker()],
-      onEnd: (callback: () => void) => this.onEnd(callback),
-    };
-    return new FeedReader<S>(source, missed ? source.now : [], options.signal);
+    return this.#hearing().changes(options);
   }
 
   /** Settles every waiting caller, writes down what is only in memory, ends every reader. */
@@ -250,12 +234,6 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   }
 
   /** @internal */
-  adopt(found: Extract<SaveResult<object>, { ok: false }>): void {
-    const version = found.current?.version ?? found.version ?? 0;
-    this.take(found.current ?? { state: undefined, version });
-  }
-
-  /** @internal */
   async reload(isWanted: () => boolean): Promise<void> {
     const { backing } = this;
     if (backing?.load === undefined) {
@@ -290,31 +268,21 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   }
 
   #publish(change: StateChange): void {
-    outsideTurns(() => {
-      if (this.#listeners === null) this.published(change);
-      else this.#listeners.announce(change);
-    });
+    if (this.#audience === null) outsideTurns(() => this.published(change));
+    else this.#audience.announce(change);
   }
 
-  #leaveOnAbort(entry: Entry, signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    const dispatcher = this.#dispatcher;
-    const leave = (): void => dispatcher?.leave(entry, signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-    entry.release = () => signal.removeEventListener("abort", leave);
-  }
-
-  #marker(): FeedItem<S> {
-    const { identity: scope, version, state } = this;
-    return { type: "snapshot", scope, version, state };
+  #hearing(): Audience<S> {
+    if (this.#audience === null) {
+      this.#audience = new Audience<S>(this);
+      if (this.#hasEnded) this.#audience.end();
+    }
+    return this.#audience;
   }
 
   /** @internal Calls back once when the scope has stopped; the answer forgets the callback. */
   onEnd(callback: () => void): () => void {
-    if (this.#hasEnded) queueMicrotask(callback);
-    this.#ends ??= new Set();
-    this.#ends.add(callback);
-    return () => void this.#ends?.delete(callback);
+    return this.#hearing().onEnd(callback);
   }
 
   async #stop(): Promise<void> {
@@ -323,7 +291,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
       await this.flush();
     } finally {
       this.#hasEnded = true;
-      for (const end of this.#ends ?? []) end();
+      this.#audience?.end();
       this.#actor?.stop();
       this.ended();
     }

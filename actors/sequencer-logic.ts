@@ -1,10 +1,10 @@
 /**
  * A sequencer run as XState actor logic: invoke it from a machine, wait for it, watch it end.
  *
- * The run itself is plain code (a machine step costs more than a whole run); the actor is its promise.
- * Its output is the run's outcome, so a suspended run is `done` with `status: "suspended"`, and a step
- * that throws makes the actor's `error`. Stopping the actor does not stop the run: it is stored, and
- * goes on.
+ * The run itself is plain code (a machine step costs more than a whole run); the actor is its
+ * promise. Its output is the run's outcome, so a suspended run is `done` with `status:
+ * "suspended"`, and a step that throws makes the actor's `error`. Stopping the actor does not stop
+ * the run: it is stored, and goes on.
  */
 import { fromPromise, type PromiseActorLogic } from "xstate";
 import type { RunOutcome } from "./sequencer.ts";

@@ -19,6 +19,7 @@
  *  Q4  A step's code whose run has ended (suspended, failed, cut off) can change the record no
  *      more.
  */
+import { isThenable } from "./mutation.ts";
 import { copyIn } from "./values.ts";
 
 /** Where a run stands. */
@@ -60,12 +61,14 @@ export interface RunPort {
   readonly record: RunRecord;
   /** Changes the record in memory at once; it is stored behind the run's back. */
   write(change: Partial<RunRecord>): void;
+  /** Writes a boundary: one more step is finished, with this frozen output. */
+  finish(stepIndex: number, output: unknown, status: RunStatus): void;
   /** Resolves when the record as it is now is stored. */
   flush(): Promise<void>;
-  /** The state the steps work on, deep-frozen. */
-  readonly state: object;
   /** Runs one step's code. */
-  step(index: number, turn: StepTurn): Promise<unknown>;
+  step(index: number, turn: StepTurn): unknown;
+  /** Names whom to tell when the run has to end while a step runs. */
+  onLost(tell: (reason: unknown) => void): void;
   /** Throws when the run has lost its right to go on. */
   check(): void;
 }
@@ -83,26 +86,19 @@ export async function runSteps(
   stepCount: number,
   newId: () => string,
 ): Promise<RunOutcome> {
-  while (port.record.stepIndex < stepCount) {
+  for (let index = port.record.stepIndex; index < stepCount; index += 1) {
     port.check();
-    const { stepIndex } = port.record;
-    const step = new StepRun(port, stepIndex);
-    const end = await step.run();
+    const end = await new StepRun(port, index).run();
     if (end.kind === "suspended") return suspend(port, { id: newId(), reason: end.reason });
     port.check();
-    const output = copyIn(end.output, `output of step ${stepIndex}`, { depth: 2 });
-    const outputs = Object.freeze([...port.record.outputs, output]);
-    const status = stepIndex + 1 === stepCount ? "completed" : "running";
-    const { state } = port;
-    port.write({ stepIndex: stepIndex + 1, outputs, state, status, answers: NO_ANSWERS });
+    const output = copyIn(end.output, `output of step ${index}`, { depth: 2 });
+    port.finish(index + 1, output, index + 1 === stepCount ? "completed" : "running");
   }
-  if (port.record.status !== "completed") port.write({ status: "completed" }); // It has no steps.
+  if (port.record.status !== "completed") port.write({ status: "completed" });
   await port.flush();
   const { outputs, state } = port.record;
   return { status: "completed", output: outputs.at(-1), state };
 }
-
-const NO_ANSWERS: readonly unknown[] = Object.freeze([]);
 
 async function suspend(port: RunPort, suspension: Suspension): Promise<RunOutcome> {
   // The state stays as it was when the step began: that is what the step will start from again.
@@ -130,14 +126,14 @@ class StepRun implements StepTurn {
   }
 
   async run(): Promise<StepEnd> {
-    const suspended = new Promise<StepEnd>((resolve) => {
-      this.#suspended = (reason) => resolve({ kind: "suspended", reason });
-    });
-    const done = this.#port
-      .step(this.index, this)
-      .then((output): StepEnd => ({ kind: "done", output }));
     try {
-      return await Promise.race([done, suspended]);
+      return await new Promise<StepEnd>((resolve, reject) => {
+        this.#suspended = (reason) => resolve({ kind: "suspended", reason });
+        this.#port.onLost(reject);
+        const output = this.#port.step(this.index, this);
+        if (!isThenable(output)) resolve({ kind: "done", output });
+        else output.then((value) => resolve({ kind: "done", output: value }), reject);
+      });
     } finally {
       this.#ended = true;
     }
@@ -161,7 +157,7 @@ class StepRun implements StepTurn {
     const index = this.#suspensions;
     this.#suspensions += 1;
     if (index < answers.length) return Promise.resolve(answers[index]);
-    this.#suspended?.(String(reason));
+    this.#suspended?.(reason);
     // The step waits here for good: its next run, after the resume, gets the answer.
     return new Promise(() => undefined);
   }

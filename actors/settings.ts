@@ -8,11 +8,9 @@ import { copyIn } from "./values.ts";
 import { quietLogger } from "./watch.ts";
 
 /** Waiting mutations of one scope before `MAILBOX_FULL`. */
-export const MAILBOX_LIMIT = 10_000;
+const MAILBOX_LIMIT = 10_000;
 /** Milliseconds a mutation may wait and run before `SCOPE_MUTATION_TIMEOUT`. */
-export const MUTATION_TIMEOUT_MS = 30_000;
-/** Bytes of a state's JSON above which `onStateSizeWarning` is called. */
-export const STATE_SIZE_WARNING_BYTES = 10_240;
+const MUTATION_TIMEOUT_MS = 30_000;
 
 /** Options that every scope and runtime takes. */
 export interface ScopeTuning {

@@ -8,7 +8,7 @@
  *  W2  Work that left changes nothing any more, except a write that was under way: then the caller
  *      was told `COMMIT_UNKNOWN` and the scope reads the store before it goes on.
  */
-import { readAnswer } from "./answer.ts";
+import { foundIn, readAnswer } from "./answer.ts";
 import type { ScopeCell } from "./cell.ts";
 import {
   CommitUnknownError,
@@ -93,7 +93,7 @@ class Deletion {
     this.#work.unknown = false; // At once with the answer: whoever leaves before it cannot know.
     if (this.#entry.settled) return "empty"; // It left; the scope is stale and will look (W2).
     if ("current" in answer) {
-      this.#cell.adopt(answer);
+      this.#cell.take(foundIn(answer));
       return "conflict";
     }
     if (answer.received !== version + 1) {
@@ -151,7 +151,9 @@ export interface Hold {
   readonly ended: boolean;
 }
 
-/** Submits work that keeps a scope until it is released; resolves when the scope's turn has come. */
+/**
+ * Submits work that keeps a scope until it is released; resolves when the scope's turn has come.
+ */
 export function takeHold(submit: (work: Solo) => Promise<boolean>): Promise<Hold> {
   return new Promise((resolve, reject) => {
     const work = {
@@ -177,7 +179,8 @@ export function takeHold(submit: (work: Solo) => Promise<boolean>): Promise<Hold
         }),
     };
     const lost = submit(work).then(() => new Promise<never>(() => undefined));
-    // Before the turn has come this is the refusal; afterwards the holder races its work with `lost`.
+    // Before the turn has come this is the refusal; afterwards the holder races its work with
+    // `lost`.
     lost.catch(reject);
   });
 }

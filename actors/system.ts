@@ -6,7 +6,8 @@
  * and the next `spawn` loads it from the store. So two actors for one key cannot exist, and
  * passivation needs no protocol with its handles.
  *
- *     (absent) ──spawn──▶ loading ──▶ resident ──idle, or too many──▶ passive ──collected──▶ (absent)
+ *     (absent) ──spawn──▶ loading ──▶ resident ──idle, or too many──▶ passive ──collected──▶
+ *     (absent)
  *                            │           ▲                               │
  *                            └─failed    └────────────spawn──────────────┘
  *
@@ -64,6 +65,7 @@ const LOOKS_PER_VICTIM = 8;
 export class ScopeSystem<A extends Resident> {
   readonly #options: SystemOptions<A>;
   readonly #residents = new Map<string, A>();
+  readonly #dismissed = new Set<string>();
   readonly #loading = new Map<string, Promise<A>>();
   readonly #passive = new Map<string, WeakRef<A>>();
   readonly #collected = new FinalizationRegistry<string>((key) => {
@@ -139,20 +141,32 @@ export class ScopeSystem<A extends Resident> {
     const scope = this.#residents.get(key);
     if (scope === undefined || !this.#options.mayPassivate(scope)) return false;
     this.#residents.delete(key);
+    this.#dismissed.delete(key);
     scope.resident = false;
     this.#passive.set(key, new WeakRef(scope));
     this.#collected.register(scope, key, scope);
     return true;
   }
 
+  /**
+   * Nobody is expected to come back to this scope: it is passivated as soon as that loses nothing.
+   */
+  dismiss(key: string): void {
+    if (this.#residents.has(key) && !this.passivate(key)) this.#dismissed.add(key);
+  }
+
   /** A scope has nothing to do any more: it is the first to go while there are too many (Y3). */
   rested(key: string): void {
-    if (this.#residents.size > this.#options.maxResident) this.passivate(key);
+    const isOver = this.#residents.size > this.#options.maxResident;
+    if (isOver || (this.#dismissed.size > 0 && this.#dismissed.has(key))) this.passivate(key);
   }
 
   /** Forgets a scope that stopped. */
   forget(key: string, scope: A): void {
-    if (this.#residents.get(key) === scope) this.#residents.delete(key);
+    if (this.#residents.get(key) === scope) {
+      this.#residents.delete(key);
+      this.#dismissed.delete(key);
+    }
     if (this.#passive.get(key)?.deref() === scope) this.#passive.delete(key);
   }
 
@@ -216,6 +230,7 @@ export class ScopeSystem<A extends Resident> {
     const stops = await Promise.allSettled(scopes.map((scope) => scope.stop()));
     await loading; // Each of them is stopped when it arrives, and whoever waits for it is told.
     this.#residents.clear();
+    this.#dismissed.clear();
     this.#passive.clear();
     this.#life.send({ type: "stopped" });
     const failed = stops.find((stop) => stop.status === "rejected");

@@ -234,9 +234,9 @@ export function freezeShallow<T extends object>(node: T): T {
 }
 
 /**
- * A copy of a record that will be frozen. V8 gives a frozen spread a hidden class of its own (300 ns
- * and 135 bytes each, and slower reads), a frozen assignment a shared one; but assigning more than
- * 19 fields makes a dictionary, which is slow to spread.
+ * A copy of a record that will be frozen. V8 gives a frozen spread a hidden class of its own (300
+ * ns and 135 bytes each, and slower reads), a frozen assignment a shared one; but assigning more
+ * than 19 fields makes a dictionary, which is slow to spread.
  */
 function copyToFreeze(source: object): Record<string, unknown> {
   const isNarrow = Object.keys(source).length <= ASSIGN_LIMIT;

@@ -30,6 +30,7 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
     return failed(thrown);
   }
   const { changed, patches, inverse } = head;
+  head.begin(false); // Lets go of the patches: an idle scope would keep some 500 bytes of them.
   return { changed, error: null, patches, inverse, computed };
 }
 

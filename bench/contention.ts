@@ -1,7 +1,8 @@
-/** The bench of contention on the stores of this process: D1 to D4 and D6. */
+/** The bench of contention on the stores of this process: D1 to D4, D6 and S1. */
 import { aloneSection, delaySection, largeSection } from "./contention/commit.ts";
 import { awaySection, hotSection, spreadSection } from "./contention/count.ts";
 import { STORE_NAMES, type StoreName } from "./contention/place.ts";
+import { sequencerSection } from "./contention/sequence.ts";
 import type { Bench } from "./support.ts";
 
 function chosen(store: string | undefined): readonly StoreName[] {
@@ -23,5 +24,6 @@ export const bench: Bench = {
     yield aloneSection(rounds);
     yield largeSection(rounds);
     yield delaySection(rounds);
+    yield sequencerSection(rounds);
   },
 };

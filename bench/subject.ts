@@ -31,6 +31,8 @@ const driver: typeof Driver = await import(urlOf("stores/sqlite-driver"));
 /** `createScope` of the library under measure; so for the others below. */
 export const createScope: typeof Door.createScope = door.createScope;
 export const createRuntime: typeof Door.createRuntime = door.createRuntime;
+export const defineSequencer: typeof Door.defineSequencer = door.defineSequencer;
+export const step: typeof Door.step = door.step;
 export const memoryStore: typeof Door.memoryStore = door.memoryStore;
 export const sqliteStore: typeof SqliteDoor.sqliteStore = sqliteDoor.sqliteStore;
 export const fileStore: typeof FileDoor.fileStore = fileDoor.fileStore;

@@ -29,7 +29,9 @@ export type {
 export { withScopeLock, type LockOptions, type LockTurn } from "./dialects/flow-state/lock.ts";
 export {
   createExecutionContext,
+  type ContextScope,
   type CreateExecutionContextOptions,
   type FlowExecutionContext,
+  type ScopeStates,
 } from "./dialects/flow-state/context.ts";
 export type { ScopeStateOps } from "./runtime/scope.ts";

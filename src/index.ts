@@ -36,5 +36,5 @@ export {
   type StepContext,
 } from "./runtime/sequence.ts";
 export type { RunHandle, RunOptions } from "./runtime/sequencers.ts";
-export type { Checkpoint } from "./runtime/run.ts";
+export type { Checkpoint } from "./runtime/run-record.ts";
 export type { RunOutcome, RunStatus, Suspension } from "../actors/sequencer.ts";

@@ -29,8 +29,45 @@ const errors = [
 
 /** Every name a door gives at run time. A name is a promise: a new one is listed here on purpose. */
 const names: Readonly<Record<string, readonly string[]>> = {
-  holdfast: [...errors],
-  "holdfast/actors": [...errors],
+  holdfast: [
+    ...errors,
+    "createRuntime",
+    "createScope",
+    "defineKind",
+    "defineSequencer",
+    "memoryStore",
+    "step",
+  ],
+  "holdfast/actors": [
+    ...errors,
+    "PatchError",
+    "ScopeActor",
+    "applyPatches",
+    "createTimerWheel",
+    "equal",
+    "idleLogic",
+    "scopeLogic",
+    "sequencerLogic",
+    "systemClock",
+  ],
+  "holdfast/builderbot": ["GlobalState", "IdleState", "SingleState", "createBotState"],
+  "holdfast/file": ["fileStore"],
+  "holdfast/flow-state": [
+    ...errors,
+    "createExecutionContext",
+    "createScopeStateOps",
+    "createStateContainer",
+    "runWithCAS",
+    "withScopeLock",
+  ],
+  "holdfast/sqlite": ["sqliteStore"],
+  "holdfast/testing": [
+    "checkLinearizable",
+    "describeStore",
+    "faultyStore",
+    "seededRandom",
+    "simulatedClock",
+  ],
 };
 
 /** What importing any door may load besides our own files and Node's. */
@@ -79,7 +116,8 @@ describe("the manifest", () => {
   });
 
   it("has a list of names for each door and none besides", () => {
-    expect(Object.keys(names)).toEqual(doors.map(({ specifier }) => specifier));
+    const specifiers = doors.map(({ specifier }) => specifier);
+    expect(Object.keys(names).toSorted()).toEqual(specifiers.toSorted());
   });
 });
 

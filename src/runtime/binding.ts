@@ -12,7 +12,7 @@ import {
 import type { Json, ScopeIdentity } from "../../actors/protocol.ts";
 import { isPlainObject } from "../../actors/values.ts";
 import { encodeKey } from "../stores/keys.ts";
-import type { BatchedStore } from "./bridge.ts";
+import type { BatchedStore } from "./batched-store.ts";
 
 /** Attempts to read or write a binding until the store's answers fit together. */
 const BIND_ATTEMPTS = 4;
@@ -59,7 +59,7 @@ async function tryBind(
   const state: Json = { ...wanted };
   try {
     const write = { key, expectedVersion: version, version: version + 1, state };
-    return (await store.commit(write)).ok;
+    return (await store.commit(write, write)).ok;
   } catch (error) {
     if (isHoldfastError(error, "COMMIT_UNKNOWN")) return false;
     throw error;

@@ -1,8 +1,9 @@
 /**
  * The bridge from a scope to a store: encodes, batches with the other scopes of the tick, decodes.
  */
-import { CorruptStateError, isHoldfastError, StoreContractError } from "../../actors/errors.ts";
+import { CorruptStateError, isHoldfastError } from "../../actors/errors.ts";
 import type {
+  Clock,
   CommitInfo,
   Gone,
   Json,
@@ -13,47 +14,8 @@ import type {
   Stored,
 } from "../../actors/protocol.ts";
 import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
-import { gather } from "../stores/gather.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
-
-/** Milliseconds an escalated save may hold a record for itself. */
-const EXCLUSIVE_TTL_MS = 5_000;
-
-/** A store with its requests gathered per tick; shared by all scopes on that store. */
-export interface BatchedStore {
-  readonly store: StateStore;
-  readonly load: (key: string) => Promise<StoredRecord | undefined>;
-  readonly commit: (write: ScopeWrite) => Promise<WriteResult>;
-}
-
-/** Gathers the loads and the commits of a store. */
-export function batchedStore(store: StateStore): BatchedStore {
-  return {
-    store,
-    load: gather({ run: (keys: readonly string[]) => store.load(keys), isOfOne }),
-    commit: gather({ run: (writes: readonly ScopeWrite[]) => store.commit(writes), isOfOne }),
-  };
-}
-
-/** A damaged record or a state that cannot be stored is nobody else's failure. */
-function isOfOne(error: unknown): boolean {
-  return (
-    isHoldfastError(error, "CORRUPT_STATE") || isHoldfastError(error, "STATE_NOT_SERIALIZABLE")
-  );
-}
-
-/** The same without gathering, for a save that must not wait for others. */
-function directStore(store: StateStore): BatchedStore {
-  return {
-    store,
-    load: async (key) => (await store.load([key]))[0],
-    async commit(write) {
-      const [result] = await store.commit([write]);
-      if (result !== undefined) return result;
-      throw new StoreContractError({ expected: "one result", received: result });
-    },
-  };
-}
+import type { BatchedStore } from "./batched-store.ts";
 
 /** A write whose state and patches are encoded when the store asks for them. */
 class LazyWrite implements ScopeWrite {
@@ -94,7 +56,8 @@ type LeftToLive = (state: object) => number | undefined;
 export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
   readonly leftToLive: LeftToLive;
-  #batched: BatchedStore;
+  readonly #batched: BatchedStore;
+  readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
   /** The state as the store has it; `null` when that is nothing or not known. */
   #stored: object | null = null;
@@ -105,9 +68,10 @@ export class StoreBridge implements PersistBridge<object> {
 
   constructor(
     batched: BatchedStore,
-    parts: { key: string; identity: ScopeIdentity; leftToLive: LeftToLive },
+    parts: { key: string; identity: ScopeIdentity; leftToLive: LeftToLive; clock: Clock },
   ) {
     this.#batched = batched;
+    this.#clock = parts.clock;
     this.key = parts.key;
     this.#identity = parts.identity;
     this.leftToLive = parts.leftToLive;
@@ -146,21 +110,9 @@ export class StoreBridge implements PersistBridge<object> {
     return this.#commit({ key, expectedVersion, version, state: undefined }, null);
   }
 
-  /** Runs `turn` while no other owner can commit the record, as far as the store can say so. */
-  async exclusive<T>(turn: () => Promise<T>): Promise<T> {
-    const batched = this.#batched;
-    // Others on the same store object are not kept out: then a turn without waits is the shortest.
-    const direct = async (): Promise<T> => {
-      this.#batched = directStore(batched.store);
-      try {
-        return await turn();
-      } finally {
-        this.#batched = batched;
-      }
-    };
-    const { store } = batched;
-    if (store.exclusive === undefined) return direct();
-    return store.exclusive(this.key, EXCLUSIVE_TTL_MS, direct);
+  /** Runs `turn` while no other owner can commit the record. */
+  exclusive<T>(turn: () => Promise<T>): Promise<T> {
+    return this.#batched.exclusive(this.key, { owner: this, clock: this.#clock }, turn);
   }
 
   /** The write of one save, for a commit together with others; a state without life is deleted. */
@@ -187,7 +139,7 @@ export class StoreBridge implements PersistBridge<object> {
 
   async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
     this.#stored = null; // Until the answer says what is there.
-    return this.answer(await this.#batched.commit(write), next);
+    return this.answer(await this.#batched.commit(write, this), next);
   }
 
   #decode(record: StoredRecord): Stored<object> | Gone {

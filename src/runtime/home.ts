@@ -14,7 +14,8 @@ import { memoryStore } from "../stores/memory.ts";
 import { thisProcess, type ProcessOwner } from "../stores/process-owner.ts";
 import type { StateStore } from "../stores/store.ts";
 import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
-import { batchedStore, StoreBridge, type BatchedStore } from "./bridge.ts";
+import { batchedStore, type BatchedStore } from "./batched-store.ts";
+import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
 import {
   BUILT_IN_KINDS,
@@ -27,9 +28,9 @@ import {
 import { ResidentScope, type Keeper } from "./resident.ts";
 
 /** Scopes held in memory, when nothing else is said. */
-export const RESIDENT_MAX = 100_000;
+const RESIDENT_MAX = 100_000;
 /** Most characters of an id. */
-export const ID_LENGTH_MAX = 4_096;
+const ID_LENGTH_MAX = 4_096;
 
 /** Options of a runtime. */
 export interface RuntimeOptions extends ScopeTuning {
@@ -177,7 +178,7 @@ export class ScopeHome {
 
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
     const left = (state: object): number | undefined => leftToLive(kind, state, this.clock.now());
-    const parts = { key, identity, leftToLive: left };
+    const parts = { key, identity, leftToLive: left, clock: this.clock };
     const isVolatile = kind.durability === "volatile";
     const store = isVolatile ? null : new StoreBridge(this.batched(kind), parts);
     const found = await store?.load();

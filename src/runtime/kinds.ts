@@ -34,12 +34,12 @@ export interface KindOptions<S extends object = object> {
    * state is no record, and the scope is deleted in place of being stored. Takes the place of
    * `ttlMs`. Must depend on the state only and not throw.
    */
-  readonly livesUntil?: (state: S) => number;
+  readonly livesUntil?: (state: object) => number;
   /**
    * Told the state of a scope in the very turn in which a change of it is confirmed, or found in
    * the store. Must not throw.
    */
-  readonly observe?: (id: string, state: S) => void;
+  readonly observe?: (id: string, state: object) => void;
   /** Default the runtime's. */
   readonly store?: StateStore;
   readonly maxStateSizeBytes?: number;
@@ -58,7 +58,7 @@ export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind
   const durability = options.durability ?? "commit";
   if (!["volatile", "checkpoint", "commit"].includes(durability))
     throw new RangeError(
-      `durability must be "volatile", "checkpoint" or "commit", received ${String(durability)}`,
+      `durability must be "volatile", "checkpoint" or "commit", received ${durability}`,
     );
   if (options.ttlMs !== undefined && !(durationOption("ttlMs", options.ttlMs, 1) > 0))
     throw new RangeError(`ttlMs must be more than 0, received ${options.ttlMs}`);
@@ -105,17 +105,21 @@ export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSiz
   readonly store: StateStore;
 }
 
-/** Fills in what the runtime says; throws when the initial state does not fit the schema. */
+/** Fills in what the runtime says; throws when the initial state does not fit, or the store has no TTL. */
 export function resolveKind(type: string, kind: Kind, context: KindContext): ResolvedKind {
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
   const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });
+  const store = kind.store ?? context.store;
+  const ttlMs = kind.ttlMs === Infinity ? undefined : kind.ttlMs;
+  if (ttlMs !== undefined && kind.durability !== "volatile" && !store.supports.ttl)
+    throw new TypeError(`kind "${type}" has a ttlMs, but the ${store.name} store keeps none`);
   return {
     type,
     durability: kind.durability,
-    ttlMs: kind.ttlMs === Infinity ? undefined : kind.ttlMs,
+    ttlMs,
     livesUntil: kind.livesUntil,
     observe: kind.observe,
-    store: kind.store ?? context.store,
+    store,
     history: kind.history ?? 0,
     settings: scopeSettings(context, { initial, checks, escalate: true, bridgeFreezes: true }),
   };

@@ -3,9 +3,8 @@
  * behind its back when its kind says so.
  */
 import { CheckpointWriter } from "../../actors/checkpoint.ts";
-import type { Actor } from "xstate";
 import type { ChangeListener } from "../../actors/feed.ts";
-import type { ScopeLogic } from "../../actors/scope-logic.ts";
+import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { Gone, ScopeIdentity, StateChange, Stored } from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
@@ -142,7 +141,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return unsubscribe;
   }
 
-  override get actor(): Actor<ScopeLogic> {
+  override get actor(): ScopeActorRef {
     const actor = super.actor;
     this.#keeper.used(this);
     return actor;

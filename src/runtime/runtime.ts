@@ -1,7 +1,7 @@
 /**
  * The runtime: opens scopes by type and id, and is their one home. Same key, same actor.
  */
-import type { Draft } from "immer";
+import type { Draft } from "../../actors/recipe.ts";
 import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
@@ -11,7 +11,7 @@ import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
 import type { Scope } from "./scope.ts";
-import type { Checkpoint } from "./run.ts";
+import type { Checkpoint } from "./run-record.ts";
 import type { RunOutcome } from "../../actors/sequencer.ts";
 import type { Sequencer } from "./sequence.ts";
 import { Sequencers, type RunHandle, type RunOptions } from "./sequencers.ts";
@@ -42,8 +42,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Adds a kind to a runtime that exists already, for libraries that bring their own. The same kind may
-   * be added again; another one under a known name throws `TypeError`.
+   * Adds a kind to a runtime that exists already, for libraries that bring their own. The same kind
+   * may be added again; another one under a known name throws `TypeError`.
    */
   declare(type: string, kind: Kind): void {
     this.#home.declare(type, kind);
@@ -83,8 +83,7 @@ export class Runtime implements AsyncDisposable {
     try {
       return await work(context);
     } finally {
-      const { system } = this.#home;
-      system.passivate(this.#home.key("request", context.requestId));
+      this.#home.system.dismiss(this.#home.key("request", context.requestId));
     }
   }
 

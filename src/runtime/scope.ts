@@ -2,7 +2,6 @@
  * The scope people hold: the kernel's actor with the seven operations, and the stand-alone
  * `createScope`.
  */
-import type { AnyActorRef } from "xstate";
 import {
   createChecks,
   initialState,
@@ -21,6 +20,7 @@ import type {
 } from "../../actors/protocol.ts";
 import type { Recipe } from "../../actors/recipe.ts";
 import { ScopeActor } from "../../actors/scope.ts";
+import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import { scopeSettings, type ScopeTuning } from "../../actors/settings.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import {
@@ -36,22 +36,32 @@ import {
 
 /** Names of the fields of `S` that hold numbers. */
 export type NumericKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends number ? K : never;
+  [K in keyof S]-?: unknown extends S[K] ? K : NonNullable<S[K]> extends number ? K : never;
 }[keyof S];
 /** Names of the fields of `S` that hold arrays. */
 export type ArrayKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends readonly unknown[] ? K : never;
-}[keyof S];
-/** Names of the fields of `S` that hold records. */
-export type RecordKeys<S> = {
-  [K in keyof S]-?: NonNullable<S[K]> extends readonly unknown[]
-    ? never
-    : NonNullable<S[K]> extends object
+  [K in keyof S]-?: unknown extends S[K]
+    ? K
+    : NonNullable<S[K]> extends readonly unknown[]
       ? K
       : never;
 }[keyof S];
+/** Names of the fields of `S` that hold records. */
+export type RecordKeys<S> = {
+  [K in keyof S]-?: unknown extends S[K]
+    ? K
+    : NonNullable<S[K]> extends readonly unknown[]
+      ? never
+      : NonNullable<S[K]> extends object
+        ? K
+        : never;
+}[keyof S];
 /** The element type of an array field. */
-export type Element<A> = NonNullable<A> extends readonly (infer E)[] ? E : never;
+export type Element<A> = unknown extends A
+  ? unknown
+  : NonNullable<A> extends readonly (infer E)[]
+    ? E
+    : never;
 /** The value type of a record field. */
 export type RecordValue<R> = NonNullable<R> extends Readonly<Record<string, infer V>> ? V : unknown;
 
@@ -119,7 +129,7 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   /** Settles every waiting caller and flushes. */
   stop(): Promise<void>;
   /** This scope as an XState actor. */
-  readonly actor: AnyActorRef;
+  readonly actor: ScopeActorRef;
 }
 
 /** The kernel's actor with the seven operations. */
@@ -195,7 +205,7 @@ let created = 0;
  */
 export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S> {
   created += 1;
-  const identity = Object.freeze(options.identity ?? { type: "scope", id: `scope-${created}` });
+  const identity = Object.freeze({ type: "scope", id: `scope-${created}`, ...options.identity });
   const checks = createChecks(options);
   const initial = initialState(options.initial, checks, identity);
   const version = Math.max(0, durationOption("version", options.version, 0));

@@ -2,30 +2,27 @@
  * Runs sequencers on a runtime: new ones, cut-off ones, suspended ones.
  */
 import { randomUUID } from "node:crypto";
-import { createChecks, initialState } from "../../actors/checks.ts";
 import { isHoldfastError, RunLeasedError, ScopeStoppedError } from "../../actors/errors.ts";
 import type { ScopeIdentity } from "../../actors/protocol.ts";
 import { runSteps, type RunOutcome } from "../../actors/sequencer.ts";
+import type { ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
 import { isDead } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
 import type { ResidentScope } from "./resident.ts";
+import { Run, runSettings } from "./run.ts";
 import {
   checkpointOf,
   leaseOf,
+  newRecord,
   recordOf,
-  Run,
   writeRecord,
   type Checkpoint,
+  type GivenScopes,
   type Lease,
   type StoredRun,
-} from "./run.ts";
+} from "./run-record.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
-
-/** Scopes of any state, by the names under which steps find them; an execution's context fits. */
-export type GivenScopes = {
-  readonly [Name in keyof RunScopes]?: { readonly identity: ScopeIdentity } | undefined;
-};
 
 /** Options of one run. */
 export interface RunOptions {
@@ -47,7 +44,6 @@ export interface RunHandle {
 }
 
 type AnySequencer = Sequencer<never>;
-const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
 
 /** Runtimes of this process that are open; a lease of another one of this process is dead. */
 const openRuntimes = new Set<string>();
@@ -57,6 +53,7 @@ export class Sequencers {
   readonly #home: ScopeHome;
   readonly #id: string = randomUUID();
   readonly #active = new Map<string, Run<never> | null>();
+  readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
   #closed = false;
 
   constructor(home: ScopeHome) {
@@ -72,7 +69,10 @@ export class Sequencers {
       const input = copyIn(options.input, "input", { depth: 1 });
       return this.#claim(runId, async () => {
         scope = await this.#record(runId);
-        if (!scope.exists) create(scope, sequencer, { ...options, runId, input }, this.#home);
+        const { initial } = this.#settings(sequencer);
+        const { createdAt, scopes } = { createdAt: this.#home.clock.now(), ...options };
+        if (!scope.exists)
+          writeRecord(scope, newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
         // Scopes of any state: the steps say what they expect in them.
         return this.#execute(sequencer, scope, options.scopes as RunScopes | undefined);
       });
@@ -125,6 +125,16 @@ export class Sequencers {
     openRuntimes.delete(this.#id);
   }
 
+  /** What all runs of a sequencer share; made once. */
+  #settings(sequencer: AnySequencer): ScopeSettings {
+    let settings = this.#known.get(sequencer);
+    if (settings === undefined) {
+      settings = runSettings(sequencer, this.#home);
+      this.#known.set(sequencer, settings);
+    }
+    return settings;
+  }
+
   /** One execution per run in this runtime. */
   async #claim(runId: string, work: () => Promise<RunOutcome>): Promise<RunOutcome> {
     if (this.#closed) throw new ScopeStoppedError({ scope: { type: "sequencer", id: runId } });
@@ -159,18 +169,20 @@ export class Sequencers {
     if (record.status === "completed") return completed(scope);
     if (record.status === "suspended" && change.suspension !== null && record.suspension !== null)
       return { status: "suspended", suspension: record.suspension };
-    await this.#lease(scope, sequencer.leaseMs, change);
-    const scopes = given ?? (await this.#reopen(record.scopes));
+    const shared = scope.backing !== null; // Nobody else can reach a run that is in no store.
+    if (shared) await this.#lease(scope, sequencer.leaseMs, change);
+    else writeRecord(scope, { ...change, status: "running" });
     const run = new Run({
       home: this.#home,
       sequencer,
       scope,
-      scopes,
+      scopes: given ?? (await this.#reopen(record.scopes)),
       runtime: this.#id,
+      settings: this.#settings(sequencer),
     });
     this.#active.set(record.runId, run);
     if (this.#closed) run.stop();
-    run.renew();
+    if (shared) run.renew();
     try {
       return await runSteps(run, sequencer.steps.length, randomUUID);
     } catch (error) {
@@ -182,12 +194,10 @@ export class Sequencers {
     }
   }
 
-  /**
-   * The record need not stay in memory; one that is nowhere else goes when nothing is left to do.
-   */
+  /** The record need not stay in memory; one that is nowhere else goes when all is done. */
   async #release(scope: ResidentScope): Promise<void> {
     if (scope.backing === null && recordOf(scope).status === "completed") await scope.stop();
-    else this.#home.system.passivate(scope.key);
+    else this.#home.system.dismiss(scope.key);
   }
 
   /** Takes the run for this process, or throws `RunLeasedError`. */
@@ -224,7 +234,11 @@ export class Sequencers {
   async #reopen(scopes: Readonly<Record<string, ScopeIdentity>>): Promise<RunScopes> {
     const opened = await Promise.all(
       Object.entries(scopes).map(async ([name, { type, id, ...extra }]) => {
-        return [name, await this.#home.open(type, id, extra)] as const;
+        // One that is in memory already may be older than what the killed process wrote.
+        const known = this.#home.system.find(this.#home.key(type, id));
+        const scope = await this.#home.open(type, id, extra);
+        if (known !== undefined) await scope.refresh();
+        return [name, scope] as const;
       }),
     );
     // Stored under the names below from scopes of these kinds.
@@ -246,35 +260,4 @@ async function completed(scope: ResidentScope): Promise<RunOutcome> {
   await scope.flush();
   const { outputs, state } = recordOf(scope);
   return { status: "completed", output: outputs.at(-1), state };
-}
-
-function create(
-  scope: ResidentScope,
-  sequencer: AnySequencer,
-  options: RunOptions & { readonly runId: string },
-  home: ScopeHome,
-): void {
-  const { runId, input, scopes = {} } = options;
-  const checks = createChecks({ schema: sequencer.schema });
-  const identities = SCOPE_NAMES.flatMap((name) => {
-    const given = scopes[name];
-    return given === undefined ? [] : [[name, given.identity] as const];
-  });
-  const record: StoredRun = {
-    runId,
-    sequencer: sequencer.name,
-    stepIndex: 0,
-    input,
-    state: initialState(sequencer.initial, checks, scope.identity),
-    outputs: [],
-    status: "running",
-    once: {},
-    answers: [],
-    suspension: null,
-    createdAt: home.clock.now(),
-    lease: null,
-    scopes: Object.fromEntries(identities),
-    history: [],
-  };
-  writeRecord(scope, copyIn(record, "run"));
 }

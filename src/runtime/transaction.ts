@@ -6,8 +6,8 @@
  *  G2  Nothing is changed in memory before the store has answered for all records at once.
  *  G3  A conflict on any record makes the whole recipe run again on what the store holds.
  *  G4  Every hold is released, however the transaction ends.
- *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome is
- *      unknown, and every scope in it reads the store before it goes on.
+ *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome
+ *      is unknown, and every scope in it reads the store before it goes on.
  *  G6  Listeners hear of it when all scopes show it.
  */
 import { backoffMs } from "../../actors/persist.ts";
@@ -17,6 +17,7 @@ import {
   isHoldfastError,
 } from "../../actors/errors.ts";
 import type { Outcome } from "../../actors/mailbox.ts";
+import { foundIn } from "../../actors/answer.ts";
 import { Head } from "../../actors/apply.ts";
 import type { CommitInfo, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
 import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
@@ -142,7 +143,7 @@ export class Transaction {
     parts.forEach(({ scope }, index) => {
       const result = results[index];
       const found = result?.ok === false ? scope.backing?.answer(result, null) : undefined;
-      if (found?.ok === false) scope.adopt(found);
+      if (found?.ok === false) scope.take(foundIn(found));
     });
     return stale.map(({ scope }) => scope);
   }

@@ -1,12 +1,12 @@
 /**
- * States as JSON and back. A state of JSON values is its own encoding. What JSON cannot hold becomes a
- * tagged object, `{ "$holdfast": kind, "value": … }`; an object of the user that has a `$holdfast` key
- * is itself wrapped, so that a tag never means two things.
+ * States as JSON and back. A state of JSON values is its own encoding. What JSON cannot hold
+ * becomes a tagged object, `{ "$holdfast": kind, "value": … }`; an object of the user that has a
+ * `$holdfast` key is itself wrapped, so that a tag never means two things.
  *
  *  C1  `decodeState(encodeState(state))` is equal to `state`, and every node of it is frozen.
  *  C2  Nodes that need no tag are not copied.
- *  C3  Applying `encodePatches(state, patches)` to the encoding of `state` gives the encoding of the
- *      next state.
+ *  C3  Applying `encodePatches(state, patches)` to the encoding of `state` gives the encoding of
+ *      the next state.
  */
 import { copyRecord } from "../../actors/patches.ts";
 import { kindOf } from "../../actors/kind.ts";
@@ -34,10 +34,10 @@ export function encodeState(state: object): Json {
 }
 
 /**
- * Gives `patches`, a change of the committed `state`, for use on its encoding. `undefined` when a path
- * runs through something that is encoded in another shape (a map, a set, a wrapped object) or cannot
- * be followed cheaply; then the next state is to be encoded whole. Costs nothing for the size of the
- * state.
+ * Gives `patches`, a change of the committed `state`, for use on its encoding. `undefined` when a
+ * path runs through something that is encoded in another shape (a map, a set, a wrapped object) or
+ * cannot be followed cheaply; then the next state is to be encoded whole. Costs nothing for the
+ * size of the state.
  */
 export function encodePatches(state: object, patches: readonly Patch[]): Patch[] | undefined {
   const root = spotOf(state);

@@ -32,7 +32,7 @@ export function fileNameOf(key: string): string {
 }
 
 /** Creates a directory only its owner can enter. */
-export async function makeDirectory(path: string): Promise<void> {
+async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
 }
 

@@ -7,8 +7,8 @@
  * spoils is halved until that request is alone, so that nobody fails for his neighbour.
  */
 
-/** Writes or keys in one batch. */
-export const BATCH_MAX = 1_000;
+/** Writes or keys in one batch: a synchronous store holds the event loop for a few ms with them. */
+const BATCH_MAX = 256;
 
 interface Waiting<Request, Answer> {
   readonly request: Request;

@@ -57,7 +57,10 @@ function candidates<S, I, O>(search: Search<S, I, O>): number[] {
     found.push(at);
     earliestEnd = Math.min(earliestEnd, operation.end ?? Infinity);
   }
-  return found.filter((at) => (history[at]?.start ?? Infinity) <= earliestEnd);
+  const possible = found.filter((at) => (history[at]?.start ?? Infinity) <= earliestEnd);
+  // Those of unknown outcome fit everywhere, so they come last: an early guess costs a long search.
+  const isKnown = (at: number): boolean => history[at]?.end !== undefined;
+  return [...possible.filter(isKnown), ...possible.filter((at) => !isKnown(at))];
 }
 
 function fingerprint<S, I, O>(search: Search<S, I, O>, state: S): string {

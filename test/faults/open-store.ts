@@ -11,7 +11,7 @@ export function openStore(kind: string, dir: string): StateStore {
 }
 
 /** Characters of the text in the state of a key; every fourth key is large. */
-export function textChars(key: number): number {
+function textChars(key: number): number {
   return key % 4 === 3 ? 20_000 : 200;
 }
 

@@ -104,21 +104,25 @@ export class CasRun {
   async #prepare(attempt: number): Promise<Prepared | null> {
     const { mutation } = this.#saving;
     const scope = this.#scope;
-    const hold = this.#hold;
     for (;;) {
-      if (hold.ended) return null;
+      if (this.#hold.ended) return null;
       scope.sync();
       const { commits } = scope;
       const state = scope.head.expose();
-      const computed = await runMutator({ scope, hold, attempt }, (turn) =>
-        mutation.compute?.(state, turn),
-      );
+      const computed = await this.#compute(state, attempt);
       if (scope.commits !== commits) continue;
       const head = new Head(state, scope.identity);
       const outcome = applyMutation({ ...settingsOf(scope), head }, mutation, computed);
       if (outcome.error !== null) throw outcome.error.thrown;
-      return hold.ended ? null : { outcome, next: head.expose() };
+      return this.#hold.ended ? null : { outcome, next: head.expose() };
     }
+  }
+
+  #compute(state: object, attempt: number): Promise<unknown> | undefined {
+    const { mutation } = this.#saving;
+    if (mutation.compute === undefined) return undefined; // Plain data: no code, no turn.
+    const place = { scope: this.#scope, hold: this.#hold, attempt };
+    return runMutator(place, (turn) => mutation.compute?.(state, turn));
   }
 
   async #save({ outcome, next }: Prepared): Promise<SaveStep> {

@@ -1,9 +1,9 @@
 /**
  * The seed's execution context: the scopes of one request, on a runtime.
  */
-import type { ExecuteOptions, ExecutionContext } from "../../runtime/execution.ts";
-import { openExecution } from "../../runtime/execution.ts";
+import { openExecution, type ExecuteOptions } from "../../runtime/execution.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
+import type { Scope } from "../../runtime/scope.ts";
 
 /** Who executes, where, and on what. */
 export interface CreateExecutionContextOptions extends ExecuteOptions {
@@ -11,9 +11,31 @@ export interface CreateExecutionContextOptions extends ExecuteOptions {
   readonly runtime?: Runtime;
 }
 
+/** The state types of a context's scopes; those that are not named hold unknown fields. */
+export interface ScopeStates {
+  readonly request?: object;
+  readonly session?: object;
+  readonly user?: object;
+  readonly org?: object;
+}
+
+/** The scope of one type in a context. */
+export type ContextScope<T extends ScopeStates, K extends keyof ScopeStates> = Scope<
+  T[K] extends object ? T[K] : Record<string, unknown>
+>;
+
 /** The scopes of one request, and the runtime they live on. */
-export interface FlowExecutionContext extends ExecutionContext, AsyncDisposable {
+export interface FlowExecutionContext<T extends ScopeStates> extends AsyncDisposable {
   readonly runtime: Runtime;
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly requestId: string;
+  readonly orgId: string | undefined;
+  readonly request: ContextScope<T, "request">;
+  readonly session: ContextScope<T, "session">;
+  readonly user: ContextScope<T, "user">;
+  /** `undefined` without an `orgId`. */
+  readonly org: ContextScope<T, "org"> | undefined;
 }
 
 /**
@@ -21,19 +43,20 @@ export interface FlowExecutionContext extends ExecutionContext, AsyncDisposable 
  * for a blank id and with `BindingMismatchError` when the session is bound to somebody else.
  * Disposing of the context closes the runtime it made, never one it was given.
  */
-export async function createExecutionContext({
+export async function createExecutionContext<T extends ScopeStates = ScopeStates>({
   runtime: given,
   ...options
-}: CreateExecutionContextOptions): Promise<FlowExecutionContext> {
+}: CreateExecutionContextOptions): Promise<FlowExecutionContext<T>> {
   const runtime = given ?? createRuntime();
-  try {
-    const context = await openExecution(runtime, options);
-    const dispose = async (): Promise<void> => {
-      if (given === undefined) await runtime.close();
-    };
-    return { ...context, runtime, [Symbol.asyncDispose]: dispose };
-  } catch (error) {
+  const dispose = async (): Promise<void> => {
     if (given === undefined) await runtime.close();
+  };
+  try {
+    const context = { ...(await openExecution(runtime, options)), runtime };
+    // The caller names the state types; the schemas of the runtime's kinds are what checks them.
+    return { ...context, [Symbol.asyncDispose]: dispose } as unknown as FlowExecutionContext<T>;
+  } catch (error) {
+    await dispose();
     throw error;
   }
 }

@@ -59,7 +59,7 @@ export async function whileHeld<T>(
 }
 
 /** Runs user code so that what it asks of the same container is refused instead of waited for. */
-export async function runInTurn<T>(
+async function runInTurn<T>(
   { scope, hold, attempt }: { scope: ContainerScope; hold: Hold; attempt: number },
   code: (turn: MutatorTurn) => T | Promise<T>,
 ): Promise<T> {

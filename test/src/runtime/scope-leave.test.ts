@@ -1,5 +1,6 @@
 /** Callers who stop waiting, and scopes that are stopped, in every phase of a mutation. */
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../../actors/clock.ts";
 import type { MutatorTurn } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
 import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
@@ -339,6 +340,28 @@ describe("an abort", () => {
       expect(bridge.stored?.state).toEqual(scope.state);
       expect(bridge.stored?.version).toBe(scope.version);
     }
+  });
+
+  it("while the round is worked out again is left out of what is sent", async () => {
+    const { scope, bridge } = durable({ cas: { baseDelayMs: 0 }, clock: systemClock });
+    bridge.write({ n: 100 });
+    const abort = new AbortController();
+    const again = gate();
+    const isAgain = gate();
+    const leaver = rejection(scope.incState({ n: 1 }, { signal: abort.signal }));
+    const other = scope.atomicState(async ({ n }, { attempt }) => {
+      if (attempt === 2) {
+        isAgain.open();
+        await again.passed;
+      }
+      return { n: n + 10 };
+    });
+    await isAgain.passed;
+    abort.abort(enough);
+    expect(await leaver).toBe(enough);
+    again.open();
+    expect(await other).toBe(true);
+    expect([scope.state, bridge.stored]).toEqual([{ n: 110 }, { state: { n: 110 }, version: 2 }]);
   });
 
   it("of everybody in a round that is not sent yet sends nothing", async () => {

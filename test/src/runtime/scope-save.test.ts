@@ -192,6 +192,27 @@ describe("folding (semantics 3)", () => {
     expect(scope.state.n).toBe(111);
     expect(scope.version).toBe(3);
   });
+
+  it("runs a slow mutator again when the save before it threw", async () => {
+    const bridge = tableBridge<Bag>();
+    const { scope } = open(bridge);
+    bridge.plan = (_, count) => {
+      if (count === 1) throw new Error("disk full");
+      return undefined;
+    };
+    const seen: number[] = [];
+    const slow = gate();
+    const first = rejection(scope.incState({ n: 1 }));
+    const second = scope.atomicState(async ({ n }) => {
+      seen.push(n);
+      await slow.passed;
+      return { n: n + 10 };
+    });
+    expect(await first).toMatchObject({ message: "disk full" });
+    slow.open();
+    expect(await second).toBe(true);
+    expect([seen, bridge.stored]).toEqual([[1, 0], { state: { n: 10 }, version: 1 }]);
+  });
 });
 
 describe("conflicts (semantics 4)", () => {

@@ -391,6 +391,7 @@ describe("time", () => {
     const lost = expect(ops.incState({ n: 1 })).rejects.toThrow(ScopeMutationTimeoutError);
     await clock.advance(60);
     await lost;
+    expect(clock.pending).toBe(0); // Nothing waits for the end of the backoff.
     await clock.advance(10_000);
     expect(saves).toBe(1);
   });

@@ -185,6 +185,61 @@ describe("withScopeLock", () => {
     expect([container.read(), container.getVersion()]).toEqual([{ n: 0 }, 0]);
   });
 
+  it("a mutator inside a body is no body: it can neither commit nor run another change", async () => {
+    const container = createStateContainer({ n: 0 });
+    const other = createScopeStateOps(createStateContainer({ n: 0 }));
+    const { persist } = new CasStore({ n: 0 });
+    const commit = () => container.commit({ n: 5 }, 5);
+    const nested = () => runWithCAS({ container, mutator: () => ({ n: 6 }), persist });
+    await withScopeLock(container, async () => {
+      const mutators = [commit, async () => (await nested()).state];
+      for (const mutator of mutators)
+        await expect(runWithCAS({ container, mutator, persist })).rejects.toThrow(
+          ReentrantMutationError,
+        );
+      await expect(other.atomicState(commit)).rejects.toThrow(ReentrantMutationError);
+    });
+    expect(container.getVersion()).toBe(0);
+  });
+
+  it("a persist inside a body may use the container without being waited for", async () => {
+    const container = createStateContainer({ n: 0 });
+    const ops = createScopeStateOps(container);
+    const later: Promise<boolean>[] = [];
+    await withScopeLock(container, () =>
+      runWithCAS({
+        container,
+        mutator: ({ n }) => ({ n: n + 1 }),
+        persist: (_next, expected) => {
+          later.push(ops.incState({ n: 10 }));
+          return { ok: true, version: expected + 1 };
+        },
+      }),
+    );
+    expect(await Promise.all(later)).toEqual([true]);
+    expect(container.read()).toEqual({ n: 11 });
+  });
+
+  it("code a body left behind queues like everybody else", async () => {
+    const container = createStateContainer({ n: 0 });
+    const store = new CasStore({ n: 0 });
+    const { persist } = store;
+    const ended = crank();
+    const left: Promise<unknown>[] = [];
+    await withScopeLock(container, () => {
+      const mutator = ({ n }: { n: number }) => ({ n: n + 1 });
+      const late = async (): Promise<unknown> => {
+        await ended.promise;
+        await createScopeStateOps(container, { persist }).incState({ n: 10 });
+        return runWithCAS({ container, mutator, persist });
+      };
+      left.push(late());
+    });
+    ended.resolve();
+    expect(await Promise.all(left)).toEqual([{ state: { n: 11 }, committed: true }]);
+    expect(store.state).toEqual({ n: 11 });
+  });
+
   it("the body runs in its caller's async context", async () => {
     const container = {};
     const storage = new AsyncLocalStorage<string>();

@@ -1,0 +1,56 @@
+/**
+ * The three states of a bot, made together.
+ */
+import { GlobalState, type GlobalStateView } from "./global-state.ts";
+import { IdleState, type IdleReport } from "./idle-state.ts";
+import { botHome, type BotStateOptions } from "./options.ts";
+import type { BotRecord } from "./record.ts";
+import { SingleState, type StateView } from "./single-state.ts";
+
+/** Options of `createBotState`. */
+export interface CreateBotStateOptions extends BotStateOptions {
+  /** Initial global values, written when nothing is stored yet. */
+  readonly globalState?: BotRecord;
+  /** Told of idle deadlines that were armed before a restart. */
+  readonly onIdle?: (report: IdleReport) => void;
+}
+
+/** A bot's state. */
+export interface BotState {
+  /** One user's state. A user that was stored before this process started must be opened first. */
+  state(from: string): StateView;
+  readonly globalState: GlobalStateView;
+  readonly idle: IdleState;
+  /** Loads a stored user and arms his idle deadlines again. */
+  open(from: string): Promise<StateView>;
+  /** Resolves when the stored global state is in memory. */
+  ready(): Promise<void>;
+  /** Stops the idle timers; the runtime is its owner's to close, after this has resolved. */
+  close(): Promise<void>;
+}
+
+/** Makes the states of a bot, over one runtime. */
+export function createBotState(options: CreateBotStateOptions = {}): BotState {
+  const { runtime, clock, logger } = botHome(options);
+  const shared = { runtime, clock, logger };
+  const users = new SingleState(shared);
+  const global = new GlobalState(options.globalState ?? {}, shared);
+  const idle = new IdleState({
+    clock,
+    logger,
+    ...(options.runtime === undefined ? {} : { runtime }),
+    ...(options.onIdle === undefined ? {} : { onIdle: options.onIdle }),
+  });
+  return {
+    state: (from) => users.view(from),
+    globalState: global.view(),
+    idle,
+    async open(from) {
+      const view = await users.open(from);
+      await idle.open(from);
+      return view;
+    },
+    ready: () => global.ready(),
+    close: () => idle.close(),
+  };
+}

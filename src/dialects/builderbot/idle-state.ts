@@ -1,0 +1,191 @@
+/**
+ * `IdleState`: calls back when a user has been quiet, all on one timer wheel.
+ *
+ * With a runtime the deadlines are stored per user, so they survive a restart: `open(from)` arms
+ * them again, and because a function cannot be stored, they are then reported to `onIdle`.
+ *
+ * Invariants
+ *  I1  A callback is called at most once, after its entry was removed, and not before its time.
+ *  I2  A callback that throws is logged and keeps no other from being called.
+ */
+import type { WheelHandle } from "../../../actors/idle.ts";
+import { createTimerWheel, type TimerWheel } from "../../../actors/idle.ts";
+import type { Scope } from "../../runtime/scope.ts";
+import { botHome, type BotHome, type BotStateOptions } from "./options.ts";
+import type { BotContext } from "./single-state.ts";
+
+/** What an idle callback is told. `next: true` = the time is over, `false` = it was stopped. */
+export interface IdleEvent {
+  readonly next: boolean;
+  readonly inRef: unknown;
+  readonly [field: string]: unknown;
+}
+
+/** One wait for a user's quiet. */
+export interface IdleRequest extends BotContext {
+  /** Names the wait; a text or number when it has to survive a restart. */
+  readonly inRef: unknown;
+  /** Seconds; 0 and less fire at the next tick. NaN throws a RangeError. */
+  readonly timeInSeconds: number;
+  readonly cb?: (event: IdleEvent) => void;
+}
+
+/** A deadline that was found in storage and is over. */
+export interface IdleReport extends BotContext {
+  readonly inRef: unknown;
+}
+
+/** Options of `IdleState`. */
+export interface IdleStateOptions extends BotStateOptions {
+  /** Told of deadlines that were armed before a restart. */
+  readonly onIdle?: (report: IdleReport) => void;
+}
+
+interface Waiting {
+  readonly from: string;
+  readonly inRef: unknown;
+  readonly cb: ((event: IdleEvent) => void) | undefined;
+  /** The key of the stored deadline; `null` when it is not stored. */
+  readonly key: string | null;
+  handle: WheelHandle | null;
+}
+
+type Deadlines = Record<string, { readonly inRef: unknown; readonly at: number }>;
+
+/** Widest time a callback may be late, in milliseconds. */
+const TICK_MS = 100;
+
+/** Waits for quiet users. */
+export class IdleState {
+  readonly #home: BotHome;
+  readonly #stored: boolean;
+  readonly #wheel: TimerWheel;
+  readonly #onIdle: ((report: IdleReport) => void) | undefined;
+  readonly #users = new Map<string, Set<Waiting>>();
+  readonly #scopes = new Map<string, Promise<Scope<Deadlines>>>();
+  readonly #storing = new Set<Promise<void>>();
+  #next = 0;
+
+  constructor(options: IdleStateOptions = {}) {
+    this.#home = botHome(options);
+    this.#stored = options.runtime !== undefined;
+    this.#onIdle = options.onIdle;
+    const { clock, logger } = this.#home;
+    // As in the original a waiting callback keeps the process alive.
+    this.#wheel = createTimerWheel(clock, { tickMs: TICK_MS, unref: false, logger });
+  }
+
+  /** How many waits are pending. */
+  get size(): number {
+    return this.#wheel.size;
+  }
+
+  /** Calls back when `from` has not been stopped for a while. */
+  setIdleTime({ from, inRef, timeInSeconds, cb }: IdleRequest): void {
+    if (typeof timeInSeconds !== "number" || Number.isNaN(timeInSeconds))
+      throw new RangeError(`timeInSeconds must be a number, received ${String(timeInSeconds)}`);
+    const delayMs = Math.max(0, timeInSeconds * 1_000);
+    const key = this.#stored ? `${this.#home.clock.now()}-${(this.#next += 1)}` : null;
+    const waiting: Waiting = { from, inRef, cb, key, handle: null };
+    this.#arm(waiting, delayMs);
+    if (key === null || delayMs === Infinity) return;
+    const at = this.#home.clock.now() + delayMs;
+    this.#store(from, (scope) => scope.patchState({ [key]: { inRef: storable(inRef), at } }));
+  }
+
+  /** True when another wait of that user is pending, with another `inRef`. */
+  get({ from, inRef }: BotContext & { readonly inRef?: unknown }): boolean {
+    for (const waiting of this.#users.get(from) ?? []) if (waiting.inRef !== inRef) return true;
+    return false;
+  }
+
+  /**
+   * Ends all waits of a user, calling each back with `next: false`, in the order of their start.
+   */
+  stop(context: BotContext & Readonly<Record<string, unknown>>): void {
+    const stopped = [...(this.#users.get(context.from) ?? [])];
+    for (const waiting of stopped) this.#remove(waiting);
+    for (const { cb, inRef } of stopped) this.#call(cb, { ...context, next: false, inRef });
+    const keys = stopped.flatMap(({ key }) => (key === null ? [] : [key]));
+    if (keys.length > 0) this.#forget(context.from, keys);
+  }
+
+  /** Arms the deadlines that are stored for a user and not pending here. */
+  async open(from: string): Promise<void> {
+    if (!this.#stored) return;
+    const scope = await this.#scope(from);
+    const known = new Set([...(this.#users.get(from) ?? [])].map(({ key }) => key));
+    for (const [key, { inRef, at }] of Object.entries(scope.state)) {
+      if (known.has(key)) continue;
+      const cb = (): void => this.#onIdle?.({ from, inRef });
+      const delayMs = Math.max(0, at - this.#home.clock.now());
+      this.#arm({ from, inRef, cb, key, handle: null }, delayMs);
+    }
+  }
+
+  /** Forgets all waits without calling anybody back; resolves when what has to be stored is. */
+  async close(): Promise<void> {
+    this.#wheel.stop();
+    this.#users.clear();
+    await Promise.all(this.#storing);
+  }
+
+  #arm(waiting: Waiting, delayMs: number): void {
+    const { from, inRef, cb, key } = waiting;
+    const known = this.#users.get(from);
+    if (known === undefined) this.#users.set(from, new Set([waiting]));
+    else known.add(waiting);
+    waiting.handle = this.#wheel.schedule(delayMs, () => {
+      this.#remove(waiting);
+      if (key !== null) this.#forget(from, [key]);
+      this.#call(cb, { next: true, inRef });
+    });
+  }
+
+  #remove(waiting: Waiting): void {
+    if (waiting.handle !== null) this.#wheel.cancel(waiting.handle);
+    const known = this.#users.get(waiting.from);
+    known?.delete(waiting);
+    if (known?.size === 0) this.#users.delete(waiting.from);
+  }
+
+  #call(cb: ((event: IdleEvent) => void) | undefined, event: IdleEvent): void {
+    try {
+      cb?.(event);
+    } catch (error) {
+      this.#home.logger.error("an idle callback threw", { error });
+    }
+  }
+
+  #forget(from: string, keys: readonly string[]): void {
+    this.#store(from, (scope) =>
+      scope.update((deadlines) => {
+        for (const key of keys) Reflect.deleteProperty(deadlines, key);
+      }),
+    );
+  }
+
+  #store(from: string, change: (scope: Scope<Deadlines>) => Promise<boolean>): void {
+    const { logger } = this.#home;
+    const stored = this.#scope(from)
+      .then(change)
+      .then(() => undefined)
+      .catch((error: unknown) => logger.error("an idle deadline was not stored", { error }))
+      .finally(() => this.#storing.delete(stored));
+    this.#storing.add(stored);
+  }
+
+  #scope(from: string): Promise<Scope<Deadlines>> {
+    let scope = this.#scopes.get(from);
+    if (scope === undefined) {
+      scope = this.#home.runtime.open<Deadlines>("builderbot.idle", `user:${from}`);
+      this.#scopes.set(from, scope);
+    }
+    return scope;
+  }
+}
+
+/** What of a reference can be stored and compared after a restart. */
+function storable(inRef: unknown): unknown {
+  return typeof inRef === "string" || typeof inRef === "number" ? inRef : String(inRef);
+}

@@ -1,0 +1,39 @@
+/**
+ * What the parts of this dialect share: a runtime, its kinds, a clock, a logger.
+ */
+import { systemClock } from "../../../actors/clock.ts";
+import type { Clock, Logger } from "../../../actors/protocol.ts";
+import { consoleLogger } from "../../../actors/settings.ts";
+import { defineKind, type Kind } from "../../runtime/kinds.ts";
+import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
+
+/** Options every class of this dialect takes. */
+export interface BotStateOptions {
+  /** Where the state lives; default an in-memory runtime of its own. */
+  readonly runtime?: Runtime;
+  /** Default the system's; give the runtime's when that has one of its own. */
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/** The kinds of this dialect. */
+const BOT_KINDS: Readonly<Record<string, Kind>> = {
+  "builderbot.user": defineKind(),
+  "builderbot.global": defineKind(),
+  "builderbot.idle": defineKind(),
+};
+
+/** The options with their defaults; the runtime knows the kinds. */
+export interface BotHome {
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Fills in the defaults and declares the kinds. */
+export function botHome(options: BotStateOptions): BotHome {
+  const { clock = systemClock, logger = consoleLogger } = options;
+  const runtime = options.runtime ?? createRuntime({ clock, logger });
+  for (const [type, kind] of Object.entries(BOT_KINDS)) runtime.declare(type, kind);
+  return { runtime, clock, logger };
+}

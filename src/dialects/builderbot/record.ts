@@ -1,0 +1,133 @@
+/**
+ * One record of this dialect (a user's, or the global one) over a scope.
+ *
+ * The original is synchronous: an update can be read as soon as it was called. A scope on a store
+ * answers when the change is stored. So a record shows the confirmed state with the updates that
+ * are under way on top, in the order of their calls, and takes one back when its save fails.
+ *
+ * Invariants
+ *  B1  What is shown is the confirmed state, changed by every record update and clear under way.
+ *  B2  The scope gets the updates in the order of the calls, also those made while it is being
+ *      opened.
+ *  B3  A promise that nobody awaits never becomes an unhandled rejection; its failure is logged.
+ */
+import { StateTypeError } from "../../../actors/errors.ts";
+import type { Logger } from "../../../actors/protocol.ts";
+import { copyIn, isPlainObject, typeName } from "../../../actors/values.ts";
+import type { Scope } from "../../runtime/scope.ts";
+import { readPath } from "./path.ts";
+
+/** A record of state. */
+export type BotRecord = Record<string, unknown>;
+/**
+ * What `update` takes: fields to merge, or a function that works them out of the present record.
+ */
+export type BotUpdate =
+  | BotRecord
+  | ((current: Readonly<BotRecord>) => BotRecord | undefined | void | Promise<BotRecord | void>)
+  | null
+  | undefined;
+
+type RecordScope = Scope<BotRecord>;
+
+/** A change under way: the fields to merge, or the end of the record. */
+type Pending = { readonly fields: BotRecord } | "clear";
+
+/** One record; see the head of this file. */
+export class StateRecord {
+  readonly #opened: Promise<RecordScope>;
+  readonly #logger: Logger;
+  readonly #pending = new Set<Pending>();
+  #scope: RecordScope | null = null;
+  /** It was updated, so it exists even when it is empty. */
+  #touched = false;
+
+  constructor(opening: Promise<RecordScope>, logger: Logger) {
+    this.#logger = logger;
+    this.#opened = opening.then((scope) => {
+      this.#scope = scope;
+      return scope;
+    });
+    this.#opened.catch((error: unknown) => logger.error("a record could not be opened", { error }));
+  }
+
+  /** Resolves when the stored record is in memory; rejects when it cannot be read. */
+  async ready(): Promise<void> {
+    await this.#opened;
+  }
+
+  /** A copy of the record, or `undefined` when there is none. */
+  read(): BotRecord | undefined {
+    const shown = this.#shown();
+    return shown === undefined ? undefined : structuredClone(shown);
+  }
+
+  /** A copy of the value at a path. */
+  get(path?: string): unknown {
+    return structuredClone(readPath(this.#shown(), path));
+  }
+
+  /** Merges fields, or what a function makes of the record; resolves when that is stored. */
+  update(change: BotUpdate): Promise<void> {
+    return this.#guard(() => {
+      if (change === null || change === undefined) return Promise.resolve();
+      if (typeof change === "function") {
+        const mutator = async (state: Readonly<BotRecord>) => (await change(state)) ?? undefined;
+        return this.#change(null, (scope) => scope.atomicState(mutator));
+      }
+      if (!isPlainObject(change))
+        throw new StateTypeError({ path: "", expected: "a record", received: typeName(change) });
+      const fields = copyIn<BotRecord>(change, "");
+      return this.#change({ fields }, (scope) => scope.patchState(fields));
+    });
+  }
+
+  /** Shows and stores initial values, unless the store turns out to have a record already. */
+  start(initial: BotRecord, isNew: (scope: RecordScope) => boolean): Promise<void> {
+    return this.#guard(() => {
+      const fields = copyIn(initial, "");
+      return this.#change({ fields }, async (scope) => isNew(scope) && scope.patchState(fields));
+    });
+  }
+
+  /** Ends the record at once; true when there was one. The store follows. */
+  clear(): boolean {
+    const existed = this.#shown() !== undefined;
+    void this.cleared();
+    return existed;
+  }
+
+  /** Ends the record; resolves when the store has done so. */
+  cleared(): Promise<void> {
+    return this.#guard(() => this.#change("clear", (scope) => scope.delete()));
+  }
+
+  #shown(): Readonly<BotRecord> | undefined {
+    const confirmed = this.#scope?.state ?? {};
+    let shown: Readonly<BotRecord> | undefined =
+      this.#touched || Object.keys(confirmed).length > 0 ? confirmed : undefined;
+    for (const pending of this.#pending)
+      shown = pending === "clear" ? undefined : { ...shown, ...pending.fields };
+    return shown;
+  }
+
+  async #change(
+    pending: Pending | null,
+    apply: (scope: RecordScope) => Promise<boolean>,
+  ): Promise<void> {
+    if (pending !== null) this.#pending.add(pending);
+    try {
+      // Called at once when the scope is there, so that calls keep their order (B2).
+      await (this.#scope === null ? this.#opened.then(apply) : apply(this.#scope));
+      this.#touched = pending !== "clear";
+    } finally {
+      if (pending !== null) this.#pending.delete(pending);
+    }
+  }
+
+  #guard(work: () => Promise<void>): Promise<void> {
+    const done = (async () => work())();
+    done.catch((error: unknown) => this.#logger.warn("a state update failed", { error }));
+    return done;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * A store as all scopes on it share it: requests are gathered per tick, and while one scope has its
+ * exclusive turn, other runtimes on the same store object wait with that record.
+ *
+ * A store keeps other processes out of a turn; that its own object counts as one owner is its
+ * contract, so keeping runtimes of one process apart is done here.
+ */
+import { isHoldfastError } from "../../actors/errors.ts";
+import type { Clock } from "../../actors/protocol.ts";
+import { gather } from "../stores/gather.ts";
+import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
+
+/** Milliseconds an exclusive turn may keep a record. */
+const EXCLUSIVE_TTL_MS = 5_000;
+
+/** A turn that keeps a record. */
+interface Keeping {
+  readonly owner: object;
+  readonly over: Promise<void>;
+}
+
+/** A damaged record or a state that cannot be stored is nobody else's failure. */
+function isOfOne(error: unknown): boolean {
+  return (
+    isHoldfastError(error, "CORRUPT_STATE") || isHoldfastError(error, "STATE_NOT_SERIALIZABLE")
+  );
+}
+
+const shared = new WeakMap<StateStore, BatchedStore>();
+
+/** The one `BatchedStore` of a store object. */
+export function batchedStore(store: StateStore): BatchedStore {
+  const known = shared.get(store) ?? new BatchedStore(store);
+  shared.set(store, known);
+  return known;
+}
+
+/** A store with its requests gathered; see the head of this file. */
+export class BatchedStore {
+  readonly store: StateStore;
+  readonly load: (key: string) => Promise<StoredRecord | undefined>;
+  readonly #commit: (write: ScopeWrite) => Promise<WriteResult>;
+  readonly #kept = new Map<string, Keeping>();
+
+  constructor(store: StateStore) {
+    this.store = store;
+    this.load = gather({ run: (keys: readonly string[]) => store.load(keys), isOfOne });
+    this.#commit = gather({
+      run: (writes: readonly ScopeWrite[]) => store.commit(writes),
+      isOfOne,
+    });
+  }
+
+  /** Sends a write; waits before that while another owner keeps its record. */
+  commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
+    const kept = this.#kept.size === 0 ? undefined : this.#kept.get(write.key);
+    if (kept === undefined || kept.owner === owner) return this.#commit(write);
+    return kept.over.then(() => this.commit(write, owner));
+  }
+
+  /** Runs `turn` while nobody else commits `key`, for at most the time of an exclusive turn. */
+  exclusive<T>(key: string, { owner, clock }: ExclusiveOwner, turn: () => Promise<T>): Promise<T> {
+    const keep = (): Promise<T> => this.#keep(key, { owner, clock }, turn);
+    const { store } = this;
+    return store.exclusive === undefined ? keep() : store.exclusive(key, EXCLUSIVE_TTL_MS, keep);
+  }
+
+  async #keep<T>(
+    key: string,
+    { owner, clock }: ExclusiveOwner,
+    turn: () => Promise<T>,
+  ): Promise<T> {
+    for (let kept = this.#kept.get(key); kept !== undefined; kept = this.#kept.get(key))
+      await kept.over;
+    let timer: unknown;
+    const running = turn();
+    const over = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, EXCLUSIVE_TTL_MS);
+      running.then(
+        () => resolve(),
+        () => resolve(),
+      );
+    }).then(() => {
+      clock.clearTimeout(timer);
+      if (this.#kept.get(key)?.over === over) this.#kept.delete(key);
+    });
+    this.#kept.set(key, { owner, over });
+    return running;
+  }
+}
+
+/** Who has an exclusive turn. */
+export interface ExclusiveOwner {
+  readonly owner: object;
+  readonly clock: Clock;
+}

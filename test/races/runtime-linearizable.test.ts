@@ -1,0 +1,111 @@
+/**
+ * P1: what many callers of one scope see is what one after another would have seen, on a store that
+ * fails; with a second runtime writing to the same record in every other history. There nobody only
+ * reads: a call that changes nothing is not saved, so it speaks of what its own runtime knows.
+ */
+import { expect, it } from "vitest";
+import { isHoldfastError } from "../../actors/errors.ts";
+import { createRuntime } from "../../src/runtime/runtime.ts";
+import type { Scope } from "../../src/runtime/scope.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { simulatedClock } from "../../src/testing/clock.ts";
+import { faultyStore } from "../../src/testing/faulty-store.ts";
+import {
+  checkLinearizable,
+  type SequentialModel,
+  type TimedOperation,
+} from "../../src/testing/linearizable.ts";
+import { seededRandom } from "../../src/testing/random.ts";
+import { keepingLogger } from "../suites/runtime-world.ts";
+
+const isNightly = process.env["TEST_SCALE"] === "nightly";
+const HISTORIES = isNightly ? 10_000 : 200;
+const OPERATIONS = isNightly ? 1_000 : 200;
+const CALLERS = 5;
+
+interface Register {
+  n?: number;
+}
+
+/** `by: 0` reads through a mutator that changes nothing. */
+interface Input {
+  readonly by: number;
+}
+
+const model: SequentialModel<number, Input, number> = {
+  initial: 0,
+  step: (state, { by }) => ({ state: state + by, output: state + by }),
+  identify: String,
+};
+
+/** One call: what it saw in its turn plus what it added. */
+async function call(scope: Scope<Register>, by: number): Promise<number> {
+  let seen = 0;
+  await scope.atomicState(({ n = 0 }) => {
+    seen = n + by;
+    return by === 0 ? undefined : { n: seen };
+  });
+  return seen;
+}
+
+async function historyOf(seed: number): Promise<TimedOperation<Input, number>[]> {
+  const clock = simulatedClock(1);
+  const random = seededRandom(seed);
+  const rates = {
+    fail: 0.02,
+    lost: 0.01,
+    unknown: 0.01,
+    conflict: 0.05,
+    duplicate: 0.05,
+    slow: 0.1,
+  };
+  const store = faultyStore(memoryStore({ clock }), { rates, seed, clock });
+  const tuning = { store, clock, logger: keepingLogger(), mutationTimeoutMs: 0 };
+  const runtimes = Array.from({ length: 1 + (seed % 2) }, () => createRuntime(tuning));
+  const readRate = runtimes.length === 1 ? 0.3 : 0;
+  const history: TimedOperation<Input, number>[] = [];
+  let time = 0;
+  let left = OPERATIONS;
+  const caller = async (at: number): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      const runtime = runtimes[at % runtimes.length];
+      const scope = await runtime?.open<Register>("user", "u").catch(() => undefined);
+      if (scope === undefined) continue;
+      const input = { by: random() < readRate ? 0 : 1 + Math.floor(random() * 1_000) };
+      const start = (time += 1);
+      try {
+        const output = await call(scope, input.by);
+        history.push({ input, output, start, end: (time += 1) });
+      } catch (error) {
+        // Everything else is a promise that nothing happened.
+        if (isHoldfastError(error, "COMMIT_UNKNOWN")) history.push({ input, start });
+        else expect(isHoldfastError(error), String(error)).toBe(true);
+      }
+    }
+  };
+  const over = new AbortController();
+  const all = Promise.all(Array.from({ length: CALLERS }, (_, at) => caller(at)));
+  void all.finally(() => over.abort());
+  while (!over.signal.aborted) await clock.advance(20);
+  await all;
+  store.calm();
+  await Promise.all(runtimes.map((runtime) => runtime.close()));
+  return history;
+}
+
+it(
+  `P1 ${HISTORIES} histories of ${OPERATIONS} operations are linearizable`,
+  { timeout: 3_600_000 },
+  async () => {
+    let overlaps = 0;
+    for (let seed = 1; seed <= HISTORIES; seed += 1) {
+      const history = await historyOf(seed);
+      expect(history.length).toBeGreaterThan(OPERATIONS / 2);
+      const verdict = checkLinearizable(history, model);
+      expect(verdict.ok, `seed ${seed}`).toBe(true);
+      overlaps += history.filter(({ start, end }) => end === undefined || end > start + 1).length;
+    }
+    expect(overlaps).toBeGreaterThan(HISTORIES);
+  },
+);

@@ -1,0 +1,29 @@
+/** Kinds of scopes: bad declarations are refused where they are made. */
+import { expect, it } from "vitest";
+import { createRuntime, defineKind, memoryStore } from "../../../src/index.ts";
+import { memoryView } from "../../support/sequencer.ts";
+
+it("refuses a bad durability, time to live and history", () => {
+  expect(() => defineKind({ durability: "forever" as never })).toThrow(/durability must be/);
+  expect(() => defineKind({ ttlMs: 0 })).toThrow(/ttlMs must be more than 0/);
+  expect(() => defineKind({ ttlMs: Number.NaN })).toThrow(RangeError);
+  expect(() => defineKind({ history: Number.NaN })).toThrow(RangeError);
+});
+
+it("refuses a time to live that the store cannot keep", () => {
+  const store = memoryStore();
+  const timeless = { ...memoryView(store), supports: { ...store.supports, ttl: false } };
+  const kinds = { short: defineKind({ ttlMs: 1_000 }) };
+  expect(() => createRuntime({ store: timeless, kinds })).toThrow(/keeps none/);
+});
+
+it("takes the same kind again, and no other one of that name", async () => {
+  const runtime = createRuntime();
+  const kind = defineKind({ durability: "volatile" });
+  runtime.declare("typing", kind);
+  runtime.declare("typing", kind);
+  expect(() => runtime.declare("typing", defineKind())).toThrow(/declared already/);
+  const typing = await runtime.open<{ on: boolean }>("typing", "ann");
+  expect(await typing.patchState({ on: true })).toBe(true);
+  await runtime.close();
+});

@@ -1,0 +1,9 @@
+import { memoryStore } from "../../../src/stores/memory.ts";
+import { describeRuntime } from "../../suites/runtime-suite.ts";
+
+describeRuntime({
+  name: "memory",
+  open: (_id, clock) => memoryStore(clock === undefined ? {} : { clock }),
+  bursts: [100, 100_000],
+  scopes: 10_000,
+});

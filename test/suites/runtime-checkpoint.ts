@@ -1,0 +1,190 @@
+/** Checkpoint scopes: answered from memory, stored behind. */
+import { describe, expect, it } from "vitest";
+import { CommitUnknownError } from "../../actors/errors.ts";
+import {
+  add,
+  handle,
+  rejection,
+  settled,
+  steer,
+  until,
+  World,
+  type Counter,
+  type RuntimeStores,
+  type SteeredStore,
+} from "./runtime-world.ts";
+
+/** Claims about the checkpoint durability. */
+export function checkpointCases(stores: RuntimeStores): void {
+  describe("a checkpoint scope", () => {
+    async function begin() {
+      const world = new World(stores);
+      const store = steer(world.store());
+      const runtime = world.runtime({ store });
+      const scope = await runtime.open<Counter>("sequencer", "s");
+      const stored = async () => {
+        const other = await world.runtime().open<Counter>("sequencer", "s");
+        return [other.state, other.version];
+      };
+      return { world, store, runtime, scope, stored };
+    }
+
+    const refuse = (store: SteeredStore, error = new Error("down")): void => {
+      store.before = (operation) => {
+        if (operation === "commit") throw error;
+      };
+    };
+
+    it("answers from memory and folds what comes while it is being written", async () => {
+      const { store, scope, stored } = await begin();
+      const gate = handle();
+      store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+      for (let n = 1; n <= 100; n += 1) {
+        expect(await scope.atomicState(add)).toBe(true);
+        expect([scope.state.n, scope.version]).toEqual([n, n]);
+      }
+      const flushed = scope.flush();
+      gate.open();
+      await flushed;
+      expect(store.writes).toBeLessThanOrEqual(2);
+      expect(await stored()).toEqual([{ n: 100 }, 100]);
+      await scope.flush();
+      expect(store.writes).toBeLessThanOrEqual(2);
+    });
+
+    it("writes a change made in the moment a write ends", async () => {
+      const { scope, stored } = await begin();
+      for (let round = 1; round <= 40; round += 1) {
+        await scope.atomicState(add);
+        const flushing = scope.flush();
+        let left = round % 8;
+        const hop = (): Promise<unknown> =>
+          left-- > 0 ? Promise.resolve().then(hop) : scope.atomicState(add);
+        await flushing.then(hop);
+      }
+      await until(() => Reflect.get(scope, "isStored") === true);
+      expect(await stored()).toEqual([{ n: 80 }, 80]);
+    });
+
+    it("a flush ends though changes keep coming", async () => {
+      const { scope } = await begin();
+      const control = new AbortController();
+      const busy = (async () => {
+        while (!control.signal.aborted) {
+          await scope.atomicState(add);
+          await new Promise((resolve) => {
+            setImmediate(resolve);
+          });
+        }
+      })();
+      await scope.atomicState(add);
+      await scope.flush();
+      control.abort();
+      await busy;
+      expect(scope.version).toBeGreaterThan(0);
+    });
+
+    it.each(["stop", "close"] as const)("is stored by %s", async (how) => {
+      const { runtime, scope, stored } = await begin();
+      for (let n = 0; n < 5; n += 1) void scope.atomicState(add);
+      if (how === "stop") await scope.stop();
+      else await runtime.close();
+      expect(await stored()).toEqual([{ n: 5 }, 5]);
+    });
+
+    it("a write that failed is logged, counted and made at the next occasion", async () => {
+      const { world, store, scope, stored } = await begin();
+      refuse(store);
+      expect(await scope.atomicState(add)).toBe(true);
+      await settled(30);
+      expect(Reflect.get(scope, "checkpointErrors")).toBe(1);
+      expect(world.logger.lines).toEqual([
+        {
+          message: "a checkpoint was not stored",
+          fields: expect.objectContaining({ version: 1 }) as object,
+        },
+      ]);
+      await expect(scope.flush()).rejects.toThrow("down");
+      store.before = () => undefined;
+      expect(await stored()).toEqual([{}, 0]);
+      await scope.atomicState(add);
+      await scope.flush();
+      expect(await stored()).toEqual([{ n: 2 }, 2]);
+    });
+
+    it("a failed last write is told by stop and by close", async () => {
+      const one = await begin();
+      refuse(one.store);
+      await one.scope.atomicState(add);
+      await expect(one.scope.stop()).rejects.toThrow("down");
+      const two = await begin();
+      refuse(two.store);
+      await two.scope.atomicState(add);
+      await expect(two.runtime.close()).rejects.toThrow("down");
+      await rejection(two.runtime.open("user", "u"), "STORE_CLOSED");
+    });
+
+    it("a write whose answer was lost counts when it is found in the store", async () => {
+      const { world, store, scope, stored } = await begin();
+      const inner = world.store();
+      const commit = store.commit.bind(store);
+      store.commit = async (writes, options) => {
+        store.commit = commit;
+        await inner.commit(writes, options);
+        throw new CommitUnknownError();
+      };
+      await scope.atomicState(add);
+      await until(() => Reflect.get(scope, "checkpointErrors") === 1);
+      await scope.atomicState(add);
+      await scope.flush();
+      expect(await stored()).toEqual([{ n: 2 }, 2]);
+    });
+
+    it("a conflict makes flush reject and refresh adopt", async () => {
+      const { world, runtime, scope, stored } = await begin();
+      await scope.atomicState(add);
+      await scope.flush();
+      const other = await world.runtime().open<Counter>("sequencer", "s");
+      await other.setState({ n: 10 });
+      await other.flush();
+      await scope.atomicState(add);
+      const error = await rejection(scope.flush(), "CONCURRENT_MODIFICATION");
+      expect(error).toMatchObject({ expectedVersion: 1, actualVersion: 2 });
+      await scope.refresh();
+      expect([scope.state, scope.version]).toEqual([{ n: 10 }, 2]);
+      await scope.atomicState(add);
+      await scope.flush();
+      expect(await stored()).toEqual([{ n: 11 }, 3]);
+      await runtime.close();
+    });
+
+    it("refresh takes back nothing that was answered", async () => {
+      const { store, scope } = await begin();
+      const versions: number[] = [];
+      scope.subscribe(({ version }) => versions.push(version));
+      for (let round = 0; round < 20; round += 1) {
+        await scope.atomicState(add);
+        const refreshed = scope.refresh();
+        for (let hop = 0; hop < round; hop += 1) await Promise.resolve();
+        const answered = scope.atomicState(add);
+        await Promise.all([refreshed, answered]);
+      }
+      expect([scope.state, scope.version]).toEqual([{ n: 40 }, 40]);
+      expect(versions).toEqual(versions.toSorted((a, b) => a - b));
+      await scope.flush();
+      expect(store.writes).toBeGreaterThan(0);
+    });
+
+    it("a delete is stored, with a version that goes on", async () => {
+      const { scope, stored } = await begin();
+      await scope.atomicState(add);
+      expect(await scope.delete()).toBe(true);
+      expect([scope.state, scope.version]).toEqual([{}, 2]);
+      await scope.flush();
+      expect(await stored()).toEqual([{}, 2]);
+      await scope.atomicState(add);
+      await scope.flush();
+      expect(await stored()).toEqual([{ n: 1 }, 3]);
+    });
+  });
+}

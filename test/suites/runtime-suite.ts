@@ -1,0 +1,35 @@
+/** What a runtime promises, on any store. It knows no backend. */
+import { describe } from "vitest";
+import { changeCases, listCases } from "./runtime-list.ts";
+import { checkpointCases } from "./runtime-checkpoint.ts";
+import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
+import { executeCases, openCases, orderCases } from "./runtime-open.ts";
+import { passivationCases, timeCases } from "./runtime-time.ts";
+import { transactionCases } from "./runtime-transaction.ts";
+import type { RuntimeStores } from "./runtime-world.ts";
+
+/** Which parts apply to a store. */
+export interface RuntimeSuiteOptions extends RuntimeStores {
+  /** Sizes of the burst of increments; default 100. */
+  readonly bursts?: readonly number[];
+  /** Scopes of the passivation test; default 2,000. */
+  readonly scopes?: number;
+}
+
+/** Registers the whole suite for one kind of store. */
+export function describeRuntime(options: RuntimeSuiteOptions): void {
+  describe(`a runtime on ${options.name}`, () => {
+    openCases(options);
+    orderCases(options, options.bursts ?? [100]);
+    executeCases(options);
+    transactionCases(options);
+    listCases(options);
+    changeCases(options);
+    timeCases(options);
+    passivationCases(options, options.scopes ?? 2_000);
+    checkpointCases(options);
+    refusedCases(options);
+    contentionCases(options);
+    closeCases(options);
+  });
+}

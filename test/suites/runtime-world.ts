@@ -1,0 +1,190 @@
+/** What a test of the runtime works with: stores on the same data, runtimes on them, a quiet log. */
+import { randomUUID } from "node:crypto";
+import { expect, onTestFinished } from "vitest";
+import type { Clock, Logger } from "../../actors/protocol.ts";
+import type { RuntimeOptions } from "../../src/runtime/home.ts";
+import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
+import { createGate } from "../../src/stores/gate.ts";
+import type { StateStore } from "../../src/stores/store.ts";
+
+/** How the suite reaches a store. */
+export interface RuntimeStores {
+  readonly name: string;
+  /** A store on the data named `id`. */
+  open(id: string, clock: Clock | undefined): StateStore;
+  /** True when two stores may be open on the same data; otherwise all share one. */
+  readonly several?: boolean;
+}
+
+/** A state most tests use. */
+export interface Counter {
+  n?: number;
+  list?: number[];
+  text?: string;
+}
+
+/** What a logger was told. */
+export interface LogLine {
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A logger that keeps what it is told. */
+export function keepingLogger(): Logger & { readonly lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const keep = (message: string, fields?: LogLine["fields"]): void => {
+    lines.push({ message, fields });
+  };
+  return { lines, warn: keep, error: keep };
+}
+
+/** A store object of its own on shared data: closing it leaves the data open for the next. */
+export function sharingStore(inner: StateStore): StateStore {
+  const gate = createGate(inner.name);
+  const exclusive = inner.exclusive?.bind(inner);
+  function turnOf<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    return gate.run(() => exclusive?.(key, ttlMs, turn) ?? turn());
+  }
+  return {
+    name: inner.name,
+    supports: inner.supports,
+    load: (keys) => gate.run(() => inner.load(keys)),
+    commit: (writes, options) => gate.run(() => inner.commit(writes, options)),
+    async *list(query) {
+      gate.check();
+      yield* inner.list(query);
+    },
+    ...(exclusive === undefined ? {} : { exclusive: turnOf }),
+    close: () => gate.close(() => undefined),
+  };
+}
+
+/** The data of one test, and the runtimes on it; all are closed after it. */
+export class World {
+  readonly id: string = randomUUID();
+  readonly clock: Clock | undefined;
+  readonly logger: ReturnType<typeof keepingLogger> = keepingLogger();
+  readonly #stores: RuntimeStores;
+  #base: StateStore | undefined;
+
+  constructor(stores: RuntimeStores, clock?: Clock) {
+    this.#stores = stores;
+    this.clock = clock;
+    onTestFinished(() => this.#base?.close());
+  }
+
+  /** One more store object on the data. */
+  store(): StateStore {
+    const { clock, id } = this;
+    if (this.#stores.several === true) return this.#stores.open(id, clock);
+    this.#base ??= this.#stores.open(id, clock);
+    return sharingStore(this.#base);
+  }
+
+  /** Two runtimes on the data: of two processes, or on one store object when there is only one. */
+  pair(options: RuntimeOptions = {}): [Runtime, Runtime] {
+    const store = this.store();
+    const other = this.#stores.several === true ? this.store() : store;
+    return [this.runtime({ ...options, store }), this.runtime({ ...options, store: other })];
+  }
+
+  /** One more runtime on the data. */
+  runtime(options: RuntimeOptions = {}): Runtime {
+    const clock = this.clock === undefined ? {} : { clock: this.clock };
+    const runtime = createRuntime({
+      store: this.store(),
+      logger: this.logger,
+      ...clock,
+      ...options,
+    });
+    onTestFinished(async () => {
+      // A test that closes on its own has seen how that ended.
+      await runtime.close().catch(() => undefined);
+    });
+    return runtime;
+  }
+}
+
+/** A store whose calls can be kept waiting and made to fail. */
+export interface SteeredStore extends StateStore {
+  /** Called before each call reaches the store; throws to refuse it, waits to delay it. */
+  before: (operation: "load" | "commit", keys: readonly string[]) => void | Promise<void>;
+  /** How many writes went through. */
+  writes: number;
+}
+
+/** Puts a hand on the calls of `inner`. */
+export function steer(inner: StateStore): SteeredStore {
+  const exclusive = inner.exclusive?.bind(inner);
+  const steered: SteeredStore = {
+    name: inner.name,
+    supports: inner.supports,
+    before: () => undefined,
+    writes: 0,
+    async load(keys) {
+      await steered.before("load", keys);
+      return inner.load(keys);
+    },
+    async commit(writes, options) {
+      await steered.before(
+        "commit",
+        writes.map(({ key }) => key),
+      );
+      const results = await inner.commit(writes, options);
+      steered.writes += results.filter(({ ok }) => ok).length;
+      return results;
+    },
+    list: (query) => inner.list(query),
+    ...(exclusive === undefined ? {} : { exclusive }),
+    close: () => inner.close(),
+  };
+  return steered;
+}
+
+/** A promise settled by hand. */
+export interface Handle {
+  readonly promise: Promise<void>;
+  readonly open: () => void;
+}
+
+/** Makes a promise to be settled by hand. */
+export function handle(): Handle {
+  let settle: (() => void) | undefined;
+  const promise = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  return { promise, open: () => settle?.() };
+}
+
+/** Lets everything that can settle by itself settle. */
+export async function settled(rounds = 8): Promise<void> {
+  for (let round = 0; round < rounds; round += 1)
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+}
+
+/** Waits until something has come about. */
+export async function until(isSo: () => boolean): Promise<void> {
+  for (let round = 0; round < 2_000 && !isSo(); round += 1)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1);
+    });
+  expect(isSo()).toBe(true);
+}
+
+/** Asserts a rejection with the code of an error, and gives the error. */
+export async function rejection(work: Promise<unknown>, code: string): Promise<Error> {
+  const error: unknown = await work.then(
+    () => new Error("it was fulfilled"),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(Error);
+  expect(Reflect.get(error as Error, "code"), String(error)).toBe(code);
+  return error as Error; // Asserted above.
+}
+
+/** One increment by an atomic mutator. */
+export function add(state: Readonly<Counter>): Counter {
+  return { n: (state.n ?? 0) + 1 };
+}
