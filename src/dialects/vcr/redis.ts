@@ -20,8 +20,9 @@ import { Lanes, type LaneTurn } from "./lane.ts";
 import { Pending } from "./pending.ts";
 import type { Space, Target } from "./place.ts";
 import { RedisConnection } from "./redis-connection.ts";
-import { openIndexes, type RedisIndexes } from "./redis-index.ts";
+import type { RedisIndexes } from "./redis-index.ts";
 import { runOnRedis, type RedisTarget } from "./redis-keys.ts";
+import { openIndexes } from "./redis-module.ts";
 import { scanKeys } from "./redis-scan.ts";
 import { SWAP } from "./redis-script.ts";
 

@@ -6,7 +6,8 @@ type Positions = ArrayLike<number>;
 
 /**
  * Tells whether the parts of a query are near each other in a document: within `slop` foreign
- * words, and in order if asked. Parts without positions (tags, ranges, what must not match) do not count.
+ * words, and in order if asked. Parts without positions (tags, ranges, what must not match) do not
+ * count.
  */
 export function isNear(
   parts: readonly Plan[],

@@ -41,7 +41,9 @@ export function createSearchIndex(definition: SearchDefinition): SearchIndex {
   };
 }
 
-/** Copies the fields. A value of another type would stop a write half-way, so it is refused here. */
+/**
+ * Copies the fields. A value of another type would stop a write half-way, so it is refused here.
+ */
 function toFields(entries: Iterable<readonly [string, string]>): DocumentFields {
   const fields = new Map(entries);
   for (const value of fields.values()) {

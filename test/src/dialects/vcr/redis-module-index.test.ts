@@ -1,6 +1,6 @@
 /** What is sent to a server's search module, and what its replies mean. */
 import { describe, expect, it } from "vitest";
-import { moduleVersion, openIndexes } from "../../../../src/dialects/vcr/redis-index.ts";
+import { moduleVersion, openIndexes } from "../../../../src/dialects/vcr/redis-module.ts";
 import { LocalIndexes } from "../../../../src/dialects/vcr/redis-local-index.ts";
 import {
   createArgs,
