@@ -9,7 +9,7 @@ import { matchesPattern } from "./pattern.ts";
 import { failure } from "./error.ts";
 
 /** Fields up to which a map is one page. */
-export const SMALL_MAP_MAX = 512;
+const SMALL_MAP_MAX = 512;
 
 /** Fields in a page of a large map, when nothing else is said. */
 const COUNT_DEFAULT = 10;
