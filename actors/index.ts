@@ -5,8 +5,6 @@ export type * from "./protocol.ts";
 export * from "./errors.ts";
 export { applyPatches, PatchError } from "./patches.ts";
 export { equal } from "./equal.ts";
-export type { ScopeParts } from "./cell.ts";
-export { ScopeActor } from "./scope.ts";
 export {
   scopeLogic,
   type ScopeContext,

@@ -34,6 +34,9 @@ export class RecipeMutation<S extends object> implements Mutation {
   }
 
   compute(state: object, turn: MutatorTurn): unknown {
+    const received = typeName(this.#recipe);
+    if (typeof this.#recipe !== "function")
+      throw new StateTypeError({ path: "", expected: "a recipe function", received });
     const draft = immer.createDraft(state as S); // The scope's state type is the caller's promise.
     const returned = this.#recipe(draft, turn);
     return isThenable(returned) ? returned.then(() => finishDraft(draft)) : finishDraft(draft);

@@ -15,7 +15,8 @@
  *  Q1  A step starts only when all steps before it are in the record.
  *  Q2  `finished` and `suspended` are told only after the record that says so is stored.
  *  Q3  A `runOnce` function runs only when every boundary before it is stored, and its value is
- *      stored before it is handed out; a recorded value is handed out without running anything.
+ *      stored before it is handed out; a stored value is handed out without running anything. So it
+ *      runs again only when the process ended before the value was stored.
  *  Q4  A step's code whose run has ended (suspended, failed, cut off) can change the record no
  *      more.
  */

@@ -41,7 +41,6 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "holdfast/actors": [
     ...errors,
     "PatchError",
-    "ScopeActor",
     "applyPatches",
     "createTimerWheel",
     "equal",
@@ -67,6 +66,20 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "faultyStore",
     "seededRandom",
     "simulatedClock",
+  ],
+  "holdfast/turn-state": [
+    ...errors,
+    "FileStorage",
+    "MemoryStorage",
+    "RedisStorage",
+    "RuntimeStorage",
+    "TurnState",
+    "aes256GcmCodec",
+    "deriveConversationKey",
+    "deriveUserKey",
+    "hmacKeyCodec",
+    "runTurn",
+    "useState",
   ],
   "holdfast/vcr": [
     "EXPIRE_OPTION",

@@ -2,8 +2,8 @@
  * The seven operations as mutations: pure data and pure functions, run by the kernel.
  *
  * Arguments are copied in when a mutation is made, that is, when the caller makes the call. What
- * user code returns is copied in when it is written. `delta` and `path` are what the seed's events
- * carry.
+ * user code returns is copied in when it is written. `delta` and `path` are what events of
+ * flow-state-dev carry.
  */
 import { ownValue, type Head } from "../../actors/apply.ts";
 import { StateTypeError } from "../../actors/errors.ts";

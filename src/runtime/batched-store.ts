@@ -58,6 +58,14 @@ export class BatchedStore {
     return kept.over.then(() => this.commit(write, owner));
   }
 
+  /** Sends several writes as one batch of their own; waits while any of their records is kept. */
+  async commitTogether(writes: readonly ScopeWrite[], atomic: boolean): Promise<WriteResult[]> {
+    const kept = (): Keeping | undefined =>
+      writes.map(({ key }) => this.#kept.get(key)).find((keeping) => keeping !== undefined);
+    for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
+    return atomic ? this.store.commit(writes, { atomic }) : this.store.commit(writes);
+  }
+
   /** Runs `turn` while nobody else commits `key`, for at most the time of an exclusive turn. */
   exclusive<T>(key: string, { owner, clock }: ExclusiveOwner, turn: () => Promise<T>): Promise<T> {
     const keep = (): Promise<T> => this.#keep(key, { owner, clock }, turn);

@@ -115,6 +115,11 @@ export class StoreBridge implements PersistBridge<object> {
     return this.#batched.exclusive(this.key, { owner: this, clock: this.#clock }, turn);
   }
 
+  /** Sends writes of this store's scopes as one batch. */
+  together(writes: readonly ScopeWrite[], atomic: boolean): Promise<WriteResult[]> {
+    return this.#batched.commitTogether(writes, atomic);
+  }
+
   /** The write of one save, for a commit together with others; a state without life is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
     const write = new LazyWrite(this, next, expectedVersion, commit);

@@ -105,10 +105,7 @@ export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSiz
   readonly store: StateStore;
 }
 
-/**
- * Fills in what the runtime says; throws when the initial state does not fit, or the store has no
- * TTL.
- */
+/** Fills in what the runtime says; throws when the initial state or the store does not fit. */
 export function resolveKind(type: string, kind: Kind, context: KindContext): ResolvedKind {
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
   const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });

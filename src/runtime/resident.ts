@@ -116,6 +116,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     await this.#writer?.flush();
   }
 
+  /** Other holders share this actor: the end of one holder's block only writes it down. */
+  override [Symbol.asyncDispose](): Promise<void> {
+    return this.flush();
+  }
+
   /** In its turn: what is only in memory is stored first, so that reading takes nothing back. */
   override async reload(isWanted: () => boolean): Promise<void> {
     try {

@@ -106,6 +106,7 @@ export class Runtime implements AsyncDisposable {
 
   /** One page of ids, in memory or not. */
   async list(options?: ListOptions): Promise<ScopeList> {
+    if (options?.type !== undefined) this.#home.kind(options.type);
     this.#refuseWhenClosed();
     const { namespace, stores, system } = this.#home;
     const unstored = system.residents.filter((scope) => !scope.isStored);

@@ -107,7 +107,10 @@ export interface ScopeStateOps<S extends object> {
   ): Promise<boolean>;
 }
 
-/** One place for state; see `api` of the package for the promises each member keeps. */
+/**
+ * One place for state. `await using` stops a scope of `createScope`; a runtime's scope is shared by
+ * all who opened it, and is only flushed.
+ */
 export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposable {
   readonly identity: ScopeIdentity;
   /** The last committed state, deep-frozen; Dates and byte arrays in it are not to be edited. */
@@ -126,7 +129,7 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   flush(): Promise<void>;
   /** Removes the record: state back to the initial one, version + 1. */
   delete(options?: MutationOptions): Promise<boolean>;
-  /** Settles every waiting caller and flushes. */
+  /** Settles every waiting caller and flushes, for every holder of this scope. */
   stop(): Promise<void>;
   /** This scope as an XState actor. */
   readonly actor: ScopeActorRef;
@@ -137,7 +140,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   patchState(first: unknown, second?: unknown, third?: MutationOptions): Promise<boolean> {
     if (typeof first !== "string")
       return this.#do(() => new PatchMutation(first, this.identity), second as MutationOptions);
-    if (second === undefined) return Promise.resolve(false); // Nothing to do, as in the seed.
+    if (second === undefined) return Promise.resolve(false); // Nothing to do.
     return this.#do(() => new FieldMutation(first, second, this.identity), third);
   }
 

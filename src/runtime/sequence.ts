@@ -29,7 +29,10 @@ export interface StepContext<S extends object = Record<string, unknown>>
   /** What the step before returned; `undefined` in the first. */
   readonly previous: unknown;
   readonly state: Readonly<S>;
-  /** Runs `work` once per run and key, also across crashes, and hands out its stored value. */
+  /**
+   * Runs `work` until its value is stored, and hands out the stored value from then on, also across
+   * crashes. A crash between the work and the store runs it again: give the key to what it calls.
+   */
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T>;
   /**
    * Ends this run of the step and suspends the run. When it is resumed the step starts again, and

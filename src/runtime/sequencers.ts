@@ -70,7 +70,8 @@ export class Sequencers {
       return this.#claim(runId, async () => {
         scope = await this.#record(runId);
         const { initial } = this.#settings(sequencer);
-        const { createdAt, scopes } = { createdAt: this.#home.clock.now(), ...options };
+        const { scopes } = options;
+        const createdAt = this.#home.clock.now();
         if (!scope.exists)
           writeRecord(scope, newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
         // Scopes of any state: the steps say what they expect in them.

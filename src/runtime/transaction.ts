@@ -11,32 +11,17 @@
  *  G6  Listeners hear of it when all scopes show it.
  */
 import { backoffMs } from "../../actors/persist.ts";
-import {
-  CommitUnknownError,
-  ConcurrentModificationError,
-  isHoldfastError,
-} from "../../actors/errors.ts";
-import type { Outcome } from "../../actors/mailbox.ts";
-import { foundIn } from "../../actors/answer.ts";
-import { Head } from "../../actors/apply.ts";
-import type { CommitInfo, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
+import { ConcurrentModificationError } from "../../actors/errors.ts";
+import type { Clock, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
 import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
 import type { Hold } from "../../actors/solo.ts";
 import { Turn } from "../../actors/turn.ts";
-import { applyMutation } from "../../actors/write.ts";
-import type { ScopeWrite, StateStore, WriteResult } from "../stores/store.ts";
+import type { StateStore } from "../stores/store.ts";
+import { changedPart, isDurable, JointSave, type Part } from "./joint-save.ts";
 import type { ResidentScope } from "./resident.ts";
 
 /** What is done in a transaction, on drafts in the order in which the scopes were given. */
 export type TransactionRecipe = (drafts: object[], turn: MutatorTurn) => void | Promise<void>;
-
-/** One scope's part in an attempt. */
-interface Part {
-  readonly scope: ResidentScope;
-  readonly outcome: Outcome;
-  readonly next: object;
-  readonly commit: CommitInfo;
-}
 
 const UPDATE = new RecipeMutation<object>(() => undefined);
 
@@ -46,6 +31,7 @@ export class Transaction {
   readonly #recipe: TransactionRecipe;
   readonly #options: MutationOptions | undefined;
   readonly #holds: Hold[] = [];
+  readonly #joint = new JointSave(this.#holds);
   #ended = false;
 
   constructor(
@@ -68,7 +54,7 @@ export class Transaction {
         const hold = scope.hold(this.#options);
         // Whoever loses one scope while it waits for the next gives the next back when it comes.
         hold.then((late) => this.#ended && late.release()).catch(() => undefined);
-        this.#holds.push(await this.#whileHeld(hold));
+        this.#holds.push(await this.#joint.whileHeld(hold));
       }
       return await this.#attempts(ordered);
     } finally {
@@ -82,16 +68,13 @@ export class Transaction {
     if (settings === undefined) return false;
     const { cas, clock, random } = settings;
     for (let attempt = 1; ; attempt++) {
-      const parts = await this.#whileHeld(this.#compute(scopes, attempt));
+      const parts = await this.#joint.whileHeld(this.#compute(scopes, attempt));
       const changed = parts.filter((part) => part.outcome.changed);
-      const stale = await this.#save(changed.filter(({ scope }) => isDurable(scope)));
-      if (stale === null) {
-        confirm(changed);
-        return changed.length > 0;
-      }
-      if (attempt > cas.maxRetries) throw this.#gaveUp(stale, attempt);
-      const waitMs = backoffMs(cas, attempt, random);
-      await this.#whileHeld(new Promise<void>((resolve) => clock.setTimeout(resolve, waitMs)));
+      const expected = new Map(scopes.map((scope) => [scope, scope.version]));
+      const stale = await this.#joint.save(changed, { atomic: true });
+      if (stale.length === 0) return changed.length > 0;
+      if (attempt > cas.maxRetries) throw this.#gaveUp(stale, attempt, expected);
+      await this.#wait(clock, backoffMs(cas, attempt, random));
     }
   }
 
@@ -113,107 +96,44 @@ export class Transaction {
     }, recipe);
     try {
       const done = code();
-      if (done !== undefined) await this.#whileHeld(done);
+      if (done !== undefined) await this.#joint.whileHeld(done);
     } catch (error) {
       turn.lose(error);
       throw error;
     } finally {
       for (const end of ends) end();
     }
-    return scopes.map((scope) => partOf(scope, drafts.get(scope)));
+    return scopes.map((scope) => changedPart(scope, UPDATE, finishDraft(drafts.get(scope))));
   }
 
-  /** Saves all or none. Answers the scopes that were out of date, or `null` when all is stored. */
-  async #save(parts: readonly Part[]): Promise<ResidentScope[] | null> {
-    const writes = parts.flatMap(({ scope, next, commit }): ScopeWrite[] => {
-      const write = scope.backing?.write(next, scope.version, commit);
-      return write === undefined ? [] : [write];
+  /** Waits before the next attempt; leaves no timer behind when a scope is lost meanwhile. */
+  async #wait(clock: Clock, waitMs: number): Promise<void> {
+    let timer: unknown;
+    const over = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, waitMs);
     });
-    const store = parts[0]?.scope.kind.store;
-    if (store === undefined) return null;
-    const results = await this.#commit(store, writes, parts);
-    const stale = parts.filter((_, index) => results[index]?.ok === false);
-    if (stale.length === 0) {
-      parts.forEach(({ scope, next }, index) => {
-        const result = results[index];
-        if (result !== undefined) scope.backing?.answer(result, next);
-      });
-      return null;
-    }
-    parts.forEach(({ scope }, index) => {
-      const result = results[index];
-      const found = result?.ok === false ? scope.backing?.answer(result, null) : undefined;
-      if (found?.ok === false) scope.take(foundIn(found));
-    });
-    return stale.map(({ scope }) => scope);
-  }
-
-  async #commit(
-    store: StateStore,
-    writes: readonly ScopeWrite[],
-    parts: readonly Part[],
-  ): Promise<WriteResult[]> {
-    for (const hold of this.#holds) hold.writing(true);
     try {
-      return await this.#whileHeld(store.commit(writes, { atomic: true }));
-    } catch (cause) {
-      if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
-      for (const { scope } of parts) scope.stale = true;
-      throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
+      await this.#joint.whileHeld(over);
     } finally {
-      for (const hold of this.#holds) hold.writing(false);
+      clock.clearTimeout(timer);
     }
   }
 
-  get #isLost(): boolean {
-    return this.#holds.some((hold) => hold.ended);
-  }
-
-  /** Waits for `work`, or throws what made the transaction lose one of its scopes (G5). */
-  async #whileHeld<T>(work: Promise<T>): Promise<T> {
-    const lost = Promise.race(this.#holds.map((hold) => hold.lost));
-    const done = await Promise.race([lost, work]);
-    return this.#isLost ? lost : done;
-  }
-
-  #gaveUp(stale: readonly ResidentScope[], attempts: number): ConcurrentModificationError {
+  #gaveUp(
+    stale: readonly ResidentScope[],
+    attempts: number,
+    expected: ReadonlyMap<ResidentScope, number>,
+  ): ConcurrentModificationError {
     const [scope] = stale;
-    const actualVersion = scope?.version ?? 0;
-    const fields = { attempts, expectedVersion: actualVersion, actualVersion };
-    return new ConcurrentModificationError(fields, { scope: scope?.identity });
+    if (scope === undefined) throw new Error("a transaction gave up without a stale scope");
+    const { version: actualVersion, identity } = scope;
+    const fields = { attempts, expectedVersion: expected.get(scope) ?? 0, actualVersion };
+    return new ConcurrentModificationError(fields, { scope: identity });
   }
-}
-
-function isDurable(scope: ResidentScope): boolean {
-  return scope.kind.durability === "commit" && scope.backing !== null;
 }
 
 function refuseStore(store: StateStore, count: number): void {
   if (count > 1) throw new TypeError("a transaction needs all its durable scopes in one store");
   if (!store.supports.transactions)
     throw new TypeError(`the ${store.name} store cannot do transactions over several scopes`);
-}
-
-function partOf(scope: ResidentScope, draft: object | undefined): Part {
-  const scratch = new Head(scope.head.expose(), scope.identity);
-  const target = { head: scratch, settings: scope.settings, recording: true };
-  const outcome = applyMutation(target, UPDATE, finishDraft(draft));
-  if (outcome.error !== null) throw outcome.error.thrown;
-  const commit: CommitInfo = {
-    version: scope.version + 1,
-    patches: outcome.patches ?? [],
-    operations: ["update"],
-  };
-  return { scope, outcome, next: scratch.expose(), commit };
-}
-
-function confirm(parts: readonly Part[]): void {
-  for (const { scope, next, commit } of parts) {
-    scope.head.reset(next);
-    scope.version = commit.version;
-  }
-  for (const { scope, outcome } of parts) {
-    scope.announceChange(UPDATE, outcome);
-    scope.committed();
-  }
 }

@@ -7,23 +7,18 @@
  * living lock.
  */
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { link, readdir, rename, rm } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { readIfThere, systemCode, writeWhole } from "./file-disk.ts";
+import { isDead, thisProcess, type ProcessOwner } from "./process-owner.ts";
 
 /** The held lock of a directory. */
 export interface DirectoryLock {
   release(): Promise<void>;
 }
 
-interface Holder {
-  readonly pid: number;
-  readonly host: string;
-  /** Tells a process from a later one with the same pid; empty where the system does not say. */
-  readonly start: string;
+interface Holder extends ProcessOwner {
   readonly released: boolean;
 }
 
@@ -31,29 +26,6 @@ const PREFIX = "lock.";
 const DRAFT_PREFIX = "lock-";
 /** Each failed attempt means another process just took over. */
 const ATTEMPTS_MAX = 20;
-
-function startOf(pid: number): string {
-  try {
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // Field 22, counted after the command name, which may hold spaces and parentheses.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return `${boot}/${fields[19] ?? ""}`;
-  } catch {
-    // Not Linux, or the process is gone: the pid alone has to do.
-    return "";
-  }
-}
-
-function isAlive(holder: Holder): boolean {
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    // EPERM: it lives, as another user.
-    if (systemCode(error) === "ESRCH") return false;
-  }
-  return holder.start === "" || holder.start === startOf(holder.pid);
-}
 
 function parseHolder(text: string): Holder | undefined {
   try {
@@ -83,13 +55,14 @@ function refusal(dir: string, path: string, holder: Holder | undefined): StoreUn
     return new StoreUnavailableError(
       `the lock ${path} cannot be read; remove it if no process uses the directory`,
     );
-  const mine = holder.pid === process.pid && holder.host === hostname();
+  const here = thisProcess();
+  const mine = holder.pid === here.pid && holder.host === here.host;
   const who = mine
     ? "another store object of this process"
     : `process ${holder.pid} on ${holder.host}`;
   return new StoreUnavailableError(
     `the store directory ${dir} is in use by ${who}; close that store first` +
-      (holder.host === hostname() ? "" : `, or remove ${path} if that host is gone`),
+      (holder.host === here.host ? "" : `, or remove ${path} if that host is gone`),
   );
 }
 
@@ -101,8 +74,7 @@ async function checkFree(dir: string, highest: number): Promise<void> {
   if (bytes === undefined) return;
   const holder = parseHolder(bytes.toString());
   if (holder?.released === true) return;
-  if (holder === undefined || holder.host !== hostname() || isAlive(holder))
-    throw refusal(dir, path, holder);
+  if (holder === undefined || !isDead(holder)) throw refusal(dir, path, holder);
 }
 
 async function claim(draft: string, dir: string, number: number): Promise<boolean> {
@@ -141,8 +113,7 @@ function createLock(dir: string, number: number, holder: Holder): DirectoryLock 
  * Takes the lock of `dir`, from a dead process too; throws `StoreUnavailableError` if it is in use.
  */
 export async function lockDirectory(dir: string): Promise<DirectoryLock> {
-  const { pid } = process;
-  const holder: Holder = { pid, host: hostname(), start: startOf(pid), released: false };
+  const holder: Holder = { ...thisProcess(), released: false };
   const draft = join(dir, DRAFT_PREFIX + randomUUID());
   await writeWhole(draft, Buffer.from(JSON.stringify(holder)), true);
   try {

@@ -173,6 +173,8 @@ const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
  * unchanged.
  */
 export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
+  if (plan.rates?.slow !== undefined && plan.clock === undefined)
+    throw new TypeError("the fault `slow` needs a clock in its plan");
   const source = new FaultSource(plan);
   const faulty: FaultyStore = {
     name: `faulty ${inner.name}`,

@@ -58,7 +58,7 @@ export function listCases(stores: RuntimeStores): void {
         ids: ["o", "t", "a", "b", "c"],
       });
       expect((await runtime.list({ type: "user" })).ids).toEqual(["a", "b", "c"]);
-      expect((await runtime.list({ type: "nope" })).ids).toEqual([]);
+      await expect(runtime.list({ type: "nope" })).rejects.toThrow(/unknown scope type "nope"/);
     });
 
     it("lists a checkpoint that is not stored yet, and not one that is only not deleted yet", async () => {

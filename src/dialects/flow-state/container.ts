@@ -1,5 +1,5 @@
 /**
- * Containers: the seed's handle on one state and its version, and the scope behind each.
+ * Containers: flow-state-dev's handle on one state and its version, and the scope behind each.
  *
  * A container is an identity. The scope behind it gives it its queue, its turns and its events; the
  * state of a container made here lives in that scope, the state of somebody else's container stays

@@ -1,5 +1,5 @@
 /**
- * The seed's execution context: the scopes of one request, on a runtime.
+ * The execution context of flow-state-dev: the scopes of one request, on a runtime.
  */
 import { openExecution, type ExecuteOptions } from "../../runtime/execution.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";

@@ -1,5 +1,5 @@
 /**
- * The seven operations over a container, in the seed's words.
+ * The seven operations over a container, in flow-state-dev's words.
  *
  * Without a store a change goes to the container's scope as it is (the lock path). With one it
  * takes the container's turn, is saved on its own and checked by version (the CAS path). Either way
@@ -88,7 +88,7 @@ function patcher<S extends object>(apply: Apply): ScopeStateOps<S>["patchState"]
     if (typeof first !== "string")
       // The first form has its options in second place.
       return apply((scope) => new PatchMutation(first, scope), second as MutationOptions);
-    if (second === undefined) return Promise.resolve(false); // Nothing to do, as in the seed.
+    if (second === undefined) return Promise.resolve(false); // Nothing to do, as there.
     return apply((scope) => new FieldMutation(first, second, scope), third);
   };
 }

@@ -12,7 +12,8 @@ import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import { casBudget } from "../../../actors/settings.ts";
 import type { SearchResult } from "../../ops/search/result.ts";
-import { connectRedis, type RedisClient } from "../../stores/redis-client.ts";
+import type { RedisClient } from "../../stores/redis-client.ts";
+import { connectRedis } from "../../stores/redis-connect.ts";
 import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
@@ -130,11 +131,12 @@ export class RedisBackend implements Backend {
   }
 
   #connect(): Promise<RedisConnection> {
-    this.#connection ??= (async () => {
-      const source = this.#source;
-      const client = typeof source === "string" ? await connectRedis(source) : source;
-      return new RedisConnection(client);
-    })();
+    if (this.#connection === null) {
+      this.#connection = connectionOf(this.#source);
+      this.#connection.catch(() => {
+        this.#connection = null; // The next call tries again.
+      });
+    }
     return this.#connection;
   }
 
@@ -147,6 +149,11 @@ export class RedisBackend implements Backend {
     }
     return this.#indexes;
   }
+}
+
+async function connectionOf(source: RedisClient | string): Promise<RedisConnection> {
+  const isUrl = typeof source === "string";
+  return new RedisConnection(isUrl ? await connectRedis(source, { stringNumbers: true }) : source);
 }
 
 /** Reads, makes the next text, and stores it unless somebody else was faster; then again. */

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { createActor, toPromise } from "xstate";
 import { z } from "zod";
 import { sequencerLogic } from "../../../actors/sequencer-logic.ts";
+import { systemClock } from "../../../actors/clock.ts";
 import {
   createRuntime,
   defineKind,
@@ -415,9 +416,13 @@ describe("checkpoints", () => {
     for (let seed = 1; seed <= 40; seed += 1) {
       const inner = memoryStore();
       const rates = { fail: 0.1, lost: 0.1, unknown: 0.1, slow: 0.2 };
+      const clock = systemClock;
       // Closing a runtime closes its store; here one store outlives several runtimes.
       const close = () => Promise.resolve();
-      const faulty = { ...memoryView(faultyStore(inner, { rates, seed })), close };
+      const faulty = {
+        ...memoryView(faultyStore(inner, { rates, seed, clock, slowMs: 1 })),
+        close,
+      };
       const ran: number[] = [];
       const sequence = defineSequencer<{ n: number }>({
         name: "s",
@@ -431,14 +436,16 @@ describe("checkpoints", () => {
       });
       let runtime = runtimeOn(faulty);
       let outcome: unknown;
-      for (let tries = 0; tries < 60 && outcome === undefined; tries += 1) {
+      let last: unknown;
+      for (let tries = 0; tries < 200 && outcome === undefined; tries += 1) {
         const run = runtime.run(sequence, { runId: "r" });
-        outcome = await run.result.catch(() => undefined);
+        outcome = await run.result.catch((error: unknown) => void (last = error));
         if (outcome !== undefined || tries % 5 !== 4) continue;
         await runtime.close().catch(() => undefined);
         runtime = runtimeOn(faulty);
       }
-      expect(outcome).toMatchObject({ status: "completed", state: { n: 4 } });
+      const end = { status: "completed", state: { n: 4 } };
+      expect(outcome, `seed ${seed}, last error ${String(last)}`).toMatchObject(end);
       expect(new Set(ran)).toEqual(new Set([0, 1, 2, 3]));
     }
   });

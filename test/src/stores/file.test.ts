@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { thisProcess } from "../../../src/stores/process-owner.ts";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { fileStore } from "../../../src/stores/file.ts";
@@ -11,7 +11,7 @@ const create = (key: string) => ({ key, expectedVersion: 0, version: 1, state: 1
 
 function lockOf(dir: string, holder: object): void {
   mkdirSync(dir, { recursive: true });
-  const whole = { pid: process.pid, host: hostname(), start: "", released: false, ...holder };
+  const whole = { ...thisProcess(), start: "", released: false, ...holder };
   writeFileSync(join(dir, "lock.4"), JSON.stringify(whole));
 }
 

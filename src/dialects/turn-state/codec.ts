@@ -1,0 +1,88 @@
+/**
+ * What stands between a document and its storage: a value codec turns its JSON text into another,
+ * a key codec its key.
+ */
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
+
+/** Turns the JSON text of a document into what is stored, and back. */
+export interface ValueCodec {
+  encode(text: string, key: string): string | Promise<string>;
+  /** A throw means the stored text is damaged. */
+  decode(stored: string, key: string): string | Promise<string>;
+}
+
+/** Turns a key into the name it is stored under; different keys must give different names. */
+export type KeyCodec = (key: string) => string;
+
+/** Options of `aes256GcmCodec`. */
+export interface AesCodecOptions {
+  /** Reads documents that were stored before they were encrypted; default false. */
+  readonly acceptPlain?: boolean;
+}
+
+const ALGORITHM = "aes-256-gcm";
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const MARK = "holdfast-aes1";
+
+/**
+ * Encrypts documents with AES-256-GCM, bound to their keys: a text copied to another key cannot be
+ * read there. Give one secret of 32 bytes, or several to rotate: the first encrypts, all decrypt.
+ * Throws `RangeError` for a secret of another length.
+ */
+export function aes256GcmCodec(
+  secrets: Uint8Array | readonly [Uint8Array, ...Uint8Array[]],
+  options: AesCodecOptions = {},
+): ValueCodec {
+  const list: readonly Uint8Array[] = secrets instanceof Uint8Array ? [secrets] : secrets;
+  const named = new Map(list.map((secret) => [secretName(secret), Uint8Array.from(secret)]));
+  const [current] = named;
+  if (current === undefined) throw new RangeError("aes256GcmCodec needs a secret");
+  const [name, secret] = current;
+  return {
+    encode: (text, key) => `${MARK}:${name}:${encrypt(secret, text, key)}`,
+    decode(stored, key) {
+      const [mark, id = "", body = ""] = stored.split(":", 3);
+      if (mark !== MARK) {
+        if (options.acceptPlain === true) return stored;
+        throw new Error("the document is not encrypted");
+      }
+      const known = named.get(id);
+      if (known === undefined) throw new Error(`no secret named ${id} is known`);
+      return decrypt(known, body, key);
+    },
+  };
+}
+
+/** Names documents by an HMAC-SHA256 of their keys, so that a name tells nothing about anybody. */
+export function hmacKeyCodec(secret: string | Uint8Array): KeyCodec {
+  if (secret.length === 0) throw new RangeError("hmacKeyCodec needs a secret");
+  return (key) => createHmac("sha256", secret).update(Buffer.from(key, "utf16le")).digest("hex");
+}
+
+/** Tells secrets apart in stored texts and gives nothing away about them. */
+function secretName(secret: Uint8Array): string {
+  if (!(secret instanceof Uint8Array) || secret.length !== KEY_BYTES)
+    throw new RangeError(`a secret for AES-256 has ${KEY_BYTES} bytes`);
+  return createHash("sha256").update(MARK).update(secret).digest("hex").slice(0, 8);
+}
+
+function encrypt(secret: Uint8Array, text: string, key: string): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(ALGORITHM, secret, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(Buffer.from(key, "utf16le"));
+  const sealed = [nonce, cipher.update(text, "utf8"), cipher.final()];
+  return Buffer.concat([...sealed, cipher.getAuthTag()]).toString("base64");
+}
+
+function decrypt(secret: Uint8Array, body: string, key: string): string {
+  const bytes = Buffer.from(body, "base64");
+  if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error("the document is cut off");
+  const nonce = bytes.subarray(0, NONCE_BYTES);
+  const decipher = createDecipheriv(ALGORITHM, secret, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(Buffer.from(key, "utf16le"));
+  decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+  const opened = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
+  return Buffer.concat([opened, decipher.final()]).toString("utf8");
+}

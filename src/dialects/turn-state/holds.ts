@@ -1,0 +1,181 @@
+/**
+ * The mailboxes a turn holds, and how long it may.
+ *
+ * Invariants
+ *  H1  Mailboxes are taken in the order of their keys, so two turns never wait for each other.
+ *  H2  Every mailbox is given back, however the turn ends.
+ *  H3  Code that runs in the turn and asks for one of its mailboxes is refused, not left waiting.
+ */
+import { ScopeMutationTimeoutError } from "../../../actors/errors.ts";
+import type { ScopeIdentity } from "../../../actors/protocol.ts";
+import type { Hold } from "../../../actors/solo.ts";
+import { Turn } from "../../../actors/turn.ts";
+import type { TurnPolicy } from "./policy.ts";
+import type { Mailbox, Vault } from "./vault.ts";
+
+/** How long a turn may take. */
+type Patience = Pick<TurnPolicy, "timeoutMs" | "handlerTimeoutMs" | "signal" | "clock">;
+
+/** The mailboxes of one turn. */
+export class Holds {
+  readonly #patience: Patience;
+  readonly #mailboxes: Mailbox[] = [];
+  readonly #holds: Hold[] = [];
+  /** Why the turn was given up. */
+  #reason: { readonly reason: unknown } | null = null;
+  /** Made when somebody asks for the signal: most never do. */
+  #abort: AbortController | null = null;
+
+  private constructor(patience: Patience) {
+    this.#patience = patience;
+  }
+
+  /** Takes the mailboxes of `keys`. Rejects with `ScopeMutationTimeoutError` and the like. */
+  static async take(vault: Vault, keys: readonly string[], patience: Patience): Promise<Holds> {
+    patience.signal?.throwIfAborted();
+    const holds = new Holds(patience);
+    try {
+      for (const key of keys.toSorted()) holds.#mailboxes.push(await vault.mailbox(key));
+      await holds.#take();
+      return holds;
+    } catch (error) {
+      holds.release();
+      throw error;
+    }
+  }
+
+  /** Aborts when the turn was given up: it may not save any more. */
+  get signal(): AbortSignal {
+    if (this.#abort !== null) return this.#abort.signal;
+    const abort = new AbortController();
+    this.#abort = abort;
+    if (this.#reason !== null) abort.abort(this.#reason.reason);
+    for (const { lost } of this.#holds) lost.catch((reason: unknown) => abort.abort(reason));
+    return abort.signal;
+  }
+
+  /** The holds, for a vault that saves under them. */
+  get all(): readonly Hold[] {
+    return this.#holds;
+  }
+
+  /** True when the turn may not save any more. */
+  get lost(): boolean {
+    return this.#reason !== null || this.#holds.some((hold) => hold.ended);
+  }
+
+  /** Runs the turn's code, for as long as it may take. */
+  async run<T>(code: () => T | Promise<T>): Promise<T> {
+    const marks: Turn[] = [];
+    const marked = this.#mailboxes.reduce<() => T | Promise<T>>((inner, { actor }) => {
+      const mark = new Turn(1);
+      marks.push(mark);
+      return () => mark.run(actor, actor.identity, inner);
+    }, code);
+    try {
+      return await this.during(this.#withinLimits((async () => marked())()));
+    } finally {
+      for (const mark of marks) mark.end();
+    }
+  }
+
+  /** Waits for `work`, or throws what made the turn lose its mailboxes. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const lost = this.#holds.map((hold) => hold.lost);
+    const done = await Promise.race([...lost, work]);
+    return this.#holds.some((hold) => hold.ended) ? Promise.race(lost) : done;
+  }
+
+  /** Runs a write: who loses his mailboxes meanwhile cannot know what came of it. */
+  async writing<T>(write: () => Promise<T>): Promise<T> {
+    if (this.#reason !== null) throw this.#reason.reason;
+    await this.during(Promise.resolve());
+    for (const hold of this.#holds) hold.writing(true);
+    try {
+      return await this.during(write());
+    } finally {
+      for (const hold of this.#holds) hold.writing(false);
+    }
+  }
+
+  /** Gives everything back (H2). */
+  release(): void {
+    for (const hold of this.#holds) hold.release();
+    for (const mailbox of this.#mailboxes) mailbox.done();
+    this.#mailboxes.length = 0;
+  }
+
+  async #take(): Promise<void> {
+    const forever = { timeoutMs: Infinity };
+    if (this.#mailboxes.every(({ actor }) => actor.idle)) {
+      // Nobody is before us anywhere, so all can be had at once and there is no wait to limit.
+      const holds = this.#mailboxes.map(({ actor }) => actor.hold(forever));
+      const settled = await Promise.allSettled(holds);
+      for (const each of settled) if (each.status === "fulfilled") this.#holds.push(each.value);
+      const refused = settled.find((each) => each.status === "rejected");
+      if (refused !== undefined) throw refused.reason;
+      return;
+    }
+    const { signal, clock, timeoutMs } = this.#patience;
+    const abort = new AbortController();
+    const limit = new Limit({ signal, clock, timeoutMs, phase: "queued" });
+    limit.start(this.#mailboxes[0]?.actor.identity, (reason) => abort.abort(reason));
+    // The wait is ours to limit: the kernel's limit would count what runs in the hold, too.
+    const options = { ...forever, signal: abort.signal };
+    try {
+      for (const { actor } of this.#mailboxes) this.#holds.push(await actor.hold(options));
+    } finally {
+      limit.stop();
+    }
+  }
+
+  /** Waits for the handler, but no longer than the caller does. */
+  #withinLimits<T>(work: Promise<T>): Promise<T> {
+    const { signal, clock, handlerTimeoutMs: timeoutMs } = this.#patience;
+    if (signal === undefined && timeoutMs === Infinity) return work;
+    return new Promise((resolve, reject) => {
+      const limit = new Limit({ signal, clock, timeoutMs, phase: "running" });
+      limit.start(this.#mailboxes[0]?.actor.identity, (reason) => {
+        this.#reason = { reason };
+        this.#abort?.abort(reason);
+        reject(reason);
+      });
+      work.finally(() => limit.stop()).then(resolve, reject);
+    });
+  }
+}
+
+interface LimitParts extends Pick<Patience, "signal" | "clock" | "timeoutMs"> {
+  readonly phase: "queued" | "running";
+}
+
+/** A time limit and the caller's signal, whichever comes first. */
+class Limit {
+  readonly #parts: LimitParts;
+  #timer: unknown = null;
+  #listener: (() => void) | null = null;
+
+  constructor(parts: LimitParts) {
+    this.#parts = parts;
+  }
+
+  start(scope: ScopeIdentity | undefined, giveUp: (reason: unknown) => void): void {
+    const { signal, clock, timeoutMs, phase } = this.#parts;
+    if (signal !== undefined) {
+      const listener = (): void => giveUp(signal.reason);
+      this.#listener = listener;
+      if (signal.aborted) listener();
+      else signal.addEventListener("abort", listener, { once: true });
+    }
+    if (timeoutMs === Infinity) return;
+    this.#timer = clock.setTimeout(() => {
+      giveUp(new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope }));
+    }, timeoutMs);
+  }
+
+  stop(): void {
+    const { signal, clock } = this.#parts;
+    if (this.#timer !== null) clock.clearTimeout(this.#timer);
+    if (this.#listener !== null) signal?.removeEventListener("abort", this.#listener);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Mailboxes of documents that live outside a runtime: one per place and key, there only while
+ * somebody uses it.
+ */
+import { ScopeActor } from "../../../actors/scope.ts";
+import { scopeSettings } from "../../../actors/settings.ts";
+import type { Mailbox } from "./vault.ts";
+
+const settings = scopeSettings({}, { initial: Object.freeze({}), checks: null });
+
+interface Shared {
+  readonly actor: ScopeActor;
+  users: number;
+}
+
+const boxes = new Map<string, Shared>();
+
+/** The mailbox of a document. Two storages that name the same place share it. */
+export function mailboxAt(place: string, key: string): Mailbox {
+  const name = `${place}\n${key}`; // No place has a line break in its name.
+  let shared = boxes.get(name);
+  if (shared === undefined) {
+    const identity = { type: "turn", id: key };
+    const actor = new ScopeActor({
+      identity,
+      settings,
+      bridge: null,
+      state: settings.initial,
+      version: 0,
+    });
+    shared = { actor, users: 0 };
+    boxes.set(name, shared);
+  }
+  const box = shared;
+  box.users += 1;
+  return {
+    actor: box.actor,
+    done() {
+      box.users -= 1;
+      // Nobody waits and nobody holds it, so a new one under this name is as good.
+      if (box.users === 0) boxes.delete(name);
+    },
+  };
+}
+
+/** How many mailboxes are in use. */
+export function mailboxCount(): number {
+  return boxes.size;
+}
+
+let named = 0;
+const names = new WeakMap<object, string>();
+
+/** A name for an object that is a place by itself. */
+export function placeOf(owner: object): string {
+  let name = names.get(owner);
+  if (name === undefined) {
+    named += 1;
+    name = `object-${named}`;
+    names.set(owner, name);
+  }
+  return name;
+}

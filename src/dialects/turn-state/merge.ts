@@ -1,0 +1,78 @@
+/**
+ * Brings together what two writers made of one document.
+ *
+ *  R1  What only one of them changed is taken from him; what both changed is a conflict, even when
+ *      they changed it alike: two increments from 1 to 2 are not one.
+ *  R2  Records are merged key by key, arrays of equal length element by element; everything else is
+ *      one value.
+ */
+import { equal } from "../../../actors/equal.ts";
+import { isPlainObject } from "../../../actors/kind.ts";
+import type { Json } from "../../../actors/protocol.ts";
+import { GONE } from "./json.ts";
+
+/** A value, or that there is none. */
+export type Place = Json | typeof GONE;
+
+/** Both writers changed what is at `path`. */
+export class MergeConflict extends Error {
+  readonly path: string;
+
+  constructor(path: string) {
+    super(`both changed ${path}`);
+    this.path = path;
+  }
+}
+
+/** What `mine` and `theirs` give together, both made from `base`; throws `MergeConflict`. */
+export function merge(base: Place, mine: Place, theirs: Place, path: string): Place {
+  if (same(base, mine)) return theirs;
+  if (same(base, theirs)) return mine;
+  if (isRecord(base) && isRecord(mine) && isRecord(theirs))
+    return mergeRecords(base, mine, theirs, path);
+  if (isList(base) && isList(mine) && isList(theirs)) return mergeLists(base, mine, theirs, path);
+  throw new MergeConflict(path);
+}
+
+/** True when both are the same data, or both are missing. */
+export function same(left: Place, right: Place): boolean {
+  return left === right || (left !== GONE && right !== GONE && equal(left, right));
+}
+
+type JsonRecord = Readonly<Record<string, Json>>;
+
+/** The own value of a key, or that there is none. */
+export function at(record: JsonRecord, key: string): Place {
+  return Object.hasOwn(record, key) ? (record[key] ?? null) : GONE;
+}
+
+function mergeRecords(base: JsonRecord, mine: JsonRecord, theirs: JsonRecord, path: string): Json {
+  const keys = new Set([...Object.keys(theirs), ...Object.keys(mine)]);
+  const fields = [...keys].flatMap((key): [string, Json][] => {
+    const step = path === "" ? key : `${path}.${key}`;
+    const value = merge(at(base, key), at(mine, key), at(theirs, key), step);
+    return value === GONE ? [] : [[key, value]];
+  });
+  return Object.fromEntries(fields); // Makes own properties, `__proto__` too.
+}
+
+function mergeLists(
+  base: readonly Json[],
+  mine: readonly Json[],
+  theirs: readonly Json[],
+  path: string,
+): Json {
+  if (mine.length !== base.length || theirs.length !== base.length) throw new MergeConflict(path);
+  return base.map((each, index) => {
+    const merged = merge(each, mine[index] ?? null, theirs[index] ?? null, `${path}[${index}]`);
+    return merged === GONE ? null : merged; // Three that are there give one that is there.
+  });
+}
+
+function isRecord(value: Place): value is JsonRecord {
+  return value !== GONE && isPlainObject(value);
+}
+
+function isList(value: Place): value is readonly Json[] {
+  return Array.isArray(value);
+}

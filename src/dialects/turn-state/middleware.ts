@@ -1,0 +1,32 @@
+/** State for a pipeline of middleware. */
+import type { TurnActivity } from "./activity.ts";
+import { turnPolicy, type TurnOptions } from "./policy.ts";
+import { runWith } from "./turn.ts";
+import type { TurnState } from "./turn-state.ts";
+import { vaultOf, type StorageLike } from "./vault-of.ts";
+
+/** A context that gets its state. */
+export interface StatefulContext {
+  readonly activity: TurnActivity;
+  state?: TurnState;
+}
+
+/** Runs the rest of the pipeline. */
+export type NextMiddleware<T = unknown> = () => T | Promise<T>;
+
+/** What `useState` gives. */
+export type StateMiddleware = <T>(context: StatefulContext, next: NextMiddleware<T>) => Promise<T>;
+
+/**
+ * Middleware that sets `context.state`, keeps both mailboxes while the rest of the pipeline runs,
+ * and stores the state when that has succeeded. Throws `RangeError` for a bad option and
+ * `TypeError` for what is no storage; its calls reject as `runTurn` does.
+ */
+export function useState(storage: StorageLike, options?: TurnOptions): StateMiddleware {
+  const parts = { vault: vaultOf(storage), policy: turnPolicy(options) };
+  return async (context, next) =>
+    runWith(parts, context.activity, (state) => {
+      context.state = state;
+      return next();
+    });
+}

@@ -1,0 +1,90 @@
+/** The options of a turn, with their defaults, checked. */
+import { durationOption, systemClock } from "../../../actors/clock.ts";
+import type { Clock, Logger } from "../../../actors/protocol.ts";
+import { consoleLogger } from "../../../actors/settings.ts";
+import { quietLogger } from "../../../actors/watch.ts";
+import type { KeyFormat } from "./activity.ts";
+import type { ValuesPolicy } from "./json.ts";
+
+/** Milliseconds a turn waits for its scopes. */
+const TURN_WAIT_MS = 30_000;
+
+/** Options of a turn. */
+export interface TurnOptions {
+  /**
+   * Milliseconds to wait for both scopes; default 30 000; 0, negative and `Infinity` = no limit.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Milliseconds the handler may run before the turn is given up; default no limit. */
+  readonly handlerTimeoutMs?: number | undefined;
+  /** Aborting gives the turn up; it rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+  /** What becomes of the state when the handler throws; default `discard`. */
+  readonly onHandlerError?: "discard" | "persist" | undefined;
+  /** `log` lets the turn succeed although its state was not stored; default `throw`. */
+  readonly onSaveError?: "throw" | "log" | undefined;
+  /** `quarantine` sets a damaged document aside, `reset` writes over it; default `throw`. */
+  readonly onCorrupt?: "throw" | "quarantine" | "reset" | undefined;
+  /** Whether what is set after a scope was deleted is kept; default `keep`. */
+  readonly deleteThenSet?: "keep" | "lose" | undefined;
+  /** `seal` makes a state throw once its turn has ended; default `seal`. */
+  readonly afterTurn?: "seal" | "ignore" | undefined;
+  /** What becomes of values that JSON cannot hold; default `strict`. */
+  readonly values?: ValuesPolicy | undefined;
+  /** Default `compat`. */
+  readonly keyFormat?: KeyFormat | undefined;
+  /** Default: warnings and errors go to `console`. */
+  readonly logger?: Logger | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** The options with nothing left open. */
+export interface TurnPolicy {
+  readonly timeoutMs: number;
+  readonly handlerTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onHandlerError: "discard" | "persist";
+  readonly onSaveError: "throw" | "log";
+  readonly onCorrupt: "throw" | "quarantine" | "reset";
+  readonly deleteThenSet: "keep" | "lose";
+  readonly afterTurn: "seal" | "ignore";
+  readonly values: ValuesPolicy;
+  readonly keyFormat: KeyFormat;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** Fills in the defaults; throws `RangeError` for a number or a word that is none of these. */
+export function turnPolicy(options: TurnOptions = {}): TurnPolicy {
+  return {
+    timeoutMs: limit("timeoutMs", options.timeoutMs, TURN_WAIT_MS),
+    handlerTimeoutMs: limit("handlerTimeoutMs", options.handlerTimeoutMs, Infinity),
+    signal: options.signal,
+    onHandlerError: word("onHandlerError", options.onHandlerError, ["discard", "persist"]),
+    onSaveError: word("onSaveError", options.onSaveError, ["throw", "log"]),
+    onCorrupt: word("onCorrupt", options.onCorrupt, ["throw", "quarantine", "reset"]),
+    deleteThenSet: word("deleteThenSet", options.deleteThenSet, ["keep", "lose"]),
+    afterTurn: word("afterTurn", options.afterTurn, ["seal", "ignore"]),
+    values: word("values", options.values, ["strict", "coerce"]),
+    keyFormat: word("keyFormat", options.keyFormat, ["compat", "escaped"]),
+    logger: quietLogger(options.logger ?? consoleLogger),
+    clock: options.clock ?? systemClock,
+  };
+}
+
+function limit(name: string, value: number | undefined, fallback: number): number {
+  const limitMs = durationOption(name, value, fallback);
+  return limitMs > 0 ? limitMs : Infinity;
+}
+
+/** One of `words`, the first when nothing was said. */
+function word<W extends string>(
+  name: string,
+  value: W | undefined,
+  words: readonly [W, ...W[]],
+): W {
+  if (value === undefined) return words[0];
+  if (words.includes(value)) return value;
+  const known = words.map((each) => `"${each}"`).join(" or ");
+  throw new RangeError(`${name} must be ${known}, received ${value}`);
+}

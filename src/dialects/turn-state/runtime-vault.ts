@@ -1,0 +1,133 @@
+/**
+ * Documents as scopes of a runtime: each has the mailbox, the version, the events and the store
+ * of its scope, so whoever opens the scope itself waits in the same line.
+ */
+import { StoreUnavailableError } from "../../../actors/errors.ts";
+import type { Head } from "../../../actors/apply.ts";
+import type { Mutation } from "../../../actors/mutation.ts";
+import type { Json } from "../../../actors/protocol.ts";
+import { copyIn } from "../../../actors/values.ts";
+import {
+  changedPart,
+  deletedPart,
+  isDurable,
+  JointSave,
+  type Part,
+} from "../../runtime/joint-save.ts";
+import { defineKind, type Kind } from "../../runtime/kinds.ts";
+import { ResidentScope } from "../../runtime/resident.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { GONE } from "./json.ts";
+import type { Found, Mailbox, Swap, Swapped, SwapTurn, Vault } from "./vault.ts";
+
+/** The type of scope documents are kept in, unless another is named. */
+const DOCUMENT_TYPE = "turn-state";
+
+const DOCUMENT_KIND: Kind = defineKind();
+
+/** Documents in the scopes of a runtime. */
+export class RuntimeVault implements Vault {
+  readonly #runtime: Runtime;
+  readonly #type: string;
+
+  /** Without `type` a kind of our own is declared. */
+  constructor(runtime: Runtime, type?: string) {
+    this.#runtime = runtime;
+    this.#type = type ?? DOCUMENT_TYPE;
+    if (type === undefined) runtime.declare(DOCUMENT_TYPE, DOCUMENT_KIND);
+  }
+
+  locate(key: string): string {
+    return `scope ${this.#type}/${key}`;
+  }
+
+  async mailbox(key: string): Promise<Mailbox> {
+    return { actor: await this.#open(key), done: () => undefined };
+  }
+
+  find(keys: readonly string[], isHeld: boolean): Promise<Found[]> {
+    return Promise.all(
+      keys.map(async (key) => {
+        const scope = await this.#open(key);
+        // Another process may have written since this one looked, and a turn is not run again.
+        if (!isDurable(scope)) return foundIn(scope);
+        if (!isHeld) return storedIn(scope);
+        await scope.reload(() => true);
+        return foundIn(scope);
+      }),
+    );
+  }
+
+  async swap(swaps: readonly Swap[], { holds }: SwapTurn): Promise<Swapped[]> {
+    const scopes = await Promise.all(swaps.map(({ key }) => this.#open(key)));
+    if (scopes.some((scope, index) => scope.version !== swaps[index]?.found.stamp))
+      return swaps.map(() => null);
+    const parts = swaps.flatMap((swap, index): Part[] => {
+      const scope = scopes[index];
+      return scope === undefined ? [] : [partOf(scope, swap)];
+    });
+    const { transactions } = parts[0]?.scope.kind.store.supports ?? { transactions: false };
+    const atomic = transactions && parts.length > 1;
+    const stale = await new JointSave(holds).save(parts, { atomic });
+    const untouched = atomic && stale.length > 0;
+    return scopes.map((scope) => (untouched || stale.includes(scope) ? null : foundIn(scope)));
+  }
+
+  async write(values: ReadonlyMap<string, Json>): Promise<void> {
+    await Promise.all(
+      [...values].map(async ([key, value]) => {
+        const scope = await this.#open(key);
+        // What is no record is refused by the scope.
+        await scope.setState(value as object);
+      }),
+    );
+  }
+
+  async remove(keys: readonly string[]): Promise<void> {
+    await Promise.all(keys.map(async (key) => (await this.#open(key)).delete()));
+  }
+
+  async #open(key: string): Promise<ResidentScope> {
+    const scope: unknown = await this.#runtime.open(this.#type, key);
+    if (scope instanceof ResidentScope) return scope;
+    throw new StoreUnavailableError("the runtime is of another copy of this package");
+  }
+}
+
+/** What a scope holds, as whoever holds the scope sees it. */
+function foundIn(scope: ResidentScope): Found {
+  return found(scope.exists ? scope.head.expose() : undefined, scope.version);
+}
+
+/** What the store holds of a scope, without waiting for those who hold it. */
+async function storedIn(scope: ResidentScope): Promise<Found> {
+  const { state, version } = (await scope.backing?.load()) ?? { state: undefined, version: 0 };
+  return found(state, version);
+}
+
+function found(state: object | undefined, version: number): Found {
+  // Documents are written as JSON, and nothing else is written to scopes of their type.
+  return { value: state as Json | undefined, exists: state !== undefined, stamp: version };
+}
+
+function partOf(scope: ResidentScope, swap: Swap): Part {
+  return swap.next === undefined ? deletedPart(scope) : changedPart(scope, new EditMutation(swap));
+}
+
+/** Writes what a turn changed, so that the scope's events name just that. */
+class EditMutation implements Mutation {
+  readonly operation = "update";
+  readonly #swap: Swap;
+
+  constructor(swap: Swap) {
+    this.#swap = swap;
+  }
+
+  write(head: Head): void {
+    const { edit, next = {} } = this.#swap;
+    const { scope } = head;
+    // A head cannot take out a field by itself; the next state as a whole says it too.
+    if ([...edit.values()].includes(GONE)) return head.replace(copyIn(next, "", { scope }));
+    for (const [key, value] of edit) head.set(key, copyIn(value, key, { depth: 1, scope }));
+  }
+}

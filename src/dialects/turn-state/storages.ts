@@ -1,0 +1,90 @@
+/** The storages: memory, files, Redis, and the scopes of a runtime. */
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { KeyCodec, ValueCodec } from "./codec.ts";
+import { FilePlace } from "./file-place.ts";
+import { MemoryVault } from "./memory-vault.ts";
+import { placeOf } from "./mailboxes.ts";
+import { redisFromClient, redisFromUrl, type RedisClient } from "./redis-client.ts";
+import { RedisPlace } from "./redis-place.ts";
+import { RuntimeVault } from "./runtime-vault.ts";
+import { VaultStorage } from "./storage.ts";
+import { TextVault } from "./text-vault.ts";
+
+/** Documents in memory, or in a runtime when one is given. */
+export class MemoryStorage extends VaultStorage {
+  constructor({ runtime }: { readonly runtime?: Runtime | undefined } = {}) {
+    super(runtime === undefined ? new MemoryVault() : new RuntimeVault(runtime));
+  }
+}
+
+/** What stands between documents and where they are stored. */
+export interface CodecOptions {
+  /** Turns a document's JSON text into what is stored; default none: bare JSON. */
+  readonly codec?: ValueCodec | undefined;
+  /** Turns a key into the name it is stored under; default none. */
+  readonly keyCodec?: KeyCodec | undefined;
+}
+
+/** Options of `FileStorage`. */
+export interface FileStorageOptions extends CodecOptions {
+  /** Default true: a stored document survives power loss. */
+  readonly fsync?: boolean | undefined;
+}
+
+/** One JSON file per document in a directory, as the original's ports write and read them. */
+export class FileStorage extends VaultStorage {
+  constructor(dir = "./bot-state", { fsync = true, codec, keyCodec }: FileStorageOptions = {}) {
+    if (typeof dir !== "string" || dir === "")
+      throw new TypeError("a directory must be a text that is not empty");
+    super(new TextVault(new FilePlace(dir, fsync), { indent: 2, codec, keyCodec }));
+  }
+}
+
+/** Options of `RedisStorage`. */
+export interface RedisStorageOptions extends CodecOptions {
+  /** Stands before every key; default `botas:`. */
+  readonly keyPrefix?: string | undefined;
+  /** `close` ends the client that was given; default false. */
+  readonly ownsClient?: boolean | undefined;
+}
+
+/** One string per document in Redis, as the original's ports write and read them. */
+export class RedisStorage extends VaultStorage {
+  readonly #place: RedisPlace;
+
+  /** Takes a URL, or a client; the connection is opened when it is first needed. */
+  constructor(urlOrClient: string | RedisClient, options: RedisStorageOptions = {}) {
+    const { keyPrefix = "botas:", ownsClient = false, codec, keyCodec } = options;
+    if (typeof urlOrClient !== "string" && (typeof urlOrClient !== "object" || !urlOrClient))
+      throw new TypeError(`RedisStorage takes a URL or a client, not ${typeof urlOrClient}`);
+    const redis =
+      typeof urlOrClient === "string"
+        ? redisFromUrl(urlOrClient)
+        : redisFromClient(urlOrClient, placeOf(urlOrClient), ownsClient);
+    const place = new RedisPlace(redis, keyPrefix);
+    super(new TextVault(place, { indent: 0, codec, keyCodec }));
+    this.#place = place;
+  }
+
+  /** Waits for what runs; ends the connection unless somebody else owns it. */
+  close(): Promise<void> {
+    return this.#place.close();
+  }
+}
+
+/** Options of `RuntimeStorage`. */
+export interface RuntimeStorageOptions {
+  /** The type of scope to keep documents in, of a kind you declared; default one of our own. */
+  readonly type?: string | undefined;
+}
+
+/** Documents as scopes of a runtime, on whatever store it has. */
+export class RuntimeStorage extends VaultStorage {
+  /** Throws `TypeError` when the runtime has another kind of the name `turn-state`. */
+  constructor(
+    runtime: Runtime | { readonly runtime: Runtime },
+    { type }: RuntimeStorageOptions = {},
+  ) {
+    super(new RuntimeVault("runtime" in runtime ? runtime.runtime : runtime, type));
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The work of one turn: reads its documents, keeps its working copies, stores what it changed.
+ *
+ * Invariants
+ *  W1  A document is replaced only if it still is what was found; what others changed meanwhile is
+ *      merged, and the same place changed twice is refused. The turn's code is never run again.
+ *  W2  Nothing is stored after the turn has ended or lost its mailboxes.
+ *  W3  Saves of one turn run one after another.
+ */
+import { isHoldfastError, StateSealedError } from "../../../actors/errors.ts";
+import { backoffMs } from "../../../actors/persist.ts";
+import { casBudget } from "../../../actors/settings.ts";
+import { keyOrError, type PersistedScope, type TurnActivity } from "./activity.ts";
+import { Holds } from "./holds.ts";
+import type { TurnPolicy } from "./policy.ts";
+import { TurnScope } from "./scope.ts";
+import { checkFound, Slot } from "./slot.ts";
+import type { Swap, Vault } from "./vault.ts";
+import { Working } from "./working.ts";
+
+/** How often a save may meet somebody else's before it gives up. */
+const BUDGET = casBudget({ maxRetries: 8, maxDelayMs: 200, jitter: "full" });
+
+/** One turn. */
+export class TurnWork {
+  readonly policy: TurnPolicy;
+  readonly conversation: TurnScope;
+  readonly user: TurnScope;
+  readonly temp: TurnScope;
+  readonly #vault: Vault;
+  readonly #places: Readonly<Record<PersistedScope, Slot | TypeError>>;
+  readonly #slots: readonly Slot[];
+  #holds: Holds | null = null;
+  #isSealed = false;
+  #saving: Promise<void> = Promise.resolve();
+  #temp = new Working();
+
+  constructor(vault: Vault, activity: TurnActivity, policy: TurnPolicy) {
+    if (typeof activity !== "object" || activity === null)
+      throw new TypeError(`an activity must be an object, received ${typeof activity}`);
+    this.#vault = vault;
+    this.policy = policy;
+    const place = (type: PersistedScope): Slot | TypeError => {
+      const key = keyOrError(type, activity, policy.keyFormat);
+      return typeof key === "string" ? new Slot(type, key, policy) : key;
+    };
+    this.#places = { conversation: place("conversation"), user: place("user") };
+    this.#slots = Object.values(this.#places).filter((each) => each instanceof Slot);
+    this.conversation = new TurnScope(() => this.#slot("conversation").working);
+    this.user = new TurnScope(() => this.#slot("user").working);
+    this.temp = new TurnScope(() => this.#open().#temp);
+  }
+
+  /** Takes both mailboxes until `end`. */
+  async hold(): Promise<Holds> {
+    this.#holds = await this.#take();
+    return this.#holds;
+  }
+
+  /** Reads both documents at once. Rejects with `CorruptStateError` and what the storage throws. */
+  async load(): Promise<void> {
+    const keys = this.#slots.map(({ key }) => key);
+    if (keys.length === 0) return;
+    const found = await this.#vault.find(keys, this.#holds !== null);
+    for (const [index, slot] of this.#slots.entries()) {
+      const each = found[index];
+      if (each !== undefined) slot.start(await checkFound(each, slot, this.#vault, this.policy));
+    }
+  }
+
+  /** Stores what was changed; nothing is done when nothing was. */
+  save(): Promise<void> {
+    const saving = this.#saving.then(() => this.#save());
+    this.#saving = saving.catch(() => undefined); // Its own caller is told.
+    return saving;
+  }
+
+  /** Marks a scope's document for deletion. */
+  delete(scope: PersistedScope): void {
+    this.#slot(scope).delete();
+  }
+
+  /** Forgets what was set for the turn alone. */
+  deleteTemp(): void {
+    this.#open().#temp.clear();
+  }
+
+  /** The turn is over: its state can be used no longer, its mailboxes are free. */
+  end(): void {
+    this.#isSealed = true;
+    this.#holds?.release();
+  }
+
+  #open(): this {
+    if (this.#isSealed && this.policy.afterTurn === "seal") throw new StateSealedError();
+    return this;
+  }
+
+  #slot(scope: PersistedScope): Slot {
+    const place = this.#open().#places[scope];
+    if (place instanceof Slot) return place;
+    throw new TypeError(place.message);
+  }
+
+  #take(): Promise<Holds> {
+    const keys = this.#slots.map(({ key }) => key);
+    return Holds.take(this.#vault, keys, this.policy);
+  }
+
+  async #save(): Promise<void> {
+    if (this.#isSealed) throw new StateSealedError();
+    if (this.#holds !== null) return this.#store(this.#holds, true);
+    if (this.#changes().length === 0) return;
+    const holds = await this.#take();
+    try {
+      await this.#store(holds, false);
+    } finally {
+      holds.release();
+    }
+  }
+
+  async #store(holds: Holds, heldSinceRead: boolean): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const changes = this.#changes();
+      if (changes.length === 0) return;
+      const stale = await this.#swap(changes, holds, heldSinceRead && attempt === 1);
+      const [first] = stale;
+      if (first === undefined) return;
+      if (attempt > BUDGET.maxRetries) throw first.conflict("", attempt);
+      if (attempt > 1) await holds.during(this.#sleep(attempt - 1));
+      await this.#rebase(stale, holds, attempt);
+    }
+  }
+
+  /** Answers the slots whose documents were not replaced. */
+  async #swap(
+    changes: readonly (readonly [Slot, Swap])[],
+    holds: Holds,
+    heldSinceRead: boolean,
+  ): Promise<Slot[]> {
+    const swaps = changes.map(([, change]) => change);
+    const turn = { holds: holds.all, heldSinceRead };
+    const made = await holds.writing(() => this.#vault.swap(swaps, turn));
+    return changes.flatMap(([slot, change], index) => {
+      const found = made[index] ?? null;
+      if (found === null) return [slot];
+      slot.stored(found, change);
+      return [];
+    });
+  }
+
+  async #rebase(slots: readonly Slot[], holds: Holds, attempts: number): Promise<void> {
+    const keys = slots.map(({ key }) => key);
+    const found = await holds.during(this.#vault.find(keys, true));
+    for (const [index, slot] of slots.entries()) {
+      const each = found[index];
+      if (each === undefined) continue;
+      slot.rebase(await checkFound(each, slot, this.#vault, this.policy), attempts);
+    }
+  }
+
+  #changes(): (readonly [Slot, Swap])[] {
+    return this.#slots.flatMap((slot) => {
+      const change = slot.change();
+      return change === null ? [] : [[slot, change] as const];
+    });
+  }
+
+  #sleep(attempt: number): Promise<void> {
+    const waitMs = backoffMs(BUDGET, attempt, Math.random);
+    return new Promise((resolve) => {
+      this.policy.clock.setTimeout(resolve, waitMs);
+    });
+  }
+}
+
+/** Saves at the end of a turn, as its policy says. */
+export async function saveAtEnd(work: TurnWork): Promise<void> {
+  try {
+    await work.save();
+  } catch (error) {
+    if (work.policy.onSaveError === "throw") throw error;
+    const code = isHoldfastError(error) ? error.code : undefined;
+    const scope = isHoldfastError(error) ? error.scope : undefined;
+    work.policy.logger.error("the state of a turn was not stored", { code, scope, error });
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The working copy of one document in a turn.
+ *
+ * Stored values are copied when they are first asked for and handed out live: what is changed in
+ * place is noticed when the turn is saved. Keys nobody asked for are never copied or compared.
+ *
+ * Invariants
+ *  K1  `base` is never handed out and never changed.
+ *  K2  Only own keys exist: `__proto__` is an ordinary one.
+ */
+import type { Json, JsonObject, ScopeIdentity } from "../../../actors/protocol.ts";
+import { GONE, thaw, toJson, type ValuesPolicy } from "./json.ts";
+import { at, merge, same, type Place } from "./merge.ts";
+
+/** What a turn does to a document, key by key. */
+export type Edit = ReadonlyMap<string, Place>;
+
+/** A document as one turn sees it. */
+export class Working {
+  /** As it is stored. */
+  #base: JsonObject;
+  /** What was handed out, set or removed. */
+  #live = new Map<string, unknown>();
+
+  constructor(base: JsonObject = {}) {
+    this.#base = base;
+  }
+
+  get base(): JsonObject {
+    return this.#base;
+  }
+
+  get(key: string): unknown {
+    if (this.#live.has(key)) {
+      const value = this.#live.get(key);
+      return value === GONE ? undefined : value;
+    }
+    const stored = at(this.#base, key);
+    if (stored === GONE) return undefined;
+    if (typeof stored !== "object" || stored === null) return stored;
+    const value = thaw(stored);
+    this.#live.set(key, value);
+    return value;
+  }
+
+  set(key: string, value: unknown): void {
+    this.#live.set(key, value);
+  }
+
+  has(key: string): boolean {
+    return this.#live.has(key) ? this.#live.get(key) !== GONE : Object.hasOwn(this.#base, key);
+  }
+
+  delete(key: string): void {
+    if (Object.hasOwn(this.#base, key)) this.#live.set(key, GONE);
+    else this.#live.delete(key);
+  }
+
+  clear(): void {
+    this.#live.clear();
+    for (const key of Object.keys(this.#base)) this.#live.set(key, GONE);
+  }
+
+  /** True when no key is left. */
+  get empty(): boolean {
+    for (const value of this.#live.values()) if (value !== GONE) return false;
+    return Object.keys(this.#base).every((key) => this.#live.has(key));
+  }
+
+  /** The keys that differ from what is stored. Throws when a value cannot be stored. */
+  edit(values: ValuesPolicy, scope: ScopeIdentity): Edit {
+    const edit = new Map<string, Place>();
+    for (const [key, value] of this.#live) {
+      const next = value === GONE ? GONE : toJson(value, values, { path: key, scope });
+      if (!same(at(this.#base, key), next)) edit.set(key, next);
+    }
+    return edit;
+  }
+
+  /** Takes what is stored now for its base; what was handed out stays live. */
+  confirm(stored: JsonObject): void {
+    this.#base = stored;
+  }
+
+  /** The document was deleted; what was set since is kept, or forgotten too. */
+  reset(since: "keep" | "lose"): void {
+    this.#base = {};
+    for (const [key, value] of this.#live)
+      if (since === "lose" || value === GONE) this.#live.delete(key);
+  }
+
+  /** Puts `edit()` on what somebody else stored meanwhile; throws `MergeConflict`. */
+  rebase(edit: Edit, theirs: JsonObject): void {
+    const base = this.#base;
+    const merged = new Map<string, unknown>();
+    for (const [key, mine] of edit) {
+      const place = merge(at(base, key), mine, at(theirs, key), key);
+      // What nobody else touched stays the live value that was handed out.
+      merged.set(key, same(place, mine) ? this.#live.get(key) : thawed(place));
+    }
+    this.#base = theirs;
+    this.#live = merged;
+  }
+}
+
+/** A document with an edit made to it. */
+export function edited(base: JsonObject, edit: Edit): JsonObject {
+  const fields = new Map<string, Json>(Object.entries(base));
+  for (const [key, value] of edit) {
+    if (value === GONE) fields.delete(key);
+    else fields.set(key, value);
+  }
+  return Object.fromEntries(fields); // Makes own properties, `__proto__` too.
+}
+
+function thawed(place: Place): unknown {
+  return place === GONE ? GONE : thaw(place);
+}

@@ -1,0 +1,144 @@
+/**
+ * Saves scopes together while somebody holds them: a transaction, or a dialect's turn.
+ *
+ * Invariants
+ *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed
+ *      at all, and the scope goes to what the store holds.
+ *  J2  Once a hold is lost nothing is changed any more; while the write was under way its outcome
+ *      is unknown, and every scope in it reads the store before it goes on.
+ *  J3  Listeners hear of it when all scopes show it.
+ */
+import { foundIn } from "../../actors/answer.ts";
+import { Head } from "../../actors/apply.ts";
+import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
+import type { Outcome } from "../../actors/mailbox.ts";
+import type { Mutation } from "../../actors/mutation.ts";
+import type { CommitInfo } from "../../actors/protocol.ts";
+import type { Hold } from "../../actors/solo.ts";
+import { applyMutation } from "../../actors/write.ts";
+import type { ScopeWrite, WriteResult } from "../stores/store.ts";
+import type { ResidentScope } from "./resident.ts";
+
+/** One scope's part in a save. */
+export interface Part {
+  readonly scope: ResidentScope;
+  /** `null`: the record is deleted. */
+  readonly mutation: Mutation | null;
+  readonly outcome: Outcome;
+  /** The state from now on. */
+  readonly next: object | undefined;
+  readonly commit: CommitInfo;
+}
+
+/** Saves of scopes that are held. */
+export class JointSave {
+  readonly #holds: readonly Hold[];
+
+  /** `holds` may grow until the first save. */
+  constructor(holds: readonly Hold[]) {
+    this.#holds = holds;
+  }
+
+  /**
+   * Saves the parts, `atomic`: all or none. Answers the scopes the store refused; the others are
+   * saved unless it was atomic. Rejects with what the store threw.
+   */
+  async save(
+    parts: readonly Part[],
+    { atomic }: { readonly atomic: boolean },
+  ): Promise<ResidentScope[]> {
+    const durable = parts.filter(({ scope }) => isDurable(scope));
+    const results = await this.#commit(durable, atomic);
+    const stale = durable.filter((_, index) => results[index]?.ok === false);
+    const isRefused = atomic && stale.length > 0;
+    durable.forEach(({ scope, next }, index) => {
+      const result = results[index];
+      if (result === undefined || (isRefused && result.ok)) return;
+      const answer = scope.backing?.answer(result, result.ok ? (next ?? null) : null);
+      if (answer?.ok === false) scope.take(foundIn(answer));
+    });
+    if (!isRefused) confirm(parts.filter((part) => !stale.includes(part)));
+    return stale.map(({ scope }) => scope);
+  }
+
+  /** Waits for `work`, or throws what made the holder lose one of the scopes (J2). */
+  async whileHeld<T>(work: Promise<T>): Promise<T> {
+    const lost = Promise.race(this.#holds.map((hold) => hold.lost));
+    const done = await Promise.race([lost, work]);
+    return this.#isLost ? lost : done;
+  }
+
+  async #commit(parts: readonly Part[], atomic: boolean): Promise<WriteResult[]> {
+    // Whoever joins scopes has seen to it that they share a store.
+    const store = parts[0]?.scope.backing ?? null;
+    if (store === null) return [];
+    const writes = parts.flatMap(writeOf);
+    for (const hold of this.#holds) hold.writing(true);
+    try {
+      return await this.whileHeld(store.together(writes, atomic));
+    } catch (cause) {
+      if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      for (const { scope } of parts) scope.stale = true;
+      throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
+    } finally {
+      for (const hold of this.#holds) hold.writing(false);
+    }
+  }
+
+  get #isLost(): boolean {
+    return this.#holds.some((hold) => hold.ended);
+  }
+}
+
+/** True for a scope whose changes are stored before they count. */
+export function isDurable(scope: ResidentScope): boolean {
+  return scope.kind.durability === "commit" && scope.backing !== null;
+}
+
+/**
+ * The part of a scope that a mutation changes, or leaves as it is. Throws when it may not be so.
+ */
+export function changedPart(scope: ResidentScope, mutation: Mutation, computed?: unknown): Part {
+  const scratch = new Head(scope.head.expose(), scope.identity);
+  const target = { head: scratch, settings: scope.settings, recording: true };
+  const outcome = applyMutation(target, mutation, computed);
+  if (outcome.error !== null) throw outcome.error.thrown;
+  const commit: CommitInfo = {
+    version: scope.version + 1,
+    patches: outcome.patches ?? [],
+    operations: ["update"],
+  };
+  return { scope, mutation, outcome, next: scratch.expose(), commit };
+}
+
+/** The part of a scope whose record is deleted. */
+export function deletedPart(scope: ResidentScope): Part {
+  const outcome = { changed: true, error: null, patches: null, inverse: null, computed: undefined };
+  const commit: CommitInfo = { version: scope.version + 1, patches: [], operations: ["delete"] };
+  return { scope, mutation: null, outcome, next: undefined, commit };
+}
+
+function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
+  const { key, version: expectedVersion, backing } = scope;
+  if (next === undefined)
+    return [{ key, expectedVersion, version: info.version, state: undefined }];
+  return backing === null ? [] : [backing.write(next, expectedVersion, info)];
+}
+
+/** All scopes show it before anybody hears of it (J3). */
+function confirm(parts: readonly Part[]): void {
+  const before = new Map(parts.map(({ scope }) => [scope, scope.head.expose()]));
+  for (const { scope, next, commit } of parts) {
+    scope.head.reset(next ?? scope.settings.initial);
+    scope.version = commit.version;
+  }
+  for (const { scope, mutation, outcome } of parts) {
+    if (mutation === null) {
+      scope.committed(false);
+      scope.announceState("delete", "local", before.get(scope) ?? {});
+    } else {
+      scope.announceChange(mutation, outcome);
+      scope.committed();
+    }
+  }
+}

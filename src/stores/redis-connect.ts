@@ -1,0 +1,59 @@
+/** Opens connections to Redis. The one file that loads ioredis, an optional peer. */
+import type { Redis } from "ioredis";
+import { StoreUnavailableError } from "../../actors/errors.ts";
+import type { RedisClient } from "./redis-client.ts";
+
+/** What is used of an ioredis client. */
+export interface RedisConnection {
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string): Promise<unknown>;
+  del(key: string): Promise<unknown>;
+  eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  connect(): Promise<unknown>;
+  quit(): Promise<unknown>;
+  disconnect(): void;
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/** Milliseconds until an unanswered command is given up. */
+const COMMAND_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * Connects to Redis. A connection that drops later is made again; a command that was under way then
+ * rejects instead of being sent twice. Rejects with `StoreUnavailableError` when the server cannot
+ * be reached or ioredis is not installed. `stringNumbers` gives numbers in replies as texts, so
+ * that 64 bits stay exact.
+ */
+export async function connectRedis(
+  url: string,
+  { stringNumbers = false }: { readonly stringNumbers?: boolean } = {},
+): Promise<RedisConnection & RedisClient> {
+  const driver = await loadDriver();
+  const connection: RedisConnection & RedisClient = new driver.Redis(url, {
+    stringNumbers,
+    lazyConnect: true,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    // With 0 a lost connection rejects what was sent on it at once; otherwise it would hang.
+    maxRetriesPerRequest: 0,
+  });
+  // Without a listener a dropped connection is printed; the commands it fails are what reports it.
+  connection.on("error", () => undefined);
+  try {
+    await connection.connect();
+    return connection;
+  } catch (cause) {
+    connection.disconnect();
+    throw new StoreUnavailableError("the Redis server cannot be reached", { cause });
+  }
+}
+
+async function loadDriver(): Promise<{ readonly Redis: typeof Redis }> {
+  try {
+    return await import("ioredis");
+  } catch (cause) {
+    throw new StoreUnavailableError("install the package ioredis (npm install ioredis)", { cause });
+  }
+}
