@@ -277,6 +277,7 @@ export class Dispatcher implements Expirable {
     if (outcome.error !== null) return entry.reject(outcome.error.thrown);
     if (!outcome.changed) return entry.resolve(false);
     this.#cell.version += 1;
+    this.#cell.exists = true;
     entry.resolve(true);
     this.#cell.announce(entry, outcome, this.#cell.version);
     this.#cell.committed();

@@ -230,6 +230,7 @@ export class Saver {
     const cell = this.#cell;
     let { version } = cell;
     cell.version += round.changes;
+    cell.exists ||= round.changes > 0; // Before a listener looks.
     round.base = cell.head.expose();
     for (const entry of round.entries) {
       if (entry.outcome?.error == null) entry.resolve(entry.outcome?.changed === true);

@@ -11,10 +11,8 @@
  *   with a bridge                  applied when its turn comes, answered when its save is confirmed
  *
  * Invariants
- *  C1  `state` is always a confirmed, deep-frozen state; reading never waits and never runs user
- *      code.
- *  C2  `version` grows by one per real change; it moves otherwise only by adopting the store's
- *      version.
+ *  C1  `state` is a confirmed, deep-frozen state; reading it never waits and runs no user code.
+ *  C2  `version` grows by one per real change; else it moves only by adopting the store's version.
  *  C3  Every promise handed out is settled, also after `stop`.
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
@@ -142,6 +140,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     if (outcome.error !== null) return Promise.reject(outcome.error.thrown);
     if (!outcome.changed) return UNCHANGED;
     this.version += 1;
+    this.exists = true;
     if (this.recording) this.#publish(changeOf(this, mutation, outcome));
     this.committed();
     return CHANGED;
@@ -236,13 +235,9 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   /** @internal */
   async reload(isWanted: () => boolean): Promise<void> {
     const { backing } = this;
-    if (backing?.load === undefined) {
-      this.stale = false;
-      return;
-    }
-    const found: unknown = await backing.load();
+    const found: unknown = await backing?.load?.();
     if (!isWanted()) return;
-    this.take(readLoaded(found, this.identity));
+    if (backing?.load !== undefined) this.take(readLoaded(found, this.identity));
     this.stale = false;
   }
 
@@ -254,7 +249,13 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     this.head.reset(state);
     this.version = found.version;
     this.exists = found.state !== undefined;
+    this.taken();
     if (changed) this.announceState("refresh", "remote", before);
+  }
+
+  /** @internal Called when the scope went to what the store holds, before anybody hears of it. */
+  taken(): void {
+    // A scope on its own keeps nothing beside its state.
   }
 
   /** @internal */

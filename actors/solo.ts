@@ -67,10 +67,13 @@ class Deletion {
   }
 
   async run(budget?: Partial<CasBudget>): Promise<boolean> {
-    const { settings, identity: scope } = this.#cell;
+    const { settings, exists, identity: scope } = this.#cell;
+    if (!exists) await this.#look(); // Somebody else may have written it since.
     if ((await this.#attempt()) !== "conflict") return this.#deleted;
     const cas = { ...settings.cas, ...budget };
-    const end = await resolveConflict({ ...settings, cas, attempt: () => this.#attempt() }).end;
+    const attempt = (): Promise<SaveStep> => this.#attempt();
+    const work = resolveConflict({ ...settings, cas, attempt, exclusive: this.#exclusive() });
+    const end = await work.end;
     if (end.kind === "failed") throw end.error;
     if (end.kind === "givenUp") {
       const { attempts } = end;
@@ -84,9 +87,25 @@ class Deletion {
     return this.#deleted;
   }
 
+  #look(): Promise<void> {
+    return this.#cell.reload(() => !this.#entry.settled);
+  }
+
+  /** One more attempt, on the store's record, while nobody else can write it. */
+  #exclusive(): (() => Promise<SaveStep>) | undefined {
+    const { bridge } = this.#cell;
+    const exclusive = bridge?.exclusive?.bind(bridge);
+    if (exclusive === undefined) return undefined;
+    return () =>
+      exclusive(async () => {
+        await this.#look();
+        return this.#attempt();
+      });
+  }
+
   async #attempt(): Promise<SaveStep> {
     const { bridge, version, exists, identity: scope } = this.#cell;
-    if (this.#entry.settled || !exists) return "empty";
+    if (this.#entry.settled || !(exists || this.#isBlind)) return "empty";
     this.#expected = version;
     if (bridge === null) return this.#done(version + 1);
     const answer = readAnswer(await this.#written(bridge, version));
@@ -101,7 +120,15 @@ class Deletion {
       const fields = { expected: version + 1, received: answer.received };
       throw new StoreContractError(fields, { scope });
     }
-    return this.#done(version + 1);
+    if (exists) return this.#done(version + 1);
+    this.#cell.take({ state: undefined, version: version + 1 }); // There was nothing indeed.
+    return "empty";
+  }
+
+  /** The bridge cannot be asked what it has, but refuses to delete what is not known here. */
+  get #isBlind(): boolean {
+    const { bridge } = this.#cell;
+    return bridge !== null && bridge.load === undefined && bridge.delete !== undefined;
   }
 
   async #written(bridge: PersistBridge<object>, version: number): Promise<SaveResult<object>> {

@@ -9,6 +9,7 @@ import { isHoldfastError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import { gather } from "../stores/gather.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
+import { checkWrites } from "../stores/write-check.ts";
 
 /** Milliseconds an exclusive turn may keep a record. */
 const EXCLUSIVE_TTL_MS = 5_000;
@@ -52,7 +53,8 @@ export class BatchedStore {
   }
 
   /** Sends a write; waits before that while another owner keeps its record. */
-  commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
+  async commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
+    checkWrites([write]); // Here, because a store refuses the whole batch for it.
     const kept = this.#kept.size === 0 ? undefined : this.#kept.get(write.key);
     if (kept === undefined || kept.owner === owner) return this.#commit(write);
     return kept.over.then(() => this.commit(write, owner));

@@ -111,6 +111,15 @@ export class ScopeHome {
     return scope.isKeptBy(this.#keeper);
   }
 
+  /** The way of one record to its store; `null` for a volatile kind. */
+  bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null {
+    if (kind.durability === "volatile") return null;
+    const key = this.key(kind.type, identity.id);
+    const { clock } = this;
+    const left = (state: object): number | undefined => leftToLive(kind, state, clock.now());
+    return new StoreBridge(this.batched(kind), { key, identity, leftToLive: left, clock });
+  }
+
   /** The key of a scope. */
   key(type: string, id: string): string {
     return encodeKey(this.namespace, type, id);
@@ -177,10 +186,7 @@ export class ScopeHome {
   }
 
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
-    const left = (state: object): number | undefined => leftToLive(kind, state, this.clock.now());
-    const parts = { key, identity, leftToLive: left, clock: this.clock };
-    const isVolatile = kind.durability === "volatile";
-    const store = isVolatile ? null : new StoreBridge(this.batched(kind), parts);
+    const store = this.bridge(kind, identity);
     const found = await store?.load();
     const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
     this.#expiry.read(scope, store?.leftMs);
@@ -228,7 +234,8 @@ function agrees(identity: ScopeIdentity, extra: IdentityExtra): boolean {
   return true;
 }
 
-function checkId(id: unknown): void {
+/** Refuses what is no id: TypeError, or RangeError for one that is too long. */
+export function checkId(id: unknown): void {
   if (typeof id !== "string" || id === "")
     throw new TypeError(`a scope id must be a text that is not empty, received ${typeof id}`);
   if (id.length > ID_LENGTH_MAX)

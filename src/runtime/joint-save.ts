@@ -131,6 +131,7 @@ function confirm(parts: readonly Part[]): void {
   for (const { scope, next, commit } of parts) {
     scope.head.reset(next ?? scope.settings.initial);
     scope.version = commit.version;
+    scope.exists = next !== undefined;
   }
   for (const { scope, mutation, outcome } of parts) {
     if (mutation === null) {

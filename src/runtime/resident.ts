@@ -133,9 +133,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     if (isWanted()) await super.reload(isWanted);
   }
 
-  override take(found: Stored<object> | Gone): void {
-    this.#writer?.loaded(found.version); // Before listeners hear of it and change it again.
-    super.take(found);
+  override taken(): void {
+    this.#writer?.loaded(this.version);
     this.#keeper.taken(this, this.#store?.leftMs);
     this.kind.observe?.(this.identity.id, this.state);
   }

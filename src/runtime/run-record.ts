@@ -1,14 +1,14 @@
 /**
  * What is stored of a run: the kernel's record with its lease, its scopes and its history.
  */
-import type { Head } from "../../actors/apply.ts";
-import type { Mutation } from "../../actors/mutation.ts";
-import type { ScopeIdentity } from "../../actors/protocol.ts";
+import { CheckpointWriter, type CheckpointSource } from "../../actors/checkpoint.ts";
+import type { Logger, ScopeIdentity } from "../../actors/protocol.ts";
 import type { RunRecord } from "../../actors/sequencer.ts";
 import { copyIn } from "../../actors/values.ts";
 import type { ProcessOwner } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
-import type { ResidentScope } from "./resident.ts";
+import type { StoreBridge } from "./bridge.ts";
+import type { ResolvedKind } from "./kinds.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
 
 /** Scopes of any state, by the names under which steps find them; an execution's context fits. */
@@ -45,37 +45,101 @@ export interface StoredRun extends RunRecord {
   readonly history: readonly Checkpoint[];
 }
 
-/** Sets fields of the record, and adds an output; values are frozen already. */
-class RecordChange implements Mutation {
-  readonly operation = "update";
-  readonly #fields: Partial<StoredRun>;
-  readonly #added: { readonly output: unknown } | undefined;
-
-  constructor(fields: Partial<StoredRun>, added?: { readonly output: unknown }) {
-    this.#fields = fields;
-    this.#added = added;
-  }
-
-  write(head: Head): void {
-    if (this.#added !== undefined) head.push("outputs", this.#added.output);
-    for (const [field, value] of Object.entries(this.#fields)) head.set(field, value);
-  }
+/** What a log is made from. */
+export interface RunLogParts {
+  readonly runId: string;
+  readonly kind: ResolvedKind;
+  /** `null`: the record lives in memory alone. */
+  readonly bridge: StoreBridge | null;
+  readonly logger: Logger;
 }
 
-/** Changes a record in memory; it is stored behind. */
-export function writeRecord(
-  scope: ResidentScope,
-  fields: Partial<StoredRun>,
-  added?: { readonly output: unknown },
-): void {
-  // Plain data on a scope that saves behind is applied in this call. Only a stopped scope refuses
-  // it; then the run has been told to end, and its next check says so.
-  scope.mutate(new RecordChange(fields, added)).catch(() => undefined);
-}
+/**
+ * The record of one run in this process: written at once in memory, stored behind. It belongs to the
+ * run alone, so nothing else can hold it up, read it again or change it; another process that writes
+ * the same record is met by the version check.
+ */
+export class RunLog implements CheckpointSource {
+  readonly identity: ScopeIdentity;
+  readonly kind: ResolvedKind;
+  version = 0;
+  readonly #bridge: StoreBridge | null;
+  readonly #writer: CheckpointWriter | null;
+  #record: StoredRun | null = null;
 
-/** The record in a scope of the sequencer kind. */
-export function recordOf(scope: ResidentScope): StoredRun {
-  return scope.state as StoredRun; // Written by this file only.
+  constructor({ runId, kind, bridge, logger }: RunLogParts) {
+    this.identity = { type: kind.type, id: runId };
+    this.kind = kind;
+    this.#bridge = bridge;
+    this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, logger);
+  }
+
+  /** True when other processes can reach the record. */
+  get shared(): boolean {
+    return this.#bridge !== null;
+  }
+
+  /** True once there is a record. */
+  get exists(): boolean {
+    return this.#record !== null;
+  }
+
+  /** The record; throws when there is none. */
+  get record(): StoredRun {
+    if (this.#record === null) throw new TypeError(`there is no run "${this.identity.id}"`);
+    return this.#record;
+  }
+
+  get state(): object {
+    return this.record;
+  }
+
+  /** Writes that failed so far. */
+  get errors(): number {
+    return this.#writer?.errors ?? 0;
+  }
+
+  /** Why the last write failed; `null` when it did not. */
+  get failure(): unknown {
+    return this.#writer?.failure ?? null;
+  }
+
+  /** Takes what the store holds. */
+  async load(): Promise<void> {
+    if (this.#bridge === null) return;
+    const found = await this.#bridge.load();
+    this.version = found?.version ?? 0;
+    // Records of this kind are written by this class only.
+    this.#record = (found?.state as StoredRun | undefined) ?? null;
+    this.#writer?.loaded(this.version);
+  }
+
+  /** Begins with a new record. */
+  begin(record: StoredRun): void {
+    this.#change(record);
+  }
+
+  /** Changes fields, and adds an output; values are frozen. */
+  write(fields: Partial<StoredRun>, added?: { readonly output: unknown }): void {
+    const { record } = this;
+    const outputs = added === undefined ? record.outputs : [...record.outputs, added.output];
+    this.#change({ ...record, outputs, ...fields });
+  }
+
+  /** Resolves when the record as it is now is stored. */
+  async flush(): Promise<void> {
+    await this.#writer?.flush();
+  }
+
+  stored(): void {
+    // Nobody waits for it but `flush`.
+  }
+
+  #change(record: StoredRun): void {
+    this.#record = record;
+    this.version += 1;
+    this.#writer?.mark();
+  }
 }
 
 /** The part of a record that is shown as a checkpoint. */

@@ -19,13 +19,11 @@ import type { WheelHandle } from "../../actors/idle.ts";
 import { scopeSettings, type ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
 import type { ScopeHome } from "./home.ts";
-import type { ResidentScope } from "./resident.ts";
 import {
   checkpointOf,
   leaseOf,
-  recordOf,
-  writeRecord,
   type Checkpoint,
+  type RunLog,
   type StoredRun,
 } from "./run-record.ts";
 import { StateScope } from "./scope.ts";
@@ -38,7 +36,7 @@ const NO_ANSWERS: readonly unknown[] = Object.freeze([]);
 export interface RunParts<S extends object> {
   readonly home: ScopeHome;
   readonly sequencer: Sequencer<S>;
-  readonly scope: ResidentScope;
+  readonly log: RunLog;
   readonly scopes: RunScopes;
   /** Tells the runtimes of one process apart. */
   readonly runtime: string;
@@ -54,7 +52,7 @@ export class Run<S extends object> implements RunPort {
   /** What the step before returned. */
   previous: unknown;
   readonly #parts: RunParts<S>;
-  readonly #scope: ResidentScope;
+  readonly #log: RunLog;
   /** The state the steps work on; made when a step first asks for it. */
   #own: StateScope<S> | null = null;
   #ops: BoundOps<S> | null = null;
@@ -67,9 +65,9 @@ export class Run<S extends object> implements RunPort {
   #ended = false;
 
   constructor(parts: RunParts<S>) {
-    const { runId, input, outputs } = recordOf(parts.scope);
+    const { runId, input, outputs } = parts.log.record;
     this.#parts = parts;
-    this.#scope = parts.scope;
+    this.#log = parts.log;
     this.scopes = parts.scopes;
     this.runId = runId;
     this.input = input;
@@ -77,7 +75,7 @@ export class Run<S extends object> implements RunPort {
   }
 
   get record(): StoredRun {
-    return recordOf(this.#scope);
+    return this.#log.record;
   }
 
   get state(): Readonly<S> {
@@ -97,19 +95,22 @@ export class Run<S extends object> implements RunPort {
 
   write(change: Partial<RunRecord>): void {
     const ends = change.status !== undefined && change.status !== "running";
-    writeRecord(this.#scope, ends ? { ...change, lease: null } : change);
+    if (ends) this.#endRenewal();
+    this.#log.write(ends ? { ...change, lease: null } : change);
   }
 
   finish(stepIndex: number, output: unknown, status: RunStatus): void {
+    const ends = status !== "running";
+    if (ends) this.#endRenewal();
     const change: Partial<StoredRun> = {
       stepIndex,
       ...(this.#own === null ? {} : { state: this.#own.state }),
       answers: NO_ANSWERS,
-      ...(status === "running" ? {} : { status, lease: null }),
-      ...(this.#scope.kind.history === 0 ? {} : { history: this.#remember() }),
+      ...(ends ? { status, lease: null } : {}),
+      ...(this.#log.kind.history === 0 ? {} : { history: this.#remember() }),
     };
     this.previous = output;
-    writeRecord(this.#scope, change, { output });
+    this.#log.write(change, { output });
   }
 
   onLost(tell: (reason: unknown) => void): void {
@@ -118,48 +119,56 @@ export class Run<S extends object> implements RunPort {
 
   async flush(): Promise<void> {
     try {
-      await this.#scope.flush();
+      await this.#log.flush();
     } catch (cause) {
       this.check(cause);
       const message = `a checkpoint of run "${this.runId}" could not be stored; resume it later`;
-      throw new StoreUnavailableError(message, { scope: this.#scope.identity, cause });
+      throw new StoreUnavailableError(message, { scope: this.#log.identity, cause });
     }
   }
 
-  check(failure: unknown = this.#scope.checkpointFailure): void {
+  check(failure: unknown = this.#log.failure): void {
     if (this.#lost !== null) throw this.#lost.reason;
     if (!isHoldfastError(failure, "CONCURRENT_MODIFICATION")) return;
     const error = new RunLeasedError(
       { runId: this.runId, holder: "another process that took it over" },
-      { scope: this.#scope.identity, cause: failure },
+      { scope: this.#log.identity, cause: failure },
     );
     this.#lose(error);
     throw error;
   }
 
-  /** Keeps the lease alive until the run ends (L1). */
+  /** Keeps the lease alive until the run ends; one that is lost ends the run (L1). */
   renew(): void {
     const { home, runtime, sequencer } = this.#parts;
     this.#renewal = home.wheel.schedule(sequencer.leaseMs / 3, () => {
-      writeRecord(this.#scope, { lease: leaseOf(home, runtime, sequencer.leaseMs) });
       this.renew();
+      this.#log.write({ lease: leaseOf(home, runtime, sequencer.leaseMs) });
+      // A refusal by version loses the run; any other failure is met at the next boundary.
+      return this.flush().catch(() => undefined);
     });
   }
 
   /** Ends the run from outside: its step is told, its record can be resumed at once. */
   stop(): void {
     if (this.#ended) return;
-    writeRecord(this.#scope, { lease: null });
-    this.#lose(new ScopeStoppedError({ scope: this.#scope.identity }));
+    this.#endRenewal();
+    this.#log.write({ lease: null });
+    this.#lose(new ScopeStoppedError({ scope: this.#log.identity }));
     void this.end();
   }
 
   /** The run is over: late code of its steps changes nothing any more. */
   async end(): Promise<void> {
     this.#ended = true;
+    this.#endRenewal();
+    await this.#own?.stop();
+  }
+
+  /** The lease ends with the run's end, in one write: no renewal may come after it (L2). */
+  #endRenewal(): void {
     if (this.#renewal !== null) this.#parts.home.wheel.cancel(this.#renewal);
     this.#renewal = null;
-    await this.#own?.stop();
   }
 
   step(index: number, turn: StepTurn): unknown {
@@ -176,6 +185,8 @@ export class Run<S extends object> implements RunPort {
   }
 
   #lose(reason: unknown): void {
+    if (this.#lost !== null) return;
+    this.#endRenewal();
     this.#lost = { reason };
     this.#abort?.abort(reason);
     this.#tell?.(reason);
@@ -195,7 +206,7 @@ export class Run<S extends object> implements RunPort {
   /** The boundary before this one joins the history. */
   #remember(): readonly Checkpoint[] {
     const { record } = this;
-    const { kind, version } = this.#scope;
+    const { kind, version } = this.#log;
     const latest = checkpointOf(record, version);
     return copyIn([latest, ...record.history].slice(0, kind.history), "history");
   }

@@ -187,7 +187,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#sequencers.close();
+    await this.#sequencers.close();
     try {
       await this.#home.close();
     } finally {

@@ -8,15 +8,13 @@ import { runSteps, type RunOutcome } from "../../actors/sequencer.ts";
 import type { ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
 import { isDead } from "../stores/process-owner.ts";
-import type { ScopeHome } from "./home.ts";
-import type { ResidentScope } from "./resident.ts";
+import { checkId, type ScopeHome } from "./home.ts";
 import { Run, runSettings } from "./run.ts";
 import {
   checkpointOf,
   leaseOf,
   newRecord,
-  recordOf,
-  writeRecord,
+  RunLog,
   type Checkpoint,
   type GivenScopes,
   type Lease,
@@ -53,6 +51,8 @@ export class Sequencers {
   readonly #home: ScopeHome;
   readonly #id: string = randomUUID();
   readonly #active = new Map<string, Run<never> | null>();
+  /** Records of runs that execute, and of those in memory alone that have more to do. */
+  readonly #logs = new Map<string, RunLog>();
   readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
   #closed = false;
 
@@ -64,18 +64,18 @@ export class Sequencers {
   /** Starts a run, or goes on with the one of that id. */
   run(sequencer: AnySequencer, options: RunOptions = {}): RunHandle {
     const runId = options.runId ?? `run_${randomUUID()}`;
-    let scope: ResidentScope | null = null;
+    let log: RunLog | null = null;
     const start = async (): Promise<RunOutcome> => {
       const input = copyIn(options.input, "input", { depth: 1 });
       return this.#claim(runId, async () => {
-        scope = await this.#record(runId);
+        log = await this.#open(runId);
         const { initial } = this.#settings(sequencer);
         const { scopes } = options;
         const createdAt = this.#home.clock.now();
-        if (!scope.exists)
-          writeRecord(scope, newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
+        if (!log.exists)
+          log.begin(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
         // Scopes of any state: the steps say what they expect in them.
-        return this.#execute(sequencer, scope, options.scopes as RunScopes | undefined);
+        return this.#execute(sequencer, log, options.scopes as RunScopes | undefined);
       });
     };
     const result = start();
@@ -91,7 +91,7 @@ export class Sequencers {
         return result;
       },
       get checkpointErrors() {
-        return scope?.checkpointErrors ?? 0;
+        return log?.errors ?? 0;
       },
     };
   }
@@ -100,29 +100,29 @@ export class Sequencers {
   async resume(sequencer: AnySequencer, runId: string, data?: unknown): Promise<RunOutcome> {
     const answer = copyIn(data, "data", { depth: 2 });
     return this.#claim(runId, async () => {
-      const scope = await this.#record(runId);
-      if (!scope.exists) throw new TypeError(`there is no run "${runId}" to resume`);
-      const { suspension, answers } = recordOf(scope);
-      if (suspension !== null) {
-        const next = Object.freeze([...answers, answer]);
-        return this.#execute(sequencer, scope, undefined, { suspension: null, answers: next });
-      }
-      return this.#execute(sequencer, scope, undefined);
+      const log = await this.#open(runId);
+      if (!log.exists) throw new TypeError(`there is no run "${runId}" to resume`);
+      const { suspension, answers } = log.record;
+      if (suspension === null) return this.#execute(sequencer, log, undefined);
+      const next = Object.freeze([...answers, answer]);
+      return this.#execute(sequencer, log, undefined, { suspension: null, answers: next });
     });
   }
 
   /** The checkpoints of a run, latest first: one, and the earlier ones its kind keeps. */
   async checkpoints(runId: string): Promise<readonly Checkpoint[]> {
-    const scope = await this.#record(runId);
-    if (!scope.exists) return [];
-    const record = recordOf(scope);
-    return [checkpointOf(record, scope.version), ...record.history];
+    const log = this.#logs.get(runId) ?? (await this.#open(runId));
+    if (!log.exists) return [];
+    const { record, version } = log;
+    return [checkpointOf(record, version), ...record.history];
   }
 
-  /** Ends every run; each can be resumed at once, here or elsewhere. */
-  close(): void {
+  /** Ends every run; each can be resumed at once, here or elsewhere, when this has resolved. */
+  async close(): Promise<void> {
     this.#closed = true;
     for (const run of this.#active.values()) run?.stop();
+    // A record that could not be stored keeps its lease; the runs themselves have rejected.
+    await Promise.allSettled([...this.#logs.values()].map((log) => log.flush()));
     openRuntimes.delete(this.#id);
   }
 
@@ -148,74 +148,76 @@ export class Sequencers {
     }
   }
 
-  /** The record scope of a run, as the store has it. */
-  async #record(runId: string): Promise<ResidentScope> {
-    const { system } = this.#home;
-    const known = system.find(this.#home.key("sequencer", runId));
-    const scope = await this.#home.open("sequencer", runId);
-    // One that is executing here is newer than the store; another may be older.
-    if (known !== undefined && (this.#active.get(runId) ?? null) === null) await scope.refresh();
-    return scope;
+  /** The record of a run as the store has it, or of a run that lives in memory alone. */
+  async #open(runId: string): Promise<RunLog> {
+    const known = this.#logs.get(runId);
+    if (known !== undefined && !known.shared) return known;
+    const kind = this.#home.kind("sequencer");
+    checkId(runId);
+    const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
+    const log = new RunLog({ runId, kind, bridge, logger: this.#home.logger });
+    await log.load();
+    return log;
   }
 
   async #execute(
     sequencer: AnySequencer,
-    scope: ResidentScope,
+    log: RunLog,
     given: RunScopes | undefined,
     change: Partial<StoredRun> = {},
   ): Promise<RunOutcome> {
-    const record = recordOf(scope);
+    const { record } = log;
     if (record.sequencer !== sequencer.name)
       throw new TypeError(`run "${record.runId}" is one of "${record.sequencer}"`);
-    if (record.status === "completed") return completed(scope);
+    if (record.status === "completed") return completed(log);
     if (record.status === "suspended" && change.suspension !== null && record.suspension !== null)
       return { status: "suspended", suspension: record.suspension };
-    const shared = scope.backing !== null; // Nobody else can reach a run that is in no store.
-    if (shared) await this.#lease(scope, sequencer.leaseMs, change);
-    else writeRecord(scope, { ...change, status: "running" });
-    const run = new Run({
-      home: this.#home,
-      sequencer,
-      scope,
-      scopes: given ?? (await this.#reopen(record.scopes)),
-      runtime: this.#id,
-      settings: this.#settings(sequencer),
-    });
-    this.#active.set(record.runId, run);
-    if (this.#closed) run.stop();
-    if (shared) run.renew();
+    // Before the lease is taken: when a scope cannot be opened, the run is as it was.
+    const scopes = given ?? (await this.#reopen(record.scopes));
+    this.#logs.set(record.runId, log);
     try {
-      return await runSteps(run, sequencer.steps.length, randomUUID);
-    } catch (error) {
-      await this.#failed(run, scope, error);
-      throw error;
+      await this.#lease(log, sequencer.leaseMs, change);
+      return await this.#run(sequencer, log, scopes);
     } finally {
-      await run.end();
-      await this.#release(scope);
+      // A run that is in no store and has more to do is kept for its resume.
+      if (log.shared || log.record.status === "completed") this.#logs.delete(record.runId);
     }
   }
 
-  /** The record need not stay in memory; one that is nowhere else goes when all is done. */
-  async #release(scope: ResidentScope): Promise<void> {
-    if (scope.backing === null && recordOf(scope).status === "completed") await scope.stop();
-    else this.#home.system.dismiss(scope.key);
+  async #run(sequencer: AnySequencer, log: RunLog, scopes: RunScopes): Promise<RunOutcome> {
+    const settings = this.#settings(sequencer);
+    const run = new Run({ home: this.#home, sequencer, log, scopes, runtime: this.#id, settings });
+    this.#active.set(log.record.runId, run);
+    if (this.#closed) run.stop();
+    else if (log.shared) run.renew();
+    try {
+      return await runSteps(run, sequencer.steps.length, randomUUID);
+    } catch (error) {
+      await this.#failed(run, log, error);
+      throw error;
+    } finally {
+      await run.end();
+    }
   }
 
   /** Takes the run for this process, or throws `RunLeasedError`. */
-  async #lease(scope: ResidentScope, leaseMs: number, change: Partial<StoredRun>): Promise<void> {
-    const { runId, lease } = recordOf(scope);
-    if (lease !== null && this.#isHeld(lease)) throw this.#leased(scope, lease);
+  async #lease(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<void> {
+    // Nobody else can reach a run that is in no store.
+    if (!log.shared) return log.write({ ...change, status: "running" });
+    const { lease } = log.record;
+    if (lease !== null && this.#isHeld(lease)) throw this.#leased(log, lease);
     const mine = leaseOf(this.#home, this.#id, leaseMs);
-    writeRecord(scope, { ...change, status: "running", lease: mine });
+    log.write({ ...change, status: "running", lease: mine });
     try {
-      await scope.flush();
+      await log.flush();
     } catch (error) {
       if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
-      await scope.refresh();
-      const winner = scope.exists ? recordOf(scope).lease : null;
-      if (winner !== null) throw this.#leased(scope, winner);
+      await log.load();
+      const winner = log.exists ? log.record.lease : null;
+      if (winner !== null) throw this.#leased(log, winner);
+      const { id: runId } = log.identity;
       const holder = "another process that changed it just now";
-      throw new RunLeasedError({ runId, holder }, { scope: scope.identity, cause: error });
+      throw new RunLeasedError({ runId, holder }, { scope: log.identity, cause: error });
     }
   }
 
@@ -226,10 +228,10 @@ export class Sequencers {
     return sameProcess ? openRuntimes.has(runtime) : !isDead(owner);
   }
 
-  #leased(scope: ResidentScope, { owner, until }: Lease): RunLeasedError {
-    const { runId } = recordOf(scope);
+  #leased({ identity }: RunLog, { owner, until }: Lease): RunLeasedError {
+    const { id: runId } = identity;
     const holder = `process ${owner.pid} on ${owner.host} until ${new Date(until).toISOString()}`;
-    return new RunLeasedError({ runId, holder }, { scope: scope.identity });
+    return new RunLeasedError({ runId, holder }, { scope: identity });
   }
 
   async #reopen(scopes: Readonly<Record<string, ScopeIdentity>>): Promise<RunScopes> {
@@ -247,18 +249,16 @@ export class Sequencers {
   }
 
   /** Writes the failure down, unless the run is no longer ours or was only cut off. */
-  async #failed(run: Run<never>, scope: ResidentScope, error: unknown): Promise<void> {
+  async #failed(run: Run<never>, log: RunLog, error: unknown): Promise<void> {
     if (run.lost) return;
     run.write({ status: "failed" });
-    await scope.flush().catch((cause: unknown) => {
-      const { runId } = recordOf(scope);
+    await log.flush().catch((cause: unknown) => {
+      const { id: runId } = log.identity;
       this.#home.logger.error("a failed run could not be written down", { runId, error, cause });
     });
   }
 }
 
-async function completed(scope: ResidentScope): Promise<RunOutcome> {
-  await scope.flush();
-  const { outputs, state } = recordOf(scope);
-  return { status: "completed", output: outputs.at(-1), state };
+function completed({ record }: RunLog): RunOutcome {
+  return { status: "completed", output: record.outputs.at(-1), state: record.state };
 }

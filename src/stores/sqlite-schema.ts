@@ -73,9 +73,6 @@ const LIVING = `form > ${FORM.dead} AND (expires IS NULL OR expires > ?)`;
 
 /** The statements the store runs. */
 export type StatementName =
-  | "begin"
-  | "beginRead"
-  | "end"
   | "head"
   | "leased"
   | "blocked"
@@ -97,9 +94,6 @@ export type StatementName =
 
 /* Parameters are anonymous: the libraries differ in what they make of numbered ones. */
 const SQL: Readonly<Record<StatementName, string>> = {
-  begin: "BEGIN IMMEDIATE",
-  beginRead: "BEGIN",
-  end: "COMMIT",
   head:
     `SELECT id, ${real("version")}, ${real("form")}, ${real("expires")}, ${real("sum")}, ` +
     `${bytes("state")} FROM holdfast_record WHERE key = ?`,
@@ -187,7 +181,7 @@ export function prepareTables(
 ): void {
   database.exec(`PRAGMA busy_timeout = ${settings.lockWaitMs}`);
   // WAL: readers and the writer do not block each other, and a commit is one sync.
-  database.prepare("PRAGMA journal_mode = WAL").get();
+  database.exec("PRAGMA journal_mode = WAL");
   database.exec(`PRAGMA synchronous = ${settings.synchronous === "full" ? "FULL" : "NORMAL"}`);
   createTables(database, settings.path);
 }

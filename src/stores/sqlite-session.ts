@@ -1,4 +1,13 @@
-/** One open connection with its statements: transactions, commits and reads, all synchronous. */
+/**
+ * One open connection with its statements: transactions, commits and reads, all synchronous.
+ *
+ * SQLite leaves a statement open that found a lock taken, so that it can be stepped again. Some
+ * libraries do not reset a prepared one that threw: it then keeps an old snapshot on the
+ * connection, whose reads are stale and whose commits all fail. So whatever can meet a lock is
+ * `exec`, which every library finishes: BEGIN IMMEDIATE takes the writer's lock, TAKE_SNAPSHOT the
+ * reader's, COMMIT what is left. A prepared statement only runs between them, where no lock is
+ * asked for.
+ */
 import { fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
 import {
   bytesToText,
@@ -12,6 +21,9 @@ import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts
 import { RecordWriter } from "./sqlite-writer.ts";
 import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";
 import { conflict, isAllOk } from "./write-check.ts";
+
+/** A deferred BEGIN reads nothing: the first SELECT after it takes the snapshot. */
+const TAKE_SNAPSHOT = "SELECT 1 FROM holdfast_meta LIMIT 1";
 
 /** What a session needs. */
 export interface SessionSettings {
@@ -46,21 +58,13 @@ export class SqliteSession {
   }
 
   load(keys: readonly string[], now: number): (StoredRecord | undefined)[] {
-    return this.#transact("beginRead", {
-      work: () => keys.map((key) => this.#read(key, now)),
-    });
+    return this.#snapshot(() => keys.map((key) => this.#read(key, now)));
   }
 
   commit(writes: readonly ScopeWrite[], atomic: boolean, now: number): WriteResult[] {
-    const [only] = writes;
-    if (only === undefined) return [];
-    if (writes.length === 1 && this.#updateAlone(only, now))
-      return [{ ok: true, version: only.version }];
-    const results = this.#transact("begin", {
-      work: () => {
-        const leased = this.#writer.isAnyBlocked(now);
-        return writes.map((write) => this.#write(write, now, leased));
-      },
+    if (writes.length === 0) return [];
+    const results = this.#transact("BEGIN IMMEDIATE", {
+      work: () => this.#writeAll(writes, now),
       keep: (answers) => !atomic || isAllOk(answers),
     });
     return atomic && !isAllOk(results) ? this.#refuse(writes, now) : results;
@@ -68,7 +72,8 @@ export class SqliteSession {
 
   list(from: string, to: string, page: { after: boolean; limit: number; now: number }): string[] {
     const statement = page.after ? this.#statements.listAfter : this.#statements.listFrom;
-    return statement.all(from, to, page.now, page.limit).map((row) => {
+    const rows = this.#snapshot(() => statement.all(from, to, page.now, page.limit));
+    return rows.map((row) => {
       // The statement selects the one column `key`, as bytes.
       const text = bytesToText((row as { key: unknown }).key);
       return fromAsciiKey(text ?? "");
@@ -78,25 +83,27 @@ export class SqliteSession {
   /** Takes the lease of `key` until then, if no living lease is there. */
   lease(key: string, token: string, times: { now: number; until: number }): boolean {
     const { lease } = this.#statements;
-    const outcome = lease.run(toAsciiKey(key), this.#owner, token, times.until, times.now);
+    const values = [toAsciiKey(key), this.#owner, token, times.until, times.now];
+    const outcome = this.#transact("BEGIN IMMEDIATE", { work: () => lease.run(...values) });
     return Number(outcome.changes) > 0;
   }
 
   release(key: string, token: string): void {
-    this.#statements.release.run(toAsciiKey(key), token);
+    const { release } = this.#statements;
+    this.#transact("BEGIN IMMEDIATE", { work: () => release.run(toAsciiKey(key), token) });
   }
 
   #read(key: string, now: number): StoredRecord | undefined {
     return this.#reader.read(toAsciiKey(key), now);
   }
 
-  #updateAlone(write: ScopeWrite, now: number): boolean {
-    if (this.#isStale(write.key)) return false;
-    try {
-      return this.#writer.updateAlone(write, now);
-    } catch (error) {
-      throw isInDoubt(error) ? commitUnknown(toStoreError(error, this.#path)) : error;
+  #writeAll(writes: readonly ScopeWrite[], now: number): WriteResult[] {
+    const [only] = writes;
+    if (writes.length === 1 && only !== undefined && !this.#isStale(only.key)) {
+      if (this.#writer.updateAlone(only, now)) return [{ ok: true, version: only.version }];
     }
+    const leased = this.#writer.isAnyBlocked(now);
+    return writes.map((write) => this.#write(write, now, leased));
   }
 
   #write(write: ScopeWrite, now: number, leased: boolean): WriteResult {
@@ -113,12 +120,22 @@ export class SqliteSession {
     return current.map((record) => conflict(record));
   }
 
+  /** Runs `work`, which only reads, on one state of the file. */
+  #snapshot<T>(work: () => T): T {
+    return this.#transact("BEGIN", {
+      work: () => {
+        this.#database.exec(TAKE_SNAPSHOT);
+        return work();
+      },
+    });
+  }
+
   /** Runs `work` in a transaction and commits it if `keep` says so. */
   #transact<T>(
-    begin: "begin" | "beginRead",
+    begin: "BEGIN IMMEDIATE" | "BEGIN",
     { work, keep }: { work: () => T; keep?: (result: T) => boolean },
   ): T {
-    this.#statements[begin].run();
+    this.#database.exec(begin);
     try {
       const result = work();
       if (keep?.(result) === false) rollback(this.#database);
@@ -132,7 +149,7 @@ export class SqliteSession {
 
   #end(): void {
     try {
-      this.#statements.end.run();
+      this.#database.exec("COMMIT");
     } catch (error) {
       // A COMMIT that failed at the disk may be found complete when the log is next recovered.
       throw isInDoubt(error) ? commitUnknown(toStoreError(error, this.#path)) : error;

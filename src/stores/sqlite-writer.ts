@@ -46,8 +46,8 @@ export class RecordWriter {
   }
 
   /**
-   * Updates a small record with a single statement, which needs no transaction around it. False
-   * when that does not apply; nothing was written then, and `write` finds out why.
+   * Updates a small record with a single statement that looks at the leases itself. False when that
+   * does not apply; nothing was written then, and `write` finds out why.
    */
   updateAlone(write: ScopeWrite, now: number): boolean {
     const row = toRowWrite(write, now);

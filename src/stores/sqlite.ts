@@ -1,12 +1,12 @@
 /** A store in one SQLite file: WAL, one sync per batch, safe for several processes. */
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../actors/clock.ts";
-import { CorruptStateError, StoreUnavailableError } from "../../actors/errors.ts";
+import { CorruptStateError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import { ASCII_AFTER_ALL, toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
-import { isBusy, type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
+import { type Attempt, createAttempt, LOCK_WAIT_MS } from "./sqlite-attempt.ts";
+import { type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
 import { connect, type ConnectionSettings, IN_MEMORY } from "./sqlite-open.ts";
 import { prepareTables, type Synchronous } from "./sqlite-schema.ts";
 import { SqliteSession } from "./sqlite-session.ts";
@@ -38,9 +38,6 @@ export interface SqliteStoreOptions {
 }
 
 const BUSY_TIMEOUT_MS = 5000;
-/** SQLite's own waiting blocks the thread, so it is short; the rest of the wait is asynchronous. */
-const LOCK_WAIT_MS = 10;
-const BUSY_PAUSE_MS = 10;
 const LEASE_POLL_MS = 10;
 const LIST_PAGE = 256;
 
@@ -57,6 +54,9 @@ class SqliteStore implements StateStore {
   readonly #clock: Clock;
   readonly #owner: string = randomUUID();
   readonly #gate = createGate("sqlite");
+  /** Apart, because a reader need not wait for the writer of another process. */
+  readonly #attemptRead: Attempt;
+  readonly #attemptWrite: Attempt;
   /** Exclusive turns of this object; `until` is when the lease ends. */
   readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
@@ -65,6 +65,8 @@ class SqliteStore implements StateStore {
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#clock = settings.clock;
+    this.#attemptRead = createAttempt(settings);
+    this.#attemptWrite = createAttempt(settings);
     this.supports = {
       durable: settings.path !== IN_MEMORY,
       transactions: true,
@@ -76,17 +78,19 @@ class SqliteStore implements StateStore {
   }
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
-    return this.#run((session) => session.load(keys, this.#clock.now()));
+    return this.#read((session) => session.load(keys, this.#clock.now()));
   }
 
   commit(
     writes: readonly ScopeWrite[],
     { atomic = false }: { readonly atomic?: boolean } = {},
   ): Promise<WriteResult[]> {
-    return this.#run((session) => {
-      checkWrites(writes);
-      return session.commit(writes, atomic, this.#clock.now());
-    });
+    return this.#gate.run(() =>
+      this.#attemptWrite(() => {
+        checkWrites(writes);
+        return this.#session().commit(writes, atomic, this.#clock.now());
+      }),
+    );
   }
 
   async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
@@ -99,7 +103,7 @@ class SqliteStore implements StateStore {
     for (let left = limit; left > 0; left -= LIST_PAGE) {
       const page = { after: isAfter, limit: Math.min(left, LIST_PAGE), now: this.#clock.now() };
       const start = from;
-      const keys: string[] = await this.#run((session) => session.list(start, end, page));
+      const keys: string[] = await this.#read((session) => session.list(start, end, page));
       yield* keys;
       const last = keys.at(-1);
       if (last === undefined || keys.length < LIST_PAGE) return;
@@ -116,7 +120,7 @@ class SqliteStore implements StateStore {
       } finally {
         if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
         // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-        await this.#attempt((session) => session.release(key, token)).catch(() => undefined);
+        await this.#attemptWrite(() => this.#session().release(key, token)).catch(() => undefined);
       }
     });
   }
@@ -128,8 +132,8 @@ class SqliteStore implements StateStore {
     });
   }
 
-  #run<T>(work: (session: SqliteSession) => T): Promise<T> {
-    return this.#gate.run(() => this.#attempt(work));
+  #read<T>(work: (session: SqliteSession) => T): Promise<T> {
+    return this.#gate.run(() => this.#attemptRead(() => work(this.#session())));
   }
 
   #session(): SqliteSession {
@@ -167,30 +171,14 @@ class SqliteStore implements StateStore {
     }
   }
 
-  /** Runs `work`, again while other processes hold the file, in the library's errors. */
-  async #attempt<T>(work: (session: SqliteSession) => T): Promise<T> {
-    const { path, busyTimeoutMs } = this.#settings;
-    const deadline = performance.now() + busyTimeoutMs;
-    for (;;) {
-      try {
-        return work(this.#session());
-      } catch (error) {
-        if (!isBusy(error)) throw toStoreError(error, path);
-        if (performance.now() >= deadline) throw busyFor(path, busyTimeoutMs, error);
-      }
-      // Real time, not the injected clock: the other process lives in it.
-      await sleep(BUSY_PAUSE_MS * Math.random());
-    }
-  }
-
   async #takeLease(key: string, ttlMs: number): Promise<string> {
     const token = randomUUID();
     const deadline = this.#clock.now() + ttlMs;
     for (;;) {
-      const isTaken = await this.#attempt((session) => {
+      const isTaken = await this.#attemptWrite(() => {
         const now = this.#clock.now();
         const until = now + ttlMs;
-        if (!session.lease(key, token, { now, until })) return false;
+        if (!this.#session().lease(key, token, { now, until })) return false;
         this.#turns.set(key, { token, until });
         return true;
       });
@@ -229,11 +217,4 @@ function closeDatabase(database: SqliteDatabase | undefined): void {
     // The log is complete as it is; the next connection reads it.
   }
   database?.close();
-}
-
-function busyFor(path: string, busyTimeoutMs: number, cause: unknown): StoreUnavailableError {
-  return new StoreUnavailableError(
-    `other connections kept ${path} locked for ${busyTimeoutMs} ms; try again`,
-    { cause },
-  );
 }

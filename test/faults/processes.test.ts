@@ -5,8 +5,8 @@ import { startChild } from "../support/child.ts";
 import { testDirectory } from "../support/directory.ts";
 import { openStore } from "./open-store.ts";
 
-const PROCESSES = 3;
-const TIMES = 150;
+const PROCESSES = 4;
+const TIMES = 250;
 
 it("P8 several processes on one sqlite file lose no update", { timeout: 60_000 }, async () => {
   const dir = testDirectory("processes");

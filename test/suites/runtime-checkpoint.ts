@@ -1,6 +1,8 @@
 /** Checkpoint scopes: answered from memory, stored behind. */
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { CommitUnknownError } from "../../actors/errors.ts";
+import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import {
   add,
   handle,
@@ -124,6 +126,21 @@ export function checkpointCases(stores: RuntimeStores): void {
       await rejection(two.runtime.open("user", "u"), "STORE_CLOSED");
     });
 
+    it.each(["at once", "later", "in a transaction"])(
+      "a first change made %s and flushed by its listener is stored as it is",
+      async (how) => {
+        const { runtime, scope, stored } = await begin();
+        const flushes: Promise<void>[] = [];
+        scope.subscribe(() => void flushes.push(scope.flush()));
+        if (how === "at once") await scope.patchState({ n: 1 });
+        else if (how === "later") await scope.atomicState(async (state) => add(state));
+        else await runtime.transaction([scope], (draft) => void (draft.n = 1));
+        expect(flushes).toHaveLength(1);
+        await Promise.all(flushes);
+        expect(await stored()).toEqual([{ n: 1 }, 1]);
+      },
+    );
+
     it("a write whose answer was lost counts when it is found in the store", async () => {
       const { world, store, scope, stored } = await begin();
       const inner = world.store();
@@ -156,6 +173,24 @@ export function checkpointCases(stores: RuntimeStores): void {
       await scope.flush();
       expect(await stored()).toEqual([{ n: 11 }, 3]);
       await runtime.close();
+    });
+
+    it("overwrites nothing that its schema refused on refresh", async () => {
+      const world = new World(stores);
+      const schema = z.object({ n: z.number().optional() });
+      const open = (kind: Kind) => world.runtime({ kinds: { note: kind } }).open("note", "1");
+      const mine = await open(defineKind({ durability: "checkpoint", schema, initial: {} }));
+      await mine.setState({ n: 1 });
+      await mine.flush();
+      const other = await open(defineKind({ durability: "checkpoint" }));
+      await other.setState({ n: "text" });
+      await other.setState({ n: "other" });
+      await other.flush();
+      await rejection(mine.refresh(), "STATE_INVALID");
+      for (let n = 2; n <= 5; n += 1) await mine.setState({ n });
+      await rejection(mine.flush(), "CONCURRENT_MODIFICATION");
+      await other.refresh();
+      expect([other.state, other.version]).toEqual([{ n: "other" }, 3]);
     });
 
     it("refresh takes back nothing that was answered", async () => {

@@ -398,9 +398,14 @@ describe("checkpoints", () => {
       commit: (batch, options) =>
         failing ? Promise.reject(new Error("disk is gone")) : inner.commit(batch, options),
     };
+    let first = true;
+    const fail = () => {
+      failing = first;
+      first = false;
+    };
     const sequence = defineSequencer({
       name: "s",
-      steps: [step("a", () => void (failing = true)), step("b", () => "B")],
+      steps: [step("a", fail), step("b", () => "B")],
     });
     const runtime = runtimeOn(broken);
     const run = runtime.run(sequence, { runId: "r" });
