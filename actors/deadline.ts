@@ -11,6 +11,7 @@
  *      mutator's caller is answered; while none is, the timer does not.
  */
 import type { Clock } from "./protocol.ts";
+import { outsideTurns } from "./turn.ts";
 
 /** Something whose entries can run out of time. */
 export interface Expirable {
@@ -63,7 +64,9 @@ export class DeadlineSweep {
     if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
     const wait = Math.max(SWEEP_MIN_MS, deadline - this.#clock.now());
     this.#timerAt = deadline;
-    this.#timer = this.#clock.setTimeout(() => this.#sweep(), Math.min(wait, TIMEOUT_MAX_MS));
+    // Not in the turn of whoever armed it: what is told of a timeout may use every scope.
+    const sweep = (): void => outsideTurns(() => this.#sweep());
+    this.#timer = this.#clock.setTimeout(sweep, Math.min(wait, TIMEOUT_MAX_MS));
   }
 
   #sweep(): void {
@@ -72,13 +75,19 @@ export class DeadlineSweep {
     const now = this.#clock.now();
     for (const [subject, deadline] of this.#due) {
       if (deadline > now) continue;
+      this.#due.set(subject, Infinity); // So that a deadline it comes to meanwhile is not late.
       const next = subject.expire(now);
-      if (next === Infinity) this.#due.delete(subject);
-      else if (this.#due.has(subject)) this.#due.set(subject, next);
+      const meanwhile = this.#due.get(subject);
+      if (meanwhile !== undefined) this.#renew(subject, Math.min(next, meanwhile));
     }
     let earliest = Infinity;
     for (const deadline of this.#due.values()) earliest = Math.min(earliest, deadline);
     if (earliest !== Infinity) this.#arm(earliest);
+  }
+
+  #renew(subject: Expirable, deadline: number): void {
+    if (deadline === Infinity) this.#due.delete(subject);
+    else this.#due.set(subject, deadline);
   }
 }
 

@@ -8,12 +8,15 @@
  *  I1  A callback runs at most once, never before its delay is over, and never after its cancel.
  *  I2  The platform timer is set only while something waits, and for the next slot in use.
  *  I3  Scheduling and cancelling cost the same however much is waiting.
- *  I4  A callback that throws or rejects is logged; the others run.
+ *  I4  A callback that throws or rejects is logged; the others run, also when the logger throws.
  *  I5  The wheel's own time never goes back: a clock that is set back holds a callback up by no
  *      more than the time since the wheel last read it, at most a turn of the wheel.
+ *  I6  A callback runs in no mutator's turn, whoever scheduled it: it may use every scope.
  */
 import { durationOption, MAX_TIMER_MS } from "./clock.ts";
 import type { Clock, Logger } from "./protocol.ts";
+import { outsideTurns } from "./turn.ts";
+import { quietLogger } from "./watch.ts";
 
 /** Slots of the wheel; a delay longer than a turn waits in its slot for a later one. */
 const SLOT_COUNT = 512;
@@ -85,7 +88,7 @@ class HashedWheel implements TimerWheel {
     this.#clock = clock;
     this.#tickMs = Math.max(durationOption("tickMs", options.tickMs, 100), 1);
     this.#unref = options.unref ?? true;
-    this.#logger = options.logger ?? console;
+    this.#logger = quietLogger(options.logger ?? console);
     this.#slots = Array.from({ length: SLOT_COUNT }, () => new Set<WheelEntry>());
     this.#lastNow = clock.now();
     this.#tick = Math.floor(this.#lastNow / this.#tickMs);
@@ -144,7 +147,9 @@ class HashedWheel implements TimerWheel {
     this.#disarm();
     this.#timerTick = tick;
     const delay = Math.min(Math.max(tick * this.#tickMs - this.#now(), 1), MAX_TIMER_MS);
-    this.#timer = this.#clock.setTimeout(() => this.#turn(), Math.ceil(delay));
+    // Not in the turn of whoever armed it (I6).
+    const turn = (): void => outsideTurns(() => this.#turn());
+    this.#timer = this.#clock.setTimeout(turn, Math.ceil(delay));
     if (this.#unref) unref(this.#timer);
   }
 

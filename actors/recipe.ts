@@ -8,7 +8,7 @@
  * immer cannot turn +0 into −0 (it takes them for the same), and Dates and byte arrays are not
  * drafted: replace them, do not edit them in place.
  */
-import { enableMapSet, Immer, type Draft } from "immer";
+import { enableMapSet, Immer, original, type Draft } from "immer";
 import type { Head } from "./apply.ts";
 import { difference } from "./difference.ts";
 import { StateTypeError } from "./errors.ts";
@@ -60,4 +60,10 @@ export function finishDraft(draft: unknown): object {
   const next: unknown = immer.finishDraft(draft as Draft<object>);
   if (isPlainObject(next)) return next;
   throw new StateTypeError({ path: "", expected: "an object", received: typeName(next) });
+}
+
+/** The frozen state a draft was made of; for code that makes the next state by itself. */
+export function originalOf<S extends object>(draft: Draft<S>): Readonly<S> {
+  // immer answers `undefined` only for what is no draft; the state has the type the draft is of.
+  return original(draft) as Readonly<S>;
 }

@@ -3,6 +3,7 @@
  * the binding is a record of its own beside the session, so every runtime on the store sees it and
  * the session itself stays at version 0 until somebody writes it.
  */
+import { createHash, randomUUID } from "node:crypto";
 import { equal } from "../../actors/equal.ts";
 import {
   BindingMismatchError,
@@ -29,6 +30,27 @@ export function bindingKey(namespace: string, sessionId: string): string {
 export interface Binding {
   readonly userId: string;
   readonly orgId?: string;
+}
+
+const EPHEMERAL = /^ephemeral_[-0-9a-f]{36}_([0-9a-f]{32})$/;
+
+function digest({ userId, orgId }: Partial<Binding>): string {
+  const owner = JSON.stringify([userId, orgId ?? null]);
+  return createHash("sha256").update(owner).digest("hex").slice(0, 32);
+}
+
+/** An id for a session made up for one call. It names its owner, so no binding has to be stored. */
+export function ephemeralId(owner: Binding): string {
+  return `ephemeral_${randomUUID()}_${digest(owner)}`;
+}
+
+/** True for an ephemeral id of this owner, false for any other id; throws when it is another's. */
+export function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity): boolean {
+  const owner = EPHEMERAL.exec(id)?.[1];
+  if (owner === undefined) return false;
+  if (owner === digest(wanted)) return true;
+  const message = `session "${id}" was made up for another user and cannot be opened by this one`;
+  throw new BindingMismatchError(message, { scope });
 }
 
 /** Binds a session, or checks that it is bound just so; throws `BindingMismatchError`. */

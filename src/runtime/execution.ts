@@ -3,6 +3,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { ScopeIdentity } from "../../actors/protocol.ts";
+import { ephemeralId } from "./binding.ts";
 import type { Scope } from "./scope.ts";
 
 /** Who executes, and where. */
@@ -44,9 +45,9 @@ export async function openExecution(
 ): Promise<ExecutionContext> {
   const userId = required("userId", options.userId);
   const orgId = optional("orgId", options.orgId);
-  const sessionId = optional("sessionId", options.sessionId) ?? `ephemeral_${randomUUID()}`;
-  const requestId = optional("requestId", options.requestId) ?? `request_${randomUUID()}`;
   const extra = orgId === undefined ? { userId } : { userId, orgId };
+  const sessionId = optional("sessionId", options.sessionId) ?? ephemeralId(extra);
+  const requestId = optional("requestId", options.requestId) ?? `request_${randomUUID()}`;
   // The session first: when it belongs to somebody else nothing is opened for this user.
   const session = await host.open("session", sessionId, extra);
   const [request, user, org] = await Promise.all([

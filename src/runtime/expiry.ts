@@ -13,7 +13,6 @@
  */
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { TimerWheel, WheelHandle } from "../../actors/idle.ts";
-import { expireWork } from "../../actors/solo.ts";
 import { leftToLive } from "./kinds.ts";
 import type { ResidentScope } from "./resident.ts";
 
@@ -74,11 +73,10 @@ export class Expiry {
     this.#waiting.delete(key);
     const scope = this.#find(key);
     if (scope === undefined || scope.expiresAt === Infinity) return;
-    const { clock } = scope.settings;
-    const leftMs = scope.expiresAt - clock.now();
+    const leftMs = scope.expiresAt - scope.settings.clock.now();
     if (leftMs > 0) return this.#wait(key, leftMs);
     try {
-      await scope.submit(expireWork(scope, () => scope.expiresAt <= clock.now()));
+      await scope.expire();
     } catch (error) {
       // Another process wrote it: it lives on, for as long as was read with the conflict.
       if (isHoldfastError(error, "CONCURRENT_MODIFICATION")) return;

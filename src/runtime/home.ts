@@ -9,11 +9,12 @@ import { createTimerWheel, type TimerWheel } from "../../actors/idle.ts";
 import type { Clock, Logger, ScopeIdentity, StateChange } from "../../actors/protocol.ts";
 import { consoleLogger, countOption, type ScopeTuning } from "../../actors/settings.ts";
 import { ScopeSystem } from "../../actors/system.ts";
+import { quietLogger } from "../../actors/watch.ts";
 import { encodeKey } from "../stores/keys.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { thisProcess, type ProcessOwner } from "../stores/process-owner.ts";
 import type { StateStore } from "../stores/store.ts";
-import { bind, bindingKey, checkBinding, loadBinding } from "./binding.ts";
+import { bind, bindingKey, checkBinding, loadBinding, ownsEphemeral } from "./binding.ts";
 import { batchedStore, type BatchedStore } from "./batched-store.ts";
 import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
@@ -70,7 +71,7 @@ export class ScopeHome {
 
   constructor(options: RuntimeOptions) {
     this.namespace = options.namespace ?? "holdfast";
-    this.logger = options.logger ?? consoleLogger;
+    this.logger = quietLogger(options.logger ?? consoleLogger);
     this.clock = options.clock ?? systemClock;
     this.wheel = createTimerWheel(this.clock, { logger: this.logger });
     this.listeners = new Listeners(this.logger);
@@ -178,7 +179,8 @@ export class ScopeHome {
     const key = bindingKey(this.namespace, id);
     const { userId } = said;
     const scope = { type: kind.type, id };
-    if (userId !== undefined) await bind(store, key, { ...said, userId }, scope);
+    if (userId !== undefined && !ownsEphemeral(id, { ...said, userId }, scope))
+      await bind(store, key, { ...said, userId }, scope);
     const bound = userId === undefined ? await loadBinding(store, key) : undefined;
     if (bound === undefined) return said;
     if (said.orgId !== undefined) checkBinding(bound, { ...bound, ...said }, scope);

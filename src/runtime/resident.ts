@@ -6,8 +6,17 @@ import { CheckpointWriter } from "../../actors/checkpoint.ts";
 import type { ChangeListener } from "../../actors/feed.ts";
 import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import { isHoldfastError } from "../../actors/errors.ts";
-import type { Gone, ScopeIdentity, StateChange, Stored } from "../../actors/protocol.ts";
+import type { Solo } from "../../actors/mailbox.ts";
+import type { Mutation } from "../../actors/mutation.ts";
+import type {
+  Gone,
+  MutationOptions,
+  ScopeIdentity,
+  StateChange,
+  Stored,
+} from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
+import { expireWork } from "../../actors/solo.ts";
 import type { Resident } from "../../actors/system.ts";
 import type { StoreBridge } from "./bridge.ts";
 import type { ResolvedKind } from "./kinds.ts";
@@ -50,6 +59,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   readonly #keeper: Keeper;
   readonly #store: StoreBridge | null;
   readonly #writer: CheckpointWriter | null;
+  #expiring: Promise<boolean> | null = null;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
     const { settings, durability } = kind;
@@ -95,6 +105,25 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** How this scope reaches its store; `null` for a volatile one. */
   override get backing(): StoreBridge | null {
     return this.#store;
+  }
+
+  override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
+    this.#expireInTime();
+    return super.mutate(mutation, options);
+  }
+
+  override submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
+    this.#expireInTime();
+    return super.submit(work, options);
+  }
+
+  /** Ends its life if its time is over, before whatever is submitted later. */
+  expire(): Promise<boolean> {
+    const isDue = (): boolean => this.expiresAt <= this.settings.clock.now();
+    this.#expiring ??= super.submit(expireWork(this, isDue)).finally(() => {
+      this.#expiring = null;
+    });
+    return this.#expiring;
   }
 
   override get watched(): boolean {
@@ -163,5 +192,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override ended(): void {
     this.#keeper.ended(this);
+  }
+
+  /** Nothing may build on a state whose time is over, though nobody has come to end it yet. */
+  #expireInTime(): void {
+    if (this.expiresAt === Infinity || this.expiresAt > this.settings.clock.now()) return;
+    this.expire().catch(() => undefined); // It is tried again at its time.
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DeadlineSweep, sweepOf, type Expirable } from "../../actors/deadline.ts";
 import type { Clock } from "../../actors/protocol.ts";
+import { refuseReentry, Turn } from "../../actors/turn.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 
 function subject(next: number[] = []): Expirable & { readonly times: number[] } {
@@ -39,6 +40,23 @@ describe("a deadline sweep", () => {
     expect(one.times).toEqual([80]);
   });
 
+  it("D1: keeps a deadline that a subject comes to while it is called", async () => {
+    const clock = simulatedClock();
+    const sweep = new DeadlineSweep(clock);
+    const times: number[] = [];
+    const one: Expirable = {
+      expire: (now) => {
+        times.push(now);
+        if (times.length === 1) sweep.watch(one, 70);
+        return times.length === 2 ? 90 : Infinity;
+      },
+    };
+    sweep.watch(one, 50);
+    await clock.advance(1_000);
+    expect(times).toEqual([50, 70, 90]);
+    expect(clock.pending).toBe(0);
+  });
+
   it("D1: waits for a deadline beyond the longest timer", async () => {
     const clock = simulatedClock();
     const sweep = new DeadlineSweep(clock);
@@ -75,6 +93,26 @@ describe("a deadline sweep", () => {
     sweep.watch(gone, 10);
     await clock.advance(100);
     expect([gone.times, late.times]).toEqual([[], [30]]);
+  });
+
+  it("expires outside the turn in which the timer was set", () => {
+    let fire: (() => void) | undefined;
+    const set = (callback: () => void): void => {
+      fire = callback;
+    };
+    const clock: Clock = { now: () => 0, setTimeout: set, clearTimeout: () => undefined };
+    const sweep = new DeadlineSweep(clock);
+    const identity = { type: "t", id: "i" };
+    const holder = {};
+    let calls = 0;
+    const expire = (): number => {
+      refuseReentry(holder, identity);
+      calls += 1;
+      return Infinity;
+    };
+    sweep.watch({ expire }, -1);
+    new Turn(1).run(holder, identity, () => fire?.());
+    expect(calls).toBe(1);
   });
 
   it("D2: keeps the process alive exactly while somebody has a deadline", () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { MAX_TIMER_MS, systemClock } from "../../actors/clock.ts";
 import { createTimerWheel, type TimerWheel, type WheelHandle } from "../../actors/idle.ts";
 import type { Clock } from "../../actors/protocol.ts";
+import { refuseReentry, Turn } from "../../actors/turn.ts";
 import { propertyRuns } from "../support/state-value.ts";
 
 /** Time that moves by hand, with at most one timer: the wheel needs no more. */
@@ -103,6 +104,33 @@ describe("createTimerWheel", () => {
     clock.advance(1_000_001);
     expect(ran).toEqual(["long"]);
     expect(clock.longest).toBeLessThanOrEqual(MAX_TIMER_MS);
+  });
+
+  it("I4: runs what is due though the logger throws", () => {
+    const clock = new HandClock();
+    const fail = (): never => {
+      throw new Error("log");
+    };
+    const timers = createTimerWheel(clock, { logger: { warn: fail, error: fail } });
+    const ran: number[] = [];
+    timers.schedule(5, fail);
+    timers.schedule(5, () => void ran.push(1));
+    timers.schedule(5_000, () => void ran.push(2));
+    clock.advance(10_000);
+    expect(ran).toEqual([1, 2]);
+  });
+
+  it("I6: runs callbacks outside the turn in which the timer was set", () => {
+    const { clock, timers, logs } = wheel();
+    const identity = { type: "t", id: "i" };
+    const holder = {};
+    let ran = 0;
+    timers.schedule(5, () => {
+      refuseReentry(holder, identity);
+      ran += 1;
+    });
+    new Turn(1).run(holder, identity, () => clock.advance(1_000));
+    expect([ran, logs]).toEqual([1, []]);
   });
 
   it("agrees with a list of times, whatever is scheduled, cancelled and skipped", () => {

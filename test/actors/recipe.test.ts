@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { equal } from "../../actors/equal.ts";
 import { applyPatches } from "../../actors/patches.ts";
 import type { StateChange } from "../../actors/protocol.ts";
+import { originalOf } from "../../actors/recipe.ts";
 import { createScope, type Scope } from "../../src/runtime/scope.ts";
 import { isDeepFrozen } from "../support/frozen.ts";
 import { rejection, settled } from "../support/table-bridge.ts";
@@ -275,5 +276,17 @@ describe("an update recipe", () => {
       }),
       { numRuns: RUNS },
     );
+  });
+});
+
+describe("the original of a draft", () => {
+  it("is the frozen state the draft was made of, whatever was written to the draft", async () => {
+    const { scope } = open({ list: [1], n: 1 });
+    const before = scope.state;
+    await scope.update((draft) => {
+      draft["n"] = 2;
+      expect(originalOf(draft)).toBe(before);
+    });
+    expect(scope.state["n"]).toBe(2);
   });
 });

@@ -145,6 +145,22 @@ async function drain(reader: AsyncIterable<FeedItem>, count: number): Promise<Fe
 /** Claims about `subscribe` and `changes`. */
 export function changeCases(stores: RuntimeStores): void {
   describe("changes of all scopes", () => {
+    it("a listener that throws, and a logger that does, keep no change from the next", async () => {
+      const fail = (): never => {
+        throw new Error("log");
+      };
+      const runtime = new World(stores).runtime({ logger: { warn: fail, error: fail } });
+      const heard: number[] = [];
+      runtime.subscribe(() => {
+        throw new Error("listener");
+      });
+      runtime.subscribe(({ version }) => heard.push(version));
+      const scope = await runtime.open<Counter>("user", "a");
+      await scope.atomicState(add);
+      await scope.atomicState(add);
+      expect(heard).toEqual([1, 2]);
+    });
+
     it("reach every listener and reader once, per scope in order", async () => {
       const runtime = new World(stores).runtime();
       const heard: string[] = [];

@@ -200,6 +200,14 @@ export function executeCases(stores: RuntimeStores): void {
         await ctx.session.patchState({ at: 1 });
         return ctx;
       });
+      // It belongs to its user, also later and elsewhere, and nothing was stored to know that.
+      const again = await runtime.execute({ userId: "u", sessionId }, (ctx) => ctx.session.state);
+      expect(again).toEqual({ at: 1 });
+      const foreign = { code: "BINDING_MISMATCH" };
+      for (const other of [{ userId: "v" }, { userId: "u", orgId: "o" }])
+        await expect(runtime.execute({ ...other, sessionId }, () => 1)).rejects.toMatchObject(
+          foreign,
+        );
       const id = await runtime.execute({ userId: "u", orgId: "o", requestId: "r" }, (ctx) => {
         expect(ctx.org?.identity).toEqual({ type: "org", id: "o", orgId: "o" });
         expect(ctx.requestId).toBe("r");

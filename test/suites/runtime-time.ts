@@ -86,6 +86,23 @@ export function timeCases(stores: RuntimeStores): void {
       expect([scope.state, scope.version]).toEqual([{}, 5]);
     });
 
+    it.each(DURABILITIES)("nothing builds on a %s scope whose time is over", async (durability) => {
+      const clock = simulatedClock(1);
+      const runtime = new World(stores, clock).runtime({ kinds: kinds(durability) });
+      const scope = await open(runtime);
+      await scope.setState({ n: 5 });
+      await scope.flush();
+      await clock.advance(TTL_MS + TICK_MS / 4); // Over, but the wheel has not come round.
+      expect(scope.version).toBe(1);
+      expect(await Promise.all([scope.atomicState(add), scope.atomicState(add)])).toEqual([
+        true,
+        true,
+      ]);
+      expect([scope.state, scope.version]).toEqual([{ n: 2 }, 4]);
+      await pass(clock, TTL_MS / 2);
+      expect(scope.version).toBe(4);
+    });
+
     it("ends while no process runs, and only then: reopening counts what is left", async () => {
       const clock = simulatedClock(1);
       const world = new World(stores, clock);

@@ -4,6 +4,7 @@
 import { systemClock } from "../../../actors/clock.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
 import { consoleLogger } from "../../../actors/settings.ts";
+import { quietLogger } from "../../../actors/watch.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 
@@ -32,7 +33,8 @@ export interface BotHome {
 
 /** Fills in the defaults and declares the kinds. */
 export function botHome(options: BotStateOptions): BotHome {
-  const { clock = systemClock, logger = consoleLogger } = options;
+  const { clock = systemClock } = options;
+  const logger = quietLogger(options.logger ?? consoleLogger);
   const runtime = options.runtime ?? createRuntime({ clock, logger });
   for (const [type, kind] of Object.entries(BOT_KINDS)) runtime.declare(type, kind);
   return { runtime, clock, logger };

@@ -1,0 +1,28 @@
+/** The door `holdfast/adk`: session state for agents, as the agent kit has it. */
+export {
+  createEvent,
+  createEventActions,
+  Event,
+  EventActions,
+  type EventFields,
+} from "./dialects/adk/event.ts";
+export type {
+  AppendEventRequest,
+  CreateSessionRequest,
+  GetSessionConfig,
+  GetSessionRequest,
+  ListSessionsRequest,
+  ListSessionsResponse,
+  Session,
+  SessionKey,
+} from "./dialects/adk/request.ts";
+export type { ConflictPolicy, Profile } from "./dialects/adk/append.ts";
+export { SessionService, type SessionServiceOptions } from "./dialects/adk/service.ts";
+export {
+  DatabaseSessionService,
+  InMemorySessionService,
+  type ServiceOptions,
+} from "./dialects/adk/services.ts";
+export { SessionError, type SessionErrorCode } from "./dialects/adk/session-error.ts";
+export { State, StatePrefix } from "./dialects/adk/state.ts";
+export { queued, runTurn, type TurnKey, type TurnOptions } from "./dialects/adk/turn.ts";

@@ -1,0 +1,202 @@
+/**
+ * Appending: an event and its values on their way from a session object into the store and back.
+ *
+ * Invariants
+ *  K1  An append is one change: the event, its values and its number are stored together, or not.
+ *      Values of the user and the app are part of it where the store has transactions.
+ *  K2  Nothing is written for a session that is gone, also when it was created anew since.
+ *  K3  A failed append leaves the event and the session object as they were.
+ */
+import { ConcurrentModificationError, StateTypeError } from "../../../actors/errors.ts";
+import type { Logger } from "../../../actors/protocol.ts";
+import { typeName } from "../../../actors/values.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { EventActions, plainEvent, type Event } from "./event.ts";
+import {
+  catchUp,
+  handleOf,
+  patchForeign,
+  releaseDirect,
+  setTemporary,
+  takePending,
+  type Handle,
+} from "./handle.ts";
+import { seal } from "./history.ts";
+import { changePlaces, openPlaces, refreshPlaces, type Change, type Places } from "./places.ts";
+import {
+  appended,
+  splitDelta,
+  type Append as RecordAppend,
+  type Delta,
+  type SessionRecord,
+} from "./record.ts";
+import { checkKey, type Session } from "./request.ts";
+import { sessionNotFound } from "./session-error.ts";
+import type { Fields } from "./thaw.ts";
+
+/** Whose habits a service has where the two originals differ. */
+export type Profile = "memory" | "database";
+/** What an append with an outdated session object does: joins in, or fails. */
+export type ConflictPolicy = "rebase" | "strict";
+
+/** How appends are made. */
+export interface AppendOptions {
+  readonly runtime: Runtime;
+  readonly profile: Profile;
+  readonly conflict: ConflictPolicy;
+  readonly logger: Logger;
+}
+
+/** One append on its way. */
+interface Append {
+  readonly session: Session;
+  /** Absent: only values are stored. */
+  readonly event: Event | undefined;
+  /** Absent: the session object is none of ours. */
+  readonly handle: Handle | undefined;
+  readonly delta: Delta;
+  readonly stored: RecordAppend["event"];
+}
+
+/** The appends of a service; see the head of this file. */
+export class Appends {
+  readonly #options: AppendOptions;
+
+  constructor(options: AppendOptions) {
+    this.#options = options;
+  }
+
+  /** Stores an event, or without one what was set on the state. */
+  async store(session: Session, event: Event | undefined): Promise<void> {
+    checkSession(session);
+    const known = handleOf(session);
+    const handle = known?.places.runtime === this.#options.runtime ? known : undefined;
+    if (handle === undefined || this.#options.conflict === "rebase")
+      return this.#append(session, event, handle);
+    // One after the other, so that a handle's own appends do not make it outdated.
+    const work = handle.busy.then(() => this.#append(session, event, handle));
+    handle.busy = work.catch(() => undefined);
+    return work;
+  }
+
+  async #append(
+    session: Session,
+    event: Event | undefined,
+    handle: Handle | undefined,
+  ): Promise<void> {
+    const pending = takePending(session.state);
+    const known = event === undefined ? undefined : handle?.own.set(event.id, event);
+    try {
+      const delta = splitDelta({ ...pending.delta, ...deltaOf(event) });
+      const stored = event && storedForm(event, delta);
+      await this.#run({ session, event, handle, delta, stored });
+    } catch (error) {
+      pending.putBack();
+      throw error;
+    } finally {
+      if (event !== undefined) known?.delete(event.id);
+    }
+  }
+
+  async #run(append: Append): Promise<void> {
+    const { session, event, handle, delta } = append;
+    const places = handle?.places ?? (await this.#foreignPlaces(session));
+    if (!(await changePlaces(places, this.#change(places, append)))) return this.#refused(append);
+    confirm(append);
+    if (handle === undefined) patchForeign(session, delta.stored, event);
+    else await this.#catchUp(session, handle);
+    await seal(places).catch((error: unknown) => this.#warn("pages were not written", error));
+  }
+
+  #change(places: Places, { delta, stored, handle }: Append): Change {
+    const uid = handle?.uid ?? places.session.state.uid;
+    const isStrict = this.#options.conflict === "strict";
+    const session = (record: SessionRecord): SessionRecord | undefined => {
+      if (record.uid !== uid || uid === "") return undefined;
+      if (isStrict && handle !== undefined) refuseStale(places, record, handle);
+      return appended(record, { values: delta.session, event: stored });
+    };
+    return { session, user: delta.user, app: delta.app };
+  }
+
+  async #foreignPlaces(session: Session): Promise<Places> {
+    const { appName, userId, id: sessionId } = session;
+    const places = await openPlaces(this.#options.runtime, { appName, userId, sessionId });
+    await refreshPlaces(places);
+    return places;
+  }
+
+  /** Stored is stored: a handle that cannot catch up now does so with its next append. */
+  async #catchUp(session: Session, handle: Handle): Promise<void> {
+    const work = handle.busy.then(() => catchUp(session, handle));
+    if (this.#options.conflict === "rebase") handle.busy = work.catch(() => undefined);
+    await (this.#options.conflict === "strict" ? catchUp(session, handle) : work).catch(
+      (error: unknown) => this.#warn("a session object could not catch up", error),
+    );
+  }
+
+  #refused({ session, event, delta }: Append): void {
+    if (this.#options.profile === "database") throw sessionNotFound(session.id);
+    this.#options.logger.warn("session not found; nothing was stored", { sessionId: session.id });
+    setTemporary(session.state, delta.temp);
+    patchForeign(session, delta.stored, event);
+  }
+
+  #warn(message: string, error: unknown): void {
+    this.#options.logger.warn(message, { error });
+  }
+}
+
+/** The append is stored: the event and the working copy show it as it was stored. */
+function confirm({ session, event, delta }: Append): void {
+  if (event !== undefined) showStored(event, delta);
+  releaseDirect(session.state, Object.keys(delta.stored));
+  setTemporary(session.state, delta.temp);
+}
+
+function deltaOf(event: Event | undefined): Readonly<Fields> {
+  const actions: Partial<EventActions> | undefined = event?.actions; // Absent when made by hand.
+  return actions?.stateDelta ?? {};
+}
+
+/** Makes the event's delta what was stored; a frozen event stays as it is. */
+function showStored(event: Event, { stored }: Delta): void {
+  const stateDelta = { ...stored };
+  const actions: unknown = event.actions; // Absent in an event that somebody made by hand.
+  if (typeof actions === "object" && actions !== null)
+    Reflect.set(actions, "stateDelta", stateDelta);
+  else Reflect.set(event, "actions", new EventActions({ stateDelta }));
+}
+
+function checkSession(session: unknown): void {
+  if (typeof session !== "object" || session === null) {
+    const fields = { path: "session", expected: "a session", received: typeName(session) };
+    throw new StateTypeError(fields);
+  }
+  const { appName, userId, id: sessionId, state, events } = session as Record<string, unknown>;
+  checkKey({ appName, userId, sessionId: sessionId ?? null });
+  if (typeof state !== "object" || state === null)
+    throw new StateTypeError({
+      path: "session.state",
+      expected: "a state",
+      received: typeName(state),
+    });
+  if (!Array.isArray(events))
+    throw new StateTypeError({
+      path: "session.events",
+      expected: "a list",
+      received: typeName(events),
+    });
+}
+
+function storedForm(event: Event, { stored }: Delta): NonNullable<RecordAppend["event"]> {
+  return { stored: plainEvent(event, event.id, stored), timestamp: event.timestamp };
+}
+
+function refuseStale({ session }: Places, record: SessionRecord, { revision }: Handle): void {
+  if (record.revision === revision) return;
+  throw new ConcurrentModificationError(
+    { attempts: 1, expectedVersion: revision, actualVersion: record.revision },
+    { scope: session.identity },
+  );
+}

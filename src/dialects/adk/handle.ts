@@ -1,0 +1,178 @@
+/**
+ * What the service knows of a session object it gave out, and how such an object catches up with
+ * the store.
+ *
+ * Invariants
+ *  H1  After an append the handle has every key and every event that was stored before it and the
+ *      event itself, in the order of the store.
+ *  H2  Keys the holder wrote as plain properties, `temp:` keys and changes that are not stored yet
+ *      stay as they are.
+ *  H3  Nothing in a handle is shared with the store, and the caller's own event object is in it.
+ */
+import { thawEvent, type Event, type StoredEvent } from "./event.ts";
+import { readEvents } from "./history.ts";
+import type { Places } from "./places.ts";
+import type { SessionRecord } from "./record.ts";
+import type { Session } from "./request.ts";
+import { cellOf, State, StatePrefix } from "./state.ts";
+import { put, thaw, type Fields } from "./thaw.ts";
+
+/** The values a handle was last made equal to. */
+interface Base {
+  readonly session: Readonly<Fields>;
+  readonly user: Readonly<Fields>;
+  readonly app: Readonly<Fields>;
+}
+
+/** What is known of a session object. */
+export interface Handle {
+  readonly places: Places;
+  readonly uid: string;
+  revision: number;
+  replaced: number;
+  /** The number of the first event it does not have. */
+  next: number;
+  base: Base;
+  /** Events being appended, by id: the caller's own objects go into the list. */
+  readonly own: Map<string, Event>;
+  /** The end of what this handle is doing. */
+  busy: Promise<unknown>;
+}
+
+const handles = new WeakMap<object, Handle>();
+
+/** What is known of a session object; `undefined` when no service gave it out. */
+export function handleOf(session: object): Handle | undefined {
+  return handles.get(session);
+}
+
+const PREFIXES = { session: "", app: StatePrefix.APP_PREFIX, user: StatePrefix.USER_PREFIX };
+const PARTS = ["session", "app", "user"] as const;
+const NOTHING: Base = { session: {}, user: {}, app: {} };
+
+function baseOf({ session, user, app }: Places): Base {
+  return {
+    session: session.state.values,
+    user: user.state.values,
+    app: app.state.values,
+  };
+}
+
+/** A session object of the values there are now. */
+export function createHandle(
+  places: Places,
+  record: SessionRecord,
+  events: readonly StoredEvent[],
+): Session {
+  const { appName, userId, sessionId } = places.key;
+  const session: Session = {
+    id: sessionId,
+    appName,
+    userId,
+    state: new State(),
+    events: events.map(thawEvent),
+    lastUpdateTime: record.updated,
+  };
+  const handle: Handle = {
+    places,
+    uid: record.uid,
+    revision: record.revision,
+    replaced: record.replaced,
+    next: record.next,
+    base: NOTHING,
+    own: new Map(),
+    busy: Promise.resolve(),
+  };
+  handles.set(session, handle);
+  // Of the record the events were read with, so that version and values belong together.
+  takeValues(session, handle, { ...baseOf(places), session: record.values });
+  return session;
+}
+
+/** Makes a handle equal to the store, but for what is its own (H2). */
+export async function catchUp(session: Session, handle: Handle): Promise<void> {
+  const { places } = handle;
+  const record = places.session.state;
+  if (record.uid !== handle.uid || record.revision < handle.revision) return;
+  takeValues(session, handle, baseOf(places));
+  const from = handle.next;
+  const events = await readEvents(places, record, from);
+  const isReplaced = record.replaced !== handle.replaced;
+  handle.revision = record.revision;
+  handle.replaced = record.replaced;
+  handle.next = record.next;
+  session.lastUpdateTime = record.updated;
+  if (isReplaced) replaceEvents(session, handle, record);
+  for (const stored of events ?? []) session.events.push(eventOf(handle, stored));
+}
+
+function eventOf({ own }: Handle, stored: StoredEvent): Event {
+  return own.get(stored.id) ?? thawEvent(stored);
+}
+
+/** Only events in the tail are ever replaced. */
+function replaceEvents(session: Session, handle: Handle, { tail }: SessionRecord): void {
+  for (const stored of Object.values(tail).flat()) {
+    const at = session.events.findLastIndex(({ id }) => id === stored.id);
+    if (at >= 0) session.events[at] = eventOf(handle, stored);
+  }
+}
+
+function takeValues(session: Session, handle: Handle, now: Base): void {
+  for (const part of PARTS) {
+    if (handle.base[part] === now[part]) continue;
+    const [old, next] = [handle.base[part], now[part]];
+    for (const key of Object.keys(old))
+      if (!Object.hasOwn(next, key)) setValue(session.state, PREFIXES[part] + key, undefined);
+    for (const [key, value] of Object.entries(next))
+      if (!Object.hasOwn(old, key) || old[key] !== value)
+        setValue(session.state, PREFIXES[part] + key, value);
+  }
+  handle.base = now;
+}
+
+function setValue(state: State, key: string, value: unknown): void {
+  const cell = cellOf(state);
+  if (cell === undefined || cell.direct.has(key) || Object.hasOwn(cell.delta, key)) return;
+  if (value === undefined) delete cell.value[key];
+  else put(cell.value, key, thaw(value));
+}
+
+/** Takes the changes not stored yet out of a state; the answer puts back what was not stored. */
+export function takePending(state: object): { delta: Fields; putBack: () => void } {
+  const cell = cellOf(state);
+  if (cell === undefined) return { delta: {}, putBack: () => undefined };
+  const delta: Fields = {};
+  for (const [key, value] of Object.entries(cell.delta)) {
+    put(delta, key, value);
+    delete cell.delta[key];
+  }
+  const putBack = (): void => {
+    for (const [key, value] of Object.entries(delta))
+      if (!Object.hasOwn(cell.delta, key)) put(cell.delta, key, value);
+  };
+  return { delta, putBack };
+}
+
+/** Writes `temp:` values, which live in the working copy alone. */
+export function setTemporary(state: object, values: Readonly<Fields>): void {
+  const target = cellOf(state)?.value ?? state;
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) delete (target as Fields)[key];
+    else put(target, key, value);
+  }
+}
+
+/** What was committed is no longer the holder's own: the stored value counts. */
+export function releaseDirect(state: object, keys: readonly string[]): void {
+  const cell = cellOf(state);
+  for (const key of keys) cell?.direct.delete(key);
+}
+
+/** Does to a session object nobody gave out what an append does to one that was. */
+export function patchForeign(session: Session, values: Readonly<Fields>, event?: Event): void {
+  setTemporary(session.state, values);
+  if (event === undefined) return;
+  session.events.push(event);
+  session.lastUpdateTime = event.timestamp;
+}

@@ -1,0 +1,85 @@
+/** A session's events: reading them by number, and moving old ones into pages. */
+import { originalOf } from "../../../actors/recipe.ts";
+import type { StoredEvent } from "./event.ts";
+import { openPage, type Places } from "./places.ts";
+import {
+  oldestPage,
+  PAGE_SIZE,
+  tailLength,
+  withoutPage,
+  type PageRecord,
+  type SessionRecord,
+} from "./record.ts";
+
+/**
+ * The events from number `from` on, in order. `undefined` when a page is gone, as it is after a
+ * delete that happened meanwhile.
+ */
+export async function readEvents(
+  places: Places,
+  record: SessionRecord,
+  from: number,
+): Promise<StoredEvent[] | undefined> {
+  const first = Math.floor(from / PAGE_SIZE);
+  if (first >= record.pages) return tailEvents(record, from);
+  const opened = await Promise.all(
+    Array.from({ length: record.pages - first }, (_, at) =>
+      openPage(places, record.uid, first + at),
+    ),
+  );
+  const pages = opened.map(({ state }) => state.events);
+  if (pages.some((events) => events.length < PAGE_SIZE)) return undefined;
+  return [...pages.flat().slice(from - first * PAGE_SIZE), ...tailEvents(record, from)];
+}
+
+/** The events of the tail from number `from` on. */
+function tailEvents({ tail }: SessionRecord, from: number): StoredEvent[] {
+  return Object.entries(tail).flatMap(([page, events]) =>
+    events.slice(Math.max(0, from - Number(page) * PAGE_SIZE)),
+  );
+}
+
+const sealing = new WeakMap<object, Promise<void>>();
+
+/** Moves the oldest events into pages while the tail is long. At most one at a time per session. */
+export function seal(places: Places): Promise<void> {
+  const { session } = places;
+  const running = sealing.get(session);
+  if (running !== undefined) return running;
+  if (tailLength(session.state) < 2 * PAGE_SIZE) return Promise.resolve();
+  const work = sealPages(places).finally(() => sealing.delete(session));
+  sealing.set(session, work);
+  return work;
+}
+
+async function sealPages(places: Places): Promise<void> {
+  const { session } = places;
+  for (let record = session.state; tailLength(record) >= 2 * PAGE_SIZE; record = session.state) {
+    const { uid, pages, replaced } = record;
+    await writePage(places, record);
+    await session.update((draft) => {
+      const now = originalOf(draft);
+      // Somebody else moved it, or one of its events was replaced since: look again.
+      if (now.uid !== uid || now.pages !== pages || now.replaced !== replaced) return;
+      Object.assign(draft, withoutPage(now));
+    });
+  }
+}
+
+/** Written before the session gives the events away: a crash in between leaves both. */
+async function writePage(places: Places, record: SessionRecord): Promise<void> {
+  const page = await openPage(places, record.uid, record.pages);
+  const content: PageRecord = oldestPage(record);
+  await page.update((draft) => {
+    if (originalOf(draft).replaced > content.replaced) return;
+    Object.assign(draft, content);
+  });
+}
+
+/** Removes the pages of a session that is gone. */
+export async function deletePages(places: Places, { uid, pages }: SessionRecord): Promise<void> {
+  const numbers = Array.from({ length: pages }, (_, page) => page);
+  const remove = async (page: number): Promise<unknown> =>
+    (await openPage(places, uid, page)).delete();
+  await Promise.all(numbers.map(remove));
+}

@@ -1,0 +1,96 @@
+/** Lists the sessions of an app, or of one of its users, page by page. */
+import type { Runtime } from "../../runtime/runtime.ts";
+import { createHandle } from "./handle.ts";
+import { openPlaces, placeId, placeParts, type Places } from "./places.ts";
+import {
+  checkCount,
+  checkText,
+  type ListSessionsRequest,
+  type ListSessionsResponse,
+  type Session,
+  type SessionKey,
+} from "./request.ts";
+import { State } from "./state.ts";
+
+/** Ids asked of the store at once. */
+const IDS_AT_ONCE = 1_000;
+
+/** One page of sessions; `withState` says whether their values come with them. */
+export async function listSessions(
+  runtime: Runtime,
+  request: ListSessionsRequest,
+  withState: boolean,
+): Promise<ListSessionsResponse> {
+  checkRequest(request);
+  const keys = await listKeys(runtime, request);
+  const page = pageOf(request, keys.length);
+  const within = <T>(items: readonly T[]): T[] => items.slice(page.start, page.start + page.size);
+  // Only an order by time needs to look into every session.
+  const all = request.order !== undefined;
+  const opened = await openAll(runtime, all ? keys : within(keys));
+  const places = all ? within(inOrder(opened, request.order === "desc")) : opened;
+  const sessions = places.map((each) => withoutEvents(each, withState));
+  const { page: number, size: limit, totalPages } = page;
+  return { sessions, page: number, limit, totalItems: keys.length, totalPages };
+}
+
+function checkRequest({ appName, userId, limit, offset, page, order }: ListSessionsRequest): void {
+  checkText("appName", appName, 1);
+  if (userId !== undefined) checkText("userId", userId, 0);
+  checkCount("limit", limit);
+  checkCount("offset", offset);
+  checkCount("page", page, 1);
+  if (order !== undefined && order !== "asc" && order !== "desc")
+    throw new RangeError('order must be "asc" or "desc"');
+}
+
+async function listKeys(runtime: Runtime, request: ListSessionsRequest): Promise<SessionKey[]> {
+  const { appName, userId } = request;
+  const prefix = `${userId ? placeId(appName, userId) : placeId(appName)}/`;
+  const keys: SessionKey[] = [];
+  let more: { readonly cursor?: string } | undefined = {};
+  while (more !== undefined) {
+    const query = { type: "adk-session", prefix, limit: IDS_AT_ONCE, ...more };
+    const { ids, cursor } = await runtime.list(query);
+    for (const id of ids) {
+      const [app = "", user = "", sessionId = ""] = placeParts(id);
+      keys.push({ appName: app, userId: user, sessionId });
+    }
+    more = cursor === undefined ? undefined : { cursor };
+  }
+  return keys;
+}
+
+function pageOf(
+  { limit, offset = 0, page }: ListSessionsRequest,
+  total: number,
+): { page: number; start: number; size: number; totalPages: number } {
+  if (limit === undefined)
+    return { page: 1, start: offset, size: total, totalPages: total === 0 ? 0 : 1 };
+  const totalPages = limit === 0 ? 0 : Math.ceil(total / limit);
+  const start = page === undefined ? offset : (page - 1) * limit;
+  const number = page ?? (limit === 0 ? 1 : Math.floor(offset / limit) + 1);
+  return { page: number, start, size: limit, totalPages };
+}
+
+/** The scopes of sessions that are still there, as the store has them now. */
+async function openAll(runtime: Runtime, keys: readonly SessionKey[]): Promise<Places[]> {
+  const opened = await Promise.all(keys.map((key) => openPlaces(runtime, key)));
+  const scopes = new Set(opened.flatMap(({ session, user, app }) => [session, user, app]));
+  await Promise.all([...scopes].map((scope) => scope.refresh()));
+  return opened.filter(({ session }) => session.state.uid !== "");
+}
+
+function inOrder(places: readonly Places[], isDescending: boolean): Places[] {
+  const sign = isDescending ? -1 : 1;
+  return places.toSorted((left, right) => {
+    const byTime = left.session.state.updated - right.session.state.updated;
+    if (byTime !== 0) return sign * byTime;
+    return left.key.sessionId < right.key.sessionId ? -1 : 1;
+  });
+}
+
+function withoutEvents(places: Places, withState: boolean): Session {
+  const session = createHandle(places, places.session.state, []);
+  return withState ? session : { ...session, state: new State() };
+}

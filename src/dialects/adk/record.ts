@@ -1,0 +1,174 @@
+/**
+ * What is stored of sessions, and how an event changes it. Nothing here waits.
+ *
+ * A session is one record: its own values and its latest events. The values of a user and of an
+ * app are a record each. Events that have grown old are moved to pages of `PAGE_SIZE`, a record
+ * each, so that an append costs the same however long the history is.
+ *
+ * Invariants
+ *  L1  `next` is the number the next event gets; numbers follow each other without a gap.
+ *  L2  Events `pages × PAGE_SIZE` to `next − 1` are in `tail`, all before them in pages.
+ *  L3  `uid` differs for each session that ever had this id; an empty one means there is none.
+ *  L4  `revision` grows with every change, `replaced` with every event that took the place of one.
+ */
+import { copyIn } from "../../../actors/values.ts";
+import { defineKind, type Kind } from "../../runtime/kinds.ts";
+import type { StoredEvent } from "./event.ts";
+import { StatePrefix } from "./state.ts";
+import { put, type Fields } from "./thaw.ts";
+
+/** Events in a page. A tail of twice as many gives its oldest page away. */
+export const PAGE_SIZE = 32;
+
+/** The record of a session. */
+export interface SessionRecord {
+  readonly uid: string;
+  readonly updated: number;
+  readonly revision: number;
+  readonly replaced: number;
+  readonly pages: number;
+  readonly next: number;
+  /** Pages that still grow, or wait to be moved, by number. */
+  readonly tail: Readonly<Record<string, readonly StoredEvent[]>>;
+  readonly values: Readonly<Fields>;
+}
+
+/** The record of what the sessions of a user, or of an app, have in common. */
+export interface SharedRecord {
+  readonly values: Readonly<Fields>;
+}
+
+/** The record of a page. */
+export interface PageRecord {
+  /** The session's `replaced` when the page was written. */
+  readonly replaced: number;
+  readonly events: readonly StoredEvent[];
+}
+
+// The tail makes records larger than the size at which a state is worth a warning.
+const maxStateSizeBytes = Infinity;
+const noSession: SessionRecord = {
+  uid: "",
+  updated: 0,
+  revision: 0,
+  replaced: 0,
+  pages: 0,
+  next: 0,
+  tail: {},
+  values: {},
+};
+
+/**
+ * The kinds a runtime is given. A session's records sort before those it shares, so a transaction
+ * takes the session's mailbox first and appends to one session keep their order.
+ */
+export const SESSION_KINDS: Readonly<Record<string, Kind>> = {
+  "adk-session": defineKind<object>({ initial: noSession, maxStateSizeBytes }),
+  "adk-session-page": defineKind<object>({
+    initial: { replaced: -1, events: [] },
+    maxStateSizeBytes,
+  }),
+  "adk-shared-app": defineKind<object>({ initial: { values: {} } }),
+  "adk-shared-user": defineKind<object>({ initial: { values: {} } }),
+  "adk-turn": defineKind<object>({ durability: "volatile" }),
+};
+
+/** Changes of values by scope; `undefined` deletes. */
+export interface Delta {
+  readonly session: Fields;
+  readonly user: Fields;
+  readonly app: Fields;
+  readonly temp: Fields;
+  /** The whole delta without `temp:` keys, under the names it was written with. */
+  readonly stored: Fields;
+}
+
+/**
+ * Sorts a delta by the prefixes of its keys, as frozen copies. `temp:` values are kept as they are.
+ * Throws `StateSerializationError` for a value that cannot be stored.
+ */
+export function splitDelta(delta: Readonly<Fields>): Delta {
+  const split: Delta = { session: {}, user: {}, app: {}, temp: {}, stored: {} };
+  for (const [key, value] of Object.entries(delta)) {
+    if (key.startsWith(StatePrefix.TEMP_PREFIX)) {
+      put(split.temp, key, value);
+      continue;
+    }
+    const copy: unknown = copyIn(value, `stateDelta.${key}`, { depth: 3 });
+    put(split.stored, key, copy);
+    const [part, name] = partOf(key);
+    put(split[part], name, copy);
+  }
+  return split;
+}
+
+function partOf(key: string): ["session" | "user" | "app", string] {
+  const { USER_PREFIX, APP_PREFIX } = StatePrefix;
+  if (key.startsWith(USER_PREFIX)) return ["user", key.slice(USER_PREFIX.length)];
+  if (key.startsWith(APP_PREFIX)) return ["app", key.slice(APP_PREFIX.length)];
+  return ["session", key];
+}
+
+/** The values after a delta; the same object when it says nothing. */
+export function merged(values: Readonly<Fields>, delta: Readonly<Fields>): Readonly<Fields> {
+  const keys = Object.keys(delta);
+  if (keys.length === 0) return values;
+  const next: Fields = { ...values };
+  for (const key of keys) {
+    if (delta[key] === undefined) delete next[key];
+    else put(next, key, delta[key]);
+  }
+  return next;
+}
+
+/** What an append does to a session's record. */
+export interface Append {
+  readonly values: Readonly<Fields>;
+  /** Absent: only values change. */
+  readonly event?: { readonly stored: StoredEvent; readonly timestamp: number } | undefined;
+}
+
+/** The record after an append. An event whose id is in the tail takes that event's place. */
+export function appended(record: SessionRecord, { values, event }: Append): SessionRecord {
+  const next = {
+    ...record,
+    revision: record.revision + 1,
+    values: merged(record.values, values),
+  };
+  if (event === undefined) return next;
+  const { stored, timestamp } = event;
+  const place = placeOf(record, stored.id);
+  const page = [...(record.tail[place.page] ?? [])];
+  page[place.at] = stored;
+  const tail = { ...record.tail, [place.page]: page };
+  const moved = place.isNew ? { next: record.next + 1 } : { replaced: record.replaced + 1 };
+  return { ...next, ...moved, tail, updated: timestamp };
+}
+
+/** Where an event of that id belongs: where one is already, or at the end. */
+function placeOf(
+  { tail, next }: SessionRecord,
+  id: string,
+): { readonly page: number; readonly at: number; readonly isNew: boolean } {
+  for (const [page, events] of Object.entries(tail)) {
+    const at = events.findIndex((event) => event.id === id);
+    if (at >= 0) return { page: Number(page), at, isNew: false };
+  }
+  return { page: Math.floor(next / PAGE_SIZE), at: next % PAGE_SIZE, isNew: true };
+}
+
+/** How many events wait in the tail. */
+export function tailLength({ next, pages }: SessionRecord): number {
+  return next - pages * PAGE_SIZE;
+}
+
+/** The oldest page of a tail. */
+export function oldestPage({ tail, pages, replaced }: SessionRecord): PageRecord {
+  return { replaced, events: tail[pages] ?? [] };
+}
+
+/** The record without the oldest page of its tail. */
+export function withoutPage(record: SessionRecord): SessionRecord {
+  const { [record.pages]: _moved, ...tail } = record.tail;
+  return { ...record, tail, pages: record.pages + 1 };
+}

@@ -1,0 +1,213 @@
+/**
+ * Sessions, their events and their state on a runtime; every session service of this door is this
+ * one with other defaults.
+ *
+ * Invariants
+ *  M1  What is stored shares nothing with what was handed in or is handed out.
+ *  M2  A session is made once: of several who create the same id at once, one does.
+ */
+import { randomUUID } from "node:crypto";
+import type { Logger } from "../../../actors/protocol.ts";
+import { consoleLogger } from "../../../actors/settings.ts";
+import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
+import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
+import { checkEvent, type Event, type StoredEvent } from "./event.ts";
+import { createHandle } from "./handle.ts";
+import { deletePages, readEvents } from "./history.ts";
+import { listSessions } from "./listing.ts";
+import { changePlaces, declareKinds, openPlaces, refreshPlaces, type Places } from "./places.ts";
+import { splitDelta, type SessionRecord } from "./record.ts";
+import {
+  checkCount,
+  checkKey,
+  checkState,
+  checkTime,
+  type AppendEventRequest,
+  type CreateSessionRequest,
+  type GetSessionConfig,
+  type GetSessionRequest,
+  type ListSessionsRequest,
+  type ListSessionsResponse,
+  type Session,
+  type SessionKey,
+} from "./request.ts";
+import { sessionExists } from "./session-error.ts";
+import { State } from "./state.ts";
+
+/** Options of a session service. */
+export interface SessionServiceOptions {
+  /** Default: one in memory of its own, which `close` closes. */
+  readonly runtime?: Runtime | undefined;
+  /** Default `memory`. */
+  readonly profile?: Profile | undefined;
+  /** Default `rebase`. */
+  readonly conflict?: ConflictPolicy | undefined;
+  /** Default: warnings go to `console`. */
+  readonly logger?: Logger | undefined;
+}
+
+/** Sessions on a runtime; see the head of this file. */
+export class SessionService implements AsyncDisposable {
+  readonly runtime: Runtime;
+  readonly profile: Profile;
+  readonly conflict: ConflictPolicy;
+  readonly #appends: Appends;
+  readonly #isOwner: boolean;
+
+  /** Throws `RangeError` for an unknown profile or conflict policy. */
+  constructor(options: SessionServiceOptions = {}) {
+    const { runtime, profile = "memory", conflict = "rebase", logger = consoleLogger } = options;
+    oneOf("profile", profile, ["memory", "database"]);
+    oneOf("conflict", conflict, ["rebase", "strict"]);
+    this.runtime = runtime ?? createRuntime({ logger });
+    this.#isOwner = runtime === undefined;
+    this.profile = profile;
+    this.conflict = conflict;
+    declareKinds(this.runtime);
+    this.#appends = new Appends({ runtime: this.runtime, profile, conflict, logger });
+  }
+
+  /**
+   * Makes a session. Rejects with `SessionError` `SESSION_EXISTS` when the id is taken, with
+   * `StateTypeError` for a bad request, with `StateSerializationError` for a value that cannot be
+   * stored.
+   */
+  async createSession(request: CreateSessionRequest): Promise<Session> {
+    checkKey(request);
+    const { appName, userId, state: given = {} } = request;
+    const state = given instanceof State ? given.getAll() : given;
+    checkState(state);
+    const sessionId = request.sessionId || randomUUID(); // An empty id asks for a new one.
+    const { session: values, user, app } = splitDelta(state);
+    const places = await openPlaces(this.runtime, { appName, userId, sessionId });
+    const uid = randomUUID();
+    const updated = Date.now();
+    const create = (record: SessionRecord): SessionRecord | undefined =>
+      record.uid === "" ? { ...record, uid, updated, values, revision: 1 } : undefined;
+    if (!(await changePlaces(places, { session: create, user, app })))
+      throw sessionExists(sessionId);
+    const record = places.session.state;
+    return createHandle(places, record, (await readEvents(places, record, 0)) ?? []);
+  }
+
+  /** The session with its events, or `undefined`. Rejects with `RangeError` for a bad config. */
+  async getSession(request: GetSessionRequest): Promise<Session | undefined> {
+    checkKey(request);
+    const { config = {} } = request;
+    checkCount("numRecentEvents", config.numRecentEvents);
+    checkTime("afterTimestamp", config.afterTimestamp);
+    if (request.sessionId === "") return undefined;
+    const places = await openPlaces(this.runtime, request);
+    await refreshPlaces(places);
+    const record = places.session.state;
+    if (record.uid === "") return undefined;
+    const events = await this.#selected(places, record, config);
+    // A page was gone: the session was deleted while its pages were read.
+    return events === undefined ? undefined : createHandle(places, record, events);
+  }
+
+  /** The session, made when there is none; of many who ask at once all get the same one. */
+  async getOrCreateSession(request: CreateSessionRequest): Promise<Session> {
+    const { sessionId } = request;
+    for (;;) {
+      if (sessionId) {
+        const found = await this.getSession({ ...request, sessionId });
+        if (found !== undefined) return found;
+      }
+      try {
+        return await this.createSession(request);
+      } catch (error) {
+        if (!(error instanceof Error && "code" in error && error.code === "SESSION_EXISTS"))
+          throw error;
+      }
+    }
+  }
+
+  /** A page of an app's sessions, without events. Rejects with `RangeError` for a bad number. */
+  listSessions(request: ListSessionsRequest): Promise<ListSessionsResponse> {
+    return listSessions(this.runtime, request, this.profile === "database");
+  }
+
+  /** Removes a session and its events; values of its user and app stay. A missing one is fine. */
+  async deleteSession(request: SessionKey): Promise<void> {
+    checkKey(request);
+    const places = await openPlaces(this.runtime, request);
+    await places.session.refresh();
+    const record = places.session.state;
+    await places.session.delete();
+    await deletePages(places, record);
+  }
+
+  /**
+   * Stores an event and its state changes, with what was set on `session.state` since; resolves to
+   * the event when it is stored. A partial event stores nothing. Rejects with `SessionError`
+   * `SESSION_NOT_FOUND` for a session that is gone (profile `memory`: warns and resolves), with
+   * `ConcurrentModificationError` for an outdated session when the policy is `strict`, and with
+   * what a bad event or value deserves.
+   */
+  appendEvent(request: AppendEventRequest): Promise<Event>;
+  appendEvent(session: Session, event: Event): Promise<Event>;
+  async appendEvent(first: AppendEventRequest | Session, second?: Event): Promise<Event> {
+    // The overloads pair them up.
+    const { session, event } =
+      second === undefined
+        ? (first as AppendEventRequest)
+        : { session: first as Session, event: second };
+    checkEvent(event);
+    if (event.partial === true) return event;
+    await this.#appends.store(session, event);
+    return event;
+  }
+
+  /**
+   * Stores what was set on `session.state` since, without an event; resolves to whether there was
+   * anything. Rejects as `appendEvent` does.
+   */
+  async commitState(session: Session): Promise<boolean> {
+    if (!session.state.hasDelta()) return false;
+    await this.#appends.store(session, undefined);
+    return true;
+  }
+
+  /** Closes the runtime, unless it was given. */
+  async close(): Promise<void> {
+    if (this.#isOwner) await this.runtime.close();
+  }
+
+  /** Closes at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #selected(
+    places: Places,
+    record: SessionRecord,
+    { numRecentEvents, afterTimestamp }: GetSessionConfig,
+  ): Promise<StoredEvent[] | undefined> {
+    if (afterTimestamp === undefined) {
+      const first = numRecentEvents === undefined ? 0 : record.next - numRecentEvents;
+      return readEvents(places, record, Math.max(0, first));
+    }
+    const all = await readEvents(places, record, 0);
+    if (all === undefined) return undefined;
+    const after = this.#after(all, afterTimestamp);
+    return numRecentEvents === undefined
+      ? after
+      : after.slice(Math.max(0, after.length - numRecentEvents));
+  }
+
+  /** Memory: what follows the last older event. Database: whatever is newer. */
+  #after(events: StoredEvent[], time: number): StoredEvent[] {
+    if (this.profile === "database") return events.filter((event) => timeOf(event) > time);
+    return events.slice(events.findLastIndex((event) => timeOf(event) < time) + 1);
+  }
+}
+
+function timeOf(event: StoredEvent): number {
+  return Number(event["timestamp"]);
+}
+
+function oneOf(name: string, value: string, known: readonly string[]): void {
+  if (!known.includes(value))
+    throw new RangeError(`${name} must be one of ${known.join(", ")}, received ${value}`);
+}

@@ -1,0 +1,48 @@
+/** The two services of the original: the one service, with their habits. */
+import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
+import { sqliteStore } from "../../stores/sqlite.ts";
+import { SessionService, type SessionServiceOptions } from "./service.ts";
+
+/** Options of the two services: all but the profile. */
+export type ServiceOptions = Omit<SessionServiceOptions, "profile">;
+
+/** Sessions with the habits of the original's in-memory service, on any runtime. */
+export class InMemorySessionService extends SessionService {
+  constructor(options: ServiceOptions = {}) {
+    super({ ...options, profile: "memory" });
+  }
+}
+
+/** Sessions with the habits of the original's database service. */
+export class DatabaseSessionService extends SessionService {
+  readonly #opened: Runtime | undefined;
+
+  /**
+   * Takes a runtime, or a URL: `sqlite://` and a file path, `sqlite://:memory:`, `memory://`. A
+   * runtime made for a URL is closed by `close`. Throws `TypeError` for any other URL.
+   */
+  constructor(where: string | (ServiceOptions & { readonly runtime: Runtime })) {
+    const opened = typeof where === "string" ? openUrl(where) : undefined;
+    const options = typeof where === "string" ? { runtime: opened } : where;
+    if (options?.runtime === undefined)
+      throw new TypeError("DatabaseSessionService takes a URL or { runtime }");
+    super({ ...options, profile: "database" });
+    this.#opened = opened;
+  }
+
+  override async close(): Promise<void> {
+    await this.#opened?.close();
+  }
+}
+
+function openUrl(url: string): Runtime {
+  const file = /^sqlite:\/\/(?<path>.+)$/s.exec(url)?.groups?.["path"];
+  if (file !== undefined) return createRuntime({ store: sqliteStore({ path: file }) });
+  if (url === "memory://") return createRuntime();
+  // The rest of a URL may hold a password.
+  const scheme = /^[a-z][\w+.-]*:/i.exec(url)?.[0] ?? "what is no URL";
+  throw new TypeError(
+    `DatabaseSessionService opens sqlite:// and memory:// URLs, not ${scheme}; ` +
+      "make a runtime on the store you want and pass { runtime }",
+  );
+}

@@ -1,0 +1,210 @@
+/**
+ * `State`: a working copy of a session's values and the changes not stored yet, usable by methods
+ * and as the flat record it stands for.
+ *
+ * Invariants
+ *  J1  The methods write both to `value` and to `delta`, the objects the state was made of; a plain
+ *      property write reaches `value` only, so it is never stored.
+ *  J2  A key of `delta` that is `undefined` is a deletion; such a key is not in `value`.
+ *  J3  Only own keys are data. The names of the methods are keys like any other: `get(name)` reads
+ *      them, while the property of that name stays the method.
+ */
+import { inspect } from "node:util";
+import { equal } from "../../../actors/equal.ts";
+import { StateTypeError } from "../../../actors/errors.ts";
+import { isPlainObject, typeName } from "../../../actors/values.ts";
+import { put, thaw, type Fields } from "./thaw.ts";
+
+/** Which scope the start of a key names. */
+export const StatePrefix = {
+  APP_PREFIX: "app:",
+  USER_PREFIX: "user:",
+  TEMP_PREFIX: "temp:",
+} as const;
+
+interface Cell {
+  readonly value: Fields;
+  readonly delta: Fields;
+  /** Keys written as plain properties since they were last stored. */
+  readonly direct: Set<string>;
+}
+
+const cells = new WeakMap<object, Cell>();
+
+/** The values behind a state; for the service that keeps them in step with the store. */
+export function cellOf(state: object): Cell | undefined {
+  return cells.get(state);
+}
+
+function cell(state: object): Cell {
+  const found = cells.get(state);
+  if (found === undefined) throw new TypeError("not a State");
+  return found;
+}
+
+function remove(of: Cell, key: string): boolean {
+  const { value, delta, direct } = of;
+  const had = current(of, key);
+  direct.delete(key);
+  if (!had) return false;
+  delete value[key];
+  put(delta, key, undefined);
+  return true;
+}
+
+function write(target: Cell, key: string, value: unknown): void {
+  if (value === undefined) return void remove(target, key);
+  // The same object may have been changed in place, which cannot be seen here: it counts as new.
+  const before = current(target, key) && !target.direct.has(key) ? read(target, key) : undefined;
+  const isSame = before === value && typeof value === "object" && value !== null;
+  if (!isSame && equal(before, value)) return;
+  put(target.value, key, value);
+  put(target.delta, key, value);
+  target.direct.delete(key);
+}
+
+/** The working copy of a session's values. */
+export class State {
+  static readonly APP_PREFIX = "app:";
+  static readonly USER_PREFIX = "user:";
+  static readonly TEMP_PREFIX = "temp:";
+  [key: string]: unknown;
+
+  /** Keeps both objects and writes to them in place. */
+  constructor(value: Record<string, unknown> = {}, delta: Record<string, unknown> = {}) {
+    const shared: Cell = { value, delta, direct: new Set() };
+    const state = new Proxy(this, handler);
+    cells.set(this, shared);
+    cells.set(state, shared);
+    return state;
+  }
+
+  /** The value of a key, `fallback` when there is none. `null` is a value. */
+  get<T = unknown>(key: string, fallback?: T): T | undefined {
+    const of = cell(this);
+    // The caller names the type of what he stored.
+    return current(of, key) ? (read(of, key) as T) : fallback;
+  }
+
+  /** Sets a key; an equal value changes nothing, `undefined` deletes the key. */
+  set(key: string, value: unknown): void {
+    write(cell(this), checkName(key), value);
+  }
+
+  /** True when the key has a value. */
+  has(key: string): boolean {
+    return current(cell(this), key);
+  }
+
+  /** Removes a key; false when it was not there. */
+  delete(key: string): boolean {
+    return remove(cell(this), key);
+  }
+
+  /** All values, detached: changing them changes nothing here. */
+  getAll(): Record<string, unknown> {
+    return flat(cell(this));
+  }
+
+  /** Sets many keys. */
+  update(changes: Readonly<Record<string, unknown>>): void {
+    if (!isPlainObject(changes)) {
+      const fields = { path: "state", expected: "a record", received: typeName(changes) };
+      throw new StateTypeError(fields);
+    }
+    for (const [key, value] of Object.entries(changes)) write(cell(this), key, value);
+  }
+
+  /** True when there are changes that are not stored yet. */
+  hasDelta(): boolean {
+    return Object.keys(cell(this).delta).length > 0;
+  }
+
+  /** As `getAll`. */
+  toRecord(): Record<string, unknown> {
+    return flat(cell(this));
+  }
+
+  /** What `JSON.stringify` prints: the flat record. */
+  toJSON(): Record<string, unknown> {
+    return flat(cell(this));
+  }
+}
+
+Object.defineProperty(State.prototype, inspect.custom, {
+  value(this: State): Fields {
+    return flat(cell(this)); // The console shows the record, not the proxy.
+  },
+});
+
+const METHODS: ReadonlySet<PropertyKey> = new Set(
+  Object.getOwnPropertyNames(State.prototype).filter((name) => name !== "constructor"),
+);
+
+const handler: ProxyHandler<State> = {
+  get: (target, key, receiver) => {
+    if (typeof key === "string" && !METHODS.has(key) && current(cell(target), key))
+      return read(cell(target), key);
+    const inherited: unknown = Reflect.get(target, key, receiver);
+    return inherited;
+  },
+  set: (target, key, value) => {
+    if (typeof key !== "string") return false;
+    const { value: values, direct } = cell(target);
+    put(values, key, value);
+    direct.add(key);
+    return true;
+  },
+  has: (target, key) =>
+    typeof key === "string" ? current(cell(target), key) : Reflect.has(target, key),
+  deleteProperty: (target, key) => {
+    if (typeof key !== "string") return false;
+    const { value, direct } = cell(target);
+    delete value[key];
+    direct.add(key);
+    return true;
+  },
+  ownKeys: (target) => keysOf(cell(target)),
+  getOwnPropertyDescriptor: (target, key) => {
+    if (typeof key !== "string" || !current(cell(target), key)) return undefined;
+    const value = read(cell(target), key);
+    return { value, writable: true, enumerable: true, configurable: true };
+  },
+  defineProperty: (target, key, descriptor) => {
+    if (typeof key !== "string" || !Object.hasOwn(descriptor, "value")) return false;
+    put(cell(target).value, key, descriptor.value);
+    cell(target).direct.add(key);
+    return true;
+  },
+  preventExtensions: () => false,
+  setPrototypeOf: () => false,
+};
+
+function inDelta({ delta, direct }: Cell, key: string): boolean {
+  return Object.hasOwn(delta, key) && !direct.has(key);
+}
+
+function read(of: Cell, key: string): unknown {
+  return inDelta(of, key) ? of.delta[key] : of.value[key];
+}
+
+/** True when the key has a value; a deletion in the delta hides one. */
+function current(of: Cell, key: string): boolean {
+  return inDelta(of, key) ? of.delta[key] !== undefined : Object.hasOwn(of.value, key);
+}
+
+function keysOf(of: Cell): string[] {
+  const keys = new Set([...Object.keys(of.value), ...Object.keys(of.delta)]);
+  return [...keys].filter((key) => current(of, key));
+}
+
+function flat(of: Cell): Fields {
+  const fields: Fields = {};
+  for (const key of keysOf(of)) put(fields, key, thaw(read(of, key)));
+  return fields;
+}
+
+function checkName(key: unknown): string {
+  if (typeof key === "string") return key;
+  throw new StateTypeError({ path: "state", expected: "a text as key", received: typeName(key) });
+}
