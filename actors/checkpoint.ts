@@ -11,10 +11,11 @@
  *  H3  `flush` resolves only when the state as it was at the call is stored, and rejects when a
  *      write failed; what is not stored stays marked and is written at the next occasion.
  *  H4  A failed background write is reported to the logger and counted, never swallowed.
- *  H5  A write whose answer was lost and that is found in the store counts as stored.
+ *  H5  A write whose outcome was unknown and that is found in the store counts as stored; one that
+ *      was refused does not, however alike: then it is somebody else's.
  */
 import { equal } from "./equal.ts";
-import { ConcurrentModificationError } from "./errors.ts";
+import { ConcurrentModificationError, isHoldfastError } from "./errors.ts";
 import type { CommitInfo, Logger, SaveResult, ScopeIdentity } from "./protocol.ts";
 
 /** The scope being written down. */
@@ -56,7 +57,7 @@ export class CheckpointWriter {
   #told = false;
   /** The background writes until there is nothing newer; while false they wait for a mark. */
   #following = false;
-  /** Writes that threw since the last that arrived: one of them may have taken effect. */
+  /** Writes of unknown outcome since the last that arrived: one may have taken effect. */
   #doubtful: Attempt[] = [];
   /** Writes that failed so far. */
   errors = 0;
@@ -145,7 +146,7 @@ export class CheckpointWriter {
         ? await this.#target.delete(expected, version)
         : await this.#target.save(state, expected, { version, patches: [], operations: [] });
     } catch (error) {
-      this.#doubtful.push(attempt);
+      if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.#doubtful.push(attempt);
       if (this.#doubtful.length > DOUBTFUL_MAX) this.#doubtful.shift();
       throw error;
     }

@@ -42,7 +42,7 @@ import { createScopeActor, type ScopeActorRef } from "./scope-logic.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
 import { deleteWork, refreshWork, takeHold, type Hold } from "./solo.ts";
 import { outsideTurns, refuseReentry } from "./turn.ts";
-import { watchOver } from "./watch.ts";
+import { begin, watchOver } from "./watch.ts";
 import { applyMutation } from "./write.ts";
 
 const CHANGED = Promise.resolve(true);
@@ -199,8 +199,8 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   /** Settles every waiting caller, writes down what is only in memory, ends every reader. */
   stop(): Promise<void> {
     this.#stopped = true; // Before anybody is refused, so that nobody can come in meanwhile.
-    this.#stopping ??= this.#stop();
-    return this.#stopping;
+    const keep = (stopping: Promise<void>): void => void (this.#stopping = stopping);
+    return this.#stopping ?? begin(keep, () => this.#stop());
   }
 
   /** Stops at the end of an `await using` block. */

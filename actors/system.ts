@@ -22,6 +22,7 @@
 import { createActor, setup, type Actor, type AnyActorRef } from "xstate";
 import { StoreClosedError } from "./errors.ts";
 import type { TimerWheel } from "./idle.ts";
+import { begin } from "./watch.ts";
 
 /** What the system needs to know of what it keeps. */
 export interface Resident {
@@ -172,8 +173,8 @@ export class ScopeSystem<A extends Resident> {
 
   /** Stops every scope; rejects with the first failure, after all have been stopped. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
-    return this.#stopping;
+    const keep = (stopping: Promise<void>): void => void (this.#stopping = stopping);
+    return this.#stopping ?? begin(keep, () => this.#stop());
   }
 
   /** Waits until a stopped scope of this key has written everything down. */

@@ -15,6 +15,21 @@ export function watchOver(call: () => unknown, report: (error: unknown) => void)
   }
 }
 
+/**
+ * The promise of `work`, given to `keep` before it begins: whom it calls may ask for the same
+ * promise already.
+ */
+export function begin(
+  keep: (promise: Promise<void>) => void,
+  work: () => Promise<void>,
+): Promise<void> {
+  const follow: ((done: Promise<void>) => void)[] = [];
+  const promise = new Promise<void>((resolve) => void follow.push(resolve));
+  keep(promise);
+  follow[0]?.(work());
+  return promise;
+}
+
 function nobody(): void {
   // A report of a failed report would go nowhere.
 }

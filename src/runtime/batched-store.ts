@@ -10,6 +10,7 @@ import type { Clock } from "../../actors/protocol.ts";
 import { gather } from "../stores/gather.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
 import { checkWrites } from "../stores/write-check.ts";
+import { checkedRecords, checkedResults } from "./store-answer.ts";
 
 /** Milliseconds an exclusive turn may keep a record. */
 const EXCLUSIVE_TTL_MS = 5_000;
@@ -45,9 +46,13 @@ export class BatchedStore {
 
   constructor(store: StateStore) {
     this.store = store;
-    this.load = gather({ run: (keys: readonly string[]) => store.load(keys), isOfOne });
+    this.load = gather({
+      run: async (keys: readonly string[]) => checkedRecords(await store.load(keys), keys.length),
+      isOfOne,
+    });
     this.#commit = gather({
-      run: (writes: readonly ScopeWrite[]) => store.commit(writes),
+      run: async (writes: readonly ScopeWrite[]) =>
+        checkedResults(await store.commit(writes), writes.length),
       isOfOne,
     });
   }
@@ -65,7 +70,10 @@ export class BatchedStore {
     const kept = (): Keeping | undefined =>
       writes.map(({ key }) => this.#kept.get(key)).find((keeping) => keeping !== undefined);
     for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
-    return atomic ? this.store.commit(writes, { atomic }) : this.store.commit(writes);
+    const results = await (atomic
+      ? this.store.commit(writes, { atomic })
+      : this.store.commit(writes));
+    return checkedResults(results, writes.length);
   }
 
   /** Runs `turn` while nobody else commits `key`, for at most the time of an exclusive turn. */

@@ -149,11 +149,12 @@ export class ScopeHome {
   }
 
   /** Stops every scope, then the wheel, then closes the stores. */
-  async close(): Promise<void> {
+  async close(runsEnded: Promise<unknown>): Promise<void> {
     try {
       await this.system.stop();
     } finally {
       this.wheel.stop();
+      await runsEnded;
       await Promise.all(this.stores.map((store) => store.close()));
     }
   }

@@ -76,10 +76,12 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer = behind ? new CheckpointWriter(this, store, settings.logger) : null;
   }
 
-  /** Dropping it from memory loses nothing: it can be loaded again as it is. */
+  /**
+   * Dropping it from memory loses nothing: it can be loaded again as it is. Of a volatile scope
+   * without a record that is the version alone, which starts again when nobody has a handle.
+   */
   get mayPassivate(): boolean {
-    if (!this.idle) return false;
-    return this.isStored || (this.#store === null && this.version === 0);
+    return this.idle && (this.isStored || (this.#store === null && !this.exists));
   }
 
   /** The store knows as much as this scope does. */

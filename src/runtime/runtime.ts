@@ -3,6 +3,7 @@
  */
 import type { Draft } from "../../actors/recipe.ts";
 import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
+import { begin } from "../../actors/watch.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
@@ -90,7 +91,8 @@ export class Runtime implements AsyncDisposable {
   /**
    * Changes several scopes together, all or nothing; resolves to whether anything changed. The
    * recipe gets a draft for each scope, in order. Rejects with `TypeError` when the scopes' store
-   * cannot.
+   * cannot, and with `ConcurrentModificationError` when after `cas.maxRetries` a record is still
+   * newer: unlike a mutation it takes no exclusive turn then.
    */
   async transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
@@ -159,8 +161,8 @@ export class Runtime implements AsyncDisposable {
 
   /** Settles every caller, writes everything down, closes the store. Rejects if that failed. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    const keep = (closing: Promise<void>): void => void (this.#closing = closing);
+    return this.#closing ?? begin(keep, () => this.#close());
   }
 
   /** Closes at the end of an `await using` block. */
@@ -187,9 +189,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#sequencers.close();
     try {
-      await this.#home.close();
+      await this.#home.close(this.#sequencers.close());
     } finally {
       for (const end of this.#ends) end();
     }

@@ -9,6 +9,8 @@
  *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome
  *      is unknown, and every scope in it reads the store before it goes on.
  *  G6  Listeners hear of it when all scopes show it.
+ *  G7  It waits for exclusive turns of others and takes none itself: after `cas.maxRetries` it gives
+ *      up.
  */
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";

@@ -18,7 +18,7 @@ interface Waiting<Request, Answer> {
 
 /** How a batch is worked off. */
 export interface GatherWork<Request, Answer> {
-  /** Answers all requests, in their order. */
+  /** Answers every request, in their order, or throws. */
   readonly run: (requests: readonly Request[]) => Promise<readonly Answer[]>;
   /** True for a failure that comes from one request, after which none of them has taken effect. */
   readonly isOfOne: (error: unknown) => boolean;
@@ -48,9 +48,7 @@ async function answer<Request, Answer>(
 ): Promise<void> {
   try {
     const answers = await work.run(batch.map(({ request }) => request));
-    if (answers.length !== batch.length)
-      throw new Error(`${batch.length} requests got ${answers.length} answers`);
-    // The lengths are equal, so each request has its answer.
+    // `run` answers every request, so the lengths are equal.
     batch.forEach(({ resolve }, index) => resolve(answers[index] as Answer));
   } catch (error) {
     if (batch.length === 1 || !work.isOfOne(error)) {

@@ -133,6 +133,19 @@ describe("a checkpoint writer", () => {
     expect(desk.writer.clean).toBe(true);
   });
 
+  it("H5 a record like one that was refused is another owner's", async () => {
+    const desk = new Desk();
+    desk.fate = ["fail"];
+    desk.change(1);
+    await desk.go();
+    desk.record = { state: { n: 1 }, version: 1 };
+    const flush = expect(desk.writer.flush()).rejects.toMatchObject({
+      code: "CONCURRENT_MODIFICATION",
+    });
+    await desk.go();
+    await flush;
+  });
+
   it("H2 another owner's record of the same version is a conflict, until it was read", async () => {
     const desk = new Desk();
     desk.fate = ["fail"];

@@ -257,6 +257,25 @@ export function passivationCases(stores: RuntimeStores, count: number): void {
       },
     );
 
+    it("volatile scopes leave when they were deleted or their time is over", async () => {
+      const clock = simulatedClock(1);
+      const options = { kinds: kinds("volatile"), maxResidentScopes: 1 };
+      const runtime = new World(stores, clock).runtime(options);
+      const open = (type: string, id: number) => runtime.open<Counter>(type, `${id}`);
+      const ids = Array.from({ length: 20 }, (_, id) => id);
+      const ended = await open("mortal", 0);
+      for (const id of ids) await (await open("mortal", id)).atomicState(add);
+      for (const id of ids) await (await open("temp", id)).atomicState(add);
+      expect(runtime.residentScopes).toBe(40);
+      await pass(clock, TTL_MS + TICK_MS);
+      expect(runtime.residentScopes).toBe(20);
+      for (const id of ids) expect(await (await open("temp", id)).delete()).toBe(true);
+      expect(runtime.residentScopes).toBe(1);
+      expect(await open("mortal", 0)).toBe(ended);
+      await ended.atomicState(add);
+      expect([ended.state, ended.version]).toEqual([{ n: 1 }, 3]);
+    });
+
     it("a listener added to a passivated scope brings it back", async () => {
       const clock = simulatedClock(1);
       const runtime = new World(stores, clock).runtime({ passivateAfterMs: 1_000 });

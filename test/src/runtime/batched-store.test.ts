@@ -1,8 +1,9 @@
 /** A store as all scopes on it share it: whose failure is whose. */
 import { describe, expect, it } from "vitest";
 import { batchedStore } from "../../../src/runtime/batched-store.ts";
+import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
-import type { ScopeWrite } from "../../../src/stores/store.ts";
+import type { ScopeWrite, StoredRecord, WriteResult } from "../../../src/stores/store.ts";
 
 function write(key: string, expectedVersion: number, version: number): ScopeWrite {
   return { key, expectedVersion, version, state: { n: 1 } };
@@ -23,5 +24,44 @@ describe("a batched store", () => {
     ]);
     expect([one, three].map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
     expect(two).toMatchObject({ status: "rejected", reason: expect.any(error) as Error });
+  });
+
+  const nonsense = [
+    ["no answers", []],
+    ["nothing", undefined],
+    ["an answer too many", [undefined, undefined]],
+    ["an answer that is none", [5]],
+    ["a record of another shape", [{ ok: false, current: { state: {} } }]],
+  ] as const;
+
+  it.each(nonsense)("does not know what a store wrote that answers %s", async (_, answers) => {
+    const store = memoryStore();
+    const commit = store.commit.bind(store);
+    // What it is tested for.
+    const answer = async () => answers as unknown as WriteResult[];
+    store.commit = async (writes, options) => {
+      await commit(writes, options);
+      return answer();
+    };
+    const runtime = createRuntime({ store });
+    const scope = await runtime.open<{ n?: number }>("user", "1");
+    const unknown = { code: "COMMIT_UNKNOWN" };
+    await expect(scope.incState({ n: 1 })).rejects.toMatchObject(unknown);
+    const cause = { code: "STORE_CONTRACT" };
+    const batched = batchedStore(store);
+    const together = batched.commitTogether([write("two", 0, 1)], true);
+    await expect(together).rejects.toMatchObject({ ...unknown, cause });
+    store.commit = commit;
+    expect(await scope.incState({ n: 1 })).toBe(true);
+    expect([scope.state, scope.version]).toEqual([{ n: 2 }, 2]);
+    await runtime.close();
+  });
+
+  it.each([[[]], [[null]], [[{}]], [5]])("refuses a load that answers %j", async (answers) => {
+    const store = memoryStore();
+    // What it is tested for.
+    store.load = async () => answers as unknown as StoredRecord[];
+    const load = batchedStore(store).load("one");
+    await expect(load).rejects.toMatchObject({ code: "STORE_CONTRACT" });
   });
 });

@@ -406,6 +406,30 @@ describe("stop", () => {
     await scope.stop();
   });
 
+  it("waits for the save in flight also when a mutator that is told stops it again", async () => {
+    const { scope, bridge } = durable();
+    const answer = gate();
+    bridge.plan = async () => {
+      await answer.passed;
+      return undefined;
+    };
+    const order: string[] = [];
+    scope.subscribe(() => void order.push("event"));
+    const saved = scope.incState({ n: 1 }).then(() => order.push("answered"));
+    const running = rejection(
+      scope.atomicState((_, turn) => {
+        turn.signal.addEventListener("abort", () => void scope.stop());
+        return gate<Bag>().passed;
+      }),
+    );
+    while (bridge.saves.length === 0) await settled();
+    const stopped = scope.stop().then(() => order.push("stopped"));
+    await settled();
+    answer.open();
+    await Promise.all([saved, running, stopped]);
+    expect(order).toEqual(["event", "answered", "stopped"]);
+  });
+
   it("refuses who is applied but not saved", async () => {
     const { scope, bridge } = durable();
     const call = rejection(scope.incState({ n: 1 }));

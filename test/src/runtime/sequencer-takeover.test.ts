@@ -40,7 +40,10 @@ describe("a run whose record others look at", () => {
     const run = runtime.run(sequence, { runId: "r" });
     const over = new AbortController();
     const looking = (async () => {
-      while (!over.signal.aborted) await runtime.checkpoints("r");
+      while (!over.signal.aborted) {
+        await runtime.checkpoints("r");
+        await sleep(1);
+      }
     })();
     const outcome = await run.result;
     over.abort();
