@@ -1,0 +1,21 @@
+/** The bench of the dialects: each beside the package it stands in for, on the same work. */
+import { adk } from "./dialects/adk.ts";
+import { builderbot } from "./dialects/builderbot.ts";
+import { curveSection } from "./dialects/curve.ts";
+import { idleSection } from "./dialects/idle.ts";
+import { turnState } from "./dialects/turn-state.ts";
+import { atOnceSection, sizeSection } from "./dialects/turns.ts";
+import type { Bench } from "./support.ts";
+
+/** Lost updates, turns per second, long sessions and idle timers. */
+export const bench: Bench = {
+  name: "dialects",
+  async *sections({ rounds }) {
+    for (const match of [turnState, adk, builderbot]) {
+      yield atOnceSection(match, rounds);
+      yield sizeSection(match, rounds);
+    }
+    yield curveSection(rounds);
+    yield idleSection(rounds);
+  },
+};
