@@ -95,13 +95,27 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "runTurn",
     "useState",
   ],
+  "holdfast/vcr": [
+    "EXPIRE_OPTION",
+    "FieldType",
+    "IndexType",
+    "Session",
+    "SortOrder",
+    "State",
+    "Unit",
+    "VcrStateError",
+    "createVcr",
+    "vcr",
+  ],
 };
 
 /** What importing any door may load besides our own files and Node's. */
 const kernelPackages = ["fast-deep-equal", "immer", "xstate"];
 
 /** What single doors may load besides that; drivers are loaded when a store is made, not here. */
-const furtherPackages: Readonly<Record<string, readonly string[]>> = {};
+const furtherPackages: Readonly<Record<string, readonly string[]>> = {
+  "holdfast/vcr": ["minisearch/SearchableMap", "snowball-stemmers"],
+};
 
 const doors = readDoors();
 

@@ -23,6 +23,8 @@ import {
 } from "./support/tidy-rules.ts";
 
 const shipped = readFiles(["actors", "src"], [".ts"]);
+/** Declarations of other packages' types are imported by nobody: the compiler finds them itself. */
+const modules = shipped.filter(({ path }) => !path.endsWith(".d.ts"));
 const tests = readFiles(["test"], [".ts"]);
 const everything = [
   ...shipped,
@@ -56,7 +58,7 @@ describe("the sources", () => {
   it.each([
     ["import from the same layer or down", () => layerViolations(shipped, doors)],
     ["import nothing in a circle", () => cycles(shipped)],
-    ["are all reachable from a door or the engine", () => unreachable(shipped, entries)],
+    ["are all reachable from a door or the engine", () => unreachable(modules, entries)],
     ["have at most 300 lines", () => tooLong(shipped)],
     ["have at most 100 columns", () => tooWide(shipped)],
     ["have no any", () => anyTypes(shipped)],

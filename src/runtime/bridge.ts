@@ -32,7 +32,7 @@ class LazyWrite implements ScopeWrite {
     this.key = bridge.key;
     this.expectedVersion = expectedVersion;
     this.version = commit.version;
-    this.ttlMs = bridge.ttlMs;
+    this.ttlMs = bridge.leftToLive(next);
     this.#next = next;
     this.#before = bridge.patchBase;
     this.#patches = commit.patches;
@@ -49,10 +49,13 @@ class LazyWrite implements ScopeWrite {
   }
 }
 
+/** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
+type LeftToLive = (state: object) => number | undefined;
+
 /** One scope's way to its store. */
 export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
-  readonly ttlMs: number | undefined;
+  readonly leftToLive: LeftToLive;
   readonly #batched: BatchedStore;
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
@@ -65,13 +68,13 @@ export class StoreBridge implements PersistBridge<object> {
 
   constructor(
     batched: BatchedStore,
-    parts: { key: string; identity: ScopeIdentity; ttlMs: number | undefined; clock: Clock },
+    parts: { key: string; identity: ScopeIdentity; leftToLive: LeftToLive; clock: Clock },
   ) {
     this.#batched = batched;
     this.#clock = parts.clock;
     this.key = parts.key;
     this.#identity = parts.identity;
-    this.ttlMs = parts.ttlMs;
+    this.leftToLive = parts.leftToLive;
   }
 
   get store(): StateStore {
@@ -117,15 +120,18 @@ export class StoreBridge implements PersistBridge<object> {
     return this.#batched.commitTogether(writes, atomic);
   }
 
-  /** The write of one save, for a commit together with others. */
+  /** The write of one save, for a commit together with others; a state without life is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
-    return new LazyWrite(this, next, expectedVersion, commit);
+    const write = new LazyWrite(this, next, expectedVersion, commit);
+    if (write.ttlMs !== 0) return write;
+    return { key: this.key, expectedVersion, version: commit.version, state: undefined };
   }
 
   /** A store's answer to the write of `next` in the kernel's words. */
   answer(result: WriteResult, next: object | null): SaveResult<object> {
     if (result.ok) {
-      this.#stored = next;
+      const isGone = next === null || this.leftToLive(next) === 0;
+      this.#stored = isGone ? null : next;
       return result;
     }
     const { current } = result;

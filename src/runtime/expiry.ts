@@ -1,6 +1,6 @@
 /**
- * Ends the life of scopes whose kind has a `ttlMs`: counted from the last change, on one timer
- * wheel.
+ * Ends the life of scopes whose kind says when: `ttlMs` after the last change, or at the time their
+ * state says; on one timer wheel.
  *
  * The store keeps the same time on its own, so a scope also ends while no process is running. Here
  * the end is made visible in memory: state back to the initial one, version + 1, a `delete` event.
@@ -14,6 +14,7 @@
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { TimerWheel, WheelHandle } from "../../actors/idle.ts";
 import { expireWork } from "../../actors/solo.ts";
+import { leftToLive } from "./kinds.ts";
 import type { ResidentScope } from "./resident.ts";
 
 /** Milliseconds until a scope that could not be ended is tried again. */
@@ -32,9 +33,10 @@ export class Expiry {
 
   /** The scope was changed here: its time starts again. */
   changed(scope: ResidentScope): void {
-    const { key, settings, expiresAt: before } = scope;
-    const ttlMs = scope.exists ? scope.kind.ttlMs : undefined;
-    scope.expiresAt = ttlMs === undefined ? Infinity : settings.clock.now() + ttlMs;
+    const { key, kind, settings, expiresAt: before } = scope;
+    const now = settings.clock.now();
+    const ttlMs = scope.exists ? leftToLive(kind, scope.state, now) : undefined;
+    scope.expiresAt = ttlMs === undefined ? Infinity : now + ttlMs;
     if (ttlMs === undefined) return;
     // A callback that waits already looks again when it comes too early.
     if (scope.expiresAt < before || !this.#waiting.has(key)) this.#wait(key, ttlMs);
@@ -42,6 +44,7 @@ export class Expiry {
 
   /** The scope was read: it has `leftMs` to go, or as long as after a change. */
   read(scope: ResidentScope, leftMs: number | undefined): void {
+    if (scope.kind.livesUntil !== undefined) return this.changed(scope);
     const ownMs = scope.exists ? (leftMs ?? scope.kind.ttlMs) : undefined;
     if (ownMs === undefined) {
       scope.expiresAt = Infinity;
@@ -79,7 +82,7 @@ export class Expiry {
     } catch (error) {
       // Another process wrote it: it lives on, for as long as was read with the conflict.
       if (isHoldfastError(error, "CONCURRENT_MODIFICATION")) return;
-      if (isHoldfastError(error, "SCOPE_STOPPED")) return;
+      if (scope.stopped) return; // Its store ends it, whether or not this write came through.
       if (!this.#waiting.has(key)) this.#wait(key, RETRY_MS);
       throw error;
     }

@@ -19,6 +19,7 @@ import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
 import {
   BUILT_IN_KINDS,
+  leftToLive,
   resolveKind,
   type Kind,
   type KindContext,
@@ -114,8 +115,9 @@ export class ScopeHome {
   bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null {
     if (kind.durability === "volatile") return null;
     const key = this.key(kind.type, identity.id);
-    const { ttlMs } = kind;
-    return new StoreBridge(this.batched(kind), { key, identity, ttlMs, clock: this.clock });
+    const { clock } = this;
+    const left = (state: object): number | undefined => leftToLive(kind, state, clock.now());
+    return new StoreBridge(this.batched(kind), { key, identity, leftToLive: left, clock });
   }
 
   /** The key of a scope. */

@@ -17,6 +17,9 @@ import type { StateStore } from "../stores/store.ts";
  */
 export type Durability = "volatile" | "checkpoint" | "commit";
 
+/** The last moment a `Date` can name; what ends later never ends. */
+const LATEST_MS = 8.64e15;
+
 /** The declaration of a kind. */
 export interface KindOptions<S extends object = object> {
   readonly schema?: StateSchema<S>;
@@ -26,6 +29,17 @@ export interface KindOptions<S extends object = object> {
   readonly durability?: Durability;
   /** Milliseconds after the last change until the scope is deleted; default never. */
   readonly ttlMs?: number;
+  /**
+   * When a state ends by itself, in milliseconds since the epoch: `Infinity` never, 0 = such a
+   * state is no record, and the scope is deleted in place of being stored. Takes the place of
+   * `ttlMs`. Must depend on the state only and not throw.
+   */
+  readonly livesUntil?: (state: object) => number;
+  /**
+   * Told the state of a scope in the very turn in which a change of it is confirmed, or found in
+   * the store. Must not throw.
+   */
+  readonly observe?: (id: string, state: object) => void;
   /** Default the runtime's. */
   readonly store?: StateStore;
   readonly maxStateSizeBytes?: number;
@@ -62,11 +76,25 @@ export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
   temp: defineKind({ durability: "volatile" }),
 };
 
+/** Milliseconds `state` has left to live at `now`; 0 = it is no record, `undefined` = for ever. */
+export function leftToLive(
+  kind: Pick<ResolvedKind, "ttlMs" | "livesUntil">,
+  state: object,
+  now: number,
+): number | undefined {
+  if (kind.livesUntil === undefined) return kind.ttlMs;
+  const until = kind.livesUntil(state);
+  if (until === 0) return 0;
+  return until > LATEST_MS ? undefined : Math.max(1, until - now);
+}
+
 /** A kind with the settings its scopes share. */
 export interface ResolvedKind {
   readonly type: string;
   readonly durability: Durability;
   readonly ttlMs: number | undefined;
+  readonly livesUntil: ((state: object) => number) | undefined;
+  readonly observe: ((id: string, state: object) => void) | undefined;
   readonly store: StateStore;
   readonly history: number;
   readonly settings: ScopeSettings;
@@ -89,6 +117,8 @@ export function resolveKind(type: string, kind: Kind, context: KindContext): Res
     type,
     durability: kind.durability,
     ttlMs,
+    livesUntil: kind.livesUntil,
+    observe: kind.observe,
     store,
     history: kind.history ?? 0,
     settings: scopeSettings(context, { initial, checks, escalate: true, bridgeFreezes: true }),

@@ -106,7 +106,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override committed(exists = true): void {
-    super.committed(exists);
+    super.committed(exists && this.kind.livesUntil?.(this.state) !== 0);
+    this.kind.observe?.(this.identity.id, this.state);
     this.#keeper.committed(this);
     this.#writer?.mark();
   }
@@ -135,6 +136,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   override taken(): void {
     this.#writer?.loaded(this.version);
     this.#keeper.taken(this, this.#store?.leftMs);
+    this.kind.observe?.(this.identity.id, this.state);
   }
 
   override subscribe(listener: ChangeListener): () => void {

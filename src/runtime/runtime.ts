@@ -4,7 +4,7 @@
 import type { Draft } from "../../actors/recipe.ts";
 import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
-import type { FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
+import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
 import { ScopeHome, type IdentityExtra, type RuntimeOptions } from "./home.ts";
 import type { Kind } from "./kinds.ts";
@@ -47,6 +47,11 @@ export class Runtime implements AsyncDisposable {
    */
   declare(type: string, kind: Kind): void {
     this.#home.declare(type, kind);
+  }
+
+  /** The runtime's time. */
+  get clock(): Clock {
+    return this.#home.clock;
   }
 
   /** How many scopes are held in memory. */

@@ -1,6 +1,7 @@
 /** Opens connections to Redis. The one file that loads ioredis, an optional peer. */
 import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "../../actors/errors.ts";
+import type { RedisClient } from "./redis-client.ts";
 
 /** What is used of an ioredis client. */
 export interface RedisConnection {
@@ -21,11 +22,16 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /**
  * Connects to Redis. A connection that drops later is made again; a command that was under way then
  * rejects instead of being sent twice. Rejects with `StoreUnavailableError` when the server cannot
- * be reached or ioredis is not installed.
+ * be reached or ioredis is not installed. `stringNumbers` gives numbers in replies as texts, so
+ * that 64 bits stay exact.
  */
-export async function connectRedis(url: string): Promise<RedisConnection> {
+export async function connectRedis(
+  url: string,
+  { stringNumbers = false }: { readonly stringNumbers?: boolean } = {},
+): Promise<RedisConnection & RedisClient> {
   const driver = await loadDriver();
-  const connection: RedisConnection = new driver.Redis(url, {
+  const connection: RedisConnection & RedisClient = new driver.Redis(url, {
+    stringNumbers,
     lazyConnect: true,
     autoResendUnfulfilledCommands: false,
     commandTimeout: COMMAND_TIMEOUT_MS,

@@ -1,0 +1,109 @@
+/** How a state's methods reach its keys, and how their failures reach the caller. */
+import { isHoldfastError } from "../../../actors/errors.ts";
+import type { MutationOptions } from "../../../actors/protocol.ts";
+import { SearchError } from "../../ops/search/search-error.ts";
+import type { Backend, TextRecipe } from "./backend.ts";
+import type { Command, Reply } from "./command.ts";
+import { checkName, KEY_LENGTH_MAX } from "./encode.ts";
+import { Failure, VcrStateError, type VcrErrorPlace } from "./error.ts";
+import { spacePrefix, sharedName, type Space, type Target } from "./place.ts";
+import { Session, type SessionHome } from "./session.ts";
+
+/** Reaches the keys of one state. */
+export class Caller {
+  readonly #home: SessionHome;
+  readonly #space: Space;
+
+  constructor(session: unknown, namespace: string) {
+    const home = Session.homeOf(session);
+    const shared = home.shared && namespace !== "";
+    this.#home = home;
+    this.#space = {
+      prefix: shared ? spacePrefix(sharedName(namespace), "") : spacePrefix(home.scope, namespace),
+      endsAt: shared ? () => Promise.resolve(0) : home.endsAt,
+    };
+  }
+
+  /** Values in lists are found by what they say. */
+  get deep(): boolean {
+    return this.#home.deep;
+  }
+
+  /** The namespace a state shows that has none of its own. */
+  get label(): string {
+    return this.#home.label;
+  }
+
+  /** Runs a command. Arguments are checked and copied before this returns. */
+  run(op: string, key: string, make: () => Command): Promise<Reply> {
+    return named({ op, key }, async () => {
+      const target = this.#target(key);
+      const command = make();
+      return this.#home.backend().run(target, command);
+    });
+  }
+
+  /** Runs a command that answers with a text. */
+  async text(op: string, key: string, make: () => Command): Promise<string> {
+    return String(await this.run(op, key, make));
+  }
+
+  /** Runs a command that answers with a text or nothing. */
+  async textOrNull(op: string, key: string, make: () => Command): Promise<string | null> {
+    const reply = await this.run(op, key, make);
+    return typeof reply === "string" ? reply : null;
+  }
+
+  /** Runs a command that answers with a list; nothing counts as an empty one. */
+  async list(op: string, key: string, make: () => Command): Promise<(string | null)[]> {
+    const reply = await this.run(op, key, make);
+    const items: readonly Reply[] = Array.isArray(reply) ? reply : [];
+    return items.map((item) => (typeof item === "string" ? item : null));
+  }
+
+  /** Replaces a text; `undefined` = nothing there. */
+  update(
+    key: string,
+    recipe: TextRecipe,
+    options: MutationOptions | undefined,
+  ): Promise<string | undefined> {
+    return named({ op: "update", key }, async () =>
+      this.#home.backend().update(this.#target(key), recipe, options),
+    );
+  }
+
+  /** Works on all keys of the state. */
+  space<T>(place: VcrErrorPlace, work: (backend: Backend, space: Space) => Promise<T>): Promise<T> {
+    return named(place, async () => work(this.#home.backend(), this.#space));
+  }
+
+  #target(key: string): Target {
+    const id = this.#space.prefix + checkName(key, "a key");
+    if (id.length > KEY_LENGTH_MAX)
+      throw new Failure("BAD_KEY", `a key with its scope has at most ${KEY_LENGTH_MAX} characters`);
+    return { space: this.#space, key, id };
+  }
+}
+
+/** Gives what went wrong the name of the method and the key. */
+async function named<T>(place: VcrErrorPlace, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw inPlace(error, place);
+  }
+}
+
+/** An error of ours with its place; what a caller's own code threw stays what it is. */
+export function inPlace(error: unknown, { op, key }: VcrErrorPlace): unknown {
+  const place = { op, key: typeof key === "string" ? key : "" };
+  if (error instanceof Failure) return new VcrStateError(error, place);
+  if (error instanceof SearchError)
+    return new VcrStateError(
+      new Failure(error.code, error.message, { cause: error, offset: error.offset }),
+      place,
+    );
+  // A recipe may use other states: their errors have their places already.
+  if (error instanceof VcrStateError || !isHoldfastError(error)) return error;
+  return new VcrStateError(new Failure(error.code, error.message, { cause: error }), place);
+}

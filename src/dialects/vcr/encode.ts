@@ -1,0 +1,113 @@
+/**
+ * Values on their way in and out: JSON text for values, plain text for map fields, both checked so
+ * that nothing is lost without a word.
+ */
+import { Failure } from "./error.ts";
+
+/** Half of a pair of units, which UTF-8 cannot say. */
+const HALF = /\p{Surrogate}/u;
+
+/** Characters a key, with its scope in front, may have. */
+export const KEY_LENGTH_MAX = 4_000;
+
+/**
+ * The JSON text of a value. Throws `NOT_SERIALIZABLE` for what JSON would lose: undefined,
+ * functions, symbols, numbers that are none, bigints, maps, sets, bytes, cycles. A property that is
+ * undefined is left out, a Date becomes its ISO text.
+ */
+export function encodeValue(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value, checkMember);
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause;
+    throw new Failure("NOT_SERIALIZABLE", "a value cannot be stored: it is not JSON", { cause });
+  }
+  if (text === undefined) throw refusal(typeof value);
+  return text;
+}
+
+/** A replacer that changes nothing: `this` holds the member as it was before its `toJSON`. */
+function checkMember(this: unknown, key: string, value: unknown): unknown {
+  if (value === undefined) {
+    // A property reads as undefined again when it is left out; in an array it would become null.
+    if (key !== "" && !Array.isArray(this)) return value;
+    throw refusal("undefined");
+  }
+  if (typeof value === "number" && !Number.isFinite(value)) throw refusal(String(value));
+  if (value === null) refuseBadDate(this, key);
+  if (typeof value === "function" || typeof value === "symbol" || typeof value === "bigint")
+    throw refusal(`a ${typeof value}`);
+  if (typeof value === "object" && isLossy(value)) throw refusal(`a ${nameOf(value)}`);
+  return value;
+}
+
+/** A Date that is none becomes null on its way. */
+function refuseBadDate(holder: unknown, key: string): void {
+  if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, key)) return;
+  // The holder has the key as its own, so it can be read as a record of it.
+  const member = (holder as Readonly<Record<string, unknown>>)[key];
+  if (member instanceof Date) throw refusal("a Date that is none");
+}
+
+const LOSSY = [Map, Set, WeakMap, WeakSet, Promise, RegExp, Error, ArrayBuffer];
+
+/** True for objects whose content JSON does not see. */
+function isLossy(value: object | null): boolean {
+  if (value === null) return false;
+  return ArrayBuffer.isView(value) || LOSSY.some((type) => value instanceof type);
+}
+
+function nameOf(value: object | null): string {
+  return value?.constructor.name ?? "null";
+}
+
+function refusal(what: string): Failure {
+  return new Failure("NOT_SERIALIZABLE", `a value cannot be stored: ${what} is not JSON`);
+}
+
+/** The value of a JSON text, a new one at each call. */
+export function decodeValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Failure("CORRUPT_STATE", "the stored value is not JSON; it was left as it is", {
+      cause,
+    });
+  }
+}
+
+/** The text of a map's value: texts stand as they are, numbers and booleans are written out. */
+export function encodeField(value: unknown): string {
+  if (typeof value === "string") {
+    if (HALF.test(value)) throw refusal("a text with half a character");
+    return value;
+  }
+  const isScalar =
+    typeof value === "boolean" || typeof value === "bigint" || Number.isFinite(value);
+  if (isScalar) return String(value);
+  const what = value === null ? "null" : typeof value;
+  throw new Failure("NOT_SERIALIZABLE", `a map holds texts and numbers, received ${what}`);
+}
+
+/** Checks a key, a table's or list's name, or a field's name; throws `BAD_KEY`. */
+export function checkName(name: unknown, what: string): string {
+  if (typeof name !== "string")
+    throw new Failure("BAD_KEY", `${what} must be a string, received ${typeof name}`);
+  if (HALF.test(name)) throw new Failure("BAD_KEY", `${what} has half a character`);
+  return name;
+}
+
+/** Checks a list of field names; throws `BAD_KEY`. */
+export function checkNames(names: unknown, what: string): string[] {
+  if (!Array.isArray(names)) throw new Failure("BAD_KEY", `${what} must be an array of strings`);
+  return names.map((name: unknown) => checkName(name, `each of ${what}`));
+}
+
+/** The text of a number argument: exact for bigints and digits, else as JSON has it. */
+export function numberText(value: unknown): string {
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value === "string") return value;
+  return typeof value === "number" && Number.isFinite(value) ? JSON.stringify(value) : "";
+}

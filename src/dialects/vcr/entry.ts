@@ -1,0 +1,164 @@
+/**
+ * What is under one key: a text, a map or a list, or nothing; and when it ends.
+ *
+ * Invariants
+ *  N1  A state with no content is the empty state, which is no record in the store.
+ *  N2  An entry whose time is over reads as nothing, also before anybody has removed it.
+ *  N3  Reading an entry changes nothing; writing to one whose time is over starts a new one.
+ */
+import type { Head } from "../../../actors/apply.ts";
+import { Failure, failure } from "./error.ts";
+
+/** The state of a key's scope. Field names stand behind a colon, which keeps their order. */
+export interface EntryState {
+  /** JSON, or what another program wrote. */
+  readonly text?: string;
+  readonly map?: Readonly<Record<string, string>>;
+  /** JSON texts. */
+  readonly list?: readonly string[];
+  /** Milliseconds since the epoch; absent or 0 = never. */
+  readonly expiresAt?: number;
+  /** The end of its session, in the same way. */
+  readonly endsAt?: number;
+}
+
+/** What a command is told besides its arguments. */
+export interface EntryContext {
+  readonly now: number;
+  /** The end of the session; 0 = never. */
+  readonly endsAt: number;
+}
+
+const NOTHING: EntryState = Object.freeze({});
+const MARK = ":";
+
+/** When a state ends, for the runtime: 0 = it is no record. */
+export function livesUntil(state: EntryState): number {
+  if (state.text === undefined && state.map === undefined && state.list === undefined) return 0;
+  return Math.min(state.expiresAt || Infinity, state.endsAt || Infinity);
+}
+
+/** The fields of a map in the order of their first writing. */
+export function fieldsOf(map: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(map).map(([name, value]) => [name.slice(MARK.length), value]);
+}
+
+/** A state as it reads at `now`. */
+export function readState(state: object, now: number): EntryState {
+  // What is stored under a key was written as an entry; each content is checked when it is read.
+  const entry = state as EntryState;
+  return livesUntil(entry) > now ? entry : NOTHING;
+}
+
+/** The text of a state; `undefined` when nothing is there. Throws `WRONGTYPE`. */
+export function textOf(state: EntryState): string | undefined {
+  if (state.map !== undefined || state.list !== undefined) throw failure("WRONGTYPE");
+  if (state.text !== undefined && typeof state.text !== "string") throw damaged();
+  return state.text;
+}
+
+function damaged(): Failure {
+  return new Failure("CORRUPT_STATE", "the stored entry is damaged; it was left as it is");
+}
+
+/** One key in the turn of a command. */
+export class Entry {
+  readonly now: number;
+  readonly #head: Head;
+  readonly #endsAt: number;
+
+  constructor(head: Head, context: EntryContext) {
+    this.#head = head;
+    this.now = context.now;
+    this.#endsAt = context.endsAt;
+  }
+
+  get exists(): boolean {
+    return this.#state !== NOTHING;
+  }
+
+  /** When it expires by itself; 0 = never. */
+  get expiresAt(): number {
+    return this.#state.expiresAt ?? 0;
+  }
+
+  set expiresAt(time: number) {
+    this.#head.set("expiresAt", time);
+  }
+
+  /** Throws `WRONGTYPE` when it is not a text. */
+  get text(): string | undefined {
+    return textOf(this.#state);
+  }
+
+  /** Throws `WRONGTYPE` when it is not a map. */
+  get map(): Readonly<Record<string, string>> | undefined {
+    const { text, list, map } = this.#state;
+    if (text !== undefined || list !== undefined) throw failure("WRONGTYPE");
+    if (map !== undefined && (typeof map !== "object" || map === null)) throw damaged();
+    return map;
+  }
+
+  /** Throws `WRONGTYPE` when it is not a list. */
+  get list(): readonly string[] | undefined {
+    const { text, list, map } = this.#state;
+    if (text !== undefined || map !== undefined) throw failure("WRONGTYPE");
+    if (list !== undefined && !Array.isArray(list)) throw damaged();
+    return list;
+  }
+
+  /** One field of the map. */
+  field(name: string): string | undefined {
+    const { map } = this;
+    return map !== undefined && Object.hasOwn(map, MARK + name) ? map[MARK + name] : undefined;
+  }
+
+  /** Replaces whatever is there. */
+  setText(text: string, expiresAt: number): void {
+    const ends = this.#endsAt === 0 ? {} : { endsAt: this.#endsAt };
+    const expires = expiresAt === 0 ? {} : { expiresAt };
+    this.#head.replace(Object.freeze({ text, ...expires, ...ends }));
+  }
+
+  setField(name: string, value: string): void {
+    this.#begin();
+    this.#head.setKey("map", MARK + name, value);
+  }
+
+  deleteField(name: string): void {
+    this.#head.deleteKey("map", MARK + name);
+    if (Object.keys(this.map ?? {}).length === 0) this.clear();
+  }
+
+  push(text: string): void {
+    this.#begin();
+    this.#head.push("list", text);
+  }
+
+  /** Replaces the items of the list; with none left the key is gone. */
+  setList(items: readonly string[]): void {
+    if (items.length === 0) return this.clear();
+    this.#begin();
+    this.#head.set("list", Object.freeze([...items]));
+  }
+
+  clear(): void {
+    this.#head.replace(NOTHING);
+  }
+
+  get #state(): EntryState {
+    const text = this.#head.get("text");
+    const map = this.#head.get("map");
+    const list = this.#head.get("list");
+    const expiresAt = this.#head.get("expiresAt");
+    const endsAt = this.#head.get("endsAt");
+    // As in `readState`: the contents are checked where they are read.
+    return readState({ text, map, list, expiresAt, endsAt }, this.now);
+  }
+
+  #begin(): void {
+    if (this.exists) return;
+    this.#head.replace(NOTHING); // What was there has ended.
+    if (this.#endsAt !== 0) this.#head.set("endsAt", this.#endsAt);
+  }
+}

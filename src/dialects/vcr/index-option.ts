@@ -1,0 +1,208 @@
+/**
+ * Index definitions and search options as callers write them, checked and put into engine words.
+ */
+import type { GeoFilter, NumericFilter, SearchOptions } from "../../ops/search/option.ts";
+import type { SearchField, SearchFieldType } from "../../ops/search/schema.ts";
+import { createSearchIndex, type SearchIndex } from "../../ops/search/search-index.ts";
+import type { FieldType, IndexType, SortOrder, Unit } from "./enum.ts";
+import { Failure } from "./error.ts";
+
+/** One field of an index. */
+export interface IndexField {
+  /** The field of the map. */
+  readonly fieldName: string;
+  readonly type: FieldType;
+  /** The name in queries; default `fieldName`. */
+  readonly alias?: string;
+  readonly sortable?: boolean;
+  /** Sort keys keep their case. */
+  readonly unf?: boolean;
+  /** Sorted by and returned, but not searched. */
+  readonly noIndex?: boolean;
+  /** TEXT: what one occurrence counts for; default 1. */
+  readonly weight?: number;
+  /** TEXT: words are found as written only. */
+  readonly noStem?: boolean;
+  /** TAG: the character between tags; default a comma. */
+  readonly separator?: string;
+  /** TAG: tags differ by case. */
+  readonly caseSensitive?: boolean;
+}
+
+/** What an index holds. Counts of the original may be left out; they are worked out here. */
+export interface CreateIndexOptions {
+  readonly schema: readonly IndexField[];
+  /** Maps whose key starts with one of these; default all of the state's. */
+  readonly prefix?: { readonly count?: number; readonly prefixes: readonly string[] };
+  readonly on?: IndexType;
+  /** A condition over fields, such as `@n>5 && @s=="x"`. */
+  readonly filter?: string;
+  readonly language?: string;
+  readonly languageField?: string;
+  readonly score?: number;
+  readonly scoreField?: string;
+  readonly payloadField?: string;
+  readonly stopwords?: { readonly count?: number; readonly stopwords: readonly string[] };
+  /** Index what is written from now on only. */
+  readonly skipInitialScan?: boolean;
+  /** Taken and without effect: the engine here keeps what these leave out. */
+  readonly maxTextFields?: boolean;
+  readonly noOffsets?: boolean;
+  readonly noHl?: boolean;
+  readonly noFields?: boolean;
+  readonly noFreqs?: boolean;
+  /** Refused: an index that removes maps by itself. */
+  readonly temporary?: number;
+}
+
+/** A checked definition, as it is stored: plain JSON. */
+export interface IndexDefinition {
+  readonly schema: readonly SearchField[];
+  readonly prefixes: readonly string[];
+  readonly skipInitialScan?: boolean;
+  readonly filter?: string;
+  readonly language?: string;
+  readonly languageField?: string;
+  readonly score?: number;
+  readonly scoreField?: string;
+  readonly payloadField?: string;
+  readonly stopwords?: readonly string[];
+}
+
+/** Options of a search. Counts of the original may be left out; they are worked out here. */
+export interface StateSearchOptions {
+  readonly noContent?: boolean;
+  readonly verbatim?: boolean;
+  readonly noStopwords?: boolean;
+  readonly withScores?: boolean;
+  readonly withPayloads?: boolean;
+  readonly withSortKeys?: boolean;
+  readonly filters?: readonly NumericFilter[];
+  readonly geoFilters?: readonly (GeoFilter & { readonly unit: Unit })[];
+  readonly inKeys?: { readonly count?: number; readonly keys: readonly string[] };
+  readonly inFields?: { readonly count?: number; readonly fields: readonly string[] };
+  readonly return?: {
+    readonly count?: number;
+    readonly fields: readonly { readonly identifier: string; readonly property?: string }[];
+  };
+  readonly summarize?: SearchOptions["summarize"];
+  readonly highlight?: SearchOptions["highlight"];
+  readonly slop?: number;
+  readonly inorder?: boolean;
+  readonly language?: string;
+  readonly sortBy?: { readonly field: string; readonly order?: SortOrder };
+  /** Default the first 10. */
+  readonly limit?: { readonly offset: number; readonly num: number };
+  readonly params?: readonly { readonly name: string; readonly value: string }[];
+  /** Only `"2"`, which is what queries are read as. */
+  readonly dialect?: string;
+  /** Taken and without effect: a search here ends before the call returns. */
+  readonly timeout?: number;
+  /** Refused, as are the three after it. */
+  readonly expander?: string;
+  readonly scorer?: string;
+  readonly explainScore?: boolean;
+  readonly payload?: string;
+}
+
+/** Checks a definition; throws `NOT_SUPPORTED` and what the engine says of it. */
+export function indexDefinition(options: CreateIndexOptions): IndexDefinition {
+  refuseOptions(options);
+  const { filter, language, languageField, score, scoreField, payloadField } = options;
+  const { prefix, stopwords } = options;
+  const definition: IndexDefinition = withoutUndefined({
+    schema: options.schema.map(searchField),
+    prefixes: prefix?.prefixes?.length ? [...prefix.prefixes] : [""],
+    skipInitialScan: options.skipInitialScan === true ? true : undefined,
+    filter,
+    language,
+    languageField,
+    score,
+    scoreField,
+    payloadField,
+    stopwords: stopwords === undefined ? undefined : [...stopwords.stopwords],
+  });
+  if (definition.prefixes.some((each) => typeof each !== "string"))
+    throw new Failure("BAD_SCHEMA", "an index's prefixes must be strings");
+  indexOf(definition);
+  return definition;
+}
+
+function refuseOptions(options: CreateIndexOptions): void {
+  if (typeof options !== "object" || options === null || !Array.isArray(options.schema))
+    throw new Failure("BAD_SCHEMA", "an index needs options with a schema");
+  if (options.on !== undefined && options.on !== "HASH") refuse("an index on JSON");
+  if (options.temporary !== undefined) refuse("a temporary index, which would delete your maps");
+}
+
+/** An empty index of a definition; throws when the engine refuses it. */
+export function indexOf(definition: IndexDefinition): SearchIndex {
+  return createSearchIndex(definition);
+}
+
+function searchField(field: IndexField): SearchField {
+  if (typeof field !== "object" || field === null)
+    throw new Failure("BAD_SCHEMA", "each field of a schema must be an object");
+  if (field.type === "VECTOR" || field.type === "GEOSHAPE") refuse(`a ${field.type} field`);
+  const type: SearchFieldType = field.type;
+  const { fieldName, alias, weight, noStem, separator, caseSensitive } = field;
+  const { sortable, unf, noIndex } = field;
+  return withoutUndefined({
+    fieldName,
+    type,
+    alias,
+    weight,
+    noStem,
+    separator,
+    caseSensitive,
+    sortable,
+    unf,
+    noIndex,
+  });
+}
+
+const REFUSED = ["expander", "scorer", "explainScore", "payload"] as const;
+
+/** The options in the engine's words; throws `NOT_SUPPORTED`. */
+export function searchOptions(options: StateSearchOptions): SearchOptions {
+  for (const name of REFUSED) if (options[name]) refuse(`the option ${name}`);
+  if (options.dialect !== undefined && options.dialect !== "2")
+    refuse(`dialect ${options.dialect}; queries are read as dialect 2`);
+  const { inKeys, inFields, return: returned, params, sortBy, inorder } = options;
+  const { noContent, verbatim, noStopwords, withScores, withPayloads, withSortKeys } = options;
+  const { filters, geoFilters, summarize, highlight, slop, language, limit } = options;
+  return withoutUndefined({
+    noContent,
+    verbatim,
+    noStopwords,
+    withScores,
+    withPayloads,
+    withSortKeys,
+    filters,
+    geoFilters,
+    inKeys: inKeys?.keys,
+    inFields: inFields?.fields,
+    returnFields: returned?.fields,
+    summarize,
+    highlight,
+    slop,
+    inOrder: inorder,
+    language,
+    sortBy,
+    limit,
+    params: params && new Map(params.map(({ name, value }) => [name, value])),
+  });
+}
+
+type Known<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** Leaves out what is undefined. */
+function withoutUndefined<T extends object>(fields: T): Known<T> {
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+  // The fields that are left have their own values, none of them undefined.
+  return Object.fromEntries(known) as Known<T>;
+}
+
+function refuse(what: string): never {
+  throw new Failure("NOT_SUPPORTED", `${what} is not supported`);
+}

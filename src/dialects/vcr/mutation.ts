@@ -1,0 +1,61 @@
+/** Commands and updates as mutations of a key's scope. */
+import type { Head } from "../../../actors/apply.ts";
+import type { Mutation } from "../../../actors/mutation.ts";
+import type { MutatorTurn } from "../../../actors/protocol.ts";
+import type { TextRecipe } from "./backend.ts";
+import type { Command, Reply } from "./command.ts";
+import { Entry, readState, textOf, type EntryContext } from "./entry.ts";
+import { LIST_COMMANDS } from "./list-command.ts";
+import { MAP_COMMANDS } from "./map-command.ts";
+import { TEXT_COMMANDS, type Run } from "./text-command.ts";
+
+const RUNS: ReadonlyMap<string, Run> = new Map([
+  ...TEXT_COMMANDS,
+  ...MAP_COMMANDS,
+  ...LIST_COMMANDS,
+]);
+
+/** One command; `reply` is the answer once it has run, and that of the last run counts. */
+export class CommandMutation implements Mutation {
+  readonly operation = "update";
+  reply: Reply = null;
+  readonly #command: Command;
+  readonly #context: () => EntryContext;
+
+  constructor(command: Command, context: () => EntryContext) {
+    this.#command = command;
+    this.#context = context;
+  }
+
+  write(head: Head): void {
+    const { name, args, deep = false } = this.#command;
+    const run = RUNS.get(name);
+    if (run === undefined) throw new TypeError(`no command ${name}`);
+    this.reply = run(new Entry(head, this.#context()), args, deep);
+  }
+}
+
+/** Replaces a text by what a recipe makes of it; `next` is the new one once it has run. */
+export class TextMutation implements Mutation {
+  readonly operation = "update";
+  next: string | undefined;
+  readonly #recipe: TextRecipe;
+  readonly #context: () => EntryContext;
+
+  constructor(recipe: TextRecipe, context: () => EntryContext) {
+    this.#recipe = recipe;
+    this.#context = context;
+  }
+
+  compute(state: object, turn: MutatorTurn): unknown {
+    return this.#recipe(textOf(readState(state, this.#context().now)), turn);
+  }
+
+  write(head: Head, computed: unknown): void {
+    this.next = typeof computed === "string" ? computed : undefined;
+    if (this.next === undefined) return;
+    const entry = new Entry(head, this.#context());
+    void entry.text; // Throws when it is no text any more.
+    entry.setText(this.next, entry.expiresAt);
+  }
+}

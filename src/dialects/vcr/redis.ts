@@ -1,0 +1,180 @@
+/**
+ * Keeps keys on a Redis server, with plain commands on the types the original uses.
+ *
+ * Invariants
+ *  R1  Calls on a key are sent in the order in which they were made.
+ *  R2  An update is stored only over the text it was made of, whoever else writes; the calls after
+ *      it wait for it.
+ *  R3  A client that was given is left open.
+ */
+import { backoffMs } from "../../../actors/persist.ts";
+import { ConcurrentModificationError } from "../../../actors/errors.ts";
+import type { MutationOptions } from "../../../actors/protocol.ts";
+import { casBudget } from "../../../actors/settings.ts";
+import type { SearchResult } from "../../ops/search/result.ts";
+import type { RedisClient } from "../../stores/redis-client.ts";
+import { connectRedis } from "../../stores/redis-connect.ts";
+import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
+import { isRead, type Command, type Reply } from "./command.ts";
+import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
+import { Lanes, type LaneTurn } from "./lane.ts";
+import { Pending } from "./pending.ts";
+import type { Space, Target } from "./place.ts";
+import { RedisConnection } from "./redis-connection.ts";
+import type { RedisIndexes } from "./redis-index.ts";
+import { runOnRedis, type RedisTarget } from "./redis-keys.ts";
+import { openIndexes } from "./redis-module.ts";
+import { scanKeys } from "./redis-scan.ts";
+import { SWAP } from "./redis-script.ts";
+
+/** How often an update that others overtake is made again. */
+const UPDATE_ATTEMPTS_MAX = 200;
+const BACKOFF = casBudget({ baseDelayMs: 1, maxDelayMs: 50, jitter: "full" });
+
+/** Keeps keys on a Redis server. */
+export class RedisBackend implements Backend {
+  readonly #source: RedisClient | string;
+  readonly #lanes = new Lanes();
+  readonly #pending = new Pending();
+  #connection: Promise<RedisConnection> | null = null;
+  #indexes: Promise<RedisIndexes> | null = null;
+
+  /** Takes a client, or a URL to make one of. */
+  constructor(source: RedisClient | string) {
+    this.#source = source;
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  run(target: Target, command: Command): Promise<Reply> {
+    return this.#pending.track(target.space.prefix, this.#run(target, command));
+  }
+
+  update(
+    target: Target,
+    recipe: TextRecipe,
+    options: MutationOptions | undefined,
+  ): Promise<string | undefined> {
+    return this.#pending.track(target.space.prefix, this.#update(target, recipe, options));
+  }
+
+  async keys(space: Space): Promise<string[]> {
+    await this.#pending.settled(space.prefix);
+    const keys = await scanKeys(await this.#connect(), space.prefix);
+    return keys.toSorted();
+  }
+
+  async claimSession(id: string, endsAt: number): Promise<number> {
+    const { connection } = await this.#place({ id: `vcr-session:${id}`, endsAt: 0 });
+    const key = `vcr-session:${id}`;
+    if (endsAt === 0) return Number((await connection.send("GET", key)) ?? 0);
+    const before = await connection.send("SET", key, endsAt, "PXAT", endsAt, "NX", "GET");
+    return Number(before ?? endsAt);
+  }
+
+  async createIndex(space: Space, name: string, definition: IndexDefinition): Promise<void> {
+    await this.#pending.settled(space.prefix);
+    await (await this.#index()).create(space.prefix, name, definition);
+  }
+
+  async dropIndex(space: Space, name: string, withDocuments: boolean): Promise<void> {
+    await this.#pending.settled(space.prefix);
+    await (await this.#index()).drop(space.prefix, name, withDocuments);
+  }
+
+  async search(
+    space: Space,
+    name: string,
+    query: { readonly text: string; readonly options: StateSearchOptions },
+  ): Promise<SearchResult> {
+    await this.#pending.settled(space.prefix);
+    return (await this.#index()).search(space.prefix, name, query);
+  }
+
+  async close(): Promise<void> {
+    if (typeof this.#source !== "string" || this.#connection === null) return;
+    (await this.#connection).client.disconnect();
+  }
+
+  async #run(target: Target, command: Command): Promise<Reply> {
+    const { space, id } = target;
+    const endsAt = await sessionEnd(space, command, () => this.now());
+    const place = await this.#place({ id, endsAt });
+    const send = (): Promise<Reply> => runOnRedis(place, command);
+    const reply = await (this.#lanes.isBusy(id) ? this.#lanes.take(id, send) : send());
+    if (!isRead(command)) await this.#wrote(target);
+    return reply;
+  }
+
+  async #update(
+    target: Target,
+    recipe: TextRecipe,
+    options: MutationOptions | undefined,
+  ): Promise<string | undefined> {
+    const endsAt = await sessionEnd(target.space, undefined, () => this.now());
+    const place = await this.#place({ id: target.id, endsAt });
+    const work = (turn: LaneTurn): Promise<string | undefined> => swap(place, recipe, turn);
+    const next = await this.#lanes.take(target.id, work, options);
+    await this.#wrote(target);
+    return next;
+  }
+
+  /** An index that was opened is told; one that was not reads the keys when it is. */
+  async #wrote(target: Target): Promise<void> {
+    if (this.#indexes !== null) (await this.#indexes).wrote(target);
+  }
+
+  async #place(parts: { id: string; endsAt: number }): Promise<RedisTarget> {
+    return { ...parts, connection: await this.#connect() };
+  }
+
+  #connect(): Promise<RedisConnection> {
+    if (this.#connection === null) {
+      this.#connection = connectionOf(this.#source);
+      this.#connection.catch(() => {
+        this.#connection = null; // The next call tries again.
+      });
+    }
+    return this.#connection;
+  }
+
+  #index(): Promise<RedisIndexes> {
+    if (this.#indexes === null) {
+      this.#indexes = this.#connect().then(openIndexes);
+      this.#indexes.catch(() => {
+        this.#indexes = null; // The next call tries again.
+      });
+    }
+    return this.#indexes;
+  }
+}
+
+async function connectionOf(source: RedisClient | string): Promise<RedisConnection> {
+  const isUrl = typeof source === "string";
+  return new RedisConnection(isUrl ? await connectRedis(source, { stringNumbers: true }) : source);
+}
+
+/** Reads, makes the next text, and stores it unless somebody else was faster; then again. */
+async function swap(
+  { connection, id, endsAt }: RedisTarget,
+  recipe: TextRecipe,
+  turn: LaneTurn,
+): Promise<string | undefined> {
+  for (let attempt = 1; attempt <= UPDATE_ATTEMPTS_MAX; attempt += 1) {
+    const reply = await Promise.race([turn.lost, connection.send("GET", id)]);
+    const before = typeof reply === "string" ? reply : undefined;
+    const next = await turn.run(attempt, (given) => recipe(before, given));
+    await Promise.race([turn.lost, Promise.resolve()]);
+    if (next === undefined || next === before) return next;
+    const args = [before === undefined ? "0" : "1", before ?? "", next, endsAt];
+    if ((await connection.script(SWAP, id, args)) === "1") return next;
+    const waitMs = backoffMs(BACKOFF, attempt, Math.random);
+    await new Promise((resolve) => {
+      setTimeout(resolve, waitMs);
+    });
+  }
+  const fields = { attempts: UPDATE_ATTEMPTS_MAX, expectedVersion: 0, actualVersion: 0 };
+  throw new ConcurrentModificationError(fields);
+}

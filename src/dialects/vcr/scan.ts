@@ -1,0 +1,61 @@
+/**
+ * Pages over the fields of a map.
+ *
+ * A small map is one page, as in Redis. A large one is walked in the order of a hash of the names,
+ * and the cursor is the hash the next page starts with: a field that is there all the time is given
+ * exactly once, whatever is added and removed in between.
+ */
+import { matchesPattern } from "./pattern.ts";
+import { failure } from "./error.ts";
+
+/** Fields up to which a map is one page. */
+const SMALL_MAP_MAX = 512;
+
+/** Fields in a page of a large map, when nothing else is said. */
+const COUNT_DEFAULT = 10;
+const CURSOR_MAX = 2n ** 64n - 1n;
+
+/** Which page of which fields. */
+export interface ScanOptions {
+  /** The hash to start with; 0 = the first page. */
+  readonly start: number;
+  readonly pattern: string | undefined;
+  readonly count: number | undefined;
+}
+
+/** Reads a cursor; throws `BAD_CURSOR`. An empty or negative one starts again, as in Redis. */
+export function readCursor(cursor: string): number {
+  if (cursor === "" || /^-\d+$/.test(cursor)) return 0;
+  if (!/^\+?\d+$/.test(cursor)) throw failure("BAD_CURSOR");
+  if (BigInt(cursor.replace("+", "")) > CURSOR_MAX) throw failure("BAD_CURSOR");
+  return Number(cursor);
+}
+
+/** The next cursor, `"0"` at the end, and the names and values of a page. */
+export function scanPage(
+  fields: readonly (readonly [string, string])[],
+  options: ScanOptions,
+): [string, string[]] {
+  const { start, pattern, count = COUNT_DEFAULT } = options;
+  const matching = ([name]: readonly [string, string]): boolean =>
+    pattern === undefined || matchesPattern(name, pattern);
+  if (fields.length <= SMALL_MAP_MAX) return ["0", fields.filter(matching).flat()];
+  const ordered = fields
+    .map((field) => ({ field, hash: hashOf(field[0]) }))
+    .filter(({ hash }) => hash >= start)
+    .toSorted((left, right) => left.hash - right.hash);
+  let end = Math.min(count, ordered.length);
+  // Names that share a hash stay together, for the cursor cannot point between them.
+  while (end < ordered.length && ordered[end]?.hash === ordered[end - 1]?.hash) end += 1;
+  const page = ordered.slice(0, end).map(({ field }) => field);
+  const next = ordered[end]?.hash ?? 0;
+  return [String(next), page.filter(matching).flat()];
+}
+
+/** A hash from 1 to 2^32 (FNV-1a); never 0, which is the cursor of the end. */
+function hashOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < name.length; at += 1)
+    hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+  return (hash >>> 0) + 1;
+}

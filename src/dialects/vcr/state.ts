@@ -1,0 +1,59 @@
+/** The class of the original: keys with texts, maps and lists under them, in one scope. */
+import { toRaw, type RawItem, type SearchResult } from "../../ops/search/result.ts";
+import { checkName } from "./encode.ts";
+import { Failure } from "./error.ts";
+import {
+  indexDefinition,
+  searchOptions,
+  type CreateIndexOptions,
+  type StateSearchOptions,
+} from "./index-option.ts";
+import { ListState } from "./state-list.ts";
+
+/**
+ * What a search found; `raw` is the same as a flat list, as the server of the original sends it.
+ */
+export interface StateSearchResult extends SearchResult {
+  readonly raw: readonly RawItem[];
+}
+
+/**
+ * State in one scope: a session, the instance or the account, and in it a namespace if one is
+ * given. Calls on one key take effect in the order in which they were made, awaited or not. Every
+ * failure is a `VcrStateError`. Numbers in answers are texts, as Redis counts with 64 bits.
+ */
+export class State extends ListState {
+  /** Indexes the maps of this state, those that are there too. Rejects with `INDEX_EXISTS`. */
+  createIndex(name: string, options: CreateIndexOptions): Promise<"OK"> {
+    return this.caller.space({ op: "createIndex", key: name }, async (backend, space) => {
+      const definition = indexDefinition(options);
+      await backend.createIndex(space, checkName(name, "an index"), definition);
+      return "OK" as const;
+    });
+  }
+
+  /**
+   * Finds maps; sees every write called for before it. Rejects with `NO_SUCH_INDEX` and `SYNTAX`.
+   */
+  search(
+    index: string,
+    query: string,
+    options: StateSearchOptions = {},
+  ): Promise<StateSearchResult> {
+    return this.caller.space({ op: "search", key: index }, async (backend, space) => {
+      if (typeof query !== "string") throw new Failure("SYNTAX", "a query must be a string");
+      searchOptions(options); // Refused before anything is read.
+      const asked = { text: query, options };
+      const result = await backend.search(space, checkName(index, "an index"), asked);
+      return { ...result, raw: toRaw(result) };
+    });
+  }
+
+  /** Takes an index away, and the maps in it if asked. Rejects with `NO_SUCH_INDEX`. */
+  dropIndex(name: string, deleteDocs = false): Promise<boolean> {
+    return this.caller.space({ op: "dropIndex", key: name }, async (backend, space) => {
+      await backend.dropIndex(space, checkName(name, "an index"), deleteDocs);
+      return true;
+    });
+  }
+}

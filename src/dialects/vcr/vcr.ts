@@ -1,0 +1,182 @@
+/** Where sessions and states come from. */
+import { randomUUID } from "node:crypto";
+import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
+import type { RedisClient } from "../../stores/redis-client.ts";
+import type { Backend } from "./backend.ts";
+import { inPlace } from "./caller.ts";
+import { EmbeddedBackend } from "./embedded.ts";
+import { checkName } from "./encode.ts";
+import { Failure } from "./error.ts";
+import { scopeName } from "./place.ts";
+import { RedisBackend } from "./redis.ts";
+import { Session, type SessionHome } from "./session.ts";
+import { State } from "./state.ts";
+
+/** Seconds a session lasts, when nothing else is said: a week. */
+const SESSION_TTL = 604_800;
+const GLOBAL_SESSION_ID = "00000000-0000-0000-0000-000000000000";
+const SESSION_HEADER = "x-neru-sessionid";
+
+/** Options of `createVcr`. */
+export interface VcrOptions {
+  /**
+   * Keeps the keys on its store; default a runtime in memory. Stays open when the vcr is closed.
+   */
+  readonly runtime?: Runtime;
+  /** Keeps the keys on a Redis server: a URL, or an ioredis client, which stays open. */
+  readonly redis?: RedisClient | string;
+  /** Default the environment's `INSTANCE_ID`, else `debug`. */
+  readonly instanceId?: string;
+  /** Keeps accounts on one store apart. */
+  readonly accountId?: string;
+  /** How lists are searched: by what values say (default), or by their JSON text as originally. */
+  readonly equality?: "deep" | "text";
+  /** Namespaces lie in the session (default), or are shared by all sessions as originally. */
+  readonly namespaces?: "nested" | "shared";
+}
+
+/** A request with headers, as web servers hand it over. */
+export interface SessionRequest {
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+}
+
+/** Gives sessions, and the states of the instance and the account. */
+export interface Vcr {
+  /** A new session that ends after `ttl` seconds; default a week, 0 = never. */
+  createSession(ttl?: number): Session;
+  /**
+   * The session of an id. With `ttl` a session without an end gets one, that many seconds from now.
+   */
+  createSessionWithId(id: string, options?: { readonly ttl?: number }): Session;
+  /** The session of an id. */
+  getSessionById(id: string): Session;
+  /** The session named in a request's header `x-neru-sessionid`. */
+  getSessionFromRequest(request: SessionRequest): Session;
+  /** The session all callers share. */
+  getGlobalSession(): Session;
+  getInstanceState(): State;
+  getAccountState(): State;
+  /** Releases what was made here: a runtime in memory, a connection from a URL. */
+  close(): Promise<void>;
+}
+
+/** Makes a vcr. Throws `TypeError` when both a runtime and Redis are given. */
+export function createVcr(options: VcrOptions = {}): Vcr {
+  if (options.runtime !== undefined && options.redis !== undefined)
+    throw new TypeError("a vcr keeps its keys in a runtime or on Redis, not both");
+  const places = new Places(options);
+  const global = (scope: string): Session => places.session(GLOBAL_SESSION_ID, { scope, ttl: 0 });
+  const instanceId = options.instanceId ?? process.env["INSTANCE_ID"] ?? "debug";
+  const byId = (op: string, id: unknown, ttl: number | undefined): Session =>
+    inOp(op, () => places.session(checkId(id), { ttl: checkTtl(ttl) }));
+  return {
+    createSession: (ttl = SESSION_TTL) => byId("createSession", randomUUID(), ttl),
+    createSessionWithId: (id, { ttl } = {}) => byId("createSessionWithId", id, ttl),
+    getSessionById: (id) => byId("getSessionById", id, undefined),
+    getSessionFromRequest: (request) =>
+      byId(
+        "getSessionFromRequest",
+        inOp("getSessionFromRequest", () => sessionIdOf(request)),
+        undefined,
+      ),
+    getGlobalSession: () => places.session(GLOBAL_SESSION_ID, { ttl: 0 }),
+    getInstanceState: () => new State(global(scopeName("application", instanceId))),
+    getAccountState: () => new State(global(scopeName("account", options.accountId ?? ""))),
+    close: () => places.close(),
+  };
+}
+
+/** Makes sessions; the backend is made when a key is first asked for. */
+class Places {
+  readonly #options: VcrOptions;
+  #own: Runtime | null = null;
+  #backend: Backend | null = null;
+
+  constructor(options: VcrOptions) {
+    this.#options = options;
+    // Declares its kinds now, so that a runtime that cannot take them is refused here.
+    if (options.runtime !== undefined) this.#backend = EmbeddedBackend.of(options.runtime);
+  }
+
+  session(id: string, { scope, ttl }: { scope?: string; ttl: number | undefined }): Session {
+    const { equality, namespaces } = this.#options;
+    const backend = (): Backend => this.#open();
+    let ends: Promise<number> | undefined;
+    const home: SessionHome = {
+      backend,
+      scope: scope ?? scopeName("state", id),
+      label: scope ?? `state:${id}`,
+      endsAt: () => {
+        ends ??= endOf(backend(), id, ttl);
+        ends.catch(() => {
+          ends = undefined; // The next call tries again.
+        });
+        return ends;
+      },
+      deep: equality !== "text",
+      shared: namespaces === "shared",
+    };
+    const session = new Session(id, home);
+    // The end is written down at once; when that fails the first call on a key says so.
+    if (ttl !== undefined && ttl > 0) void home.endsAt();
+    return session;
+  }
+
+  async close(): Promise<void> {
+    if (this.#options.runtime !== undefined) return;
+    const { redis } = this.#options;
+    if (redis !== undefined) await this.#backend?.close();
+    else await this.#own?.close();
+  }
+
+  #open(): Backend {
+    const { redis } = this.#options;
+    if (redis !== undefined) this.#backend ??= new RedisBackend(redis);
+    if (this.#backend !== null) return this.#backend;
+    this.#own = createRuntime();
+    this.#backend = EmbeddedBackend.of(this.#own);
+    return this.#backend;
+  }
+}
+
+/** When a session ends; one that is made with a time to live is written down. */
+async function endOf(backend: Backend, id: string, ttl: number | undefined): Promise<number> {
+  if (ttl === 0) return 0;
+  return backend.claimSession(id, ttl === undefined ? 0 : backend.now() + ttl * 1_000);
+}
+
+function inOp<T>(op: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw inPlace(error, { op, key: "" });
+  }
+}
+
+function checkId(id: unknown): string {
+  const name = checkName(id, "a session id");
+  if (name === "") throw new Failure("BAD_SESSION", "a session id must not be empty");
+  return name;
+}
+
+function checkTtl(ttl: number | undefined): number | undefined {
+  if (ttl === undefined || (Number.isSafeInteger(ttl) && ttl >= 0)) return ttl;
+  throw new Failure("BAD_SESSION", "a session's ttl must be a whole number of seconds, 0 or more");
+}
+
+/** Reads the header; throws `BAD_SESSION` and says which part is missing. */
+function sessionIdOf(request: unknown): string {
+  if (typeof request !== "object" || request === null)
+    throw new Failure("BAD_SESSION", "getSessionFromRequest needs a request");
+  const headers: unknown = Reflect.get(request, "headers");
+  if (typeof headers !== "object" || headers === null)
+    throw new Failure("BAD_SESSION", "the request has no headers");
+  const header: unknown =
+    headers instanceof Headers ? headers.get(SESSION_HEADER) : Reflect.get(headers, SESSION_HEADER);
+  const id: unknown = Array.isArray(header) ? header[0] : header;
+  if (typeof id === "string" && id !== "") return id;
+  throw new Failure("BAD_SESSION", `the request has no header ${SESSION_HEADER}`);
+}
+
+/** A vcr in memory, ready for use; nothing is made before its first call. */
+export const vcr: Vcr = createVcr();

@@ -1,0 +1,21 @@
+import type { Plan } from "./plan.ts";
+
+/** The terms a query looks for, so that they can be found again in a document's text. */
+export interface MatchSet {
+  readonly words: ReadonlySet<string>;
+  readonly stems: ReadonlySet<string>;
+}
+
+/** Collects the terms of a plan; those that must not match are left out. */
+export function matchSet(plan: Plan): MatchSet {
+  const words = new Set<string>();
+  const stems = new Set<string>();
+  const visit = (part: Plan): void => {
+    if (part.kind === "term" && part.form === "word") words.add(part.posting.text);
+    else if (part.kind === "term" && part.form === "stem") stems.add(part.posting.text);
+    else if (part.kind === "optional") visit(part.part);
+    else if (part.kind === "union" || part.kind === "every") part.parts.forEach(visit);
+  };
+  visit(plan);
+  return { words, stems };
+}

@@ -1,0 +1,118 @@
+/** What ends by itself: on every place at once by the real clock, and to the millisecond by a told one. */
+import { describe, expect, it } from "vitest";
+import { State } from "../../../../src/dialects/vcr/state.ts";
+import { createVcr } from "../../../../src/dialects/vcr/vcr.ts";
+import { createRuntime } from "../../../../src/runtime/runtime.ts";
+import { memoryStore } from "../../../../src/stores/memory.ts";
+import { simulatedClock } from "../../../../src/testing/clock.ts";
+import { places } from "./kept.ts";
+
+const gone = { timeout: 10_000 };
+
+describe.concurrent.each(places())("time on $name", ({ open }) => {
+  it("ends sessions, and their keys with them", async ({ expect: expected }) => {
+    const { vcr, close } = await open();
+    const state = new State(vcr.createSessionWithId("short", { ttl: 1 }));
+    await state.set("k", 1);
+    await state.set("own", 1, { ttl: 100 });
+    expected(await state.ttl("k")).toBe(-1);
+    await expected(state.expire("k", 5, "BAD" as never)).rejects.toMatchObject({ code: "SYNTAX" });
+    await expected(state.expire("k", 1.5)).rejects.toMatchObject({ code: "NOT_INTEGER" });
+    expected(await state.expire("k", 100, "NX")).toBe("1");
+    await state.listAppend("l", { a: 1 });
+    expected(await state.listRemove("l", { a: 1 })).toBe("1");
+    await state.mapSet("m", { n: "1" });
+    expected(await state.update<number>("u", () => 1)).toBe(1);
+    await new State(vcr.createSessionWithId("short", { ttl: 100 })).set("late", 1);
+    expected(await new State(vcr.getSessionById("short")).keys()).toEqual([
+      "k",
+      "late",
+      "m",
+      "own",
+      "u",
+    ]);
+    await expected.poll(() => state.keys(), gone).toEqual([]);
+    await expected(state.set("k", 2)).rejects.toMatchObject({ code: "SESSION_ENDED", op: "set" });
+    expected(await state.get("k")).toBeNull();
+    const again = new State(vcr.createSessionWithId("short", { ttl: 100 }));
+    await again.set("k", 3);
+    expected(await again.get("k")).toBe(3);
+    await close();
+  });
+
+  it("ends maps, and what a search finds of them", async ({ expect: expected }) => {
+    const { vcr, close } = await open();
+    const state = new State(vcr.getSessionById("s"));
+    await state.createIndex("i", { schema: [{ fieldName: "name", type: "TEXT" }] });
+    await state.mapSet("a", { name: "Alice" });
+    await state.mapSet("b", { name: "Alice" });
+    await state.expire("a", 1);
+    const found = async () => {
+      const { hits } = await state.search("i", "alice");
+      return hits.map(({ id }) => id).toSorted();
+    };
+    expected(await found()).toEqual(["a", "b"]);
+    await expected.poll(found, gone).toEqual(["b"]);
+    await close();
+  });
+});
+
+describe("time by a clock", () => {
+  function setUp() {
+    const clock = simulatedClock(1_000_000);
+    const store = memoryStore({ clock });
+    const runtime = createRuntime({ store, clock });
+    const vcr = createVcr({ runtime });
+    return { clock, runtime, vcr, state: new State(vcr.getSessionById("s")) };
+  }
+
+  it("is over at its very end, whether anybody has looked or not", async () => {
+    const { clock, runtime, state } = setUp();
+    await state.set("k", 1);
+    await state.expire("k", 10);
+    await clock.advance(9_999);
+    expect(await state.get("k")).toBe(1);
+    expect(await state.ttl("k")).toBe(0);
+    await clock.advance(1);
+    expect(await state.get("k")).toBeNull();
+    expect(await state.expire("k", 5)).toBe("0");
+    await clock.advance(1_000);
+    expect(await state.keys()).toEqual([]);
+    await runtime.close();
+  });
+
+  it("compares ends exactly", async () => {
+    const { runtime, state } = setUp();
+    await state.set("k", 1);
+    await state.expire("k", 200);
+    expect(await state.expire("k", 200, "GT")).toBe("0");
+    expect(await state.expire("k", 200, "LT")).toBe("0");
+    expect(await state.expire("k", 201, "GT")).toBe("1");
+    await runtime.close();
+  });
+
+  it("starts anew with a key that is written again", async () => {
+    const { clock, runtime, state } = setUp();
+    await state.set("k", 1, { ttl: 10 });
+    await clock.advance(5_000);
+    await state.set("k", 2);
+    await clock.advance(60_000);
+    expect(await state.get("k")).toBe(2);
+    await state.mapSet("m", { a: "1" });
+    await state.expire("m", 10);
+    await clock.advance(10_000);
+    await state.mapSet("m", { b: "2" });
+    expect(await state.mapGetAll("m")).toEqual({ b: "2" });
+    expect(await state.ttl("m")).toBe(-1);
+    await runtime.close();
+  });
+
+  it("takes a far end for one", async () => {
+    const { clock, runtime, state } = setUp();
+    await state.set("k", 1);
+    expect(await state.expire("k", 9_000_000_000_000_000n)).toBe("1");
+    await clock.advance(1_000);
+    expect(await state.ttl("k")).toBeGreaterThan(8e15);
+    await runtime.close();
+  });
+});
