@@ -8,7 +8,7 @@ import type { Kept, Match, Side } from "./side.ts";
 const door: typeof Door = await import(urlOf("adk"));
 
 /** The one session of a run. */
-export const key = { appName: "app", userId: "u", sessionId: "s" };
+const key = { appName: "app", userId: "u", sessionId: "s" };
 
 const original: Side = {
   name: "@google/adk",

@@ -23,7 +23,7 @@ function withRate(timing: Timing): Timing {
 }
 
 /** 100 turns in flight on one document of ten fields. */
-export async function atOnceSection(match: Match, rounds = 5): Promise<Section> {
+export async function atOnceSection(match: Match, rounds = 3): Promise<Section> {
   const { dialect, original, ours, note } = match;
   const tallies = new Map<string, Losses>();
   const contenders = sidesOf(match).map((side) => {
@@ -59,7 +59,7 @@ export async function atOnceSection(match: Match, rounds = 5): Promise<Section> 
 }
 
 /** Awaited turns on a document of ten fields and on one of 100 KB. */
-export async function sizeSection(match: Match, rounds = 5): Promise<Section> {
+export async function sizeSection(match: Match, rounds = 3): Promise<Section> {
   const timings: Timing[] = [];
   for (const size of ["small", "large"] as const) {
     const document = size === "small" ? smallDocument : largeDocument;
