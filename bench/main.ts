@@ -13,7 +13,7 @@ import { keepResult, machineLine, sectionText, summaryText } from "./report.ts";
 import type { Bench, BenchOptions, Section } from "./support.ts";
 
 /** In the order in which they run; each is a file here that exports `bench`. */
-const BENCHES = ["micro", "contention"];
+const BENCHES = ["micro", "contention", "dialects"];
 
 async function find(name: string): Promise<Bench> {
   // A bench file is written to export this shape.

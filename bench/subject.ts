@@ -39,7 +39,8 @@ export const fileStore: typeof FileDoor.fileStore = fileDoor.fileStore;
 /** Opens a database as the store does, for those who use it bare. */
 export const openDatabase: typeof Driver.openDatabase = driver.openDatabase;
 
-function urlOf(module: string): string {
+/** Where a module of the library is loaded from, by its path below `src/` without its ending. */
+export function urlOf(module: string): string {
   return new URL(isBuilt ? `dist/src/${module}.js` : `src/${module}.ts`, root).href;
 }
 
