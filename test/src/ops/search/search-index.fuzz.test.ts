@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it, vi } from "vitest";
 import { SearchError } from "../../../../src/ops/search/search-error.ts";
 import { createSearchIndex } from "../../../../src/ops/search/search-index.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { it, vi } from "vitest";
 import type { SearchDefinition } from "../../../../src/ops/search/schema.ts";
 import { createSearchIndex } from "../../../../src/ops/search/search-index.ts";
