@@ -9,6 +9,7 @@ import {
 } from "../../actors/checks.ts";
 import { durationOption } from "../../actors/clock.ts";
 import { scopeSettings, type ScopeSettings, type ScopeTuning } from "../../actors/settings.ts";
+import { typeName } from "../../actors/values.ts";
 import type { StateStore } from "../stores/store.ts";
 
 /**
@@ -110,6 +111,10 @@ export function resolveKind(type: string, kind: Kind, context: KindContext): Res
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
   const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });
   const store = kind.store ?? context.store;
+  if (!isStore(store))
+    throw new TypeError(
+      `store must be a store, such as sqliteStore({ path }), received ${typeName(store)}`,
+    );
   const ttlMs = kind.ttlMs === Infinity ? undefined : kind.ttlMs;
   if (ttlMs !== undefined && kind.durability !== "volatile" && !store.supports.ttl)
     throw new TypeError(`kind "${type}" has a ttlMs, but the ${store.name} store keeps none`);
@@ -123,4 +128,10 @@ export function resolveKind(type: string, kind: Kind, context: KindContext): Res
     history: kind.history ?? 0,
     settings: scopeSettings(context, { initial, checks, escalate: true, bridgeFreezes: true }),
   };
+}
+
+/** Looked at once, because what is no store would fail far from where it was given. */
+function isStore(store: unknown): boolean {
+  if (typeof store !== "object" || store === null) return false;
+  return "load" in store && "commit" in store && "supports" in store;
 }

@@ -27,3 +27,8 @@ it("takes the same kind again, and no other one of that name", async () => {
   expect(await typing.patchState({ on: true })).toBe(true);
   await runtime.close();
 });
+
+it("refuses what is no store", () => {
+  for (const store of ["bot.db", memoryStore, {}])
+    expect(() => createRuntime({ store: store as never })).toThrow(/store must be a store/);
+});
