@@ -33,7 +33,21 @@ async function main(args: readonly string[], printer: Printer): Promise<number> 
   const path = join(options.dataDir, "engine.db");
   if (options.fresh) await forget(path);
   printer.out(`${input.messages.length} messages from ${source.name}, state in ${path}\n`);
-  return run(input, { options, path, namespace: namespaceOf(source, options), printer });
+  const work = { options, path, namespace: namespaceOf(source, options), printer };
+  if (options.crashAfter !== undefined && (await isAnswered(input, work))) {
+    printer.out(
+      "all of it is answered already: starting over, so that there is something to kill\n",
+    );
+    await forget(path);
+  }
+  return run(input, work);
+}
+
+/** True when every message has its answer in the store. */
+async function isAnswered(input: Input, { path, namespace }: Work): Promise<boolean> {
+  await using runtime = createRuntime({ store: sqliteStore({ path }), namespace, kinds: KINDS });
+  const rows = await check(runtime, input.messages);
+  return input.messages.length > 0 && rows.every(({ differing }) => differing.length === 0);
 }
 
 interface Work {
