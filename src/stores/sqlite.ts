@@ -1,6 +1,6 @@
 /** A store in one SQLite file: WAL, one sync per batch, safe for several processes. */
 import { randomUUID } from "node:crypto";
-import { systemClock } from "../../actors/clock.ts";
+import { durationOption, systemClock } from "../../actors/clock.ts";
 import { CorruptStateError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import { ASCII_AFTER_ALL, toAsciiKey } from "./ascii-key.ts";
@@ -196,13 +196,16 @@ class SqliteStore implements StateStore {
  */
 export function sqliteStore(options: SqliteStoreOptions): StateStore {
   const { path, database, synchronous = "full", clock = systemClock } = options;
+  // A misspelt level would be a weaker one in silence.
+  if (synchronous !== "full" && synchronous !== "normal")
+    throw new RangeError(`synchronous must be "full" or "normal", received ${String(synchronous)}`);
   if (database === undefined && (typeof path !== "string" || path === ""))
     throw new TypeError("sqliteStore needs `path` or `database`");
   return new SqliteStore({
     path: path ?? "the given database",
     database,
     synchronous,
-    busyTimeoutMs: options.busyTimeoutMs ?? BUSY_TIMEOUT_MS,
+    busyTimeoutMs: durationOption("busyTimeoutMs", options.busyTimeoutMs, BUSY_TIMEOUT_MS),
     lockWaitMs: LOCK_WAIT_MS,
     clock,
   });
