@@ -5,7 +5,7 @@
  * A store keeps other processes out of a turn; that its own object counts as one owner is its
  * contract, so keeping runtimes of one process apart is done here.
  */
-import { isHoldfastError } from "../../actors/errors.ts";
+import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import { gather } from "../stores/gather.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
@@ -22,10 +22,14 @@ interface Keeping {
 }
 
 /** A damaged record or a state that cannot be stored is nobody else's failure. */
+const OF_ONE: ReadonlySet<string> = new Set<ErrorCode>([
+  "CORRUPT_STATE",
+  "STATE_NOT_SERIALIZABLE",
+  "STATE_TOO_LARGE",
+]);
+
 function isOfOne(error: unknown): boolean {
-  return (
-    isHoldfastError(error, "CORRUPT_STATE") || isHoldfastError(error, "STATE_NOT_SERIALIZABLE")
-  );
+  return isHoldfastError(error) && OF_ONE.has(error.code);
 }
 
 const shared = new WeakMap<StateStore, BatchedStore>();

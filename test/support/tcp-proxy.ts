@@ -1,0 +1,77 @@
+/** A proxy in front of a real server that can lose replies, cut connections and refuse new ones. */
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+
+/** A running proxy on a loopback port. */
+export interface TcpProxy {
+  readonly port: number;
+  /**
+   * Swallows the next bytes the server sends, on whichever connection, and cuts that connection:
+   * the request was served and nobody hears of it. Resolves when it has happened.
+   */
+  dropNextReply(): Promise<void>;
+  /** Cuts every connection. */
+  cut(): void;
+  /** Refuses new connections and cuts the present ones until `accept`. */
+  refuse(): void;
+  accept(): void;
+  close(): Promise<void>;
+}
+
+/** Starts a proxy to a port of this machine. */
+export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<TcpProxy> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let dropped: (() => void) | null = null;
+  let refusing = false;
+  const server = createServer((client) => {
+    if (refusing) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(toPort, host);
+    const pair = [client, upstream] as const;
+    pairs.add(pair);
+    const end = (): void => {
+      pairs.delete(pair);
+      for (const socket of pair) socket.destroy();
+    };
+    for (const socket of pair) socket.on("error", end).on("close", end);
+    client.pipe(upstream);
+    upstream.on("data", (chunk: Buffer) => {
+      if (dropped === null) {
+        client.write(chunk);
+        return;
+      }
+      dropped();
+      dropped = null;
+      end();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("no port");
+  const cut = (): void => {
+    for (const pair of pairs) for (const socket of pair) socket.destroy();
+  };
+  return {
+    port: address.port,
+    dropNextReply: () =>
+      new Promise((resolve) => {
+        dropped = resolve;
+      }),
+    cut,
+    refuse() {
+      refusing = true;
+      cut();
+    },
+    accept() {
+      refusing = false;
+    },
+    async close() {
+      cut();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
