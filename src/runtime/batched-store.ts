@@ -47,6 +47,8 @@ export class BatchedStore {
   readonly load: (key: string) => Promise<StoredRecord | undefined>;
   readonly #commit: (write: ScopeWrite) => Promise<WriteResult>;
   readonly #kept = new Map<string, Keeping>();
+  /** What was sent for a record and is not answered: a turn begins after it. */
+  readonly #sent = new Map<string, Promise<unknown>>();
 
   constructor(store: StateStore) {
     this.store = store;
@@ -65,7 +67,8 @@ export class BatchedStore {
   async commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
     checkWrites([write]); // Here, because a store refuses the whole batch for it.
     const kept = this.#kept.size === 0 ? undefined : this.#kept.get(write.key);
-    if (kept === undefined || kept.owner === owner) return this.#commit(write);
+    if (kept === undefined || kept.owner === owner)
+      return this.#send([write.key], this.#commit(write));
     return kept.over.then(() => this.commit(write, owner));
   }
 
@@ -74,9 +77,11 @@ export class BatchedStore {
     const kept = (): Keeping | undefined =>
       writes.map(({ key }) => this.#kept.get(key)).find((keeping) => keeping !== undefined);
     for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
-    const results = await (atomic
-      ? this.store.commit(writes, { atomic })
-      : this.store.commit(writes));
+    const keys = writes.map(({ key }) => key);
+    const results = await this.#send(
+      keys,
+      atomic ? this.store.commit(writes, { atomic }) : this.store.commit(writes),
+    );
     return checkedResults(results, writes.length);
   }
 
@@ -87,6 +92,20 @@ export class BatchedStore {
     return store.exclusive === undefined ? keep() : store.exclusive(key, EXCLUSIVE_TTL_MS, keep);
   }
 
+  /** Notes that `keys` are being written until `answer` is there; gives the answer. */
+  #send<T>(keys: readonly string[], answer: Promise<T>): Promise<T> {
+    for (const key of keys) {
+      const earlier = this.#sent.get(key);
+      const both = earlier === undefined ? answer : Promise.allSettled([earlier, answer]);
+      const forget = (): void => {
+        if (this.#sent.get(key) === settled) this.#sent.delete(key);
+      };
+      const settled: Promise<void> = both.then(forget, forget);
+      this.#sent.set(key, settled);
+    }
+    return answer;
+  }
+
   async #keep<T>(
     key: string,
     { owner, clock }: ExclusiveOwner,
@@ -95,7 +114,7 @@ export class BatchedStore {
     for (let kept = this.#kept.get(key); kept !== undefined; kept = this.#kept.get(key))
       await kept.over;
     let timer: unknown;
-    const running = turn();
+    const running = Promise.resolve(this.#sent.get(key)).then(turn);
     const over = new Promise<void>((resolve) => {
       timer = clock.setTimeout(resolve, EXCLUSIVE_TTL_MS);
       running.then(
