@@ -16,8 +16,9 @@ import type {
   Stored,
 } from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
-import { expireWork } from "../../actors/solo.ts";
+import { catchUpWork, expireWork } from "../../actors/solo.ts";
 import type { Resident } from "../../actors/system.ts";
+import { outsideTurns } from "../../actors/turn.ts";
 import type { StoreBridge } from "./bridge.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
@@ -36,6 +37,8 @@ export interface Keeper {
   /** Nothing waits, and nothing is left to store. */
   rested(scope: ResidentScope): void;
   ended(scope: ResidentScope): void;
+  /** Calls back when it is time to try the store again. */
+  later(callback: () => void): void;
 }
 
 /** What a resident scope is made from. */
@@ -60,6 +63,10 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   readonly #store: StoreBridge | null;
   readonly #writer: CheckpointWriter | null;
   #expiring: Promise<boolean> | null = null;
+  /** The newest version of other owners heard of since the store was read; `Infinity`: unknown. */
+  #heard = 0;
+  #gap = false;
+  #catchingUp = false;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
     const { settings, durability } = kind;
@@ -157,6 +164,23 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.flush();
   }
 
+  /** Changes of others may have gone unheard since the store was last read. */
+  get gap(): boolean {
+    return this.#gap;
+  }
+
+  /**
+   * Another owner committed `version`: the scope goes there, before its next mutation. `Infinity`
+   * stands for commits that may have gone unheard.
+   */
+  heard(version: number): void {
+    if (this.stopped || version <= this.version) return;
+    this.#heard = Math.max(this.#heard, version);
+    this.#gap ||= version === Infinity;
+    this.stale = true;
+    this.#catchUp();
+  }
+
   /** In its turn: what is only in memory is stored first, so that reading takes nothing back. */
   override async reload(isWanted: () => boolean): Promise<void> {
     try {
@@ -166,10 +190,40 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
       // yields.
       if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
     }
-    if (isWanted()) await super.reload(isWanted);
+    if (isWanted()) await this.#read(isWanted);
+  }
+
+  async #read(isWanted: () => boolean): Promise<void> {
+    const before = this.#heard;
+    this.#heard = 0; // What is heard from here on may be newer than what is read.
+    try {
+      await super.reload(isWanted);
+    } finally {
+      if (this.stale || !isWanted()) this.#heard = Math.max(this.#heard, before);
+    }
+    if (this.#heard > this.version) this.stale = true;
+    this.#gap &&= this.#heard === Infinity;
+  }
+
+  /** One at a time: whatever is heard meanwhile is looked for by the next. */
+  #catchUp(): void {
+    if (this.#catchingUp) return;
+    this.#catchingUp = true;
+    const again = (): void => {
+      this.#catchingUp = false;
+      if (this.stale && !this.stopped) this.#catchUp();
+    };
+    outsideTurns(() => super.submit(catchUpWork(this))).then(again, (error: unknown) => {
+      if (isHoldfastError(error, "STORE_UNAVAILABLE")) return this.#keeper.later(again);
+      this.#catchingUp = false; // The next mutation reads, and its caller is told.
+      if (this.stopped) return;
+      const { identity: scope, settings } = this;
+      settings.logger.error("a change of another process could not be read", { scope, error });
+    });
   }
 
   override taken(): void {
+    if (this.#heard <= this.version) this.stale = false;
     this.#writer?.loaded(this.version);
     this.#keeper.taken(this, this.#store?.leftMs);
     this.kind.observe?.(this.identity.id, this.state);

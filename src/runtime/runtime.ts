@@ -7,7 +7,8 @@ import { begin } from "../../actors/watch.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
-import { ScopeHome, type IdentityExtra, type RuntimeOptions } from "./home.ts";
+import type { IdentityExtra } from "./binding.ts";
+import { ScopeHome, type RuntimeOptions } from "./home.ts";
 import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
@@ -141,6 +142,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Calls `listener` with the changes of every scope; the answer stops it. */
   subscribe(listener: (change: StateChange) => void): () => void {
+    if (this.#closing === null) this.#home.watch();
     return this.#home.listeners.add(listener);
   }
 

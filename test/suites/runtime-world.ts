@@ -116,6 +116,7 @@ export interface SteeredStore extends StateStore {
 /** Puts a hand on the calls of `inner`. */
 export function steer(inner: StateStore): SteeredStore {
   const exclusive = inner.exclusive?.bind(inner);
+  const watch = inner.watch?.bind(inner);
   const steered: SteeredStore = {
     name: inner.name,
     supports: inner.supports,
@@ -136,6 +137,7 @@ export function steer(inner: StateStore): SteeredStore {
     },
     list: (query) => inner.list(query),
     ...(exclusive === undefined ? {} : { exclusive }),
+    ...(watch === undefined ? {} : { watch }),
     close: () => inner.close(),
   };
   return steered;
