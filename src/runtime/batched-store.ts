@@ -72,10 +72,18 @@ export class BatchedStore {
     return kept.over.then(() => this.commit(write, owner));
   }
 
-  /** Sends several writes as one batch of their own; waits while any of their records is kept. */
-  async commitTogether(writes: readonly ScopeWrite[], atomic: boolean): Promise<WriteResult[]> {
+  /**
+   * Sends several writes as one batch of their own; waits while somebody else keeps one of their
+   * records.
+   */
+  async commitTogether(
+    writes: readonly ScopeWrite[],
+    { atomic, owners }: TogetherOptions,
+  ): Promise<WriteResult[]> {
     const kept = (): Keeping | undefined =>
-      writes.map(({ key }) => this.#kept.get(key)).find((keeping) => keeping !== undefined);
+      writes
+        .map(({ key }) => this.#kept.get(key))
+        .find((keeping) => keeping !== undefined && !owners.has(keeping.owner));
     for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
     const keys = writes.map(({ key }) => key);
     const results = await this.#send(
@@ -128,6 +136,14 @@ export class BatchedStore {
     this.#kept.set(key, { owner, over });
     return running;
   }
+}
+
+/** How several writes are sent. */
+export interface TogetherOptions {
+  /** All or none. */
+  readonly atomic: boolean;
+  /** Whose writes they are. */
+  readonly owners: ReadonlySet<unknown>;
 }
 
 /** Who has an exclusive turn. */

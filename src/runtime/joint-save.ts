@@ -65,7 +65,7 @@ export class JointSave {
   async whileHeld<T>(work: Promise<T>): Promise<T> {
     const lost = Promise.race(this.#holds.map((hold) => hold.lost));
     const done = await Promise.race([lost, work]);
-    return this.#isLost ? lost : done;
+    return this.isLost ? lost : done;
   }
 
   async #commit(parts: readonly Part[], atomic: boolean): Promise<WriteResult[]> {
@@ -73,11 +73,12 @@ export class JointSave {
     const store = parts[0]?.scope.backing ?? null;
     if (store === null) return [];
     const writes = parts.flatMap(writeOf);
+    const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
     for (const hold of this.#holds) hold.writing(true);
     try {
-      return await this.whileHeld(store.together(writes, atomic));
+      return await this.whileHeld(store.together(writes, { atomic, owners }));
     } catch (cause) {
-      if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      if (!this.isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
       for (const { scope } of parts) scope.stale = true;
       throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
     } finally {
@@ -85,7 +86,8 @@ export class JointSave {
     }
   }
 
-  get #isLost(): boolean {
+  /** One of the holds ended: nothing may be saved any more. */
+  get isLost(): boolean {
     return this.#holds.some((hold) => hold.ended);
   }
 }

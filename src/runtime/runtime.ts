@@ -92,8 +92,8 @@ export class Runtime implements AsyncDisposable {
   /**
    * Changes several scopes together, all or nothing; resolves to whether anything changed. The
    * recipe gets a draft for each scope, in order. Rejects with `TypeError` when the scopes' store
-   * cannot, and with `ConcurrentModificationError` when after `cas.maxRetries` a record is still
-   * newer: unlike a mutation it takes no exclusive turn then.
+   * cannot, and, with `cas.escalate: false`, with `ConcurrentModificationError` when after
+   * `cas.maxRetries` a record is still newer.
    */
   async transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,

@@ -9,8 +9,8 @@
  *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome
  *      is unknown, and every scope in it reads the store before it goes on.
  *  G6  Listeners hear of it when all scopes show it.
- *  G7  It waits for exclusive turns of others and takes none itself: after `cas.maxRetries` it
- *      gives up.
+ *  G7  After `cas.maxRetries` it takes the exclusive turns of all its records, in the order of
+ *      keys, reads them and tries once more; without `cas.escalate` it gives up.
  */
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
@@ -70,14 +70,45 @@ export class Transaction {
     if (settings === undefined) return false;
     const { cas, clock, random } = settings;
     for (let attempt = 1; ; attempt++) {
-      const parts = await this.#joint.whileHeld(this.#compute(scopes, attempt));
-      const changed = parts.filter((part) => part.outcome.changed);
-      const expected = new Map(scopes.map((scope) => [scope, scope.version]));
-      const stale = await this.#joint.save(changed, { atomic: true });
-      if (stale.length === 0) return changed.length > 0;
-      if (attempt > cas.maxRetries) throw this.#gaveUp(stale, attempt, expected);
+      const end = await this.#attempt(scopes, attempt);
+      if (typeof end === "boolean") return end;
+      if (attempt > cas.maxRetries) {
+        if (!cas.escalate) throw end;
+        return this.#exclusively(scopes, attempt + 1);
+      }
       await this.#wait(clock, backoffMs(cas, attempt, random));
     }
+  }
+
+  /** Whether anything changed, or the conflict that kept it from it. */
+  async #attempt(
+    scopes: readonly ResidentScope[],
+    attempt: number,
+  ): Promise<boolean | ConcurrentModificationError> {
+    const parts = await this.#joint.whileHeld(this.#compute(scopes, attempt));
+    const changed = parts.filter((part) => part.outcome.changed);
+    const expected = new Map(scopes.map((scope) => [scope, scope.version]));
+    const stale = await this.#joint.save(changed, { atomic: true });
+    return stale.length === 0 ? changed.length > 0 : conflictOf(stale, attempt, expected);
+  }
+
+  /** One more attempt while nobody else can write any of the records. */
+  #exclusively(scopes: readonly ResidentScope[], attempt: number): Promise<boolean> {
+    const durable = scopes.filter(isDurable);
+    const last = async (): Promise<boolean> => {
+      for (const scope of durable)
+        await this.#joint.whileHeld(scope.reload(() => !this.#joint.isLost));
+      const end = await this.#attempt(scopes, attempt);
+      if (typeof end === "boolean") return end;
+      throw end;
+    };
+    const turns = durable.reduceRight<() => Promise<boolean>>(
+      (inner, { backing }) =>
+        () =>
+          backing?.exclusive(inner) ?? inner(),
+      last,
+    );
+    return this.#joint.whileHeld(turns());
   }
 
   /** Runs the recipe on drafts and works out what it does to each scope. */
@@ -120,18 +151,18 @@ export class Transaction {
       clock.clearTimeout(timer);
     }
   }
+}
 
-  #gaveUp(
-    stale: readonly ResidentScope[],
-    attempts: number,
-    expected: ReadonlyMap<ResidentScope, number>,
-  ): ConcurrentModificationError {
-    const [scope] = stale;
-    if (scope === undefined) throw new Error("a transaction gave up without a stale scope");
-    const { version: actualVersion, identity } = scope;
-    const fields = { attempts, expectedVersion: expected.get(scope) ?? 0, actualVersion };
-    return new ConcurrentModificationError(fields, { scope: identity });
-  }
+function conflictOf(
+  stale: readonly ResidentScope[],
+  attempts: number,
+  expected: ReadonlyMap<ResidentScope, number>,
+): ConcurrentModificationError {
+  const [scope] = stale;
+  if (scope === undefined) throw new Error("a transaction met a conflict without a stale scope");
+  const { version: actualVersion, identity } = scope;
+  const fields = { attempts, expectedVersion: expected.get(scope) ?? 0, actualVersion };
+  return new ConcurrentModificationError(fields, { scope: identity });
 }
 
 function refuseStore(store: StateStore, count: number): void {

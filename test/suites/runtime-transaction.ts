@@ -115,7 +115,8 @@ export function transactionCases(stores: RuntimeStores): void {
     it("runs again on what another runtime stored, and gives up with its error", async (test) => {
       const here = world();
       if (cannot(here)) return test.skip();
-      const [first, second] = [here.runtime({ cas: { baseDelayMs: 1 } }), here.runtime()];
+      const cas = { baseDelayMs: 1, escalate: false };
+      const [first, second] = [here.runtime({ cas }), here.runtime()];
       const mine = both(await openAll(first, ["user", "org"]));
       const [theirs] = await openAll(second, ["user"]);
       await theirs?.atomicState(add);
@@ -318,6 +319,31 @@ export function transactionCases(stores: RuntimeStores): void {
       expect(shown(scopes)).toEqual([
         [6, 2],
         [6, 2],
+      ]);
+      return undefined;
+    });
+
+    it("G7: of two runtimes that meet on the same records in every turn, none gives up", async (test) => {
+      const here = world();
+      if (cannot(here)) return test.skip();
+      const cas = { maxRetries: 1, baseDelayMs: 0 };
+      const runtimes = here.pair({ cas });
+      const all = await Promise.all(runtimes.map((runtime) => openAll(runtime, ["user", "org"])));
+      await Promise.all(
+        runtimes.map(async (runtime, index) => {
+          const scopes = both(all[index] ?? []);
+          for (let turn = 0; turn < 50; turn += 1)
+            await runtime.transaction(index === 0 ? scopes : [scopes[1], scopes[0]], (a, b) => {
+              a.n = (a.n ?? 0) + 1;
+              b.n = (b.n ?? 0) + 1;
+            });
+        }),
+      );
+      const scopes = both(all[0] ?? []);
+      for (const scope of scopes) await scope.refresh();
+      expect(shown(scopes)).toEqual([
+        [100, 100],
+        [100, 100],
       ]);
       return undefined;
     });
