@@ -18,7 +18,7 @@ export interface MeetingPlace {
   /** As `openStore` knows it. */
   readonly kind: string;
   /** A place nobody has used. */
-  fresh(): string;
+  readonly fresh: () => string;
 }
 
 async function contend(kind: string, place: string, args: readonly string[]): Promise<Report[]> {
