@@ -169,8 +169,8 @@ export async function settled(rounds = 8): Promise<void> {
 }
 
 /** Waits until something has come about. */
-export async function until(isSo: () => boolean): Promise<void> {
-  for (let round = 0; round < 2_000 && !isSo(); round += 1)
+export async function until(isSo: () => boolean, rounds = 2_000): Promise<void> {
+  for (let round = 0; round < rounds && !isSo(); round += 1)
     await new Promise((resolve) => {
       setTimeout(resolve, 1);
     });
