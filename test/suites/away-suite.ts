@@ -29,18 +29,20 @@ class Calls {
   readonly answered: string[] = [];
   readonly unknown: string[] = [];
   readonly refused: string[] = [];
+  readonly name: string;
+  readonly #scope: Scope<Seen>;
   #next = 0;
 
-  constructor(
-    readonly scope: Scope<Seen>,
-    readonly name: string,
-  ) {}
+  constructor(scope: Scope<Seen>, name: string) {
+    this.#scope = scope;
+    this.name = name;
+  }
 
   async push(): Promise<void> {
     this.#next += 1;
     const id = `${this.name}${this.#next}`;
     try {
-      await this.scope.pushState("ids", id);
+      await this.#scope.pushState("ids", id);
       this.answered.push(id);
     } catch (error) {
       const code = String(Reflect.get(Object(error), "code") ?? error);
