@@ -106,6 +106,7 @@ export class PostgresDriver {
   readonly #settings: DriverSettings;
   #pool: PostgresPool | undefined;
   #own: pg.Pool | undefined;
+  #isClosed = false;
 
   constructor(settings: DriverSettings) {
     this.#settings = settings;
@@ -151,6 +152,7 @@ export class PostgresDriver {
 
   /** Ends the connections that were opened here. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const own = this.#own;
     if (own === undefined) this.#pool?.removeListener("error", ignore);
     else await before(performance.now() + GOODBYE_MS, own.end(), noAnswer).catch(ignore);
@@ -159,6 +161,7 @@ export class PostgresDriver {
   }
 
   async #open(): Promise<PostgresPool> {
+    if (this.#isClosed) throw new NotConnectedError("closed");
     if (this.#pool !== undefined) return this.#pool;
     const { pool, url, poolSize, timeoutMs } = this.#settings;
     if (pool !== undefined) {
@@ -167,8 +170,9 @@ export class PostgresDriver {
       return pool;
     }
     const { Pool } = await loadDriver();
-    // Loading takes a while: somebody else may have been faster.
+    // Loading takes a while: much can have happened.
     if (this.#pool !== undefined) return this.#pool;
+    if (this.#isClosed) throw new NotConnectedError("closed");
     this.#own = new Pool({
       connectionString: url,
       max: poolSize,

@@ -42,6 +42,12 @@ export class PostgresLink {
     if (!this.#isReady) await this.#repeat.read(() => this.#open());
   }
 
+  /** Repeats what changes nothing and has connections of its own. */
+  async attempt<T>(work: () => Promise<T>): Promise<T> {
+    await this.ready();
+    return this.#repeat.read(work);
+  }
+
   /** Runs what changes nothing. */
   async read<T>(work: (session: PostgresSession) => Promise<T>): Promise<T> {
     await this.ready();

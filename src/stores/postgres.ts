@@ -12,16 +12,20 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { durationOption, MAX_TIMER_MS, systemClock } from "../../actors/clock.ts";
-import type { Logger } from "../../actors/protocol.ts";
+import { systemClock } from "../../actors/clock.ts";
 import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
-import { PostgresDriver, type PostgresPool } from "./postgres-driver.ts";
+import { PostgresDriver } from "./postgres-driver.ts";
 import { isAnswered } from "./postgres-errors.ts";
-import { type LinkSettings, PostgresLink } from "./postgres-link.ts";
+import { PostgresFeed } from "./postgres-feed.ts";
+import { PostgresLink } from "./postgres-link.ts";
+import {
+  type PostgresSettings,
+  type PostgresStoreOptions,
+  readOptions,
+} from "./postgres-options.ts";
 import { RecordReader } from "./postgres-record.ts";
-import { DEFAULT_TABLE, tablesOf } from "./postgres-schema.ts";
 import { type Statements, statementsOf } from "./postgres-sql.ts";
 import { failureOf, GROUP_MAX, groupsOf, PostgresWriter, wavesOf } from "./postgres-writer.ts";
 import type { WriteRow } from "./postgres-writer.ts";
@@ -36,36 +40,8 @@ import type {
 import { createTurns, placeTaken, type Turns } from "./turns.ts";
 import { checkWrites, conflict, isAllOk } from "./write-check.ts";
 
-/** Options of `postgresStore`; either `url` or `pool`. */
-export interface PostgresStoreOptions {
-  /** `postgres://user:password@host:port/database`; connections are opened at the first use. */
-  readonly url?: string;
-  /** A `pg.Pool` to use; `close` leaves it open. */
-  readonly pool?: PostgresPool;
-  /** The tables are `<table>_record` and so on; may name a schema: `app.holdfast`. */
-  readonly table?: string;
-  /** How long a call is repeated while the server is away; milliseconds, default 5000. */
-  readonly timeoutMs?: number;
-  /** Makes the tables when there are none; default true. Else run `postgresSchema()` before. */
-  readonly migrate?: boolean;
-  /** Connections at most, when opened by `url`; default 5, and one more for watching. */
-  readonly poolSize?: number;
-  /** A state or change over so many bytes of JSON is refused; default and at most 256 MB. */
-  readonly maxStateBytes?: number;
-  /** Told once when the server's settings allow a commit to be lost; default the console. */
-  readonly logger?: Logger;
-}
-
-const TIMEOUT_MS = 5_000;
-const POOL_SIZE = 5;
-/** A value may have 1 GB at the server, escaped and in one message with others. */
-const STATE_BYTES_MAX = 2 ** 28;
 const LEASE_POLL_MS = 10;
 const LIST_PAGE = 256;
-
-interface Settings extends LinkSettings {
-  readonly maxStateBytes: number;
-}
 
 class PostgresStore implements StateStore {
   readonly name = "postgres";
@@ -73,12 +49,13 @@ class PostgresStore implements StateStore {
     durable: true,
     transactions: true,
     ttl: true,
-    watch: false,
+    watch: true,
     list: true,
     exclusive: true,
   };
   readonly #driver: PostgresDriver;
   readonly #link: PostgresLink;
+  readonly #feed: PostgresFeed;
   readonly #statements: Statements;
   readonly #writer: PostgresWriter;
   readonly #gate = createGate("postgres");
@@ -86,8 +63,11 @@ class PostgresStore implements StateStore {
   readonly #tokens = new Map<string, string>();
   readonly #turns: Turns = createTurns(systemClock);
 
-  constructor(settings: Settings, driver: PostgresDriver) {
-    const { names, tables, maxStateBytes } = settings;
+  constructor(settings: PostgresSettings) {
+    const driver = new PostgresDriver(settings);
+    const { names, tables, maxStateBytes, logger } = settings;
+    // Half of a UUID tells writers apart as well, and each row has it several times.
+    const writer = randomUUID().replaceAll("-", "").slice(16);
     this.#driver = driver;
     this.#statements = statementsOf(tables);
     this.#link = new PostgresLink(settings, driver);
@@ -95,10 +75,17 @@ class PostgresStore implements StateStore {
       statements: this.#statements,
       reader: new RecordReader(names.server),
       large: new LargeKeys(),
-      // Half of it tells writers apart as well, and each row has it several times.
-      writer: randomUUID().replaceAll("-", "").slice(16),
+      writer,
       maxStateBytes,
       leaseOf: (key) => this.#tokens.get(key),
+    });
+    this.#feed = new PostgresFeed({
+      driver,
+      link: this.#link,
+      statements: this.#statements,
+      channel: tables.channel,
+      writer,
+      logger,
     });
   }
 
@@ -124,7 +111,9 @@ class PostgresStore implements StateStore {
       const results = new Map<WriteRow, WriteResult>();
       if (atomic) await this.#commitTogether(rows, results);
       else await this.#commitEach(rows, results);
-      return rows.map((row) => results.get(row) ?? conflict(undefined));
+      const answers = rows.map((row) => results.get(row) ?? conflict(undefined));
+      if (answers.some(({ ok }) => ok)) this.#feed.tell();
+      return answers;
     });
   }
 
@@ -156,8 +145,18 @@ class PostgresStore implements StateStore {
     );
   }
 
+  watch(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>> {
+    return this.#gate.run(() => this.#feed.watch(changed, missed));
+  }
+
   close(): Promise<void> {
-    return this.#gate.close(() => this.#driver.close());
+    return this.#gate.close(() => {
+      this.#feed.close();
+      return this.#driver.close();
+    });
   }
 
   async #commitEach(rows: readonly WriteRow[], results: Map<WriteRow, WriteResult>): Promise<void> {
@@ -247,34 +246,5 @@ function keep(
  * a `RangeError` for numbers that are none; what is wrong with the server comes with the calls.
  */
 export function postgresStore(options: PostgresStoreOptions): StateStore {
-  const { url, pool, table = DEFAULT_TABLE, migrate = true, logger = console } = options;
-  if ((url === undefined) === (pool === undefined))
-    throw new TypeError("postgresStore needs either `url` or `pool`");
-  const timeoutMs = positive("timeoutMs", options.timeoutMs, TIMEOUT_MS);
-  const poolSize = positive("poolSize", options.poolSize, POOL_SIZE);
-  const given = positive("maxStateBytes", options.maxStateBytes, STATE_BYTES_MAX);
-  const settings = {
-    names: { server: url === undefined ? "the PostgreSQL server" : serverName(url), table },
-    tables: tablesOf(table),
-    timeoutMs,
-    migrate,
-    maxStateBytes: Math.min(given, STATE_BYTES_MAX),
-    logger,
-  };
-  return new PostgresStore(settings, new PostgresDriver({ url, pool, poolSize, timeoutMs }));
-}
-
-function positive(name: string, value: number | undefined, fallback: number): number {
-  const number = durationOption(name, value, fallback);
-  if (number > 0 && number <= MAX_TIMER_MS) return number;
-  throw new RangeError(`${name} must be over 0 and at most ${MAX_TIMER_MS}, received ${number}`);
-}
-
-/** The server and database in messages: never the user, the password or the parameters. */
-function serverName(url: string): string {
-  // The driver would take other texts for a path; the text is not repeated, for it has a password.
-  const parsed = /^postgres(?:ql)?:/.test(url) && URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined)
-    throw new TypeError("url must be postgres://user:password@host:port/database");
-  return `PostgreSQL at ${parsed.host || "the local socket"}${parsed.pathname}`;
+  return new PostgresStore(readOptions(options));
 }

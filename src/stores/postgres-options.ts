@@ -1,0 +1,71 @@
+/** The options of `postgresStore`, checked. */
+import { durationOption, MAX_TIMER_MS } from "../../actors/clock.ts";
+import type { Logger } from "../../actors/protocol.ts";
+import type { DriverSettings, PostgresPool } from "./postgres-driver.ts";
+import type { LinkSettings } from "./postgres-link.ts";
+import { DEFAULT_TABLE, tablesOf } from "./postgres-schema.ts";
+
+/** Options of `postgresStore`; either `url` or `pool`. */
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:port/database`; connections are opened at the first use. */
+  readonly url?: string;
+  /** A `pg.Pool` to use; `close` leaves it open. */
+  readonly pool?: PostgresPool;
+  /** The tables are `<table>_record` and so on; may name a schema: `app.holdfast`. */
+  readonly table?: string;
+  /** How long a call is repeated while the server is away; milliseconds, default 5000. */
+  readonly timeoutMs?: number;
+  /** Makes the tables when there are none; default true. Else run `postgresSchema()` before. */
+  readonly migrate?: boolean;
+  /** Connections at most, when opened by `url`; default 5, and one more for watching. */
+  readonly poolSize?: number;
+  /** A state or change over so many bytes of JSON is refused; default and at most 256 MB. */
+  readonly maxStateBytes?: number;
+  /** Told once when the server's settings allow a commit to be lost; default the console. */
+  readonly logger?: Logger;
+}
+
+const TIMEOUT_MS = 5_000;
+const POOL_SIZE = 5;
+/** A value may have 1 GB at the server, escaped and in one message with others. */
+const STATE_BYTES_MAX = 2 ** 28;
+
+/** Everything a store is made with. */
+export interface PostgresSettings extends DriverSettings, LinkSettings {
+  readonly timeoutMs: number;
+  readonly maxStateBytes: number;
+}
+
+/** Fills in what was left out; throws a `TypeError` or `RangeError`. */
+export function readOptions(options: PostgresStoreOptions): PostgresSettings {
+  const { url, pool, table = DEFAULT_TABLE, migrate = true, logger = console } = options;
+  if ((url === undefined) === (pool === undefined))
+    throw new TypeError("postgresStore needs either `url` or `pool`");
+  const given = positive("maxStateBytes", options.maxStateBytes, STATE_BYTES_MAX);
+  return {
+    url,
+    pool,
+    names: { server: url === undefined ? "the PostgreSQL server" : serverName(url), table },
+    tables: tablesOf(table),
+    timeoutMs: positive("timeoutMs", options.timeoutMs, TIMEOUT_MS),
+    poolSize: positive("poolSize", options.poolSize, POOL_SIZE),
+    migrate,
+    maxStateBytes: Math.min(given, STATE_BYTES_MAX),
+    logger,
+  };
+}
+
+function positive(name: string, value: number | undefined, fallback: number): number {
+  const number = durationOption(name, value, fallback);
+  if (number > 0 && number <= MAX_TIMER_MS) return number;
+  throw new RangeError(`${name} must be over 0 and at most ${MAX_TIMER_MS}, received ${number}`);
+}
+
+/** The server and database in messages: never the user, the password or the parameters. */
+function serverName(url: string): string {
+  // The driver would take other texts for a path; the text is not repeated, for it has a password.
+  const parsed = /^postgres(?:ql)?:/.test(url) && URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined)
+    throw new TypeError("url must be postgres://user:password@host:port/database");
+  return `PostgreSQL at ${parsed.host || "the local socket"}${parsed.pathname}`;
+}
