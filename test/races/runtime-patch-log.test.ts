@@ -178,7 +178,7 @@ async function check(scope: Scope<Bag>, key: string, before: number): Promise<nu
     expect(equal(scope.state, initial)).toBe(true);
   } else {
     expect(equal(record.state, JSON.parse(JSON.stringify(encodeState(scope.state))))).toBe(true);
-    expect(equal(decodeState(structuredClone(record.state) as Json), scope.state)).toBe(true);
+    expect(equal(decodeState(structuredClone<Json>(record.state)), scope.state)).toBe(true);
   }
   return checkRows(key, record.state, before);
 }
