@@ -25,9 +25,21 @@ export async function openStore(address: string, presence: Presence): Promise<St
       const dir = localPath(rest, presence);
       return (await import("../stores/file.ts")).fileStore({ dir });
     }
+    case "redis":
+    case "rediss": {
+      const { url, name } = splitName(address);
+      const { redisStore } = await import("../stores/redis.ts");
+      return redisStore({ url, ...(name === undefined ? {} : { keyPrefix: name }) });
+    }
     default:
       throw new UsageError(`unknown kind of store "${scheme}"; a store is written as ${FORMS}`);
   }
+}
+
+/** The url of a server, and what begins its keys or tables if that follows a `#`. */
+function splitName(address: string): { readonly url: string; readonly name: string | undefined } {
+  const [url = "", ...rest] = address.split("#");
+  return { url, name: rest.length === 0 ? undefined : rest.join("#") };
 }
 
 function localPath(path: string, presence: Presence): string {

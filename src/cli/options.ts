@@ -43,6 +43,8 @@ command does what is left to do. Stop everything that writes to the stores befor
 
 A store is written as one of
   sqlite:PATH   file:DIRECTORY   redis://HOST…   rediss://HOST…   postgres://HOST…
+A keyPrefix of Redis or a table of PostgreSQL other than the default follows a #, as in
+redis://HOST/0#shop:
 
   --prefix TEXT   only keys that start with it. A namespace NAME is two prefixes: NAME/ and
                   %binding/NAME/

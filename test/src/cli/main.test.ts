@@ -3,11 +3,13 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fileStore } from "../../../src/stores/file.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import type { StateStore } from "../../../src/stores/store.ts";
 import { testDirectory } from "../../support/directory.ts";
+import { hasRedis, startRedis, type OwnRedis } from "../../support/redis.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 const directory = testDirectory("cli");
@@ -136,6 +138,40 @@ describe("export and import", () => {
     expect(ended.err).toMatch(/^holdfast: [^\n]*export\.jsonl, line 5 is damaged[^\n]+\n$/);
     expect(ended.code).toBe(1);
     expect(existsSync(to)).toBe(false);
+  });
+});
+
+describe.skipIf(!(await hasRedis()))("Redis", () => {
+  let server: OwnRedis;
+  let url = "";
+  const password = "the-password";
+  beforeAll(async () => {
+    server = await startRedis();
+    const client = new Redis(server.url);
+    await client.config("SET", "requirepass", password);
+    client.disconnect();
+    url = server.url.replace("//", `//:${password}@`);
+  });
+  afterAll(() => server.stop());
+
+  it("takes a database, keeps it apart by its prefix and gives it back", async () => {
+    const [from, to] = [await database(250), join(fresh(), "to.db")];
+    const there = await holdfast("copy", `sqlite:${from}`, `${url}#shop:`);
+    expect(there.out).toBe("moved 250, already there 0, conflicts 0, verified 250\n");
+    expect(there.code).toBe(0);
+    const elsewhere = await holdfast("check", `sqlite:${from}`, url);
+    expect(elsewhere.out).toBe("verified 0, different 250\n");
+    const back = await holdfast("copy", `${url}#shop:`, `sqlite:${to}`);
+    expect(back.out).toBe("moved 250, already there 0, conflicts 0, verified 250\n");
+    expect((await holdfast("check", `sqlite:${from}`, `sqlite:${to}`)).code).toBe(0);
+  });
+
+  it("with a wrong password is told in one line, without the password", async () => {
+    const wrong = url.replace(password, `${password}-not`);
+    const ended = await holdfast("export", wrong);
+    expect(ended.err).toMatch(/^holdfast: [^\n]+\n$/);
+    expect(ended.err).not.toContain(password);
+    expect(ended.code).toBe(1);
   });
 });
 

@@ -1,7 +1,7 @@
 /** Moving records over the contract of a store, between stores of different kinds. */
 import * as fc from "fast-check";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { equal } from "../../../actors/equal.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import {
@@ -12,11 +12,13 @@ import {
 } from "../../../src/cli/transfer.ts";
 import { fileStore } from "../../../src/stores/file.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
+import { redisStore } from "../../../src/stores/redis.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import type { ScopeWrite, StateStore } from "../../../src/stores/store.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 import { collect } from "../../support/collect.ts";
 import { testDirectory } from "../../support/directory.ts";
+import { hasRedis, redisUrl, testKeys } from "../../support/redis.ts";
 import { jsonStates, propertyRuns } from "../../support/state-value.ts";
 
 const dir = testDirectory("transfer");
@@ -37,6 +39,14 @@ function sqlite(): StateStore {
 function file(): StateStore {
   made += 1;
   return keep(fileStore({ dir: join(dir, `${made}`), fsync: false }));
+}
+
+const keys = testKeys(redisUrl);
+
+function redis(): StateStore {
+  made += 1;
+  const keyPrefix = `${keys.prefix}${made}:`;
+  return keep(redisStore({ url: redisUrl, keyPrefix, appendfsync: "no" }));
 }
 
 afterEach(async () => {
@@ -66,11 +76,18 @@ function differences(): { list: string[]; tell: (key: string, difference: string
   return { list, tell: (key, difference) => void list.push(`${key}: ${difference}`) };
 }
 
-describe.each([
+type Make = () => StateStore;
+const ways: [name: string, from: Make, to: Make][] = [
   ["sqlite to file", sqlite, file],
   ["file to sqlite", file, sqlite],
   ["sqlite to sqlite", sqlite, sqlite],
-])("a copy from %s", (_name, from, to) => {
+];
+if (await hasRedis()) {
+  ways.push(["sqlite to redis", sqlite, redis], ["redis to file", redis, file]);
+  afterAll(() => keys.remove());
+}
+
+describe.each(ways)("a copy from %s", (_name, from, to) => {
   it("V1, V3, V4: has every version, state and time, and is done when it is run again", async () => {
     const [source, target] = [from(), to()];
     await fill(source);
