@@ -74,6 +74,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "withScopeLock",
   ],
   "holdfast/redis": ["redisStore"],
+  "holdfast/postgres": ["postgresSchema", "postgresStore"],
   "holdfast/sqlite": ["sqliteStore"],
   "holdfast/testing": [
     "checkLinearizable",

@@ -1,0 +1,208 @@
+/**
+ * Connections to PostgreSQL. The one file that loads `pg`, an optional peer.
+ *
+ * Invariants
+ *  D1  Every wait has an end: for a connection and for an answer, at the caller's deadline.
+ *  D2  A connection whose answer did not come is destroyed, so that nobody reads the late one.
+ *  D3  A connection that breaks while nobody uses it never ends the process.
+ */
+import type pg from "pg";
+import { StoreUnavailableError } from "../../actors/errors.ts";
+import { isAnswered, NoAnswerError, NotConnectedError } from "./postgres-errors.ts";
+
+/** A statement the server parses once per connection, by its name. */
+export interface PostgresStatement {
+  readonly name?: string;
+  readonly text: string;
+}
+
+/** What a parameter can be. */
+export type PostgresValue = string | number | null | readonly (string | number | boolean | null)[];
+
+/** A row as the driver gives it; each column is checked before it is used. */
+export type PostgresRow = Readonly<Record<string, unknown>>;
+
+/** A client of a `pg.Pool`, as far as it is used. */
+export interface PostgresPoolClient {
+  query(query: {
+    name?: string;
+    text: string;
+    values?: unknown[];
+  }): Promise<{ readonly rows: unknown[] }>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+  release(destroy?: boolean): void;
+}
+
+/** A `pg.Pool`, as far as it is used. */
+export interface PostgresPool {
+  readonly options: object;
+  connect(): Promise<PostgresPoolClient>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/** A connection in use: statements run one after another. */
+export interface PostgresSession {
+  query(
+    statement: PostgresStatement,
+    values?: readonly PostgresValue[],
+  ): Promise<readonly PostgresRow[]>;
+}
+
+/** A connection of its own that hears notifications. */
+export interface PostgresListener extends PostgresSession {
+  end(): void;
+}
+
+/** Where the connections come from. */
+export interface DriverSettings {
+  readonly url: string | undefined;
+  readonly pool: PostgresPool | undefined;
+  readonly poolSize: number;
+  readonly timeoutMs: number;
+}
+
+/** Time for a goodbye to a server that may not listen. */
+const GOODBYE_MS = 1_000;
+
+function ignore(): void {
+  // The call that was under way reports it; an idle connection is replaced when one is needed.
+}
+
+function noAnswer(): Error {
+  return new NoAnswerError("no answer in time");
+}
+
+/** Settles as `work` does, or rejects with what `late` makes at the deadline. */
+async function before<T>(deadline: number, work: Promise<T>, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    const left = Math.max(1, deadline - performance.now());
+    timer = setTimeout(() => reject(late()), left);
+  });
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function sessionOn(client: Pick<PostgresPoolClient, "query">, deadline: number): PostgresSession {
+  return {
+    async query({ name, text }, values) {
+      const named = name === undefined ? { text } : { name, text };
+      // The driver does not write to its parameters; its types say it might.
+      const query = values === undefined ? named : { ...named, values: values as unknown[] };
+      const { rows } = await before(deadline, client.query(query), noAnswer);
+      // The driver gives one object per row.
+      return rows as PostgresRow[];
+    },
+  };
+}
+
+/** The connections of one store. */
+export class PostgresDriver {
+  readonly #settings: DriverSettings;
+  #pool: PostgresPool | undefined;
+  #own: pg.Pool | undefined;
+
+  constructor(settings: DriverSettings) {
+    this.#settings = settings;
+  }
+
+  /** Runs `work` on a connection; nothing of it waits past `deadline` (of `performance.now()`). */
+  async run<T>(work: (session: PostgresSession) => Promise<T>, deadline: number): Promise<T> {
+    const client = await this.#connect(deadline);
+    client.on("error", ignore);
+    let isUsable = true;
+    try {
+      return await work(sessionOn(client, deadline));
+    } catch (error) {
+      isUsable = isAnswered(error);
+      throw error;
+    } finally {
+      // A destroyed one keeps the listener: its end may still be reported.
+      if (isUsable) client.removeListener("error", ignore);
+      client.release(!isUsable);
+    }
+  }
+
+  /** Opens a connection beside the pool; `heard` gets payloads, `lost` is called when it ends. */
+  async listen(heard: (payload: string) => void, lost: () => void): Promise<PostgresListener> {
+    const pool = await this.#open();
+    const { Client } = await loadDriver();
+    const client = new Client(pool.options);
+    client.on("error", ignore);
+    client.on("end", lost);
+    client.on("notification", ({ payload }) => heard(payload ?? ""));
+    const { timeoutMs } = this.#settings;
+    const end = (): void => void client.end().catch(ignore);
+    try {
+      await before(performance.now() + timeoutMs, client.connect(), noAnswer);
+    } catch (cause) {
+      end();
+      throw new NotConnectedError("no connection", { cause });
+    }
+    const query: PostgresSession["query"] = (statement, values) =>
+      sessionOn(client, performance.now() + timeoutMs).query(statement, values);
+    return { query, end };
+  }
+
+  /** Ends the connections that were opened here. */
+  async close(): Promise<void> {
+    const own = this.#own;
+    if (own === undefined) this.#pool?.removeListener("error", ignore);
+    else await before(performance.now() + GOODBYE_MS, own.end(), noAnswer).catch(ignore);
+    this.#pool = undefined;
+    this.#own = undefined;
+  }
+
+  async #open(): Promise<PostgresPool> {
+    if (this.#pool !== undefined) return this.#pool;
+    const { pool, url, poolSize, timeoutMs } = this.#settings;
+    if (pool !== undefined) {
+      pool.on("error", ignore);
+      this.#pool = pool;
+      return pool;
+    }
+    const { Pool } = await loadDriver();
+    // Loading takes a while: somebody else may have been faster.
+    if (this.#pool !== undefined) return this.#pool;
+    this.#own = new Pool({
+      connectionString: url,
+      max: poolSize,
+      connectionTimeoutMillis: timeoutMs,
+      keepAlive: true,
+      allowExitOnIdle: true,
+      fallback_application_name: "holdfast",
+    });
+    this.#own.on("error", ignore);
+    this.#pool = this.#own;
+    return this.#own;
+  }
+
+  async #connect(deadline: number): Promise<PostgresPoolClient> {
+    const pool = await this.#open();
+    const coming = pool.connect();
+    let isLate = false;
+    try {
+      return await before(deadline, coming, () => {
+        isLate = true;
+        return new Error("no free connection in time");
+      });
+    } catch (cause) {
+      if (isLate) coming.then((client) => client.release(), ignore);
+      throw new NotConnectedError("no connection", { cause });
+    }
+  }
+}
+
+async function loadDriver(): Promise<typeof pg> {
+  try {
+    const { default: driver } = await import("pg");
+    return driver;
+  } catch (cause) {
+    throw new StoreUnavailableError("install the package pg (npm install pg)", { cause });
+  }
+}

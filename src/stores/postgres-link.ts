@@ -1,0 +1,92 @@
+/**
+ * Calls of one store to its server: prepared once, repeated while the server is away.
+ *
+ * Invariants
+ *  L1  A call ends within about `timeoutMs`, also when the server is away or hangs.
+ *  L2  Nothing is written before the tables were found to be right; a server that is away until
+ *      then leaves nothing in doubt.
+ */
+import type { Logger } from "../../actors/protocol.ts";
+import type { PostgresDriver, PostgresSession } from "./postgres-driver.ts";
+import { createJudge, type PostgresNames } from "./postgres-errors.ts";
+import { type PostgresTables, prepareTables, weakSettings } from "./postgres-schema.ts";
+import { createRepeat, type Repeat } from "./repeat.ts";
+
+/** What a link needs. */
+export interface LinkSettings {
+  readonly names: PostgresNames;
+  readonly tables: PostgresTables;
+  readonly timeoutMs: number;
+  readonly migrate: boolean;
+  readonly logger: Logger;
+}
+
+/** The calls of a store; see the head of this file. */
+export class PostgresLink {
+  readonly #settings: LinkSettings;
+  readonly #driver: PostgresDriver;
+  readonly #repeat: Repeat;
+  #opening: Promise<void> | undefined;
+  #isReady = false;
+  #isWarned = false;
+
+  constructor(settings: LinkSettings, driver: PostgresDriver) {
+    const { names, timeoutMs } = settings;
+    this.#settings = settings;
+    this.#driver = driver;
+    this.#repeat = createRepeat({ timeoutMs, server: names.server, judge: createJudge(names) });
+  }
+
+  /** Waits until the tables are there and right. */
+  async ready(): Promise<void> {
+    if (!this.#isReady) await this.#repeat.read(() => this.#open());
+  }
+
+  /** Runs what changes nothing. */
+  async read<T>(work: (session: PostgresSession) => Promise<T>): Promise<T> {
+    await this.ready();
+    const deadline = this.#deadline();
+    return this.#repeat.read(() => this.#driver.run(work, deadline));
+  }
+
+  /**
+   * Runs an idempotent write; `isRepeat`: an attempt before may have taken effect.
+   */
+  async write<T>(work: (session: PostgresSession, isRepeat: boolean) => Promise<T>): Promise<T> {
+    await this.ready();
+    const deadline = this.#deadline();
+    let tries = 0;
+    return this.#repeat.write(() =>
+      this.#driver.run((session) => {
+        tries += 1;
+        return work(session, tries > 1);
+      }, deadline),
+    );
+  }
+
+  #deadline(): number {
+    return performance.now() + this.#settings.timeoutMs;
+  }
+
+  #open(): Promise<void> {
+    this.#opening ??= this.#prepare().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #prepare(): Promise<void> {
+    const { names, tables, migrate, logger } = this.#settings;
+    const weak = await this.#driver.run(async (session) => {
+      await prepareTables(session, { tables, names, migrate });
+      return weakSettings(session);
+    }, this.#deadline());
+    this.#isReady = true;
+    if (weak.length === 0 || this.#isWarned) return;
+    this.#isWarned = true;
+    logger.warn(
+      `${names.server} runs with ${weak.join(" and ")} off: ` +
+        "commits that were answered can be lost when it stops",
+    );
+  }
+}

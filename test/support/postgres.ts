@@ -1,0 +1,177 @@
+/** PostgreSQL for tests: the server of POSTGRES_URL, the one that runs here, or one of their own. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "pg";
+import { afterAll } from "vitest";
+
+const HOST = "127.0.0.1";
+const HERE = `postgres://postgres@${HOST}:5432/test`;
+
+/** A server of a test's own. */
+export interface OwnPostgres {
+  readonly port: number;
+  readonly url: string;
+  /** The process all others of the server descend from. */
+  readonly pid: () => number;
+  start(): Promise<void>;
+  /** Ends it as a crash does: without a checkpoint, cutting all connections. */
+  stop(): Promise<void>;
+  /** Stops it and removes its data. */
+  destroy(): Promise<void>;
+}
+
+/** Where the server's programs are, if they are installed. */
+function programs(): string | undefined {
+  const found = spawnSync("pg_config", ["--bindir"], { encoding: "utf8" });
+  const dirs = [found.status === 0 ? found.stdout.trim() : ""];
+  const base = "/usr/lib/postgresql";
+  if (existsSync(base)) {
+    const versions = readdirSync(base).toSorted((a, b) => Number(b) - Number(a));
+    dirs.push(...versions.map((version) => join(base, version, "bin")));
+  }
+  return dirs.find((dir) => dir !== "" && existsSync(join(dir, "initdb")));
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function none(): undefined {
+  if (process.env["REQUIRE_SERVERS"] === "1") throw new Error("no PostgreSQL server to test with");
+  console.log("skipped: no PostgreSQL server; set POSTGRES_URL or install one");
+  return undefined;
+}
+
+/**
+ * The URL of a server with a database to test in; `undefined` when there is none: one line says so,
+ * or, with REQUIRE_SERVERS=1, the test file fails.
+ */
+export async function findPostgres(): Promise<string | undefined> {
+  const given = process.env["POSTGRES_URL"];
+  if (given !== undefined) return given;
+  if (await answers(HERE)) return HERE;
+  const own = programs() === undefined ? undefined : await ownPostgres();
+  if (own === undefined) return none();
+  afterAll(() => own.destroy());
+  return own.url;
+}
+
+/** True when a server of a test's own can be started; as `findPostgres` else. */
+export function canStartPostgres(): boolean {
+  return programs() !== undefined || none() === undefined;
+}
+
+/** A name for tables nobody else has. */
+export function freshTable(): string {
+  return `t${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
+}
+
+/** Runs SQL; gives the rows. */
+export async function runSql(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new Client({ connectionString: url });
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    const result = await client.query<Record<string, unknown>>(text);
+    return result.rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Removes the tables of a store. */
+export async function dropTables(url: string, table: string): Promise<void> {
+  const names = ["record", "patch", "meta"].map((suffix) => `"${table}_${suffix}"`);
+  await runSql(url, `DROP TABLE IF EXISTS ${names.join(", ")}`);
+}
+
+/** Starts a new server; `lines` are added to its settings, `access` replaces pg_hba.conf. */
+export async function ownPostgres(lines: readonly string[] = []): Promise<OwnPostgres> {
+  const bin = programs();
+  if (bin === undefined) throw new Error("no PostgreSQL is installed");
+  const dir = mkdtempSync(join(tmpdir(), "holdfast-postgres-"));
+  const data = join(dir, "data");
+  const port = await freePort();
+  const user = serverUser();
+  mkdirSync(data, { mode: 0o700 });
+  if (user.uid !== undefined && user.gid !== undefined)
+    for (const path of [dir, data]) chownSync(path, user.uid, user.gid);
+  const made = spawnSync(
+    join(bin, "initdb"),
+    ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"],
+    { ...user, cwd: dir, encoding: "utf8" },
+  );
+  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
+  const settings = [
+    `port = ${port}`,
+    `listen_addresses = '${HOST}'`,
+    `unix_socket_directories = ''`,
+    "max_connections = 60",
+    ...lines,
+  ];
+  appendFileSync(join(data, "postgresql.conf"), `${settings.join("\n")}\n`);
+  let server: ChildProcess | null = null;
+  const own: OwnPostgres = {
+    port,
+    url: `postgres://postgres@${HOST}:${port}/postgres`,
+    pid: () => server?.pid ?? 0,
+    async start() {
+      server = spawn(join(bin, "postgres"), ["-D", data], { ...user, cwd: dir, stdio: "ignore" });
+      for (let tries = 0; !(await answers(own.url)); tries += 1) {
+        if (tries > 400) throw new Error("postgres did not start");
+        await sleep(25); // It says by answering that it is up; nothing else does.
+      }
+    },
+    async stop() {
+      if (server === null || server.exitCode !== null) return;
+      const gone = once(server, "exit");
+      server.kill("SIGQUIT");
+      await gone;
+      server = null;
+    },
+    async destroy() {
+      await own.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+  await own.start();
+  return own;
+}
+
+/** Lets everybody in by password only; the server reads it at its next start or reload. */
+export function requirePassword(dataDir: string): void {
+  writeFileSync(join(dataDir, "pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\n");
+}
+
+/** The server refuses to run as root: then it runs as the user its package made. */
+function serverUser(): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const number = (flag: string): number =>
+    Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
+  return { uid: number("-u"), gid: number("-g") };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (typeof address !== "object" || address === null) throw new Error("no port");
+  return address.port;
+}
