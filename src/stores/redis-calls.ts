@@ -41,16 +41,15 @@ export class RedisCalls {
     return this.#repeat.write(() => work(deadline));
   }
 
-  /** Connects if there is no connection. */
-  async connect(): Promise<void> {
+  /** Repeats what changes no record until its deadline. */
+  read<T>(work: (deadline: number) => Promise<T>): Promise<T> {
     const deadline = this.#deadline();
-    await this.#repeat.read(() => this.link.ready(deadline));
+    return this.#repeat.read(() => work(deadline));
   }
 
   /** Values of requests that change no record, repeated until all are there. */
-  read(requests: readonly RedisRequest[]): Promise<unknown[]> {
-    const deadline = this.#deadline();
-    return this.#repeat.read(async () => {
+  ask(requests: readonly RedisRequest[]): Promise<unknown[]> {
+    return this.read(async (deadline) => {
       const route = { link: this.link, deadline, confirmation: undefined };
       const replies = await sendAll(requests, route);
       return replies.map((reply) => {

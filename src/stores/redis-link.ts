@@ -10,6 +10,7 @@
  *  N3  There is always a listener for `error`: a dropped connection never ends the process.
  */
 import { MAX_TIMER_MS } from "../../actors/clock.ts";
+import { StoreClosedError } from "../../actors/errors.ts";
 import { NotSentError, innermost, judgeRedis } from "./redis-errors.ts";
 import { type AnyRedis, openRedis } from "./redis-open.ts";
 
@@ -31,6 +32,7 @@ export class RedisLink {
   #opening: Promise<AnyRedis> | undefined;
   #connecting: Promise<AnyRedis> | undefined;
   #isGreeted = false;
+  #isClosed = false;
   #lastError: unknown;
 
   constructor(settings: LinkSettings) {
@@ -39,7 +41,8 @@ export class RedisLink {
 
   /** The client, connected and greeted. Rejects with `NotSentError` when that lasts too long. */
   async ready(deadline: number): Promise<AnyRedis> {
-    const client = this.#client ?? (await this.#open());
+    const client = this.#isClosed ? undefined : (this.#client ?? (await this.#open()));
+    if (this.#isClosed || client === undefined) throw new StoreClosedError("redis");
     if (this.#isGreeted && client.status === "ready") return client;
     this.#connecting ??= this.#connect(client).finally(() => {
       this.#connecting = undefined;
@@ -54,9 +57,9 @@ export class RedisLink {
 
   /** Ends the connection if it was made here; a given client is left as it was. */
   close(): void {
+    this.#isClosed = true;
     const client = this.#client;
     if (client === undefined) return;
-    this.#client = undefined;
     client.off("close", this.#onClose);
     // One made here keeps its listeners: what it still has to say must not end the process.
     if (this.#settings.client === undefined) {

@@ -12,6 +12,7 @@ import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
 import { RedisCalls } from "./redis-calls.ts";
+import { RedisFeed } from "./redis-feed.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
 import { checkOptions, type RedisSettings, type RedisStoreOptions } from "./redis-options.ts";
 import { readFound } from "./redis-record.ts";
@@ -39,7 +40,7 @@ class RedisStore implements StateStore {
     durable: true,
     transactions: false,
     ttl: true,
-    watch: false,
+    watch: true,
     list: true,
     exclusive: true,
   };
@@ -48,6 +49,7 @@ class RedisStore implements StateStore {
   readonly #gate = createGate("redis");
   readonly #calls: RedisCalls;
   readonly #writer: RedisWriter;
+  readonly #feed: RedisFeed;
   readonly #large = new LargeKeys();
   /** Names this store object in what it writes: short, because every record carries it. */
   readonly #owner: string = randomBytes(9).toString("base64url");
@@ -57,13 +59,14 @@ class RedisStore implements StateStore {
 
   constructor(settings: RedisSettings) {
     const { prefix, server, timeoutMs } = settings;
+    const channel = `${settings.client?.options.keyPrefix ?? ""}${prefix}feed`;
     const remembered = Math.max(REMEMBER_MIN_MS, 2 * timeoutMs);
     this.#prefix = prefix;
     this.#index = `${prefix}index`;
     this.#calls = new RedisCalls(settings);
     this.#writer = new RedisWriter({
       prefix,
-      channel: `${settings.client?.options.keyPrefix ?? ""}${prefix}feed`,
+      channel,
       index: this.#index,
       server,
       owner: this.#owner,
@@ -74,6 +77,13 @@ class RedisStore implements StateStore {
       sendOnce: this.#calls.sendOnce,
       repeat: (work) => this.#calls.write(work),
       look: (keys) => this.#load(keys),
+    });
+    this.#feed = new RedisFeed({
+      ...settings,
+      channel,
+      owner: this.#owner,
+      client: (deadline) => this.#calls.link.ready(deadline),
+      repeat: (work) => this.#calls.read(work),
     });
   }
 
@@ -89,7 +99,7 @@ class RedisStore implements StateStore {
       if (atomic) throw new TypeError("the redis store has no transactions over several keys");
       if (writes.length === 0) return [];
       // What the server takes is known only then.
-      await this.#calls.connect();
+      await this.#calls.read((deadline) => this.#calls.link.ready(deadline));
       return this.#writer.commit(writes);
     });
   }
@@ -128,13 +138,23 @@ class RedisStore implements StateStore {
         if (this.#tokens.get(key) === token) this.#tokens.delete(key);
         const release = { script: RELEASE, keys: [lease], args: [token] } as const;
         // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-        await this.#calls.read([release]).catch(() => undefined);
+        await this.#calls.ask([release]).catch(() => undefined);
       }
     });
   }
 
+  watch(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>> {
+    return this.#gate.run(() => this.#feed.start({ changed, missed }));
+  }
+
   close(): Promise<void> {
-    return this.#gate.close(() => this.#calls.link.close());
+    return this.#gate.close(() => {
+      this.#feed.close();
+      this.#calls.link.close();
+    });
   }
 
   #keys(key: string): RecordKeys {
@@ -144,7 +164,7 @@ class RedisStore implements StateStore {
   async #load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     if (keys.length === 0) return [];
     const names = keys.map((key) => this.#keys(key));
-    const answers = await this.#calls.read(
+    const answers = await this.#calls.ask(
       names.map(({ head, base, log }) => ({ script: READ, keys: [head, base, log], args: [] })),
     );
     return names.map(({ head }, at) => {
@@ -156,13 +176,13 @@ class RedisStore implements StateStore {
 
   async #page(from: string, end: string): Promise<string[]> {
     const args = [from, end, String(LIST_PAGE)];
-    const [members] = await this.#calls.read([{ script: PAGE, keys: [this.#index], args }]);
+    const [members] = await this.#calls.ask([{ script: PAGE, keys: [this.#index], args }]);
     return Array.isArray(members) ? members.map(String) : [];
   }
 
   async #living(keys: readonly string[]): Promise<string[]> {
     if (keys.length === 0) return [];
-    const answers = await this.#calls.read(
+    const answers = await this.#calls.ask(
       keys.map((key) => ({ script: LIVING, keys: [this.#keys(key).head], args: [] })),
     );
     return keys.filter((_, at) => Number(answers[at]) === 1);
@@ -174,7 +194,7 @@ class RedisStore implements StateStore {
     const deadline = performance.now() + ttlMs;
     const args = [token, String(Math.ceil(ttlMs))];
     for (;;) {
-      const [taken] = await this.#calls.read([{ script: TAKE, keys: [lease], args }]);
+      const [taken] = await this.#calls.ask([{ script: TAKE, keys: [lease], args }]);
       if (Number(taken) === 1) {
         this.#tokens.set(key, token);
         return token;
