@@ -31,6 +31,12 @@ export async function openStore(address: string, presence: Presence): Promise<St
       const { redisStore } = await import("../stores/redis.ts");
       return redisStore({ url, ...(name === undefined ? {} : { keyPrefix: name }) });
     }
+    case "postgres":
+    case "postgresql": {
+      const { url, name } = splitName(address);
+      const { postgresStore } = await import("../stores/postgres.ts");
+      return postgresStore({ url, ...(name === undefined ? {} : { table: name }) });
+    }
     default:
       throw new UsageError(`unknown kind of store "${scheme}"; a store is written as ${FORMS}`);
   }

@@ -9,6 +9,7 @@ import { fileStore } from "../../../src/stores/file.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import type { StateStore } from "../../../src/stores/store.ts";
 import { testDirectory } from "../../support/directory.ts";
+import { dropTables, findPostgres, freshTable, runSql } from "../../support/postgres.ts";
 import { hasRedis, startRedis, type OwnRedis } from "../../support/redis.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
@@ -171,6 +172,32 @@ describe.skipIf(!(await hasRedis()))("Redis", () => {
     const ended = await holdfast("export", wrong);
     expect(ended.err).toMatch(/^holdfast: [^\n]+\n$/);
     expect(ended.err).not.toContain(password);
+    expect(ended.code).toBe(1);
+  });
+});
+
+const postgresUrl = await findPostgres();
+
+describe.skipIf(postgresUrl === undefined)("PostgreSQL", () => {
+  it("takes a database into the tables that are named, and is checked against it", async () => {
+    const [from, table] = [await database(250), freshTable()];
+    const address = `${postgresUrl}#${table}`;
+    try {
+      const there = await holdfast("copy", `sqlite:${from}`, address);
+      expect(there.out).toBe("moved 250, already there 0, conflicts 0, verified 250\n");
+      expect(there.code).toBe(0);
+      const rows = await runSql(postgresUrl ?? "", `SELECT version::int FROM ${table}_record`);
+      expect(rows).toHaveLength(250);
+      expect((await holdfast("check", address, `sqlite:${from}`)).code).toBe(0);
+    } finally {
+      await dropTables(postgresUrl ?? "", table);
+    }
+  });
+
+  it("that is not there is told in one line, without the password", async () => {
+    const ended = await holdfast("check", "postgres://me:the-password@127.0.0.1:1/db", "file:.");
+    expect(ended.err).toMatch(/^holdfast: PostgreSQL at 127\.0\.0\.1:1\/db [^\n]+\n$/);
+    expect(ended.err).not.toContain("the-password");
     expect(ended.code).toBe(1);
   });
 });

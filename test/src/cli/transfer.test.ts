@@ -12,12 +12,14 @@ import {
 } from "../../../src/cli/transfer.ts";
 import { fileStore } from "../../../src/stores/file.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
+import { postgresStore } from "../../../src/stores/postgres.ts";
 import { redisStore } from "../../../src/stores/redis.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import type { ScopeWrite, StateStore } from "../../../src/stores/store.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 import { collect } from "../../support/collect.ts";
 import { testDirectory } from "../../support/directory.ts";
+import { dropTables, findPostgres, freshTable } from "../../support/postgres.ts";
 import { hasRedis, redisUrl, testKeys } from "../../support/redis.ts";
 import { jsonStates, propertyRuns } from "../../support/state-value.ts";
 
@@ -47,6 +49,14 @@ function redis(): StateStore {
   made += 1;
   const keyPrefix = `${keys.prefix}${made}:`;
   return keep(redisStore({ url: redisUrl, keyPrefix, appendfsync: "no" }));
+}
+
+const postgresUrl = await findPostgres();
+const table = freshTable();
+
+function postgres(): StateStore {
+  made += 1;
+  return keep(postgresStore({ url: postgresUrl ?? "", table: `${table}_${made}`, poolSize: 1 }));
 }
 
 afterEach(async () => {
@@ -85,6 +95,12 @@ const ways: [name: string, from: Make, to: Make][] = [
 if (await hasRedis()) {
   ways.push(["sqlite to redis", sqlite, redis], ["redis to file", redis, file]);
   afterAll(() => keys.remove());
+}
+if (postgresUrl !== undefined) {
+  ways.push(["sqlite to postgres", sqlite, postgres], ["postgres to sqlite", postgres, sqlite]);
+  afterAll(async () => {
+    for (let n = 1; n <= made; n += 1) await dropTables(postgresUrl, `${table}_${n}`);
+  });
 }
 
 describe.each(ways)("a copy from %s", (_name, from, to) => {
