@@ -5,8 +5,8 @@
  *  P1  No command touches two slots, and each request gets a reply of its own.
  *  P2  A script that the server forgot is sent as text. Requests that were answered before are sent
  *      again with it: they are reads, or operations the server knows.
- *  P3  What a node sends elsewhere (ASK) follows at once; what moved for good (MOVED) is repeated
- *      by the caller, after the table of slots was read anew.
+ *  P3  A slot on its way to another node (ASK, TRYAGAIN) serves no script of several keys: the
+ *      caller repeats until it has arrived. After MOVED the table of slots is read anew.
  */
 import { CommitUnknownError, type CorruptStateError } from "../../actors/errors.ts";
 import { isNoScript, replyCode } from "./redis-errors.ts";
@@ -76,29 +76,9 @@ async function sendGroup(requests: readonly RedisRequest[], route: Route): Promi
   let replies = await pipeline(requests, route, false);
   if (replies.some((reply) => "error" in reply && isNoScript(reply.error)))
     replies = await pipeline(requests, route, true);
-  const { client } = route;
-  if (!isCluster(client)) return replies;
-  if (replies.some((reply) => codeOf(reply) === "MOVED")) client.refreshSlotsCache();
-  return Promise.all(
-    replies.map(async (reply, at) => {
-      const request = requests[at];
-      // A confirmation cannot follow: the caller repeats until the slot has come to rest.
-      const stays = codeOf(reply) !== "ASK" || route.confirmation !== undefined;
-      return stays || request === undefined ? reply : sendAlone(request, route);
-    }),
-  );
-}
-
-function codeOf(reply: RedisReply): string | undefined {
-  return "error" in reply ? replyCode(reply.error) : undefined;
-}
-
-function sendAlone({ script, keys, args }: RedisRequest, route: Route): Promise<RedisReply> {
-  const work = route.client.eval(script.text, keys.length, ...keys, ...args);
-  return within(route.deadline, work, noAnswer).then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  );
+  const hasMoved = replies.some((reply) => "error" in reply && replyCode(reply.error) === "MOVED");
+  if (hasMoved && isCluster(route.client)) route.client.refreshSlotsCache();
+  return replies;
 }
 
 async function pipeline(

@@ -1,7 +1,10 @@
-/** A Redis server for tests: the one that runs here, or one of their own. */
+/** Redis servers for tests: the one that runs here, and some of their own. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 
@@ -27,18 +30,29 @@ export async function hasRedis(): Promise<boolean> {
 /** A server of a test's own, which it may stop and start. */
 export interface OwnRedis {
   readonly url: string;
+  readonly port: number;
+  /** Starts it on what it kept. */
   start(): Promise<void>;
+  /** Kills it. */
   stop(): Promise<void>;
+  /** Sends it a signal, as SIGSTOP. */
+  signal(name: NodeJS.Signals): void;
+  /** Kills it and removes what it kept. */
+  remove(): Promise<void>;
 }
 
-/** Starts a server that keeps nothing on disk. */
-export async function startRedis(): Promise<OwnRedis> {
+/** Starts a server with these settings; by default it keeps nothing on disk. */
+export async function startRedis(
+  settings: readonly string[] = ["--save", "", "--appendonly", "no"],
+): Promise<OwnRedis> {
   const port = await freePort();
+  const dir = mkdtempSync(join(tmpdir(), "holdfast-redis-"));
   let server: ChildProcess | null = null;
   const own: OwnRedis = {
     url: `redis://${HOST}:${port}`,
+    port,
     async start() {
-      const options = ["--port", `${port}`, "--bind", HOST, "--save", "", "--appendonly", "no"];
+      const options = ["--port", `${port}`, "--bind", HOST, "--dir", dir, ...settings];
       server = spawn(SERVER, options, { stdio: "ignore" });
       while (!(await answers(port))) await sleep(10);
     },
@@ -49,32 +63,21 @@ export async function startRedis(): Promise<OwnRedis> {
       server = null;
       await gone;
     },
+    signal(name) {
+      server?.kill(name);
+    },
+    async remove() {
+      await own.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
   };
   await own.start();
   return own;
 }
 
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, HOST);
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null) throw new Error("no port");
-  return address.port;
-}
+/** The settings of a server that keeps every acknowledged write. */
+export const durableSettings: readonly string[] =
+  "--appendonly yes --appendfsync always --maxmemory-policy noeviction".split(" ");
 
 /** A text that begins the keys of one test file, and the way to remove them all. */
 export function testKeys(url: string): { readonly prefix: string; remove(): Promise<void> } {
@@ -86,4 +89,28 @@ export function testKeys(url: string): { readonly prefix: string; remove(): Prom
     client.disconnect();
   };
   return { prefix, remove };
+}
+
+/** True when something listens on a port of this machine. */
+export async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, HOST);
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A port of this machine that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (typeof address !== "object" || address === null) throw new Error("no port");
+  return address.port;
 }

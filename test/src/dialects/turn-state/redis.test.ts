@@ -195,7 +195,7 @@ describe.skipIf(!isThere)("a lost connection", () => {
     server = await startRedis();
   });
 
-  afterAll(async () => server?.stop());
+  afterAll(async () => server?.remove());
 
   it("is made again when it was killed", async () => {
     const storage = new RedisStorage(server.url);
