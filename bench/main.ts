@@ -2,18 +2,20 @@
  * `npm run bench` runs every bench, `npm run bench -- micro` the named ones. Builds first, so that
  * the compiled library is measured, prints as it goes and keeps the figures in `results/`.
  *
- * `--rounds N` counts N rounds of each race, `--store sqlite` measures on that store alone; the
- * figures of such a run are printed, not kept.
+ * `--store redis` measures on that store; what is kept then has a name of its own, and a part of
+ * what the bench measures anyway is printed only. `--rounds N` counts N rounds of each race, and
+ * such figures are never kept. `--chart FILE` then draws the kept results of contention.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { keepResult, machineLine, sectionText, summaryText } from "./report.ts";
+import { withServer } from "./servers/server.ts";
 import type { Bench, BenchOptions, Section } from "./support.ts";
 
 /** In the order in which they run; each is a file here that exports `bench`. */
-const BENCHES = ["micro", "contention", "dialects"];
+const BENCHES = ["micro", "contention", "durable", "dialects"];
 
 async function find(name: string): Promise<Bench> {
   // A bench file is written to export this shape.
@@ -26,14 +28,21 @@ async function report(bench: Bench, options: BenchOptions): Promise<void> {
   const machine = machineLine();
   console.log(`\n# ${bench.name}\n${machine}\n${subjectLine}`);
   const sections: Section[] = [];
-  for await (const section of bench.sections(options)) {
+  let server: string | undefined;
+  const measured = withServer(options.store, async function* measure(at) {
+    server = at?.line;
+    if (server !== undefined) console.log(server);
+    yield* bench.sections(options);
+  });
+  for await (const section of measured) {
     sections.push(section);
     console.log(sectionText(section));
   }
   console.log(summaryText(sections));
-  if (options.rounds !== undefined || options.store !== undefined) return;
+  const name = bench.keptAs(options.store);
+  if (options.rounds !== undefined || name === undefined) return;
   const taken = new Date().toISOString();
-  keepResult(bench.name, { name: bench.name, taken, machine, subject: subjectLine, sections });
+  keepResult(name, { name, taken, machine, subject: subjectLine, server, sections });
 }
 
 function build(): void {

@@ -16,7 +16,8 @@ import {
   type Section,
   type Trial,
 } from "../support.ts";
-import { createPlace, openBare, type Place } from "./place.ts";
+import { createPlace, type Place } from "./place.ts";
+import { openBare } from "./site.ts";
 
 /** A state whose `count` is changed. */
 type Counting = object & { readonly count: number };

@@ -8,10 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { processSeconds } from "./cpu.ts";
-import { plainUrl, type Server } from "./server.ts";
-
-/** All keys a bench makes start so. */
-export const redisPrefix: string = `holdfast-bench-${process.pid}:`;
+import { plainUrl, redisPrefix, type Server } from "./server.ts";
 
 const START_ATTEMPTS = 200;
 

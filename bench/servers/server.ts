@@ -17,6 +17,9 @@ export interface Server {
   readonly stop: () => Promise<void>;
 }
 
+/** All keys a bench makes in Redis start so. */
+export const redisPrefix: string = `holdfast-bench-${process.pid}:`;
+
 /** Stores that need a server. */
 export const SERVER_STORES = ["redis", "postgres"] as const;
 
