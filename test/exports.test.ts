@@ -73,6 +73,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "runWithCAS",
     "withScopeLock",
   ],
+  "holdfast/redis": ["redisStore"],
   "holdfast/sqlite": ["sqliteStore"],
   "holdfast/testing": [
     "checkLinearizable",

@@ -1,4 +1,4 @@
-/** Opens connections to Redis. The one file that loads ioredis, an optional peer. */
+/** Loads ioredis, an optional peer, and opens the connections of the dialects. */
 import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { RedisClient } from "./redis-client.ts";
@@ -50,7 +50,8 @@ export async function connectRedis(
   }
 }
 
-async function loadDriver(): Promise<{ readonly Redis: typeof Redis }> {
+/** Loads ioredis; rejects with `StoreUnavailableError` when it is not installed. */
+export async function loadDriver(): Promise<{ readonly Redis: typeof Redis }> {
   try {
     return await import("ioredis");
   } catch (cause) {

@@ -4,6 +4,7 @@ import { CorruptStateError } from "../../actors/errors.ts";
 import { applyPatches } from "../../actors/patches.ts";
 import type { Json, Patch } from "../../actors/protocol.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
+import type { LargeKeys } from "./large-keys.ts";
 import { bytesToText } from "./sqlite-driver.ts";
 import { FORM, type Statements } from "./sqlite-schema.ts";
 import type { StoredRecord } from "./store.ts";
@@ -27,30 +28,6 @@ export function recordSum(row: RowMeaning): number {
 /** Checksum of a base or patch row; `since` is the version before it, 0 for a base. */
 export function logSum(row: { key: string; version: number; since: number; text: string }): number {
   return crc32(row.text, crc32(`${row.since} ${row.version} ${row.key}`));
-}
-
-/** How many large keys are remembered; a forgotten one costs one look at its state. */
-const LARGE_KEYS_MAX = 10_000;
-
-/** Keys last seen large: their patches are tried before their state is asked for. */
-export class LargeKeys {
-  readonly #keys = new Set<string>();
-
-  has(key: string): boolean {
-    return this.#keys.has(key);
-  }
-
-  add(key: string): void {
-    if (this.#keys.has(key)) return;
-    if (this.#keys.size >= LARGE_KEYS_MAX) {
-      // A Set iterates in the order of insertion: the oldest goes.
-      for (const oldest of this.#keys) {
-        this.#keys.delete(oldest);
-        break;
-      }
-    }
-    this.#keys.add(key);
-  }
 }
 
 /** Reads and checks records; the path is for messages. */

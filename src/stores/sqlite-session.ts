@@ -9,6 +9,7 @@
  * asked for.
  */
 import { fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
+import { LargeKeys } from "./large-keys.ts";
 import {
   bytesToText,
   commitUnknown,
@@ -16,7 +17,7 @@ import {
   type SqliteDatabase,
   toStoreError,
 } from "./sqlite-driver.ts";
-import { LargeKeys, RecordReader } from "./sqlite-record.ts";
+import { RecordReader } from "./sqlite-record.ts";
 import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts";
 import { RecordWriter } from "./sqlite-writer.ts";
 import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";

@@ -6,8 +6,9 @@
  */
 import type { Patch } from "../../actors/protocol.ts";
 import { toAsciiKey } from "./ascii-key.ts";
+import type { LargeKeys } from "./large-keys.ts";
 import type { SqliteValue } from "./sqlite-driver.ts";
-import { type LargeKeys, logSum, recordSum } from "./sqlite-record.ts";
+import { logSum, recordSum } from "./sqlite-record.ts";
 import { FORM, type Statements } from "./sqlite-schema.ts";
 import type { ScopeWrite } from "./store.ts";
 import { expiryOf, patchesOf, stateText, toJsonText } from "./write-check.ts";

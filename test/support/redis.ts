@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer, connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
 
 const HOST = "127.0.0.1";
 const PORT = 6379;
@@ -73,4 +74,16 @@ async function freePort(): Promise<number> {
   await once(server, "close");
   if (typeof address !== "object" || address === null) throw new Error("no port");
   return address.port;
+}
+
+/** A text that begins the keys of one test file, and the way to remove them all. */
+export function testKeys(url: string): { readonly prefix: string; remove(): Promise<void> } {
+  const prefix = `holdfast-test-${process.pid}-${Math.random().toString(36).slice(2)}:`;
+  const remove = async (): Promise<void> => {
+    const client = new Redis(url);
+    const keys = await client.keys(`${prefix}*`);
+    while (keys.length > 0) await client.del(...keys.splice(0, 1000));
+    client.disconnect();
+  };
+  return { prefix, remove };
 }

@@ -1,0 +1,90 @@
+/**
+ * What an error of ioredis or of the server means for a call, and what the operator is told.
+ *
+ * Invariants
+ *  E1  A reply of the server is a definite no: the command had no effect. Whether asking again can
+ *      help is said by its first word.
+ *  E2  Any other error after a command was handed over leaves its outcome unknown.
+ *  E3  Errors of ioredis carry the arguments of the command, which are values: none gets out.
+ */
+import { isHoldfastError, StoreUnavailableError } from "../../actors/errors.ts";
+import type { Verdict } from "./repeat.ts";
+
+/** A command was not handed over: there was no connection to do so. */
+export class NotSentError extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "NotSentError";
+  }
+}
+
+/** First words of replies that pass by themselves, and what to tell when they do not. */
+const LATER: ReadonlyMap<string, string> = new Map([
+  ["LOADING", "the server is still loading its data"],
+  ["CLUSTERDOWN", "the cluster does not serve all slots; look at CLUSTER INFO"],
+  ["TRYAGAIN", "slots of the cluster are being moved"],
+  ["MOVED", "slots of the cluster were moved"],
+  ["ASK", "slots of the cluster are being moved"],
+  ["MASTERDOWN", "the replica has no link to its primary; connect to the primary"],
+  ["READONLY", "this is a read-only replica; connect to the primary"],
+  ["BUSY", "another client's script keeps the server busy; look for it, or SCRIPT KILL"],
+  ["NOREPLICAS", "fewer replicas are connected than min-replicas-to-write asks for"],
+]);
+
+/** First words of replies that stay until somebody does something, and what that is. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ["NOAUTH", "it asks for a password: give one in the url, as redis://user:password@host"],
+  ["WRONGPASS", "it refuses user and password: check those of the url"],
+  ["NOPERM", "the user may not do this: allow it the store's keys, channel and commands (ACL)"],
+  ["OOM", "it is out of memory: raise maxmemory or remove data"],
+  ["MISCONF", "it cannot save to its disk and refuses writes: look at its log"],
+  ["NOPROTO", "it does not speak the protocol asked for"],
+]);
+
+/** The first word of a reply error; `undefined` when the server did not say it. */
+export function replyCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
+  return /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
+}
+
+/** True when a script of ours is not in the server's cache. */
+export function isNoScript(error: unknown): boolean {
+  return replyCode(error) === "NOSCRIPT";
+}
+
+/** Reads what went wrong with a command for the server named `server`. */
+export function judgeRedis(server: string): (error: unknown) => Verdict {
+  return (error) => {
+    if (isHoldfastError(error)) return { kind: "refused", error };
+    if (error instanceof NotSentError) return { kind: "later", cause: error };
+    const code = replyCode(error);
+    if (code === undefined) return { kind: "unknown", cause: withoutValues(error) };
+    const later = LATER.get(code);
+    if (later !== undefined) return { kind: "later", cause: new Error(`${code}: ${later}`) };
+    return { kind: "refused", error: refusal(server, code, error) };
+  };
+}
+
+/** The error behind "all nodes failed" of a Cluster, if it says more. */
+export function innermost(error: unknown): unknown {
+  if (!(error instanceof Error) || !("lastNodeError" in error)) return error;
+  return error.lastNodeError ?? error;
+}
+
+function refusal(server: string, code: string, error: unknown): StoreUnavailableError {
+  const text = error instanceof Error ? error.message : "";
+  let reason = REFUSED.get(code);
+  if (/DB index/i.test(text)) reason = "it has no database of that number: check the url's path";
+  if (/invalid password|without any password/i.test(text)) reason ??= REFUSED.get("WRONGPASS");
+  return new StoreUnavailableError(
+    `${server} refused (${code}): ${reason ?? "it does not know or allow what was asked"}`,
+    { cause: withoutValues(error) },
+  );
+}
+
+/** A copy of an error that has its message and nothing of the command. */
+function withoutValues(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error("unknown failure");
+  // "unknown command …, with args beginning with: …" repeats arguments.
+  return new Error(`${error.name}: ${error.message.replace(/,? with args.*$/s, "")}`);
+}

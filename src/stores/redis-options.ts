@@ -1,0 +1,102 @@
+/** The options of `redisStore`, checked. */
+import { durationOption } from "../../actors/clock.ts";
+import type { Logger } from "../../actors/protocol.ts";
+import { consoleLogger, countOption } from "../../actors/settings.ts";
+import { quietLogger } from "../../actors/watch.ts";
+import type { AppendFsync } from "./redis-greet.ts";
+import { type AnyRedis, serverName } from "./redis-open.ts";
+import type { Confirmation } from "./redis-send.ts";
+
+/** Options of `redisStore`: `url` or `client`, and how much a commit promises. */
+export interface RedisStoreOptions {
+  /** `redis://user:password@host:port/db`, or `rediss:` for TLS; the store ends its connection. */
+  readonly url?: string;
+  /** A client of ioredis: one server, Sentinel, or a `Cluster`; `close` leaves it open. */
+  readonly client?: AnyRedis;
+  /** Begins every key and the channel, without braces; default `holdfast:`. */
+  readonly keyPrefix?: string;
+  /** How long a call is repeated while the server is away; milliseconds, default 5000. */
+  readonly timeoutMs?: number;
+  /** Commits wait until so many replicas have them (WAIT); default: they do not. */
+  readonly wait?: { readonly replicas: number; readonly timeoutMs: number };
+  /** Commits wait until so many disks have them (WAITAOF, Redis 7.2); default: they do not. */
+  readonly waitAof?: {
+    readonly local: 0 | 1;
+    readonly replicas: number;
+    readonly timeoutMs: number;
+  };
+  /** What the server should keep; less is warned of. Default `everysec`; `no`: nothing. */
+  readonly appendfsync?: AppendFsync;
+  /** Where warnings go; default the console. */
+  readonly logger?: Logger;
+}
+
+/** The options with their defaults. */
+export interface RedisSettings {
+  readonly url: string | undefined;
+  readonly client: AnyRedis | undefined;
+  readonly server: string;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+  readonly confirmation: Confirmation | undefined;
+  readonly appendfsync: AppendFsync;
+  readonly needsWaitAof: boolean;
+  readonly logger: Logger;
+}
+
+const TIMEOUT_MS = 5_000;
+
+/** Throws `TypeError` for missing or contradicting options, `RangeError` for a bad number. */
+export function checkOptions(options: RedisStoreOptions): RedisSettings {
+  const { url, client, keyPrefix = "holdfast:", appendfsync = "everysec" } = options;
+  if ((url === undefined) === (client === undefined))
+    throw new TypeError("redisStore needs `url` or `client`, and not both");
+  if (url !== undefined && (typeof url !== "string" || url === ""))
+    throw new TypeError("redisStore: `url` must be a text such as redis://localhost:6379");
+  if (typeof keyPrefix !== "string" || /[{}]/.test(keyPrefix))
+    throw new TypeError("redisStore: `keyPrefix` must be a text without braces");
+  // A misspelt level would be a weaker one in silence.
+  if (!["always", "everysec", "no"].includes(appendfsync))
+    throw new RangeError(`appendfsync must be "always", "everysec" or "no", not ${appendfsync}`);
+  return {
+    url,
+    client,
+    server: serverName(url, client),
+    prefix: keyPrefix,
+    timeoutMs: Math.max(0, durationOption("timeoutMs", options.timeoutMs, TIMEOUT_MS)),
+    confirmation: confirmationOf(options),
+    appendfsync,
+    needsWaitAof: options.waitAof !== undefined,
+    logger: quietLogger(options.logger ?? consoleLogger),
+  };
+}
+
+function confirmationOf({ wait, waitAof }: RedisStoreOptions): Confirmation | undefined {
+  if (wait !== undefined && waitAof !== undefined)
+    throw new TypeError("redisStore takes `wait` or `waitAof`, and not both");
+  if (wait !== undefined) {
+    const replicas = countOption("wait.replicas", wait.replicas, 1, 1);
+    const timeoutMs = countOption("wait.timeoutMs", wait.timeoutMs, TIMEOUT_MS, 1);
+    return {
+      command: ["WAIT", String(replicas), String(timeoutMs)],
+      missing: (answer) => short("replicas", Number(answer), replicas),
+    };
+  }
+  if (waitAof === undefined) return undefined;
+  const local = countOption("waitAof.local", waitAof.local, 1);
+  const replicas = countOption("waitAof.replicas", waitAof.replicas, 0);
+  const timeoutMs = countOption("waitAof.timeoutMs", waitAof.timeoutMs, TIMEOUT_MS, 1);
+  return {
+    command: ["WAITAOF", String(local), String(replicas), String(timeoutMs)],
+    missing: (answer) => {
+      const [own, others]: readonly unknown[] = Array.isArray(answer) ? answer : [];
+      return (
+        short("local disks", Number(own), local) ?? short("replicas", Number(others), replicas)
+      );
+    },
+  };
+}
+
+function short(what: string, found: number, asked: number): string | undefined {
+  return found >= asked ? undefined : `${found} of ${asked} ${what} have it; the primary has it`;
+}

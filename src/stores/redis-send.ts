@@ -1,0 +1,159 @@
+/**
+ * Sends scripts: as one pipeline to the server, or to each node of a Cluster.
+ *
+ * Invariants
+ *  P1  No command touches two slots, and each request gets a reply of its own.
+ *  P2  A script that the server forgot is sent as text. Requests that were answered before are sent
+ *      again with it: they are reads, or operations the server knows.
+ *  P3  What a node sends elsewhere (ASK) follows at once; what moved for good (MOVED) is repeated
+ *      by the caller, after the table of slots was read anew.
+ */
+import { CommitUnknownError, type CorruptStateError } from "../../actors/errors.ts";
+import { isNoScript, replyCode } from "./redis-errors.ts";
+import { slotOf } from "./redis-key.ts";
+import { type RedisLink, within } from "./redis-link.ts";
+import { type AnyRedis, isCluster } from "./redis-open.ts";
+import { foreign } from "./redis-record.ts";
+import type { RedisScript } from "./redis-script.ts";
+
+/** A script to run; all its keys are in one slot. */
+export interface RedisRequest {
+  readonly script: RedisScript;
+  readonly keys: readonly [string, ...string[]];
+  readonly args: readonly string[];
+}
+
+/** What came back for one request. */
+export type RedisReply = { readonly value: unknown } | { readonly error: unknown };
+
+/** A command that follows the requests on their node, as WAIT does. */
+export interface Confirmation {
+  readonly command: readonly [name: string, ...args: string[]];
+  /** What is missing in its answer; `undefined` when it says enough. */
+  readonly missing: (answer: unknown) => string | undefined;
+}
+
+interface Route {
+  readonly link: RedisLink;
+  readonly client: AnyRedis;
+  readonly deadline: number;
+  readonly confirmation: Confirmation | undefined;
+}
+
+/** Runs all requests. Rejects only when none was sent. */
+export async function sendAll(
+  requests: readonly RedisRequest[],
+  route: Omit<Route, "client">,
+): Promise<RedisReply[]> {
+  const client = await route.link.ready(route.deadline);
+  const replies = new Map<RedisRequest, RedisReply>();
+  const send = async (group: readonly RedisRequest[]): Promise<void> => {
+    const answers = await sendGroup(group, { ...route, client });
+    for (const [at, request] of group.entries()) replies.set(request, answers[at] ?? NO_REPLY);
+  };
+  await Promise.all(byNode(client, requests).map(send));
+  return requests.map((request) => replies.get(request) ?? NO_REPLY);
+}
+
+const NO_REPLY: RedisReply = { error: new Error("no reply") };
+
+function byNode(client: AnyRedis, requests: readonly RedisRequest[]): RedisRequest[][] {
+  if (!isCluster(client)) return [[...requests]];
+  const prefix = client.options.keyPrefix ?? "";
+  const groups = new Map<string, RedisRequest[]>();
+  for (const request of requests) {
+    const slot = slotOf(prefix + request.keys[0]);
+    // ioredis takes a pipeline only for slots that are served by the very same nodes.
+    const nodes = client.slots[slot]?.join(";") ?? "";
+    const group = groups.get(nodes);
+    if (group === undefined) groups.set(nodes, [request]);
+    else group.push(request);
+  }
+  return [...groups.values()];
+}
+
+async function sendGroup(requests: readonly RedisRequest[], route: Route): Promise<RedisReply[]> {
+  let replies = await pipeline(requests, route, false);
+  if (replies.some((reply) => "error" in reply && isNoScript(reply.error)))
+    replies = await pipeline(requests, route, true);
+  const { client } = route;
+  if (!isCluster(client)) return replies;
+  if (replies.some((reply) => codeOf(reply) === "MOVED")) client.refreshSlotsCache();
+  return Promise.all(
+    replies.map(async (reply, at) => {
+      const request = requests[at];
+      // A confirmation cannot follow: the caller repeats until the slot has come to rest.
+      const stays = codeOf(reply) !== "ASK" || route.confirmation !== undefined;
+      return stays || request === undefined ? reply : sendAlone(request, route);
+    }),
+  );
+}
+
+function codeOf(reply: RedisReply): string | undefined {
+  return "error" in reply ? replyCode(reply.error) : undefined;
+}
+
+function sendAlone({ script, keys, args }: RedisRequest, route: Route): Promise<RedisReply> {
+  const work = route.client.eval(script.text, keys.length, ...keys, ...args);
+  return within(route.deadline, work, noAnswer).then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+}
+
+async function pipeline(
+  requests: readonly RedisRequest[],
+  route: Route,
+  asText: boolean,
+): Promise<RedisReply[]> {
+  const { client, confirmation } = route;
+  const batch = client.pipeline();
+  const told = new Set<RedisScript>();
+  for (const { script, keys, args } of requests) {
+    // The first of a kind brings the text along, the others find it there.
+    if (asText && !told.has(script)) batch.eval(script.text, keys.length, ...keys, ...args);
+    else batch.evalsha(script.sha, keys.length, ...keys, ...args);
+    told.add(script);
+  }
+  if (confirmation !== undefined) {
+    const [name, ...args] = confirmation.command;
+    batch.call(name, ...args);
+  }
+  try {
+    const answers = (await within(route.deadline, batch.exec(), noAnswer)) ?? [];
+    const replies = answers.map(([error, value], at): RedisReply =>
+      error
+        ? { error: replyCode(error) === "WRONGTYPE" ? foreignAt(requests[at]) : error }
+        : { value },
+    );
+    return confirmation === undefined ? replies : confirmed(replies, confirmation);
+  } catch (error) {
+    if (error instanceof NoAnswerError) route.link.renew();
+    return requests.map(() => ({ error }));
+  }
+}
+
+function foreignAt(request: RedisRequest | undefined): CorruptStateError {
+  return foreign(`${request?.keys[0] ?? "of the store"} or one that begins so`);
+}
+
+class NoAnswerError extends Error {}
+
+function noAnswer(): Error {
+  return new NoAnswerError("no answer in time");
+}
+
+/** Takes the answer of the confirmation off; what took effect without it is unknown. */
+function confirmed(replies: readonly RedisReply[], confirmation: Confirmation): RedisReply[] {
+  const own = replies.slice(0, -1);
+  const last = replies.at(-1) ?? NO_REPLY;
+  const missing = "error" in last ? "its answer" : confirmation.missing(last.value);
+  if (missing === undefined) return own;
+  const [name] = confirmation.command;
+  const cause = "error" in last ? last.error : new Error(`${name}: ${missing}`);
+  return own.map((reply) => {
+    if ("error" in reply) return reply;
+    // Without an answer it is worth another try; with one that says too little it is not.
+    return { error: "error" in last ? cause : new CommitUnknownError({ cause }) };
+  });
+}
