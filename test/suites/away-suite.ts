@@ -109,9 +109,9 @@ export function awaySuite(server: AwayServer): void {
       const id = freshId();
       const sides = await Promise.all(["a", "b"].map(() => openOn(id, 10_000)));
       const all = sides.map(({ scope }, index) => new Calls(scope, index === 0 ? "a" : "b"));
-      let isOver = false;
+      const work = { isOver: false };
       const working = all.map(async (calls) => {
-        while (!isOver) await Promise.all([calls.push(), calls.push(), calls.push()]);
+        while (!work.isOver) await Promise.all([calls.push(), calls.push(), calls.push()]);
       });
       for (let round = 0; round < 3; round += 1) {
         await sleep(150);
@@ -120,7 +120,7 @@ export function awaySuite(server: AwayServer): void {
         await server.start();
       }
       await sleep(150);
-      isOver = true;
+      work.isOver = true;
       await Promise.all(working);
       const { scope } = await openOn(id, 5_000);
       const ids = [...(scope.state.ids ?? [])];

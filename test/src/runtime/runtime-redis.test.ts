@@ -9,6 +9,7 @@ if (await hasRedis()) {
   describeRuntime({
     name: "redis",
     several: true,
+    watched: true,
     ownClock: true,
     open: (id) =>
       redisStore({ url: redisUrl, keyPrefix: `${keys.prefix}${id}:`, appendfsync: "no" }),
