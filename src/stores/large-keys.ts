@@ -1,4 +1,4 @@
-/** Which keys were last seen with a large state, for stores that append patches to those. */
+/** Remembers which keys were last seen large, so that a store tries their patches first. */
 
 /** How many large keys are remembered; a forgotten one costs one look at its state. */
 const LARGE_KEYS_MAX = 10_000;
@@ -9,6 +9,11 @@ export class LargeKeys {
 
   has(key: string): boolean {
     return this.#keys.has(key);
+  }
+
+  /** Forgets a key: the next write of it is looked at whole. */
+  delete(key: string): void {
+    this.#keys.delete(key);
   }
 
   add(key: string): void {

@@ -120,8 +120,8 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     });
     const store = open({ pool, table: freshTable() });
     for (let version = 1; version <= 10; version += 1) {
-      const write = { expectedVersion: version - 1, version, state: { n: version } };
-      const batch = ["k", "l"].map((key) => ({ key, ...write }));
+      const write = { key: "k", expectedVersion: version - 1, version, state: { n: version } };
+      const batch = [write, { ...write, key: "l" }];
       expect(await store.commit(batch, { atomic: true })).toEqual([
         { ok: true, version },
         { ok: true, version },

@@ -14,6 +14,8 @@ export interface RuntimeStores {
   open(id: string, clock: Clock | undefined): StateStore;
   /** True when two stores may be open on the same data; otherwise all share one. */
   readonly several?: boolean;
+  /** True when the store goes by its server's clock, which no test can turn. */
+  readonly ownClock?: boolean;
 }
 
 /** A state most tests use. */
