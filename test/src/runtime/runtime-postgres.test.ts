@@ -14,6 +14,7 @@ else {
   describeRuntime({
     name: "postgres",
     several: true,
+    watched: true,
     ownClock: true,
     open: (id) => {
       const table = `r${id.replaceAll("-", "")}`;
