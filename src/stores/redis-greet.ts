@@ -52,7 +52,7 @@ export class RedisGreeter {
     if (this.#isChecked) return;
     if (!isCluster(client)) return this.#report(await this.#look(client));
     const looks = client.nodes("master").map((node) => this.#look(node));
-    // A node that is away must not keep the others from serving: then it is looked at with the next connection.
+    // A node that is away must not keep the others from serving: the next connection looks again.
     const found = await within(performance.now() + LOOK_MS, Promise.all(looks), noAnswer).catch(
       (error: unknown) => {
         if (isHoldfastError(error)) throw error;
