@@ -88,5 +88,6 @@ function refusal(server: string, code: string, error: unknown): StoreUnavailable
 function withoutValues(error: unknown): Error {
   if (!(error instanceof Error)) return new Error("unknown failure");
   // "unknown command …, with args beginning with: …" repeats arguments.
-  return new Error(`${error.name}: ${error.message.replace(/,? with args.*$/s, "")}`);
+  const message = error.message.replace(/,? with args.*$/s, "");
+  return new Error(error.name === "Error" ? message : `${error.name}: ${message}`);
 }

@@ -6,9 +6,10 @@
  * here, where the answer is heard.
  */
 import type { Redis } from "ioredis";
-import { StoreUnavailableError } from "../../actors/errors.ts";
+import { isHoldfastError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
 import { replyCode } from "./redis-errors.ts";
+import { within } from "./redis-link.ts";
 import { type AnyRedis, isCluster } from "./redis-open.ts";
 
 /** When an acknowledged write is on the server's disk. */
@@ -25,6 +26,8 @@ export interface GreetSettings {
 
 /** Redis' own default, for a server that does not tell. */
 const BULK_BYTES_MAX = 512 * 1024 * 1024;
+/** How long the nodes of a Cluster are waited for; milliseconds. */
+const LOOK_MS = 1_000;
 const STRENGTH: Readonly<Record<AppendFsync, number>> = { no: 0, everysec: 1, always: 2 };
 
 /** Looks at connections and remembers what it saw. */
@@ -47,10 +50,21 @@ export class RedisGreeter {
     if (!isCluster(client) && (client.options.db ?? 0) > 0)
       await client.select(client.options.db ?? 0);
     if (this.#isChecked) return;
-    const nodes = isCluster(client) ? client.nodes("master") : [client];
-    const found = await Promise.all(nodes.map((node) => this.#look(node)));
+    if (!isCluster(client)) return this.#report(await this.#look(client));
+    const looks = client.nodes("master").map((node) => this.#look(node));
+    // A node that is away must not keep the others from serving: the next connection looks again.
+    const found = await within(performance.now() + LOOK_MS, Promise.all(looks), noAnswer).catch(
+      (error: unknown) => {
+        if (isHoldfastError(error)) throw error;
+        return undefined;
+      },
+    );
+    if (found !== undefined) this.#report(found.flat());
+  }
+
+  #report(found: readonly string[]): void {
     this.#isChecked = true;
-    const weak = [...new Set(found.flat())];
+    const weak = [...new Set(found)];
     if (weak.length > 0)
       this.#settings.logger.warn(
         `${this.#settings.server} may lose writes that were acknowledged: ${weak.join("; ")}`,
@@ -80,6 +94,10 @@ export class RedisGreeter {
     if (isLevel(level) && STRENGTH[level] >= STRENGTH[asked]) return [];
     return [`its appendfsync is "${level}", "${asked}" was asked for`];
   }
+}
+
+function noAnswer(): Error {
+  return new Error("a node does not answer");
 }
 
 type Settings = ReadonlyMap<string, string>;

@@ -47,7 +47,11 @@ export class RedisLink {
     this.#connecting ??= this.#connect(client).finally(() => {
       this.#connecting = undefined;
     });
-    return within(deadline, this.#connecting, () => this.#notSent("no connection in time"));
+    return within(deadline, this.#connecting, () => {
+      // One that was made and does not answer would be waited for without end.
+      if (client.status !== "reconnecting") this.renew();
+      return this.#notSent("no connection in time");
+    });
   }
 
   /** Makes a connection anew that does not answer; a given client is its owner's to judge. */

@@ -40,7 +40,7 @@ function script(text: string): RedisScript {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
-const HEAD = "'f','v','m','x','s','w','b','l','n'";
+const HEAD = "'f','v','m','x','w','b','l','n'";
 
 /** KEYS: head, base, log. `found` answers what is there, as redis-record.ts reads it. */
 const COMMON = `
@@ -65,8 +65,8 @@ local function found(h, at)
   local ms = left(h, at)
   if ms == nil then return {'foreign', KEYS[1]} end
   if ms == false or h[3] == 'd' then return {'dead', h[2]} end
-  if h[3] == 'i' then return {'inline', h[2], ms, h[5]} end
-  return {'apart', h[2], ms, h[6], redis.call('GET', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
+  if h[3] == 'i' then return {'inline', h[2], ms, redis.call('HGET', KEYS[1], 's')} end
+  return {'apart', h[2], ms, h[5], redis.call('GET', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
 end
 `;
 
@@ -85,7 +85,7 @@ local how, text, expected, version, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], AR
 local own = 'o:' .. ARGV[6]
 local at = now()
 local h = redis.call('HMGET', KEYS[1], ${HEAD}, own)
-local mine = h[10] or ''
+local mine = h[9] or ''
 if h[1] == '${FORMAT}' and string.find(mine .. ' ', ' ' .. ARGV[7] .. ' ', 1, true) then
   redis.call('HSET', KEYS[1], own, mine) -- Written again, so that a WAIT after it waits for it.
   return {'done'}
@@ -99,10 +99,10 @@ if not h[1] then
     if redis.call('EXISTS', KEYS[i]) == 1 then return {'foreign', KEYS[i]} end
   end
 end
-local size = (tonumber(h[8]) or 0) + #text
-local count = (tonumber(h[9]) or 0) + 1
+local size = (tonumber(h[7]) or 0) + #text
+local count = (tonumber(h[8]) or 0) + 1
 if how == 'p' and (h[3] ~= 'a' or not left(h, at) or count > ${LOG_COUNT_MAX}
-    or size > (tonumber(h[7]) or 0)) then
+    or size > (tonumber(h[6]) or 0)) then
   return {'whole'}
 end
 local x = ttl == '' and '' or digits(at + ttl)
@@ -112,6 +112,8 @@ local ops = digits(at) .. ids .. ' ' .. ARGV[7]
 if how == 'p' then
   redis.call('RPUSH', KEYS[3], text)
   redis.call('HSET', KEYS[1], 'v', version, 'x', x, 'l', size, 'n', count, own, ops)
+elseif how == 'i' and h[3] == 'i' then
+  redis.call('HSET', KEYS[1], 'v', version, 'x', x, 's', text, own, ops)
 else
   if h[3] == 'a' then redis.call('DEL', KEYS[2], KEYS[3]) end
   if how == 'a' then redis.call('SET', KEYS[2], text) end
@@ -124,7 +126,7 @@ if how == 'a' or how == 'p' then
     else redis.call('PEXPIREAT', KEYS[i], digits(x + ${GRACE_MS})) end
   end
 end
-if not h[10] and redis.call('HLEN', KEYS[1]) > ${HEAD_FIELDS + OWNERS_MAX} then
+if not h[9] and redis.call('HLEN', KEYS[1]) > ${HEAD_FIELDS + OWNERS_MAX} then
   for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
     if string.sub(field, 1, 2) == 'o:' then
       local last = string.match(redis.call('HGET', KEYS[1], field), '^%d+')

@@ -76,8 +76,10 @@ async function sendGroup(requests: readonly RedisRequest[], route: Route): Promi
   let replies = await pipeline(requests, route, false);
   if (replies.some((reply) => "error" in reply && isNoScript(reply.error)))
     replies = await pipeline(requests, route, true);
-  const hasMoved = replies.some((reply) => "error" in reply && replyCode(reply.error) === "MOVED");
-  if (hasMoved && isCluster(route.client)) route.client.refreshSlotsCache();
+  const codes = new Set(replies.map((reply) => "error" in reply && replyCode(reply.error)));
+  if (codes.has("MOVED") && isCluster(route.client)) route.client.refreshSlotsCache();
+  // After a failover the same name may lead to the new primary.
+  if (codes.has("READONLY")) route.link.renew();
   return replies;
 }
 
@@ -126,14 +128,19 @@ function noAnswer(): Error {
 /** Takes the answer of the confirmation off; what took effect without it is unknown. */
 function confirmed(replies: readonly RedisReply[], confirmation: Confirmation): RedisReply[] {
   const own = replies.slice(0, -1);
-  const last = replies.at(-1) ?? NO_REPLY;
-  const missing = "error" in last ? "its answer" : confirmation.missing(last.value);
-  if (missing === undefined) return own;
-  const [name] = confirmation.command;
-  const cause = "error" in last ? last.error : new Error(`${name}: ${missing}`);
-  return own.map((reply) => {
-    if ("error" in reply) return reply;
-    // Without an answer it is worth another try; with one that says too little it is not.
-    return { error: "error" in last ? cause : new CommitUnknownError({ cause }) };
-  });
+  const failure = failureOf(replies.at(-1) ?? NO_REPLY, confirmation);
+  if (failure === undefined) return own;
+  return own.map((reply) => ("error" in reply ? reply : { error: failure }));
+}
+
+function failureOf(last: RedisReply, { command, missing }: Confirmation): unknown {
+  const [name] = command;
+  if (!("error" in last)) {
+    const lack = missing(last.value);
+    return lack && new CommitUnknownError({ cause: new Error(`${name}: ${lack}`) });
+  }
+  const code = replyCode(last.error);
+  // Without an answer it is worth another try; with a no of the server it is not.
+  if (code === undefined) return last.error;
+  return new CommitUnknownError({ cause: new Error(`${name} was refused (${code})`) });
 }

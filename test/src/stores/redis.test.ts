@@ -123,6 +123,19 @@ if (await hasRedis()) {
       for (const each of [given, store]) expect(await retry(each)).toEqual([undefined]);
     });
 
+    it("stands still at the start and goes on", async () => {
+      const own = await startRedis();
+      onTestFinished(() => own.remove());
+      const store = open({ url: own.url });
+      own.signal("SIGSTOP");
+      await refused(store.load(["k"]), "STORE_UNAVAILABLE", /did not serve/);
+      await refused(store.commit([write("k", 1)]), "STORE_UNAVAILABLE", /nothing of it took/);
+      own.signal("SIGCONT");
+      const retry = async (): Promise<unknown> => store.load(["k"]).catch(retry);
+      expect(await retry()).toEqual([undefined]);
+      expect(await store.commit([write("k", 1)])).toEqual([{ ok: true, version: 1 }]);
+    });
+
     it("wants another password", async () => {
       await admin.acl("SETUSER", "ann", "on", ">right", "~*", "&*", "+@all");
       const store = open({ url: url(`ann:${SECRET}`), timeoutMs: 60_000 });
@@ -147,6 +160,32 @@ if (await hasRedis()) {
       await refused(open({ url: url("bob:pass") }).load(["k"]), "STORE_UNAVAILABLE", /NOPERM/);
       await admin.acl("SETUSER", "bob", `&${keyPrefix}feed`);
       expect(await store.commit([write("k", 1)])).toEqual([{ ok: true, version: 1 }]);
+    });
+
+    it("allows just what the store needs", async () => {
+      const keyPrefix = prefix();
+      const scripts = "evalsha eval time publish exists get set del persist pexpireat";
+      const kinds = "hmget hset hget hlen hkeys hdel rpush lrange zadd zrangebylex";
+      const rights = `${scripts} ${kinds} subscribe ping info config|get select`;
+      const commands = rights.split(" ").map((name) => `+${name}`);
+      const place = [`~${keyPrefix}*`, `&${keyPrefix}feed`];
+      await admin.acl("SETUSER", "min", "on", ">pass", ...place, "-@all", ...commands);
+      const [store, other] = [0, 1].map(() => open({ url: url("min:pass"), keyPrefix }));
+      if (store === undefined || other === undefined) throw new Error("no stores");
+      const told = new Promise<void>((resolve) => {
+        void store.watch?.(() => resolve()).then(() => other.commit([write("told", 1)]));
+      });
+      const text = "x".repeat(10_000);
+      for (let n = 1; n <= 3; n += 1) {
+        const patches = [{ op: "replace" as const, path: ["n"], value: n }];
+        await store.commit([{ ...write("k", n, { n, text }), patches, ttlMs: 60_000 }]);
+      }
+      await store.exclusive?.("k", 1_000, () => store.commit([write("k", 4)]));
+      await told;
+      const keys: string[] = [];
+      for await (const key of store.list()) keys.push(key);
+      expect(keys).toEqual(["k", "told"]);
+      expect((await other.load(["k"]))[0]?.version).toBe(4);
     });
 
     it("has no such database", async () => {

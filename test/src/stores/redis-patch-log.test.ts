@@ -1,0 +1,15 @@
+import { afterAll, it } from "vitest";
+import { redisStore } from "../../../src/stores/redis.ts";
+import { hasRedis, redisUrl, testKeys } from "../../support/redis.ts";
+import { describePatchLog } from "../../suites/patch-log.ts";
+
+if (await hasRedis()) {
+  const keys = testKeys(redisUrl);
+  afterAll(() => keys.remove());
+  describePatchLog({
+    name: "redis",
+    open: () => redisStore({ url: redisUrl, keyPrefix: keys.prefix, appendfsync: "no" }),
+  });
+} else {
+  it.skip("the patch log of redis");
+}
