@@ -1,8 +1,6 @@
-import * as fc from "fast-check";
 import { Pool } from "pg";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import type { Json, Patch } from "../../../actors/protocol.ts";
-import { applyPatches } from "../../../actors/patches.ts";
+import type { Patch } from "../../../actors/protocol.ts";
 import type { PostgresStoreOptions } from "../../../src/stores/postgres-options.ts";
 import { postgresSchema } from "../../../src/stores/postgres-schema.ts";
 import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/postgres-sql.ts";
@@ -182,41 +180,5 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     await store.close();
     await pool.query("SELECT 1");
     await pool.end();
-  });
-
-  it("whatever is written as patches reads as if it had been written whole", async () => {
-    const store = open();
-    let key = 0;
-    const change = fc.record({
-      n: fc.integer(),
-      word: fc.string({ unit: "binary", maxLength: 40 }),
-      form: fc.constantFrom("patches", "patches", "patches", "whole", "small", "delete"),
-    });
-    const checked = fc.asyncProperty(fc.array(change, { maxLength: 25 }), async (changes) => {
-      key += 1;
-      const name = `property${key}`;
-      let state: Json = { n: 0, words: {}, text };
-      let version = 1;
-      await store.commit([step(name, version, { state })]);
-      for (const { n, word, form } of changes) {
-        const patches: Patch[] = [
-          { op: "replace", path: ["n"], value: n },
-          { op: "add", path: ["words", word], value: word.repeat(20) },
-        ];
-        const isGone: boolean = form === "delete";
-        if (form === "small") state = { n, words: {} };
-        else if (isGone) state = { n, words: {}, text };
-        else state = applyPatches(state, patches);
-        version += 1;
-        if (isGone) {
-          await store.commit([step(name, version, {})]);
-          version += 1;
-        }
-        const more = form === "patches" ? { patches } : {};
-        await store.commit([step(name, version, { state, ...more })]);
-      }
-      expect(await store.load([name])).toEqual([{ version, state }]);
-    });
-    await fc.assert(checked, { numRuns: 40 });
   });
 });
