@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { Pool } from "pg";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Patch } from "../../../actors/protocol.ts";
@@ -141,6 +142,20 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
       limitBytes: 20_000,
     });
     expect(await store.load(["limit", "other"])).toEqual([undefined, undefined]);
+  });
+
+  it("a key that no index holds harms no neighbour", async () => {
+    const store = open();
+    const long = step("\u20ac".repeat(600), 1, { state: 1 });
+    const refused = { code: "STATE_NOT_SERIALIZABLE", message: expect.stringContaining("3000") };
+    await expect(store.commit([long])).rejects.toMatchObject(refused);
+    await expect(store.exclusive?.(long.key, 100, async () => 1)).rejects.toMatchObject(refused);
+    expect(await store.load([long.key])).toEqual([undefined]);
+    const longest = step(randomBytes(1_950).toString("base64"), 1, { state: { n: 1, text } });
+    await store.commit([longest]);
+    const patches = setN(2);
+    const next = step(longest.key, 2, { state: { n: 2, text }, patches });
+    expect(await store.commit([next])).toEqual([{ ok: true, version: 2 }]);
   });
 
   it.each([
