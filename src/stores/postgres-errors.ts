@@ -36,7 +36,7 @@ const ENDED = /^(?:08|25P0[34]|40003|57P0[1245])/;
 
 const NO_TABLE = "42P01";
 /** A column, function or type that is missing or another one. */
-const OTHER_SHAPE = /^42(?:703|704|804|809|883|P10|P16|P18)$/;
+const OTHER_SHAPE = /^42(?:703|804|809|883|P10|P16|P18)$/;
 const DAMAGE = /^XX00[12]$/;
 
 /** What to do about an error of the server, by the start of its code. */
@@ -45,6 +45,7 @@ const ADVICE: readonly (readonly [start: string, advice: string])[] = [
   ["3D000", "create the database or correct its name"],
   ["3F000", "create the schema or correct the option `table`"],
   ["42501", "grant the role what it needs, or run the text of postgresSchema() with one that may"],
+  ["42704", "PostgreSQL 13 or later is needed"],
   ["25006", "this server is read-only, as a standby is; connect to the primary"],
   ["53100", "free disk space on the server"],
 ];
@@ -61,8 +62,9 @@ export function isMissingTable(error: unknown): boolean {
   return sqlState(error) === NO_TABLE;
 }
 
-/** True when the server refused a statement and its connection can go on. */
+/** True when the server's answer was read, so that the connection can go on. */
 export function isAnswered(error: unknown): boolean {
+  if (isHoldfastError(error)) return true; // An answer we could not go on with.
   const state = sqlState(error);
   return state !== undefined && !ENDED.test(state);
 }

@@ -18,7 +18,7 @@ import type { Logger } from "../../actors/protocol.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
 import type { PostgresDriver, PostgresListener, PostgresRow } from "./postgres-driver.ts";
 import type { PostgresLink } from "./postgres-link.ts";
-import type { Statements } from "./postgres-sql.ts";
+import { CHANGES_MAX, type Statements } from "./postgres-sql.ts";
 
 /** What a feed needs. */
 export interface FeedSettings {
@@ -43,8 +43,6 @@ const LOOK_MS = 1_000;
 const TELL_MS = 5;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
-/** With more changes than this at once whoever watches looks for himself. */
-const CHANGES_MAX = 10_000;
 
 /** The feed of one store object. */
 export class PostgresFeed {
@@ -170,7 +168,7 @@ export class PostgresFeed {
     const { statements, writer } = this.#settings;
     this.#isWoken = false;
     const cursor = this.#cursor ?? null;
-    const rows = await listener.query(statements.changes, [cursor, writer, CHANGES_MAX + 1]);
+    const rows = await listener.query(statements.changes, [cursor, writer]);
     const next = String(rows[0]?.["next"]);
     const changes = changesIn(rows);
     const isFirst = cursor === null;

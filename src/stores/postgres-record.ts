@@ -27,16 +27,24 @@ export class RecordReader {
 
   /** Checks the columns of a row. */
   row(columns: PostgresRow): RecordRow {
-    const { key, version, state, left_ms: leftMs, log_count: logCount } = columns;
-    const { base_version: baseVersion, base_size: baseSize } = columns;
+    const { key, state, left_ms: left } = columns;
     if (typeof key !== "string") throw this.#damaged("", "unreadable key");
-    if (typeof version !== "number" || typeof logCount !== "number")
-      throw this.#damaged(key, "unreadable row");
-    if (typeof baseVersion !== "number" || typeof baseSize !== "number")
-      throw this.#damaged(key, "unreadable row");
-    if (!isOrNull(state, "string") || !isOrNull(leftMs, "number"))
-      throw this.#damaged(key, "unreadable row");
-    return { key, version, state, leftMs, baseVersion, baseSize, logCount };
+    // The user may have changed how the driver gives numbers.
+    const number = (name: string): number => {
+      const value = Number(columns[name] ?? Number.NaN);
+      if (Number.isNaN(value)) throw this.#damaged(key, `unreadable ${name}`);
+      return value;
+    };
+    if (state !== null && typeof state !== "string") throw this.#damaged(key, "unreadable state");
+    return {
+      key,
+      state,
+      version: number("version"),
+      leftMs: left === null ? null : number("left_ms"),
+      baseVersion: number("base_version"),
+      baseSize: number("base_size"),
+      logCount: number("log_count"),
+    };
   }
 
   /** The record of a row with its log; `undefined` when there never was one. */
@@ -88,10 +96,4 @@ export class RecordReader {
     const location = `${this.#server}, key ${JSON.stringify(fromAsciiKey(key))}`;
     return new CorruptStateError({ location, reason }, { cause });
   }
-}
-
-function isOrNull(value: unknown, type: "string"): value is string | null;
-function isOrNull(value: unknown, type: "number"): value is number | null;
-function isOrNull(value: unknown, type: "string" | "number"): boolean {
-  return value === null || typeof value === type;
 }

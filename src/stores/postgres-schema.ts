@@ -112,8 +112,7 @@ async function findVersion(
 ): Promise<number | undefined> {
   const text = `SELECT value::float8 AS value FROM ${tables.meta} WHERE name = 'schema'`;
   const [row] = await session.query({ text });
-  const value = row?.["value"];
-  return typeof value === "number" ? value : undefined;
+  return row === undefined ? undefined : Number(row["value"]);
 }
 
 /** Makes the tables if `migrate` says so, and checks that they are the ones this code knows. */
@@ -133,7 +132,7 @@ export async function prepareTables(
     return found();
   });
   if (version === undefined) throw foreignTables(names);
-  if (version > SCHEMA_VERSION)
+  if (!(version <= SCHEMA_VERSION))
     throw new StoreUnavailableError(
       `${names.server} has tables ${names.table}_… of version ${version}, this library knows up ` +
         `to ${SCHEMA_VERSION}; use the version of the library that wrote them`,

@@ -19,6 +19,9 @@ export const LOG_COUNT_MAX = 1000;
 /** A row remembers so many writes. */
 const OPS_MAX = 8;
 
+/** With more changes than this at once whoever watches looks for himself. */
+export const CHANGES_MAX = 10_000;
+
 /** The statements the store runs. */
 export type StatementName =
   | "commit"
@@ -35,14 +38,25 @@ export type Statements = Readonly<Record<StatementName, PostgresStatement>>;
 
 const NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::float8";
 
+/**
+ * True of every row of a list of parameters. A plan is made once and kept, perhaps while the table
+ * is still empty; each comparison lowers the number of rows the planner expects of the list, and
+ * with one it looks each key up in the index, whatever it thinks of the table.
+ */
+function expectOne(list: string): string {
+  return `${list}.at > 0 AND ${list}.at < 1000000 AND ${list}.key >= ''`;
+}
+
 function commitText({ record, patch }: PostgresTables): string {
   return `
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bool[], $5::text[],
     $6::text[], $7::float8[], $8::text[], $9::text[]) WITH ORDINALITY
     AS i(key, expected, version, whole, state, patches, ttl, op, lease, at)
+  WHERE ${expectOne("i")} AND expected < version
 ), locked AS MATERIALIZED (
-  SELECT r.* FROM ${record} r WHERE r.key = ANY ($1::text[]) ORDER BY r.key FOR NO KEY UPDATE
+  SELECT r.* FROM input i JOIN ${record} r ON r.key = i.key ORDER BY r.key
+  FOR NO KEY UPDATE OF r
 ), fit AS MATERIALIZED (
   SELECT i.*, l.key IS NOT NULL AS found, l.base_size >= ${APART_FROM_CHARS} AS logs,
     l.version = i.expected AND CASE
@@ -103,7 +117,8 @@ function loadText({ record, patch }: PostgresTables): string {
     "SELECT '[' || string_agg('[' || p.since || ',' || p.version || ',' || p.patches || ']', ',' " +
     `ORDER BY p.version) || ']' FROM ${patch} p ` +
     "WHERE p.key = r.key AND p.version > r.base_version) END AS log " +
-    `FROM unnest($1::text[]) WITH ORDINALITY AS a(key, at) JOIN ${record} r ON r.key = a.key`
+    `FROM unnest($1::text[]) WITH ORDINALITY AS a(key, at) JOIN ${record} r ON r.key = a.key ` +
+    `WHERE ${expectOne("a")}`
   );
 }
 
@@ -139,10 +154,13 @@ function releaseText({ record }: PostgresTables): string {
  */
 function changesText({ record }: PostgresTables): string {
   return (
-    "SELECT s.next::text AS next, r.key, r.version::float8 AS version " +
-    "FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS next) s " +
-    `LEFT JOIN ${record} r ON r.changed >= coalesce($1::xid8, s.next) ` +
-    "AND split_part(split_part(r.ops[1], '.', 2), '-', 1) <> $2 LIMIT $3"
+    "SELECT s.next::text AS next, c.key, c.version " +
+    "FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS next) s LEFT JOIN LATERAL (" +
+    `SELECT r.key, r.version::float8 AS version FROM ${record} r ` +
+    "WHERE r.changed >= coalesce($1::xid8, s.next) " +
+    "AND split_part(split_part(r.ops[1], '.', 2), '-', 1) <> $2 " +
+    // In this order and at most so many: else the planner may read the whole table.
+    `ORDER BY r.changed LIMIT ${CHANGES_MAX + 1}) c ON true`
   );
 }
 

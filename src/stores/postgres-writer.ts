@@ -7,7 +7,12 @@
  *  W3  A repeat finds out from the row whether the attempt before took effect; when others wrote so
  *      often since that the row has forgotten, the outcome is unknown.
  */
-import { CommitUnknownError, isHoldfastError, StateTooLargeError } from "../../actors/errors.ts";
+import {
+  CommitUnknownError,
+  isHoldfastError,
+  StateSerializationError,
+  StateTooLargeError,
+} from "../../actors/errors.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import type { LargeKeys } from "./large-keys.ts";
 import type { PostgresRow, PostgresSession, PostgresValue } from "./postgres-driver.ts";
@@ -45,6 +50,17 @@ export interface WriterSettings {
   readonly maxStateBytes: number;
   /** The token of the exclusive turn of a key, if this store object has one. */
   readonly leaseOf: (key: string) => string | undefined;
+}
+
+/** An index takes some 2,700 bytes, and a number beside the key. */
+const KEY_CHARS_MAX = 2_600;
+
+/** The key as it is stored; throws `StateSerializationError` for one no index could hold. */
+export function toRowKey(key: string): string {
+  const encoded = toAsciiKey(key);
+  if (encoded.length <= KEY_CHARS_MAX) return encoded;
+  const reason = `a key of ${encoded.length} bytes (at most ${KEY_CHARS_MAX})`;
+  throw new StateSerializationError({ path: "", reason });
 }
 
 /** A row that did not take effect, and why. */
@@ -132,7 +148,7 @@ export class PostgresWriter {
   #row(write: ScopeWrite): WriteRow {
     const { writer, large } = this.#settings;
     this.#count += 1;
-    const key = toAsciiKey(write.key);
+    const key = toRowKey(write.key);
     const row: WriteRow = {
       write,
       key,
@@ -164,7 +180,10 @@ export class PostgresWriter {
   }
 }
 
-/** Batches of rows such that no key is twice in one, in the order of the batch. */
+/**
+ * Batches of rows such that no key is twice in one. Each is in the order of its keys, so that the
+ * transaction of several statements locks rows in that order as well.
+ */
 export function wavesOf(rows: readonly WriteRow[]): WriteRow[][] {
   const waves: WriteRow[][] = [];
   const seen = new Map<string, number>();
@@ -173,7 +192,7 @@ export function wavesOf(rows: readonly WriteRow[]): WriteRow[][] {
     seen.set(row.key, wave + 1);
     (waves[wave] ??= []).push(row);
   }
-  return waves;
+  return waves.map((wave) => wave.toSorted((a, b) => (a.key < b.key ? -1 : 1)));
 }
 
 /** Parts of a wave that are sent as one statement each. */
@@ -229,7 +248,7 @@ function refusalOf(row: WriteRow, columns: PostgresRow, isRepeat: boolean): Refu
 /** True when the row no longer knows who wrote over `expected`. */
 function isForgotten(ops: readonly string[], expected: number, version: number): boolean {
   const oldest = ops.at(-1);
-  return version > expected && (oldest === undefined || Number.parseFloat(oldest) > expected);
+  return version > expected && (oldest === undefined || Number.parseInt(oldest, 10) > expected);
 }
 
 function parameters(

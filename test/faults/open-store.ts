@@ -13,7 +13,7 @@ import type { StateStore } from "../../src/stores/store.ts";
 export function openStore(kind: string, place: string): StateStore {
   const [url = "", name = ""] = place.split("#");
   if (kind === "redis") return redisStore({ url, keyPrefix: name, appendfsync: "no" });
-  if (kind === "postgres") return postgresStore({ url, table: name });
+  if (kind === "postgres") return postgresStore({ url, table: name, poolSize: 2 });
   if (kind === "file") return fileStore({ dir: join(place, "file") });
   return sqliteStore({ path: join(place, "store.db") });
 }

@@ -98,6 +98,34 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     expect(await store.load(["k"])).toEqual([{ version: 20, state: { n: 20 } }]);
   });
 
+  it("what took effect and was written over too often to tell is said to be unknown", async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.close());
+    const table = freshTable();
+    const store = open({ url: through(proxy), poolSize: 1, table });
+    const other = open({ url: server.url, table });
+    for (const [key, commits] of [
+      ["often", 12],
+      ["seldom", 5],
+    ] as const) {
+      await store.load([key]);
+      const dropped = proxy.dropNextReply().then(() => proxy.refuse());
+      const writing = store.commit([{ key, expectedVersion: 0, version: 1, state: 0 }]);
+      const outcome = expect(writing);
+      const checked =
+        key === "often"
+          ? outcome.rejects.toMatchObject({ code: "COMMIT_UNKNOWN" })
+          : outcome.resolves.toEqual([{ ok: true, version: 1 }]);
+      await dropped;
+      for (let n = 1; n <= commits; n += 1) {
+        const write = { key, expectedVersion: n, version: n + 1, state: n };
+        expect(await other.commit([write])).toEqual([{ ok: true, version: n + 1 }]);
+      }
+      proxy.accept();
+      await checked;
+    }
+  });
+
   it("the lost answer to a COMMIT is found out", async () => {
     const proxy = await startProxy(server.port);
     const pool = new Pool({ connectionString: through(proxy) });

@@ -1,8 +1,7 @@
-import * as fc from "fast-check";
+import { randomBytes } from "node:crypto";
 import { Pool } from "pg";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import type { Json, Patch } from "../../../actors/protocol.ts";
-import { applyPatches } from "../../../actors/patches.ts";
+import type { Patch } from "../../../actors/protocol.ts";
 import type { PostgresStoreOptions } from "../../../src/stores/postgres-options.ts";
 import { postgresSchema } from "../../../src/stores/postgres-schema.ts";
 import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/postgres-sql.ts";
@@ -145,6 +144,20 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     expect(await store.load(["limit", "other"])).toEqual([undefined, undefined]);
   });
 
+  it("a key that no index holds harms no neighbour", async () => {
+    const store = open();
+    const long = step("\u20ac".repeat(600), 1, { state: 1 });
+    const refused = { code: "STATE_NOT_SERIALIZABLE", message: expect.stringContaining("3000") };
+    await expect(store.commit([long])).rejects.toMatchObject(refused);
+    await expect(store.exclusive?.(long.key, 100, async () => 1)).rejects.toMatchObject(refused);
+    expect(await store.load([long.key])).toEqual([undefined]);
+    const longest = step(randomBytes(1_950).toString("base64"), 1, { state: { n: 1, text } });
+    await store.commit([longest]);
+    const patches = setN(2);
+    const next = step(longest.key, 2, { state: { n: 2, text }, patches });
+    expect(await store.commit([next])).toEqual([{ ok: true, version: 2 }]);
+  });
+
   it.each([
     ["state", "UPDATE t_record SET state = '{' WHERE key = 'broken'"],
     ["a step", "DELETE FROM t_patch WHERE key = 'broken' AND version = 3"],
@@ -182,41 +195,5 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     await store.close();
     await pool.query("SELECT 1");
     await pool.end();
-  });
-
-  it("whatever is written as patches reads as if it had been written whole", async () => {
-    const store = open();
-    let key = 0;
-    const change = fc.record({
-      n: fc.integer(),
-      word: fc.string({ unit: "binary", maxLength: 40 }),
-      form: fc.constantFrom("patches", "patches", "patches", "whole", "small", "delete"),
-    });
-    const checked = fc.asyncProperty(fc.array(change, { maxLength: 25 }), async (changes) => {
-      key += 1;
-      const name = `property${key}`;
-      let state: Json = { n: 0, words: {}, text };
-      let version = 1;
-      await store.commit([step(name, version, { state })]);
-      for (const { n, word, form } of changes) {
-        const patches: Patch[] = [
-          { op: "replace", path: ["n"], value: n },
-          { op: "add", path: ["words", word], value: word.repeat(20) },
-        ];
-        const isGone: boolean = form === "delete";
-        if (form === "small") state = { n, words: {} };
-        else if (isGone) state = { n, words: {}, text };
-        else state = applyPatches(state, patches);
-        version += 1;
-        if (isGone) {
-          await store.commit([step(name, version, {})]);
-          version += 1;
-        }
-        const more = form === "patches" ? { patches } : {};
-        await store.commit([step(name, version, { state, ...more })]);
-      }
-      expect(await store.load([name])).toEqual([{ version, state }]);
-    });
-    await fc.assert(checked, { numRuns: 40 });
   });
 });
