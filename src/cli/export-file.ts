@@ -20,21 +20,21 @@ const FORMAT = 1;
 const LINE_BYTES_MAX = 256 * 1024 * 1024;
 const NEWLINE = 10;
 
-/** The lines of an export. */
+/** The lines of an export; the first comes with the second, when there is something to tell. */
 export async function* toLines(groups: RecordGroups): AsyncGenerator<string> {
+  let start = `${JSON.stringify({ holdfast: FORMAT })}\n`;
+  let sum = crc32(start);
   let count = 0;
-  let line = `${JSON.stringify({ holdfast: FORMAT })}\n`;
-  let sum = crc32(line);
-  yield line;
   for await (const group of groups) {
     for (const record of group) {
+      const line = `${JSON.stringify(record)}\n`;
       count += 1;
-      line = `${JSON.stringify(record)}\n`;
       sum = crc32(line, sum);
-      yield line;
+      yield start + line;
+      start = "";
     }
   }
-  yield `${JSON.stringify({ records: count, crc32: sum })}\n`;
+  yield `${start}${JSON.stringify({ records: count, crc32: sum })}\n`;
 }
 
 /**

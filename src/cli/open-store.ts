@@ -11,8 +11,18 @@ const FORMS = "sqlite:PATH, file:DIRECTORY, redis://…, rediss://…, postgres:
 /** A place that is only read must be there: a misspelt path would else be a new, empty store. */
 export type Presence = "must exist" | "may be made";
 
-/** Opens the store at `address`. Throws `UsageError` for one that cannot be meant. */
+/** Opens the store at `address`. Rejects with `UsageError` for one that cannot be meant. */
 export async function openStore(address: string, presence: Presence): Promise<StateStore> {
+  try {
+    return await make(address, presence);
+  } catch (error) {
+    // What a store says of its options.
+    if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function make(address: string, presence: Presence): Promise<StateStore> {
   const [, scheme, rest] = /^([a-z]+):(.+)$/s.exec(address) ?? [];
   if (scheme === undefined || rest === undefined)
     throw new UsageError(`a store is written as ${FORMS}`);
@@ -35,7 +45,8 @@ export async function openStore(address: string, presence: Presence): Promise<St
     case "postgresql": {
       const { url, name } = splitName(address);
       const { postgresStore } = await import("../stores/postgres.ts");
-      return postgresStore({ url, ...(name === undefined ? {} : { table: name }) });
+      const migrate = presence === "may be made";
+      return postgresStore({ url, migrate, ...(name === undefined ? {} : { table: name }) });
     }
     default:
       throw new UsageError(`unknown kind of store "${scheme}"; a store is written as ${FORMS}`);
@@ -44,8 +55,10 @@ export async function openStore(address: string, presence: Presence): Promise<St
 
 /** The url of a server, and what begins its keys or tables if that follows a `#`. */
 function splitName(address: string): { readonly url: string; readonly name: string | undefined } {
-  const [url = "", ...rest] = address.split("#");
-  return { url, name: rest.length === 0 ? undefined : rest.join("#") };
+  const [url = "", name, ...rest] = address.split("#");
+  if (rest.length > 0 || name?.includes("@") === true)
+    throw new UsageError("a # in a password is written %23");
+  return { url, name };
 }
 
 function localPath(path: string, presence: Presence): string {

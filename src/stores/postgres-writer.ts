@@ -103,7 +103,9 @@ export class PostgresWriter {
   ): Promise<WriteRow[]> {
     const { statements, large, leaseOf } = this.#settings;
     const refused = await session.query(statements.commit, parameters(rows, leaseOf));
-    for (const row of rows) if (isLarge(row.state) || row.patches !== null) large.add(row.key);
+    for (const { key, state, patches } of rows)
+      if (isLarge(state) || patches !== null) large.add(key);
+      else large.delete(key);
     const again: WriteRow[] = [];
     const logged: WriteRow[] = [];
     for (const columns of refused) {

@@ -6,6 +6,8 @@ import type { RedisSettings } from "./redis-options.ts";
 import { type RedisReply, type RedisRequest, sendAll } from "./redis-send.ts";
 import { createRepeat, type Repeat } from "./repeat.ts";
 
+const LAST_ATTEMPT_MS = 100;
+
 /** Sends requests; what the server answers is the caller's to read. */
 export class RedisCalls {
   readonly link: RedisLink;
@@ -38,13 +40,13 @@ export class RedisCalls {
   /** Repeats an idempotent write until its deadline. */
   write<T>(work: (deadline: number) => Promise<T>): Promise<T> {
     const deadline = this.#deadline();
-    return this.#repeat.write(() => work(deadline));
+    return this.#repeat.write(() => work(lasting(deadline)));
   }
 
   /** Repeats what changes no record until its deadline. */
   read<T>(work: (deadline: number) => Promise<T>): Promise<T> {
     const deadline = this.#deadline();
-    return this.#repeat.read(() => work(deadline));
+    return this.#repeat.read(() => work(lasting(deadline)));
   }
 
   /** Values of requests that change no record, repeated until all are there. */
@@ -62,4 +64,9 @@ export class RedisCalls {
   #deadline(): number {
     return performance.now() + this.#settings.timeoutMs;
   }
+}
+
+/** The last attempt has time for an answer, which says more than that there was none. */
+function lasting(deadline: number): number {
+  return Math.max(deadline, performance.now() + LAST_ATTEMPT_MS);
 }

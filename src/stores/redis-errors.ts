@@ -74,6 +74,8 @@ export function innermost(error: unknown): unknown {
 function refusal(server: string, code: string, error: unknown): StoreUnavailableError {
   const text = error instanceof Error ? error.message : "";
   let reason = REFUSED.get(code);
+  // Before Redis 7.2 what a script is denied has no first word of its own.
+  if (/ACL failure|executing the script can't/i.test(text)) reason = REFUSED.get("NOPERM");
   if (/DB index/i.test(text)) reason = "it has no database of that number: check the url's path";
   if (/invalid password|without any password/i.test(text)) reason ??= REFUSED.get("WRONGPASS");
   return new StoreUnavailableError(

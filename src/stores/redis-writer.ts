@@ -47,6 +47,8 @@ export interface WriterSettings {
   readonly sendOnce: (requests: readonly RedisRequest[], deadline: number) => Promise<RedisReply[]>;
   /** Repeats what throws an error of the server or the connection, until the deadline. */
   readonly repeat: (work: (deadline: number) => Promise<void>) => Promise<void>;
+  /** The same for what changes no record: its failure leaves nothing in doubt. */
+  readonly repeatRead: (work: (deadline: number) => Promise<void>) => Promise<void>;
   /** Reads these keys; rejects when one cannot be read. */
   readonly look: (keys: readonly string[]) => Promise<unknown>;
 }
@@ -85,9 +87,10 @@ export class RedisWriter {
     checkWrites(writes);
     await this.#lookAtDamaged(writes);
     const all = writes.map((write) => this.#prepare(write));
-    await this.#enterIndex(writes);
+    const unconfirmed = await this.#enterIndex(writes);
     try {
       for (const wave of wavesOf(all)) await this.#run(wave);
+      if (unconfirmed !== undefined) throw unconfirmed;
     } catch (error) {
       throw all.some(isWritten) ? unknownBecause(error) : error;
     }
@@ -163,15 +166,20 @@ export class RedisWriter {
     if (sizeBytes > limitBytes) throw new StateTooLargeError({ sizeBytes, limitBytes });
   }
 
-  async #enterIndex(writes: readonly ScopeWrite[]): Promise<void> {
+  /** Gives the error of an entry that is there and was not confirmed as the options ask. */
+  async #enterIndex(writes: readonly ScopeWrite[]): Promise<CommitUnknownError | undefined> {
     const fresh = writes.filter(({ expectedVersion }) => expectedVersion === 0);
-    if (fresh.length === 0) return;
-    const { index, sendOnce, repeat } = this.#settings;
+    if (fresh.length === 0) return undefined;
+    const { index, sendOnce } = this.#settings;
     const args = [...new Set(fresh.map(({ key }) => toAsciiKey(key)))];
-    await repeat(async (deadline) => {
+    let unconfirmed: CommitUnknownError | undefined;
+    await this.#settings.repeatRead(async (deadline) => {
       const [reply] = await sendOnce([{ script: INDEX, keys: [index], args }], deadline);
-      if (reply !== undefined && "error" in reply) throw reply.error;
+      if (reply === undefined || !("error" in reply)) return;
+      if (!(reply.error instanceof CommitUnknownError)) throw reply.error;
+      unconfirmed = reply.error;
     });
+    return unconfirmed;
   }
 
   /** Sends writes of different keys until each was answered. */

@@ -76,6 +76,7 @@ class RedisStore implements StateStore {
       tokenOf: (key) => this.#tokens.get(key) ?? "",
       sendOnce: this.#calls.sendOnce,
       repeat: (work) => this.#calls.write(work),
+      repeatRead: (work) => this.#calls.read(work),
       look: (keys) => this.#load(keys),
     });
     this.#feed = new RedisFeed({

@@ -49,6 +49,7 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Repe
     const deadline = performance.now() + timeoutMs;
     let doubtful = false;
     for (let attempt = 0; ; attempt += 1) {
+      const pause = pauseMs(attempt);
       try {
         return await work();
       } catch (error) {
@@ -56,11 +57,11 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Repe
         if (verdict.kind === "refused" && !doubtful) throw verdict.error;
         const cause = verdict.kind === "refused" ? verdict.error : verdict.cause;
         doubtful ||= changes && verdict.kind === "unknown";
-        const isOver = verdict.kind === "refused" || performance.now() >= deadline;
+        const isOver = verdict.kind === "refused" || performance.now() + pause >= deadline;
         if (isOver && doubtful) throw new CommitUnknownError({ cause });
         if (isOver) throw awayFor(server, timeoutMs, cause);
       }
-      await sleep(pauseMs(attempt));
+      await sleep(pause);
     }
   };
   return { read: (work) => run(work, false), write: (work) => run(work, true) };

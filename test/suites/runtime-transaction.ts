@@ -11,6 +11,7 @@ import {
   rejection,
   settled,
   steer,
+  until,
   World,
   type Counter,
   type RuntimeStores,
@@ -314,7 +315,7 @@ export function transactionCases(stores: RuntimeStores): void {
       control.abort(new Error("enough"));
       await rejection(work, "COMMIT_UNKNOWN");
       gate.open();
-      await settled();
+      await until(() => store.writes === 2); // On the way to a server for a while.
       for (const scope of scopes) expect(await scope.atomicState(add)).toBe(true);
       expect(shown(scopes)).toEqual([
         [6, 2],

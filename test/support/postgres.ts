@@ -1,8 +1,16 @@
 /** PostgreSQL for tests: the server of POSTGRES_URL, the one that runs here, or one of their own. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { appendFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,9 +25,10 @@ const HERE = `postgres://postgres@${HOST}:5432/test`;
 export interface OwnPostgres {
   readonly port: number;
   readonly url: string;
-  /** The process all others of the server descend from. */
-  readonly pid: () => number;
   start(): Promise<void>;
+  /** Stops all its processes where they are, or lets them go on. */
+  freeze(): void;
+  thaw(): void;
   /** Ends it as a crash does: without a checkpoint, cutting all connections. */
   stop(): Promise<void>;
   /** Stops it and removes its data. */
@@ -100,8 +109,11 @@ export async function dropTables(url: string, table: string): Promise<void> {
   await runSql(url, `DROP TABLE IF EXISTS ${names.join(", ")}`);
 }
 
-/** Starts a new server; `lines` are added to its settings, `access` replaces pg_hba.conf. */
-export async function ownPostgres(lines: readonly string[] = []): Promise<OwnPostgres> {
+/** Who is let in: the role postgres without a password, all others with one. */
+const ACCESS = `host all postgres ${HOST}/32 trust\nhost all all ${HOST}/32 scram-sha-256\n`;
+
+/** Starts a new server that syncs its commits to disk. */
+export async function ownPostgres(): Promise<OwnPostgres> {
   const bin = programs();
   if (bin === undefined) throw new Error("no PostgreSQL is installed");
   const dir = mkdtempSync(join(tmpdir(), "holdfast-postgres-"));
@@ -122,14 +134,19 @@ export async function ownPostgres(lines: readonly string[] = []): Promise<OwnPos
     `listen_addresses = '${HOST}'`,
     `unix_socket_directories = ''`,
     "max_connections = 60",
-    ...lines,
   ];
   appendFileSync(join(data, "postgresql.conf"), `${settings.join("\n")}\n`);
+  writeFileSync(join(data, "pg_hba.conf"), ACCESS);
   let server: ChildProcess | null = null;
+  const signal = (name: "SIGSTOP" | "SIGCONT"): void => {
+    if (server?.pid === undefined) return;
+    for (const pid of [server.pid, ...childrenOf(server.pid)]) process.kill(pid, name);
+  };
   const own: OwnPostgres = {
     port,
     url: `postgres://postgres@${HOST}:${port}/postgres`,
-    pid: () => server?.pid ?? 0,
+    freeze: () => signal("SIGSTOP"),
+    thaw: () => signal("SIGCONT"),
     async start() {
       server = spawn(join(bin, "postgres"), ["-D", data], { ...user, cwd: dir, stdio: "ignore" });
       for (let tries = 0; !(await answers(own.url)); tries += 1) {
@@ -139,6 +156,7 @@ export async function ownPostgres(lines: readonly string[] = []): Promise<OwnPos
     },
     async stop() {
       if (server === null || server.exitCode !== null) return;
+      own.thaw();
       const gone = once(server, "exit");
       server.kill("SIGQUIT");
       await gone;
@@ -153,17 +171,17 @@ export async function ownPostgres(lines: readonly string[] = []): Promise<OwnPos
   return own;
 }
 
-/** Lets everybody in by password only; the server reads it at its next start or reload. */
-export function requirePassword(dataDir: string): void {
-  writeFileSync(join(dataDir, "pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\n");
-}
-
 /** The server refuses to run as root: then it runs as the user its package made. */
 function serverUser(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   const number = (flag: string): number =>
     Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
   return { uid: number("-u"), gid: number("-g") };
+}
+
+function childrenOf(pid: number): number[] {
+  const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", `${pid}`], { encoding: "utf8" });
+  return stdout.split("\n").flatMap((line) => (line.trim() === "" ? [] : [Number(line)]));
 }
 
 async function freePort(): Promise<number> {

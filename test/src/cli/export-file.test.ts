@@ -16,7 +16,8 @@ async function linesOf(records: readonly KeyedRecord[]): Promise<string[]> {
   async function* groups(): AsyncGenerator<readonly KeyedRecord[]> {
     yield records;
   }
-  return collect(toLines(groups()));
+  const text = (await collect(toLines(groups()))).join("");
+  return text.split(/(?<=\n)/);
 }
 
 async function read(text: string | Buffer, batch = 2): Promise<KeyedRecord[]> {
@@ -56,6 +57,12 @@ describe("an export", () => {
       expect(await read((await linesOf(given)).join(""))).toEqual(given);
     });
     await fc.assert(property, { numRuns: Math.min(propertyRuns, 100) });
+  });
+
+  it("of nothing has its first and its last line", async () => {
+    const empty = await linesOf([]);
+    expect(empty).toHaveLength(2);
+    expect(await read(empty.join(""))).toEqual([]);
   });
 
   it("of a long line is read in pieces", async () => {

@@ -172,7 +172,7 @@ describe.skipIf(!(await hasRedis()))("Redis", () => {
     const ended = await holdfast("export", wrong);
     expect(ended.err).toMatch(/^holdfast: [^\n]+\n$/);
     expect(ended.err).not.toContain(password);
-    expect(ended.code).toBe(1);
+    expect([ended.out, ended.code]).toEqual(["", 1]);
   });
 });
 
@@ -189,6 +189,10 @@ describe.skipIf(postgresUrl === undefined)("PostgreSQL", () => {
       const rows = await runSql(postgresUrl ?? "", `SELECT version::int FROM ${table}_record`);
       expect(rows).toHaveLength(250);
       expect((await holdfast("check", address, `sqlite:${from}`)).code).toBe(0);
+      const misspelt = await holdfast("check", `${address}x`, `sqlite:${from}`);
+      expect(misspelt.err).toContain(`${table}x`);
+      expect(misspelt.code).toBe(1);
+      expect((await holdfast("check", address, `${address}x`)).code).toBe(1);
     } finally {
       await dropTables(postgresUrl ?? "", table);
     }

@@ -50,6 +50,10 @@ describe("the address of a store", () => {
     ["store.db", "a store is written as sqlite:PATH"],
     [`me:${secret}@host`, 'unknown kind of store "me"'],
     [`mysql://me:${secret}@host/db`, 'unknown kind of store "mysql"'],
+    [`redis://:${secret}#s@host`, "a # in a password is written %23"],
+    [`redis://:${secret}@host#{a}`, "`keyPrefix` must be a text without braces"],
+    [`postgres://me:${secret}@host/db#Bad-Name`, "table must be a name"],
+    [`postgres://me:${secret}@host:port/db`, "url must be postgres://"],
   ])("%s is refused, and its password is not repeated", async (address, reason) => {
     const refusal = await openStore(address, "must exist").catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(UsageError);

@@ -1,0 +1,222 @@
+import * as fc from "fast-check";
+import { Pool } from "pg";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import type { Json, Patch } from "../../../actors/protocol.ts";
+import { applyPatches } from "../../../actors/patches.ts";
+import type { PostgresStoreOptions } from "../../../src/stores/postgres-options.ts";
+import { postgresSchema } from "../../../src/stores/postgres-schema.ts";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/postgres-sql.ts";
+import { postgresStore } from "../../../src/stores/postgres.ts";
+import type { ScopeWrite, StateStore } from "../../../src/stores/store.ts";
+import { dropTables, findPostgres, freshTable, runSql } from "../../support/postgres.ts";
+
+const found = await findPostgres();
+const url = found ?? "postgres://127.0.0.1/none";
+const table = freshTable();
+const text = "x".repeat(APART_FROM_CHARS);
+const setN = (n: number): readonly Patch[] => [{ op: "replace", path: ["n"], value: n }];
+
+function open(options: PostgresStoreOptions = { url }): StateStore {
+  const store = postgresStore({ table, ...options });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+function step(key: string, version: number, more: Partial<ScopeWrite>): ScopeWrite {
+  return { key, expectedVersion: version - 1, version, state: undefined, ...more };
+}
+
+async function patchCount(key: string): Promise<number> {
+  const [row] = await runSql(
+    url,
+    `SELECT count(*)::int AS n FROM ${table}_patch WHERE key = '${key}'`,
+  );
+  return Number(row?.["n"]);
+}
+
+describe("options", () => {
+  it.each([
+    {},
+    { url, pool: new Pool() },
+    { url: "127.0.0.1:5432" },
+    { url: "postgres://user:secret@:x/db" },
+    { url, table: "Robert'; DROP TABLE students; --" },
+    { url, table: "a.b.c" },
+    { url, table: "x".repeat(41) },
+  ])("that do not fit are a TypeError: %j", (options) => {
+    expect(() => postgresStore(options)).toThrow(TypeError);
+    expect(() => postgresStore(options)).not.toThrow("secret");
+  });
+
+  it.each([
+    { timeoutMs: Number.NaN },
+    { timeoutMs: 0 },
+    { poolSize: Number.NaN },
+    { poolSize: -1 },
+    { maxStateBytes: Number.NaN },
+  ])("that are no number are a RangeError: %j", (options) => {
+    expect(() => postgresStore({ url, ...options })).toThrow(RangeError);
+  });
+
+  it("name the tables in the shipped schema", () => {
+    expect(() => postgresSchema("a b")).toThrow(TypeError);
+    expect(postgresSchema("app.states")).toContain('"app"."states_record"');
+  });
+});
+
+describe.skipIf(found === undefined)("on PostgreSQL", () => {
+  afterAll(() => dropTables(url, table));
+
+  it("a large record is changed by its patches alone: the state is not read", async () => {
+    const store = open();
+    await store.commit([step("alone", 1, { state: { n: 1, text } })]);
+    for (let version = 2; version <= 20; version += 1) {
+      const lazy = Object.defineProperty(
+        step("alone", version, { patches: setN(version) }),
+        "state",
+        {
+          get: () => expect.unreachable(),
+        },
+      );
+      expect(await store.commit([lazy])).toEqual([{ ok: true, version }]);
+      const stale = await store.commit([lazy]);
+      expect(stale[0]).toMatchObject({
+        ok: false,
+        current: { version, state: { n: version, text } },
+      });
+    }
+    expect(await patchCount("alone")).toBe(19);
+    expect(await open().load(["alone"])).toEqual([{ version: 20, state: { n: 20, text } }]);
+  });
+
+  it("a store that never saw a large record appends to it all the same", async () => {
+    await open().commit([step("fresh", 1, { state: { n: 1, text } })]);
+    await open().commit([step("fresh", 2, { state: { n: 2, text }, patches: setN(2) })]);
+    expect(await patchCount("fresh")).toBe(1);
+  });
+
+  it("a log with many patches, or larger than its state, is folded", async () => {
+    const store = open();
+    await store.commit([step("many", 1, { state: { n: 1, text: text.repeat(30) } })]);
+    for (let version = 2; version <= LOG_COUNT_MAX + 10; version += 1) {
+      const state = { n: version, text: text.repeat(30) };
+      await store.commit([step("many", version, { state, patches: setN(version) })]);
+    }
+    expect(await patchCount("many")).toBeLessThan(20);
+    await store.commit([step("wide", 1, { state: { n: 1, text } })]);
+    const patches: Patch[] = [{ op: "replace", path: ["text"], value: text }];
+    await store.commit([step("wide", 2, { state: { n: 1, text }, patches })]);
+    expect(await patchCount("wide")).toBe(0);
+  });
+
+  it("the same key several times in a batch is written in order", async () => {
+    const store = open();
+    const batch = [1, 2, 3, 5, 4].map((version) => step("same", version, { state: version }));
+    const results = await store.commit(batch);
+    expect(results.map(({ ok }) => ok)).toEqual([true, true, true, false, true]);
+    expect(results[3]).toMatchObject({ current: { version: 3, state: 3 } });
+    const more = [5, 6].map((version) => step("same", version, { state: version }));
+    expect(await store.commit(more, { atomic: true })).toEqual([
+      { ok: true, version: 5 },
+      { ok: true, version: 6 },
+    ]);
+  });
+
+  it("batches that meet in other orders do not stand in each other's way", async () => {
+    const store = open();
+    const keys = Array.from({ length: 50 }, (_, at) => `meet${at}`);
+    await store.commit(keys.map((key) => step(key, 1, { state: 0 })));
+    const rounds = Array.from({ length: 20 }, async (_, round) => {
+      const order = round % 2 === 0 ? keys : keys.toReversed();
+      const results = await store.commit(order.map((key) => step(key, 2, { state: round })));
+      return results.filter(({ ok }) => ok).length;
+    });
+    const won = await Promise.all(rounds);
+    expect(won.reduce((sum, count) => sum + count, 0)).toBe(keys.length);
+  });
+
+  it("a state or change over the limit is refused before it is sent", async () => {
+    const store = open({ url, maxStateBytes: 20_000 });
+    const large = step("limit", 1, { state: { text: text.repeat(3) } });
+    await expect(store.commit([step("other", 1, { state: 1 }), large])).rejects.toMatchObject({
+      code: "STATE_TOO_LARGE",
+      limitBytes: 20_000,
+    });
+    expect(await store.load(["limit", "other"])).toEqual([undefined, undefined]);
+  });
+
+  it.each([
+    ["state", "UPDATE t_record SET state = '{' WHERE key = 'broken'"],
+    ["a step", "DELETE FROM t_patch WHERE key = 'broken' AND version = 3"],
+    ["the last step", "DELETE FROM t_patch WHERE key = 'broken' AND version = 4"],
+    ["a patch", "UPDATE t_patch SET patches = '[{}]' WHERE key = 'broken' AND version = 3"],
+  ])("damage is told and left alone: %s", async (_name, sql) => {
+    const store = open();
+    await store.commit([step("broken", 1, { state: { n: 1, text } })]);
+    for (let version = 2; version <= 4; version += 1)
+      await store.commit([step("broken", version, { state: 0, patches: setN(version) })]);
+    await runSql(url, sql.replaceAll("t_", `${table}_`));
+    const told = { code: "CORRUPT_STATE", message: expect.stringContaining('key "broken"') };
+    await expect(store.load(["broken"])).rejects.toMatchObject(told);
+    await expect(store.commit([step("broken", 9, { state: 1 })])).rejects.toMatchObject(told);
+    const rows = await runSql(url, `DELETE FROM ${table}_record WHERE key = 'broken' RETURNING 1`);
+    expect(rows).toHaveLength(1);
+    await runSql(url, `DELETE FROM ${table}_patch WHERE key = 'broken'`);
+  });
+
+  it("a lease leaves no row behind under a key that was never written", async () => {
+    const store = open();
+    await store.exclusive?.("never", 1_000, async () => 1);
+    expect(await runSql(url, `SELECT 1 FROM ${table}_record WHERE key = 'never'`)).toEqual([]);
+  });
+
+  it("a given pool stays open, and its idle connections may break", async () => {
+    const pool = new Pool({ connectionString: url, application_name: table });
+    const store = postgresStore({ pool, table });
+    await store.commit([step("pool", 1, { state: 1 })]);
+    await runSql(
+      url,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '${table}'`,
+    );
+    expect(await store.load(["pool"])).toEqual([{ version: 1, state: 1 }]);
+    await store.close();
+    await pool.query("SELECT 1");
+    await pool.end();
+  });
+
+  it("whatever is written as patches reads as if it had been written whole", async () => {
+    const store = open();
+    let key = 0;
+    const change = fc.record({
+      n: fc.integer(),
+      word: fc.string({ unit: "binary", maxLength: 40 }),
+      form: fc.constantFrom("patches", "patches", "patches", "whole", "small", "delete"),
+    });
+    const checked = fc.asyncProperty(fc.array(change, { maxLength: 25 }), async (changes) => {
+      key += 1;
+      const name = `property${key}`;
+      let state: Json = { n: 0, words: {}, text };
+      let version = 1;
+      await store.commit([step(name, version, { state })]);
+      for (const { n, word, form } of changes) {
+        const patches: Patch[] = [
+          { op: "replace", path: ["n"], value: n },
+          { op: "add", path: ["words", word], value: word.repeat(20) },
+        ];
+        const isGone: boolean = form === "delete";
+        if (form === "small") state = { n, words: {} };
+        else if (isGone) state = { n, words: {}, text };
+        else state = applyPatches(state, patches);
+        version += 1;
+        if (isGone) {
+          await store.commit([step(name, version, {})]);
+          version += 1;
+        }
+        const more = form === "patches" ? { patches } : {};
+        await store.commit([step(name, version, { state, ...more })]);
+      }
+      expect(await store.load([name])).toEqual([{ version, state }]);
+    });
+    await fc.assert(checked, { numRuns: 40 });
+  });
+});
