@@ -17,8 +17,8 @@ export interface ChartRow {
   readonly lost: number;
   /** Answered with an error. */
   readonly refused: number;
-  /** Updates that took effect per second, as in the table. */
-  readonly rate: string;
+  /** Updates that took effect, per second; of the median round. */
+  readonly rate: number;
 }
 
 /** The contenders on a store. */
@@ -28,7 +28,7 @@ export interface ChartGroup {
   readonly rows: readonly ChartRow[];
 }
 
-const WIDTH = 860;
+const WIDTH = 880;
 const BAR_LEFT = 275;
 const BAR_WIDTH = 300;
 const ROW = 22;
@@ -51,13 +51,13 @@ export function chartGroups(sections: readonly Section[]): ChartGroup[] {
   });
 }
 
-function rowOf({ name, extra = {} }: Timing, calls: number): ChartRow {
+function rowOf({ name, median, extra = {} }: Timing, calls: number): ChartRow {
   const succeeded = Number(extra["ok"]);
   const lost = Number(extra["lost"]);
   if (!Number.isFinite(succeeded) || !Number.isFinite(lost))
     throw new Error(`the result of "${name}" has no tally`);
-  const rate = String(extra["rate"] ?? "");
-  return { name, stored: succeeded - lost, lost, refused: calls - succeeded, rate };
+  const refused = calls - succeeded;
+  return { name, stored: succeeded - lost, lost, refused, rate: 1e9 / median };
 }
 
 /** The picture. */
@@ -120,7 +120,7 @@ function tally({ stored, lost, refused, rate }: ChartRow, calls: number): string
   const parts = [`${count(stored)} of ${count(calls)}`];
   if (lost > 0) parts.push(`${count(lost)} lost`);
   if (refused > 0) parts.push(`${count(refused)} refused`);
-  return `${parts.join(", ")} · ${rate}`;
+  return `${parts.join(", ")} · ${count(Number(rate.toPrecision(2)))} a second`;
 }
 
 function words({ store, calls, rows }: ChartGroup): string {

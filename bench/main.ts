@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chartGroups, chartSvg } from "./chart.ts";
 import { keepResult, keptSections, machineLine, sectionText, summaryText } from "./report.ts";
-import { withServer } from "./servers/server.ts";
+import { ServerAbsentError, withServer } from "./servers/server.ts";
 import type { Bench, BenchOptions, Section } from "./support.ts";
 
 /** In the order in which they run; each is a file here that exports `bench`. */
@@ -53,9 +53,13 @@ function build(): void {
   if (done.status !== 0) console.warn(`the build failed; see \`npm run build\`\n${done.stdout}`);
 }
 
+/** What was asked for makes no sense, and the message says why. */
+class Misuse extends Error {}
+
 function draw(path: string): void {
   const groups = chartGroups(keptSections("contention"));
-  if (groups.length === 0) throw new Error("no results of contention are kept that could be drawn");
+  if (groups.length === 0)
+    throw new Misuse("no results of contention are kept that could be drawn");
   writeFileSync(path, chartSvg(groups));
   console.log(`${path} shows ${groups.map(({ store }) => store).join(", ")}`);
 }
@@ -68,12 +72,22 @@ const { values, positionals: asked } = parseArgs({
 const { store, chart } = values;
 const rounds = values.rounds === undefined ? undefined : Math.max(1, Number(values.rounds) || 1);
 const strange = asked.filter((name) => !known.includes(name));
-if (strange.length > 0) {
-  console.error(`no bench is called ${strange.join(", ")}; there are: ${known.join(", ")}`);
-  process.exitCode = 1;
-} else {
-  const named = asked.length > 0 || chart !== undefined ? asked : known;
+const named = asked.length > 0 || chart !== undefined ? asked : known;
+
+async function runAll(): Promise<void> {
+  if (strange.length > 0)
+    throw new Misuse(`no bench is called ${strange.join(", ")}; there are: ${known.join(", ")}`);
+  if (chart !== undefined && rounds !== undefined)
+    throw new Misuse("--chart draws what is kept, and with --rounds nothing is: leave one out");
   if (named.length > 0) build();
   for (const name of named) await report(await find(name), { rounds, store });
   if (chart !== undefined) draw(chart);
+}
+
+try {
+  await runAll();
+} catch (error) {
+  const isPlain = error instanceof Misuse || error instanceof ServerAbsentError;
+  console.error(isPlain ? error.message : error);
+  process.exit(1); // Whatever a bench left running goes with it.
 }

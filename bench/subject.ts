@@ -5,9 +5,10 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import type * as FileDoor from "../src/file.ts";
 import type * as Door from "../src/index.ts";
+import type * as PostgresDoor from "../src/postgres.ts";
+import type * as RedisDoor from "../src/redis.ts";
 import type * as SqliteDoor from "../src/sqlite.ts";
 import type * as Driver from "../src/stores/sqlite-driver.ts";
-import type { StateStore } from "../src/stores/store.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -27,10 +28,8 @@ export const subjectLine: string = isBuilt
 const door: typeof Door = await import(subjectUrl);
 const sqliteDoor: typeof SqliteDoor = await import(urlOf("sqlite"));
 const fileDoor: typeof FileDoor = await import(urlOf("file"));
-/** Doors of stores on servers, by the name of their one function. */
-type ServerDoor = Readonly<Record<string, (options: object) => StateStore>>;
-const redisDoor: ServerDoor = await import(urlOf("redis")).catch(() => ({}));
-const postgresDoor: ServerDoor = await import(urlOf("postgres")).catch(() => ({}));
+const redisDoor: typeof RedisDoor = await import(urlOf("redis"));
+const postgresDoor: typeof PostgresDoor = await import(urlOf("postgres"));
 const driver: typeof Driver = await import(urlOf("stores/sqlite-driver"));
 
 /** `createScope` of the library under measure; so for the others below. */
@@ -41,20 +40,10 @@ export const step: typeof Door.step = door.step;
 export const memoryStore: typeof Door.memoryStore = door.memoryStore;
 export const sqliteStore: typeof SqliteDoor.sqliteStore = sqliteDoor.sqliteStore;
 export const fileStore: typeof FileDoor.fileStore = fileDoor.fileStore;
+export const redisStore: typeof RedisDoor.redisStore = redisDoor.redisStore;
+export const postgresStore: typeof PostgresDoor.postgresStore = postgresDoor.postgresStore;
 /** Opens a database as the store does, for those who use it bare. */
 export const openDatabase: typeof Driver.openDatabase = driver.openDatabase;
-
-/** The store of Redis; keys start with `keyPrefix`. */
-export const redisStore = (options: { url: string; keyPrefix: string }): StateStore =>
-  made(redisDoor["redisStore"], options);
-/** The store of PostgreSQL; names of tables start with `table`. */
-export const postgresStore = (options: { url: string; table: string }): StateStore =>
-  made(postgresDoor["postgresStore"], options);
-
-function made(make: ServerDoor[string] | undefined, options: object): StateStore {
-  if (make === undefined) throw new Error("the library under measure has no such store");
-  return make(options);
-}
 
 /** Where a module of the library is loaded from, by its path below `src/` without its ending. */
 export function urlOf(module: string): string {

@@ -56,7 +56,7 @@ function oneMore(text: string): string {
 }
 
 /** One attempt: true when nobody came between. */
-export async function tryOnce(records: Records, key: string): Promise<boolean> {
+async function tryOnce(records: Records, key: string): Promise<boolean> {
   const { version, text } = await records.read(key);
   return records.replace(key, version, oneMore(text));
 }

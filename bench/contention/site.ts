@@ -1,4 +1,5 @@
 /** Where records of a bench lie: said in plain data, so that another process can go there too. */
+import type { Logger } from "../../actors/protocol.ts";
 import type { StateStore } from "../../src/stores/store.ts";
 import type { SqliteDatabase } from "../../src/stores/sqlite-driver.ts";
 import {
@@ -44,6 +45,9 @@ export interface Site {
   readonly url: string;
 }
 
+/** The head of a report says what a server promises; each store saying it again would bury it. */
+const logger: Logger = { warn: () => undefined, error: (message) => console.error(message) };
+
 /** The library's store there. */
 export function storeAt({ store, path, url }: Site): StateStore {
   switch (store) {
@@ -54,9 +58,9 @@ export function storeAt({ store, path, url }: Site): StateStore {
     case "file":
       return fileStore({ dir: path });
     case "redis":
-      return redisStore({ url, keyPrefix: path });
+      return redisStore({ url, keyPrefix: path, logger });
     case "postgres":
-      return postgresStore({ url, table: path });
+      return postgresStore({ url, table: path, logger });
     default:
       throw new Error(`no store is called ${String(store satisfies never)}`);
   }

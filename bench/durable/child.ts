@@ -9,13 +9,13 @@ import { openCounting, type Counting } from "./ways.ts";
 
 /** Every so many calls are timed. */
 const TIMED = 10;
-const WARM_LANES = 100;
-const WARM_TURNS = 20;
+const MOST_WARM_LANES = 100;
+const WARM_TURNS = 40;
 
 /** Lets the compiler see the code and opens connections, on keys of this process alone. */
-async function warmUp({ way, site, number }: Job): Promise<void> {
-  const lanes = WARM_LANES;
-  const keys = Array.from({ length: lanes }, (_, lane) => `warm-${number}-${lane}`);
+async function warmUp({ way, site, number, lanes }: Job): Promise<void> {
+  const length = Math.min(lanes, MOST_WARM_LANES);
+  const keys = Array.from({ length }, (_, lane) => `warm-${number}-${lane}`);
   const counting = await openCounting(way, site, keys);
   await counting.create();
   const calls = keys.map(async (key) => {

@@ -63,6 +63,7 @@ async function start(job: Job): Promise<Member> {
     living.delete(child);
     if (code !== 0) throw new Error(`a process of the bench ended with ${String(code)}`);
   });
+  ended.catch(() => undefined); // Told to whoever waits for a line or for the end.
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<string> => {
     const line = await lines.next();
@@ -144,6 +145,9 @@ function isRight({ processes, lanes, turns }: Crew, { succeeded, failed, stored 
   return succeeded + failed === processes * lanes * turns && stored === succeeded;
 }
 
+/** The kernel counts in hundredths of a second: of less than this it tells nothing. */
+const SHORTEST_S = 0.25;
+
 /** Looks at the processors from now until it is called with the reports of the clients. */
 function watch(store: StoreName, busy: Busy): (reports: readonly Report[]) => void {
   const server = (): number | undefined =>
@@ -151,6 +155,7 @@ function watch(store: StoreName, busy: Busy): (reports: readonly Report[]) => vo
   const before = { at: performance.now(), server: server(), machine: machineSeconds() };
   return (reports) => {
     const seconds = (performance.now() - before.at) / 1000;
+    if (seconds < SHORTEST_S) return;
     const add = (to: number[], from: number | undefined, until: number | undefined): void => {
       if (from !== undefined && until !== undefined) to.push((until - from) / seconds);
     };

@@ -1,7 +1,7 @@
 /** The PostgreSQL of a bench: that of POSTGRES_URL, else the usual one of this machine. */
 import { Client } from "pg";
 import { familySeconds } from "./cpu.ts";
-import { plainUrl, type Server } from "./server.ts";
+import { plainUrl, ServerAbsentError, type Server } from "./server.ts";
 
 const USUAL_URL = "postgres://postgres@127.0.0.1:5432/test";
 
@@ -14,7 +14,7 @@ export async function startPostgres(): Promise<Server> {
   admin.on("error", () => undefined); // The next query rejects.
   await admin.connect().catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
+    throw new ServerAbsentError(
       `the bench of postgres needs a server, and ${plainUrl(given)} does not answer ` +
         `(${reason}): start one, or set POSTGRES_URL`,
       { cause },

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { processSeconds } from "./cpu.ts";
-import { plainUrl, redisPrefix, type Server } from "./server.ts";
+import { plainUrl, redisPrefix, ServerAbsentError, type Server } from "./server.ts";
 
 const START_ATTEMPTS = 200;
 
@@ -103,7 +103,7 @@ async function removeKeys(client: Redis): Promise<void> {
 
 function absent(reason: string, cause?: unknown): Error {
   const text = `${reason}: set REDIS_URL to a server, or install redis-server`;
-  return new Error(`the bench of redis needs a server, and ${text}`, { cause });
+  return new ServerAbsentError(`the bench of redis needs a server, and ${text}`, { cause });
 }
 
 async function freePort(): Promise<number> {

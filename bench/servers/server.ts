@@ -6,6 +6,9 @@
  *  V3  Processor time is read only of processes of this machine; else it is unknown, not 0.
  */
 
+/** There is no server, and the message says how to get one. */
+export class ServerAbsentError extends Error {}
+
 /** A server at hand. */
 export interface Server {
   readonly url: string;
