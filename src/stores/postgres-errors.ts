@@ -4,7 +4,12 @@
  * A statement the server answered with an error was rolled back, so that is a definite no. Only a
  * connection that ended, or an answer that did not come, leaves the outcome open.
  */
-import { CorruptStateError, isHoldfastError, StoreUnavailableError } from "../../actors/errors.ts";
+import {
+  CorruptStateError,
+  isHoldfastError,
+  StateSerializationError,
+  StoreUnavailableError,
+} from "../../actors/errors.ts";
 import type { Verdict } from "./repeat.ts";
 
 /** No connection could be had: whatever was to be sent was not. */
@@ -37,6 +42,8 @@ const ENDED = /^(?:08|25P0[34]|40003|57P0[1245])/;
 const NO_TABLE = "42P01";
 /** A column, function or type that is missing or another one. */
 const OTHER_SHAPE = /^42(?:703|804|809|883|P10|P16|P18)$/;
+/** Over a limit of the server; of what is sent here only a long key can be. */
+const OVER_LIMIT = "54000";
 const DAMAGE = /^XX00[12]$/;
 
 /** What to do about an error of the server, by the start of its code. */
@@ -51,7 +58,7 @@ const ADVICE: readonly (readonly [start: string, advice: string])[] = [
 ];
 
 /** The SQLSTATE of an error the server sent; `undefined` for any other. */
-export function sqlState(error: unknown): string | undefined {
+function sqlState(error: unknown): string | undefined {
   // Both, because the codes of Node such as EPIPE look alike.
   if (!(error instanceof Error) || !("code" in error) || !("severity" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
@@ -104,6 +111,10 @@ function serverError(state: string, names: PostgresNames, cause: unknown): Error
   const { server, table } = names;
   const reason = cause instanceof Error ? cause.message : "no reason given";
   if (DAMAGE.test(state)) return new CorruptStateError({ location: server, reason }, { cause });
+  if (state === OVER_LIMIT) {
+    const tooLong = "a key too long for an index of PostgreSQL (about 2,700 bytes)";
+    return new StateSerializationError({ path: "", reason: tooLong }, { cause });
+  }
   if (OTHER_SHAPE.test(state)) return foreignTables(names, cause);
   if (state === NO_TABLE)
     return new StoreUnavailableError(

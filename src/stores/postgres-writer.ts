@@ -7,12 +7,7 @@
  *  W3  A repeat finds out from the row whether the attempt before took effect; when others wrote so
  *      often since that the row has forgotten, the outcome is unknown.
  */
-import {
-  CommitUnknownError,
-  isHoldfastError,
-  StateSerializationError,
-  StateTooLargeError,
-} from "../../actors/errors.ts";
+import { CommitUnknownError, isHoldfastError, StateTooLargeError } from "../../actors/errors.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import type { LargeKeys } from "./large-keys.ts";
 import type { PostgresRow, PostgresSession, PostgresValue } from "./postgres-driver.ts";
@@ -50,17 +45,6 @@ export interface WriterSettings {
   readonly maxStateBytes: number;
   /** The token of the exclusive turn of a key, if this store object has one. */
   readonly leaseOf: (key: string) => string | undefined;
-}
-
-/** An index takes some 2,700 bytes, and a number beside the key. */
-const KEY_CHARS_MAX = 2_600;
-
-/** The key as it is stored; throws `StateSerializationError` for one no index could hold. */
-export function toRowKey(key: string): string {
-  const encoded = toAsciiKey(key);
-  if (encoded.length <= KEY_CHARS_MAX) return encoded;
-  const reason = `a key of ${encoded.length} bytes (at most ${KEY_CHARS_MAX})`;
-  throw new StateSerializationError({ path: "", reason });
 }
 
 /** A row that did not take effect, and why. */
@@ -148,7 +132,7 @@ export class PostgresWriter {
   #row(write: ScopeWrite): WriteRow {
     const { writer, large } = this.#settings;
     this.#count += 1;
-    const key = toRowKey(write.key);
+    const key = toAsciiKey(write.key);
     const row: WriteRow = {
       write,
       key,

@@ -27,14 +27,7 @@ import {
 } from "./postgres-options.ts";
 import { RecordReader } from "./postgres-record.ts";
 import { type Statements, statementsOf } from "./postgres-sql.ts";
-import {
-  failureOf,
-  GROUP_MAX,
-  groupsOf,
-  PostgresWriter,
-  toRowKey,
-  wavesOf,
-} from "./postgres-writer.ts";
+import { failureOf, GROUP_MAX, groupsOf, PostgresWriter, wavesOf } from "./postgres-writer.ts";
 import type { WriteRow } from "./postgres-writer.ts";
 import type {
   ListQuery,
@@ -227,7 +220,7 @@ class PostgresStore implements StateStore {
 
   async #takeLease(key: string, ttlMs: number): Promise<string> {
     const token = randomUUID();
-    const values = [toRowKey(key), token, ttlMs];
+    const values = [toAsciiKey(key), token, ttlMs];
     const deadline = performance.now() + ttlMs;
     for (;;) {
       const taken = await this.#link.write((session) =>
