@@ -36,6 +36,14 @@ const HEAD_FIELDS = 9;
 /** Text outlives its head's expiry by this much: the head decides, also if a clock is set back. */
 const GRACE_MS = 60_000;
 
+/** The longest time Redis is asked to count, over 30,000 years: it refuses what leaves 64 bits. */
+const LONGEST_MS = 1e15;
+
+/** A time in milliseconds as Redis takes it: whole, at least 1. */
+export function redisMs(ms: number): string {
+  return String(Math.ceil(Math.min(ms, LONGEST_MS)));
+}
+
 function script(text: string): RedisScript {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }

@@ -19,7 +19,7 @@ import type { LargeKeys } from "./large-keys.ts";
 import { judgeRedis } from "./redis-errors.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
 import { APART_FROM_CHARS, logEntry, readFound } from "./redis-record.ts";
-import { COMMIT, INDEX } from "./redis-script.ts";
+import { COMMIT, INDEX, redisMs } from "./redis-script.ts";
 import type { RedisReply, RedisRequest } from "./redis-send.ts";
 import type { Verdict } from "./repeat.ts";
 import type { ScopeWrite, WriteResult } from "./store.ts";
@@ -148,7 +148,7 @@ export class RedisWriter {
     const { owner, channel, rememberMs, tokenOf } = this.#settings;
     const { key, expectedVersion, version, ttlMs } = write;
     const versions = [String(expectedVersion), String(version)];
-    const ttl = ttlMs === undefined ? "" : String(Math.ceil(ttlMs));
+    const ttl = ttlMs === undefined ? "" : redisMs(ttlMs);
     const who = [owner, String(operation), tokenOf(key)];
     const notice = [channel, `${owner} ${version} ${toAsciiKey(key)}`];
     return {

@@ -16,7 +16,7 @@ import { RedisFeed } from "./redis-feed.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
 import { checkOptions, type RedisSettings, type RedisStoreOptions } from "./redis-options.ts";
 import { readFound } from "./redis-record.ts";
-import { LIVING, PAGE, READ, RELEASE, TAKE } from "./redis-script.ts";
+import { LIVING, PAGE, READ, redisMs, RELEASE, TAKE } from "./redis-script.ts";
 import { RedisWriter } from "./redis-writer.ts";
 import type {
   ListQuery,
@@ -193,7 +193,7 @@ class RedisStore implements StateStore {
     this.#turns += 1;
     const token = `${this.#owner}.${this.#turns}`;
     const deadline = performance.now() + ttlMs;
-    const args = [token, String(Math.ceil(ttlMs))];
+    const args = [token, redisMs(ttlMs)];
     for (;;) {
       const [taken] = await this.#calls.ask([{ script: TAKE, keys: [lease], args }]);
       if (Number(taken) === 1) {

@@ -13,15 +13,16 @@ const PORT = 6379;
 /** The program of a test's own server. */
 const SERVER = process.env["REDIS_SERVER"] ?? "redis-server";
 
-/** The address of the Redis server that runs on this machine. */
-export const redisUrl: string = `redis://${HOST}:${PORT}`;
+/** The address of the Redis server that runs here, or of the one that `REDIS_URL` names. */
+export const redisUrl: string = process.env["REDIS_URL"] ?? `redis://${HOST}:${PORT}`;
 
 /**
- * True when a Redis server runs on this machine. When none does, one line says so, or, with
+ * True when there is a Redis server. When there is none, one line says so, or, with
  * REQUIRE_SERVERS=1, the test file fails.
  */
 export async function hasRedis(): Promise<boolean> {
-  if (await answers(PORT)) return true;
+  const { hostname, port } = new URL(redisUrl);
+  if (await answers(Number(port || PORT), hostname)) return true;
   if (process.env["REQUIRE_SERVERS"] === "1") throw new Error(`no Redis server at ${redisUrl}`);
   console.log(`skipped: no Redis server at ${redisUrl}`);
   return false;
@@ -79,6 +80,20 @@ export async function startRedis(
 export const durableSettings: readonly string[] =
   "--appendonly yes --appendfsync always --maxmemory-policy noeviction".split(" ");
 
+/** A client whose keys start with a text of their own; `close` removes them. */
+export function testClient(
+  url: string,
+  options: { readonly stringNumbers?: boolean } = {},
+): { readonly client: Redis; readonly close: () => Promise<void> } {
+  const keys = testKeys(url);
+  const client = new Redis(url, { keyPrefix: keys.prefix, ...options });
+  const close = async (): Promise<void> => {
+    await keys.remove();
+    client.disconnect();
+  };
+  return { client, close };
+}
+
 /** A text that begins the keys of one test file, and the way to remove them all. */
 export function testKeys(url: string): { readonly prefix: string; remove(): Promise<void> } {
   const prefix = `holdfast-test-${process.pid}-${Math.random().toString(36).slice(2)}:`;
@@ -91,9 +106,9 @@ export function testKeys(url: string): { readonly prefix: string; remove(): Prom
   return { prefix, remove };
 }
 
-/** True when something listens on a port of this machine. */
-export async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, HOST);
+/** True when something listens on a port, of this machine by default. */
+export async function answers(port: number, host: string = HOST): Promise<boolean> {
+  const socket = connect(port, host);
   try {
     await once(socket, "connect");
     return true;

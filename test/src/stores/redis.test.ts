@@ -312,6 +312,14 @@ if (await hasRedis()) {
       await store.commit([write("good", 1)]);
     });
 
+    it("a time beyond Redis' own numbers is as good as none", async () => {
+      const store = open({ url: server.url, keyPrefix: prefix() });
+      const ttlMs = 1e300;
+      expect(await store.commit([{ ...write("k", 1), ttlMs }])).toEqual([{ ok: true, version: 1 }]);
+      expect((await store.load(["k"]))[0]?.leftMs).toBeGreaterThan(1e14);
+      expect(await store.exclusive?.("k", ttlMs, async () => 1)).toBe(1);
+    });
+
     it("settings that keep the promise are not spoken of, weaker ones are, once", async () => {
       const logger = keepingLogger();
       const strong = open({ url: server.url, logger, appendfsync: "always", keyPrefix: prefix() });
