@@ -88,8 +88,9 @@ export function testClient(
   const keys = testKeys(url);
   const client = new Redis(url, { keyPrefix: keys.prefix, ...options });
   const close = async (): Promise<void> => {
-    await keys.remove();
+    // First, so that nothing it still had to send comes after the removal.
     client.disconnect();
+    await keys.remove();
   };
   return { client, close };
 }
