@@ -99,9 +99,21 @@ if (await hasRedis()) {
         /try/,
       );
       proxy.accept();
-      // The pause between two attempts may be as long as one call waits.
-      const patient = open({ url: `redis://127.0.0.1:${proxy.port}`, timeoutMs: 5_000 });
-      expect(await patient.load(["k"])).toEqual([undefined]);
+      expect(await store.load(["k"])).toEqual([undefined]);
+    });
+
+    it("comes back: not one call after it is refused, however short a call may last", async () => {
+      const proxy = await startProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const at = { url: `redis://127.0.0.1:${proxy.port}`, keyPrefix: prefix(), timeoutMs: 300 };
+      const store = open(at);
+      await store.load(["k"]);
+      proxy.refuse();
+      for (let n = 0; n < 3; n += 1)
+        await refused(store.load(["k"]), "STORE_UNAVAILABLE", /did not serve/);
+      proxy.accept();
+      for (let n = 1; n <= 25; n += 1)
+        expect(await store.commit([write("k", n)])).toEqual([{ ok: true, version: n }]);
     });
 
     it("is away for a while and comes back, also for a given client of few retries", async () => {
