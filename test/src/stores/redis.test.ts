@@ -174,6 +174,19 @@ if (await hasRedis()) {
       expect(await store.commit([write("k", 1)])).toEqual([{ ok: true, version: 1 }]);
     });
 
+    it("allows a script to begin and not to end: the outcome is unknown, with the cause", async () => {
+      const keyPrefix = prefix();
+      await admin.acl("SETUSER", "kim", "on", ">pass", "~*", "&*", "+@all", "-hset");
+      const store = open({ url: url("kim:pass"), keyPrefix, timeoutMs: 60_000 });
+      const state = { secret: SECRET.repeat(2_000) };
+      const error = await failure(store.commit([write("k", 1, state)]));
+      expect([error.code, error.cause]).toMatchObject([
+        "COMMIT_UNKNOWN",
+        { message: expect.stringMatching(/keys, channel and commands/) },
+      ]);
+      expect(await admin.exists(`${keyPrefix}{k}:base`)).toBe(1);
+    });
+
     it("allows just what the store needs", async () => {
       const keyPrefix = prefix();
       const scripts = "evalsha eval time publish exists get set del persist pexpireat";
