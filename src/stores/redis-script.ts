@@ -30,8 +30,8 @@ export interface RedisScript {
 export const FORMAT = "1";
 /** A log of this many patches is folded into a new base, so that a load stays bounded. */
 const LOG_COUNT_MAX = 1000;
-/** From so many writers on, those who were quiet for long are forgotten. */
-const OWNERS_MAX = 16;
+/** So many writers are remembered, and more only while a call of theirs may be repeated. */
+const OWNERS_MAX = 4;
 /** Fields of a head besides those of its owners. */
 const HEAD_FIELDS = 9;
 /** Text outlives its head's expiry by this much: the head decides, also if a clock is set back. */
