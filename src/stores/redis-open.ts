@@ -42,11 +42,6 @@ export function serverName(url: string | undefined, client: AnyRedis | undefined
     if (sentinels && sentinels.length > 0) return `Redis ${name ?? ""} behind Sentinel`;
     return `Redis at ${path ?? `${host ?? "localhost"}:${port ?? 6379}`}`;
   }
-  try {
-    const { host, pathname } = new URL(url ?? "");
-    return `Redis at ${host === "" ? pathname : host}`;
-  } catch {
-    // A text that is no URL may hold a password anywhere.
-    return "the Redis server of the url";
-  }
+  const { host, pathname } = new URL(url ?? "");
+  return `Redis at ${host === "" ? pathname : host}`;
 }

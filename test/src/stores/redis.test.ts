@@ -49,14 +49,16 @@ describe("options of redisStore", () => {
     const client = new Redis({ lazyConnect: true });
     expect(() => redisStore({})).toThrow(TypeError);
     expect(() => redisStore({ url: "redis://localhost", client })).toThrow(TypeError);
-    expect(() => redisStore({ url: "" })).toThrow(TypeError);
+    for (const text of ["", "localhost:6379", "http://localhost", "redis://a b", SECRET])
+      expect(() => redisStore({ url: text })).toThrow(/^url must be redis:/);
     client.disconnect();
   });
 
   it("are numbers where numbers are asked for, and levels that exist", () => {
     const url = "redis://localhost";
     const bad = Number.NaN;
-    expect(() => redisStore({ url, timeoutMs: bad })).toThrow(RangeError);
+    for (const timeoutMs of [bad, 0, -1, Infinity])
+      expect(() => redisStore({ url, timeoutMs })).toThrow(RangeError);
     expect(() => redisStore({ url, wait: { replicas: bad, timeoutMs: 1 } })).toThrow(RangeError);
     expect(() => redisStore({ url, wait: { replicas: 1, timeoutMs: bad } })).toThrow(RangeError);
     expect(() => redisStore({ url, waitAof: { local: 1, replicas: bad, timeoutMs: 1 } })).toThrow(
@@ -335,6 +337,16 @@ if (await hasRedis()) {
       await expect(work).rejects.toMatchObject({ code: "STATE_TOO_LARGE", limitBytes: 1_048_576 });
       expect(await store.load(["good", "k"])).toEqual([undefined, undefined]);
       await store.commit([write("good", 1)]);
+    });
+
+    it("a record does not carry the writers of long ago along", async () => {
+      const keyPrefix = prefix();
+      const key = `${keyPrefix}{k}`;
+      await open({ url: server.url, keyPrefix }).commit([write("k", 1)]);
+      for (let n = 0; n < 5; n += 1) await admin.hset(key, `o:gone${n}`, "1000 1");
+      await open({ url: server.url, keyPrefix }).commit([write("k", 2)]);
+      const owners = (await admin.hkeys(key)).filter((field) => field.startsWith("o:"));
+      expect([owners.length, owners.filter((name) => name.includes("gone"))]).toEqual([2, []]);
     });
 
     it("a time beyond Redis' own numbers is as good as none", async () => {
