@@ -13,9 +13,10 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../actors/clock.ts";
-import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
+import { toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
+import { listPages, type PageRange } from "./list-pages.ts";
 import { PostgresDriver } from "./postgres-driver.ts";
 import { isAnswered } from "./postgres-errors.ts";
 import { PostgresFeed } from "./postgres-feed.ts";
@@ -41,7 +42,6 @@ import { createTurns, placeTaken, type Turns } from "./turns.ts";
 import { checkWrites, conflict, isAllOk } from "./write-check.ts";
 
 const LEASE_POLL_MS = 10;
-const LIST_PAGE = 256;
 
 class PostgresStore implements StateStore {
   readonly name = "postgres";
@@ -117,25 +117,14 @@ class PostgresStore implements StateStore {
     });
   }
 
-  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    const { prefix = "", after, limit = Infinity } = query;
+  list(query: ListQuery = {}): AsyncIterable<string> {
     const { listFrom, listAfter } = this.#statements;
-    let from = toAsciiKey(prefix);
-    const end = from + ASCII_AFTER_ALL;
-    let statement = listFrom;
-    const passed = after === undefined ? undefined : toAsciiKey(after);
-    if (passed !== undefined && passed >= from) [from, statement] = [passed, listAfter];
-    for (let left = limit; left > 0; left -= LIST_PAGE) {
-      const [sql, values] = [statement, [from, end, Math.min(left, LIST_PAGE)]];
-      const rows = await this.#gate.run(() =>
-        this.#link.read((session) => session.query(sql, values)),
-      );
-      const keys = rows.map(({ key }) => String(key));
-      yield* keys.map((key) => fromAsciiKey(key));
-      const last = keys.at(-1);
-      if (last === undefined || keys.length < LIST_PAGE) return;
-      [from, statement] = [last, listAfter];
-    }
+    const page = async ({ from, isAfter, end, count }: PageRange): Promise<string[]> => {
+      const statement = isAfter ? listAfter : listFrom;
+      const rows = await this.#link.read((session) => session.query(statement, [from, end, count]));
+      return rows.map(({ key }) => String(key));
+    };
+    return listPages(query, { gate: this.#gate, page });
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {

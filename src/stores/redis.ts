@@ -8,9 +8,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
+import { fromAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
+import { listPages, type PageRange } from "./list-pages.ts";
 import { RedisCalls } from "./redis-calls.ts";
 import { RedisFeed } from "./redis-feed.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
@@ -29,7 +30,6 @@ import type {
 import { checkTtl, placeTaken } from "./turns.ts";
 
 const LEASE_POLL_MS = 10;
-const LIST_PAGE = 256;
 /** The shortest time the server remembers an operation, and the longest; milliseconds. */
 const REMEMBER_MIN_MS = 60_000;
 const REMEMBER_MAX_MS = 86_400_000;
@@ -108,27 +108,12 @@ class RedisStore implements StateStore {
     });
   }
 
-  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    const { prefix = "", after, limit = Infinity } = query;
-    const start = toAsciiKey(prefix);
-    const end = `(${start}${ASCII_AFTER_ALL}`;
-    const passed = after === undefined ? undefined : toAsciiKey(after);
-    let from = passed !== undefined && passed >= start ? `(${passed}` : `[${start}`;
-    let left = limit;
-    while (left > 0) {
-      const members: string[] = await this.#gate.run(() => this.#page(from, end));
-      const keys = members.map(fromAsciiKey);
-      for (const key of await this.#gate.run(() => this.#living(keys))) {
-        if (left <= 0) return;
-        left -= 1;
-        yield key;
-      }
-      const last = members.at(-1);
-      if (last === undefined || members.length < LIST_PAGE) return;
-      from = `(${last}`;
-    }
-    // With nothing asked for it still says that it is closed.
-    this.#gate.check();
+  list(query: ListQuery = {}): AsyncIterable<string> {
+    return listPages(query, {
+      gate: this.#gate,
+      page: (range) => this.#page(range),
+      living: (keys) => this.#living(keys),
+    });
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
@@ -178,18 +163,21 @@ class RedisStore implements StateStore {
     });
   }
 
-  async #page(from: string, end: string): Promise<string[]> {
-    const args = [from, end, String(LIST_PAGE)];
+  async #page({ from, isAfter, end, count }: PageRange): Promise<string[]> {
+    const args = [`${isAfter ? "(" : "["}${from}`, `(${end}`, String(count)];
     const [members] = await this.#calls.ask([{ script: PAGE, keys: [this.#index], args }]);
     return Array.isArray(members) ? members.map(String) : [];
   }
 
-  async #living(keys: readonly string[]): Promise<string[]> {
-    if (keys.length === 0) return [];
+  async #living(members: readonly string[]): Promise<string[]> {
+    if (members.length === 0) return [];
     const answers = await this.#calls.ask(
-      keys.map((key) => ({ script: LIVING, keys: [this.#keys(key).head], args: [] })),
+      members.map((member) => {
+        const { head } = this.#keys(fromAsciiKey(member));
+        return { script: LIVING, keys: [head], args: [] };
+      }),
     );
-    return keys.filter((_, at) => Number(answers[at]) === 1);
+    return members.filter((_, at) => Number(answers[at]) === 1);
   }
 
   async #takeLease(key: string, lease: string, ttlMs: number): Promise<string> {

@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { durationOption, systemClock } from "../../actors/clock.ts";
 import { CorruptStateError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
-import { ASCII_AFTER_ALL, toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
+import { listPages, type PageRange } from "./list-pages.ts";
 import { type Attempt, createAttempt, LOCK_WAIT_MS } from "./sqlite-attempt.ts";
 import { type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
 import { connect, type ConnectionSettings, IN_MEMORY } from "./sqlite-open.ts";
@@ -39,7 +39,6 @@ export interface SqliteStoreOptions {
 
 const BUSY_TIMEOUT_MS = 5000;
 const LEASE_POLL_MS = 10;
-const LIST_PAGE = 256;
 
 interface Settings extends ConnectionSettings {
   readonly database: SqliteDatabase | undefined;
@@ -93,22 +92,10 @@ class SqliteStore implements StateStore {
     );
   }
 
-  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    const { prefix = "", after, limit = Infinity } = query;
-    let from: string = toAsciiKey(prefix);
-    const end = from + ASCII_AFTER_ALL;
-    let isAfter = false;
-    const passed = after === undefined ? undefined : toAsciiKey(after);
-    if (passed !== undefined && passed >= from) [from, isAfter] = [passed, true];
-    for (let left = limit; left > 0; left -= LIST_PAGE) {
-      const page = { after: isAfter, limit: Math.min(left, LIST_PAGE), now: this.#clock.now() };
-      const start = from;
-      const keys: string[] = await this.#read((session) => session.list(start, end, page));
-      yield* keys;
-      const last = keys.at(-1);
-      if (last === undefined || keys.length < LIST_PAGE) return;
-      [from, isAfter] = [toAsciiKey(last), true];
-    }
+  list(query: ListQuery = {}): AsyncIterable<string> {
+    const page = (range: PageRange): Promise<string[]> =>
+      this.#attemptRead(() => this.#session().list(range, this.#clock.now()));
+    return listPages(query, { gate: this.#gate, page });
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
