@@ -26,9 +26,9 @@ import {
   readOptions,
 } from "./postgres-options.ts";
 import { RecordReader } from "./postgres-record.ts";
+import { failureOf, GROUP_MAX, groupsOf, wavesOf, type WriteRow } from "./postgres-rows.ts";
 import { type Statements, statementsOf } from "./postgres-sql.ts";
-import { failureOf, GROUP_MAX, groupsOf, PostgresWriter, wavesOf } from "./postgres-writer.ts";
-import type { WriteRow } from "./postgres-writer.ts";
+import { PostgresWriter } from "./postgres-writer.ts";
 import type {
   ListQuery,
   ScopeWrite,
@@ -107,6 +107,9 @@ class PostgresStore implements StateStore {
   ): Promise<WriteResult[]> {
     return this.#gate.run(async () => {
       checkWrites(writes);
+      const suspects = this.#writer.suspectsOf(writes);
+      if (suspects.length > 0)
+        await this.#link.read((session) => this.#writer.load(session, suspects));
       const rows = this.#writer.prepare(writes);
       const results = new Map<WriteRow, WriteResult>();
       if (atomic) await this.#commitTogether(rows, results);
@@ -162,12 +165,11 @@ class PostgresStore implements StateStore {
   async #commitEach(rows: readonly WriteRow[], results: Map<WriteRow, WriteResult>): Promise<void> {
     for (const wave of wavesOf(rows)) {
       const sent = await Promise.allSettled(
-        groupsOf(wave).map(async (group) => {
-          const answers = await this.#link.write((session, isRepeat) =>
-            this.#writer.send(session, group, isRepeat),
-          );
-          keep(group, answers, results);
-        }),
+        groupsOf(wave).map((group) =>
+          this.#link.write((session, isRepeat) =>
+            this.#writer.send(session, group, { results, isRepeat }),
+          ),
+        ),
       );
       const failures = sent.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
       if (failures.length === 0) continue;
@@ -188,7 +190,7 @@ class PostgresStore implements StateStore {
       await session.query({ text: "BEGIN ISOLATION LEVEL READ COMMITTED" });
       try {
         for (const group of wavesOf(rows).flatMap((wave) => groupsOf(wave)))
-          keep(group, await this.#writer.send(session, group, isRepeat), results);
+          await this.#writer.send(session, group, { results, isRepeat });
       } catch (error) {
         if (isAnswered(error)) await session.query({ text: "ROLLBACK" });
         throw error;
@@ -231,14 +233,6 @@ class PostgresStore implements StateStore {
       await sleep(LEASE_POLL_MS * (0.5 + Math.random()));
     }
   }
-}
-
-function keep(
-  rows: readonly WriteRow[],
-  answers: readonly WriteResult[],
-  results: Map<WriteRow, WriteResult>,
-): void {
-  rows.forEach((row, index) => results.set(row, answers[index] ?? conflict(undefined)));
 }
 
 /**
