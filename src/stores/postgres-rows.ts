@@ -60,10 +60,11 @@ export function failureOf(failures: readonly unknown[], isPartly: boolean): unkn
   return new CommitUnknownError({ cause: failures[0] });
 }
 
-/** The parameters of the statement `commit`; `leases` are the tokens of the rows. */
+/** The parameters of the statement `commit`; the tokens of the rows, and the time for each lock. */
 export function parametersOf(
   rows: readonly WriteRow[],
   leases: readonly (string | null)[],
+  patience: string,
 ): PostgresValue[] {
   return [
     rows.map(({ key }) => key),
@@ -75,5 +76,6 @@ export function parametersOf(
     rows.map(({ write }) => write.ttlMs ?? null),
     rows.map(({ op }) => op),
     leases,
+    patience,
   ];
 }

@@ -107,7 +107,8 @@ export class PostgresWriter {
   ): Promise<WriteRow[]> {
     const { statements, leaseOf } = this.#settings;
     const leases = rows.map(({ write }) => leaseOf(write.key) ?? null);
-    const answer = await session.query(statements.commit, parametersOf(rows, leases));
+    const values = parametersOf(rows, leases, session.patience());
+    const answer = await session.query(statements.commit, values);
     const refused = new Map(answer.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
     const refusals = new Map<WriteRow, Refusal>();
     for (const row of rows) {

@@ -226,7 +226,7 @@ class PostgresStore implements StateStore {
     const deadline = performance.now() + ttlMs;
     for (;;) {
       const taken = await this.#link.write((session) =>
-        session.query(this.#statements.lease, values),
+        session.query(this.#statements.lease, [...values, session.patience()]),
       );
       if (taken.length > 0) return token;
       if (performance.now() >= deadline) throw placeTaken(key, ttlMs);

@@ -42,7 +42,7 @@ describe.skipIf(found === undefined)("a batch of which something took effect", (
     await expect(store.commit(batch(2))).rejects.toMatchObject(unknown);
     expect(await store.load(["a"])).toEqual([{ version: 2, state: { n: 2 } }]);
     const damaged = { code: "CORRUPT_STATE", message: expect.stringContaining('"damaged"') };
-    for (const _again of [1, 2])
+    for (let time = 1; time <= 2; time += 1)
       await expect(store.commit(batch(3))).rejects.toMatchObject(damaged);
     expect(await store.load(["a"])).toEqual([{ version: 2, state: { n: 2 } }]);
     await runSql(url, `UPDATE ${table}_record SET version = 1, state = '{}' WHERE key = 'damaged'`);
@@ -94,7 +94,7 @@ describe.skipIf(found === undefined)("a batch of which something took effect", (
       step("grown", 2, { state, patches: setN(2) }),
     ];
     await expect(store.commit(batch(2))).rejects.toMatchObject(unknown);
-    for (const _again of [1, 2]) {
+    for (let time = 1; time <= 2; time += 1) {
       await store.load(["grown"]);
       await expect(store.commit(batch(3))).rejects.toMatchObject({ code: "STATE_TOO_LARGE" });
     }

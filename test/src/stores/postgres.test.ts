@@ -147,7 +147,10 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
   it("a key that no index holds harms no neighbour", async () => {
     const store = open();
     const long = step(randomBytes(2_100).toString("base64"), 1, { state: 1 });
-    const refused = { code: "STATE_NOT_SERIALIZABLE", message: expect.stringContaining("a key too long") };
+    const refused = {
+      code: "STATE_NOT_SERIALIZABLE",
+      message: expect.stringContaining("a key too long"),
+    };
     await expect(store.commit([long])).rejects.toMatchObject(refused);
     await expect(store.exclusive?.(long.key, 100, async () => 1)).rejects.toMatchObject(refused);
     expect(await store.load([long.key])).toEqual([undefined]);
