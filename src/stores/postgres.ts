@@ -8,7 +8,8 @@
  *
  * Invariants
  *  P1  Of a batch that fails nothing took effect, or the error is a `CommitUnknownError`.
- *  P2  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
+ *  P2  An atomic batch of a process that was stopped keeps its rows no longer than `timeoutMs`.
+ *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -62,12 +63,18 @@ class PostgresStore implements StateStore {
   /** Tokens of the exclusive turns of this object. */
   readonly #tokens = new Map<string, string>();
   readonly #turns: Turns = createTurns(systemClock);
+  readonly #begin: string;
 
   constructor(settings: PostgresSettings) {
     const driver = new PostgresDriver(settings);
     const { names, tables, maxStateBytes, logger } = settings;
     // Half of a UUID tells writers apart as well, and each row has it several times.
     const writer = randomUUID().replaceAll("-", "").slice(16);
+    const idleMs = Math.ceil(settings.timeoutMs);
+    this.#begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED; " +
+      `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
+      `SET LOCAL statement_timeout = ${idleMs}`;
     this.#driver = driver;
     this.#statements = statementsOf(tables);
     this.#link = new PostgresLink(settings, driver);
@@ -187,8 +194,8 @@ class PostgresStore implements StateStore {
     if (rows.length === 0) return;
     const isDone = await this.#link.write(async (session, isRepeat) => {
       results.clear();
-      await session.query({ text: "BEGIN ISOLATION LEVEL READ COMMITTED" });
       try {
+        await session.query({ text: this.#begin });
         for (const group of wavesOf(rows).flatMap((wave) => groupsOf(wave)))
           await this.#writer.send(session, group, { results, isRepeat });
       } catch (error) {
