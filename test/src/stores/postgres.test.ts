@@ -188,6 +188,21 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     expect(await runSql(url, `SELECT 1 FROM ${table}_record WHERE key = 'never'`)).toEqual([]);
   });
 
+  it("a given pool's connection that somebody cleared is replaced", async () => {
+    const pool = new Pool({ connectionString: url, max: 1 });
+    const store = postgresStore({ pool, table });
+    await store.commit([step("cleared", 1, { state: 1 })]);
+    await pool.query("DISCARD ALL");
+    expect(await store.load(["cleared"])).toEqual([{ version: 1, state: 1 }]);
+    await pool.query("DISCARD ALL");
+    const batch = [step("cleared", 2, { state: 2 })];
+    expect(await store.commit(batch, { atomic: true })).toEqual([{ ok: true, version: 2 }]);
+    await pool.query("DISCARD ALL");
+    expect(await store.commit([step("cleared", 3, {})])).toEqual([{ ok: true, version: 3 }]);
+    await store.close();
+    await pool.end();
+  });
+
   it("a given pool stays open, and its idle connections may break", async () => {
     const pool = new Pool({ connectionString: url, application_name: table });
     const store = postgresStore({ pool, table });
