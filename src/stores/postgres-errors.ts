@@ -28,13 +28,18 @@ export interface PostgresNames {
 
 /** Served again when the server has started, has room, or the other transaction is over. */
 const LATER: ReadonlySet<string> = new Set([
+  "26000", // no such prepared statement
   "40001", // serialization failure
   "40P01", // deadlock
+  "42P05", // the prepared statement is there already
   "53300", // too many connections
   "55P03", // lock not available
   "57014", // statement cancelled
   "57P03", // starting up or shutting down
 ]);
+
+/** Somebody else cleared or used the connection: what is prepared on it is not what it seems. */
+const MIXED_UP: ReadonlySet<string> = new Set(["26000", "42P05"]);
 
 /** The server ended the connection; a commit may have been complete by then. */
 const ENDED = /^(?:08|25P0[34]|40003|57P0[1245])/;
@@ -69,11 +74,11 @@ export function isMissingTable(error: unknown): boolean {
   return sqlState(error) === NO_TABLE;
 }
 
-/** True when the server's answer was read, so that the connection can go on. */
+/** True when the server's answer was read and the connection can go on. */
 export function isAnswered(error: unknown): boolean {
   if (isHoldfastError(error)) return true; // An answer we could not go on with.
   const state = sqlState(error);
-  return state !== undefined && !ENDED.test(state);
+  return state !== undefined && !ENDED.test(state) && !MIXED_UP.has(state);
 }
 
 /** The error of tables that are not the library's. */

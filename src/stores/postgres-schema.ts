@@ -101,8 +101,9 @@ export function postgresSchema(table: string = DEFAULT_TABLE): string {
 
 async function makeTables(session: PostgresSession, tables: PostgresTables): Promise<void> {
   // One text is one transaction, and the lock is given back with it.
+  const patience = `SELECT set_config('lock_timeout', '${session.patience()}', true)`;
   await session.query({
-    text: `SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}); ${tablesText(tables)}`,
+    text: `${patience}; SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}); ${tablesText(tables)}`,
   });
 }
 

@@ -7,6 +7,9 @@
  *  Q2  A row is written when it has the expected version, and no lease but the write's own is on
  *      it. The clock is the server's, read after the lock was had.
  *  Q3  Only writes that did not take effect come back, with what is there.
+ *
+ * What may wait for the lock of a row is given the longest time for it as a parameter: a setting of
+ * the connection would cost a round trip, and in a given pool hold for the statements of others.
  */
 import { crc32 } from "node:zlib";
 import type { PostgresStatement } from "./postgres-driver.ts";
@@ -47,13 +50,18 @@ function expectOne(list: string): string {
   return `${list}.at > 0 AND ${list}.at < 1000000 AND ${list}.key >= ''`;
 }
 
+/** True, and from there on the statement waits for each lock at most so long. */
+function patient(parameter: string): string {
+  return `(SELECT set_config('lock_timeout', ${parameter}, true)) IS NOT NULL`;
+}
+
 function commitText({ record, patch }: PostgresTables): string {
   return `
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bool[], $5::text[],
     $6::text[], $7::float8[], $8::text[], $9::text[]) WITH ORDINALITY
     AS i(key, expected, version, whole, state, patches, ttl, op, lease, at)
-  WHERE ${expectOne("i")} AND expected < version
+  WHERE ${patient("$10")} AND ${expectOne("i")} AND expected < version
 ), locked AS MATERIALIZED (
   SELECT r.* FROM input i JOIN ${record} r ON r.key = i.key ORDER BY r.key
   FOR NO KEY UPDATE OF r
@@ -133,7 +141,7 @@ function listText({ record }: PostgresTables, from: ">=" | ">"): string {
 function leaseText({ record }: PostgresTables): string {
   return (
     `INSERT INTO ${record} AS r (key, version, lease, lease_until) ` +
-    `VALUES ($1, 0, $2, ${NOW} + $3::float8) ON CONFLICT (key) DO UPDATE ` +
+    `SELECT $1, 0, $2, ${NOW} + $3::float8 WHERE ${patient("$4")} ON CONFLICT (key) DO UPDATE ` +
     "SET lease = excluded.lease, lease_until = excluded.lease_until " +
     `WHERE r.lease IS NULL OR r.lease = $2 OR r.lease_until <= ${NOW} RETURNING 1 AS taken`
   );

@@ -8,7 +8,8 @@
  *
  * Invariants
  *  P1  Of a batch that fails nothing took effect, or the error is a `CommitUnknownError`.
- *  P2  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
+ *  P2  An atomic batch of a process that was stopped keeps its rows no longer than `timeoutMs`.
+ *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,9 +28,9 @@ import {
   readOptions,
 } from "./postgres-options.ts";
 import { RecordReader } from "./postgres-record.ts";
+import { failureOf, GROUP_MAX, groupsOf, wavesOf, type WriteRow } from "./postgres-rows.ts";
 import { type Statements, statementsOf } from "./postgres-sql.ts";
-import { failureOf, GROUP_MAX, groupsOf, PostgresWriter, wavesOf } from "./postgres-writer.ts";
-import type { WriteRow } from "./postgres-writer.ts";
+import { PostgresWriter } from "./postgres-writer.ts";
 import type {
   ListQuery,
   ScopeWrite,
@@ -62,12 +63,18 @@ class PostgresStore implements StateStore {
   /** Tokens of the exclusive turns of this object. */
   readonly #tokens = new Map<string, string>();
   readonly #turns: Turns = createTurns(systemClock);
+  readonly #begin: string;
 
   constructor(settings: PostgresSettings) {
     const driver = new PostgresDriver(settings);
     const { names, tables, maxStateBytes, logger } = settings;
     // Half of a UUID tells writers apart as well, and each row has it several times.
     const writer = randomUUID().replaceAll("-", "").slice(16);
+    const idleMs = Math.ceil(settings.timeoutMs);
+    this.#begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED; " +
+      `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
+      `SET LOCAL statement_timeout = ${idleMs}`;
     this.#driver = driver;
     this.#statements = statementsOf(tables);
     this.#link = new PostgresLink(settings, driver);
@@ -107,6 +114,9 @@ class PostgresStore implements StateStore {
   ): Promise<WriteResult[]> {
     return this.#gate.run(async () => {
       checkWrites(writes);
+      const suspects = this.#writer.suspectsOf(writes);
+      if (suspects.length > 0)
+        await this.#link.read((session) => this.#writer.load(session, suspects));
       const rows = this.#writer.prepare(writes);
       const results = new Map<WriteRow, WriteResult>();
       if (atomic) await this.#commitTogether(rows, results);
@@ -151,12 +161,11 @@ class PostgresStore implements StateStore {
   async #commitEach(rows: readonly WriteRow[], results: Map<WriteRow, WriteResult>): Promise<void> {
     for (const wave of wavesOf(rows)) {
       const sent = await Promise.allSettled(
-        groupsOf(wave).map(async (group) => {
-          const answers = await this.#link.write((session, isRepeat) =>
-            this.#writer.send(session, group, isRepeat),
-          );
-          keep(group, answers, results);
-        }),
+        groupsOf(wave).map((group) =>
+          this.#link.write((session, isRepeat) =>
+            this.#writer.send(session, group, { results, isRepeat }),
+          ),
+        ),
       );
       const failures = sent.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
       if (failures.length === 0) continue;
@@ -174,10 +183,10 @@ class PostgresStore implements StateStore {
     if (rows.length === 0) return;
     const isDone = await this.#link.write(async (session, isRepeat) => {
       results.clear();
-      await session.query({ text: "BEGIN ISOLATION LEVEL READ COMMITTED" });
       try {
+        await session.query({ text: this.#begin });
         for (const group of wavesOf(rows).flatMap((wave) => groupsOf(wave)))
-          keep(group, await this.#writer.send(session, group, isRepeat), results);
+          await this.#writer.send(session, group, { results, isRepeat });
       } catch (error) {
         if (isAnswered(error)) await session.query({ text: "ROLLBACK" });
         throw error;
@@ -213,21 +222,13 @@ class PostgresStore implements StateStore {
     const deadline = performance.now() + ttlMs;
     for (;;) {
       const taken = await this.#link.write((session) =>
-        session.query(this.#statements.lease, values),
+        session.query(this.#statements.lease, [...values, session.patience()]),
       );
       if (taken.length > 0) return token;
       if (performance.now() >= deadline) throw placeTaken(key, ttlMs);
       await sleep(LEASE_POLL_MS * (0.5 + Math.random()));
     }
   }
-}
-
-function keep(
-  rows: readonly WriteRow[],
-  answers: readonly WriteResult[],
-  results: Map<WriteRow, WriteResult>,
-): void {
-  rows.forEach((row, index) => results.set(row, answers[index] ?? conflict(undefined)));
 }
 
 /**

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { postgresStore } from "../../src/stores/postgres.ts";
 import type { PostgresStoreOptions } from "../../src/stores/postgres-options.ts";
 import type { StateStore } from "../../src/stores/store.ts";
+import { startChild } from "../support/child.ts";
 import { startWrites } from "../support/marked-writes.ts";
 import {
   canStartPostgres,
@@ -172,6 +173,20 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
       await proxy.dropNextReply();
     }
     await writes.finish(open({ url: server.url, table }));
+  });
+
+  it("P2: a process that is stopped in an atomic commit keeps nobody out for long", async () => {
+    const table = freshTable();
+    const store = open({ url: server.url, table, timeoutMs: 10_000 });
+    const write = { key: "k", expectedVersion: 0, version: 1, state: 1 };
+    await store.commit([write, { ...write, key: "l" }]);
+    const child = startChild("atomic-stopper.ts", [server.url, table]);
+    onTestFinished(() => void child.process.kill("SIGKILL"));
+    await child.started;
+    expect(child.output()).toBe("stopped\n");
+    const next = { ...write, expectedVersion: 1, version: 2, state: 2 };
+    expect(await store.commit([next])).toEqual([{ ok: true, version: 2 }]);
+    expect(await store.load(["l"])).toEqual([{ version: 1, state: 1 }]);
   });
 
   it("a server that hangs ends in an unknown outcome, and serves again later", async () => {

@@ -147,7 +147,10 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
   it("a key that no index holds harms no neighbour", async () => {
     const store = open();
     const long = step(randomBytes(2_100).toString("base64"), 1, { state: 1 });
-    const refused = { code: "STATE_NOT_SERIALIZABLE", message: expect.stringContaining("a key too long") };
+    const refused = {
+      code: "STATE_NOT_SERIALIZABLE",
+      message: expect.stringContaining("a key too long"),
+    };
     await expect(store.commit([long])).rejects.toMatchObject(refused);
     await expect(store.exclusive?.(long.key, 100, async () => 1)).rejects.toMatchObject(refused);
     expect(await store.load([long.key])).toEqual([undefined]);
@@ -183,6 +186,21 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     const store = open();
     await store.exclusive?.("never", 1_000, async () => 1);
     expect(await runSql(url, `SELECT 1 FROM ${table}_record WHERE key = 'never'`)).toEqual([]);
+  });
+
+  it("a given pool's connection that somebody cleared is replaced", async () => {
+    const pool = new Pool({ connectionString: url, max: 1 });
+    const store = postgresStore({ pool, table });
+    await store.commit([step("cleared", 1, { state: 1 })]);
+    await pool.query("DISCARD ALL");
+    expect(await store.load(["cleared"])).toEqual([{ version: 1, state: 1 }]);
+    await pool.query("DISCARD ALL");
+    const batch = [step("cleared", 2, { state: 2 })];
+    expect(await store.commit(batch, { atomic: true })).toEqual([{ ok: true, version: 2 }]);
+    await pool.query("DISCARD ALL");
+    expect(await store.commit([step("cleared", 3, {})])).toEqual([{ ok: true, version: 3 }]);
+    await store.close();
+    await pool.end();
   });
 
   it("a given pool stays open, and its idle connections may break", async () => {
