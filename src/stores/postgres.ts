@@ -12,7 +12,6 @@
  *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../actors/clock.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
@@ -39,10 +38,8 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
-import { createTurns, placeTaken, type Turns } from "./turns.ts";
+import { createTurns, leasedTurn, type Turns } from "./turns.ts";
 import { checkWrites, conflict, isAllOk } from "./write-check.ts";
-
-const LEASE_POLL_MS = 10;
 
 class PostgresStore implements StateStore {
   readonly name = "postgres";
@@ -138,10 +135,24 @@ class PostgresStore implements StateStore {
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    const since = systemClock.now();
+    const token = randomUUID();
+    const { lease, release: end } = this.#statements;
+    const take = async (): Promise<boolean> => {
+      const taken = await this.#link.write((session) =>
+        session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
+      );
+      if (taken.length === 0) return false;
+      this.#tokens.set(key, token);
+      return true;
+    };
+    const release = (): Promise<unknown> => {
+      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+      return this.#link.write((session) => session.query(end, [toAsciiKey(key), token]));
+    };
+    const place = { key, ttlMs, clock: systemClock, since, take, release };
     // Those of this object queue here, so that they keep their order and only one asks the server.
-    return this.#gate.run(() =>
-      this.#turns.run(key, ttlMs, () => this.#runLeased(key, ttlMs, turn)),
-    );
+    return this.#gate.run(() => this.#turns.run(key, ttlMs, () => leasedTurn(place, turn)));
   }
 
   watch(
@@ -199,35 +210,6 @@ class PostgresStore implements StateStore {
     const keys = rows.map(({ key }) => key);
     const current = await this.#link.read((session) => this.#writer.load(session, keys));
     rows.forEach((row, index) => results.set(row, conflict(current[index])));
-  }
-
-  async #runLeased<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    const token = await this.#takeLease(key, ttlMs);
-    this.#tokens.set(key, token);
-    try {
-      return await turn();
-    } finally {
-      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
-      const values = [toAsciiKey(key), token];
-      // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-      await this.#link
-        .write((session) => session.query(this.#statements.release, values))
-        .catch(() => undefined);
-    }
-  }
-
-  async #takeLease(key: string, ttlMs: number): Promise<string> {
-    const token = randomUUID();
-    const values = [toAsciiKey(key), token, ttlMs];
-    const deadline = performance.now() + ttlMs;
-    for (;;) {
-      const taken = await this.#link.write((session) =>
-        session.query(this.#statements.lease, [...values, session.patience()]),
-      );
-      if (taken.length > 0) return token;
-      if (performance.now() >= deadline) throw placeTaken(key, ttlMs);
-      await sleep(LEASE_POLL_MS * (0.5 + Math.random()));
-    }
   }
 }
 

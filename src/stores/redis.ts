@@ -7,7 +7,7 @@
  * lost his turn.
  */
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../../actors/clock.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
@@ -27,9 +27,8 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
-import { checkTtl, placeTaken } from "./turns.ts";
+import { leasedTurn } from "./turns.ts";
 
-const LEASE_POLL_MS = 10;
 /** The shortest time the server remembers an operation, and the longest; milliseconds. */
 const REMEMBER_MIN_MS = 60_000;
 const REMEMBER_MAX_MS = 86_400_000;
@@ -117,19 +116,22 @@ class RedisStore implements StateStore {
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return this.#gate.run(async () => {
-      checkTtl(ttlMs);
-      const { lease } = this.#keys(key);
-      const token = await this.#takeLease(key, lease, ttlMs);
-      try {
-        return await turn();
-      } finally {
-        if (this.#tokens.get(key) === token) this.#tokens.delete(key);
-        const release = { script: RELEASE, keys: [lease], args: [token] } as const;
-        // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-        await this.#calls.ask([release]).catch(() => undefined);
-      }
-    });
+    this.#turns += 1;
+    const token = `${this.#owner}.${this.#turns}`;
+    const keys = [this.#keys(key).lease] as const;
+    const take = async (): Promise<boolean> => {
+      const args = [token, redisMs(ttlMs)];
+      const [taken] = await this.#calls.ask([{ script: TAKE, keys, args }]);
+      if (Number(taken) !== 1) return false;
+      this.#tokens.set(key, token);
+      return true;
+    };
+    const release = (): Promise<unknown> => {
+      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+      return this.#calls.ask([{ script: RELEASE, keys, args: [token] }]);
+    };
+    const lease = { key, ttlMs, clock: systemClock, take, release };
+    return this.#gate.run(() => leasedTurn(lease, turn));
   }
 
   watch(
@@ -178,22 +180,6 @@ class RedisStore implements StateStore {
       }),
     );
     return members.filter((_, at) => Number(answers[at]) === 1);
-  }
-
-  async #takeLease(key: string, lease: string, ttlMs: number): Promise<string> {
-    this.#turns += 1;
-    const token = `${this.#owner}.${this.#turns}`;
-    const deadline = performance.now() + ttlMs;
-    const args = [token, redisMs(ttlMs)];
-    for (;;) {
-      const [taken] = await this.#calls.ask([{ script: TAKE, keys: [lease], args }]);
-      if (Number(taken) === 1) {
-        this.#tokens.set(key, token);
-        return token;
-      }
-      if (performance.now() >= deadline) throw placeTaken(key, ttlMs);
-      await sleep(LEASE_POLL_MS * (0.5 + Math.random()));
-    }
   }
 }
 

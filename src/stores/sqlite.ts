@@ -18,7 +18,7 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
-import { checkTtl, placeTaken } from "./turns.ts";
+import { leasedTurn } from "./turns.ts";
 import { checkWrites } from "./write-check.ts";
 
 /** Options of `sqliteStore`. */
@@ -38,7 +38,6 @@ export interface SqliteStoreOptions {
 }
 
 const BUSY_TIMEOUT_MS = 5000;
-const LEASE_POLL_MS = 10;
 
 interface Settings extends ConnectionSettings {
   readonly database: SqliteDatabase | undefined;
@@ -99,17 +98,14 @@ class SqliteStore implements StateStore {
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return this.#gate.run(async () => {
-      checkTtl(ttlMs);
-      const token = await this.#takeLease(key, ttlMs);
-      try {
-        return await turn();
-      } finally {
-        if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
-        // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-        await this.#attemptWrite(() => this.#session().release(key, token)).catch(() => undefined);
-      }
-    });
+    const clock = this.#clock;
+    const token = randomUUID();
+    const take = (): Promise<boolean> => this.#attemptWrite(() => this.#take(key, token, ttlMs));
+    const release = (): Promise<void> => {
+      if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
+      return this.#attemptWrite(() => this.#session().release(key, token));
+    };
+    return this.#gate.run(() => leasedTurn({ key, ttlMs, clock, take, release }, turn));
   }
 
   close(): Promise<void> {
@@ -158,23 +154,12 @@ class SqliteStore implements StateStore {
     }
   }
 
-  async #takeLease(key: string, ttlMs: number): Promise<string> {
-    const token = randomUUID();
-    const deadline = this.#clock.now() + ttlMs;
-    for (;;) {
-      const isTaken = await this.#attemptWrite(() => {
-        const now = this.#clock.now();
-        const until = now + ttlMs;
-        if (!this.#session().lease(key, token, { now, until })) return false;
-        this.#turns.set(key, { token, until });
-        return true;
-      });
-      if (isTaken) return token;
-      if (this.#clock.now() >= deadline) throw placeTaken(key, ttlMs);
-      await new Promise<void>((resolve) => {
-        this.#clock.setTimeout(resolve, LEASE_POLL_MS * (0.5 + Math.random()));
-      });
-    }
+  #take(key: string, token: string, ttlMs: number): boolean {
+    const now = this.#clock.now();
+    const until = now + ttlMs;
+    if (!this.#session().lease(key, token, { now, until })) return false;
+    this.#turns.set(key, { token, until });
+    return true;
   }
 }
 
