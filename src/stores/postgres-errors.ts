@@ -28,10 +28,8 @@ export interface PostgresNames {
 
 /** Served again when the server has started, has room, or the other transaction is over. */
 const LATER: ReadonlySet<string> = new Set([
-  "26000", // no such prepared statement
   "40001", // serialization failure
   "40P01", // deadlock
-  "42P05", // the prepared statement is there already
   "53300", // too many connections
   "55P03", // lock not available
   "57014", // statement cancelled
@@ -93,7 +91,7 @@ export function foreignTables({ server, table }: PostgresNames, cause?: unknown)
 /** Reads failures of a server's calls, for `createRepeat`. */
 export function createJudge(names: PostgresNames): (error: unknown) => Verdict {
   const judgeServer = (state: string, error: unknown): Verdict => {
-    if (LATER.has(state)) return { kind: "later", cause: error };
+    if (LATER.has(state) || MIXED_UP.has(state)) return { kind: "later", cause: error };
     if (ENDED.test(state)) return { kind: "unknown", cause: error };
     return { kind: "refused", error: serverError(state, names, error) };
   };

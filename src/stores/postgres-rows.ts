@@ -14,6 +14,8 @@ export interface WriteRow {
   readonly key: string;
   /** Remembered in the row, so that a repeat is known. */
   readonly op: string;
+  /** When it was made, of `performance.now()`. */
+  readonly since: number;
   /** The JSON of the new state, null for a delete; `undefined` when the patches are tried alone. */
   state: string | null | undefined;
   /** The JSON of the change, when the stored state may be large. */

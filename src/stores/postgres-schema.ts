@@ -55,7 +55,8 @@ export function tablesOf(table: string): PostgresTables {
 /*
  * record  one row per key. `state` is NULL when deleted, or when only a lease was ever taken
  *         (version 0). `base_version` is the version `state` has; patches lead on from there.
- *         `ops` are the last writes, newest first, as `<version before>.<writer>-<number>`.
+ *         `ops` are the last writes, newest first, as
+ *         `<seconds since 1970>.<writer>-<number>@<version before>`.
  *         `changed` is the transaction of the last write, for who watches.
  * patch   what happened to a large state since; `since` links each row to the one before
  *

@@ -18,12 +18,20 @@ import type { LargeKeys } from "./large-keys.ts";
 import type { PostgresRow, PostgresSession } from "./postgres-driver.ts";
 import type { RecordReader } from "./postgres-record.ts";
 import { parametersOf, type WriteRow } from "./postgres-rows.ts";
-import { APART_FROM_CHARS, type Statements } from "./postgres-sql.ts";
+import {
+  APART_FROM_CHARS,
+  OPS_MAX,
+  OPS_OF_ONE,
+  OPS_SECONDS,
+  type Statements,
+} from "./postgres-sql.ts";
 import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";
 import { conflict, patchesOf, stateText, toJsonText } from "./write-check.ts";
 
 /** So often a statement is sent for rows that others made or unmade meanwhile. */
 const ROUNDS_MAX = 20;
+/** A write of this age may be forgotten; a while before the server's clock says so. */
+const FORGOTTEN_MS = (OPS_SECONDS - 5) * 1_000;
 /** So many keys that failed are remembered. */
 const SUSPECTS_MAX = 1_000;
 
@@ -171,6 +179,7 @@ export class PostgresWriter {
       write,
       key,
       op: `${writer}-${this.#count.toString(36)}`,
+      since: performance.now(),
       state: undefined,
       patches: null,
     };
@@ -218,14 +227,18 @@ function refusalOf(row: WriteRow, columns: PostgresRow, isRepeat: boolean): Refu
     return expectedVersion === 0 ? { again: true } : { again: false, columns };
   if (columns["fits"] === true) return { again: true };
   const ops = Array.isArray(columns["ops"]) ? columns["ops"].map(String) : [];
-  if (ops.includes(`${expectedVersion}.${row.op}`)) return undefined;
-  if (isRepeat && isForgotten(ops, expectedVersion, Number(columns["version"])))
+  if (ops.some((entry) => entry.endsWith(`.${row.op}@${expectedVersion}`))) return undefined;
+  if (isRepeat && Number(columns["version"]) > expectedVersion && isForgotten(row, ops))
     throw new CommitUnknownError();
   return { again: false, columns };
 }
 
-/** True when the row no longer knows who wrote over `expected`. */
-function isForgotten(ops: readonly string[], expected: number, version: number): boolean {
-  const oldest = ops.at(-1);
-  return version > expected && (oldest === undefined || Number.parseInt(oldest, 10) > expected);
+/** True when `ops`, which lack the write of `row`, may have had it. */
+function isForgotten({ write, op, since }: WriteRow, ops: readonly string[]): boolean {
+  const isOld = performance.now() - since > FORGOTTEN_MS;
+  if (isOld || ops.length === 0) return true;
+  const later = ops.filter((entry) => Number(entry.split("@").at(-1)) > write.expectedVersion);
+  const mine = `.${op.slice(0, op.indexOf("-"))}-`;
+  const count = later.filter((entry) => entry.includes(mine)).length;
+  return count >= OPS_OF_ONE || later.length >= OPS_MAX;
 }
