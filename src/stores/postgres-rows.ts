@@ -2,6 +2,7 @@
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
 import type { PostgresValue } from "./postgres-driver.ts";
 import type { ScopeWrite } from "./store.ts";
+import { wavesOf } from "./write-check.ts";
 
 /** Rows in one statement; about the fastest where it was measured. */
 export const GROUP_MAX = 100;
@@ -26,14 +27,8 @@ export interface WriteRow {
  * Batches of rows such that no key is twice in one. Each is in the order of its keys, so that the
  * transaction of several statements locks rows in that order as well.
  */
-export function wavesOf(rows: readonly WriteRow[]): WriteRow[][] {
-  const waves: WriteRow[][] = [];
-  const seen = new Map<string, number>();
-  for (const row of rows) {
-    const wave = seen.get(row.key) ?? 0;
-    seen.set(row.key, wave + 1);
-    (waves[wave] ??= []).push(row);
-  }
+export function orderedWavesOf(rows: readonly WriteRow[]): WriteRow[][] {
+  const waves = wavesOf(rows, ({ key }) => key);
   return waves.map((wave) => wave.toSorted((a, b) => (a.key < b.key ? -1 : 1)));
 }
 

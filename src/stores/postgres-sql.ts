@@ -14,13 +14,10 @@
  * the connection would cost a round trip, and in a given pool hold for the statements of others.
  */
 import { crc32 } from "node:zlib";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "./large-keys.ts";
 import type { PostgresStatement } from "./postgres-driver.ts";
 import type { PostgresTables } from "./postgres-schema.ts";
 
-/** From this size of its JSON on, a state is left alone and changed by patches. */
-export const APART_FROM_CHARS = 8192;
-/** A log of this many patches is folded into a new state, so that a load stays bounded. */
-export const LOG_COUNT_MAX = 1000;
 /** A row remembers the last writes of everybody, so many of each. */
 export const OPS_OF_ONE = 4;
 /** And of all together, whoever they are. */
@@ -95,7 +92,7 @@ WITH input AS MATERIALIZED (
       WHEN i.lease IS NULL THEN l.lease IS NULL OR l.lease_until <= ${NOW}
       ELSE l.lease = i.lease AND l.lease_until > ${NOW} END AS fits,
     i.patches IS NOT NULL AND l.state IS NOT NULL AND l.base_size >= ${APART_FROM_CHARS}
-      AND l.log_size + octet_length(i.patches) <= l.base_size AND l.log_count < ${LOG_COUNT_MAX}
+      AND l.log_size + octet_length(i.patches) < l.base_size AND l.log_count < ${LOG_COUNT_MAX}
       AND (l.expires IS NULL OR l.expires > ${NOW}) AS appends
   FROM input i LEFT JOIN locked l ON l.key = i.key
 ), updated AS (

@@ -12,21 +12,15 @@
  *  W5  A key that failed while others of its batch may have taken effect is looked at, and its
  *      state worked out, before its next batch is sent: it spoils one batch at most.
  */
-import { CommitUnknownError, StateTooLargeError } from "../../actors/errors.ts";
+import { CommitUnknownError } from "../../actors/errors.ts";
 import { toAsciiKey } from "./ascii-key.ts";
-import type { LargeKeys } from "./large-keys.ts";
+import { APART_FROM_CHARS, isLarge, type LargeKeys } from "./large-keys.ts";
 import type { PostgresRow, PostgresSession } from "./postgres-driver.ts";
 import type { RecordReader } from "./postgres-record.ts";
 import { parametersOf, type WriteRow } from "./postgres-rows.ts";
-import {
-  APART_FROM_CHARS,
-  OPS_MAX,
-  OPS_OF_ONE,
-  OPS_SECONDS,
-  type Statements,
-} from "./postgres-sql.ts";
+import { OPS_MAX, OPS_OF_ONE, OPS_SECONDS, type Statements } from "./postgres-sql.ts";
 import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";
-import { conflict, patchesOf, stateText, toJsonText } from "./write-check.ts";
+import { checkBytes, conflict, patchesOf, stateText, toJsonText } from "./write-check.ts";
 
 /** So often a statement is sent for rows that others made or unmade meanwhile. */
 const ROUNDS_MAX = 20;
@@ -206,17 +200,9 @@ export class PostgresWriter {
   }
 
   #checked<T extends string | null>(text: T): T {
-    const { maxStateBytes } = this.#settings;
-    // A character has at most three bytes: most texts need not be counted.
-    if (text === null || text.length * 3 <= maxStateBytes) return text;
-    const sizeBytes = Buffer.byteLength(text);
-    if (sizeBytes <= maxStateBytes) return text;
-    throw new StateTooLargeError({ sizeBytes, limitBytes: maxStateBytes });
+    if (text !== null) checkBytes(text, this.#settings.maxStateBytes);
+    return text;
   }
-}
-
-function isLarge(state: string | null | undefined): boolean {
-  return typeof state === "string" && state.length >= APART_FROM_CHARS;
 }
 
 /** Why a row did not take effect; `undefined`: it did, in an earlier attempt. */

@@ -27,7 +27,7 @@ import {
   readOptions,
 } from "./postgres-options.ts";
 import { RecordReader } from "./postgres-record.ts";
-import { failureOf, GROUP_MAX, groupsOf, wavesOf, type WriteRow } from "./postgres-rows.ts";
+import { failureOf, GROUP_MAX, groupsOf, orderedWavesOf, type WriteRow } from "./postgres-rows.ts";
 import { type Statements, statementsOf } from "./postgres-sql.ts";
 import { PostgresWriter } from "./postgres-writer.ts";
 import type {
@@ -170,7 +170,7 @@ class PostgresStore implements StateStore {
   }
 
   async #commitEach(rows: readonly WriteRow[], results: Map<WriteRow, WriteResult>): Promise<void> {
-    for (const wave of wavesOf(rows)) {
+    for (const wave of orderedWavesOf(rows)) {
       const sent = await Promise.allSettled(
         groupsOf(wave).map((group) =>
           this.#link.write((session, isRepeat) =>
@@ -196,7 +196,7 @@ class PostgresStore implements StateStore {
       results.clear();
       try {
         await session.query({ text: this.#begin });
-        for (const group of wavesOf(rows).flatMap((wave) => groupsOf(wave)))
+        for (const group of orderedWavesOf(rows).flatMap((wave) => groupsOf(wave)))
           await this.#writer.send(session, group, { results, isRepeat });
       } catch (error) {
         if (isAnswered(error)) await session.query({ text: "ROLLBACK" });

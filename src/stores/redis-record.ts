@@ -2,11 +2,9 @@
 import { CorruptStateError, StoreUnavailableError } from "../../actors/errors.ts";
 import { applyPatches } from "../../actors/patches.ts";
 import type { Json, Patch } from "../../actors/protocol.ts";
+import { isLarge } from "./large-keys.ts";
 import { FORMAT } from "./redis-script.ts";
 import type { StoredRecord } from "./store.ts";
-
-/** From this many characters of JSON on, a state is kept apart and changed by patches. */
-export const APART_FROM_CHARS = 8192;
 
 /** The record a script found, and whether its patches are worth asking for. */
 export interface FoundRecord {
@@ -35,8 +33,7 @@ export function readFound(answer: unknown, head: string): FoundRecord {
   if (kind !== "apart") throw damaged(head, "its answer has an unknown shape");
   const [, , baseVersion, base, log] = rest;
   const state = replay({ head, version, reached: Number(baseVersion), base, log });
-  const isLarge = String(base).length >= APART_FROM_CHARS;
-  return { record: { version, state, leftMs }, isLarge };
+  return { record: { version, state, leftMs }, isLarge: isLarge(String(base)) };
 }
 
 /** The error for a key that holds something this store did not write. */

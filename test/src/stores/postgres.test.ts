@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Patch } from "../../../actors/protocol.ts";
 import type { PostgresStoreOptions } from "../../../src/stores/postgres-options.ts";
 import { postgresSchema } from "../../../src/stores/postgres-schema.ts";
-import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/postgres-sql.ts";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/large-keys.ts";
 import { postgresStore } from "../../../src/stores/postgres.ts";
 import type { ScopeWrite, StateStore } from "../../../src/stores/store.ts";
 import { dropTables, findPostgres, freshTable, runSql } from "../../support/postgres.ts";
