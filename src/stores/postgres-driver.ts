@@ -11,6 +11,7 @@
 import type pg from "pg";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { isAnswered, NoAnswerError, NotConnectedError } from "./postgres-errors.ts";
+import { within } from "./repeat.ts";
 
 /** A statement the server parses once per connection, by its name. */
 export interface PostgresStatement {
@@ -80,20 +81,6 @@ function noAnswer(): Error {
   return new NoAnswerError("no answer in time");
 }
 
-/** Settles as `work` does, or rejects with what `late` makes at the deadline. */
-async function before<T>(deadline: number, work: Promise<T>, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_, reject) => {
-    const left = Math.max(1, deadline - performance.now());
-    timer = setTimeout(() => reject(late()), left);
-  });
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** Less than `leftMs`, so that the server's error is here before the deadline. */
 function patienceMs(leftMs: number, reserveMs: number): number {
   return Math.max(1, Math.floor(leftMs - reserveMs / 2));
@@ -115,7 +102,7 @@ function sessionOn(
       const named = name === undefined ? { text } : { name, text };
       // The driver does not write to its parameters; its types say it might.
       const query = values === undefined ? named : { ...named, values: values as unknown[] };
-      const { rows } = await before(deadline, client.query(query), noAnswer);
+      const { rows } = await within(deadline, client.query(query), noAnswer);
       // The driver gives one object per row.
       return rows as PostgresRow[];
     },
@@ -169,7 +156,7 @@ export class PostgresDriver {
     const { timeoutMs } = this.#settings;
     const end = (): void => void client.end().catch(ignore);
     try {
-      await before(performance.now() + timeoutMs, client.connect(), noAnswer);
+      await within(performance.now() + timeoutMs, client.connect(), noAnswer);
     } catch (cause) {
       end();
       throw new NotConnectedError("no connection", { cause });
@@ -189,7 +176,7 @@ export class PostgresDriver {
     this.#isClosed = true;
     const own = this.#own;
     if (own === undefined) this.#pool?.removeListener("error", ignore);
-    else await before(performance.now() + GOODBYE_MS, own.end(), noAnswer).catch(ignore);
+    else await within(performance.now() + GOODBYE_MS, own.end(), noAnswer).catch(ignore);
     this.#pool = undefined;
     this.#own = undefined;
   }
@@ -234,7 +221,7 @@ export class PostgresDriver {
     const coming = pool.connect();
     let isLate = false;
     try {
-      return await before(deadline, coming, () => {
+      return await within(deadline, coming, () => {
         isLate = true;
         return new Error("no free connection in time");
       });

@@ -9,10 +9,10 @@
  *  N2  A call ends by its deadline, whatever the client's own options say about retries.
  *  N3  There is always a listener for `error`: a dropped connection never ends the process.
  */
-import { MAX_TIMER_MS } from "../../actors/clock.ts";
 import { StoreClosedError } from "../../actors/errors.ts";
 import { NotSentError, innermost, judgeRedis } from "./redis-errors.ts";
 import { type AnyRedis, openRedis } from "./redis-open.ts";
+import { within } from "./repeat.ts";
 
 /** What a link needs. */
 export interface LinkSettings {
@@ -132,20 +132,4 @@ export class RedisLink {
     const error = this.#lastError;
     return new NotSentError(error instanceof Error ? `${reason}: ${error.message}` : reason);
   }
-}
-
-/** The outcome of `work`, or a rejection with `late` when there is none at the deadline. */
-export function within<T>(deadline: number, work: Promise<T>, late: () => Error): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const ms = Math.min(Math.max(deadline - performance.now(), 0), MAX_TIMER_MS);
-    const timer = setTimeout(() => reject(late()), ms);
-    const end = (settle: () => void): void => {
-      clearTimeout(timer);
-      settle();
-    };
-    work.then(
-      (value) => end(() => resolve(value)),
-      (error: unknown) => end(() => reject(error)),
-    );
-  });
 }
