@@ -171,12 +171,17 @@ function leaseText({ record }: PostgresTables): string {
   );
 }
 
-/** A row that only the lease made goes with it. */
+/**
+ * A row that only the lease made goes with it. Which one it is, is read when the row's lock was had:
+ * a commit of the same turn may be under way.
+ */
 function releaseText({ record }: PostgresTables): string {
   return (
-    `WITH gone AS (DELETE FROM ${record} WHERE key = $1 AND lease = $2 AND version = 0) ` +
-    `UPDATE ${record} SET lease = NULL, lease_until = NULL ` +
-    "WHERE key = $1 AND lease = $2 AND version > 0"
+    `WITH held AS MATERIALIZED (SELECT key, version FROM ${record} ` +
+    `WHERE ${patient("$3")} AND key = $1 AND lease = $2 FOR UPDATE), ` +
+    `gone AS (DELETE FROM ${record} r USING held h WHERE r.key = h.key AND h.version = 0) ` +
+    `UPDATE ${record} r SET lease = NULL, lease_until = NULL FROM held h ` +
+    "WHERE r.key = h.key AND h.version > 0"
   );
 }
 

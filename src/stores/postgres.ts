@@ -17,7 +17,7 @@ import { systemClock } from "../../actors/clock.ts";
 import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
-import { PostgresDriver } from "./postgres-driver.ts";
+import { PostgresDriver, type PostgresRow, type PostgresSession } from "./postgres-driver.ts";
 import { isAnswered } from "./postgres-errors.ts";
 import { PostgresFeed } from "./postgres-feed.ts";
 import { PostgresLink } from "./postgres-link.ts";
@@ -43,6 +43,15 @@ import { checkWrites, conflict, isAllOk } from "./write-check.ts";
 
 const LEASE_POLL_MS = 10;
 const LIST_PAGE = 256;
+
+/** A place that is asked for. */
+interface Lease {
+  readonly key: string;
+  readonly ttlMs: number;
+  readonly token: string;
+  /** When the wait for it ends, of `performance.now()`. */
+  readonly deadline: number;
+}
 
 class PostgresStore implements StateStore {
   readonly name = "postgres";
@@ -150,9 +159,10 @@ class PostgresStore implements StateStore {
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
     // Those of this object queue here, so that they keep their order and only one asks the server.
-    return this.#gate.run(() =>
-      this.#turns.run(key, ttlMs, () => this.#runLeased(key, ttlMs, turn)),
-    );
+    return this.#gate.run(() => {
+      const lease = { key, ttlMs, token: randomUUID(), deadline: performance.now() + ttlMs };
+      return this.#turns.run(key, ttlMs, () => this.#runLeased(lease, turn));
+    });
   }
 
   watch(
@@ -212,33 +222,42 @@ class PostgresStore implements StateStore {
     rows.forEach((row, index) => results.set(row, conflict(current[index])));
   }
 
-  async #runLeased<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    const token = await this.#takeLease(key, ttlMs);
+  async #runLeased<T>(lease: Lease, turn: () => Promise<T>): Promise<T> {
+    const { key, token } = lease;
+    await this.#takeLease(lease);
     this.#tokens.set(key, token);
     try {
       return await turn();
     } finally {
       if (this.#tokens.get(key) === token) this.#tokens.delete(key);
-      const values = [toAsciiKey(key), token];
       // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-      await this.#link
-        .write((session) => session.query(this.#statements.release, values))
-        .catch(() => undefined);
+      await this.#link.read((session) => this.#release(session, lease)).catch(() => undefined);
     }
   }
 
-  async #takeLease(key: string, ttlMs: number): Promise<string> {
-    const token = randomUUID();
-    const values = [toAsciiKey(key), token, ttlMs];
-    const deadline = performance.now() + ttlMs;
+  /** Fails as a read does: no turn has run, so nothing is in doubt. */
+  async #takeLease(lease: Lease): Promise<void> {
+    const { key, ttlMs, token, deadline } = lease;
+    const ask = (session: PostgresSession): Promise<readonly PostgresRow[]> => {
+      const values = [toAsciiKey(key), token, ttlMs, session.patience()];
+      return session.query(this.#statements.lease, values);
+    };
     for (;;) {
-      const taken = await this.#link.write((session) =>
-        session.query(this.#statements.lease, [...values, session.patience()]),
-      );
-      if (taken.length > 0) return token;
+      const taken = await this.#link.read(ask).catch((error: unknown) => {
+        // It may have been given and nobody heard of it. Nor does anybody wait for this.
+        this.#driver
+          .run((session) => this.#release(session, lease), performance.now() + ttlMs)
+          .catch(() => undefined);
+        throw error;
+      });
+      if (taken.length > 0) return;
       if (performance.now() >= deadline) throw placeTaken(key, ttlMs);
       await sleep(LEASE_POLL_MS * (0.5 + Math.random()));
     }
+  }
+
+  #release(session: PostgresSession, { key, token }: Lease): Promise<readonly PostgresRow[]> {
+    return session.query(this.#statements.release, [toAsciiKey(key), token, session.patience()]);
   }
 }
 
