@@ -42,6 +42,7 @@ export type StatementName =
   | "lease"
   | "release"
   | "changes"
+  | "table"
   | "tell";
 
 /** Every statement. */
@@ -188,13 +189,15 @@ function releaseText({ record }: PostgresTables): string {
 /**
  * What others changed in transactions that were not over at the cursor. The next cursor comes from
  * the snapshot the rows are read in, so a transaction that commits later is found by the next one.
+ * Rows that were restored from another server may have numbers that are still to come here.
  */
 function changesText({ record }: PostgresTables): string {
   return (
-    "SELECT s.next::text AS next, c.key, c.version " +
-    "FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS next) s LEFT JOIN LATERAL (" +
+    "SELECT s.next::text AS next, s.top::text AS top, c.key, c.version " +
+    "FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS next, " +
+    "pg_snapshot_xmax(pg_current_snapshot()) AS top) s LEFT JOIN LATERAL (" +
     `SELECT r.key, r.version::float8 AS version FROM ${record} r ` +
-    "WHERE r.changed >= coalesce($1::xid8, s.next) " +
+    "WHERE r.changed >= coalesce($1::xid8, s.next) AND r.changed < s.top " +
     "AND split_part(split_part(r.ops[1], '.', 2), '-', 1) <> $2 " +
     // In this order and at most so many: else the planner may read the whole table.
     `ORDER BY r.changed LIMIT ${CHANGES_MAX + 1}) c ON true`
@@ -211,6 +214,7 @@ export function statementsOf(tables: PostgresTables): Statements {
     lease: leaseText(tables),
     release: releaseText(tables),
     changes: changesText(tables),
+    table: `SELECT to_regclass('${tables.record}')::oid::text AS oid`,
     tell: `SELECT pg_notify('${tables.channel.slice(1, -1)}', $1)`,
   };
   const entries = Object.entries(texts).map(([name, text]) => {

@@ -247,17 +247,27 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     const watching = open({ url, table });
     const writing = open({ url: server.url, table });
     const heard = new Set<string>();
-    await watching.watch?.((key) => heard.add(key));
+    let missed = 0;
+    await watching.watch?.(
+      (key) => heard.add(key),
+      () => (missed += 1),
+    );
     const write = async (key: string): Promise<void> => {
       await writing.commit([{ key, expectedVersion: 0, version: 1, state: 1 }]);
     };
     await write("before");
     await until(() => heard.has("before"));
+    expect(missed).toBe(0);
     proxy.refuse();
+    const asked = proxy.asked();
     await write("meanwhile");
-    await sleep(50);
+    await sleep(1_000);
+    // With pauses that double, not one right after the other.
+    expect(proxy.asked() - asked).toBeLessThan(10);
     proxy.accept();
     await until(() => heard.has("meanwhile"));
+    // A promoted standby would not tell by its numbers what the old primary took with it.
+    await until(() => missed === 1);
     await server.stop();
     await server.start();
     await write("after");

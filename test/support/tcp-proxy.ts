@@ -10,6 +10,8 @@ export interface TcpProxy {
    * the request was served and nobody hears of it. Resolves when it has happened.
    */
   dropNextReply(): Promise<void>;
+  /** How many connections were asked for so far, refused ones too. */
+  asked(): number;
   /** Cuts every connection. */
   cut(): void;
   /** Refuses new connections and cuts the present ones until `accept`. */
@@ -23,7 +25,9 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
   const pairs = new Set<readonly [Socket, Socket]>();
   let dropped: (() => void) | null = null;
   let refusing = false;
+  let asked = 0;
   const server = createServer((client) => {
+    asked += 1;
     if (refusing) {
       client.destroy();
       return;
@@ -60,6 +64,7 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
       new Promise((resolve) => {
         dropped = resolve;
       }),
+    asked: () => asked,
     cut,
     refuse() {
       refusing = true;
