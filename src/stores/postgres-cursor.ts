@@ -3,8 +3,8 @@
  *
  * Invariants
  *  C1  A change is in one look's `changes` at least, or a look after it `isMissed`.
- *  C2  After a lost connection the next look `isMissed`: it may be of a server that was promoted and
- *      gives the numbers of transactions it never had once more.
+ *  C2  After a lost connection the next look `isMissed`: it may be of a server that was promoted
+ *      and gives the numbers of transactions it never had once more.
  *  C3  Too many changes for one look are skipped with `isMissed`, then and once more when all
  *      transactions are over that ran then: they are not found again by each look until that.
  */

@@ -200,7 +200,7 @@ export class PostgresFeed {
     if (here?.["oid"] === there?.["oid"]) return;
     throw new StoreUnavailableError(
       "the connection that listens finds other tables than those of the pool; name the schema in " +
-        "the option `table`, or set the search_path in the pool's options instead of when it connects",
+        "the option `table`, or set the search_path in the pool's options, not when it connects",
     );
   }
 

@@ -173,7 +173,7 @@ function leaseText({ record }: PostgresTables): string {
 }
 
 /**
- * A row that only the lease made goes with it. Which one it is, is read when the row's lock was had:
+ * A row that only the lease made goes with it. Whether it is one is read when its lock was had, for
  * a commit of the same turn may be under way.
  */
 function releaseText({ record }: PostgresTables): string {
