@@ -75,7 +75,9 @@ describe.skipIf(found === undefined)("an exclusive turn in PostgreSQL", () => {
     const store = open({ url: address.href, poolSize: 1, timeoutMs: 400 });
     await store.commit([step("lost", 1)]);
     await sleep(50); // Its notification uses the connection too.
-    const dropped = proxy.dropNextReply().then(() => proxy.refuse());
+    const dropped = proxy
+      .dropNextReply((request) => request.includes("holdfast_lease_"))
+      .then(() => proxy.refuse());
     const turn = store.exclusive("lost", 30_000, async () => expect.unreachable());
     await expect(turn).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
     await dropped;
