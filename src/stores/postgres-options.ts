@@ -1,6 +1,7 @@
 /** The options of `postgresStore`, checked. */
 import type { Logger } from "../../actors/protocol.ts";
-import { positiveOption } from "../../actors/settings.ts";
+import { consoleLogger, positiveOption } from "../../actors/settings.ts";
+import { quietLogger } from "../../actors/watch.ts";
 import type { DriverSettings, PostgresPool } from "./postgres-driver.ts";
 import type { LinkSettings } from "./postgres-link.ts";
 import { DEFAULT_TABLE, tablesOf } from "./postgres-schema.ts";
@@ -38,7 +39,7 @@ export interface PostgresSettings extends DriverSettings, LinkSettings {
 
 /** Fills in what was left out; throws a `TypeError` or `RangeError`. */
 export function readOptions(options: PostgresStoreOptions): PostgresSettings {
-  const { url, pool, table = DEFAULT_TABLE, migrate = true, logger = console } = options;
+  const { url, pool, table = DEFAULT_TABLE, migrate = true } = options;
   if ((url === undefined) === (pool === undefined))
     throw new TypeError("postgresStore needs either `url` or `pool`");
   const given = positiveOption("maxStateBytes", options.maxStateBytes, STATE_BYTES_MAX);
@@ -51,7 +52,7 @@ export function readOptions(options: PostgresStoreOptions): PostgresSettings {
     poolSize: positiveOption("poolSize", options.poolSize, POOL_SIZE),
     migrate,
     maxStateBytes: Math.min(given, STATE_BYTES_MAX),
-    logger,
+    logger: quietLogger(options.logger ?? consoleLogger),
   };
 }
 

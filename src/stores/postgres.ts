@@ -138,8 +138,9 @@ class PostgresStore implements StateStore {
     const since = systemClock.now();
     const token = randomUUID();
     const { lease, release: end } = this.#statements;
+    // Both fail as a read does: no turn has run, so nothing is in doubt.
     const take = async (): Promise<boolean> => {
-      const taken = await this.#link.write((session) =>
+      const taken = await this.#link.read((session) =>
         session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
       );
       if (taken.length === 0) return false;
@@ -148,7 +149,9 @@ class PostgresStore implements StateStore {
     };
     const release = (): Promise<unknown> => {
       if (this.#tokens.get(key) === token) this.#tokens.delete(key);
-      return this.#link.write((session) => session.query(end, [toAsciiKey(key), token]));
+      return this.#link.read((session) =>
+        session.query(end, [toAsciiKey(key), token, session.patience()]),
+      );
     };
     const place = { key, ttlMs, clock: systemClock, since, take, release };
     // Those of this object queue here, so that they keep their order and only one asks the server.

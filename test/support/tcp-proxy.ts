@@ -7,9 +7,12 @@ export interface TcpProxy {
   readonly port: number;
   /**
    * Swallows the next bytes the server sends, on whichever connection, and cuts that connection:
-   * the request was served and nobody hears of it. Resolves when it has happened.
+   * the request was served and nobody hears of it. Resolves when it has happened. `isMeant` waits
+   * for bytes of a request it is true of, and means the reply on the connection they came by.
    */
-  dropNextReply(): Promise<void>;
+  dropNextReply(isMeant?: (request: Buffer) => boolean): Promise<void>;
+  /** How many connections were asked for so far, refused ones too. */
+  asked(): number;
   /** Cuts every connection. */
   cut(): void;
   /** Refuses new connections and cuts the present ones until `accept`. */
@@ -18,12 +21,23 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
+/** A reply that is to be lost. */
+interface Drop {
+  readonly done: () => void;
+  /** Not seen yet is the request it is true of. */
+  readonly isMeant?: (request: Buffer) => boolean;
+  /** The connection whose reply it is; absent: the next on any. */
+  readonly by?: Socket;
+}
+
 /** Starts a proxy to a port of this machine. */
 export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
-  let dropped: (() => void) | null = null;
+  let drop: Drop | null = null;
   let refusing = false;
+  let asked = 0;
   const server = createServer((client) => {
+    asked += 1;
     if (refusing) {
       client.destroy();
       return;
@@ -36,14 +50,17 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
       for (const socket of pair) socket.destroy();
     };
     for (const socket of pair) socket.on("error", end).on("close", end);
-    client.pipe(upstream);
+    client.on("data", (chunk: Buffer) => {
+      if (drop?.isMeant?.(chunk) === true) drop = { done: drop.done, by: client };
+      upstream.write(chunk);
+    });
     upstream.on("data", (chunk: Buffer) => {
-      if (dropped === null) {
+      if (drop === null || drop.isMeant !== undefined || (drop.by ?? client) !== client) {
         client.write(chunk);
         return;
       }
-      dropped();
-      dropped = null;
+      drop.done();
+      drop = null;
       end();
     });
   });
@@ -56,10 +73,11 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
   };
   return {
     port: address.port,
-    dropNextReply: () =>
-      new Promise((resolve) => {
-        dropped = resolve;
+    dropNextReply: (isMeant) =>
+      new Promise((done) => {
+        drop = isMeant === undefined ? { done } : { done, isMeant };
       }),
+    asked: () => asked,
     cut,
     refuse() {
       refusing = true;
