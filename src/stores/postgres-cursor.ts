@@ -8,7 +8,7 @@
  *  C3  Too many changes for one look are skipped with `isMissed`, then and once more when all
  *      transactions are over that ran then: they are not found again by each look until that.
  */
-import type { PostgresRow } from "./postgres-driver.ts";
+import type { PostgresRow } from "./postgres-link.ts";
 import { CHANGES_MAX } from "./postgres-sql.ts";
 
 /** What a look found: encoded keys with their versions, and whether more happened than that. */

@@ -18,15 +18,15 @@ import type { Logger } from "../../actors/protocol.ts";
 import { watchOver } from "../../actors/watch.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
 import { ChangesCursor } from "./postgres-cursor.ts";
-import type { PostgresDriver, PostgresListener } from "./postgres-driver.ts";
-import type { PostgresLink } from "./postgres-link.ts";
+import type { PostgresLink, PostgresListener } from "./postgres-link.ts";
+import type { PostgresCalls } from "./postgres-calls.ts";
 import type { Statements } from "./postgres-sql.ts";
 import { pauseMs } from "./repeat.ts";
 
 /** What a feed needs. */
 export interface FeedSettings {
-  readonly driver: PostgresDriver;
   readonly link: PostgresLink;
+  readonly calls: PostgresCalls;
   readonly statements: Statements;
   /** The channel, quoted. */
   readonly channel: string;
@@ -88,7 +88,7 @@ export class PostgresFeed {
       this.#isToldLate = true;
       return;
     }
-    const { driver, statements, writer } = this.#settings;
+    const { link, statements, writer } = this.#settings;
     this.#telling = setTimeout(() => {
       this.#telling = undefined;
       if (!this.#isToldLate) return;
@@ -96,7 +96,7 @@ export class PostgresFeed {
       this.tell();
     }, TELL_MS);
     this.#telling.unref();
-    const work = driver.run(
+    const work = link.run(
       (session) => session.query(statements.tell, [writer]),
       performance.now() + LOOK_MS,
     );
@@ -129,7 +129,7 @@ export class PostgresFeed {
     // With a cursor nothing from here on is missed, whatever the connection is doing.
     if (this.#cursor.at !== null) return Promise.resolve();
     const generation = this.#generation;
-    this.#beginning ??= this.#settings.link
+    this.#beginning ??= this.#settings.calls
       .attempt(async () => {
         const listener = await this.#listen(generation);
         await this.#checkTables(listener);
@@ -165,9 +165,9 @@ export class PostgresFeed {
   }
 
   async #listen(generation: number): Promise<PostgresListener> {
-    const { driver, channel, writer } = this.#settings;
+    const { link, channel, writer } = this.#settings;
     let mine: PostgresListener | undefined;
-    const listener = await driver.listen(
+    const listener = await link.listen(
       (payload) => {
         if (payload !== writer) this.#stir();
       },
@@ -191,9 +191,9 @@ export class PostgresFeed {
 
   /** The connection is not of the pool: what the pool's owner does to its connections it lacks. */
   async #checkTables(listener: PostgresListener): Promise<void> {
-    const { driver, statements } = this.#settings;
+    const { link, statements } = this.#settings;
     const [here] = await listener.query(statements.table);
-    const [there] = await driver.run(
+    const [there] = await link.run(
       (session) => session.query(statements.table),
       performance.now() + LOOK_MS,
     );

@@ -2,8 +2,8 @@
 import type { Logger } from "../../actors/protocol.ts";
 import { consoleLogger, positiveOption } from "../../actors/settings.ts";
 import { quietLogger } from "../../actors/watch.ts";
-import type { DriverSettings, PostgresPool } from "./postgres-driver.ts";
-import type { LinkSettings } from "./postgres-link.ts";
+import type { LinkSettings, PostgresPool } from "./postgres-link.ts";
+import type { CallsSettings } from "./postgres-calls.ts";
 import { DEFAULT_TABLE, tablesOf } from "./postgres-schema.ts";
 
 /** Options of `postgresStore`; either `url` or `pool`. */
@@ -32,7 +32,7 @@ const POOL_SIZE = 5;
 const STATE_BYTES_MAX = 2 ** 28;
 
 /** Everything a store is made with. */
-export interface PostgresSettings extends DriverSettings, LinkSettings {
+export interface PostgresSettings extends LinkSettings, CallsSettings {
   readonly timeoutMs: number;
   readonly maxStateBytes: number;
 }

@@ -1,6 +1,6 @@
 /** Writes as they are sent to PostgreSQL: rows, in which order and in which groups. */
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
-import type { PostgresValue } from "./postgres-driver.ts";
+import type { PostgresValue } from "./postgres-link.ts";
 import type { ScopeWrite } from "./store.ts";
 import { wavesOf } from "./write-check.ts";
 

@@ -15,7 +15,7 @@
  */
 import { crc32 } from "node:zlib";
 import { APART_FROM_CHARS, LOG_COUNT_MAX } from "./large-keys.ts";
-import type { PostgresStatement } from "./postgres-driver.ts";
+import type { PostgresStatement } from "./postgres-link.ts";
 import type { PostgresTables } from "./postgres-schema.ts";
 
 /** A row remembers the last writes of everybody, so many of each. */

@@ -15,7 +15,7 @@
 import { CommitUnknownError } from "../../actors/errors.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import { APART_FROM_CHARS, isLarge, type LargeKeys } from "./large-keys.ts";
-import type { PostgresRow, PostgresSession } from "./postgres-driver.ts";
+import type { PostgresRow, PostgresSession } from "./postgres-link.ts";
 import type { RecordReader } from "./postgres-record.ts";
 import { parametersOf, type WriteRow } from "./postgres-rows.ts";
 import { OPS_MAX, OPS_OF_ONE, OPS_SECONDS, type Statements } from "./postgres-sql.ts";
