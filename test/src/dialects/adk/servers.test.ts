@@ -29,7 +29,7 @@ async function serve(url: string): Promise<void> {
 }
 
 it("two services on a Redis URL share sessions and lose no event", async (test) => {
-  if (!(await hasRedis())) return test.skip();
+  if (!(await hasRedis())) test.skip();
   const own = await startRedis();
   onTestFinished(() => own.remove());
   await serve(own.url);
@@ -37,7 +37,10 @@ it("two services on a Redis URL share sessions and lose no event", async (test) 
 
 it("two services on a PostgreSQL URL share sessions and lose no event", async (test) => {
   const url = await findPostgres();
-  if (url === undefined) return test.skip();
+  if (url === undefined) {
+    test.skip();
+    return;
+  }
   const database = freshTable();
   await runSql(url, `CREATE DATABASE "${database}"`);
   onTestFinished(async () => {
