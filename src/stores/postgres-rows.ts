@@ -8,6 +8,9 @@ export const GROUP_MAX = 100;
 /** Characters of JSON in one statement, so that one burst of large states is sent in parts. */
 const GROUP_CHARS_MAX = 2 ** 24;
 
+/** A longer key may be too long for the server, which only the server can tell; characters. */
+const KEY_SAFE_CHARS = 2_600;
+
 /** A write as it is sent. */
 export interface WriteRow {
   readonly write: ScopeWrite;
@@ -24,13 +27,16 @@ export interface WriteRow {
 
 /**
  * Batches of rows such that no key is twice in one. Each is in the order of its keys, so that the
- * transaction of several statements locks rows in that order as well.
+ * transaction of several statements locks rows in that order as well. Keys that the server may
+ * refuse come before all others, so that a refusal finds nothing done.
  */
 export function wavesOf(rows: readonly WriteRow[]): WriteRow[][] {
   const waves: WriteRow[][] = [];
   const seen = new Map<string, number>();
+  const isLong = ({ key }: WriteRow): boolean => key.length > KEY_SAFE_CHARS;
+  const isAnyLong = rows.some(isLong);
   for (const row of rows) {
-    const wave = seen.get(row.key) ?? 0;
+    const wave = seen.get(row.key) ?? (isAnyLong && !isLong(row) ? 1 : 0);
     seen.set(row.key, wave + 1);
     (waves[wave] ??= []).push(row);
   }
