@@ -68,7 +68,7 @@ export interface DriverSettings {
 }
 
 /** Kept for an answer at most; milliseconds. */
-const RESERVE_MAX_MS = 200;
+const RESERVE_MAX_MS = 400;
 /** Time for a goodbye to a server that may not listen. */
 const GOODBYE_MS = 1_000;
 
@@ -85,7 +85,8 @@ async function before<T>(deadline: number, work: Promise<T>, late: () => Error):
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_, reject) => {
     const left = Math.max(1, deadline - performance.now());
-    timer = setTimeout(() => reject(late()), left);
+    // What came while this process was busy is read before the wait is called over.
+    timer = setTimeout(() => setImmediate(() => reject(late())), left);
   });
   try {
     return await Promise.race([work, over]);
@@ -135,7 +136,7 @@ export class PostgresDriver {
 
   constructor(settings: DriverSettings) {
     this.#settings = settings;
-    this.#reserveMs = Math.min(settings.timeoutMs / 10, RESERVE_MAX_MS);
+    this.#reserveMs = Math.min(settings.timeoutMs / 5, RESERVE_MAX_MS);
   }
 
   /** Runs `work` on a connection; nothing of it waits past `deadline` (of `performance.now()`). */
