@@ -69,7 +69,7 @@ export interface LinkSettings {
 }
 
 /** Kept for an answer at most; milliseconds. */
-const RESERVE_MAX_MS = 200;
+const RESERVE_MAX_MS = 400;
 /** Time for a goodbye to a server that may not listen. */
 const GOODBYE_MS = 1_000;
 
@@ -122,7 +122,7 @@ export class PostgresLink {
 
   constructor(settings: LinkSettings) {
     this.#settings = settings;
-    this.#reserveMs = Math.min(settings.timeoutMs / 10, RESERVE_MAX_MS);
+    this.#reserveMs = Math.min(settings.timeoutMs / 5, RESERVE_MAX_MS);
   }
 
   /** Runs `work` on a connection; nothing of it waits past `deadline` (of `performance.now()`). */

@@ -16,10 +16,10 @@ function step(key: string, version: number): ScopeWrite {
 
 /** The store's options by name: connections of its own, or a given pool. */
 function optionsOf(kind: string): PostgresStoreOptions {
-  if (kind === "url") return { url, table, timeoutMs: 300 };
+  if (kind === "url") return { url, table, timeoutMs: 1_500 };
   const pool = new Pool({ connectionString: url });
   onTestFinished(() => pool.end());
-  return { pool, table, timeoutMs: 300 };
+  return { pool, table, timeoutMs: 1_500 };
 }
 
 describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
@@ -63,7 +63,7 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
   });
 
   it("D3: a slow statement on a connection opened here is ended", async () => {
-    const store = postgresStore({ url, table, poolSize: 1, timeoutMs: 500 });
+    const store = postgresStore({ url, table, poolSize: 1, timeoutMs: 1_500 });
     onTestFinished(() => store.close());
     await store.commit([step("slow", 1)]);
     await runSql(
