@@ -2,11 +2,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { freePort } from "../../test/support/port.ts";
 import { processSeconds } from "./cpu.ts";
 import { plainUrl, redisPrefix, ServerAbsentError, type Server } from "./server.ts";
 
@@ -104,14 +104,4 @@ async function removeKeys(client: Redis): Promise<void> {
 function absent(reason: string, cause?: unknown): Error {
   const text = `${reason}: set REDIS_URL to a server, or install redis-server`;
   return new ServerAbsentError(`the bench of redis needs a server, and ${text}`, { cause });
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (typeof address !== "object" || address === null) throw new Error("no port is free");
-  return address.port;
 }

@@ -2,15 +2,15 @@
 import { it } from "vitest";
 import { redisStore } from "../../src/stores/redis.ts";
 import { awaySuite } from "../suites/away-suite.ts";
-import { hasRedis, startRedis, type OwnRedis } from "../support/redis.ts";
+import { canStartRedis, ownRedis, type OwnRedis } from "../support/redis.ts";
 
-if (await hasRedis()) {
+if (canStartRedis()) {
   let own: OwnRedis | null = null;
   awaySuite({
     name: "Redis",
     port: () => own?.port ?? 0,
     async begin() {
-      own = await startRedis(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+      own = await ownRedis(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
     },
     open(id, { timeoutMs, port }) {
       const url = `redis://127.0.0.1:${port}`;

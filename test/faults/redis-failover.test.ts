@@ -7,14 +7,14 @@ import { Cluster } from "ioredis";
 import { afterAll, describe, expect, it } from "vitest";
 import { slotOf } from "../../src/stores/redis-key.ts";
 import { redisStore } from "../../src/stores/redis.ts";
-import { hasRedis } from "../support/redis.ts";
+import { canStartRedis } from "../support/redis.ts";
 import { startCluster } from "../support/redis-cluster.ts";
 import { startAppenders } from "./appenders.ts";
 
 const WRITERS = 3;
 const EACH = 25;
 
-if (await hasRedis()) {
+if (canStartRedis()) {
   const cluster = await startCluster();
   const clients = Array.from({ length: WRITERS }, () => new Cluster([...cluster.nodes]));
   afterAll(async () => {

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { describe, it, onTestFinished } from "vitest";
 import { redisStore } from "../../src/stores/redis.ts";
-import { answers, freePort, hasRedis, startRedis } from "../support/redis.ts";
+import { freePort, untilListening } from "../support/port.ts";
+import { canStartRedis, ownRedis } from "../support/redis.ts";
 import { startAppenders } from "./appenders.ts";
 
 const NAME = "main";
@@ -34,7 +35,7 @@ async function startSentinel(primaryPort: number): Promise<number> {
     await gone;
     rmSync(dir, { recursive: true, force: true });
   });
-  while (!(await answers(port))) await sleep(10);
+  await untilListening(port, sentinel);
   return port;
 }
 
@@ -46,12 +47,12 @@ async function says(port: number, section: string, text: string): Promise<void> 
   client.disconnect();
 }
 
-describe.runIf(await hasRedis())("a primary that dies behind Sentinel", () => {
+describe.runIf(canStartRedis())("a primary that dies behind Sentinel", () => {
   it("takes nothing with it that its replica had confirmed", { timeout: 60_000 }, async () => {
     const plain = ["--save", "", "--repl-diskless-sync-delay", "0"];
-    const primary = await startRedis(plain);
+    const primary = await ownRedis(plain);
     onTestFinished(() => primary.remove());
-    const replica = await startRedis([...plain, "--replicaof", "127.0.0.1", `${primary.port}`]);
+    const replica = await ownRedis([...plain, "--replicaof", "127.0.0.1", `${primary.port}`]);
     onTestFinished(() => replica.remove());
     await says(primary.port, "replication", "state=online");
     const sentinel = await startSentinel(primary.port);

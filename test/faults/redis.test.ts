@@ -4,7 +4,7 @@ import { Redis } from "ioredis";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { redisStore } from "../../src/stores/redis.ts";
 import type { StateStore } from "../../src/stores/store.ts";
-import { durableSettings, hasRedis, startRedis } from "../support/redis.ts";
+import { durableSettings, canStartRedis, ownRedis } from "../support/redis.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
 import { startAppenders } from "./appenders.ts";
 
@@ -12,8 +12,8 @@ const WRITERS = 4;
 const EACH = 60;
 const STOPPED_MS = 3_000;
 
-if (await hasRedis()) {
-  const server = await startRedis(durableSettings);
+if (canStartRedis()) {
+  const server = await ownRedis(durableSettings);
   afterAll(() => server.remove());
   let last = 0;
 

@@ -1,7 +1,9 @@
 /** Places on servers where a test's processes meet, as `openStore` knows them; removed after it. */
 import { afterAll, it } from "vitest";
 import { dropTables, findPostgres, freshTable } from "./postgres.ts";
-import { hasRedis, redisUrl, testKeys } from "./redis.ts";
+import { findRedis, testKeys } from "./redis.ts";
+
+const redisUrl = (await findRedis()) ?? "";
 
 /** Gives places nobody has used, on one kind of server. */
 export interface ServerPlaces {
@@ -20,7 +22,7 @@ export async function onServer(
 }
 
 async function redisPlaces(): Promise<ServerPlaces | undefined> {
-  if (!(await hasRedis())) return undefined;
+  if (redisUrl === "") return undefined;
   const keys = testKeys(redisUrl);
   afterAll(() => keys.remove());
   let count = 0;

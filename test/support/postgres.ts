@@ -11,12 +11,11 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, onTestFinished } from "vitest";
+import { freePort, untilUp } from "./port.ts";
 
 const HOST = "127.0.0.1";
 const HERE = `postgres://postgres@${HOST}:5432/test`;
@@ -159,7 +158,13 @@ export async function ownPostgres(): Promise<OwnPostgres> {
   let server: ChildProcess | null = null;
   const signal = (name: "SIGSTOP" | "SIGCONT"): void => {
     if (server?.pid === undefined) return;
-    for (const pid of [server.pid, ...childrenOf(server.pid)]) process.kill(pid, name);
+    for (const pid of [server.pid, ...childrenOf(server.pid)]) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // A child that ended since it was listed.
+      }
+    }
   };
   const own: OwnPostgres = {
     port,
@@ -168,10 +173,7 @@ export async function ownPostgres(): Promise<OwnPostgres> {
     thaw: () => signal("SIGCONT"),
     async start() {
       server = spawn(join(bin, "postgres"), ["-D", data], { ...user, cwd: dir, stdio: "ignore" });
-      for (let tries = 0; !(await answers(own.url)); tries += 1) {
-        if (tries > 400) throw new Error("postgres did not start");
-        await sleep(25); // It says by answering that it is up; nothing else does.
-      }
+      await untilUp(server, () => answers(own.url));
     },
     async stop() {
       if (server === null || server.exitCode !== null) return;
@@ -201,14 +203,4 @@ function serverUser(): { uid?: number; gid?: number } {
 function childrenOf(pid: number): number[] {
   const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", `${pid}`], { encoding: "utf8" });
   return stdout.split("\n").flatMap((line) => (line.trim() === "" ? [] : [Number(line)]));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null) throw new Error("no port");
-  return address.port;
 }

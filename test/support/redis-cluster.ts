@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Redis } from "ioredis";
-import { answers, freePort } from "./redis.ts";
+import { freePort, untilListening } from "./port.ts";
 
 const HOST = "127.0.0.1";
 const NODES = 6;
@@ -63,7 +63,7 @@ async function startNode(port: number, dir: string): Promise<ChildProcess> {
   const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
   const nothing = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"];
   const server = spawn("redis-server", [...place, ...cluster, ...nothing], { stdio: "ignore" });
-  while (!(await answers(port))) await sleep(10);
+  await untilListening(port, server);
   return server;
 }
 

@@ -1,32 +1,17 @@
-/** Redis servers for tests: the one that runs here, and some of their own. */
-import { spawn, type ChildProcess } from "node:child_process";
+/** Redis for tests: the server of REDIS_URL, the one that runs here, or one of their own. */
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { afterAll } from "vitest";
+import { freePort, isListening, untilListening } from "./port.ts";
 
 const HOST = "127.0.0.1";
 const PORT = 6379;
 /** The program of a test's own server. */
 const SERVER = process.env["REDIS_SERVER"] ?? "redis-server";
-
-/** The address of the Redis server that runs here, or of the one that `REDIS_URL` names. */
-export const redisUrl: string = process.env["REDIS_URL"] ?? `redis://${HOST}:${PORT}`;
-
-/**
- * True when there is a Redis server. When there is none, one line says so, or, with
- * REQUIRE_SERVERS=1, the test file fails.
- */
-export async function hasRedis(): Promise<boolean> {
-  const { hostname, port } = new URL(redisUrl);
-  if (await answers(Number(port || PORT), hostname)) return true;
-  if (process.env["REQUIRE_SERVERS"] === "1") throw new Error(`no Redis server at ${redisUrl}`);
-  console.log(`skipped: no Redis server at ${redisUrl}`);
-  return false;
-}
 
 /** A server of a test's own, which it may stop and start. */
 export interface OwnRedis {
@@ -43,7 +28,7 @@ export interface OwnRedis {
 }
 
 /** Starts a server with these settings; by default it keeps nothing on disk. */
-export async function startRedis(
+export async function ownRedis(
   settings: readonly string[] = ["--save", "", "--appendonly", "no"],
 ): Promise<OwnRedis> {
   const port = await freePort();
@@ -55,7 +40,7 @@ export async function startRedis(
     async start() {
       const options = ["--port", `${port}`, "--bind", HOST, "--dir", dir, ...settings];
       server = spawn(SERVER, options, { stdio: "ignore" });
-      while (!(await answers(port))) await sleep(10);
+      await untilListening(port, server);
     },
     async stop() {
       if (server === null) return;
@@ -107,26 +92,32 @@ export function testKeys(url: string): { readonly prefix: string; remove(): Prom
   return { prefix, remove };
 }
 
-/** True when something listens on a port, of this machine by default. */
-export async function answers(port: number, host: string = HOST): Promise<boolean> {
-  const socket = connect(port, host);
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
+let found: Promise<string | undefined> | undefined;
+
+/**
+ * The URL of a server that tests share; `undefined` when there is none: one line says so, or, with
+ * REQUIRE_SERVERS=1, the test file fails.
+ */
+export function findRedis(): Promise<string | undefined> {
+  found ??= lookForRedis();
+  return found;
 }
 
-/** A port of this machine that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null) throw new Error("no port");
-  return address.port;
+async function lookForRedis(): Promise<string | undefined> {
+  const given = process.env["REDIS_URL"];
+  if (given !== undefined) return given;
+  if (await isListening(PORT)) return `redis://${HOST}:${PORT}`;
+  if (!canStartRedis()) return undefined;
+  const own = await ownRedis();
+  afterAll(() => own.remove());
+  return own.url;
+}
+
+/** True when a server of a test's own can be started; as `findRedis` else. */
+export function canStartRedis(): boolean {
+  const isInstalled = spawnSync(SERVER, ["--version"], { stdio: "ignore" }).status === 0;
+  if (isInstalled) return true;
+  if (process.env["REQUIRE_SERVERS"] === "1") throw new Error("no Redis server to test with");
+  console.log("skipped: no Redis server; set REDIS_URL or install one");
+  return false;
 }

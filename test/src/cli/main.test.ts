@@ -10,7 +10,7 @@ import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import type { StateStore } from "../../../src/stores/store.ts";
 import { testDirectory } from "../../support/directory.ts";
 import { dropTables, findPostgres, freshTable, runSql } from "../../support/postgres.ts";
-import { hasRedis, startRedis, type OwnRedis } from "../../support/redis.ts";
+import { canStartRedis, ownRedis, type OwnRedis } from "../../support/redis.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 const directory = testDirectory("cli");
@@ -142,12 +142,12 @@ describe("export and import", () => {
   });
 });
 
-describe.skipIf(!(await hasRedis()))("Redis", () => {
+describe.skipIf(!canStartRedis())("Redis", () => {
   let server: OwnRedis;
   let url = "";
   const password = "the-password";
   beforeAll(async () => {
-    server = await startRedis();
+    server = await ownRedis();
     const client = new Redis(server.url);
     await client.config("SET", "requirepass", password);
     client.disconnect();

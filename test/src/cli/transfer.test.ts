@@ -20,8 +20,10 @@ import { simulatedClock } from "../../../src/testing/clock.ts";
 import { collect } from "../../support/collect.ts";
 import { testDirectory } from "../../support/directory.ts";
 import { dropTables, findPostgres, freshTable } from "../../support/postgres.ts";
-import { hasRedis, redisUrl, testKeys } from "../../support/redis.ts";
+import { findRedis, testKeys } from "../../support/redis.ts";
 import { jsonStates, propertyRuns } from "../../support/state-value.ts";
+
+const redisUrl = (await findRedis()) ?? "";
 
 const dir = testDirectory("transfer");
 const all = { prefix: "", batch: 3 };
@@ -92,7 +94,7 @@ const ways: [name: string, from: Make, to: Make][] = [
   ["file to sqlite", file, sqlite],
   ["sqlite to sqlite", sqlite, sqlite],
 ];
-if (await hasRedis()) {
+if (redisUrl !== "") {
   ways.push(["sqlite to redis", sqlite, redis], ["redis to file", redis, file]);
   afterAll(() => keys.remove());
 }

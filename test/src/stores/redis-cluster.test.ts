@@ -6,10 +6,10 @@ import { redisStore } from "../../../src/stores/redis.ts";
 import { describeStore } from "../../../src/testing/store-suite.ts";
 import type { SuiteContext } from "../../../src/testing/suite-case.ts";
 import { HOSTILE_KEYS } from "../../../src/testing/suite-data.ts";
-import { hasRedis } from "../../support/redis.ts";
+import { canStartRedis } from "../../support/redis.ts";
 import { startCluster } from "../../support/redis-cluster.ts";
 
-if (await hasRedis()) {
+if (canStartRedis()) {
   const cluster = await startCluster();
   const client = new Cluster([...cluster.nodes], { lazyConnect: true });
   client.on("error", () => undefined);

@@ -1,9 +1,11 @@
 import { afterAll, it } from "vitest";
 import { redisStore } from "../../../src/stores/redis.ts";
-import { hasRedis, redisUrl, testKeys } from "../../support/redis.ts";
+import { findRedis, testKeys } from "../../support/redis.ts";
 import { describePatchLog } from "../../suites/patch-log.ts";
 
-if (await hasRedis()) {
+const redisUrl = (await findRedis()) ?? "";
+
+if (redisUrl !== "") {
   const keys = testKeys(redisUrl);
   afterAll(() => keys.remove());
   describePatchLog({

@@ -3,9 +3,11 @@ import { afterAll, describe, it } from "vitest";
 import { redisStore } from "../../../src/stores/redis.ts";
 import { describeStore } from "../../../src/testing/store-suite.ts";
 import type { SuiteContext } from "../../../src/testing/suite-case.ts";
-import { hasRedis, redisUrl, testKeys } from "../../support/redis.ts";
+import { findRedis, testKeys } from "../../support/redis.ts";
 
-if (await hasRedis()) {
+const redisUrl = (await findRedis()) ?? "";
+
+if (redisUrl !== "") {
   const keys = testKeys(redisUrl);
   const open = ({ id }: SuiteContext) =>
     redisStore({ url: redisUrl, keyPrefix: `${keys.prefix}${id}:`, appendfsync: "no" });

@@ -7,7 +7,7 @@ import { redisStore } from "../../../src/stores/redis.ts";
 import type { RedisStoreOptions } from "../../../src/stores/redis-options.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import type { ScopeWrite, StateStore } from "../../../src/stores/store.ts";
-import { durableSettings, hasRedis, startRedis } from "../../support/redis.ts";
+import { durableSettings, canStartRedis, ownRedis } from "../../support/redis.ts";
 import { startProxy } from "../../support/tcp-proxy.ts";
 
 const SECRET = "swordfish";
@@ -71,8 +71,8 @@ describe("options of redisStore", () => {
   });
 });
 
-if (await hasRedis()) {
-  const server = await startRedis(durableSettings);
+if (canStartRedis()) {
+  const server = await ownRedis(durableSettings);
   const admin = new Redis(server.url);
   admin.on("error", () => undefined);
   let last = 0;
@@ -119,7 +119,7 @@ if (await hasRedis()) {
     });
 
     it("is away for a while and comes back, also for a given client of few retries", async () => {
-      const own = await startRedis();
+      const own = await ownRedis();
       onTestFinished(() => own.remove());
       const client = new Redis(own.url, { retryStrategy: () => null });
       onTestFinished(() => client.disconnect());
@@ -138,7 +138,7 @@ if (await hasRedis()) {
     });
 
     it("stands still at the start and goes on", async () => {
-      const own = await startRedis();
+      const own = await ownRedis();
       onTestFinished(() => own.remove());
       const store = open({ url: own.url });
       own.signal("SIGSTOP");
@@ -228,20 +228,14 @@ if (await hasRedis()) {
     });
 
     it("is a replica that only reads", async () => {
-      const replica = await startRedis([
-        "--save",
-        "",
-        "--replicaof",
-        "127.0.0.1",
-        `${server.port}`,
-      ]);
+      const replica = await ownRedis(["--save", "", "--replicaof", "127.0.0.1", `${server.port}`]);
       onTestFinished(() => replica.remove());
       const store = open({ url: replica.url, keyPrefix: prefix() });
       await refused(store.commit([write("k", 1)]), "STORE_UNAVAILABLE", /connect to the primary/);
     });
 
     it("is out of memory", async () => {
-      const full = await startRedis(["--save", "", "--maxmemory", "1mb"]);
+      const full = await ownRedis(["--save", "", "--maxmemory", "1mb"]);
       onTestFinished(() => full.remove());
       const store = open({ url: full.url });
       const state = { secret: SECRET.repeat(100_000) };
@@ -329,7 +323,7 @@ if (await hasRedis()) {
 
   describe("limits and promises", () => {
     it("a state over the server's limit is refused before it is sent, with its sizes", async () => {
-      const small = await startRedis(["--save", "", "--proto-max-bulk-len", "1mb"]);
+      const small = await ownRedis(["--save", "", "--proto-max-bulk-len", "1mb"]);
       onTestFinished(() => small.remove());
       const store = open({ url: small.url, timeoutMs: 5_000 });
       const state = { secret: SECRET.repeat(200_000) };
@@ -362,7 +356,7 @@ if (await hasRedis()) {
       const strong = open({ url: server.url, logger, appendfsync: "always", keyPrefix: prefix() });
       await strong.load(["k"]);
       expect(logger.lines).toEqual([]);
-      const weak = await startRedis(["--save", "", "--maxmemory-policy", "allkeys-lru"]);
+      const weak = await ownRedis(["--save", "", "--maxmemory-policy", "allkeys-lru"]);
       onTestFinished(() => weak.remove());
       const store = open({ url: weak.url, logger, appendfsync: "everysec" });
       for (let n = 0; n < 3; n += 1) await store.load(["k"]);
@@ -388,13 +382,7 @@ if (await hasRedis()) {
       ]);
       expect((await store.load(["k"]))[0]?.version).toBe(1);
       await admin.config("SET", "repl-diskless-sync-delay", "0");
-      const replica = await startRedis([
-        "--save",
-        "",
-        "--replicaof",
-        "127.0.0.1",
-        `${server.port}`,
-      ]);
+      const replica = await ownRedis(["--save", "", "--replicaof", "127.0.0.1", `${server.port}`]);
       onTestFinished(() => replica.remove());
       // A replica that is connected and has the data; before that WAIT does not count it.
       while (!(await admin.info("replication")).includes("state=online"))

@@ -13,7 +13,7 @@ import { collect } from "../../support/collect.ts";
 import { rootUrl } from "../../support/doors.ts";
 import { findPostgres, freshTable, runSql } from "../../support/postgres.ts";
 import { startCluster, type TestCluster } from "../../support/redis-cluster.ts";
-import { hasRedis, startRedis, type OwnRedis } from "../../support/redis.ts";
+import { canStartRedis, ownRedis, type OwnRedis } from "../../support/redis.ts";
 
 const page = readFileSync(new URL("docs/scale.md", rootUrl), "utf8");
 const PASSWORD = "a-password";
@@ -89,7 +89,7 @@ async function hear(store: StateStore, other: StateStore): Promise<void> {
   await stop?.();
 }
 
-const isRedisHere = await hasRedis();
+const isRedisHere = canStartRedis();
 const [, user = "", ...rules] = blockOf("text", "user ").split(/\s+/).filter(Boolean);
 
 /** Gives the user of the page these rights and no others. */
@@ -103,7 +103,7 @@ describe.skipIf(!isRedisHere)("a Redis user", () => {
   let server: OwnRedis;
   let admin: Redis;
   beforeAll(async () => {
-    server = await startRedis();
+    server = await ownRedis();
     admin = new Redis(server.url);
   });
   afterAll(async () => {

@@ -2,7 +2,7 @@
 import { expect, it, onTestFinished } from "vitest";
 import { createEvent, createEventActions, DatabaseSessionService } from "../../../../src/adk.ts";
 import { findPostgres, freshTable, runSql } from "../../../support/postgres.ts";
-import { hasRedis, startRedis } from "../../../support/redis.ts";
+import { canStartRedis, ownRedis } from "../../../support/redis.ts";
 
 const key = { appName: "app", userId: "u", sessionId: "s" };
 const TURNS = 20;
@@ -29,8 +29,8 @@ async function serve(url: string): Promise<void> {
 }
 
 it("two services on a Redis URL share sessions and lose no event", async (test) => {
-  if (!(await hasRedis())) test.skip();
-  const own = await startRedis();
+  if (!canStartRedis()) test.skip();
+  const own = await ownRedis();
   onTestFinished(() => own.remove());
   await serve(own.url);
 });

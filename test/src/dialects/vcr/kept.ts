@@ -7,7 +7,9 @@ import { memoryStore } from "../../../../src/stores/memory.ts";
 import { sqliteStore } from "../../../../src/stores/sqlite.ts";
 import type { StateStore } from "../../../../src/stores/store.ts";
 import { testDirectory } from "../../../support/directory.ts";
-import { hasRedis, redisUrl, testClient } from "../../../support/redis.ts";
+import { findRedis, testClient } from "../../../support/redis.ts";
+
+const redisUrl = (await findRedis()) ?? "";
 
 /** One place to keep keys. */
 export interface Place {
@@ -32,7 +34,7 @@ function onStore(name: string, make: () => StateStore): Place {
   };
 }
 
-const isThere = await hasRedis();
+const isThere = redisUrl !== "";
 let made = 0;
 
 /** All places there are; call it once, in a suite. */

@@ -3,9 +3,11 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Redis } from "ioredis";
 import { State } from "../../../../src/dialects/vcr/state.ts";
 import { createVcr, type Vcr } from "../../../../src/dialects/vcr/vcr.ts";
-import { hasRedis, redisUrl, testClient } from "../../../support/redis.ts";
+import { findRedis, testClient } from "../../../support/redis.ts";
 
-describe.runIf(await hasRedis())("a vcr on Redis", () => {
+const redisUrl = (await findRedis()) ?? "";
+
+describe.runIf(redisUrl !== "")("a vcr on Redis", () => {
   let client: Redis;
   let close: () => Promise<void>;
   let vcr: Vcr;
