@@ -1,6 +1,6 @@
 /**
- * How a store with an ordered index lists its keys: page by page, in their encoded form, whose order
- * of bytes is the order asked for (ascii-key.ts).
+ * How a store with an ordered index lists its keys: page by page, in their encoded form, whose
+ * order of bytes is the order asked for (ascii-key.ts).
  */
 import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
 import type { Gate } from "./gate.ts";

@@ -1,6 +1,6 @@
 /**
- * Exclusive turns: inside one store object, one owner per key at a time in order of arrival; between
- * store objects by a lease that each asks for.
+ * Exclusive turns: inside one store object, one owner per key at a time in order of arrival;
+ * between store objects by a lease that each asks for.
  */
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
