@@ -140,7 +140,13 @@ export async function ownPostgres(): Promise<OwnPostgres> {
   let server: ChildProcess | null = null;
   const signal = (name: "SIGSTOP" | "SIGCONT"): void => {
     if (server?.pid === undefined) return;
-    for (const pid of [server.pid, ...childrenOf(server.pid)]) process.kill(pid, name);
+    for (const pid of [server.pid, ...childrenOf(server.pid)]) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It ended by itself meanwhile, as the processes of closed connections do.
+      }
+    }
   };
   const own: OwnPostgres = {
     port,
@@ -164,7 +170,7 @@ export async function ownPostgres(): Promise<OwnPostgres> {
     },
     async destroy() {
       await own.stop();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
   await own.start();
