@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll } from "vitest";
@@ -37,8 +37,7 @@ export interface OwnPostgres {
 
 /** Where the server's programs are, if they are installed. */
 function programs(): string | undefined {
-  const found = spawnSync("pg_config", ["--bindir"], { encoding: "utf8" });
-  const dirs = [found.status === 0 ? found.stdout.trim() : ""];
+  const dirs = (process.env["PATH"] ?? "").split(delimiter);
   const base = "/usr/lib/postgresql";
   if (existsSync(base)) {
     const versions = readdirSync(base).toSorted((a, b) => Number(b) - Number(a));
@@ -140,7 +139,13 @@ export async function ownPostgres(): Promise<OwnPostgres> {
   let server: ChildProcess | null = null;
   const signal = (name: "SIGSTOP" | "SIGCONT"): void => {
     if (server?.pid === undefined) return;
-    for (const pid of [server.pid, ...childrenOf(server.pid)]) process.kill(pid, name);
+    for (const pid of [server.pid, ...childrenOf(server.pid)]) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It ended by itself meanwhile, as the processes of closed connections do.
+      }
+    }
   };
   const own: OwnPostgres = {
     port,
@@ -164,7 +169,7 @@ export async function ownPostgres(): Promise<OwnPostgres> {
     },
     async destroy() {
       await own.stop();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
   await own.start();
