@@ -3,7 +3,8 @@
  *
  * Invariants
  *  E1  A reply of the server is a definite no: the command had no effect. Whether asking again can
- *      help is said by its first word.
+ *      help is said by its first word. The exception is a script that was stopped at a command its
+ *      user may not run: what it did before stays.
  *  E2  Any other error after a command was handed over leaves its outcome unknown.
  *  E3  Errors of ioredis carry the arguments of the command, which are values: none gets out.
  */
@@ -52,6 +53,14 @@ export function isNoScript(error: unknown): boolean {
   return replyCode(error) === "NOSCRIPT";
 }
 
+/** True when a script was begun and stopped by a reply that may come after its first write. */
+export function isStoppedInside(error: unknown): boolean {
+  const code = replyCode(error);
+  // Of the other words (OOM, MISCONF, …) a script hears at its first write at the latest.
+  if (code !== "ERR" && code !== "NOPERM") return false;
+  return error instanceof Error && error.message.includes("user_script");
+}
+
 /** Reads what went wrong with a command for the server named `server`. */
 export function judgeRedis(server: string): (error: unknown) => Verdict {
   return (error) => {
@@ -71,7 +80,8 @@ export function innermost(error: unknown): unknown {
   return error.lastNodeError ?? error;
 }
 
-function refusal(server: string, code: string, error: unknown): StoreUnavailableError {
+/** What the operator is told of a reply that stays until somebody does something. */
+export function refusal(server: string, code: string, error: unknown): StoreUnavailableError {
   const text = error instanceof Error ? error.message : "";
   let reason = REFUSED.get(code);
   // Before Redis 7.2 what a script is denied has no first word of its own.

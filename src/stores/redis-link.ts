@@ -1,5 +1,5 @@
 /**
- * The connection of a store: made at the first use, and again after it was lost.
+ * The connection of a store: made at the first use, and after it was lost by the next call.
  *
  * Owns: the client, if it was made here, and whether it may be used now.
  *
@@ -49,7 +49,7 @@ export class RedisLink {
     });
     return within(deadline, this.#connecting, () => {
       // One that was made and does not answer would be waited for without end.
-      if (client.status !== "reconnecting") this.renew();
+      this.renew();
       return this.#notSent("no connection in time");
     });
   }
@@ -123,7 +123,7 @@ export class RedisLink {
       client.on("ready", onReady);
       client.on("error", onError);
       client.on("end", onEnd);
-      // Between two attempts of its own it needs no push.
+      // A client that was given may have a pause of its own, after which it needs no push.
       if (["wait", "end"].includes(client.status)) client.connect().catch(onError);
     });
   }

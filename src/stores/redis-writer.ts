@@ -16,7 +16,7 @@ import { CommitUnknownError, CorruptStateError, StateTooLargeError } from "../..
 import type { Patch } from "../../actors/protocol.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import type { LargeKeys } from "./large-keys.ts";
-import { judgeRedis } from "./redis-errors.ts";
+import { isStoppedInside, judgeRedis, refusal } from "./redis-errors.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
 import { APART_FROM_CHARS, logEntry, readFound } from "./redis-record.ts";
 import { COMMIT, INDEX, redisMs } from "./redis-script.ts";
@@ -220,7 +220,7 @@ export class RedisWriter {
   #fail(pending: Pending, error: unknown): void {
     const verdict = this.#judge(error);
     pending.failure = error;
-    if (verdict.kind === "unknown") pending.isDoubtful = true;
+    if (verdict.kind === "unknown" || isStoppedInside(error)) pending.isDoubtful = true;
     if (verdict.kind !== "refused") return;
     pending.stage = "closed";
     this.#remember(pending.write.key, verdict.error);
@@ -229,7 +229,9 @@ export class RedisWriter {
 
   #answerOf(pending: Pending, value: unknown): WriteResult | undefined {
     const { write, keys } = pending;
-    const [word]: readonly unknown[] = Array.isArray(value) ? value : [];
+    const [word, reason]: readonly unknown[] = Array.isArray(value) ? value : [];
+    if (word === "denied")
+      throw refusal(this.#settings.server, "NOPERM", new Error(String(reason)));
     if (word === "done") return { ok: true, version: write.version };
     if (word === "whole") {
       // Also when it fails: the next batch then fails before anything of it was sent.

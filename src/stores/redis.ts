@@ -14,7 +14,7 @@ import { LargeKeys } from "./large-keys.ts";
 import { RedisCalls } from "./redis-calls.ts";
 import { RedisFeed } from "./redis-feed.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
-import { checkOptions, type RedisSettings, type RedisStoreOptions } from "./redis-options.ts";
+import { readOptions, type RedisSettings, type RedisStoreOptions } from "./redis-options.ts";
 import { readFound } from "./redis-record.ts";
 import { LIVING, PAGE, READ, redisMs, RELEASE, TAKE } from "./redis-script.ts";
 import { RedisWriter } from "./redis-writer.ts";
@@ -97,7 +97,10 @@ class RedisStore implements StateStore {
     { atomic = false }: { readonly atomic?: boolean } = {},
   ): Promise<WriteResult[]> {
     return this.#gate.run(async () => {
-      if (atomic) throw new TypeError("the redis store has no transactions over several keys");
+      if (atomic)
+        throw new TypeError(
+          "the redis store has no transactions over several keys: use one key, or another store",
+        );
       if (writes.length === 0) return [];
       // What the server takes is known only then.
       await this.#calls.read((deadline) => this.#calls.link.ready(deadline));
@@ -211,5 +214,5 @@ class RedisStore implements StateStore {
  * Throws `TypeError` and `RangeError` for bad options.
  */
 export function redisStore(options: RedisStoreOptions): StateStore {
-  return new RedisStore(checkOptions(options));
+  return new RedisStore(readOptions(options));
 }

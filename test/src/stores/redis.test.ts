@@ -49,14 +49,16 @@ describe("options of redisStore", () => {
     const client = new Redis({ lazyConnect: true });
     expect(() => redisStore({})).toThrow(TypeError);
     expect(() => redisStore({ url: "redis://localhost", client })).toThrow(TypeError);
-    expect(() => redisStore({ url: "" })).toThrow(TypeError);
+    for (const text of ["", "localhost:6379", "http://localhost", "redis://a b", SECRET])
+      expect(() => redisStore({ url: text })).toThrow(/^url must be redis:/);
     client.disconnect();
   });
 
   it("are numbers where numbers are asked for, and levels that exist", () => {
     const url = "redis://localhost";
     const bad = Number.NaN;
-    expect(() => redisStore({ url, timeoutMs: bad })).toThrow(RangeError);
+    for (const timeoutMs of [bad, 0, -1, Infinity])
+      expect(() => redisStore({ url, timeoutMs })).toThrow(RangeError);
     expect(() => redisStore({ url, wait: { replicas: bad, timeoutMs: 1 } })).toThrow(RangeError);
     expect(() => redisStore({ url, wait: { replicas: 1, timeoutMs: bad } })).toThrow(RangeError);
     expect(() => redisStore({ url, waitAof: { local: 1, replicas: bad, timeoutMs: 1 } })).toThrow(
@@ -99,9 +101,21 @@ if (await hasRedis()) {
         /try/,
       );
       proxy.accept();
-      // The pause between two attempts may be as long as one call waits.
-      const patient = open({ url: `redis://127.0.0.1:${proxy.port}`, timeoutMs: 5_000 });
-      expect(await patient.load(["k"])).toEqual([undefined]);
+      expect(await store.load(["k"])).toEqual([undefined]);
+    });
+
+    it("comes back: not one call after it is refused, however short a call may last", async () => {
+      const proxy = await startProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const at = { url: `redis://127.0.0.1:${proxy.port}`, keyPrefix: prefix(), timeoutMs: 300 };
+      const store = open(at);
+      await store.load(["k"]);
+      proxy.refuse();
+      for (let n = 0; n < 3; n += 1)
+        await refused(store.load(["k"]), "STORE_UNAVAILABLE", /did not serve/);
+      proxy.accept();
+      for (let n = 1; n <= 25; n += 1)
+        expect(await store.commit([write("k", n)])).toEqual([{ ok: true, version: n }]);
     });
 
     it("is away for a while and comes back, also for a given client of few retries", async () => {
@@ -160,6 +174,19 @@ if (await hasRedis()) {
       await refused(open({ url: url("bob:pass") }).load(["k"]), "STORE_UNAVAILABLE", /NOPERM/);
       await admin.acl("SETUSER", "bob", `&${keyPrefix}feed`);
       expect(await store.commit([write("k", 1)])).toEqual([{ ok: true, version: 1 }]);
+    });
+
+    it("allows a script to begin and not to end: the outcome is unknown, with the cause", async () => {
+      const keyPrefix = prefix();
+      await admin.acl("SETUSER", "kim", "on", ">pass", "~*", "&*", "+@all", "-hset");
+      const store = open({ url: url("kim:pass"), keyPrefix, timeoutMs: 60_000 });
+      const state = { secret: SECRET.repeat(2_000) };
+      const error = await failure(store.commit([write("k", 1, state)]));
+      expect([error.code, error.cause]).toMatchObject([
+        "COMMIT_UNKNOWN",
+        { message: expect.stringMatching(/keys, channel and commands/) },
+      ]);
+      expect(await admin.exists(`${keyPrefix}{k}:base`)).toBe(1);
     });
 
     it("allows just what the store needs", async () => {
@@ -310,6 +337,16 @@ if (await hasRedis()) {
       await expect(work).rejects.toMatchObject({ code: "STATE_TOO_LARGE", limitBytes: 1_048_576 });
       expect(await store.load(["good", "k"])).toEqual([undefined, undefined]);
       await store.commit([write("good", 1)]);
+    });
+
+    it("a record does not carry the writers of long ago along", async () => {
+      const keyPrefix = prefix();
+      const key = `${keyPrefix}{k}`;
+      await open({ url: server.url, keyPrefix }).commit([write("k", 1)]);
+      for (let n = 0; n < 5; n += 1) await admin.hset(key, `o:gone${n}`, "1000 1");
+      await open({ url: server.url, keyPrefix }).commit([write("k", 2)]);
+      const owners = (await admin.hkeys(key)).filter((field) => field.startsWith("o:"));
+      expect([owners.length, owners.filter((name) => name.includes("gone"))]).toEqual([2, []]);
     });
 
     it("a time beyond Redis' own numbers is as good as none", async () => {
