@@ -9,7 +9,7 @@
  *      caller repeats until it has arrived. After MOVED the table of slots is read anew.
  */
 import { CommitUnknownError, type CorruptStateError } from "../../actors/errors.ts";
-import { isNoScript, replyCode } from "./redis-errors.ts";
+import { isNoScript, passesByItself, replyCode } from "./redis-errors.ts";
 import { slotOf } from "./redis-key.ts";
 import { type RedisLink, within } from "./redis-link.ts";
 import { type AnyRedis, isCluster } from "./redis-open.ts";
@@ -140,7 +140,8 @@ function failureOf(last: RedisReply, { command, missing }: Confirmation): unknow
     return lack && new CommitUnknownError({ cause: new Error(`${name}: ${lack}`) });
   }
   const code = replyCode(last.error);
-  // Without an answer it is worth another try; with a no of the server it is not.
   if (code === undefined) return last.error;
-  return new CommitUnknownError({ cause: new Error(`${name} was refused (${code})`) });
+  const cause = new Error(`${name} was refused (${code})`);
+  // Either way the writes may be there. As a reply without a word of the server it is repeated.
+  return passesByItself(code) ? cause : new CommitUnknownError({ cause });
 }
