@@ -19,7 +19,7 @@ import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
 import { watchOver } from "../../actors/watch.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
-import { within } from "./redis-link.ts";
+import { handshakeMs, within } from "./redis-link.ts";
 import { type AnyRedis, isCluster } from "./redis-open.ts";
 
 /** What a feed needs of its store. */
@@ -105,8 +105,9 @@ export class RedisFeed {
       if (generation === this.#generation) this.#tell(notice);
     });
     const ready = connection.connect().then(() => connection.subscribe(this.#settings.channel));
+    const until = Math.min(deadline, performance.now() + handshakeMs(this.#settings.timeoutMs));
     try {
-      await within(deadline, ready, () => new Error("no subscription in time"));
+      await within(until, ready, () => new Error("no subscription in time"));
     } catch (error) {
       connection.disconnect();
       throw error;

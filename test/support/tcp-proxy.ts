@@ -15,6 +15,8 @@ export interface TcpProxy {
   cut(): void;
   /** Refuses new connections and cuts the present ones until `accept`. */
   refuse(): void;
+  /** Takes new connections and never answers them, until `accept`. Resolves at the first. */
+  ignore(): Promise<void>;
   accept(): void;
   close(): Promise<void>;
 }
@@ -24,9 +26,16 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
   const pairs = new Set<readonly [Socket, Socket]>();
   let dropping: { readonly from: string; readonly done: () => void } | null = null;
   let refusing = false;
+  let ignoring: (() => void) | null = null;
+  const ignored = new Set<Socket>();
   const server = createServer((client) => {
     if (refusing) {
       client.destroy();
+      return;
+    }
+    if (ignoring !== null) {
+      ignored.add(client.on("error", () => undefined));
+      ignoring();
       return;
     }
     const upstream = connect(toPort, host);
@@ -68,11 +77,17 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
       refusing = true;
       cut();
     },
+    ignore: () =>
+      new Promise((resolve) => {
+        ignoring = resolve;
+      }),
     accept() {
       refusing = false;
+      ignoring = null;
     },
     async close() {
       cut();
+      for (const socket of ignored) socket.destroy();
       server.close();
       await once(server, "close");
     },

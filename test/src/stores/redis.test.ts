@@ -118,6 +118,20 @@ if (await hasRedis()) {
         expect(await store.commit([write("k", n)])).toEqual([{ ok: true, version: n }]);
     });
 
+    it("takes a connection and never answers it: the same call is served by the next", async () => {
+      const proxy = await startProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const at = { url: `redis://127.0.0.1:${proxy.port}`, keyPrefix: prefix(), timeoutMs: 3_000 };
+      const store = open(at);
+      for (const call of [() => store.load(["k"]), () => store.watch?.(() => undefined)]) {
+        const ignored = proxy.ignore();
+        const served = call();
+        await ignored;
+        proxy.accept();
+        await served;
+      }
+    });
+
     it("is away for a while and comes back, also for a given client of few retries", async () => {
       const own = await startRedis();
       onTestFinished(() => own.remove());
@@ -515,6 +529,20 @@ if (await hasRedis()) {
     await mine.close();
     expect(await client.ping()).toBe("PONG");
     expect(client.listenerCount("error")).toBe(0);
+  });
+
+  it("a given client that never gets a connection keeps no listener of a closed store", async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.close());
+    const ignored = proxy.ignore();
+    const client = new Redis(proxy.port);
+    onTestFinished(() => client.disconnect());
+    await ignored;
+    const before = client.eventNames();
+    const store = redisStore({ client, appendfsync: "no", timeoutMs: SHORT_MS });
+    await refused(store.load(["k"]), "STORE_UNAVAILABLE", /no connection in time/);
+    await store.close();
+    expect(client.eventNames()).toEqual(before);
   });
 } else {
   it.skip("a redis that cannot be used");
