@@ -19,8 +19,9 @@ import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
 import { watchOver } from "../../actors/watch.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
-import { handshakeMs, within } from "./redis-link.ts";
+import { handshakeMs } from "./redis-link.ts";
 import { type AnyRedis, isCluster } from "./redis-open.ts";
+import { within } from "./repeat.ts";
 
 /** What a feed needs of its store. */
 export interface FeedSettings {

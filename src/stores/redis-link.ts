@@ -11,10 +11,10 @@
  *      is tried within the same call. A given client is its owner's to judge.
  *  N4  There is always a listener for `error`: a dropped connection never ends the process.
  */
-import { MAX_TIMER_MS } from "../../actors/clock.ts";
 import { StoreClosedError } from "../../actors/errors.ts";
 import { NotSentError, innermost, judgeRedis } from "./redis-errors.ts";
 import { type AnyRedis, openRedis } from "./redis-open.ts";
+import { within } from "./repeat.ts";
 
 const HANDSHAKE_MIN_MS = 500;
 const HANDSHAKE_MAX_MS = 5_000;
@@ -158,20 +158,4 @@ export class RedisLink {
 /** How long one connection is waited for: two have their turn in most calls; milliseconds. */
 export function handshakeMs(timeoutMs: number): number {
   return Math.min(HANDSHAKE_MAX_MS, Math.max(HANDSHAKE_MIN_MS, timeoutMs / 2));
-}
-
-/** The outcome of `work`, or a rejection with `late` when there is none at the deadline. */
-export function within<T>(deadline: number, work: Promise<T>, late: () => Error): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const ms = Math.min(Math.max(deadline - performance.now(), 0), MAX_TIMER_MS);
-    const timer = setTimeout(() => reject(late()), ms);
-    const end = (settle: () => void): void => {
-      clearTimeout(timer);
-      settle();
-    };
-    work.then(
-      (value) => end(() => resolve(value)),
-      (error: unknown) => end(() => reject(error)),
-    );
-  });
 }

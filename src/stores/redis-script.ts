@@ -19,6 +19,7 @@
  *  L5  Versions are compared and kept as text; no number of Lua touches them.
  */
 import { createHash } from "node:crypto";
+import { LOG_COUNT_MAX } from "./large-keys.ts";
 
 /** A script and its name in the server's cache. */
 export interface RedisScript {
@@ -28,8 +29,6 @@ export interface RedisScript {
 
 /** The format of a record this code reads and writes. */
 export const FORMAT = "1";
-/** A log of this many patches is folded into a new base, so that a load stays bounded. */
-const LOG_COUNT_MAX = 1000;
 /** So many writers are remembered, and more only while a call of theirs may be repeated. */
 const OWNERS_MAX = 4;
 /** Fields of a head besides those of its owners. */
@@ -112,7 +111,7 @@ end
 local size = (tonumber(h[7]) or 0) + #text
 local count = (tonumber(h[8]) or 0) + 1
 if how == 'p' and (h[3] ~= 'a' or not left(h, at) or count > ${LOG_COUNT_MAX}
-    or size > (tonumber(h[6]) or 0)) then
+    or size >= (tonumber(h[6]) or 0)) then
   return {'whole'}
 end
 local x = ttl == '' and '' or digits(at + ttl)

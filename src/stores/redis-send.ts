@@ -11,10 +11,11 @@
 import { CommitUnknownError, type CorruptStateError } from "../../actors/errors.ts";
 import { isNoScript, passesByItself, replyCode } from "./redis-errors.ts";
 import { slotOf } from "./redis-key.ts";
-import { type RedisLink, within } from "./redis-link.ts";
+import type { RedisLink } from "./redis-link.ts";
 import { type AnyRedis, isCluster } from "./redis-open.ts";
 import { foreign } from "./redis-record.ts";
 import type { RedisScript } from "./redis-script.ts";
+import { within } from "./repeat.ts";
 
 /** A script to run; all its keys are in one slot. */
 export interface RedisRequest {

@@ -12,18 +12,26 @@
  *  W5  The key of a new record is in the index before the record is there. It is never taken out:
  *      whoever did that could race with whoever makes the key anew.
  */
-import { CommitUnknownError, CorruptStateError, StateTooLargeError } from "../../actors/errors.ts";
+import { CommitUnknownError, CorruptStateError } from "../../actors/errors.ts";
 import type { Patch } from "../../actors/protocol.ts";
 import { toAsciiKey } from "./ascii-key.ts";
-import type { LargeKeys } from "./large-keys.ts";
+import { isLarge, type LargeKeys } from "./large-keys.ts";
 import { isStoppedInside, judgeRedis, refusal } from "./redis-errors.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
-import { APART_FROM_CHARS, logEntry, readFound } from "./redis-record.ts";
+import { logEntry, readFound } from "./redis-record.ts";
 import { COMMIT, INDEX, redisMs } from "./redis-script.ts";
 import type { RedisReply, RedisRequest } from "./redis-send.ts";
 import type { Verdict } from "./repeat.ts";
 import type { ScopeWrite, WriteResult } from "./store.ts";
-import { checkWrites, conflict, patchesOf, stateText, toJsonText } from "./write-check.ts";
+import {
+  checkBytes,
+  checkWrites,
+  conflict,
+  patchesOf,
+  stateText,
+  toJsonText,
+  wavesOf,
+} from "./write-check.ts";
 
 /** So many keys with a damaged record are remembered. */
 const DAMAGED_MAX = 1000;
@@ -89,7 +97,7 @@ export class RedisWriter {
     const all = writes.map((write) => this.#prepare(write));
     const unconfirmed = await this.#enterIndex(writes);
     try {
-      for (const wave of wavesOf(all)) await this.#run(wave);
+      for (const wave of wavesOf(all, ({ write }) => write.key)) await this.#run(wave);
       if (unconfirmed !== undefined) throw unconfirmed;
     } catch (error) {
       throw all.some(mayBeWritten) ? unknownBecause(error) : error;
@@ -122,7 +130,7 @@ export class RedisWriter {
   #append(named: Named, patches: readonly Patch[]): RedisRequest {
     const { expectedVersion, version } = named.write;
     const entry = logEntry(expectedVersion, version, toJsonText(patches));
-    this.#refuseSize(entry);
+    checkBytes(entry, this.#settings.bulkBytesMax());
     return this.#request("p", entry, named);
   }
 
@@ -130,13 +138,12 @@ export class RedisWriter {
   #whole(named: Named): RedisRequest {
     const text = stateText(named.write);
     if (text === undefined) return this.#request("d", "", named);
-    const isLarge = text.length >= APART_FROM_CHARS;
     const { head } = named.keys;
-    if (isLarge) this.#settings.large.add(head);
+    if (isLarge(text)) this.#settings.large.add(head);
     else this.#settings.large.delete(head);
-    this.#refuseSize(text);
+    checkBytes(text, this.#settings.bulkBytesMax());
     // What expires is kept apart too: Redis then takes the text away by itself.
-    const isApart = isLarge || named.write.ttlMs !== undefined;
+    const isApart = isLarge(text) || named.write.ttlMs !== undefined;
     return this.#request(isApart ? "a" : "i", text, named);
   }
 
@@ -156,14 +163,6 @@ export class RedisWriter {
       keys: [keys.head, keys.base, keys.log, keys.lease],
       args: [how, text, ...versions, ttl, ...who, ...notice, String(rememberMs)],
     };
-  }
-
-  #refuseSize(text: string): void {
-    const limitBytes = this.#settings.bulkBytesMax();
-    // A character takes at most three bytes, so most texts need no counting.
-    if (text.length * 3 <= limitBytes) return;
-    const sizeBytes = Buffer.byteLength(text);
-    if (sizeBytes > limitBytes) throw new StateTooLargeError({ sizeBytes, limitBytes });
   }
 
   /** Gives the error of an entry that is there and was not confirmed as the options ask. */
@@ -269,16 +268,4 @@ function mayBeWritten(pending: Pending): boolean {
 
 function unknownBecause(cause: unknown): CommitUnknownError {
   return cause instanceof CommitUnknownError ? cause : new CommitUnknownError({ cause });
-}
-
-/** Splits a batch so that no key is twice in a part, and each key's writes keep their order. */
-function wavesOf(all: readonly Pending[]): Pending[][] {
-  const waves: Pending[][] = [];
-  const seen = new Map<string, number>();
-  for (const pending of all) {
-    const turn = seen.get(pending.write.key) ?? 0;
-    seen.set(pending.write.key, turn + 1);
-    (waves[turn] ??= []).push(pending);
-  }
-  return waves;
 }
