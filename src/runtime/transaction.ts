@@ -171,5 +171,8 @@ function conflictOf(
 function refuseStore(store: StateStore, count: number): void {
   if (count > 1) throw new TypeError("a transaction needs all its durable scopes in one store");
   if (!store.supports.transactions)
-    throw new TypeError(`the ${store.name} store cannot do transactions over several scopes`);
+    throw new TypeError(
+      `the ${store.name} store cannot do transactions over several scopes: keep what changes ` +
+        "together in one scope, or use a store that can (memory, sqlite, postgres)",
+    );
 }

@@ -4,11 +4,14 @@
  * Invariants
  *  D1  Every wait has an end: for a connection and for an answer, at the caller's deadline.
  *  D2  A connection whose answer did not come is destroyed, so that nobody reads the late one.
- *  D3  A connection that breaks while nobody uses it never ends the process.
+ *  D3  What nobody waits for any longer ends at the server as well: at a lock by the session's
+ *      `patience`, and on connections opened here whatever a statement does.
+ *  D4  A connection that breaks while nobody uses it never ends the process.
  */
 import type pg from "pg";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { isAnswered, NoAnswerError, NotConnectedError } from "./postgres-errors.ts";
+import { within } from "./repeat.ts";
 
 /** A statement the server parses once per connection, by its name. */
 export interface PostgresStatement {
@@ -48,6 +51,8 @@ export interface PostgresSession {
     statement: PostgresStatement,
     values?: readonly PostgresValue[],
   ): Promise<readonly PostgresRow[]>;
+  /** How long a statement that begins now should wait for locks at most; milliseconds, as text. */
+  patience(): string;
 }
 
 /** A connection of its own that hears notifications. */
@@ -63,6 +68,8 @@ export interface DriverSettings {
   readonly timeoutMs: number;
 }
 
+/** Kept for an answer at most; milliseconds. */
+const RESERVE_MAX_MS = 200;
 /** Time for a goodbye to a server that may not listen. */
 const GOODBYE_MS = 1_000;
 
@@ -74,51 +81,60 @@ function noAnswer(): Error {
   return new NoAnswerError("no answer in time");
 }
 
-/** Settles as `work` does, or rejects with what `late` makes at the deadline. */
-async function before<T>(deadline: number, work: Promise<T>, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_, reject) => {
-    const left = Math.max(1, deadline - performance.now());
-    timer = setTimeout(() => reject(late()), left);
-  });
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** Less than `leftMs`, so that the server's error is here before the deadline. */
+function patienceMs(leftMs: number, reserveMs: number): number {
+  return Math.max(1, Math.floor(leftMs - reserveMs / 2));
 }
 
-function sessionOn(client: Pick<PostgresPoolClient, "query">, deadline: number): PostgresSession {
+interface SessionTimes {
+  /** Of `performance.now()`. */
+  readonly deadline: number;
+  /** With less than this left nothing is begun. */
+  readonly reserveMs: number;
+}
+
+function sessionOn(
+  client: Pick<PostgresPoolClient, "query">,
+  { deadline, reserveMs }: SessionTimes,
+): PostgresSession {
   return {
     async query({ name, text }, values) {
       const named = name === undefined ? { text } : { name, text };
       // The driver does not write to its parameters; its types say it might.
       const query = values === undefined ? named : { ...named, values: values as unknown[] };
-      const { rows } = await before(deadline, client.query(query), noAnswer);
+      const { rows } = await within(deadline, client.query(query), noAnswer);
       // The driver gives one object per row.
       return rows as PostgresRow[];
     },
+    patience: () => String(patienceMs(deadline - performance.now(), reserveMs)),
   };
 }
 
 /** The connections of one store. */
 export class PostgresDriver {
   readonly #settings: DriverSettings;
+  readonly #reserveMs: number;
   #pool: PostgresPool | undefined;
   #own: pg.Pool | undefined;
+  /** Connections opened here that were told their limit. */
+  readonly #limited = new WeakSet<PostgresPoolClient>();
   #isClosed = false;
 
   constructor(settings: DriverSettings) {
     this.#settings = settings;
+    this.#reserveMs = Math.min(settings.timeoutMs / 10, RESERVE_MAX_MS);
   }
 
   /** Runs `work` on a connection; nothing of it waits past `deadline` (of `performance.now()`). */
   async run<T>(work: (session: PostgresSession) => Promise<T>, deadline: number): Promise<T> {
-    const client = await this.#connect(deadline);
+    // What is begun too late could only end unknown.
+    const client = await this.#connect(deadline - this.#reserveMs);
     client.on("error", ignore);
     let isUsable = true;
     try {
-      return await work(sessionOn(client, deadline));
+      const session = sessionOn(client, { deadline, reserveMs: this.#reserveMs });
+      if (this.#own !== undefined && !this.#limited.has(client)) await this.#limit(client, session);
+      return await work(session);
     } catch (error) {
       isUsable = isAnswered(error);
       throw error;
@@ -140,14 +156,19 @@ export class PostgresDriver {
     const { timeoutMs } = this.#settings;
     const end = (): void => void client.end().catch(ignore);
     try {
-      await before(performance.now() + timeoutMs, client.connect(), noAnswer);
+      await within(performance.now() + timeoutMs, client.connect(), noAnswer);
     } catch (cause) {
       end();
       throw new NotConnectedError("no connection", { cause });
     }
-    const query: PostgresSession["query"] = (statement, values) =>
-      sessionOn(client, performance.now() + timeoutMs).query(statement, values);
-    return { query, end };
+    const reserveMs = this.#reserveMs;
+    const session = (): PostgresSession =>
+      sessionOn(client, { deadline: performance.now() + timeoutMs, reserveMs });
+    return {
+      query: (statement, values) => session().query(statement, values),
+      patience: () => session().patience(),
+      end,
+    };
   }
 
   /** Ends the connections that were opened here. */
@@ -155,7 +176,7 @@ export class PostgresDriver {
     this.#isClosed = true;
     const own = this.#own;
     if (own === undefined) this.#pool?.removeListener("error", ignore);
-    else await before(performance.now() + GOODBYE_MS, own.end(), noAnswer).catch(ignore);
+    else await within(performance.now() + GOODBYE_MS, own.end(), noAnswer).catch(ignore);
     this.#pool = undefined;
     this.#own = undefined;
   }
@@ -186,12 +207,21 @@ export class PostgresDriver {
     return this.#own;
   }
 
+  /** Not when it is opened: a pooler between refuses settings it does not know there. */
+  async #limit(client: PostgresPoolClient, session: PostgresSession): Promise<void> {
+    const limit = String(patienceMs(this.#settings.timeoutMs, this.#reserveMs));
+    await session.query({ text: "SELECT set_config('statement_timeout', $1, false)" }, [limit]);
+    this.#limited.add(client);
+  }
+
   async #connect(deadline: number): Promise<PostgresPoolClient> {
     const pool = await this.#open();
+    if (performance.now() >= deadline)
+      throw new NotConnectedError("no time left", { cause: new Error("no time left for it") });
     const coming = pool.connect();
     let isLate = false;
     try {
-      return await before(deadline, coming, () => {
+      return await within(deadline, coming, () => {
         isLate = true;
         return new Error("no free connection in time");
       });

@@ -36,6 +36,9 @@ const LATER: ReadonlySet<string> = new Set([
   "57P03", // starting up or shutting down
 ]);
 
+/** Somebody else cleared or used the connection: what is prepared on it is not what it seems. */
+const MIXED_UP: ReadonlySet<string> = new Set(["26000", "42P05"]);
+
 /** The server ended the connection; a commit may have been complete by then. */
 const ENDED = /^(?:08|25P0[34]|40003|57P0[1245])/;
 
@@ -69,11 +72,11 @@ export function isMissingTable(error: unknown): boolean {
   return sqlState(error) === NO_TABLE;
 }
 
-/** True when the server's answer was read, so that the connection can go on. */
+/** True when the server's answer was read and the connection can go on. */
 export function isAnswered(error: unknown): boolean {
   if (isHoldfastError(error)) return true; // An answer we could not go on with.
   const state = sqlState(error);
-  return state !== undefined && !ENDED.test(state);
+  return state !== undefined && !ENDED.test(state) && !MIXED_UP.has(state);
 }
 
 /** The error of tables that are not the library's. */
@@ -88,7 +91,7 @@ export function foreignTables({ server, table }: PostgresNames, cause?: unknown)
 /** Reads failures of a server's calls, for `createRepeat`. */
 export function createJudge(names: PostgresNames): (error: unknown) => Verdict {
   const judgeServer = (state: string, error: unknown): Verdict => {
-    if (LATER.has(state)) return { kind: "later", cause: error };
+    if (LATER.has(state) || MIXED_UP.has(state)) return { kind: "later", cause: error };
     if (ENDED.test(state)) return { kind: "unknown", cause: error };
     return { kind: "refused", error: serverError(state, names, error) };
   };

@@ -19,6 +19,7 @@ import { fromAsciiKey } from "./ascii-key.ts";
 import type { PostgresDriver, PostgresListener, PostgresRow } from "./postgres-driver.ts";
 import type { PostgresLink } from "./postgres-link.ts";
 import { CHANGES_MAX, type Statements } from "./postgres-sql.ts";
+import { pauseMs } from "./repeat.ts";
 
 /** What a feed needs. */
 export interface FeedSettings {
@@ -41,8 +42,7 @@ interface Watcher {
 const LOOK_MS = 1_000;
 /** Notifications of one store object are at least so far apart. */
 const TELL_MS = 5;
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 2_000;
+const PAUSES = { firstMs: 50, longestMs: 2_000 };
 
 /** The feed of one store object. */
 export class PostgresFeed {
@@ -123,16 +123,16 @@ export class PostgresFeed {
   }
 
   async #follow(): Promise<void> {
-    let pauseMs = FIRST_PAUSE_MS;
+    let failures = 0;
     while (this.#watchers.size > 0) {
       try {
         await this.#look(this.#listener ?? (await this.#listen()));
-        pauseMs = FIRST_PAUSE_MS;
+        failures = 0;
         await this.#rest(LOOK_MS);
       } catch {
         this.#drop();
-        await this.#rest(pauseMs);
-        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+        await this.#rest(pauseMs(failures, PAUSES));
+        failures += 1;
       }
     }
     this.#isFollowing = false;

@@ -39,7 +39,7 @@ export class PostgresLink {
 
   /** Waits until the tables are there and right. */
   async ready(): Promise<void> {
-    if (!this.#isReady) await this.#repeat.read(() => this.#open());
+    if (!this.#isReady) await this.#repeat.read((deadline) => this.#open(deadline));
   }
 
   /** Repeats what changes nothing and has connections of its own. */
@@ -51,8 +51,7 @@ export class PostgresLink {
   /** Runs what changes nothing. */
   async read<T>(work: (session: PostgresSession) => Promise<T>): Promise<T> {
     await this.ready();
-    const deadline = this.#deadline();
-    return this.#repeat.read(() => this.#driver.run(work, deadline));
+    return this.#repeat.read((deadline) => this.#driver.run(work, deadline));
   }
 
   /**
@@ -60,33 +59,24 @@ export class PostgresLink {
    */
   async write<T>(work: (session: PostgresSession, isRepeat: boolean) => Promise<T>): Promise<T> {
     await this.ready();
-    const deadline = this.#deadline();
-    let tries = 0;
-    return this.#repeat.write(() =>
-      this.#driver.run((session) => {
-        tries += 1;
-        return work(session, tries > 1);
-      }, deadline),
+    return this.#repeat.write((deadline, attempt) =>
+      this.#driver.run((session) => work(session, attempt > 0), deadline),
     );
   }
 
-  #deadline(): number {
-    return performance.now() + this.#settings.timeoutMs;
-  }
-
-  #open(): Promise<void> {
-    this.#opening ??= this.#prepare().finally(() => {
+  #open(deadline: number): Promise<void> {
+    this.#opening ??= this.#prepare(deadline).finally(() => {
       this.#opening = undefined;
     });
     return this.#opening;
   }
 
-  async #prepare(): Promise<void> {
+  async #prepare(deadline: number): Promise<void> {
     const { names, tables, migrate, logger } = this.#settings;
     const weak = await this.#driver.run(async (session) => {
       await prepareTables(session, { tables, names, migrate });
       return weakSettings(session);
-    }, this.#deadline());
+    }, deadline);
     this.#isReady = true;
     if (weak.length === 0 || this.#isWarned) return;
     this.#isWarned = true;

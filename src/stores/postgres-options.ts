@@ -1,6 +1,6 @@
 /** The options of `postgresStore`, checked. */
-import { durationOption, MAX_TIMER_MS } from "../../actors/clock.ts";
 import type { Logger } from "../../actors/protocol.ts";
+import { positiveOption } from "../../actors/settings.ts";
 import type { DriverSettings, PostgresPool } from "./postgres-driver.ts";
 import type { LinkSettings } from "./postgres-link.ts";
 import { DEFAULT_TABLE, tablesOf } from "./postgres-schema.ts";
@@ -41,24 +41,18 @@ export function readOptions(options: PostgresStoreOptions): PostgresSettings {
   const { url, pool, table = DEFAULT_TABLE, migrate = true, logger = console } = options;
   if ((url === undefined) === (pool === undefined))
     throw new TypeError("postgresStore needs either `url` or `pool`");
-  const given = positive("maxStateBytes", options.maxStateBytes, STATE_BYTES_MAX);
+  const given = positiveOption("maxStateBytes", options.maxStateBytes, STATE_BYTES_MAX);
   return {
     url,
     pool,
     names: { server: url === undefined ? "the PostgreSQL server" : serverName(url), table },
     tables: tablesOf(table),
-    timeoutMs: positive("timeoutMs", options.timeoutMs, TIMEOUT_MS),
-    poolSize: positive("poolSize", options.poolSize, POOL_SIZE),
+    timeoutMs: positiveOption("timeoutMs", options.timeoutMs, TIMEOUT_MS),
+    poolSize: positiveOption("poolSize", options.poolSize, POOL_SIZE),
     migrate,
     maxStateBytes: Math.min(given, STATE_BYTES_MAX),
     logger,
   };
-}
-
-function positive(name: string, value: number | undefined, fallback: number): number {
-  const number = durationOption(name, value, fallback);
-  if (number > 0 && number <= MAX_TIMER_MS) return number;
-  throw new RangeError(`${name} must be over 0 and at most ${MAX_TIMER_MS}, received ${number}`);
 }
 
 /** The server and database in messages: never the user, the password or the parameters. */

@@ -1,8 +1,8 @@
 /** From rows to records: the replay of a patch log, and how damage is told. */
 import { CorruptStateError } from "../../actors/errors.ts";
-import { applyPatches } from "../../actors/patches.ts";
-import type { Json, Patch } from "../../actors/protocol.ts";
+import type { Json } from "../../actors/protocol.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
+import { type Damaged, type LogStep, parseJson, replay } from "./patch-log.ts";
 import type { PostgresRow } from "./postgres-driver.ts";
 import type { StoredRecord } from "./store.ts";
 
@@ -49,51 +49,29 @@ export class RecordReader {
 
   /** The record of a row with its log; `undefined` when there never was one. */
   record(row: RecordRow, log: unknown): StoredRecord | undefined {
-    const { key, version, state, leftMs } = row;
+    const { key, version, state: text, leftMs, baseVersion, logCount } = row;
     if (version === 0) return undefined;
-    if (state === null || (leftMs !== null && leftMs <= 0)) return { version, state: undefined };
-    const base = this.#parse(key, state);
-    const whole = row.logCount === 0 ? base : this.#replay(row, base, log);
-    return leftMs === null ? { version, state: whole } : { version, state: whole, leftMs };
-  }
-
-  #replay(row: RecordRow, base: Json, log: unknown): Json {
-    const { key, version, baseVersion, logCount } = row;
-    const steps = typeof log === "string" ? this.#parse(key, log) : [];
-    if (!Array.isArray(steps) || steps.length !== logCount)
-      throw this.#damaged(key, `its log should have ${logCount} entries`);
-    let state = base;
-    let reached = baseVersion;
-    for (const step of steps) {
-      // The statement makes it so, and each part is checked here.
-      const [since, next, patches] = step as unknown as readonly [number, number, Patch[]];
-      if (since !== reached) throw this.#damaged(key, `no patch after version ${reached}`);
-      state = this.#apply(key, state, patches);
-      reached = next;
-    }
-    if (reached !== version) throw this.#damaged(key, `its log ends at version ${reached}`);
-    return state;
-  }
-
-  #apply(key: string, state: Json, patches: readonly Patch[]): Json {
-    try {
-      return applyPatches(state, patches);
-    } catch (cause) {
-      throw this.#damaged(key, "a patch does not fit the state before it", cause);
-    }
-  }
-
-  #parse(key: string, text: string): Json {
-    try {
-      // JSON.parse gives exactly the values of Json.
-      return JSON.parse(text) as Json;
-    } catch (cause) {
-      throw this.#damaged(key, "not JSON", cause);
-    }
+    if (text === null || (leftMs !== null && leftMs <= 0)) return { version, state: undefined };
+    const damaged: Damaged = (reason, cause) => this.#damaged(key, reason, cause);
+    const base = { state: parseJson(text, damaged), version: baseVersion };
+    const state =
+      logCount === 0 ? base.state : replay(base, stepsOf(log, logCount, damaged), version, damaged);
+    return leftMs === null ? { version, state } : { version, state, leftMs };
   }
 
   #damaged(key: string, reason: string, cause?: unknown): CorruptStateError {
     const location = `${this.#server}, key ${JSON.stringify(fromAsciiKey(key))}`;
     return new CorruptStateError({ location, reason }, { cause });
   }
+}
+
+function stepsOf(log: unknown, count: number, damaged: Damaged): LogStep[] {
+  const steps = typeof log === "string" ? parseJson(log, damaged) : [];
+  if (!Array.isArray(steps) || steps.length !== count)
+    throw damaged(`its log should have ${count} entries`);
+  return steps.map((step) => {
+    // The statement makes it so, and `replay` checks each part.
+    const [since, version, patches] = step as readonly [number, number, Json];
+    return { since, version, patches };
+  });
 }

@@ -55,7 +55,8 @@ export function tablesOf(table: string): PostgresTables {
 /*
  * record  one row per key. `state` is NULL when deleted, or when only a lease was ever taken
  *         (version 0). `base_version` is the version `state` has; patches lead on from there.
- *         `ops` are the last writes, newest first, as `<version before>.<writer>-<number>`.
+ *         `ops` are the last writes, newest first, as
+ *         `<seconds since 1970>.<writer>-<number>@<version before>`.
  *         `changed` is the transaction of the last write, for who watches.
  * patch   what happened to a large state since; `since` links each row to the one before
  *
@@ -101,8 +102,9 @@ export function postgresSchema(table: string = DEFAULT_TABLE): string {
 
 async function makeTables(session: PostgresSession, tables: PostgresTables): Promise<void> {
   // One text is one transaction, and the lock is given back with it.
+  const patience = `SELECT set_config('lock_timeout', '${session.patience()}', true)`;
   await session.query({
-    text: `SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}); ${tablesText(tables)}`,
+    text: `${patience}; SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}); ${tablesText(tables)}`,
   });
 }
 

@@ -6,18 +6,26 @@
  *      do not deadlock; what a row holds is read after that, so it is the newest.
  *  Q2  A row is written when it has the expected version, and no lease but the write's own is on
  *      it. The clock is the server's, read after the lock was had.
- *  Q3  Only writes that did not take effect come back, with what is there.
+ *  Q3  A row remembers who wrote it: the last writes of each store object for a time, so that a
+ *      repeat is known also where many write the same row.
+ *  Q4  Only writes that did not take effect come back, with what is there.
+ *
+ * What may wait for the lock of a row is given the longest time for it as a parameter: a setting of
+ * the connection would cost a round trip, and in a given pool hold for the statements of others.
  */
 import { crc32 } from "node:zlib";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "./large-keys.ts";
 import type { PostgresStatement } from "./postgres-driver.ts";
 import type { PostgresTables } from "./postgres-schema.ts";
 
-/** From this size of its JSON on, a state is left alone and changed by patches. */
-export const APART_FROM_CHARS = 8192;
-/** A log of this many patches is folded into a new state, so that a load stays bounded. */
-export const LOG_COUNT_MAX = 1000;
-/** A row remembers so many writes. */
-const OPS_MAX = 8;
+/** A row remembers the last writes of everybody, so many of each. */
+export const OPS_OF_ONE = 4;
+/** And of all together, whoever they are. */
+export const OPS_MAX = 64;
+/** What is older is forgotten, in time longer than any call is repeated; seconds. */
+export const OPS_SECONDS = 60;
+/** From so many on they are looked through: that costs more than to keep a few too many. */
+const OPS_KEPT = 12;
 
 /** With more changes than this at once whoever watches looks for himself. */
 export const CHANGES_MAX = 10_000;
@@ -47,13 +55,34 @@ function expectOne(list: string): string {
   return `${list}.at > 0 AND ${list}.at < 1000000 AND ${list}.key >= ''`;
 }
 
+/** True, and from there on the statement waits for each lock at most so long. */
+function patient(parameter: string): string {
+  return `(SELECT set_config('lock_timeout', ${parameter}, true)) IS NOT NULL`;
+}
+
+const SECONDS = "extract(epoch FROM clock_timestamp())::bigint";
+/** How a row remembers a write. */
+const ENTRY = `${SECONDS} || '.' || f.op || '@' || f.expected`;
+
+/** The entries to keep beside a new one. */
+function keptOps(ops: string): string {
+  return `CASE WHEN cardinality(${ops}) < ${OPS_KEPT} THEN ${ops} ELSE ARRAY(
+      SELECT o.entry FROM (
+        SELECT e.entry, e.at, row_number() OVER (
+          PARTITION BY split_part(split_part(e.entry, '.', 2), '-', 1) ORDER BY e.at) AS nth
+        FROM unnest(${ops}) WITH ORDINALITY AS e(entry, at)) o
+      WHERE o.nth <= ${OPS_OF_ONE}
+        AND split_part(o.entry, '.', 1)::bigint >= ${SECONDS} - ${OPS_SECONDS}
+      ORDER BY o.at) END`;
+}
+
 function commitText({ record, patch }: PostgresTables): string {
   return `
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bool[], $5::text[],
     $6::text[], $7::float8[], $8::text[], $9::text[]) WITH ORDINALITY
     AS i(key, expected, version, whole, state, patches, ttl, op, lease, at)
-  WHERE ${expectOne("i")} AND expected < version
+  WHERE ${patient("$10")} AND ${expectOne("i")} AND expected < version
 ), locked AS MATERIALIZED (
   SELECT r.* FROM input i JOIN ${record} r ON r.key = i.key ORDER BY r.key
   FOR NO KEY UPDATE OF r
@@ -63,7 +92,7 @@ WITH input AS MATERIALIZED (
       WHEN i.lease IS NULL THEN l.lease IS NULL OR l.lease_until <= ${NOW}
       ELSE l.lease = i.lease AND l.lease_until > ${NOW} END AS fits,
     i.patches IS NOT NULL AND l.state IS NOT NULL AND l.base_size >= ${APART_FROM_CHARS}
-      AND l.log_size + octet_length(i.patches) <= l.base_size AND l.log_count < ${LOG_COUNT_MAX}
+      AND l.log_size + octet_length(i.patches) < l.base_size AND l.log_count < ${LOG_COUNT_MAX}
       AND (l.expires IS NULL OR l.expires > ${NOW}) AS appends
   FROM input i LEFT JOIN locked l ON l.key = i.key
 ), updated AS (
@@ -71,7 +100,7 @@ WITH input AS MATERIALIZED (
     version = f.version,
     state = CASE WHEN f.appends THEN r.state ELSE f.state END,
     expires = ${NOW} + f.ttl,
-    ops = (ARRAY[f.expected || '.' || f.op] || r.ops)[1:${OPS_MAX}],
+    ops = (ARRAY[${ENTRY}] || ${keptOps("r.ops")})[1:${OPS_MAX}],
     base_version = CASE WHEN f.appends THEN r.base_version ELSE f.version END,
     base_size = CASE WHEN f.appends THEN r.base_size ELSE coalesce(octet_length(f.state), 0) END,
     log_size = CASE WHEN f.appends THEN r.log_size + octet_length(f.patches) ELSE 0 END,
@@ -81,7 +110,7 @@ WITH input AS MATERIALIZED (
   RETURNING r.key
 ), inserted AS (
   INSERT INTO ${record} (key, version, state, expires, ops, base_version, base_size, changed)
-  SELECT f.key, f.version, f.state, ${NOW} + f.ttl, ARRAY[f.expected || '.' || f.op], f.version,
+  SELECT f.key, f.version, f.state, ${NOW} + f.ttl, ARRAY[${ENTRY}], f.version,
     coalesce(octet_length(f.state), 0), pg_current_xact_id()
   FROM fit f WHERE NOT f.found AND f.expected = 0 AND f.lease IS NULL AND f.whole ORDER BY f.key
   ON CONFLICT (key) DO NOTHING RETURNING key
@@ -133,7 +162,7 @@ function listText({ record }: PostgresTables, from: ">=" | ">"): string {
 function leaseText({ record }: PostgresTables): string {
   return (
     `INSERT INTO ${record} AS r (key, version, lease, lease_until) ` +
-    `VALUES ($1, 0, $2, ${NOW} + $3::float8) ON CONFLICT (key) DO UPDATE ` +
+    `SELECT $1, 0, $2, ${NOW} + $3::float8 WHERE ${patient("$4")} ON CONFLICT (key) DO UPDATE ` +
     "SET lease = excluded.lease, lease_until = excluded.lease_until " +
     `WHERE r.lease IS NULL OR r.lease = $2 OR r.lease_until <= ${NOW} RETURNING 1 AS taken`
   );

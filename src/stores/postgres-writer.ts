@@ -1,39 +1,33 @@
 /**
- * Batches of writes: what is sent of each, in which groups, and what the answers mean.
+ * Batches of writes: what is sent of each, and what the answers mean.
  *
  * Invariants
- *  W1  Everything is put into JSON before anything is sent, so a state that cannot be is no harm.
+ *  W1  Everything is put into JSON before anything is sent, so a state that cannot be is no harm;
+ *      only of a large record the state is not worked out before its log has to be folded.
  *  W2  Writes of one key go one after another, in the order of the batch.
  *  W3  A repeat finds out from the row whether the attempt before took effect; when others wrote so
  *      often since that the row has forgotten, the outcome is unknown.
+ *  W4  What took effect is noted before anything else of the answer is looked at, so that no
+ *      failure after it can pass for a batch without effect.
+ *  W5  A key that failed while others of its batch may have taken effect is looked at, and its
+ *      state worked out, before its next batch is sent: it spoils one batch at most.
  */
-import { CommitUnknownError, isHoldfastError, StateTooLargeError } from "../../actors/errors.ts";
+import { CommitUnknownError } from "../../actors/errors.ts";
 import { toAsciiKey } from "./ascii-key.ts";
-import type { LargeKeys } from "./large-keys.ts";
-import type { PostgresRow, PostgresSession, PostgresValue } from "./postgres-driver.ts";
+import { APART_FROM_CHARS, isLarge, type LargeKeys } from "./large-keys.ts";
+import type { PostgresRow, PostgresSession } from "./postgres-driver.ts";
 import type { RecordReader } from "./postgres-record.ts";
-import { APART_FROM_CHARS, type Statements } from "./postgres-sql.ts";
+import { parametersOf, type WriteRow } from "./postgres-rows.ts";
+import { OPS_MAX, OPS_OF_ONE, OPS_SECONDS, type Statements } from "./postgres-sql.ts";
 import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";
-import { conflict, patchesOf, stateText, toJsonText } from "./write-check.ts";
+import { checkBytes, conflict, patchesOf, stateText, toJsonText } from "./write-check.ts";
 
-/** Rows in one statement; about the fastest where it was measured. */
-export const GROUP_MAX = 100;
-/** Characters of JSON in one statement, so that one burst of large states is sent in parts. */
-const GROUP_CHARS_MAX = 2 ** 24;
 /** So often a statement is sent for rows that others made or unmade meanwhile. */
 const ROUNDS_MAX = 20;
-
-/** A write as it is sent. */
-export interface WriteRow {
-  readonly write: ScopeWrite;
-  readonly key: string;
-  /** Remembered in the row, so that a repeat is known. */
-  readonly op: string;
-  /** The JSON of the new state, null for a delete; `undefined` when the patches are tried alone. */
-  state: string | null | undefined;
-  /** The JSON of the change, when the stored state may be large. */
-  patches: string | null;
-}
+/** A write of this age may be forgotten; a while before the server's clock says so. */
+const FORGOTTEN_MS = (OPS_SECONDS - 5) * 1_000;
+/** So many keys that failed are remembered. */
+const SUSPECTS_MAX = 1_000;
 
 /** What a writer needs. */
 export interface WriterSettings {
@@ -50,33 +44,44 @@ export interface WriterSettings {
 /** A row that did not take effect, and why. */
 type Refusal = { readonly again: true } | { readonly again: false; readonly columns: PostgresRow };
 
+/** How a group of rows fares, over all attempts to send it. */
+export interface Attempt {
+  /** The answers so far; a row that has one is not sent again. */
+  readonly results: Map<WriteRow, WriteResult>;
+  /** True when an earlier attempt may have taken effect. */
+  readonly isRepeat: boolean;
+}
+
 /** Sends writes on the connection it is given. */
 export class PostgresWriter {
   readonly #settings: WriterSettings;
+  readonly #suspects = new Set<string>();
   #count = 0;
 
   constructor(settings: WriterSettings) {
     this.#settings = settings;
   }
 
-  /** Puts a batch into rows; throws what is wrong with one of them. */
-  prepare(writes: readonly ScopeWrite[]): WriteRow[] {
-    return writes.map((write) => this.#row(write));
+  /** The encoded keys to `load` before `writes` are prepared; see W5. */
+  suspectsOf(writes: readonly ScopeWrite[]): string[] {
+    if (this.#suspects.size === 0) return [];
+    return writes.map(({ key }) => toAsciiKey(key)).filter((key) => this.#suspects.has(key));
   }
 
-  /** Sends rows of different keys; `isRepeat`: an earlier attempt may have taken effect. */
-  async send(
-    session: PostgresSession,
-    rows: readonly WriteRow[],
-    isRepeat: boolean,
-  ): Promise<WriteResult[]> {
-    const results = new Map<WriteRow, WriteResult>();
-    let left: readonly WriteRow[] = rows;
+  /** Puts a batch into rows; throws what is wrong with one of them. */
+  prepare(writes: readonly ScopeWrite[]): WriteRow[] {
+    const rows = writes.map((write) => this.#row(write));
+    if (this.#suspects.size > 0) for (const { key } of rows) this.#suspects.delete(key);
+    return rows;
+  }
+
+  /** Sends rows of different keys and puts their answers into `results`. */
+  async send(session: PostgresSession, rows: readonly WriteRow[], attempt: Attempt): Promise<void> {
+    let left = rows.filter((row) => !attempt.results.has(row));
     for (let round = 0; left.length > 0; round += 1) {
       if (round === ROUNDS_MAX) throw new Error("the rows kept changing");
-      left = await this.#round(session, left, { results, isRepeat });
+      left = await this.#round(session, left, attempt);
     }
-    return rows.map((row) => results.get(row) ?? { ok: true, version: row.write.version });
   }
 
   /** Reads records, in the order of the keys, which are encoded. */
@@ -87,11 +92,12 @@ export class PostgresWriter {
     const { statements, reader, large } = this.#settings;
     const records: (StoredRecord | undefined)[] = keys.map(() => undefined);
     if (keys.length === 0) return records;
-    for (const columns of await session.query(statements.load, [keys])) {
-      const row = reader.row(columns);
-      if (row.baseSize >= APART_FROM_CHARS) large.add(row.key);
-      records[Number(columns["at"]) - 1] = reader.record(row, columns["log"]);
-    }
+    for (const columns of await session.query(statements.load, [keys]))
+      this.#suspecting(String(columns["key"]), () => {
+        const row = reader.row(columns);
+        if (row.baseSize >= APART_FROM_CHARS) large.add(row.key);
+        records[Number(columns["at"]) - 1] = reader.record(row, columns["log"]);
+      });
     return records;
   }
 
@@ -99,34 +105,64 @@ export class PostgresWriter {
   async #round(
     session: PostgresSession,
     rows: readonly WriteRow[],
-    { results, isRepeat }: { results: Map<WriteRow, WriteResult>; isRepeat: boolean },
+    { results, isRepeat }: Attempt,
   ): Promise<WriteRow[]> {
-    const { statements, large, leaseOf } = this.#settings;
-    const refused = await session.query(statements.commit, parameters(rows, leaseOf));
-    for (const { key, state, patches } of rows)
-      if (isLarge(state) || patches !== null) large.add(key);
-      else large.delete(key);
+    const { statements, leaseOf } = this.#settings;
+    const leases = rows.map(({ write }) => leaseOf(write.key) ?? null);
+    const values = parametersOf(rows, leases, session.patience());
+    const answer = await session.query(statements.commit, values);
+    const refused = new Map(answer.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
+    const refusals = new Map<WriteRow, Refusal>();
+    for (const row of rows) {
+      const columns = refused.get(row);
+      const refusal = columns && refusalOf(row, columns, isRepeat);
+      if (refusal === undefined) results.set(row, { ok: true, version: row.write.version });
+      else refusals.set(row, refusal);
+    }
+    this.#noteSizes(rows);
+    return this.#answer(session, refusals, results);
+  }
+
+  /** Answers the rows that met something else; gives those that have to be sent again. */
+  async #answer(
+    session: PostgresSession,
+    refusals: ReadonlyMap<WriteRow, Refusal>,
+    results: Map<WriteRow, WriteResult>,
+  ): Promise<WriteRow[]> {
     const again: WriteRow[] = [];
     const logged: WriteRow[] = [];
-    for (const columns of refused) {
-      const row = rows[Number(columns["at"]) - 1];
-      if (row === undefined) continue;
-      const refusal = refusalOf(row, columns, isRepeat);
-      if (refusal === undefined) continue;
-      if (refusal.again) again.push(whole(row));
-      else if (Number(columns["log_count"]) > 0) logged.push(row);
-      else results.set(row, conflict(this.#current(columns)));
-    }
+    for (const [row, refusal] of refusals)
+      if (refusal.again) again.push(this.#suspecting(row.key, () => this.#whole(row)));
+      else if (Number(refusal.columns["log_count"]) > 0) logged.push(row);
+      else results.set(row, conflict(this.#current(row, refusal.columns)));
     const keys = logged.map(({ key }) => key);
     const records = await this.load(session, keys);
     logged.forEach((row, index) => results.set(row, conflict(records[index])));
     return again;
   }
 
-  #current(columns: PostgresRow): StoredRecord | undefined {
+  /** Runs what may find something wrong with a key, and remembers which it was. */
+  #suspecting<T>(key: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (this.#suspects.size >= SUSPECTS_MAX) this.#suspects.clear();
+      this.#suspects.add(key);
+      throw error;
+    }
+  }
+
+  #noteSizes(rows: readonly WriteRow[]): void {
+    const { large } = this.#settings;
+    for (const { key, state, patches } of rows)
+      if (isLarge(state) || patches !== null) large.add(key);
+      else large.delete(key);
+  }
+
+  #current(row: WriteRow, columns: PostgresRow): StoredRecord | undefined {
     if (columns["found"] !== true) return undefined;
     const { reader } = this.#settings;
-    return reader.record(reader.row(columns), undefined);
+    return this.#suspecting(row.key, () => reader.record(reader.row(columns), undefined));
   }
 
   #row(write: ScopeWrite): WriteRow {
@@ -137,15 +173,24 @@ export class PostgresWriter {
       write,
       key,
       op: `${writer}-${this.#count.toString(36)}`,
+      since: performance.now(),
       state: undefined,
       patches: null,
     };
     const mayAppend = write.expectedVersion > 0;
-    if (mayAppend && large.has(key)) row.patches = this.#patches(write);
+    const isKnown = large.has(key) && !this.#suspects.has(key);
+    if (mayAppend && isKnown) row.patches = this.#patches(write);
     if (row.patches !== null) return row;
     row.state = this.#checked(stateText(write) ?? null);
     // Not known yet as large: the state goes along, for the case that the stored one is small.
     if (mayAppend && isLarge(row.state)) row.patches = this.#patches(write);
+    return row;
+  }
+
+  /** The row with its whole state, which the log is folded into. */
+  #whole(row: WriteRow): WriteRow {
+    if (row.state === undefined) row.state = this.#checked(stateText(row.write) ?? null);
+    row.patches = null;
     return row;
   }
 
@@ -155,64 +200,9 @@ export class PostgresWriter {
   }
 
   #checked<T extends string | null>(text: T): T {
-    const { maxStateBytes } = this.#settings;
-    // A character has at most three bytes: most texts need not be counted.
-    if (text === null || text.length * 3 <= maxStateBytes) return text;
-    const sizeBytes = Buffer.byteLength(text);
-    if (sizeBytes <= maxStateBytes) return text;
-    throw new StateTooLargeError({ sizeBytes, limitBytes: maxStateBytes });
+    if (text !== null) checkBytes(text, this.#settings.maxStateBytes);
+    return text;
   }
-}
-
-/**
- * Batches of rows such that no key is twice in one. Each is in the order of its keys, so that the
- * transaction of several statements locks rows in that order as well.
- */
-export function wavesOf(rows: readonly WriteRow[]): WriteRow[][] {
-  const waves: WriteRow[][] = [];
-  const seen = new Map<string, number>();
-  for (const row of rows) {
-    const wave = seen.get(row.key) ?? 0;
-    seen.set(row.key, wave + 1);
-    (waves[wave] ??= []).push(row);
-  }
-  return waves.map((wave) => wave.toSorted((a, b) => (a.key < b.key ? -1 : 1)));
-}
-
-/** Parts of a wave that are sent as one statement each. */
-export function groupsOf(rows: readonly WriteRow[]): WriteRow[][] {
-  const groups: WriteRow[][] = [];
-  let chars = Infinity;
-  for (const row of rows) {
-    const size = (row.state?.length ?? 0) + (row.patches?.length ?? 0);
-    const last = groups.at(-1);
-    if (last === undefined || last.length >= GROUP_MAX || chars + size > GROUP_CHARS_MAX) {
-      groups.push([row]);
-      chars = size;
-    } else {
-      last.push(row);
-      chars += size;
-    }
-  }
-  return groups;
-}
-
-/** The error of a batch whose statements failed so; `isPartly`: something of it took effect. */
-export function failureOf(failures: readonly unknown[], isPartly: boolean): unknown {
-  const unknown = failures.find((failure) => isHoldfastError(failure, "COMMIT_UNKNOWN"));
-  if (unknown !== undefined || !isPartly) return unknown ?? failures[0];
-  return new CommitUnknownError({ cause: failures[0] });
-}
-
-function isLarge(state: string | null | undefined): boolean {
-  return typeof state === "string" && state.length >= APART_FROM_CHARS;
-}
-
-/** The row with its whole state. */
-function whole(row: WriteRow): WriteRow {
-  if (row.state === undefined) row.state = stateText(row.write) ?? null;
-  row.patches = null;
-  return row;
 }
 
 /** Why a row did not take effect; `undefined`: it did, in an earlier attempt. */
@@ -223,31 +213,18 @@ function refusalOf(row: WriteRow, columns: PostgresRow, isRepeat: boolean): Refu
     return expectedVersion === 0 ? { again: true } : { again: false, columns };
   if (columns["fits"] === true) return { again: true };
   const ops = Array.isArray(columns["ops"]) ? columns["ops"].map(String) : [];
-  if (ops.includes(`${expectedVersion}.${row.op}`)) return undefined;
-  if (isRepeat && isForgotten(ops, expectedVersion, Number(columns["version"])))
+  if (ops.some((entry) => entry.endsWith(`.${row.op}@${expectedVersion}`))) return undefined;
+  if (isRepeat && Number(columns["version"]) > expectedVersion && isForgotten(row, ops))
     throw new CommitUnknownError();
   return { again: false, columns };
 }
 
-/** True when the row no longer knows who wrote over `expected`. */
-function isForgotten(ops: readonly string[], expected: number, version: number): boolean {
-  const oldest = ops.at(-1);
-  return version > expected && (oldest === undefined || Number.parseInt(oldest, 10) > expected);
-}
-
-function parameters(
-  rows: readonly WriteRow[],
-  leaseOf: WriterSettings["leaseOf"],
-): PostgresValue[] {
-  return [
-    rows.map(({ key }) => key),
-    rows.map(({ write }) => write.expectedVersion),
-    rows.map(({ write }) => write.version),
-    rows.map(({ state }) => state !== undefined),
-    rows.map(({ state }) => state ?? null),
-    rows.map(({ patches }) => patches),
-    rows.map(({ write }) => write.ttlMs ?? null),
-    rows.map(({ op }) => op),
-    rows.map(({ write }) => leaseOf(write.key) ?? null),
-  ];
+/** True when `ops`, which lack the write of `row`, may have had it. */
+function isForgotten({ write, op, since }: WriteRow, ops: readonly string[]): boolean {
+  const isOld = performance.now() - since > FORGOTTEN_MS;
+  if (isOld || ops.length === 0) return true;
+  const later = ops.filter((entry) => Number(entry.split("@").at(-1)) > write.expectedVersion);
+  const mine = `.${op.slice(0, op.indexOf("-"))}-`;
+  const count = later.filter((entry) => entry.includes(mine)).length;
+  return count >= OPS_OF_ONE || later.length >= OPS_MAX;
 }

@@ -8,14 +8,15 @@
  *
  * Invariants
  *  P1  Of a batch that fails nothing took effect, or the error is a `CommitUnknownError`.
- *  P2  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
+ *  P2  An atomic batch of a process that was stopped keeps its rows no longer than `timeoutMs`.
+ *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../actors/clock.ts";
-import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
+import { toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
+import { listPages, type PageRange } from "./list-pages.ts";
 import { PostgresDriver } from "./postgres-driver.ts";
 import { isAnswered } from "./postgres-errors.ts";
 import { PostgresFeed } from "./postgres-feed.ts";
@@ -26,9 +27,9 @@ import {
   readOptions,
 } from "./postgres-options.ts";
 import { RecordReader } from "./postgres-record.ts";
+import { failureOf, GROUP_MAX, groupsOf, orderedWavesOf, type WriteRow } from "./postgres-rows.ts";
 import { type Statements, statementsOf } from "./postgres-sql.ts";
-import { failureOf, GROUP_MAX, groupsOf, PostgresWriter, wavesOf } from "./postgres-writer.ts";
-import type { WriteRow } from "./postgres-writer.ts";
+import { PostgresWriter } from "./postgres-writer.ts";
 import type {
   ListQuery,
   ScopeWrite,
@@ -37,11 +38,8 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
-import { createTurns, placeTaken, type Turns } from "./turns.ts";
+import { createTurns, leasedTurn, type Turns } from "./turns.ts";
 import { checkWrites, conflict, isAllOk } from "./write-check.ts";
-
-const LEASE_POLL_MS = 10;
-const LIST_PAGE = 256;
 
 class PostgresStore implements StateStore {
   readonly name = "postgres";
@@ -62,12 +60,18 @@ class PostgresStore implements StateStore {
   /** Tokens of the exclusive turns of this object. */
   readonly #tokens = new Map<string, string>();
   readonly #turns: Turns = createTurns(systemClock);
+  readonly #begin: string;
 
   constructor(settings: PostgresSettings) {
     const driver = new PostgresDriver(settings);
     const { names, tables, maxStateBytes, logger } = settings;
     // Half of a UUID tells writers apart as well, and each row has it several times.
     const writer = randomUUID().replaceAll("-", "").slice(16);
+    const idleMs = Math.ceil(settings.timeoutMs);
+    this.#begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED; " +
+      `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
+      `SET LOCAL statement_timeout = ${idleMs}`;
     this.#driver = driver;
     this.#statements = statementsOf(tables);
     this.#link = new PostgresLink(settings, driver);
@@ -107,6 +111,9 @@ class PostgresStore implements StateStore {
   ): Promise<WriteResult[]> {
     return this.#gate.run(async () => {
       checkWrites(writes);
+      const suspects = this.#writer.suspectsOf(writes);
+      if (suspects.length > 0)
+        await this.#link.read((session) => this.#writer.load(session, suspects));
       const rows = this.#writer.prepare(writes);
       const results = new Map<WriteRow, WriteResult>();
       if (atomic) await this.#commitTogether(rows, results);
@@ -117,32 +124,35 @@ class PostgresStore implements StateStore {
     });
   }
 
-  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    const { prefix = "", after, limit = Infinity } = query;
+  list(query: ListQuery = {}): AsyncIterable<string> {
     const { listFrom, listAfter } = this.#statements;
-    let from = toAsciiKey(prefix);
-    const end = from + ASCII_AFTER_ALL;
-    let statement = listFrom;
-    const passed = after === undefined ? undefined : toAsciiKey(after);
-    if (passed !== undefined && passed >= from) [from, statement] = [passed, listAfter];
-    for (let left = limit; left > 0; left -= LIST_PAGE) {
-      const [sql, values] = [statement, [from, end, Math.min(left, LIST_PAGE)]];
-      const rows = await this.#gate.run(() =>
-        this.#link.read((session) => session.query(sql, values)),
-      );
-      const keys = rows.map(({ key }) => String(key));
-      yield* keys.map((key) => fromAsciiKey(key));
-      const last = keys.at(-1);
-      if (last === undefined || keys.length < LIST_PAGE) return;
-      [from, statement] = [last, listAfter];
-    }
+    const page = async ({ from, isAfter, end, count }: PageRange): Promise<string[]> => {
+      const statement = isAfter ? listAfter : listFrom;
+      const rows = await this.#link.read((session) => session.query(statement, [from, end, count]));
+      return rows.map(({ key }) => String(key));
+    };
+    return listPages(query, { gate: this.#gate, page });
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    const since = systemClock.now();
+    const token = randomUUID();
+    const { lease, release: end } = this.#statements;
+    const take = async (): Promise<boolean> => {
+      const taken = await this.#link.write((session) =>
+        session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
+      );
+      if (taken.length === 0) return false;
+      this.#tokens.set(key, token);
+      return true;
+    };
+    const release = (): Promise<unknown> => {
+      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+      return this.#link.write((session) => session.query(end, [toAsciiKey(key), token]));
+    };
+    const place = { key, ttlMs, clock: systemClock, since, take, release };
     // Those of this object queue here, so that they keep their order and only one asks the server.
-    return this.#gate.run(() =>
-      this.#turns.run(key, ttlMs, () => this.#runLeased(key, ttlMs, turn)),
-    );
+    return this.#gate.run(() => this.#turns.run(key, ttlMs, () => leasedTurn(place, turn)));
   }
 
   watch(
@@ -160,14 +170,13 @@ class PostgresStore implements StateStore {
   }
 
   async #commitEach(rows: readonly WriteRow[], results: Map<WriteRow, WriteResult>): Promise<void> {
-    for (const wave of wavesOf(rows)) {
+    for (const wave of orderedWavesOf(rows)) {
       const sent = await Promise.allSettled(
-        groupsOf(wave).map(async (group) => {
-          const answers = await this.#link.write((session, isRepeat) =>
-            this.#writer.send(session, group, isRepeat),
-          );
-          keep(group, answers, results);
-        }),
+        groupsOf(wave).map((group) =>
+          this.#link.write((session, isRepeat) =>
+            this.#writer.send(session, group, { results, isRepeat }),
+          ),
+        ),
       );
       const failures = sent.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
       if (failures.length === 0) continue;
@@ -185,10 +194,10 @@ class PostgresStore implements StateStore {
     if (rows.length === 0) return;
     const isDone = await this.#link.write(async (session, isRepeat) => {
       results.clear();
-      await session.query({ text: "BEGIN ISOLATION LEVEL READ COMMITTED" });
       try {
-        for (const group of wavesOf(rows).flatMap((wave) => groupsOf(wave)))
-          keep(group, await this.#writer.send(session, group, isRepeat), results);
+        await session.query({ text: this.#begin });
+        for (const group of orderedWavesOf(rows).flatMap((wave) => groupsOf(wave)))
+          await this.#writer.send(session, group, { results, isRepeat });
       } catch (error) {
         if (isAnswered(error)) await session.query({ text: "ROLLBACK" });
         throw error;
@@ -202,43 +211,6 @@ class PostgresStore implements StateStore {
     const current = await this.#link.read((session) => this.#writer.load(session, keys));
     rows.forEach((row, index) => results.set(row, conflict(current[index])));
   }
-
-  async #runLeased<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    const token = await this.#takeLease(key, ttlMs);
-    this.#tokens.set(key, token);
-    try {
-      return await turn();
-    } finally {
-      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
-      const values = [toAsciiKey(key), token];
-      // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-      await this.#link
-        .write((session) => session.query(this.#statements.release, values))
-        .catch(() => undefined);
-    }
-  }
-
-  async #takeLease(key: string, ttlMs: number): Promise<string> {
-    const token = randomUUID();
-    const values = [toAsciiKey(key), token, ttlMs];
-    const deadline = performance.now() + ttlMs;
-    for (;;) {
-      const taken = await this.#link.write((session) =>
-        session.query(this.#statements.lease, values),
-      );
-      if (taken.length > 0) return token;
-      if (performance.now() >= deadline) throw placeTaken(key, ttlMs);
-      await sleep(LEASE_POLL_MS * (0.5 + Math.random()));
-    }
-  }
-}
-
-function keep(
-  rows: readonly WriteRow[],
-  answers: readonly WriteResult[],
-  results: Map<WriteRow, WriteResult>,
-): void {
-  rows.forEach((row, index) => results.set(row, answers[index] ?? conflict(undefined)));
 }
 
 /**

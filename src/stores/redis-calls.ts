@@ -39,14 +39,12 @@ export class RedisCalls {
 
   /** Repeats an idempotent write until its deadline. */
   write<T>(work: (deadline: number) => Promise<T>): Promise<T> {
-    const deadline = this.#deadline();
-    return this.#repeat.write(() => work(lasting(deadline)));
+    return this.#repeat.write((deadline) => work(lasting(deadline)));
   }
 
   /** Repeats what changes no record until its deadline. */
   read<T>(work: (deadline: number) => Promise<T>): Promise<T> {
-    const deadline = this.#deadline();
-    return this.#repeat.read(() => work(lasting(deadline)));
+    return this.#repeat.read((deadline) => work(lasting(deadline)));
   }
 
   /** Values of requests that change no record, repeated until all are there. */
@@ -59,10 +57,6 @@ export class RedisCalls {
         return reply.value;
       });
     });
-  }
-
-  #deadline(): number {
-    return performance.now() + this.#settings.timeoutMs;
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * Invariants
  *  E1  A reply of the server is a definite no: the command had no effect. Whether asking again can
- *      help is said by its first word.
+ *      help is said by its first word. The exception is a script that was stopped at a command its
+ *      user may not run: what it did before stays.
  *  E2  Any other error after a command was handed over leaves its outcome unknown.
  *  E3  Errors of ioredis carry the arguments of the command, which are values: none gets out.
  */
@@ -27,6 +28,7 @@ const LATER: ReadonlyMap<string, string> = new Map([
   ["ASK", "slots of the cluster are being moved"],
   ["MASTERDOWN", "the replica has no link to its primary; connect to the primary"],
   ["READONLY", "this is a read-only replica; connect to the primary"],
+  ["UNBLOCKED", "the server became a replica; connect to the primary"],
   ["BUSY", "another client's script keeps the server busy; look for it, or SCRIPT KILL"],
   ["NOREPLICAS", "fewer replicas are connected than min-replicas-to-write asks for"],
 ]);
@@ -47,9 +49,22 @@ export function replyCode(error: unknown): string | undefined {
   return /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
 }
 
+/** True when a reply with this first word may be another one later. */
+export function passesByItself(code: string): boolean {
+  return LATER.has(code);
+}
+
 /** True when a script of ours is not in the server's cache. */
 export function isNoScript(error: unknown): boolean {
   return replyCode(error) === "NOSCRIPT";
+}
+
+/** True when a script was begun and stopped by a reply that may come after its first write. */
+export function isStoppedInside(error: unknown): boolean {
+  const code = replyCode(error);
+  // Of the other words (OOM, MISCONF, …) a script hears at its first write at the latest.
+  if (code !== "ERR" && code !== "NOPERM") return false;
+  return error instanceof Error && error.message.includes("user_script");
 }
 
 /** Reads what went wrong with a command for the server named `server`. */
@@ -71,7 +86,8 @@ export function innermost(error: unknown): unknown {
   return error.lastNodeError ?? error;
 }
 
-function refusal(server: string, code: string, error: unknown): StoreUnavailableError {
+/** What the operator is told of a reply that stays until somebody does something. */
+export function refusal(server: string, code: string, error: unknown): StoreUnavailableError {
   const text = error instanceof Error ? error.message : "";
   let reason = REFUSED.get(code);
   // Before Redis 7.2 what a script is denied has no first word of its own.

@@ -9,8 +9,8 @@ import type { Redis } from "ioredis";
 import { isHoldfastError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
 import { replyCode } from "./redis-errors.ts";
-import { within } from "./redis-link.ts";
 import { type AnyRedis, isCluster } from "./redis-open.ts";
+import { within } from "./repeat.ts";
 
 /** When an acknowledged write is on the server's disk. */
 export type AppendFsync = "always" | "everysec" | "no";

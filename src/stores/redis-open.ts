@@ -6,8 +6,8 @@ import { loadDriver } from "./redis-connect.ts";
 export type AnyRedis = Redis | Cluster;
 
 const CONNECT_TIMEOUT_MS = 5_000;
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 500;
+/** Until a connection that is given up is gone also if the other side says nothing. */
+const DISCONNECT_TIMEOUT_MS = 50;
 
 /** True for the client of a Cluster. */
 export function isCluster(client: AnyRedis): client is Cluster {
@@ -27,11 +27,13 @@ export async function openRedis({
   return new driver.Redis(url ?? "", {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     // What was on its way when the connection broke is the store's to repeat, and only its.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: pauseMs,
+    // The next call connects: a pause of the client's own could outlast all that the call may wait.
+    retryStrategy: () => null,
   });
 }
 
@@ -43,16 +45,6 @@ export function serverName(url: string | undefined, client: AnyRedis | undefined
     if (sentinels && sentinels.length > 0) return `Redis ${name ?? ""} behind Sentinel`;
     return `Redis at ${path ?? `${host ?? "localhost"}:${port ?? 6379}`}`;
   }
-  try {
-    const { host, pathname } = new URL(url ?? "");
-    return `Redis at ${host === "" ? pathname : host}`;
-  } catch {
-    // A text that is no URL may hold a password anywhere.
-    return "the Redis server of the url";
-  }
-}
-
-function pauseMs(attempt: number): number {
-  const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10));
-  return longest * (0.5 + Math.random() / 2);
+  const { host, pathname } = new URL(url ?? "");
+  return `Redis at ${host === "" ? pathname : host}`;
 }

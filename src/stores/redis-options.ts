@@ -1,7 +1,6 @@
 /** The options of `redisStore`, checked. */
-import { durationOption } from "../../actors/clock.ts";
 import type { Logger } from "../../actors/protocol.ts";
-import { consoleLogger, countOption } from "../../actors/settings.ts";
+import { consoleLogger, countOption, positiveOption } from "../../actors/settings.ts";
 import { quietLogger } from "../../actors/watch.ts";
 import type { AppendFsync } from "./redis-greet.ts";
 import { type AnyRedis, serverName } from "./redis-open.ts";
@@ -46,13 +45,14 @@ export interface RedisSettings {
 
 const TIMEOUT_MS = 5_000;
 
-/** Throws `TypeError` for missing or contradicting options, `RangeError` for a bad number. */
-export function checkOptions(options: RedisStoreOptions): RedisSettings {
+/** Fills in what was left out; throws a `TypeError` or `RangeError`. */
+export function readOptions(options: RedisStoreOptions): RedisSettings {
   const { url, client, keyPrefix = "holdfast:", appendfsync = "everysec" } = options;
   if ((url === undefined) === (client === undefined))
     throw new TypeError("redisStore needs `url` or `client`, and not both");
-  if (url !== undefined && (typeof url !== "string" || url === ""))
-    throw new TypeError("redisStore: `url` must be a text such as redis://localhost:6379");
+  // The driver would take other texts for a path; the text is not repeated: it has a password.
+  if (url !== undefined && !(/^rediss?:/.test(url) && URL.canParse(url)))
+    throw new TypeError("url must be redis://user:password@host:port/db, or rediss: for TLS");
   if (typeof keyPrefix !== "string" || /[{}]/.test(keyPrefix))
     throw new TypeError("redisStore: `keyPrefix` must be a text without braces");
   // A misspelt level would be a weaker one in silence.
@@ -63,7 +63,7 @@ export function checkOptions(options: RedisStoreOptions): RedisSettings {
     client,
     server: serverName(url, client),
     prefix: keyPrefix,
-    timeoutMs: Math.max(0, durationOption("timeoutMs", options.timeoutMs, TIMEOUT_MS)),
+    timeoutMs: positiveOption("timeoutMs", options.timeoutMs, TIMEOUT_MS),
     confirmation: confirmationOf(options),
     appendfsync,
     needsWaitAof: options.waitAof !== undefined,

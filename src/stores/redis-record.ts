@@ -1,12 +1,9 @@
 /** From a script's answer to a record, and how damage and foreign data are told. */
 import { CorruptStateError, StoreUnavailableError } from "../../actors/errors.ts";
-import { applyPatches } from "../../actors/patches.ts";
-import type { Json, Patch } from "../../actors/protocol.ts";
+import { isLarge } from "./large-keys.ts";
+import { type Damaged, type LogStep, parseJson, replay } from "./patch-log.ts";
 import { FORMAT } from "./redis-script.ts";
 import type { StoredRecord } from "./store.ts";
-
-/** From this many characters of JSON on, a state is kept apart and changed by patches. */
-export const APART_FROM_CHARS = 8192;
 
 /** The record a script found, and whether its patches are worth asking for. */
 export interface FoundRecord {
@@ -23,20 +20,21 @@ export function readFound(answer: unknown, head: string): FoundRecord {
   if (kind === "none") return { record: undefined, isLarge: false };
   if (kind === "foreign") throw foreign(String(rest[0]));
   if (kind === "newer") throw newer(head, String(rest[0]));
+  const damage: Damaged = (reason, cause) => damaged(head, reason, cause);
   const version = Number(rest[0]);
-  if (!Number.isSafeInteger(version) || version < 1)
-    throw damaged(head, "its version is no number");
+  if (!Number.isSafeInteger(version) || version < 1) throw damage("its version is no number");
   if (kind === "dead") return { record: { version, state: undefined }, isLarge: false };
   const leftMs = rest[1] === "" ? undefined : Number(rest[1]);
   if (kind === "inline") {
-    const record = { version, state: parse(head, rest[2]), leftMs };
+    const record = { version, state: parseJson(String(rest[2]), damage), leftMs };
     return { record, isLarge: false };
   }
-  if (kind !== "apart") throw damaged(head, "its answer has an unknown shape");
-  const [, , baseVersion, base, log] = rest;
-  const state = replay({ head, version, reached: Number(baseVersion), base, log });
-  const isLarge = String(base).length >= APART_FROM_CHARS;
-  return { record: { version, state, leftMs }, isLarge };
+  if (kind !== "apart") throw damage("its answer has an unknown shape");
+  const [, , baseVersion, text, log] = rest;
+  if (typeof text !== "string" || !Array.isArray(log)) throw damage("its base is missing");
+  const base = { state: parseJson(text, damage), version: Number(baseVersion) };
+  const state = replay(base, stepsOf(log, damage), version, damage);
+  return { record: { version, state, leftMs }, isLarge: isLarge(text) };
 }
 
 /** The error for a key that holds something this store did not write. */
@@ -55,49 +53,14 @@ function newer(head: string, format: string): StoreUnavailableError {
   );
 }
 
-function replay(from: {
-  readonly head: string;
-  readonly version: number;
-  readonly reached: number;
-  readonly base: unknown;
-  readonly log: unknown;
-}): Json {
-  const { head, version, base, log } = from;
-  if (base === null || !Array.isArray(log)) throw damaged(head, "its base is missing");
-  let state = parse(head, base);
-  let reached = from.reached;
+function* stepsOf(log: readonly unknown[], damage: Damaged): Generator<LogStep> {
   for (const entry of log) {
-    // The script gives a list of texts.
-    const [, since, to, text] = /^(\d+) (\d+) (.*)$/s.exec(String(entry)) ?? [];
-    if (Number(since) !== reached) throw damaged(head, `no patch after version ${reached}`);
-    state = apply(head, state, text);
-    reached = Number(to);
+    const [, since, version, text = ""] = /^(\d+) (\d+) (.*)$/s.exec(String(entry)) ?? [];
+    yield { since: Number(since), version: Number(version), patches: parseJson(text, damage) };
   }
-  if (reached !== version) throw damaged(head, `its patches end at version ${reached}`);
-  return state;
 }
 
-/** One entry of a log, as `replay` reads it. */
+/** One entry of a log, as `stepsOf` reads it. */
 export function logEntry(since: number, version: number, patches: string): string {
   return `${since} ${version} ${patches}`;
-}
-
-function apply(head: string, state: Json, text: unknown): Json {
-  // Only this store appends to a log, and what it appends is a list of patches.
-  const patches = parse(head, text) as unknown as readonly Patch[];
-  try {
-    return applyPatches(state, patches);
-  } catch (cause) {
-    throw damaged(head, "a patch does not fit the state before it", cause);
-  }
-}
-
-function parse(head: string, text: unknown): Json {
-  try {
-    // JSON.parse gives exactly the values of Json.
-    return JSON.parse(String(text)) as Json;
-  } catch {
-    // What the parser says repeats part of the text.
-    throw damaged(head, "not JSON");
-  }
 }

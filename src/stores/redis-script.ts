@@ -12,12 +12,14 @@
  *      there, "" when none is: who lost his turn has a token that no lease has any more.
  *  L2  An operation takes effect once: its owner's last four are remembered with the record, for at
  *      least as long as a call is repeated.
- *  L3  All that can be refused is refused before the first write: a script is not taken back.
+ *  L3  All that can be refused is refused before the first write, for a script is not taken back:
+ *      all but a command the user has no right to. Who gets that reply does not know the outcome.
  *  L4  The head is never removed, so a version never goes back. What expires in Redis' own sense is
  *      only the text of a state whose head already counts as expired.
  *  L5  Versions are compared and kept as text; no number of Lua touches them.
  */
 import { createHash } from "node:crypto";
+import { LOG_COUNT_MAX } from "./large-keys.ts";
 
 /** A script and its name in the server's cache. */
 export interface RedisScript {
@@ -27,10 +29,8 @@ export interface RedisScript {
 
 /** The format of a record this code reads and writes. */
 export const FORMAT = "1";
-/** A log of this many patches is folded into a new base, so that a load stays bounded. */
-const LOG_COUNT_MAX = 1000;
-/** From so many writers on, those who were quiet for long are forgotten. */
-const OWNERS_MAX = 16;
+/** So many writers are remembered, and more only while a call of theirs may be repeated. */
+const OWNERS_MAX = 4;
 /** Fields of a head besides those of its owners. */
 const HEAD_FIELDS = 9;
 /** Text outlives its head's expiry by this much: the head decides, also if a clock is set back. */
@@ -86,7 +86,8 @@ return found(redis.call('HMGET', KEYS[1], ${HEAD}), now())
 /**
  * KEYS: head, base, log, lease. ARGV: how, text, expected, version, ttl, owner, operation, token,
  * channel, notice, how long operations are remembered. `how` is the form of the new state, or `p`
- * for patches to append. Answers `done`, `whole` (cannot append, send the state), or what is there.
+ * for patches to append. Answers `done`, `whole` (cannot append, send the state), `denied` with the
+ * reply to PUBLISH, before anything is written, or what is there.
  */
 export const COMMIT: RedisScript = script(`${COMMON}
 local how, text, expected, version, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -110,11 +111,12 @@ end
 local size = (tonumber(h[7]) or 0) + #text
 local count = (tonumber(h[8]) or 0) + 1
 if how == 'p' and (h[3] ~= 'a' or not left(h, at) or count > ${LOG_COUNT_MAX}
-    or size > (tonumber(h[6]) or 0)) then
+    or size >= (tonumber(h[6]) or 0)) then
   return {'whole'}
 end
 local x = ttl == '' and '' or digits(at + ttl)
-redis.call('PUBLISH', ARGV[9], ARGV[10])
+local told = redis.pcall('PUBLISH', ARGV[9], ARGV[10])
+if type(told) == 'table' and told.err then return {'denied', told.err} end
 local ids = string.match(mine, ' %d+ %d+ %d+$') or string.match(mine, ' .*$') or ''
 local ops = digits(at) .. ids .. ' ' .. ARGV[7]
 if how == 'p' then

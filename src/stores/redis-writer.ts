@@ -7,23 +7,31 @@
  *  W2  Each write has an operation number, the same for all its repeats: one that took effect is
  *      not done again.
  *  W3  Writes of one key go one after the other, in their order.
- *  W4  When one write of a batch fails after another took effect, the batch's outcome is unknown
- *      (T6); the key is looked at before its next batch is sent, so that it spoils one at most.
+ *  W4  When one write of a batch fails and another took effect, or may have, the batch's outcome is
+ *      unknown (T6). A key that spoiled one is looked at before its next batch is sent.
  *  W5  The key of a new record is in the index before the record is there. It is never taken out:
  *      whoever did that could race with whoever makes the key anew.
  */
-import { CommitUnknownError, CorruptStateError, StateTooLargeError } from "../../actors/errors.ts";
+import { CommitUnknownError, CorruptStateError } from "../../actors/errors.ts";
 import type { Patch } from "../../actors/protocol.ts";
 import { toAsciiKey } from "./ascii-key.ts";
-import type { LargeKeys } from "./large-keys.ts";
-import { judgeRedis } from "./redis-errors.ts";
+import { isLarge, type LargeKeys } from "./large-keys.ts";
+import { isStoppedInside, judgeRedis, refusal } from "./redis-errors.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
-import { APART_FROM_CHARS, logEntry, readFound } from "./redis-record.ts";
+import { logEntry, readFound } from "./redis-record.ts";
 import { COMMIT, INDEX, redisMs } from "./redis-script.ts";
 import type { RedisReply, RedisRequest } from "./redis-send.ts";
 import type { Verdict } from "./repeat.ts";
 import type { ScopeWrite, WriteResult } from "./store.ts";
-import { checkWrites, conflict, patchesOf, stateText, toJsonText } from "./write-check.ts";
+import {
+  checkBytes,
+  checkWrites,
+  conflict,
+  patchesOf,
+  stateText,
+  toJsonText,
+  wavesOf,
+} from "./write-check.ts";
 
 /** So many keys with a damaged record are remembered. */
 const DAMAGED_MAX = 1000;
@@ -89,10 +97,10 @@ export class RedisWriter {
     const all = writes.map((write) => this.#prepare(write));
     const unconfirmed = await this.#enterIndex(writes);
     try {
-      for (const wave of wavesOf(all)) await this.#run(wave);
+      for (const wave of wavesOf(all, ({ write }) => write.key)) await this.#run(wave);
       if (unconfirmed !== undefined) throw unconfirmed;
     } catch (error) {
-      throw all.some(isWritten) ? unknownBecause(error) : error;
+      throw all.some(mayBeWritten) ? unknownBecause(error) : error;
     }
     return all.map(({ outcome }) => {
       if (outcome === undefined) throw new CommitUnknownError();
@@ -122,7 +130,7 @@ export class RedisWriter {
   #append(named: Named, patches: readonly Patch[]): RedisRequest {
     const { expectedVersion, version } = named.write;
     const entry = logEntry(expectedVersion, version, toJsonText(patches));
-    this.#refuseSize(entry);
+    checkBytes(entry, this.#settings.bulkBytesMax());
     return this.#request("p", entry, named);
   }
 
@@ -130,13 +138,12 @@ export class RedisWriter {
   #whole(named: Named): RedisRequest {
     const text = stateText(named.write);
     if (text === undefined) return this.#request("d", "", named);
-    const isLarge = text.length >= APART_FROM_CHARS;
     const { head } = named.keys;
-    if (isLarge) this.#settings.large.add(head);
+    if (isLarge(text)) this.#settings.large.add(head);
     else this.#settings.large.delete(head);
-    this.#refuseSize(text);
+    checkBytes(text, this.#settings.bulkBytesMax());
     // What expires is kept apart too: Redis then takes the text away by itself.
-    const isApart = isLarge || named.write.ttlMs !== undefined;
+    const isApart = isLarge(text) || named.write.ttlMs !== undefined;
     return this.#request(isApart ? "a" : "i", text, named);
   }
 
@@ -158,14 +165,6 @@ export class RedisWriter {
     };
   }
 
-  #refuseSize(text: string): void {
-    const limitBytes = this.#settings.bulkBytesMax();
-    // A character takes at most three bytes, so most texts need no counting.
-    if (text.length * 3 <= limitBytes) return;
-    const sizeBytes = Buffer.byteLength(text);
-    if (sizeBytes > limitBytes) throw new StateTooLargeError({ sizeBytes, limitBytes });
-  }
-
   /** Gives the error of an entry that is there and was not confirmed as the options ask. */
   async #enterIndex(writes: readonly ScopeWrite[]): Promise<CommitUnknownError | undefined> {
     const fresh = writes.filter(({ expectedVersion }) => expectedVersion === 0);
@@ -184,12 +183,10 @@ export class RedisWriter {
 
   /** Sends writes of different keys until each was answered. */
   async #run(wave: readonly Pending[]): Promise<void> {
-    const { sendOnce, repeat } = this.#settings;
-    await repeat(async (deadline) => {
+    await this.#settings.repeat(async (deadline) => {
       let open = wave.filter(({ stage }) => stage !== "closed");
       while (open.length > 0) {
-        const requests = open.map(({ request }) => request);
-        const replies = await sendOnce(requests, deadline);
+        const replies = await this.#send(open, deadline);
         for (const [at, pending] of open.entries()) this.#settle(pending, replies[at]);
         open = open.filter(({ stage }) => stage === "again");
       }
@@ -198,8 +195,18 @@ export class RedisWriter {
       const worst = left.find(({ isDoubtful }) => isDoubtful) ?? left[0];
       if (worst !== undefined) throw worst.failure;
     });
-    const failed = wave.find(({ outcome }) => outcome === undefined);
+    const failed = wave.find(isInDoubt) ?? wave.find(({ outcome }) => outcome === undefined);
     if (failed !== undefined) throw failed.failure;
+  }
+
+  /** Never rejects: what was not sent now may have been sent before, which each write knows. */
+  async #send(open: readonly Pending[], deadline: number): Promise<RedisReply[]> {
+    const requests = open.map(({ request }) => request);
+    try {
+      return await this.#settings.sendOnce(requests, deadline);
+    } catch (error) {
+      return open.map(() => ({ error }));
+    }
   }
 
   #settle(pending: Pending, reply: RedisReply | undefined): void {
@@ -220,7 +227,8 @@ export class RedisWriter {
   #fail(pending: Pending, error: unknown): void {
     const verdict = this.#judge(error);
     pending.failure = error;
-    if (verdict.kind === "unknown") pending.isDoubtful = true;
+    const isUnknown = verdict.kind === "unknown" || error instanceof CommitUnknownError;
+    if (isUnknown || isStoppedInside(error)) pending.isDoubtful = true;
     if (verdict.kind !== "refused") return;
     pending.stage = "closed";
     this.#remember(pending.write.key, verdict.error);
@@ -229,7 +237,9 @@ export class RedisWriter {
 
   #answerOf(pending: Pending, value: unknown): WriteResult | undefined {
     const { write, keys } = pending;
-    const [word]: readonly unknown[] = Array.isArray(value) ? value : [];
+    const [word, reason]: readonly unknown[] = Array.isArray(value) ? value : [];
+    if (word === "denied")
+      throw refusal(this.#settings.server, "NOPERM", new Error(String(reason)));
     if (word === "done") return { ok: true, version: write.version };
     if (word === "whole") {
       // Also when it fails: the next batch then fails before anything of it was sent.
@@ -248,22 +258,14 @@ export class RedisWriter {
   }
 }
 
-function isWritten({ outcome }: Pending): boolean {
-  return outcome?.ok === true;
+function isInDoubt({ outcome, isDoubtful }: Pending): boolean {
+  return outcome === undefined && isDoubtful;
+}
+
+function mayBeWritten(pending: Pending): boolean {
+  return pending.outcome?.ok === true || isInDoubt(pending);
 }
 
 function unknownBecause(cause: unknown): CommitUnknownError {
   return cause instanceof CommitUnknownError ? cause : new CommitUnknownError({ cause });
-}
-
-/** Splits a batch so that no key is twice in a part, and each key's writes keep their order. */
-function wavesOf(all: readonly Pending[]): Pending[][] {
-  const waves: Pending[][] = [];
-  const seen = new Map<string, number>();
-  for (const pending of all) {
-    const turn = seen.get(pending.write.key) ?? 0;
-    seen.set(pending.write.key, turn + 1);
-    (waves[turn] ??= []).push(pending);
-  }
-  return waves;
 }

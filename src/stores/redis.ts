@@ -7,14 +7,15 @@
  * lost his turn.
  */
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
-import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
+import { systemClock } from "../../actors/clock.ts";
+import { fromAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
+import { listPages, type PageRange } from "./list-pages.ts";
 import { RedisCalls } from "./redis-calls.ts";
 import { RedisFeed } from "./redis-feed.ts";
 import { type RecordKeys, recordKeys } from "./redis-key.ts";
-import { checkOptions, type RedisSettings, type RedisStoreOptions } from "./redis-options.ts";
+import { readOptions, type RedisSettings, type RedisStoreOptions } from "./redis-options.ts";
 import { readFound } from "./redis-record.ts";
 import { LIVING, PAGE, READ, redisMs, RELEASE, TAKE } from "./redis-script.ts";
 import { RedisWriter } from "./redis-writer.ts";
@@ -26,10 +27,8 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
-import { checkTtl, placeTaken } from "./turns.ts";
+import { leasedTurn } from "./turns.ts";
 
-const LEASE_POLL_MS = 10;
-const LIST_PAGE = 256;
 /** The shortest time the server remembers an operation, and the longest; milliseconds. */
 const REMEMBER_MIN_MS = 60_000;
 const REMEMBER_MAX_MS = 86_400_000;
@@ -97,7 +96,10 @@ class RedisStore implements StateStore {
     { atomic = false }: { readonly atomic?: boolean } = {},
   ): Promise<WriteResult[]> {
     return this.#gate.run(async () => {
-      if (atomic) throw new TypeError("the redis store has no transactions over several keys");
+      if (atomic)
+        throw new TypeError(
+          "the redis store has no transactions over several keys: use one key, or another store",
+        );
       if (writes.length === 0) return [];
       // What the server takes is known only then.
       await this.#calls.read((deadline) => this.#calls.link.ready(deadline));
@@ -105,43 +107,31 @@ class RedisStore implements StateStore {
     });
   }
 
-  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    const { prefix = "", after, limit = Infinity } = query;
-    const start = toAsciiKey(prefix);
-    const end = `(${start}${ASCII_AFTER_ALL}`;
-    const passed = after === undefined ? undefined : toAsciiKey(after);
-    let from = passed !== undefined && passed >= start ? `(${passed}` : `[${start}`;
-    let left = limit;
-    while (left > 0) {
-      const members: string[] = await this.#gate.run(() => this.#page(from, end));
-      const keys = members.map(fromAsciiKey);
-      for (const key of await this.#gate.run(() => this.#living(keys))) {
-        if (left <= 0) return;
-        left -= 1;
-        yield key;
-      }
-      const last = members.at(-1);
-      if (last === undefined || members.length < LIST_PAGE) return;
-      from = `(${last}`;
-    }
-    // With nothing asked for it still says that it is closed.
-    this.#gate.check();
+  list(query: ListQuery = {}): AsyncIterable<string> {
+    return listPages(query, {
+      gate: this.#gate,
+      page: (range) => this.#page(range),
+      living: (keys) => this.#living(keys),
+    });
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return this.#gate.run(async () => {
-      checkTtl(ttlMs);
-      const { lease } = this.#keys(key);
-      const token = await this.#takeLease(key, lease, ttlMs);
-      try {
-        return await turn();
-      } finally {
-        if (this.#tokens.get(key) === token) this.#tokens.delete(key);
-        const release = { script: RELEASE, keys: [lease], args: [token] } as const;
-        // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-        await this.#calls.ask([release]).catch(() => undefined);
-      }
-    });
+    this.#turns += 1;
+    const token = `${this.#owner}.${this.#turns}`;
+    const keys = [this.#keys(key).lease] as const;
+    const take = async (): Promise<boolean> => {
+      const args = [token, redisMs(ttlMs)];
+      const [taken] = await this.#calls.ask([{ script: TAKE, keys, args }]);
+      if (Number(taken) !== 1) return false;
+      this.#tokens.set(key, token);
+      return true;
+    };
+    const release = (): Promise<unknown> => {
+      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+      return this.#calls.ask([{ script: RELEASE, keys, args: [token] }]);
+    };
+    const lease = { key, ttlMs, clock: systemClock, take, release };
+    return this.#gate.run(() => leasedTurn(lease, turn));
   }
 
   watch(
@@ -175,34 +165,21 @@ class RedisStore implements StateStore {
     });
   }
 
-  async #page(from: string, end: string): Promise<string[]> {
-    const args = [from, end, String(LIST_PAGE)];
+  async #page({ from, isAfter, end, count }: PageRange): Promise<string[]> {
+    const args = [`${isAfter ? "(" : "["}${from}`, `(${end}`, String(count)];
     const [members] = await this.#calls.ask([{ script: PAGE, keys: [this.#index], args }]);
     return Array.isArray(members) ? members.map(String) : [];
   }
 
-  async #living(keys: readonly string[]): Promise<string[]> {
-    if (keys.length === 0) return [];
+  async #living(members: readonly string[]): Promise<string[]> {
+    if (members.length === 0) return [];
     const answers = await this.#calls.ask(
-      keys.map((key) => ({ script: LIVING, keys: [this.#keys(key).head], args: [] })),
+      members.map((member) => {
+        const { head } = this.#keys(fromAsciiKey(member));
+        return { script: LIVING, keys: [head], args: [] };
+      }),
     );
-    return keys.filter((_, at) => Number(answers[at]) === 1);
-  }
-
-  async #takeLease(key: string, lease: string, ttlMs: number): Promise<string> {
-    this.#turns += 1;
-    const token = `${this.#owner}.${this.#turns}`;
-    const deadline = performance.now() + ttlMs;
-    const args = [token, redisMs(ttlMs)];
-    for (;;) {
-      const [taken] = await this.#calls.ask([{ script: TAKE, keys: [lease], args }]);
-      if (Number(taken) === 1) {
-        this.#tokens.set(key, token);
-        return token;
-      }
-      if (performance.now() >= deadline) throw placeTaken(key, ttlMs);
-      await sleep(LEASE_POLL_MS * (0.5 + Math.random()));
-    }
+    return members.filter((_, at) => Number(answers[at]) === 1);
   }
 }
 
@@ -211,5 +188,5 @@ class RedisStore implements StateStore {
  * Throws `TypeError` and `RangeError` for bad options.
  */
 export function redisStore(options: RedisStoreOptions): StateStore {
-  return new RedisStore(checkOptions(options));
+  return new RedisStore(readOptions(options));
 }

@@ -12,6 +12,7 @@
  *  R3  No attempt starts after the deadline.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { MAX_TIMER_MS } from "../../actors/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
 
 /**
@@ -32,26 +33,28 @@ export interface RepeatSettings {
   readonly judge: (error: unknown) => Verdict;
 }
 
+/** One attempt, which should end by `deadline` (of `performance.now()`); the first is 0. */
+export type Attempt<T> = (deadline: number, attempt: number) => Promise<T>;
+
 /** Runs calls; see the head of this file. */
 export interface Repeat {
   /** A call without effect on what is stored. */
-  read<T>(work: () => Promise<T>): Promise<T>;
+  read<T>(work: Attempt<T>): Promise<T>;
   /** An idempotent write. */
-  write<T>(work: () => Promise<T>): Promise<T>;
+  write<T>(work: Attempt<T>): Promise<T>;
 }
 
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 250;
+const PAUSES = { firstMs: 20, longestMs: 250 };
 
 /** Makes the repeater of one server. */
 export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Repeat {
-  const run = async <T>(work: () => Promise<T>, changes: boolean): Promise<T> => {
+  const run = async <T>(work: Attempt<T>, changes: boolean): Promise<T> => {
     const deadline = performance.now() + timeoutMs;
     let doubtful = false;
     for (let attempt = 0; ; attempt += 1) {
-      const pause = pauseMs(attempt);
+      const pause = pauseMs(attempt, PAUSES);
       try {
-        return await work();
+        return await work(deadline, attempt);
       } catch (error) {
         const verdict = judge(error);
         if (verdict.kind === "refused" && !doubtful) throw verdict.error;
@@ -67,10 +70,29 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Repe
   return { read: (work) => run(work, false), write: (work) => run(work, true) };
 }
 
-/** Grows to its longest, and is random, so that many do not come back in step. */
-function pauseMs(attempt: number): number {
-  const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10));
+/** Grows to its longest, and is random, so that many do not come back in step; milliseconds. */
+export function pauseMs(
+  attempt: number,
+  { firstMs, longestMs }: { readonly firstMs: number; readonly longestMs: number },
+): number {
+  const longest = Math.min(longestMs, firstMs * 2 ** Math.min(attempt, 10));
   return longest * (0.5 + Math.random() / 2);
+}
+
+/** The outcome of `work`, or a rejection with `late` when there is none at the deadline. */
+export function within<T>(deadline: number, work: Promise<T>, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const ms = Math.min(Math.max(deadline - performance.now(), 0), MAX_TIMER_MS);
+    const timer = setTimeout(() => reject(late()), ms);
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      settle();
+    };
+    work.then(
+      (value) => end(() => resolve(value)),
+      (error: unknown) => end(() => reject(error)),
+    );
+  });
 }
 
 function awayFor(server: string, timeoutMs: number, cause: unknown): StoreUnavailableError {

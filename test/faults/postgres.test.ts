@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { postgresStore } from "../../src/stores/postgres.ts";
 import type { PostgresStoreOptions } from "../../src/stores/postgres-options.ts";
 import type { StateStore } from "../../src/stores/store.ts";
+import { startChild } from "../support/child.ts";
 import { startWrites } from "../support/marked-writes.ts";
 import {
   canStartPostgres,
@@ -98,32 +99,41 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     expect(await store.load(["k"])).toEqual([{ version: 20, state: { n: 20 } }]);
   });
 
-  it("what took effect and was written over too often to tell is said to be unknown", async () => {
+  it.each([
+    ["the ok it was, after 200 writes of another", 200, 1],
+    ["unknown, after writes of too many others to remember", 0, 65],
+  ])("a lost answer is %s", async (_outcome, commits, others) => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.close());
     const table = freshTable();
-    const store = open({ url: through(proxy), poolSize: 1, table });
+    const store = open({ url: through(proxy), poolSize: 1, table, timeoutMs: 10_000 });
     const other = open({ url: server.url, table });
-    for (const [key, commits] of [
-      ["often", 12],
-      ["seldom", 5],
-    ] as const) {
-      await store.load([key]);
-      const dropped = proxy.dropNextReply().then(() => proxy.refuse());
-      const writing = store.commit([{ key, expectedVersion: 0, version: 1, state: 0 }]);
-      const outcome = expect(writing);
-      const checked =
-        key === "often"
-          ? outcome.rejects.toMatchObject({ code: "COMMIT_UNKNOWN" })
-          : outcome.resolves.toEqual([{ ok: true, version: 1 }]);
-      await dropped;
-      for (let n = 1; n <= commits; n += 1) {
-        const write = { key, expectedVersion: n, version: n + 1, state: n };
-        expect(await other.commit([write])).toEqual([{ ok: true, version: n + 1 }]);
-      }
-      proxy.accept();
-      await checked;
+    await store.load(["k"]);
+    const dropped = proxy.dropNextReply().then(() => proxy.refuse());
+    const writing = store.commit([{ key: "k", expectedVersion: 0, version: 1, state: 0 }]);
+    const outcome = expect(writing);
+    const checked =
+      commits === 0
+        ? outcome.rejects.toMatchObject({ code: "COMMIT_UNKNOWN" })
+        : outcome.resolves.toEqual([{ ok: true, version: 1 }]);
+    await dropped;
+    for (let n = 1; n <= commits; n += 1) {
+      const write = { key: "k", expectedVersion: n, version: n + 1, state: n };
+      expect(await other.commit([write])).toEqual([{ ok: true, version: n + 1 }]);
     }
+    for (let n = 1; n < others; n += 1) {
+      const one = postgresStore({ url: server.url, table, poolSize: 1 });
+      const write = { key: "k", expectedVersion: n, version: n + 1, state: n };
+      expect(await one.commit([write])).toEqual([{ ok: true, version: n + 1 }]);
+      await one.close();
+    }
+    const [row] = await runSql(
+      server.url,
+      `SELECT cardinality(ops) AS count FROM ${table}_record WHERE key = 'k'`,
+    );
+    expect(Number(row?.["count"])).toBeLessThanOrEqual(64);
+    proxy.accept();
+    await checked;
   });
 
   it("the lost answer to a COMMIT is found out", async () => {
@@ -172,6 +182,20 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
       await proxy.dropNextReply();
     }
     await writes.finish(open({ url: server.url, table }));
+  });
+
+  it("P2: a process that is stopped in an atomic commit keeps nobody out for long", async () => {
+    const table = freshTable();
+    const store = open({ url: server.url, table, timeoutMs: 10_000 });
+    const write = { key: "k", expectedVersion: 0, version: 1, state: 1 };
+    await store.commit([write, { ...write, key: "l" }]);
+    const child = startChild("atomic-stopper.ts", [server.url, table]);
+    onTestFinished(() => void child.process.kill("SIGKILL"));
+    await child.started;
+    expect(child.output()).toBe("stopped\n");
+    const next = { ...write, expectedVersion: 1, version: 2, state: 2 };
+    expect(await store.commit([next])).toEqual([{ ok: true, version: 2 }]);
+    expect(await store.load(["l"])).toEqual([{ version: 1, state: 1 }]);
   });
 
   it("a server that hangs ends in an unknown outcome, and serves again later", async () => {

@@ -15,7 +15,7 @@ import type { Scope } from "../../src/runtime/scope.ts";
 import { decodeState, encodeState } from "../../src/stores/codec.ts";
 import { encodeKey } from "../../src/stores/keys.ts";
 import { openDatabase } from "../../src/stores/sqlite-driver.ts";
-import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../src/stores/sqlite-writer.ts";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../src/stores/large-keys.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { testDirectory } from "../support/directory.ts";
 import { stateValues } from "../support/state-value.ts";

@@ -7,13 +7,16 @@ export interface TcpProxy {
   readonly port: number;
   /**
    * Swallows the next bytes the server sends, on whichever connection, and cuts that connection:
-   * the request was served and nobody hears of it. Resolves when it has happened.
+   * the request was served and nobody hears of it. With `from` it waits for bytes with this text,
+   * and what comes before it is passed on. Resolves when it has happened.
    */
-  dropNextReply(): Promise<void>;
+  dropNextReply(from?: string): Promise<void>;
   /** Cuts every connection. */
   cut(): void;
   /** Refuses new connections and cuts the present ones until `accept`. */
   refuse(): void;
+  /** Takes new connections and never answers them, until `accept`. Resolves at the first. */
+  ignore(): Promise<void>;
   accept(): void;
   close(): Promise<void>;
 }
@@ -21,11 +24,18 @@ export interface TcpProxy {
 /** Starts a proxy to a port of this machine. */
 export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
-  let dropped: (() => void) | null = null;
+  let dropping: { readonly from: string; readonly done: () => void } | null = null;
   let refusing = false;
+  let ignoring: (() => void) | null = null;
+  const ignored = new Set<Socket>();
   const server = createServer((client) => {
     if (refusing) {
       client.destroy();
+      return;
+    }
+    if (ignoring !== null) {
+      ignored.add(client.on("error", () => undefined));
+      ignoring();
       return;
     }
     const upstream = connect(toPort, host);
@@ -38,12 +48,14 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
     for (const socket of pair) socket.on("error", end).on("close", end);
     client.pipe(upstream);
     upstream.on("data", (chunk: Buffer) => {
-      if (dropped === null) {
+      const at = dropping === null ? -1 : chunk.indexOf(dropping.from);
+      if (dropping === null || at < 0) {
         client.write(chunk);
         return;
       }
-      dropped();
-      dropped = null;
+      dropping.done();
+      dropping = null;
+      client.write(chunk.subarray(0, at));
       end();
     });
   });
@@ -56,20 +68,26 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
   };
   return {
     port: address.port,
-    dropNextReply: () =>
-      new Promise((resolve) => {
-        dropped = resolve;
+    dropNextReply: (from = "") =>
+      new Promise((done) => {
+        dropping = { from, done };
       }),
     cut,
     refuse() {
       refusing = true;
       cut();
     },
+    ignore: () =>
+      new Promise((resolve) => {
+        ignoring = resolve;
+      }),
     accept() {
       refusing = false;
+      ignoring = null;
     },
     async close() {
       cut();
+      for (const socket of ignored) socket.destroy();
       server.close();
       await once(server, "close");
     },

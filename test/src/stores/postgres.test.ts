@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Patch } from "../../../actors/protocol.ts";
 import type { PostgresStoreOptions } from "../../../src/stores/postgres-options.ts";
 import { postgresSchema } from "../../../src/stores/postgres-schema.ts";
-import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/postgres-sql.ts";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/large-keys.ts";
 import { postgresStore } from "../../../src/stores/postgres.ts";
 import type { ScopeWrite, StateStore } from "../../../src/stores/store.ts";
 import { dropTables, findPostgres, freshTable, runSql } from "../../support/postgres.ts";
@@ -208,6 +208,21 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     const store = open();
     await store.exclusive?.("never", 1_000, async () => 1);
     expect(await runSql(url, `SELECT 1 FROM ${table}_record WHERE key = 'never'`)).toEqual([]);
+  });
+
+  it("a given pool's connection that somebody cleared is replaced", async () => {
+    const pool = new Pool({ connectionString: url, max: 1 });
+    const store = postgresStore({ pool, table });
+    await store.commit([step("cleared", 1, { state: 1 })]);
+    await pool.query("DISCARD ALL");
+    expect(await store.load(["cleared"])).toEqual([{ version: 1, state: 1 }]);
+    await pool.query("DISCARD ALL");
+    const batch = [step("cleared", 2, { state: 2 })];
+    expect(await store.commit(batch, { atomic: true })).toEqual([{ ok: true, version: 2 }]);
+    await pool.query("DISCARD ALL");
+    expect(await store.commit([step("cleared", 3, {})])).toEqual([{ ok: true, version: 3 }]);
+    await store.close();
+    await pool.end();
   });
 
   it("a given pool stays open, and its idle connections may break", async () => {

@@ -49,14 +49,16 @@ describe("options of redisStore", () => {
     const client = new Redis({ lazyConnect: true });
     expect(() => redisStore({})).toThrow(TypeError);
     expect(() => redisStore({ url: "redis://localhost", client })).toThrow(TypeError);
-    expect(() => redisStore({ url: "" })).toThrow(TypeError);
+    for (const text of ["", "localhost:6379", "http://localhost", "redis://a b", SECRET])
+      expect(() => redisStore({ url: text })).toThrow(/^url must be redis:/);
     client.disconnect();
   });
 
   it("are numbers where numbers are asked for, and levels that exist", () => {
     const url = "redis://localhost";
     const bad = Number.NaN;
-    expect(() => redisStore({ url, timeoutMs: bad })).toThrow(RangeError);
+    for (const timeoutMs of [bad, 0, -1, Infinity])
+      expect(() => redisStore({ url, timeoutMs })).toThrow(RangeError);
     expect(() => redisStore({ url, wait: { replicas: bad, timeoutMs: 1 } })).toThrow(RangeError);
     expect(() => redisStore({ url, wait: { replicas: 1, timeoutMs: bad } })).toThrow(RangeError);
     expect(() => redisStore({ url, waitAof: { local: 1, replicas: bad, timeoutMs: 1 } })).toThrow(
@@ -99,9 +101,35 @@ if (await hasRedis()) {
         /try/,
       );
       proxy.accept();
-      // The pause between two attempts may be as long as one call waits.
-      const patient = open({ url: `redis://127.0.0.1:${proxy.port}`, timeoutMs: 5_000 });
-      expect(await patient.load(["k"])).toEqual([undefined]);
+      expect(await store.load(["k"])).toEqual([undefined]);
+    });
+
+    it("comes back: not one call after it is refused, however short a call may last", async () => {
+      const proxy = await startProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const at = { url: `redis://127.0.0.1:${proxy.port}`, keyPrefix: prefix(), timeoutMs: 300 };
+      const store = open(at);
+      await store.load(["k"]);
+      proxy.refuse();
+      for (let n = 0; n < 3; n += 1)
+        await refused(store.load(["k"]), "STORE_UNAVAILABLE", /did not serve/);
+      proxy.accept();
+      for (let n = 1; n <= 25; n += 1)
+        expect(await store.commit([write("k", n)])).toEqual([{ ok: true, version: n }]);
+    });
+
+    it("takes a connection and never answers it: the same call is served by the next", async () => {
+      const proxy = await startProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const at = { url: `redis://127.0.0.1:${proxy.port}`, keyPrefix: prefix(), timeoutMs: 3_000 };
+      const store = open(at);
+      for (const call of [() => store.load(["k"]), () => store.watch?.(() => undefined)]) {
+        const ignored = proxy.ignore();
+        const served = call();
+        await ignored;
+        proxy.accept();
+        await served;
+      }
     });
 
     it("is away for a while and comes back, also for a given client of few retries", async () => {
@@ -160,6 +188,19 @@ if (await hasRedis()) {
       await refused(open({ url: url("bob:pass") }).load(["k"]), "STORE_UNAVAILABLE", /NOPERM/);
       await admin.acl("SETUSER", "bob", `&${keyPrefix}feed`);
       expect(await store.commit([write("k", 1)])).toEqual([{ ok: true, version: 1 }]);
+    });
+
+    it("allows a script to begin and not to end: the outcome is unknown, with the cause", async () => {
+      const keyPrefix = prefix();
+      await admin.acl("SETUSER", "kim", "on", ">pass", "~*", "&*", "+@all", "-hset");
+      const store = open({ url: url("kim:pass"), keyPrefix, timeoutMs: 60_000 });
+      const state = { secret: SECRET.repeat(2_000) };
+      const error = await failure(store.commit([write("k", 1, state)]));
+      expect([error.code, error.cause]).toMatchObject([
+        "COMMIT_UNKNOWN",
+        { message: expect.stringMatching(/keys, channel and commands/) },
+      ]);
+      expect(await admin.exists(`${keyPrefix}{k}:base`)).toBe(1);
     });
 
     it("allows just what the store needs", async () => {
@@ -312,6 +353,16 @@ if (await hasRedis()) {
       await store.commit([write("good", 1)]);
     });
 
+    it("a record does not carry the writers of long ago along", async () => {
+      const keyPrefix = prefix();
+      const key = `${keyPrefix}{k}`;
+      await open({ url: server.url, keyPrefix }).commit([write("k", 1)]);
+      for (let n = 0; n < 5; n += 1) await admin.hset(key, `o:gone${n}`, "1000 1");
+      await open({ url: server.url, keyPrefix }).commit([write("k", 2)]);
+      const owners = (await admin.hkeys(key)).filter((field) => field.startsWith("o:"));
+      expect([owners.length, owners.filter((name) => name.includes("gone"))]).toEqual([2, []]);
+    });
+
     it("a time beyond Redis' own numbers is as good as none", async () => {
       const store = open({ url: server.url, keyPrefix: prefix() });
       const ttlMs = 1e300;
@@ -365,6 +416,42 @@ if (await hasRedis()) {
       const patient = { replicas: 1, timeoutMs: 5_000 };
       const waiting = open({ url: server.url, keyPrefix, wait: patient, timeoutMs: 10_000 });
       expect(await waiting.commit([write("k", 2)])).toEqual([{ ok: true, version: 2 }]);
+    });
+
+    it("WAIT that the user may not send leaves the outcome unknown, for all of a batch", async () => {
+      const keyPrefix = prefix();
+      await admin.acl("SETUSER", "pat", "on", ">pass", "~*", "&*", "+@all", "-wait");
+      await open({ url: server.url, keyPrefix }).commit([write("k", 1)]);
+      await admin.set(`${keyPrefix}{foreign}`, "x");
+      const wait = { replicas: 1, timeoutMs: 50 };
+      const store = open({ url: url("pat:pass"), keyPrefix, wait });
+      const error = await failure(store.commit([write("foreign", 2), write("k", 2)]));
+      expect([error.code, error.cause]).toMatchObject([
+        "COMMIT_UNKNOWN",
+        { message: "WAIT was refused (NOPERM)" },
+      ]);
+      expect((await store.load(["k"]))[0]?.version).toBe(2);
+    });
+
+    it("WAIT that a change of roles ends is sent again, and its write is not done twice", async () => {
+      const own = await startRedis();
+      onTestFinished(() => own.remove());
+      const client = new Redis(own.url);
+      onTestFinished(() => client.disconnect());
+      await client.config("SET", "repl-diskless-sync-delay", "0");
+      await open({ url: own.url }).commit([write("k", 1)]);
+      const wait = { replicas: 1, timeoutMs: 60_000 };
+      const store = open({ url: own.url, wait, timeoutMs: 20_000 });
+      const commit = store.commit([write("k", 2)]);
+      while (!(await client.info("clients")).includes("blocked_clients:1"))
+        await new Promise(setImmediate);
+      await client.replicaof("127.0.0.1", 1);
+      await client.replicaof("NO", "ONE");
+      const settings = ["--save", "", "--replicaof", "127.0.0.1", `${own.port}`];
+      const replica = await startRedis(settings);
+      onTestFinished(() => replica.remove());
+      expect(await commit).toEqual([{ ok: true, version: 2 }]);
+      expect((await store.load(["k"]))[0]?.version).toBe(2);
     });
 
     it("WAITAOF works, or a server that is too old for it is named", async () => {
@@ -442,6 +529,20 @@ if (await hasRedis()) {
     await mine.close();
     expect(await client.ping()).toBe("PONG");
     expect(client.listenerCount("error")).toBe(0);
+  });
+
+  it("a given client that never gets a connection keeps no listener of a closed store", async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.close());
+    const ignored = proxy.ignore();
+    const client = new Redis(proxy.port);
+    onTestFinished(() => client.disconnect());
+    await ignored;
+    const before = client.eventNames();
+    const store = redisStore({ client, appendfsync: "no", timeoutMs: SHORT_MS });
+    await refused(store.load(["k"]), "STORE_UNAVAILABLE", /no connection in time/);
+    await store.close();
+    expect(client.eventNames()).toEqual(before);
   });
 } else {
   it.skip("a redis that cannot be used");

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Patch } from "../../../actors/protocol.ts";
 import { openDatabase, sqliteCode, toStoreError } from "../../../src/stores/sqlite-driver.ts";
-import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/sqlite-writer.ts";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/large-keys.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import { testDirectory } from "../../support/directory.ts";
 
