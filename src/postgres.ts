@@ -2,4 +2,4 @@
 export { postgresStore } from "./stores/postgres.ts";
 export type { PostgresStoreOptions } from "./stores/postgres-options.ts";
 export { postgresSchema } from "./stores/postgres-schema.ts";
-export type { PostgresPool, PostgresPoolClient } from "./stores/postgres-driver.ts";
+export type { PostgresPool, PostgresPoolClient } from "./stores/postgres-link.ts";

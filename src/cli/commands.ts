@@ -4,7 +4,7 @@ import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { StateStore } from "../stores/store.ts";
 import { readExport, toLines } from "./export-file.ts";
-import { openStore, type Presence } from "./open-store.ts";
+import { openStore, serverPlace, type Presence } from "./open-store.ts";
 import type { CommandName, Task } from "./options.ts";
 import {
   compareRecords,
@@ -33,7 +33,10 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   copy: (task, printer) => {
     // Nothing is made by a look.
     const presence = task.checkOnly ? "must exist" : "may be made";
-    return withStores(task.operands, presence, (stores) => copy(stores, task, printer));
+    return withStores(task.operands, presence, async (stores) => {
+      const isDone = await copy(stores, task, printer);
+      return !(await isNothingThere(stores[0], task, printer)) && isDone;
+    });
   },
   check: (task, printer) =>
     withStores(task.operands, "must exist", (stores) => check(stores, task, printer)),
@@ -79,6 +82,26 @@ function withStores<T>(
   );
 }
 
+/**
+ * Tells of a server's place that holds nothing: unlike a path, a misspelt prefix or table is no
+ * error of its own.
+ */
+async function isNothingThere(
+  store: StateStore,
+  { operands: [address = ""] }: Task,
+  { warn }: Printer,
+): Promise<boolean> {
+  const place = serverPlace(address);
+  if (place === undefined) return false;
+  const keys: string[] = [];
+  for await (const key of store.list({ limit: 1 })) keys.push(key);
+  if (keys.length > 0) return false;
+  warn(
+    `there is no record at ${place} of the server copied from; is what follows the # spelt right?`,
+  );
+  return true;
+}
+
 async function copy(stores: Stores, task: Task, printer: Printer): Promise<boolean> {
   if (task.checkOnly) return check(stores, task, printer, "ignore");
   const [from, to] = stores;
@@ -100,7 +123,8 @@ async function check(
   const differences = differenceList(printer);
   const compared = await compareStores(stores, { ...task, strangers }, differences.tell);
   differences.end();
-  printer.out.write(`verified ${compared.equal}, different ${compared.different}\n`);
+  const gone = goneText(compared.gone);
+  printer.out.write(`verified ${compared.equal}, different ${compared.different}${gone}\n`);
   return compared.different === 0;
 }
 
@@ -135,8 +159,9 @@ async function exportTo(path: string, { store, task, printer }: Work): Promise<b
   const differences = differenceList(printer);
   const compared = await compareRecords(readExport(path, task.batch), store, differences.tell);
   differences.end();
-  const count = compared.equal + compared.different;
-  printer.out.write(`exported ${count}, verified ${compared.equal}\n`);
+  const count = compared.equal + compared.different + compared.gone;
+  const gone = goneText(compared.gone);
+  printer.out.write(`exported ${count}, verified ${compared.equal}${gone}\n`);
   if (compared.different > 0) warnOfWriters(compared.different, printer);
   return compared.different === 0;
 }
@@ -153,6 +178,11 @@ async function countOf(groups: RecordGroups): Promise<number> {
   return count;
 }
 
+/** Records of which it cannot be known whether they expired; often there are none. */
+function goneText(count: number): string {
+  return count === 0 ? "" : `, expired or deleted there ${count}`;
+}
+
 interface Outcome {
   readonly written: WriteCounts;
   readonly compared: CompareCounts;
@@ -162,7 +192,7 @@ function report({ written, compared }: Outcome, printer: Printer): boolean {
   const { moved, present, conflicts } = written;
   printer.out.write(
     `moved ${moved}, already there ${present}, conflicts ${conflicts}, ` +
-      `verified ${compared.equal}\n`,
+      `verified ${compared.equal}${goneText(compared.gone)}\n`,
   );
   if (conflicts > 0)
     printer.warn(`${conflicts} keys hold something else in the target; they were left as they are`);

@@ -26,8 +26,8 @@ export async function* toLines(groups: RecordGroups): AsyncGenerator<string> {
   let sum = crc32(start);
   let count = 0;
   for await (const group of groups) {
-    for (const record of group) {
-      const line = `${JSON.stringify(record)}\n`;
+    for (const { key, version, state, leftMs } of group) {
+      const line = `${JSON.stringify({ key, version, state, leftMs })}\n`;
       count += 1;
       sum = crc32(line, sum);
       yield start + line;

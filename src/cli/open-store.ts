@@ -61,7 +61,18 @@ function splitName(address: string): { readonly url: string; readonly name: stri
   return { url, name };
 }
 
+/** What an address of a server names as the place, for messages; `undefined` for a local store. */
+export function serverPlace(address: string): string | undefined {
+  if (!/^(?:rediss?|postgres(?:ql)?):/.test(address)) return undefined;
+  const { name } = splitName(address);
+  return name === undefined ? "the default place" : JSON.stringify(`#${name}`);
+}
+
 function localPath(path: string, presence: Presence): string {
+  if (path.startsWith("//"))
+    throw new UsageError(
+      "a path follows the colon at once, without //, as in sqlite:data/store.db",
+    );
   if (presence === "must exist" && !existsSync(path))
     throw new UsageError(`there is no store at ${path}`);
   return path;

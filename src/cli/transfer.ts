@@ -6,7 +6,8 @@
  *  V1  A record keeps its version, its state and the time it has left.
  *  V2  Nothing is overwritten: a key that is there with something else is a conflict.
  *  V3  Running again does what is left to do, wherever the last run ended.
- *  V4  What is called equal was read from both sides and compared whole.
+ *  V4  What is called equal was read from both sides and compared whole, or its time ran out on the
+ *      other side since it was read. Where that cannot be told from a delete it is counted apart.
  *
  * Tombstones do not move, because no store lists them: the version of a deleted key starts again
  * at 1 on the other side.
@@ -22,6 +23,8 @@ export interface KeyedRecord {
   readonly state: Json;
   /** Milliseconds until it expires; absent: never. */
   readonly leftMs?: number | undefined;
+  /** When that was so, of `performance.now()`; absent: not known, as in a file. */
+  readonly readAt?: number | undefined;
 }
 
 /** Records in groups, as they are read and written. */
@@ -42,7 +45,12 @@ export interface WriteCounts {
   present: number;
   /** There before, another; left alone. */
   conflicts: number;
+  /** Expired there, or deleted. */
+  gone: number;
 }
+
+/** Stores count time in whole milliseconds, each of its own clock. */
+const CLOCK_STEP_MS = 10;
 
 /** Takes what differs: the key, and in which way. */
 export type TellDifference = (key: string, difference: string) => void;
@@ -65,13 +73,15 @@ export async function* exportRecords(
   selection: Selection,
 ): AsyncGenerator<readonly KeyedRecord[]> {
   for await (const keys of keyGroups(store, selection)) {
+    // Before it is asked, so that no time is left out.
+    const readAt = performance.now();
     const records = await store.load(keys);
     yield keys.flatMap((key, at) => {
       const record = records[at];
       // It may have expired or been deleted since it was listed.
       if (record?.state === undefined) return [];
       const { version, state, leftMs } = record;
-      return [{ key, version, state, ...(leftMs === undefined ? {} : { leftMs }) }];
+      return [{ key, version, state, ...(leftMs === undefined ? {} : { leftMs, readAt }) }];
     });
   }
 }
@@ -81,12 +91,13 @@ export async function importRecords(
   groups: RecordGroups,
   target: StateStore,
 ): Promise<WriteCounts> {
-  const counts: WriteCounts = { moved: 0, present: 0, conflicts: 0 };
+  const counts: WriteCounts = { moved: 0, present: 0, conflicts: 0, gone: 0 };
   for await (const group of groups) {
     const results = await target.commit(group.map(creationOf));
     for (const [at, record] of group.entries()) {
       const result = results[at];
       if (result?.ok === true) counts.moved += 1;
+      else if (isGone(record, result?.current)) counts.gone += 1;
       else if (differenceOf(record, result?.current) === undefined) counts.present += 1;
       else counts.conflicts += 1;
     }
@@ -102,6 +113,8 @@ function creationOf({ key, version, state, leftMs }: KeyedRecord): ScopeWrite {
 export interface CompareCounts {
   equal: number;
   different: number;
+  /** Expired on the other side, or deleted. */
+  gone: number;
 }
 
 /** Reads every record back from `store` and tells what is not there as given. */
@@ -110,10 +123,14 @@ export async function compareRecords(
   store: StateStore,
   tell: TellDifference,
 ): Promise<CompareCounts> {
-  const counts: CompareCounts = { equal: 0, different: 0 };
+  const counts: CompareCounts = { equal: 0, different: 0, gone: 0 };
   for await (const group of groups) {
     const found = await store.load(group.map(({ key }) => key));
     for (const [at, record] of group.entries()) {
+      if (isGone(record, found[at])) {
+        counts.gone += 1;
+        continue;
+      }
       const difference = differenceOf(record, found[at]);
       if (difference === undefined) counts.equal += 1;
       else counts.different += 1;
@@ -140,6 +157,7 @@ export async function compareStores(
   for await (const group of exportRecords(second, selection)) {
     const found = await first.load(group.map(({ key }) => key));
     for (const [at, record] of group.entries()) {
+      if (isSameVersionGone(record, found[at])) counts.gone += 1;
       const difference = surplusOf(record, found[at], selection.strangers);
       if (difference === undefined) continue;
       counts.different += 1;
@@ -158,7 +176,7 @@ function surplusOf(
   if (found === undefined)
     return strangers === "tell" ? `only in the second, version ${record.version}` : undefined;
   // What lives in both was compared on the first way.
-  if (found.state !== undefined || isExpiryOf(record, found)) return undefined;
+  if (found.state !== undefined || isSameVersionGone(record, found)) return undefined;
   return `deleted in the first (version ${found.version}), version ${record.version} in the second`;
 }
 
@@ -180,7 +198,22 @@ function ending({ state }: StoredRecord): string {
   return state === undefined ? ", deleted" : "";
 }
 
-/** A delete makes a new version; what is gone without one has expired since it was read. */
-function isExpiryOf({ version, leftMs }: KeyedRecord, found: StoredRecord): boolean {
-  return found.state === undefined && found.version === version && leftMs !== undefined;
+/** What the other side lost without a version of its own: by its time, or by a delete before it. */
+function isSameVersionGone(
+  { version, leftMs }: KeyedRecord,
+  found: StoredRecord | undefined,
+): boolean {
+  return found?.version === version && found.state === undefined && leftMs !== undefined;
+}
+
+/** True when its time has run out since the record was read. */
+function isExpiryOf(record: KeyedRecord, found: StoredRecord): boolean {
+  const { leftMs = Infinity, readAt = Infinity } = record;
+  if (!isSameVersionGone(record, found)) return false;
+  return performance.now() - readAt >= leftMs - CLOCK_STEP_MS;
+}
+
+/** True when it cannot be known whether its time ran out. */
+function isGone(record: KeyedRecord, found: StoredRecord | undefined): boolean {
+  return record.readAt === undefined && isSameVersionGone(record, found);
 }

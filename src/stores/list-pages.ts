@@ -33,11 +33,9 @@ export async function* listPages(
   { gate, page, living }: PageSource,
 ): AsyncGenerator<string, void, undefined> {
   gate.check();
-  let from = toAsciiKey(prefix);
-  const end = from + ASCII_AFTER_ALL;
-  const passed = after === undefined ? undefined : toAsciiKey(after);
-  let isAfter = passed !== undefined && passed >= from;
-  if (passed !== undefined && isAfter) from = passed;
+  const first = toAsciiKey(prefix);
+  const end = first + ASCII_AFTER_ALL;
+  let [from, isAfter] = startOf(first, after);
   let left = limit;
   let count = Math.min(left, LIST_PAGE);
   while (left > 0) {
@@ -52,4 +50,10 @@ export async function* listPages(
     // Among dead keys there are more of them: what is still asked for could take many pages.
     count = Math.min(keys.length < count ? 2 * count : left, LIST_PAGE);
   }
+}
+
+/** Where the first page begins: the cursor may lie before the prefix. */
+function startOf(first: string, after: string | undefined): [from: string, isAfter: boolean] {
+  const passed = after === undefined ? undefined : toAsciiKey(after);
+  return passed !== undefined && passed >= first ? [passed, true] : [first, false];
 }

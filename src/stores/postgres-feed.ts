@@ -10,21 +10,23 @@
  * lost costs the time until the next regular look.
  *
  * Invariants
- *  F1  What another owner commits after `watch` resolved is reported, also over lost connections,
- *      or `missed` is called.
+ *  F1  What another owner commits after `watch` resolved is reported, or `missed` is called.
  *  F2  Nothing here fails a commit or rejects unheard.
  */
+import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
+import { watchOver } from "../../actors/watch.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
-import type { PostgresDriver, PostgresListener, PostgresRow } from "./postgres-driver.ts";
-import type { PostgresLink } from "./postgres-link.ts";
-import { CHANGES_MAX, type Statements } from "./postgres-sql.ts";
+import { ChangesCursor } from "./postgres-cursor.ts";
+import type { PostgresLink, PostgresListener } from "./postgres-link.ts";
+import type { PostgresCalls } from "./postgres-calls.ts";
+import type { Statements } from "./postgres-sql.ts";
 import { pauseMs } from "./repeat.ts";
 
 /** What a feed needs. */
 export interface FeedSettings {
-  readonly driver: PostgresDriver;
   readonly link: PostgresLink;
+  readonly calls: PostgresCalls;
   readonly statements: Statements;
   /** The channel, quoted. */
   readonly channel: string;
@@ -50,11 +52,10 @@ export class PostgresFeed {
   readonly #watchers = new Set<Watcher>();
   #listener: PostgresListener | undefined;
   #beginning: Promise<void> | undefined;
+  /** Grows when the last watcher leaves, so that what still runs for him lets go. */
+  #generation = 0;
   #isFollowing = false;
-  /** A number of a transaction; `undefined` until the first look. */
-  #cursor: string | undefined;
-  /** What the last look found and the next may find again. */
-  #seen: ReadonlyMap<string, number> = new Map();
+  #cursor = new ChangesCursor();
   #isWoken = false;
   #wake: (() => void) | undefined;
   #telling: NodeJS.Timeout | undefined;
@@ -66,17 +67,19 @@ export class PostgresFeed {
 
   /** Reports to `changed` until the function it gives is called. */
   async watch(changed: Watcher["changed"], missed?: () => void): Promise<() => Promise<void>> {
-    await this.#begin();
     const watcher: Watcher = { changed, missed };
     this.#watchers.add(watcher);
-    if (!this.#isFollowing) {
-      this.#isFollowing = true;
-      void this.#follow();
+    try {
+      await this.#begin();
+    } catch (error) {
+      this.#remove(watcher);
+      throw error;
     }
-    return async () => {
-      this.#watchers.delete(watcher);
-      if (this.#watchers.size === 0) this.close();
-    };
+    if (!this.#isFollowing && this.#watchers.size > 0) {
+      this.#isFollowing = true;
+      void this.#follow(this.#generation);
+    }
+    return async () => this.#remove(watcher);
   }
 
   /** Says to other owners that something was committed, now or a moment later. */
@@ -85,7 +88,7 @@ export class PostgresFeed {
       this.#isToldLate = true;
       return;
     }
-    const { driver, statements, writer } = this.#settings;
+    const { link, statements, writer } = this.#settings;
     this.#telling = setTimeout(() => {
       this.#telling = undefined;
       if (!this.#isToldLate) return;
@@ -93,7 +96,7 @@ export class PostgresFeed {
       this.tell();
     }, TELL_MS);
     this.#telling.unref();
-    const work = driver.run(
+    const work = link.run(
       (session) => session.query(statements.tell, [writer]),
       performance.now() + LOOK_MS,
     );
@@ -103,95 +106,124 @@ export class PostgresFeed {
   /** Ends the connection; nothing is reported after it. */
   close(): void {
     this.#watchers.clear();
-    this.#drop();
-    this.#cursor = undefined;
+    this.#end();
     clearTimeout(this.#telling);
     this.#telling = undefined;
+  }
+
+  #remove(watcher: Watcher): void {
+    if (this.#watchers.delete(watcher) && this.#watchers.size === 0) this.#end();
+  }
+
+  #end(): void {
+    this.#generation += 1;
+    this.#isFollowing = false;
+    this.#beginning = undefined;
+    this.#cursor = new ChangesCursor();
+    this.#drop();
     this.#stir();
   }
 
   /** Listens and takes the cursor; several that begin at once share it. */
   #begin(): Promise<void> {
     // With a cursor nothing from here on is missed, whatever the connection is doing.
-    if (this.#cursor !== undefined) return Promise.resolve();
-    this.#beginning ??= this.#settings.link
-      .attempt(async () => this.#look(await this.#listen()))
+    if (this.#cursor.at !== null) return Promise.resolve();
+    const generation = this.#generation;
+    this.#beginning ??= this.#settings.calls
+      .attempt(async () => {
+        const listener = await this.#listen(generation);
+        await this.#checkTables(listener);
+        await this.#look(listener, generation);
+      })
+      .catch((error: unknown) => {
+        if (generation === this.#generation) this.#drop();
+        throw error;
+      })
       .finally(() => {
-        this.#beginning = undefined;
+        if (generation === this.#generation) this.#beginning = undefined;
       });
     return this.#beginning;
   }
 
-  async #follow(): Promise<void> {
+  async #follow(generation: number): Promise<void> {
     let failures = 0;
-    while (this.#watchers.size > 0) {
+    while (generation === this.#generation) {
       try {
-        await this.#look(this.#listener ?? (await this.#listen()));
+        await this.#look(this.#listener ?? (await this.#listen(generation)), generation);
         failures = 0;
-        await this.#rest(LOOK_MS);
+        await this.#rest(LOOK_MS, generation);
       } catch {
+        if (generation !== this.#generation) return;
+        this.#cursor.lose();
         this.#drop();
-        await this.#rest(pauseMs(failures, PAUSES));
+        // What woke it was perhaps the end of the connection; that is no reason to hurry.
+        this.#isWoken = false;
+        await this.#rest(pauseMs(failures, PAUSES), generation);
         failures += 1;
       }
     }
-    this.#isFollowing = false;
-    this.#drop();
   }
 
-  async #listen(): Promise<PostgresListener> {
-    const { driver, channel, writer } = this.#settings;
+  async #listen(generation: number): Promise<PostgresListener> {
+    const { link, channel, writer } = this.#settings;
     let mine: PostgresListener | undefined;
-    const listener = await driver.listen(
+    const listener = await link.listen(
       (payload) => {
         if (payload !== writer) this.#stir();
       },
       () => {
         if (mine === undefined || this.#listener !== mine) return;
         this.#listener = undefined;
+        this.#cursor.lose();
         this.#stir();
       },
     );
+    if (generation !== this.#generation) {
+      listener.end();
+      throw new Error("nobody watches any longer");
+    }
     this.#drop();
     mine = listener;
     this.#listener = listener;
-    try {
-      await listener.query({ text: `LISTEN ${channel}` });
-      return listener;
-    } catch (error) {
-      this.#drop();
-      throw error;
-    }
+    await listener.query({ text: `LISTEN ${channel}` });
+    return listener;
   }
 
-  async #look(listener: PostgresListener): Promise<void> {
+  /** The connection is not of the pool: what the pool's owner does to its connections it lacks. */
+  async #checkTables(listener: PostgresListener): Promise<void> {
+    const { link, statements } = this.#settings;
+    const [here] = await listener.query(statements.table);
+    const [there] = await link.run(
+      (session) => session.query(statements.table),
+      performance.now() + LOOK_MS,
+    );
+    if (here?.["oid"] === there?.["oid"]) return;
+    throw new StoreUnavailableError(
+      "the connection that listens finds other tables than those of the pool; name the schema in " +
+        "the option `table`, or set the search_path in the pool's options, not when it connects",
+    );
+  }
+
+  async #look(listener: PostgresListener, generation: number): Promise<void> {
     const { statements, writer } = this.#settings;
     this.#isWoken = false;
-    const cursor = this.#cursor ?? null;
-    const rows = await listener.query(statements.changes, [cursor, writer]);
-    const next = String(rows[0]?.["next"]);
-    const changes = changesIn(rows);
-    const isFirst = cursor === null;
-    // A cursor ahead of the server's numbers is one of another server, put in its place.
-    const isLost = !isFirst && (rows.length > CHANGES_MAX || BigInt(next) < BigInt(cursor));
-    if (isLost) this.#report((watcher) => watcher.missed?.());
-    else if (!isFirst)
-      for (const [key, version] of changes)
-        if ((this.#seen.get(key) ?? 0) < version)
-          this.#report((watcher) => watcher.changed(fromAsciiKey(key), version));
-    this.#seen = changes;
-    this.#cursor = next;
+    const rows = await listener.query(statements.changes, [this.#cursor.at, writer]);
+    if (generation !== this.#generation) return;
+    const { changes, isMissed } = this.#cursor.read(rows);
+    for (const [key, version] of changes)
+      this.#report((watcher) => watcher.changed(fromAsciiKey(key), version));
+    if (isMissed) this.#report((watcher) => watcher.missed?.());
   }
 
-  #report(tell: (watcher: Watcher) => void): void {
-    for (const watcher of this.#watchers) {
-      try {
-        tell(watcher);
-      } catch (error) {
-        const name = error instanceof Error ? error.name : typeof error;
-        this.#settings.logger.error("a watcher of the postgres store threw", { error: name });
-      }
-    }
+  #report(tell: (watcher: Watcher) => unknown): void {
+    for (const watcher of this.#watchers)
+      watchOver(
+        () => tell(watcher),
+        (error) => {
+          const name = error instanceof Error ? error.name : typeof error;
+          this.#settings.logger.error("a watcher of the postgres store threw", { error: name });
+        },
+      );
   }
 
   #drop(): void {
@@ -206,8 +238,8 @@ export class PostgresFeed {
     this.#wake?.();
   }
 
-  async #rest(ms: number): Promise<void> {
-    if (this.#isWoken) return;
+  async #rest(ms: number, generation: number): Promise<void> {
+    if (this.#isWoken || generation !== this.#generation) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       timer.unref();
@@ -218,11 +250,4 @@ export class PostgresFeed {
     });
     this.#wake = undefined;
   }
-}
-
-/** Versions by encoded key. */
-function changesIn(rows: readonly PostgresRow[]): ReadonlyMap<string, number> {
-  return new Map(
-    rows.flatMap(({ key, version }) => (typeof key === "string" ? [[key, Number(version)]] : [])),
-  );
 }

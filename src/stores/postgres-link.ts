@@ -1,88 +1,242 @@
 /**
- * Calls of one store to its server: prepared once, repeated while the server is away.
+ * Connections to PostgreSQL. The one file that loads `pg`, an optional peer.
  *
  * Invariants
- *  L1  A call ends within about `timeoutMs`, also when the server is away or hangs.
- *  L2  Nothing is written before the tables were found to be right; a server that is away until
- *      then leaves nothing in doubt.
+ *  D1  Every wait has an end: for a connection and for an answer, at the caller's deadline.
+ *  D2  A connection whose answer did not come is destroyed, so that nobody reads the late one.
+ *  D3  What nobody waits for any longer ends at the server as well: at a lock by the session's
+ *      `patience`, and on connections opened here whatever a statement does.
+ *  D4  A connection that breaks while nobody uses it never ends the process.
  */
-import type { Logger } from "../../actors/protocol.ts";
-import type { PostgresDriver, PostgresSession } from "./postgres-driver.ts";
-import { createJudge, type PostgresNames } from "./postgres-errors.ts";
-import { type PostgresTables, prepareTables, weakSettings } from "./postgres-schema.ts";
-import { createRepeat, type Repeat } from "./repeat.ts";
+import type pg from "pg";
+import { StoreUnavailableError } from "../../actors/errors.ts";
+import { isAnswered, NoAnswerError, NotConnectedError } from "./postgres-errors.ts";
+import { within } from "./repeat.ts";
 
-/** What a link needs. */
-export interface LinkSettings {
-  readonly names: PostgresNames;
-  readonly tables: PostgresTables;
-  readonly timeoutMs: number;
-  readonly migrate: boolean;
-  readonly logger: Logger;
+/** A statement the server parses once per connection, by its name. */
+export interface PostgresStatement {
+  readonly name?: string;
+  readonly text: string;
 }
 
-/** The calls of a store; see the head of this file. */
+/** What a parameter can be. */
+export type PostgresValue = string | number | null | readonly (string | number | boolean | null)[];
+
+/** A row as the driver gives it; each column is checked before it is used. */
+export type PostgresRow = Readonly<Record<string, unknown>>;
+
+/** A client of a `pg.Pool`, as far as it is used. */
+export interface PostgresPoolClient {
+  query(query: {
+    name?: string;
+    text: string;
+    values?: unknown[];
+  }): Promise<{ readonly rows: unknown[] }>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+  release(destroy?: boolean): void;
+}
+
+/** A `pg.Pool`, as far as it is used. */
+export interface PostgresPool {
+  readonly options: object;
+  connect(): Promise<PostgresPoolClient>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/** A connection in use: statements run one after another. */
+export interface PostgresSession {
+  query(
+    statement: PostgresStatement,
+    values?: readonly PostgresValue[],
+  ): Promise<readonly PostgresRow[]>;
+  /** How long a statement that begins now should wait for locks at most; milliseconds, as text. */
+  patience(): string;
+}
+
+/** A connection of its own that hears notifications. */
+export interface PostgresListener extends PostgresSession {
+  end(): void;
+}
+
+/** Where the connections come from. */
+export interface LinkSettings {
+  readonly url: string | undefined;
+  readonly pool: PostgresPool | undefined;
+  readonly poolSize: number;
+  readonly timeoutMs: number;
+}
+
+/** Kept for an answer at most; milliseconds. */
+const RESERVE_MAX_MS = 400;
+/** Time for a goodbye to a server that may not listen. */
+const GOODBYE_MS = 1_000;
+
+function ignore(): void {
+  // The call that was under way reports it; an idle connection is replaced when one is needed.
+}
+
+function noAnswer(): Error {
+  return new NoAnswerError("no answer in time");
+}
+
+/** Less than `leftMs`, so that the server's error is here before the deadline. */
+function patienceMs(leftMs: number, reserveMs: number): number {
+  return Math.max(1, Math.floor(leftMs - reserveMs / 2));
+}
+
+interface SessionTimes {
+  /** Of `performance.now()`. */
+  readonly deadline: number;
+  /** With less than this left nothing is begun. */
+  readonly reserveMs: number;
+}
+
+function sessionOn(
+  client: Pick<PostgresPoolClient, "query">,
+  { deadline, reserveMs }: SessionTimes,
+): PostgresSession {
+  return {
+    async query({ name, text }, values) {
+      const named = name === undefined ? { text } : { name, text };
+      // The driver does not write to its parameters; its types say it might.
+      const query = values === undefined ? named : { ...named, values: values as unknown[] };
+      const { rows } = await within(deadline, client.query(query), noAnswer);
+      // The driver gives one object per row.
+      return rows as PostgresRow[];
+    },
+    patience: () => String(patienceMs(deadline - performance.now(), reserveMs)),
+  };
+}
+
+/** The connections of one store. */
 export class PostgresLink {
   readonly #settings: LinkSettings;
-  readonly #driver: PostgresDriver;
-  readonly #repeat: Repeat;
-  #opening: Promise<void> | undefined;
-  #isReady = false;
-  #isWarned = false;
+  readonly #reserveMs: number;
+  #pool: PostgresPool | undefined;
+  #own: pg.Pool | undefined;
+  /** Connections opened here that were told their limit. */
+  readonly #limited = new WeakSet<PostgresPoolClient>();
+  #isClosed = false;
 
-  constructor(settings: LinkSettings, driver: PostgresDriver) {
-    const { names, timeoutMs } = settings;
+  constructor(settings: LinkSettings) {
     this.#settings = settings;
-    this.#driver = driver;
-    this.#repeat = createRepeat({ timeoutMs, server: names.server, judge: createJudge(names) });
+    this.#reserveMs = Math.min(settings.timeoutMs / 5, RESERVE_MAX_MS);
   }
 
-  /** Waits until the tables are there and right. */
-  async ready(): Promise<void> {
-    if (!this.#isReady) await this.#repeat.read((deadline) => this.#open(deadline));
+  /** Runs `work` on a connection; nothing of it waits past `deadline` (of `performance.now()`). */
+  async run<T>(work: (session: PostgresSession) => Promise<T>, deadline: number): Promise<T> {
+    // What is begun too late could only end unknown.
+    const client = await this.#connect(deadline - this.#reserveMs);
+    client.on("error", ignore);
+    let isUsable = true;
+    try {
+      const session = sessionOn(client, { deadline, reserveMs: this.#reserveMs });
+      if (this.#own !== undefined && !this.#limited.has(client)) await this.#limit(client, session);
+      return await work(session);
+    } catch (error) {
+      isUsable = isAnswered(error);
+      throw error;
+    } finally {
+      // A destroyed one keeps the listener: its end may still be reported.
+      if (isUsable) client.removeListener("error", ignore);
+      client.release(!isUsable);
+    }
   }
 
-  /** Repeats what changes nothing and has connections of its own. */
-  async attempt<T>(work: () => Promise<T>): Promise<T> {
-    await this.ready();
-    return this.#repeat.read(work);
+  /** Opens a connection beside the pool; `heard` gets payloads, `lost` is called when it ends. */
+  async listen(heard: (payload: string) => void, lost: () => void): Promise<PostgresListener> {
+    const pool = await this.#open();
+    const { Client } = await loadDriver();
+    const client = new Client(pool.options);
+    client.on("error", ignore);
+    client.on("end", lost);
+    client.on("notification", ({ payload }) => heard(payload ?? ""));
+    const { timeoutMs } = this.#settings;
+    const end = (): void => void client.end().catch(ignore);
+    try {
+      await within(performance.now() + timeoutMs, client.connect(), noAnswer);
+    } catch (cause) {
+      end();
+      throw new NotConnectedError("no connection", { cause });
+    }
+    const reserveMs = this.#reserveMs;
+    const session = (): PostgresSession =>
+      sessionOn(client, { deadline: performance.now() + timeoutMs, reserveMs });
+    return {
+      query: (statement, values) => session().query(statement, values),
+      patience: () => session().patience(),
+      end,
+    };
   }
 
-  /** Runs what changes nothing. */
-  async read<T>(work: (session: PostgresSession) => Promise<T>): Promise<T> {
-    await this.ready();
-    return this.#repeat.read((deadline) => this.#driver.run(work, deadline));
+  /** Ends the connections that were opened here. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const own = this.#own;
+    if (own === undefined) this.#pool?.removeListener("error", ignore);
+    else await within(performance.now() + GOODBYE_MS, own.end(), noAnswer).catch(ignore);
+    this.#pool = undefined;
+    this.#own = undefined;
   }
 
-  /**
-   * Runs an idempotent write; `isRepeat`: an attempt before may have taken effect.
-   */
-  async write<T>(work: (session: PostgresSession, isRepeat: boolean) => Promise<T>): Promise<T> {
-    await this.ready();
-    return this.#repeat.write((deadline, attempt) =>
-      this.#driver.run((session) => work(session, attempt > 0), deadline),
-    );
-  }
-
-  #open(deadline: number): Promise<void> {
-    this.#opening ??= this.#prepare(deadline).finally(() => {
-      this.#opening = undefined;
+  async #open(): Promise<PostgresPool> {
+    if (this.#isClosed) throw new NotConnectedError("closed");
+    if (this.#pool !== undefined) return this.#pool;
+    const { pool, url, poolSize, timeoutMs } = this.#settings;
+    if (pool !== undefined) {
+      pool.on("error", ignore);
+      this.#pool = pool;
+      return pool;
+    }
+    const { Pool } = await loadDriver();
+    // Loading takes a while: much can have happened.
+    if (this.#pool !== undefined) return this.#pool;
+    if (this.#isClosed) throw new NotConnectedError("closed");
+    this.#own = new Pool({
+      connectionString: url,
+      max: poolSize,
+      connectionTimeoutMillis: timeoutMs,
+      keepAlive: true,
+      allowExitOnIdle: true,
+      fallback_application_name: "holdfast",
     });
-    return this.#opening;
+    this.#own.on("error", ignore);
+    this.#pool = this.#own;
+    return this.#own;
   }
 
-  async #prepare(deadline: number): Promise<void> {
-    const { names, tables, migrate, logger } = this.#settings;
-    const weak = await this.#driver.run(async (session) => {
-      await prepareTables(session, { tables, names, migrate });
-      return weakSettings(session);
-    }, deadline);
-    this.#isReady = true;
-    if (weak.length === 0 || this.#isWarned) return;
-    this.#isWarned = true;
-    logger.warn(
-      `${names.server} runs with ${weak.join(" and ")} off: ` +
-        "commits that were answered can be lost when it stops",
-    );
+  /** Not when it is opened: a pooler between refuses settings it does not know there. */
+  async #limit(client: PostgresPoolClient, session: PostgresSession): Promise<void> {
+    const limit = String(patienceMs(this.#settings.timeoutMs, this.#reserveMs));
+    await session.query({ text: "SELECT set_config('statement_timeout', $1, false)" }, [limit]);
+    this.#limited.add(client);
+  }
+
+  async #connect(deadline: number): Promise<PostgresPoolClient> {
+    const pool = await this.#open();
+    if (performance.now() >= deadline)
+      throw new NotConnectedError("no time left", { cause: new Error("no time left for it") });
+    const coming = pool.connect();
+    let isLate = false;
+    try {
+      return await within(deadline, coming, () => {
+        isLate = true;
+        return new Error("no free connection in time");
+      });
+    } catch (cause) {
+      if (isLate) coming.then((client) => client.release(), ignore);
+      throw new NotConnectedError("no connection", { cause });
+    }
+  }
+}
+
+async function loadDriver(): Promise<typeof pg> {
+  try {
+    const { default: driver } = await import("pg");
+    return driver;
+  } catch (cause) {
+    throw new StoreUnavailableError("install the package pg (npm install pg)", { cause });
   }
 }

@@ -1,8 +1,9 @@
 /** The options of `postgresStore`, checked. */
 import type { Logger } from "../../actors/protocol.ts";
-import { positiveOption } from "../../actors/settings.ts";
-import type { DriverSettings, PostgresPool } from "./postgres-driver.ts";
-import type { LinkSettings } from "./postgres-link.ts";
+import { consoleLogger, positiveOption } from "../../actors/settings.ts";
+import { quietLogger } from "../../actors/watch.ts";
+import type { LinkSettings, PostgresPool } from "./postgres-link.ts";
+import type { CallsSettings } from "./postgres-calls.ts";
 import { DEFAULT_TABLE, tablesOf } from "./postgres-schema.ts";
 
 /** Options of `postgresStore`; either `url` or `pool`. */
@@ -31,14 +32,14 @@ const POOL_SIZE = 5;
 const STATE_BYTES_MAX = 2 ** 28;
 
 /** Everything a store is made with. */
-export interface PostgresSettings extends DriverSettings, LinkSettings {
+export interface PostgresSettings extends LinkSettings, CallsSettings {
   readonly timeoutMs: number;
   readonly maxStateBytes: number;
 }
 
 /** Fills in what was left out; throws a `TypeError` or `RangeError`. */
 export function readOptions(options: PostgresStoreOptions): PostgresSettings {
-  const { url, pool, table = DEFAULT_TABLE, migrate = true, logger = console } = options;
+  const { url, pool, table = DEFAULT_TABLE, migrate = true } = options;
   if ((url === undefined) === (pool === undefined))
     throw new TypeError("postgresStore needs either `url` or `pool`");
   const given = positiveOption("maxStateBytes", options.maxStateBytes, STATE_BYTES_MAX);
@@ -51,7 +52,7 @@ export function readOptions(options: PostgresStoreOptions): PostgresSettings {
     poolSize: positiveOption("poolSize", options.poolSize, POOL_SIZE),
     migrate,
     maxStateBytes: Math.min(given, STATE_BYTES_MAX),
-    logger,
+    logger: quietLogger(options.logger ?? consoleLogger),
   };
 }
 

@@ -3,7 +3,7 @@ import { CorruptStateError } from "../../actors/errors.ts";
 import type { Json } from "../../actors/protocol.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
 import { type Damaged, type LogStep, parseJson, replay } from "./patch-log.ts";
-import type { PostgresRow } from "./postgres-driver.ts";
+import type { PostgresRow } from "./postgres-link.ts";
 import type { StoredRecord } from "./store.ts";
 
 /** What a row says, before its log is looked at. */

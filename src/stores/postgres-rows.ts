@@ -1,6 +1,6 @@
 /** Writes as they are sent to PostgreSQL: rows, in which order and in which groups. */
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
-import type { PostgresValue } from "./postgres-driver.ts";
+import type { PostgresValue } from "./postgres-link.ts";
 import type { ScopeWrite } from "./store.ts";
 import { wavesOf } from "./write-check.ts";
 
@@ -8,6 +8,9 @@ import { wavesOf } from "./write-check.ts";
 export const GROUP_MAX = 100;
 /** Characters of JSON in one statement, so that one burst of large states is sent in parts. */
 const GROUP_CHARS_MAX = 2 ** 24;
+
+/** A longer key may be too long for the server, which only the server can tell; characters. */
+const KEY_SAFE_CHARS = 2_600;
 
 /** A write as it is sent. */
 export interface WriteRow {
@@ -25,10 +28,13 @@ export interface WriteRow {
 
 /**
  * Batches of rows such that no key is twice in one. Each is in the order of its keys, so that the
- * transaction of several statements locks rows in that order as well.
+ * transaction of several statements locks rows in that order as well. Keys that the server may
+ * refuse come before all others, so that a refusal finds nothing done.
  */
 export function orderedWavesOf(rows: readonly WriteRow[]): WriteRow[][] {
-  const waves = wavesOf(rows, ({ key }) => key);
+  const isLong = ({ key }: WriteRow): boolean => key.length > KEY_SAFE_CHARS;
+  const parts = [rows.filter(isLong), rows.filter((row) => !isLong(row))];
+  const waves = parts.flatMap((part) => wavesOf(part, ({ key }) => key));
   return waves.map((wave) => wave.toSorted((a, b) => (a.key < b.key ? -1 : 1)));
 }
 

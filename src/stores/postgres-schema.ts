@@ -7,7 +7,7 @@
  *  M3  Tables of a later version, or of somebody else, are refused and left alone.
  */
 import { StoreUnavailableError } from "../../actors/errors.ts";
-import type { PostgresSession } from "./postgres-driver.ts";
+import type { PostgresSession } from "./postgres-link.ts";
 import { foreignTables, isMissingTable, type PostgresNames } from "./postgres-errors.ts";
 
 /** The version of the tables below; a higher one is refused. */

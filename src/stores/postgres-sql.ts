@@ -15,7 +15,7 @@
  */
 import { crc32 } from "node:zlib";
 import { APART_FROM_CHARS, LOG_COUNT_MAX } from "./large-keys.ts";
-import type { PostgresStatement } from "./postgres-driver.ts";
+import type { PostgresStatement } from "./postgres-link.ts";
 import type { PostgresTables } from "./postgres-schema.ts";
 
 /** A row remembers the last writes of everybody, so many of each. */
@@ -39,6 +39,7 @@ export type StatementName =
   | "lease"
   | "release"
   | "changes"
+  | "table"
   | "tell";
 
 /** Every statement. */
@@ -168,25 +169,32 @@ function leaseText({ record }: PostgresTables): string {
   );
 }
 
-/** A row that only the lease made goes with it. */
+/**
+ * A row that only the lease made goes with it. Whether it is one is read when its lock was had, for
+ * a commit of the same turn may be under way.
+ */
 function releaseText({ record }: PostgresTables): string {
   return (
-    `WITH gone AS (DELETE FROM ${record} WHERE key = $1 AND lease = $2 AND version = 0) ` +
-    `UPDATE ${record} SET lease = NULL, lease_until = NULL ` +
-    "WHERE key = $1 AND lease = $2 AND version > 0"
+    `WITH held AS MATERIALIZED (SELECT key, version FROM ${record} ` +
+    `WHERE ${patient("$3")} AND key = $1 AND lease = $2 FOR UPDATE), ` +
+    `gone AS (DELETE FROM ${record} r USING held h WHERE r.key = h.key AND h.version = 0) ` +
+    `UPDATE ${record} r SET lease = NULL, lease_until = NULL FROM held h ` +
+    "WHERE r.key = h.key AND h.version > 0"
   );
 }
 
 /**
  * What others changed in transactions that were not over at the cursor. The next cursor comes from
  * the snapshot the rows are read in, so a transaction that commits later is found by the next one.
+ * Rows that were restored from another server may have numbers that are still to come here.
  */
 function changesText({ record }: PostgresTables): string {
   return (
-    "SELECT s.next::text AS next, c.key, c.version " +
-    "FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS next) s LEFT JOIN LATERAL (" +
+    "SELECT s.next::text AS next, s.top::text AS top, c.key, c.version " +
+    "FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS next, " +
+    "pg_snapshot_xmax(pg_current_snapshot()) AS top) s LEFT JOIN LATERAL (" +
     `SELECT r.key, r.version::float8 AS version FROM ${record} r ` +
-    "WHERE r.changed >= coalesce($1::xid8, s.next) " +
+    "WHERE r.changed >= coalesce($1::xid8, s.next) AND r.changed < s.top " +
     "AND split_part(split_part(r.ops[1], '.', 2), '-', 1) <> $2 " +
     // In this order and at most so many: else the planner may read the whole table.
     `ORDER BY r.changed LIMIT ${CHANGES_MAX + 1}) c ON true`
@@ -203,6 +211,7 @@ export function statementsOf(tables: PostgresTables): Statements {
     lease: leaseText(tables),
     release: releaseText(tables),
     changes: changesText(tables),
+    table: `SELECT to_regclass('${tables.record}')::oid::text AS oid`,
     tell: `SELECT pg_notify('${tables.channel.slice(1, -1)}', $1)`,
   };
   const entries = Object.entries(texts).map(([name, text]) => {

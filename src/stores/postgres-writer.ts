@@ -15,7 +15,7 @@
 import { CommitUnknownError } from "../../actors/errors.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import { APART_FROM_CHARS, isLarge, type LargeKeys } from "./large-keys.ts";
-import type { PostgresRow, PostgresSession } from "./postgres-driver.ts";
+import type { PostgresRow, PostgresSession } from "./postgres-link.ts";
 import type { RecordReader } from "./postgres-record.ts";
 import { parametersOf, type WriteRow } from "./postgres-rows.ts";
 import { OPS_MAX, OPS_OF_ONE, OPS_SECONDS, type Statements } from "./postgres-sql.ts";
@@ -109,13 +109,14 @@ export class PostgresWriter {
   ): Promise<WriteRow[]> {
     const { statements, leaseOf } = this.#settings;
     const leases = rows.map(({ write }) => leaseOf(write.key) ?? null);
+    const leased = new Set(rows.filter((_, index) => leases[index] !== null));
     const values = parametersOf(rows, leases, session.patience());
     const answer = await session.query(statements.commit, values);
     const refused = new Map(answer.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
     const refusals = new Map<WriteRow, Refusal>();
     for (const row of rows) {
       const columns = refused.get(row);
-      const refusal = columns && refusalOf(row, columns, isRepeat);
+      const refusal = columns && refusalOf(row, columns, { isRepeat, isLeased: leased.has(row) });
       if (refusal === undefined) results.set(row, { ok: true, version: row.write.version });
       else refusals.set(row, refusal);
     }
@@ -206,11 +207,16 @@ export class PostgresWriter {
 }
 
 /** Why a row did not take effect; `undefined`: it did, in an earlier attempt. */
-function refusalOf(row: WriteRow, columns: PostgresRow, isRepeat: boolean): Refusal | undefined {
+function refusalOf(
+  row: WriteRow,
+  columns: PostgresRow,
+  { isRepeat, isLeased }: { readonly isRepeat: boolean; readonly isLeased: boolean },
+): Refusal | undefined {
   const { expectedVersion } = row.write;
   if (columns["found"] !== true)
-    // Not there when the statement began, but there when it was to be made.
-    return expectedVersion === 0 ? { again: true } : { again: false, columns };
+    // Not there when the statement began, but there when it was to be made. A lease has a row: with
+    // that gone, so is the lease.
+    return expectedVersion === 0 && !isLeased ? { again: true } : { again: false, columns };
   if (columns["fits"] === true) return { again: true };
   const ops = Array.isArray(columns["ops"]) ? columns["ops"].map(String) : [];
   if (ops.some((entry) => entry.endsWith(`.${row.op}@${expectedVersion}`))) return undefined;

@@ -17,10 +17,10 @@ import { toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
 import { listPages, type PageRange } from "./list-pages.ts";
-import { PostgresDriver } from "./postgres-driver.ts";
+import { PostgresLink } from "./postgres-link.ts";
 import { isAnswered } from "./postgres-errors.ts";
 import { PostgresFeed } from "./postgres-feed.ts";
-import { PostgresLink } from "./postgres-link.ts";
+import { PostgresCalls } from "./postgres-calls.ts";
 import {
   type PostgresSettings,
   type PostgresStoreOptions,
@@ -51,8 +51,8 @@ class PostgresStore implements StateStore {
     list: true,
     exclusive: true,
   };
-  readonly #driver: PostgresDriver;
   readonly #link: PostgresLink;
+  readonly #calls: PostgresCalls;
   readonly #feed: PostgresFeed;
   readonly #statements: Statements;
   readonly #writer: PostgresWriter;
@@ -63,7 +63,7 @@ class PostgresStore implements StateStore {
   readonly #begin: string;
 
   constructor(settings: PostgresSettings) {
-    const driver = new PostgresDriver(settings);
+    const link = new PostgresLink(settings);
     const { names, tables, maxStateBytes, logger } = settings;
     // Half of a UUID tells writers apart as well, and each row has it several times.
     const writer = randomUUID().replaceAll("-", "").slice(16);
@@ -72,9 +72,9 @@ class PostgresStore implements StateStore {
       "BEGIN ISOLATION LEVEL READ COMMITTED; " +
       `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
       `SET LOCAL statement_timeout = ${idleMs}`;
-    this.#driver = driver;
+    this.#link = link;
     this.#statements = statementsOf(tables);
-    this.#link = new PostgresLink(settings, driver);
+    this.#calls = new PostgresCalls(settings, link);
     this.#writer = new PostgresWriter({
       statements: this.#statements,
       reader: new RecordReader(names.server),
@@ -84,8 +84,8 @@ class PostgresStore implements StateStore {
       leaseOf: (key) => this.#tokens.get(key),
     });
     this.#feed = new PostgresFeed({
-      driver,
-      link: this.#link,
+      link,
+      calls: this.#calls,
       statements: this.#statements,
       channel: tables.channel,
       writer,
@@ -99,7 +99,7 @@ class PostgresStore implements StateStore {
       const records: (StoredRecord | undefined)[] = [];
       for (let at = 0; at < encoded.length; at += GROUP_MAX) {
         const part = encoded.slice(at, at + GROUP_MAX);
-        records.push(...(await this.#link.read((session) => this.#writer.load(session, part))));
+        records.push(...(await this.#calls.read((session) => this.#writer.load(session, part))));
       }
       return records;
     });
@@ -113,7 +113,7 @@ class PostgresStore implements StateStore {
       checkWrites(writes);
       const suspects = this.#writer.suspectsOf(writes);
       if (suspects.length > 0)
-        await this.#link.read((session) => this.#writer.load(session, suspects));
+        await this.#calls.read((session) => this.#writer.load(session, suspects));
       const rows = this.#writer.prepare(writes);
       const results = new Map<WriteRow, WriteResult>();
       if (atomic) await this.#commitTogether(rows, results);
@@ -128,7 +128,9 @@ class PostgresStore implements StateStore {
     const { listFrom, listAfter } = this.#statements;
     const page = async ({ from, isAfter, end, count }: PageRange): Promise<string[]> => {
       const statement = isAfter ? listAfter : listFrom;
-      const rows = await this.#link.read((session) => session.query(statement, [from, end, count]));
+      const rows = await this.#calls.read((session) =>
+        session.query(statement, [from, end, count]),
+      );
       return rows.map(({ key }) => String(key));
     };
     return listPages(query, { gate: this.#gate, page });
@@ -138,8 +140,9 @@ class PostgresStore implements StateStore {
     const since = systemClock.now();
     const token = randomUUID();
     const { lease, release: end } = this.#statements;
+    // Both fail as a read does: no turn has run, so nothing is in doubt.
     const take = async (): Promise<boolean> => {
-      const taken = await this.#link.write((session) =>
+      const taken = await this.#calls.read((session) =>
         session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
       );
       if (taken.length === 0) return false;
@@ -148,7 +151,9 @@ class PostgresStore implements StateStore {
     };
     const release = (): Promise<unknown> => {
       if (this.#tokens.get(key) === token) this.#tokens.delete(key);
-      return this.#link.write((session) => session.query(end, [toAsciiKey(key), token]));
+      return this.#calls.read((session) =>
+        session.query(end, [toAsciiKey(key), token, session.patience()]),
+      );
     };
     const place = { key, ttlMs, clock: systemClock, since, take, release };
     // Those of this object queue here, so that they keep their order and only one asks the server.
@@ -165,7 +170,7 @@ class PostgresStore implements StateStore {
   close(): Promise<void> {
     return this.#gate.close(() => {
       this.#feed.close();
-      return this.#driver.close();
+      return this.#link.close();
     });
   }
 
@@ -173,7 +178,7 @@ class PostgresStore implements StateStore {
     for (const wave of orderedWavesOf(rows)) {
       const sent = await Promise.allSettled(
         groupsOf(wave).map((group) =>
-          this.#link.write((session, isRepeat) =>
+          this.#calls.write((session, isRepeat) =>
             this.#writer.send(session, group, { results, isRepeat }),
           ),
         ),
@@ -192,7 +197,7 @@ class PostgresStore implements StateStore {
     results: Map<WriteRow, WriteResult>,
   ): Promise<void> {
     if (rows.length === 0) return;
-    const isDone = await this.#link.write(async (session, isRepeat) => {
+    const isDone = await this.#calls.write(async (session, isRepeat) => {
       results.clear();
       try {
         await session.query({ text: this.#begin });
@@ -208,7 +213,7 @@ class PostgresStore implements StateStore {
     });
     if (isDone) return;
     const keys = rows.map(({ key }) => key);
-    const current = await this.#link.read((session) => this.#writer.load(session, keys));
+    const current = await this.#calls.read((session) => this.#writer.load(session, keys));
     rows.forEach((row, index) => results.set(row, conflict(current[index])));
   }
 }

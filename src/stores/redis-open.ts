@@ -1,6 +1,6 @@
 /** Makes the client of a store that was given a url, and tells kinds of clients apart. */
 import type { Cluster, Redis } from "ioredis";
-import { loadDriver } from "./redis-connect.ts";
+import { loadDriver } from "./redis-driver.ts";
 
 /** What a store works with: a client of one server, one built for Sentinel, or one of a Cluster. */
 export type AnyRedis = Redis | Cluster;

@@ -21,8 +21,7 @@ export function readFound(answer: unknown, head: string): FoundRecord {
   if (kind === "foreign") throw foreign(String(rest[0]));
   if (kind === "newer") throw newer(head, String(rest[0]));
   const damage: Damaged = (reason, cause) => damaged(head, reason, cause);
-  const version = Number(rest[0]);
-  if (!Number.isSafeInteger(version) || version < 1) throw damage("its version is no number");
+  const version = versionIn(rest[0], damage);
   if (kind === "dead") return { record: { version, state: undefined }, isLarge: false };
   const leftMs = rest[1] === "" ? undefined : Number(rest[1]);
   if (kind === "inline") {
@@ -30,11 +29,17 @@ export function readFound(answer: unknown, head: string): FoundRecord {
     return { record, isLarge: false };
   }
   if (kind !== "apart") throw damage("its answer has an unknown shape");
-  const [, , baseVersion, text, log] = rest;
-  if (typeof text !== "string" || !Array.isArray(log)) throw damage("its base is missing");
-  const base = { state: parseJson(text, damage), version: Number(baseVersion) };
-  const state = replay(base, stepsOf(log, damage), version, damage);
-  return { record: { version, state, leftMs }, isLarge: isLarge(text) };
+  const [, , since, base, log] = rest;
+  if (typeof base !== "string" || !Array.isArray(log)) throw damage("its base is missing");
+  const from = { state: parseJson(base, damage), version: Number(since) };
+  const state = replay(from, stepsOf(log, damage), version, damage);
+  return { record: { version, state, leftMs }, isLarge: isLarge(base) };
+}
+
+function versionIn(text: unknown, damage: Damaged): number {
+  const version = Number(text);
+  if (Number.isSafeInteger(version) && version > 0) return version;
+  throw damage("its version is no number");
 }
 
 /** The error for a key that holds something this store did not write. */

@@ -83,7 +83,8 @@ export function pauseMs(
 export function within<T>(deadline: number, work: Promise<T>, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const ms = Math.min(Math.max(deadline - performance.now(), 0), MAX_TIMER_MS);
-    const timer = setTimeout(() => reject(late()), ms);
+    // What came while this process was busy is read before the wait is called over.
+    const timer = setTimeout(() => setImmediate(() => reject(late())), ms);
     const end = (settle: () => void): void => {
       clearTimeout(timer);
       settle();

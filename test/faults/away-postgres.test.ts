@@ -7,10 +7,14 @@ if (canStartPostgres()) {
   let own: OwnPostgres | null = null;
   awaySuite({
     name: "PostgreSQL",
+    port: () => own?.port ?? 0,
     async begin() {
       own = await ownPostgres();
     },
-    open: (id, timeoutMs) => postgresStore({ url: own?.url ?? "", table: id, timeoutMs }),
+    open(id, { timeoutMs, port }) {
+      const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+      return postgresStore({ url, table: id, timeoutMs });
+    },
     stop: async () => own?.stop(),
     start: async () => own?.start(),
     end: async () => own?.destroy(),

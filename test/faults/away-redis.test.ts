@@ -8,11 +8,14 @@ if (await hasRedis()) {
   let own: OwnRedis | null = null;
   awaySuite({
     name: "Redis",
+    port: () => own?.port ?? 0,
     async begin() {
       own = await startRedis(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
     },
-    open: (id, timeoutMs) =>
-      redisStore({ url: own?.url ?? "", keyPrefix: `${id}:`, appendfsync: "always", timeoutMs }),
+    open(id, { timeoutMs, port }) {
+      const url = `redis://127.0.0.1:${port}`;
+      return redisStore({ url, keyPrefix: `${id}:`, appendfsync: "always", timeoutMs });
+    },
     stop: async () => own?.stop(),
     start: async () => own?.start(),
     end: async () => own?.remove(),

@@ -29,6 +29,11 @@ function through(proxy: TcpProxy): string {
   return server.url.replace(`${server.port}`, `${proxy.port}`);
 }
 
+/** True of a request that runs the statement of a commit, parsed before or not. */
+function isCommit(request: Buffer): boolean {
+  return request.includes("holdfast_commit_");
+}
+
 /** Waits until something has come about. */
 async function until(isSo: () => boolean): Promise<void> {
   for (let round = 0; round < 2_000 && !isSo(); round += 1) await sleep(10);
@@ -90,13 +95,16 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     onTestFinished(() => proxy.close());
     const store = open({ url: through(proxy), poolSize: 1, table: freshTable() });
     await store.load(["k"]);
+    const asked = proxy.asked();
     for (let version = 1; version <= 20; version += 1) {
-      const dropped = proxy.dropNextReply();
+      const dropped = proxy.dropNextReply(isCommit);
       const write = { key: "k", expectedVersion: version - 1, version, state: { n: version } };
       expect(await store.commit([write])).toEqual([{ ok: true, version }]);
       await dropped;
     }
     expect(await store.load(["k"])).toEqual([{ version: 20, state: { n: 20 } }]);
+    // Each of them was sent again, on another connection.
+    expect(proxy.asked() - asked).toBeGreaterThanOrEqual(20);
   });
 
   it.each([
@@ -109,7 +117,7 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     const store = open({ url: through(proxy), poolSize: 1, table, timeoutMs: 10_000 });
     const other = open({ url: server.url, table });
     await store.load(["k"]);
-    const dropped = proxy.dropNextReply().then(() => proxy.refuse());
+    const dropped = proxy.dropNextReply(isCommit).then(() => proxy.refuse());
     const writing = store.commit([{ key: "k", expectedVersion: 0, version: 1, state: 0 }]);
     const outcome = expect(writing);
     const checked =
@@ -179,7 +187,7 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     for (let round = 0; round < 40; round += 1) {
       const before = writes.acknowledged();
       await until(() => writes.acknowledged() > before + 5);
-      await proxy.dropNextReply();
+      await proxy.dropNextReply(isCommit);
     }
     await writes.finish(open({ url: server.url, table }));
   });
@@ -247,17 +255,27 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     const watching = open({ url, table });
     const writing = open({ url: server.url, table });
     const heard = new Set<string>();
-    await watching.watch?.((key) => heard.add(key));
+    let missed = 0;
+    await watching.watch?.(
+      (key) => heard.add(key),
+      () => (missed += 1),
+    );
     const write = async (key: string): Promise<void> => {
       await writing.commit([{ key, expectedVersion: 0, version: 1, state: 1 }]);
     };
     await write("before");
     await until(() => heard.has("before"));
+    expect(missed).toBe(0);
     proxy.refuse();
+    const asked = proxy.asked();
     await write("meanwhile");
-    await sleep(50);
+    await sleep(1_000);
+    // With pauses that double, not one right after the other.
+    expect(proxy.asked() - asked).toBeLessThan(10);
     proxy.accept();
     await until(() => heard.has("meanwhile"));
+    // A promoted standby would not tell by its numbers what the old primary took with it.
+    await until(() => missed === 1);
     await server.stop();
     await server.start();
     await write("after");

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
-import { afterAll } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 
 const HOST = "127.0.0.1";
 const HERE = `postgres://postgres@${HOST}:5432/test`;
@@ -100,6 +100,25 @@ export async function runSql(url: string, text: string): Promise<Record<string, 
   } finally {
     await client.end();
   }
+}
+
+/** Locks the row of `key` until the function it gives is called, or the test ends. */
+export async function lockRow(
+  url: string,
+  table: string,
+  key: string,
+): Promise<() => Promise<void>> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query("BEGIN");
+  await client.query(`SELECT 1 FROM ${table}_record WHERE key = $1 FOR UPDATE`, [key]);
+  let isOver = false;
+  const free = async (): Promise<void> => {
+    if (!isOver) await client.end();
+    isOver = true;
+  };
+  onTestFinished(free);
+  return free;
 }
 
 /** Removes the tables of a store. */

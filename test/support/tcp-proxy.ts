@@ -7,10 +7,13 @@ export interface TcpProxy {
   readonly port: number;
   /**
    * Swallows the next bytes the server sends, on whichever connection, and cuts that connection:
-   * the request was served and nobody hears of it. With `from` it waits for bytes with this text,
-   * and what comes before it is passed on. Resolves when it has happened.
+   * the request was served and nobody hears of it. Resolves when it has happened. A text waits for
+   * a reply that holds it, and passes on what comes before it; a function waits for bytes of a
+   * request it is true of, and means the reply on the connection they came by.
    */
-  dropNextReply(from?: string): Promise<void>;
+  dropNextReply(which?: string | ((request: Buffer) => boolean)): Promise<void>;
+  /** How many connections were asked for so far, refused ones too. */
+  asked(): number;
   /** Cuts every connection. */
   cut(): void;
   /** Refuses new connections and cuts the present ones until `accept`. */
@@ -21,14 +24,27 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
+/** A reply that is to be lost. */
+interface Drop {
+  readonly done: () => void;
+  /** Not seen yet is the request it is true of. */
+  readonly isMeant: ((request: Buffer) => boolean) | null;
+  /** The connection whose reply it is; `null`: the next on any. */
+  readonly by: Socket | null;
+  /** What the reply has to hold. */
+  readonly text: string;
+}
+
 /** Starts a proxy to a port of this machine. */
 export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
-  let dropping: { readonly from: string; readonly done: () => void } | null = null;
+  const ignored = new Set<Socket>();
+  let drop: Drop | null = null;
   let refusing = false;
   let ignoring: (() => void) | null = null;
-  const ignored = new Set<Socket>();
+  let asked = 0;
   const server = createServer((client) => {
+    asked += 1;
     if (refusing) {
       client.destroy();
       return;
@@ -46,15 +62,19 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
       for (const socket of pair) socket.destroy();
     };
     for (const socket of pair) socket.on("error", end).on("close", end);
-    client.pipe(upstream);
+    client.on("data", (chunk: Buffer) => {
+      if (drop?.isMeant?.(chunk) === true) drop = { ...drop, isMeant: null, by: client };
+      upstream.write(chunk);
+    });
     upstream.on("data", (chunk: Buffer) => {
-      const at = dropping === null ? -1 : chunk.indexOf(dropping.from);
-      if (dropping === null || at < 0) {
+      const isDue = drop !== null && drop.isMeant === null && (drop.by ?? client) === client;
+      const at = drop !== null && isDue ? chunk.indexOf(drop.text) : -1;
+      if (drop === null || at < 0) {
         client.write(chunk);
         return;
       }
-      dropping.done();
-      dropping = null;
+      drop.done();
+      drop = null;
       client.write(chunk.subarray(0, at));
       end();
     });
@@ -68,10 +88,12 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
   };
   return {
     port: address.port,
-    dropNextReply: (from = "") =>
+    dropNextReply: (which = "") =>
       new Promise((done) => {
-        dropping = { from, done };
+        const isText = typeof which === "string";
+        drop = { done, by: null, isMeant: isText ? null : which, text: isText ? which : "" };
       }),
+    asked: () => asked,
     cut,
     refuse() {
       refusing = true;

@@ -167,6 +167,14 @@ describe.skipIf(!(await hasRedis()))("Redis", () => {
     expect((await holdfast("check", `sqlite:${from}`, `sqlite:${to}`)).code).toBe(0);
   });
 
+  it("with nothing under the prefix that is named is told of it, and ends with 1", async () => {
+    const ended = await holdfast("copy", `${url}#shpo:`, `sqlite:${join(fresh(), "to.db")}`);
+    expect(ended.out).toBe("moved 0, already there 0, conflicts 0, verified 0\n");
+    expect(ended.err).toContain('no record at "#shpo:"');
+    expect(ended.err).not.toContain(password);
+    expect(ended.code).toBe(1);
+  });
+
   it("with a wrong password is told in one line, without the password", async () => {
     const wrong = url.replace(password, `${password}-not`);
     const ended = await holdfast("export", wrong);
@@ -216,6 +224,7 @@ describe("the command line", () => {
   it.each([
     [["copy", "sqlite:a", "sqlite:b", "--force"], "Unknown option '--force'"],
     [["copy", "sqlite:absent.db", "sqlite:b"], "there is no store at absent.db"],
+    [["export", "sqlite://absent.db"], "without //"],
   ])("%j is refused in one line", async (args, reason) => {
     const ended = await holdfast(...args);
     expect(ended.err).toMatch(/^holdfast: [^\n]+\n$/);

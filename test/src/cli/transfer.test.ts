@@ -108,13 +108,13 @@ describe.each(ways)("a copy from %s", (_name, from, to) => {
     const [source, target] = [from(), to()];
     await fill(source);
     const first = await importRecords(exportRecords(source, all), target);
-    expect(first).toEqual({ moved: 20, present: 0, conflicts: 0 });
+    expect(first).toEqual({ moved: 20, present: 0, conflicts: 0, gone: 0 });
     const again = await importRecords(exportRecords(source, all), target);
-    expect(again).toEqual({ moved: 0, present: 20, conflicts: 0 });
+    expect(again).toEqual({ moved: 0, present: 20, conflicts: 0, gone: 0 });
     const { list, tell } = differences();
     const strangers = "tell";
     const counts = await compareStores([source, target], { ...all, strangers }, tell);
-    expect([counts, list]).toEqual([{ equal: 20, different: 0 }, []]);
+    expect([counts, list]).toEqual([{ equal: 20, different: 0, gone: 0 }, []]);
     const [record] = await target.load(["a/0"]);
     expect(record).toMatchObject({ version: 1, state: { n: 0, text: "" } });
     expect(record?.leftMs).toBeGreaterThan(3_000_000);
@@ -131,7 +131,7 @@ describe("a copy", () => {
     const { list, tell } = differences();
     const strangers = "tell";
     const counts = await compareStores([source, target], { ...selection, strangers }, tell);
-    expect([counts, list]).toEqual([{ equal: 4, different: 0 }, []]);
+    expect([counts, list]).toEqual([{ equal: 4, different: 0, gone: 0 }, []]);
   });
 
   it("V2: leaves alone what is there with something else, a deleted key too", async () => {
@@ -140,10 +140,10 @@ describe("a copy", () => {
     await put(target, { key: "a", version: 5, state: { v: 2 } }, { key: "b", version: 9 });
     await put(target, { key: "c", version: 2, state: undefined });
     const written = await importRecords(exportRecords(source, all), target);
-    expect(written).toEqual({ moved: 1, present: 0, conflicts: 3 });
+    expect(written).toEqual({ moved: 1, present: 0, conflicts: 3, gone: 0 });
     const { list, tell } = differences();
     const counts = await compareRecords(exportRecords(source, all), target, tell);
-    expect(counts).toEqual({ equal: 1, different: 3 });
+    expect(counts).toEqual({ equal: 1, different: 3, gone: 0 });
     expect(list).toEqual([
       "a: version 5 has another state",
       "b: version 5 became 9",
@@ -164,7 +164,7 @@ describe("a copy", () => {
     }
     await expect(importRecords(half(), target)).rejects.toThrow("cut off");
     const written = await importRecords(exportRecords(source, all), target);
-    expect(written).toEqual({ moved: 11, present: 9, conflicts: 0 });
+    expect(written).toEqual({ moved: 11, present: 9, conflicts: 0, gone: 0 });
   });
 
   it("shows what the source wrote, made and deleted meanwhile", async () => {
@@ -177,7 +177,7 @@ describe("a copy", () => {
     const { list, tell } = differences();
     const selection = { ...all, strangers: "ignore" } as const;
     const counts = await compareStores([source, target], selection, tell);
-    expect(counts).toEqual({ equal: 1, different: 3 });
+    expect(counts).toEqual({ equal: 1, different: 3, gone: 0 });
     expect(list).toEqual([
       "a: version 2 became 1",
       "d: missing",
@@ -190,8 +190,10 @@ describe("a copy", () => {
     const [source, target] = [memoryStore({ clock: early }), memoryStore({ clock: late })];
     await put(source, { key: "k", version: 4, ttlMs: 100 });
     const records = await collect(exportRecords(source, all));
+    // The clocks are simulated; the time since the read is not.
     const groups = async function* (): ReturnType<typeof exportRecords> {
-      yield* records;
+      for (const group of records)
+        yield group.map((one) => Object.assign({}, one, { readAt: -100 }));
     };
     await importRecords(groups(), target);
     const selection = { ...all, strangers: "tell" } as const;
@@ -201,8 +203,39 @@ describe("a copy", () => {
     await compareStores([source, target], selection, tell);
     await late.advance(100);
     await compareRecords(groups(), target, tell);
-    expect(await importRecords(groups(), target)).toMatchObject({ present: 1, conflicts: 0 });
+    const counts = await importRecords(groups(), target);
+    expect(counts).toMatchObject({ present: 1, conflicts: 0, gone: 0 });
     expect(list).toEqual([]);
+  });
+
+  it("V4: takes a delete for no expiry, though the versions are the same", async () => {
+    const [source, target] = [memoryStore(), memoryStore()];
+    await put(source, { version: 2, ttlMs: 3_600_000 });
+    await put(target, {}, { expectedVersion: 1, version: 2, state: undefined });
+    const written = await importRecords(exportRecords(source, all), target);
+    expect(written).toEqual({ moved: 0, present: 0, conflicts: 1, gone: 0 });
+    const { list, tell } = differences();
+    const strangers = "tell";
+    const counts = await compareStores([source, target], { ...all, strangers }, tell);
+    expect([counts, list]).toEqual([
+      { equal: 0, different: 1, gone: 0 },
+      ["k: version 2 is deleted"],
+    ]);
+  });
+
+  it("V4: counts apart what a file cannot tell: expired there, or deleted", async () => {
+    const [source, target] = [memoryStore(), memoryStore()];
+    await put(source, { version: 2, ttlMs: 3_600_000 });
+    await put(target, {}, { expectedVersion: 1, version: 2, state: undefined });
+    const fromFile = async function* (): ReturnType<typeof exportRecords> {
+      for await (const group of exportRecords(source, all))
+        yield group.map((one) => Object.assign({}, one, { readAt: undefined }));
+    };
+    const written = await importRecords(fromFile(), target);
+    expect(written).toEqual({ moved: 0, present: 0, conflicts: 0, gone: 1 });
+    const { list, tell } = differences();
+    const counts = await compareRecords(fromFile(), target, tell);
+    expect([counts, list]).toEqual([{ equal: 0, different: 0, gone: 1 }, []]);
   });
 });
 

@@ -154,6 +154,9 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     await expect(store.commit([long])).rejects.toMatchObject(refused);
     await expect(store.exclusive?.(long.key, 100, async () => 1)).rejects.toMatchObject(refused);
     expect(await store.load([long.key])).toEqual([undefined]);
+    const many = Array.from({ length: 250 }, (_, n) => step(`beside ${n}`, 1, { state: n }));
+    await expect(store.commit([...many, long])).rejects.toMatchObject(refused);
+    expect(await store.load(["beside 0", "beside 249"])).toEqual([undefined, undefined]);
     const plain = step("x".repeat(5_000), 1, { state: 1 });
     expect(await store.commit([plain])).toEqual([{ ok: true, version: 1 }]);
     const longest = step(randomBytes(1_950).toString("base64"), 1, { state: { n: 1, text } });

@@ -1,10 +1,10 @@
 /** What PostgreSQL still does for calls that nobody waits for any longer. */
-import { Client, Pool } from "pg";
+import { Pool } from "pg";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { postgresStore } from "../../../src/stores/postgres.ts";
 import type { PostgresStoreOptions } from "../../../src/stores/postgres-options.ts";
 import type { ScopeWrite } from "../../../src/stores/store.ts";
-import { dropTables, findPostgres, freshTable, runSql } from "../../support/postgres.ts";
+import { dropTables, findPostgres, freshTable, lockRow, runSql } from "../../support/postgres.ts";
 
 const found = await findPostgres();
 const url = found ?? "postgres://127.0.0.1/none";
@@ -14,27 +14,12 @@ function step(key: string, version: number): ScopeWrite {
   return { key, expectedVersion: version - 1, version, state: { n: version } };
 }
 
-/** Locks the row of `key` until the function it gives is called. */
-async function lockRow(key: string): Promise<() => Promise<void>> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  await client.query("BEGIN");
-  await client.query(`SELECT 1 FROM ${table}_record WHERE key = '${key}' FOR UPDATE`);
-  let isOver = false;
-  const free = async (): Promise<void> => {
-    if (!isOver) await client.end();
-    isOver = true;
-  };
-  onTestFinished(free);
-  return free;
-}
-
 /** The store's options by name: connections of its own, or a given pool. */
 function optionsOf(kind: string): PostgresStoreOptions {
-  if (kind === "url") return { url, table, timeoutMs: 300 };
+  if (kind === "url") return { url, table, timeoutMs: 1_500 };
   const pool = new Pool({ connectionString: url });
   onTestFinished(() => pool.end());
-  return { pool, table, timeoutMs: 300 };
+  return { pool, table, timeoutMs: 1_500 };
 }
 
 describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
@@ -44,7 +29,7 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
     const store = postgresStore(optionsOf(kind));
     const key = `kept by ${kind}`;
     await store.commit([step(key, 1)]);
-    const free = await lockRow(key);
+    const free = await lockRow(url, table, key);
     for (const atomic of [false, true, false])
       await expect(store.commit([step(key, 2)], { atomic })).rejects.toMatchObject({
         code: "STORE_UNAVAILABLE",
@@ -78,7 +63,7 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
   });
 
   it("D3: a slow statement on a connection opened here is ended", async () => {
-    const store = postgresStore({ url, table, poolSize: 1, timeoutMs: 500 });
+    const store = postgresStore({ url, table, poolSize: 1, timeoutMs: 1_500 });
     onTestFinished(() => store.close());
     await store.commit([step("slow", 1)]);
     await runSql(
