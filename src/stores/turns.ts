@@ -30,7 +30,7 @@ interface Place {
 }
 
 /** The error of a turn whose place did not become free. */
-export function placeTaken(key: string, ttlMs: number): StoreUnavailableError {
+function placeTaken(key: string, ttlMs: number): StoreUnavailableError {
   return new StoreUnavailableError(
     `another owner kept the exclusive turn of ${JSON.stringify(key)} for ${ttlMs} ms; try again`,
   );
