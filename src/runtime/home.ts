@@ -37,7 +37,7 @@ import {
 } from "./kinds.ts";
 import { type FeedHome, isWatchable, RemoteFeed } from "./remote-feed.ts";
 import { ResidentScope, type Keeper } from "./resident.ts";
-import { announceUnheld, type ChangeOrigin } from "./unheld.ts";
+import type { ChangeOrigin } from "./unheld.ts";
 
 /** Scopes held in memory, when nothing else is said. */
 const RESIDENT_MAX = 100_000;
@@ -192,8 +192,9 @@ export class ScopeHome {
     const { store } = resolved;
     if (this.#stores.has(store)) return;
     this.#stores.set(store, batchedStore(store));
-    if (this.#watches && isWatchable(store))
-      this.#feeds.set(store, new RemoteFeed(store, this.#feedHome()));
+    if (!this.#watches || !isWatchable(store)) return;
+    this.#feeds.set(store, new RemoteFeed(store, this.#feedHome()));
+    if (this.listeners.size > 0) this.watch();
   }
 
   /** Begins to hear of the commits of others; for whoever listens before anything is open. */
@@ -219,40 +220,41 @@ export class ScopeHome {
 
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
     const store = this.bridge(kind, identity);
-    const found = await store?.load();
-    const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
-    this.#expiry.read(scope, store?.leftMs);
-    return scope;
+    const load = async (): Promise<ResidentScope> => {
+      const found = await store?.load();
+      const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
+      this.#expiry.read(scope, store?.leftMs);
+      return scope;
+    };
+    const feed = store === null ? undefined : this.#feeds.get(kind.store);
+    return feed === undefined ? load() : feed.arrive(key, load);
   }
 
   #feedHome(): FeedHome {
-    const { listeners, logger, wheel } = this;
+    const { listeners, logger, namespace, wheel } = this;
     return {
       wheel,
       logger,
+      namespace,
       get listening() {
         return listeners.size > 0;
       },
+      now: () => this.clock.now(),
       find: (key) => this.system.find(key),
       held: (store) => this.system.living.filter((scope) => scope.kind.store === store),
-      announceUnheld: (key) => this.#announceUnheld(key),
-    };
-  }
-
-  /** Tells listeners of a record another process changed, without taking its scope into memory. */
-  #announceUnheld(key: string): Promise<number> {
-    return announceUnheld(key, {
-      namespace: this.namespace,
-      now: () => this.clock.now(),
       kindOf: (type) => this.#kinds.get(type),
       bind: (kind, id) => this.#bind(kind, id, {}),
       bridge: (kind, identity) => this.bridge(kind, identity),
-      find: (held) => this.system.find(held),
       announce: (change, origin) => {
         this.origins.set(change, origin);
-        this.listeners.announce(change);
+        listeners.announce(change);
       },
-    });
+      later: (callback) => this.#later(callback),
+    };
+  }
+
+  #later(callback: () => void): void {
+    this.wheel.schedule(RETRY_MS, callback);
   }
 
   #createKeeper(): Keeper {
@@ -263,6 +265,7 @@ export class ScopeHome {
       },
       published: (change, scope) => {
         this.origins.set(change, scope);
+        this.#feeds.get(scope.kind.store)?.published(scope.key, change.version);
         listeners.announce(change);
       },
       used: (scope) => void this.system.hold(scope.key, scope),
@@ -273,7 +276,7 @@ export class ScopeHome {
       taken: (scope, leftMs) => this.#expiry.read(scope, leftMs),
       rested: (scope) => this.system.rested(scope.key),
       ended: (scope) => this.system.forget(scope.key, scope),
-      later: (callback) => void this.wheel.schedule(RETRY_MS, callback),
+      later: (callback) => this.#later(callback),
     };
   }
 }

@@ -11,31 +11,33 @@
  *                                         └───┘ after 1 s, then 2, 4 … 30
  *
  * Invariants
- *  N1  A scope in memory that is older than a report reads the store before its next mutation.
+ *  N1  A scope in memory, or on its way there, that is older than a report reads the store before
+ *      its next mutation.
  *  N2  Whatever was in memory while nothing was watched, or when reports may have been lost, reads
  *      the store as if it had been reported.
- *  N3  Watching fails no call: without it everything is as with a store that cannot be watched.
- *  N4  At most `UNHELD_MAX` records that are not in memory are being read for listeners.
+ *  N3  Watching fails no call and holds none up for longer than `FIRST_WAIT_MS`: without it
+ *      everything is as with a store that cannot be watched.
  */
 import type { Logger } from "../../actors/protocol.ts";
 import type { TimerWheel } from "../../actors/idle.ts";
 import type { StateStore } from "../stores/store.ts";
+import { type ChangeOrigin, UnheldReports, type UnheldPort } from "./unheld.ts";
 
-/** Records not in memory that are read for listeners at the same time. */
-const UNHELD_MAX = 10_000;
 /** The first scope waits so long for the watching to begin; without it, it would read twice. */
 const FIRST_WAIT_MS = 1_000;
 const FIRST_RETRY_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
+/** More doublings than it takes to reach the longest wait. */
+const DOUBLINGS_MAX = 10;
 
 /** A scope in memory. */
-export interface HeldScope {
+export interface HeldScope extends ChangeOrigin {
   /** Another owner committed `version`; `Infinity`: commits may have gone unheard. */
   heard(version: number): void;
 }
 
 /** What a feed asks of the runtime it works for. */
-export interface FeedHome {
+export interface FeedHome extends UnheldPort {
   readonly wheel: TimerWheel;
   readonly logger: Logger;
   /** The scope of a key, if it is in memory. */
@@ -44,11 +46,6 @@ export interface FeedHome {
   held(store: StateStore): Iterable<HeldScope>;
   /** Somebody listens to the whole runtime. */
   readonly listening: boolean;
-  /**
-   * Reads a record that is not in memory and announces it, unless the key is no scope's; resolves
-   * to the version that was read.
-   */
-  announceUnheld(key: string): Promise<number>;
 }
 
 /** True for a store that reports what others commit. */
@@ -60,16 +57,20 @@ export function isWatchable(store: StateStore): boolean {
 export class RemoteFeed {
   readonly #store: StateStore;
   readonly #home: FeedHome;
+  readonly #unheld: UnheldReports;
+  /** Records on their way into memory, with the newest version heard of each. */
+  readonly #arriving = new Map<string, number>();
   #beginning: Promise<void> | null = null;
   #begun = false;
+  #goOn: (() => void) | null = null;
   #retries = 0;
   #stop: (() => Promise<void>) | null = null;
   #stopped = false;
-  readonly #unheld = new Map<string, { version: number }>();
 
   constructor(store: StateStore, home: FeedHome) {
     this.#store = store;
     this.#home = home;
+    this.#unheld = new UnheldReports(home);
   }
 
   /** Nobody has to wait for `begin` any more. */
@@ -85,21 +86,42 @@ export class RemoteFeed {
     return this.#beginning;
   }
 
-  /** Stops watching; reports that come later go nowhere. */
+  /** Loads a scope, and lets it hear what is reported while it is on its way. */
+  async arrive<S extends HeldScope>(key: string, load: () => Promise<S>): Promise<S> {
+    this.#arriving.set(key, 0);
+    try {
+      const scope = await load();
+      this.#unheld.arrived(key, scope);
+      const heard = this.#arriving.get(key) ?? 0;
+      if (heard > 0) scope.heard(heard);
+      return scope;
+    } finally {
+      this.#arriving.delete(key);
+    }
+  }
+
+  /** Listeners were told of a version by the scope itself. */
+  published(key: string, version: number): void {
+    this.#unheld.published(key, version);
+  }
+
+  /** Stops watching; reports that come later go nowhere, and nobody waits for the beginning. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#unheld.stop();
+    this.#goOn?.();
     // A store that cannot stop it ends it when it is closed.
     await this.#stop?.().catch(() => undefined);
   }
 
   #beginInTime(): Promise<void> {
     return new Promise((resolve) => {
+      this.#goOn = resolve;
       const inTime = this.#home.wheel.schedule(FIRST_WAIT_MS, resolve);
-      const done = (): void => {
+      void this.#watch().then(() => {
         this.#home.wheel.cancel(inTime);
         resolve();
-      };
-      void this.#watch().then(done);
+      });
     });
   }
 
@@ -124,47 +146,22 @@ export class RemoteFeed {
       const { name: store } = this.#store;
       this.#home.logger.warn("changes of other processes are not heard yet", { store, error });
     }
-    this.#retries = Math.min(this.#retries + 1, 10);
+    this.#retries = Math.min(this.#retries + 1, DOUBLINGS_MAX);
     this.#home.wheel.schedule(delayMs, () => this.#watch());
   }
 
   #missed(): void {
     if (this.#stopped) return;
+    for (const key of this.#arriving.keys()) this.#arriving.set(key, Infinity);
     for (const scope of this.#home.held(this.#store)) scope.heard(Infinity);
   }
 
   #changed(key: string, version: number): void {
     if (this.#stopped) return;
     const scope = this.#home.find(key);
-    if (scope !== undefined) scope.heard(version);
-    else if (this.#home.listening) this.#announce(key, version);
-  }
-
-  /** Reads and announces a record; reports of it that come meanwhile are one further read. */
-  #announce(key: string, version: number): void {
-    const reading = this.#unheld.get(key);
-    if (reading !== undefined) {
-      reading.version = Math.max(reading.version, version);
-      return;
-    }
-    if (this.#unheld.size >= UNHELD_MAX) {
-      this.#home.logger.warn("too many changes of other processes at once: one is not announced");
-      return;
-    }
-    const wanted = { version };
-    this.#unheld.set(key, wanted);
-    const read = (): Promise<void> => {
-      const { version: before } = wanted;
-      return this.#home.announceUnheld(key).then((reached) => {
-        if (wanted.version > Math.max(before, reached) && !this.#stopped) return read();
-        this.#unheld.delete(key);
-        return undefined;
-      });
-    };
-    read().catch((error: unknown) => {
-      this.#unheld.delete(key);
-      if (!this.#stopped)
-        this.#home.logger.error("a change of another process could not be read", { key, error });
-    });
+    if (scope !== undefined) return scope.heard(version);
+    const heard = this.#arriving.get(key);
+    if (heard !== undefined) this.#arriving.set(key, Math.max(heard, version));
+    if (this.#home.listening) this.#unheld.report(key, version);
   }
 }

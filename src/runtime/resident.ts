@@ -5,7 +5,7 @@
 import { CheckpointWriter } from "../../actors/checkpoint.ts";
 import type { ChangeListener } from "../../actors/feed.ts";
 import type { ScopeActorRef } from "../../actors/scope-logic.ts";
-import { isHoldfastError } from "../../actors/errors.ts";
+import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
 import type { Solo } from "../../actors/mailbox.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import type {
@@ -22,6 +22,13 @@ import { outsideTurns } from "../../actors/turn.ts";
 import type { StoreBridge } from "./bridge.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
+
+/** Why a scope could not read its store now, and may another time. */
+const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
+  "MAILBOX_FULL",
+  "SCOPE_MUTATION_TIMEOUT",
+  "STORE_UNAVAILABLE",
+]);
 
 /** What a resident scope tells its runtime. */
 export interface Keeper {
@@ -67,6 +74,10 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   #heard = 0;
   #gap = false;
   #catchingUp = false;
+  /** Why answered changes of a checkpoint scope were not stored, until `flush` has told it. */
+  #forfeit: { readonly error: unknown } | null = null;
+  /** The version of which `flush` said that it is not stored. */
+  #toldOf = 0;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
     const { settings, durability } = kind;
@@ -155,8 +166,17 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer?.mark();
   }
 
+  /** Also rejects, once, when answered changes had to give way to those of another process. */
   override async flush(): Promise<void> {
-    await this.#writer?.flush();
+    const forfeit = this.#forfeit;
+    this.#forfeit = null;
+    if (forfeit !== null) throw forfeit.error;
+    try {
+      await this.#writer?.flush();
+    } catch (error) {
+      this.#toldOf = this.version;
+      throw error;
+    }
   }
 
   /** Other holders share this actor: the end of one holder's block only writes it down. */
@@ -174,7 +194,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
    * stands for commits that may have gone unheard.
    */
   heard(version: number): void {
-    if (this.stopped || version <= this.version) return;
+    // What is only in memory has versions the store knows nothing of.
+    if (this.stopped || version <= (this.#writer?.storedVersion ?? this.version)) return;
     this.#heard = Math.max(this.#heard, version);
     this.#gap ||= version === Infinity;
     this.stale = true;
@@ -184,13 +205,22 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** In its turn: what is only in memory is stored first, so that reading takes nothing back. */
   override async reload(isWanted: () => boolean): Promise<void> {
     try {
-      await this.flush();
+      await this.#writer?.flush();
     } catch (error) {
       // The store has moved on: reading it is what was asked for, and what could not be stored
       // yields.
       if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
+      if (this.stale) this.#giveWay(error);
     }
     if (isWanted()) await this.#read(isWanted);
+  }
+
+  /** Nobody asked for it and nobody was told yet: answered changes are not going to be stored. */
+  #giveWay(error: unknown): void {
+    const { identity: scope, version } = this;
+    if (this.#toldOf === version) return;
+    this.#forfeit = { error };
+    this.settings.logger.error("unstored changes gave way to another process", { scope, version });
   }
 
   async #read(isWanted: () => boolean): Promise<void> {
@@ -214,7 +244,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
       if (this.stale && !this.stopped) this.#catchUp();
     };
     outsideTurns(() => super.submit(catchUpWork(this))).then(again, (error: unknown) => {
-      if (isHoldfastError(error, "STORE_UNAVAILABLE")) return this.#keeper.later(again);
+      if (isHoldfastError(error) && PASSING.has(error.code)) return this.#keeper.later(again);
       this.#catchingUp = false; // The next mutation reads, and its caller is told.
       if (this.stopped) return;
       const { identity: scope, settings } = this;

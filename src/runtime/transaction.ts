@@ -53,10 +53,13 @@ export class Transaction {
     const ordered = [...new Set(this.#scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
     try {
       for (const scope of ordered) {
-        const hold = scope.hold(this.#options);
-        // Whoever loses one scope while it waits for the next gives the next back when it comes.
-        hold.then((late) => this.#ended && late.release()).catch(() => undefined);
-        this.#holds.push(await this.#joint.whileHeld(hold));
+        // At once with its coming, so that it is given back however the others were lost.
+        const held = scope.hold(this.#options).then((hold) => {
+          if (this.#ended) hold.release();
+          else this.#holds.push(hold);
+        });
+        held.catch(() => undefined); // Whoever lost another scope no longer waits for this one.
+        await this.#joint.whileHeld(held);
       }
       return await this.#attempts(ordered);
     } finally {

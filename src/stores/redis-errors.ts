@@ -28,6 +28,7 @@ const LATER: ReadonlyMap<string, string> = new Map([
   ["ASK", "slots of the cluster are being moved"],
   ["MASTERDOWN", "the replica has no link to its primary; connect to the primary"],
   ["READONLY", "this is a read-only replica; connect to the primary"],
+  ["UNBLOCKED", "the server became a replica; connect to the primary"],
   ["BUSY", "another client's script keeps the server busy; look for it, or SCRIPT KILL"],
   ["NOREPLICAS", "fewer replicas are connected than min-replicas-to-write asks for"],
 ]);
@@ -46,6 +47,11 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 export function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
   return /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
+}
+
+/** True when a reply with this first word may be another one later. */
+export function passesByItself(code: string): boolean {
+  return LATER.has(code);
 }
 
 /** True when a script of ours is not in the server's cache. */

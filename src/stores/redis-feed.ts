@@ -19,6 +19,7 @@ import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
 import { watchOver } from "../../actors/watch.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
+import { handshakeMs } from "./redis-link.ts";
 import { type AnyRedis, isCluster } from "./redis-open.ts";
 import { within } from "./repeat.ts";
 
@@ -105,8 +106,9 @@ export class RedisFeed {
       if (generation === this.#generation) this.#tell(notice);
     });
     const ready = connection.connect().then(() => connection.subscribe(this.#settings.channel));
+    const until = Math.min(deadline, performance.now() + handshakeMs(this.#settings.timeoutMs));
     try {
-      await within(deadline, ready, () => new Error("no subscription in time"));
+      await within(until, ready, () => new Error("no subscription in time"));
     } catch (error) {
       connection.disconnect();
       throw error;

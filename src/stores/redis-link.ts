@@ -7,12 +7,17 @@
  *  N1  Nothing is handed to ioredis before it says `ready` and the connection was greeted: so what
  *      fails before that had no effect, and nothing lands in a queue that outlives the call.
  *  N2  A call ends by its deadline, whatever the client's own options say about retries.
- *  N3  There is always a listener for `error`: a dropped connection never ends the process.
+ *  N3  A connection made here that is taken and then not answered is given up, so that the next one
+ *      is tried within the same call. A given client is its owner's to judge.
+ *  N4  There is always a listener for `error`: a dropped connection never ends the process.
  */
 import { StoreClosedError } from "../../actors/errors.ts";
 import { NotSentError, innermost, judgeRedis } from "./redis-errors.ts";
 import { type AnyRedis, openRedis } from "./redis-open.ts";
 import { within } from "./repeat.ts";
+
+const HANDSHAKE_MIN_MS = 500;
+const HANDSHAKE_MAX_MS = 5_000;
 
 /** What a link needs. */
 export interface LinkSettings {
@@ -21,6 +26,8 @@ export interface LinkSettings {
   readonly client: AnyRedis | undefined;
   /** For messages. */
   readonly server: string;
+  /** How long a call may last; milliseconds. */
+  readonly timeoutMs: number;
   /** Looks at each new connection before it is used. */
   readonly greet: (client: AnyRedis) => Promise<void>;
 }
@@ -31,6 +38,8 @@ export class RedisLink {
   #client: AnyRedis | undefined;
   #opening: Promise<AnyRedis> | undefined;
   #connecting: Promise<AnyRedis> | undefined;
+  /** Ends the wait for the client, and takes its listeners off. */
+  #giveUp: (() => void) | undefined;
   #isGreeted = false;
   #isClosed = false;
   #lastError: unknown;
@@ -47,11 +56,7 @@ export class RedisLink {
     this.#connecting ??= this.#connect(client).finally(() => {
       this.#connecting = undefined;
     });
-    return within(deadline, this.#connecting, () => {
-      // One that was made and does not answer would be waited for without end.
-      this.renew();
-      return this.#notSent("no connection in time");
-    });
+    return within(deadline, this.#connecting, () => this.#notSent("no connection in time"));
   }
 
   /** Makes a connection anew that does not answer; a given client is its owner's to judge. */
@@ -65,6 +70,7 @@ export class RedisLink {
     const client = this.#client;
     if (client === undefined) return;
     client.off("close", this.#onClose);
+    this.#giveUp?.();
     // One made here keeps its listeners: what it still has to say must not end the process.
     if (this.#settings.client === undefined) {
       client.disconnect();
@@ -98,11 +104,25 @@ export class RedisLink {
   }
 
   async #connect(client: AnyRedis): Promise<AnyRedis> {
-    if (client.status !== "ready") await this.#untilReady(client);
-    await this.#settings.greet(client);
+    const work = this.#shakeHands(client);
+    const { client: given, timeoutMs } = this.#settings;
+    if (given === undefined) await this.#inTime(work, handshakeMs(timeoutMs));
+    else await work;
     // It may have been lost meanwhile; what is sent then is repeated.
     this.#isGreeted = client.status === "ready";
     return client;
+  }
+
+  #inTime(work: Promise<void>, ms: number): Promise<void> {
+    return within(performance.now() + ms, work, () => {
+      this.renew();
+      return this.#notSent("it took a connection and did not answer");
+    });
+  }
+
+  async #shakeHands(client: AnyRedis): Promise<void> {
+    if (client.status !== "ready") await this.#untilReady(client);
+    await this.#settings.greet(client);
   }
 
   #untilReady(client: AnyRedis): Promise<void> {
@@ -120,6 +140,7 @@ export class RedisLink {
         // A password does not get better by asking again; an unreachable server may.
         if (judgeRedis(this.#settings.server)(cause).kind === "refused") end(() => reject(cause));
       };
+      this.#giveUp = () => end(() => reject(new StoreClosedError("redis")));
       client.on("ready", onReady);
       client.on("error", onError);
       client.on("end", onEnd);
@@ -132,4 +153,9 @@ export class RedisLink {
     const error = this.#lastError;
     return new NotSentError(error instanceof Error ? `${reason}: ${error.message}` : reason);
   }
+}
+
+/** How long one connection is waited for: two have their turn in most calls; milliseconds. */
+export function handshakeMs(timeoutMs: number): number {
+  return Math.min(HANDSHAKE_MAX_MS, Math.max(HANDSHAKE_MIN_MS, timeoutMs / 2));
 }

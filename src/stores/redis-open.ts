@@ -6,6 +6,8 @@ import { loadDriver } from "./redis-driver.ts";
 export type AnyRedis = Redis | Cluster;
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Until a connection that is given up is gone also if the other side says nothing. */
+const DISCONNECT_TIMEOUT_MS = 50;
 
 /** True for the client of a Cluster. */
 export function isCluster(client: AnyRedis): client is Cluster {
@@ -25,6 +27,7 @@ export async function openRedis({
   return new driver.Redis(url ?? "", {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     // What was on its way when the connection broke is the store's to repeat, and only its.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

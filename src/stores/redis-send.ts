@@ -3,13 +3,13 @@
  *
  * Invariants
  *  P1  No command touches two slots, and each request gets a reply of its own.
- *  P2  A script that the server forgot is sent as text. Requests that were answered before are sent
- *      again with it: they are reads, or operations the server knows.
+ *  P2  A script that the server forgot is sent as text, with those requests only that nothing else
+ *      is known of: a second answer could be a no to what the first said was done.
  *  P3  A slot on its way to another node (ASK, TRYAGAIN) serves no script of several keys: the
  *      caller repeats until it has arrived. After MOVED the table of slots is read anew.
  */
 import { CommitUnknownError, type CorruptStateError } from "../../actors/errors.ts";
-import { isNoScript, replyCode } from "./redis-errors.ts";
+import { isNoScript, passesByItself, replyCode } from "./redis-errors.ts";
 import { slotOf } from "./redis-key.ts";
 import type { RedisLink } from "./redis-link.ts";
 import { type AnyRedis, isCluster } from "./redis-open.ts";
@@ -74,14 +74,22 @@ function byNode(client: AnyRedis, requests: readonly RedisRequest[]): RedisReque
 }
 
 async function sendGroup(requests: readonly RedisRequest[], route: Route): Promise<RedisReply[]> {
-  let replies = await pipeline(requests, route, false);
-  if (replies.some((reply) => "error" in reply && isNoScript(reply.error)))
-    replies = await pipeline(requests, route, true);
+  const replies = await pipeline(requests, route, false);
+  const forgotten = requests.filter((_, at) => isForgotten(replies[at]));
+  if (forgotten.length > 0) {
+    const told = (await pipeline(forgotten, route, true)).values();
+    for (const [at, reply] of replies.entries())
+      if (isForgotten(reply)) replies[at] = told.next().value ?? NO_REPLY;
+  }
   const codes = new Set(replies.map((reply) => "error" in reply && replyCode(reply.error)));
   if (codes.has("MOVED") && isCluster(route.client)) route.client.refreshSlotsCache();
   // After a failover the same name may lead to the new primary.
   if (codes.has("READONLY")) route.link.renew();
   return replies;
+}
+
+function isForgotten(reply: RedisReply | undefined): boolean {
+  return reply !== undefined && "error" in reply && isNoScript(reply.error);
 }
 
 async function pipeline(
@@ -141,7 +149,8 @@ function failureOf(last: RedisReply, { command, missing }: Confirmation): unknow
     return lack && new CommitUnknownError({ cause: new Error(`${name}: ${lack}`) });
   }
   const code = replyCode(last.error);
-  // Without an answer it is worth another try; with a no of the server it is not.
   if (code === undefined) return last.error;
-  return new CommitUnknownError({ cause: new Error(`${name} was refused (${code})`) });
+  const cause = new Error(`${name} was refused (${code})`);
+  // Either way the writes may be there. As a reply without a word of the server it is repeated.
+  return passesByItself(code) ? cause : new CommitUnknownError({ cause });
 }

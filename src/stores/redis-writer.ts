@@ -7,8 +7,8 @@
  *  W2  Each write has an operation number, the same for all its repeats: one that took effect is
  *      not done again.
  *  W3  Writes of one key go one after the other, in their order.
- *  W4  When one write of a batch fails after another took effect, the batch's outcome is unknown
- *      (T6); the key is looked at before its next batch is sent, so that it spoils one at most.
+ *  W4  When one write of a batch fails and another took effect, or may have, the batch's outcome is
+ *      unknown (T6). A key that spoiled one is looked at before its next batch is sent.
  *  W5  The key of a new record is in the index before the record is there. It is never taken out:
  *      whoever did that could race with whoever makes the key anew.
  */
@@ -100,7 +100,7 @@ export class RedisWriter {
       for (const wave of wavesOf(all, ({ write }) => write.key)) await this.#run(wave);
       if (unconfirmed !== undefined) throw unconfirmed;
     } catch (error) {
-      throw all.some(isWritten) ? unknownBecause(error) : error;
+      throw all.some(mayBeWritten) ? unknownBecause(error) : error;
     }
     return all.map(({ outcome }) => {
       if (outcome === undefined) throw new CommitUnknownError();
@@ -183,12 +183,10 @@ export class RedisWriter {
 
   /** Sends writes of different keys until each was answered. */
   async #run(wave: readonly Pending[]): Promise<void> {
-    const { sendOnce, repeat } = this.#settings;
-    await repeat(async (deadline) => {
+    await this.#settings.repeat(async (deadline) => {
       let open = wave.filter(({ stage }) => stage !== "closed");
       while (open.length > 0) {
-        const requests = open.map(({ request }) => request);
-        const replies = await sendOnce(requests, deadline);
+        const replies = await this.#send(open, deadline);
         for (const [at, pending] of open.entries()) this.#settle(pending, replies[at]);
         open = open.filter(({ stage }) => stage === "again");
       }
@@ -197,8 +195,18 @@ export class RedisWriter {
       const worst = left.find(({ isDoubtful }) => isDoubtful) ?? left[0];
       if (worst !== undefined) throw worst.failure;
     });
-    const failed = wave.find(({ outcome }) => outcome === undefined);
+    const failed = wave.find(isInDoubt) ?? wave.find(({ outcome }) => outcome === undefined);
     if (failed !== undefined) throw failed.failure;
+  }
+
+  /** Never rejects: what was not sent now may have been sent before, which each write knows. */
+  async #send(open: readonly Pending[], deadline: number): Promise<RedisReply[]> {
+    const requests = open.map(({ request }) => request);
+    try {
+      return await this.#settings.sendOnce(requests, deadline);
+    } catch (error) {
+      return open.map(() => ({ error }));
+    }
   }
 
   #settle(pending: Pending, reply: RedisReply | undefined): void {
@@ -219,7 +227,8 @@ export class RedisWriter {
   #fail(pending: Pending, error: unknown): void {
     const verdict = this.#judge(error);
     pending.failure = error;
-    if (verdict.kind === "unknown" || isStoppedInside(error)) pending.isDoubtful = true;
+    const isUnknown = verdict.kind === "unknown" || error instanceof CommitUnknownError;
+    if (isUnknown || isStoppedInside(error)) pending.isDoubtful = true;
     if (verdict.kind !== "refused") return;
     pending.stage = "closed";
     this.#remember(pending.write.key, verdict.error);
@@ -249,8 +258,12 @@ export class RedisWriter {
   }
 }
 
-function isWritten({ outcome }: Pending): boolean {
-  return outcome?.ok === true;
+function isInDoubt({ outcome, isDoubtful }: Pending): boolean {
+  return outcome === undefined && isDoubtful;
+}
+
+function mayBeWritten(pending: Pending): boolean {
+  return pending.outcome?.ok === true || isInDoubt(pending);
 }
 
 function unknownBecause(cause: unknown): CommitUnknownError {

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { redisStore } from "../../src/stores/redis.ts";
 import type { StateStore } from "../../src/stores/store.ts";
 import { durableSettings, canStartRedis, ownRedis } from "../support/redis.ts";
-import { startProxy } from "../support/tcp-proxy.ts";
+import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { startAppenders } from "./appenders.ts";
 
 const WRITERS = 4;
@@ -151,6 +151,60 @@ if (canStartRedis()) {
       await expect(store.commit([write])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
       proxy.accept();
       expect(await store.load(["k"])).toEqual([{ version: 2, state: 2 }]);
+    });
+
+    describe("of one write of several", () => {
+      const pair = async (
+        timeoutMs: number,
+      ): Promise<{ store: StateStore; other: StateStore; proxy: TcpProxy; keyPrefix: string }> => {
+        const proxy = await startProxy(server.port);
+        onTestFinished(() => proxy.close());
+        const keyPrefix = prefix();
+        await plain().acl("SETUSER", "ann", "on", ">pass", "~*", "&*", "+@all");
+        const url = `redis://ann:pass@127.0.0.1:${proxy.port}`;
+        const store = redisStore({ url, keyPrefix, timeoutMs, appendfsync: "no" });
+        onTestFinished(() => store.close());
+        const other = open(server.port, keyPrefix);
+        await store.load(["connect"]);
+        return { store, other, proxy, keyPrefix };
+      };
+      const good = { key: "good", expectedVersion: 1, version: 2, state: 2 };
+
+      it("is not forgotten when another was refused for good: the batch is unknown", async () => {
+        const { store, other, proxy, keyPrefix } = await pair(10_000);
+        await store.commit([{ ...good, expectedVersion: 0, version: 1 }]);
+        await plain().set(`${keyPrefix}{bad}`, "of somebody else");
+        const lost = proxy.dropNextReply("done").then(() => proxy.refuse());
+        const bad = { key: "bad", expectedVersion: 1, version: 2, state: 2 };
+        const commit = expect(store.commit([bad, good])).rejects.toMatchObject({
+          code: "COMMIT_UNKNOWN",
+        });
+        await lost;
+        // What is asked again is refused, so that nobody learns how it ended.
+        await plain().acl("SETUSER", "ann", "-evalsha", "-eval");
+        proxy.accept();
+        await commit;
+        expect(await other.load(["good"])).toEqual([{ version: 2, state: 2 }]);
+      });
+
+      it("is not forgotten when another has to be sent once more and cannot", async () => {
+        const { store, other, proxy } = await pair(500);
+        const first = { key: "k", expectedVersion: 0, version: 1, state: { n: 1, large } };
+        await store.commit([first, { ...good, expectedVersion: 0, version: 1 }]);
+        // Small by now, so that what the store sends, a patch, is not taken.
+        await other.commit([{ key: "k", expectedVersion: 1, version: 2, state: { n: 2 } }]);
+        const patches = [{ op: "replace" as const, path: ["n"], value: 3 }];
+        const again = { key: "k", expectedVersion: 2, version: 3, state: { n: 3 }, patches };
+        const lost = proxy.dropNextReply("done").then(() => proxy.refuse());
+        await expect(store.commit([again, good])).rejects.toMatchObject({
+          code: "COMMIT_UNKNOWN",
+        });
+        await lost;
+        expect(await other.load(["k", "good"])).toEqual([
+          { version: 2, state: { n: 2 } },
+          { version: 2, state: 2 },
+        ]);
+      });
     });
   });
 } else {

@@ -349,6 +349,24 @@ export function transactionCases(stores: RuntimeStores): void {
       return undefined;
     });
 
+    it("G4: a scope that comes in the turn in which another is lost is given back", async () => {
+      const clock = simulatedClock();
+      const runtime = new World(stores, clock).runtime();
+      const [a, b] = both(
+        await Promise.all(["a", "b"].map((id) => runtime.open<Counter>("temp", id))),
+      );
+      const control = new AbortController();
+      const busy = b.atomicState(() => handle().promise, { signal: control.signal });
+      busy.catch(() => undefined);
+      await settled();
+      const work = runtime.transaction([a, b], () => undefined);
+      await settled();
+      control.abort(); // Frees the second, and in the same turn the first is lost.
+      void a.stop();
+      await rejection(work, "SCOPE_STOPPED");
+      expect(await b.atomicState(add)).toBe(true);
+    });
+
     it("takes no scope that is stopped", async () => {
       const runtime = world().runtime();
       const scope = await runtime.open<Counter>("temp", "a");

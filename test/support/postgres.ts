@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { Client } from "pg";
 import { afterAll, onTestFinished } from "vitest";
 import { freePort, untilUp } from "./port.ts";
@@ -36,8 +36,7 @@ export interface OwnPostgres {
 
 /** Where the server's programs are, if they are installed. */
 function programs(): string | undefined {
-  const found = spawnSync("pg_config", ["--bindir"], { encoding: "utf8" });
-  const dirs = [found.status === 0 ? found.stdout.trim() : ""];
+  const dirs = (process.env["PATH"] ?? "").split(delimiter);
   const base = "/usr/lib/postgresql";
   if (existsSync(base)) {
     const versions = readdirSync(base).toSorted((a, b) => Number(b) - Number(a));
@@ -162,7 +161,7 @@ export async function ownPostgres(): Promise<OwnPostgres> {
       try {
         process.kill(pid, name);
       } catch {
-        // A child that ended since it was listed.
+        // It ended by itself meanwhile, as the processes of closed connections do.
       }
     }
   };
@@ -185,7 +184,7 @@ export async function ownPostgres(): Promise<OwnPostgres> {
     },
     async destroy() {
       await own.stop();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
   await own.start();

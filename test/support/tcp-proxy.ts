@@ -7,16 +7,19 @@ export interface TcpProxy {
   readonly port: number;
   /**
    * Swallows the next bytes the server sends, on whichever connection, and cuts that connection:
-   * the request was served and nobody hears of it. Resolves when it has happened. `isMeant` waits
-   * for bytes of a request it is true of, and means the reply on the connection they came by.
+   * the request was served and nobody hears of it. Resolves when it has happened. A text waits for
+   * a reply that holds it, and passes on what comes before it; a function waits for bytes of a
+   * request it is true of, and means the reply on the connection they came by.
    */
-  dropNextReply(isMeant?: (request: Buffer) => boolean): Promise<void>;
+  dropNextReply(which?: string | ((request: Buffer) => boolean)): Promise<void>;
   /** How many connections were asked for so far, refused ones too. */
   asked(): number;
   /** Cuts every connection. */
   cut(): void;
   /** Refuses new connections and cuts the present ones until `accept`. */
   refuse(): void;
+  /** Takes new connections and never answers them, until `accept`. Resolves at the first. */
+  ignore(): Promise<void>;
   accept(): void;
   close(): Promise<void>;
 }
@@ -25,21 +28,30 @@ export interface TcpProxy {
 interface Drop {
   readonly done: () => void;
   /** Not seen yet is the request it is true of. */
-  readonly isMeant?: (request: Buffer) => boolean;
-  /** The connection whose reply it is; absent: the next on any. */
-  readonly by?: Socket;
+  readonly isMeant: ((request: Buffer) => boolean) | null;
+  /** The connection whose reply it is; `null`: the next on any. */
+  readonly by: Socket | null;
+  /** What the reply has to hold. */
+  readonly text: string;
 }
 
 /** Starts a proxy to a port of this machine. */
 export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
+  const ignored = new Set<Socket>();
   let drop: Drop | null = null;
   let refusing = false;
+  let ignoring: (() => void) | null = null;
   let asked = 0;
   const server = createServer((client) => {
     asked += 1;
     if (refusing) {
       client.destroy();
+      return;
+    }
+    if (ignoring !== null) {
+      ignored.add(client.on("error", () => undefined));
+      ignoring();
       return;
     }
     const upstream = connect(toPort, host);
@@ -51,16 +63,19 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
     };
     for (const socket of pair) socket.on("error", end).on("close", end);
     client.on("data", (chunk: Buffer) => {
-      if (drop?.isMeant?.(chunk) === true) drop = { done: drop.done, by: client };
+      if (drop?.isMeant?.(chunk) === true) drop = { ...drop, isMeant: null, by: client };
       upstream.write(chunk);
     });
     upstream.on("data", (chunk: Buffer) => {
-      if (drop === null || drop.isMeant !== undefined || (drop.by ?? client) !== client) {
+      const isDue = drop !== null && drop.isMeant === null && (drop.by ?? client) === client;
+      const at = drop !== null && isDue ? chunk.indexOf(drop.text) : -1;
+      if (drop === null || at < 0) {
         client.write(chunk);
         return;
       }
       drop.done();
       drop = null;
+      client.write(chunk.subarray(0, at));
       end();
     });
   });
@@ -73,9 +88,10 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
   };
   return {
     port: address.port,
-    dropNextReply: (isMeant) =>
+    dropNextReply: (which = "") =>
       new Promise((done) => {
-        drop = isMeant === undefined ? { done } : { done, isMeant };
+        const isText = typeof which === "string";
+        drop = { done, by: null, isMeant: isText ? null : which, text: isText ? which : "" };
       }),
     asked: () => asked,
     cut,
@@ -83,11 +99,17 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
       refusing = true;
       cut();
     },
+    ignore: () =>
+      new Promise((resolve) => {
+        ignoring = resolve;
+      }),
     accept() {
       refusing = false;
+      ignoring = null;
     },
     async close() {
       cut();
+      for (const socket of ignored) socket.destroy();
       server.close();
       await once(server, "close");
     },

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { Pool } from "pg";
-import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import { Client, Pool } from "pg";
+import { afterAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Patch } from "../../../actors/protocol.ts";
 import type { PostgresStoreOptions } from "../../../src/stores/postgres-options.ts";
 import { postgresSchema } from "../../../src/stores/postgres-schema.ts";
@@ -183,6 +183,28 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     const rows = await runSql(url, `DELETE FROM ${table}_record WHERE key = 'broken' RETURNING 1`);
     expect(rows).toHaveLength(1);
     await runSql(url, `DELETE FROM ${table}_patch WHERE key = 'broken'`);
+  });
+
+  it("whoever watches hears of a transaction that began early and ends late", async () => {
+    const [watching, writing] = [open(), open()];
+    await writing.commit([step("late", 1, { state: 1 })]);
+    const heard = new Map<string, number>();
+    const slow = new Client({ connectionString: url });
+    await slow.connect();
+    onTestFinished(() => slow.end());
+    await slow.query("BEGIN");
+    await slow.query(
+      `UPDATE ${table}_record SET version = 2, ops = ARRAY['1.slow-1'], ` +
+        "changed = pg_current_xact_id() WHERE key = 'late'",
+    );
+    await watching.watch?.((key, version) => heard.set(key, version));
+    for (const key of ["early", "later"]) {
+      await writing.commit([step(key, 1, { state: 1 })]);
+      await vi.waitFor(() => expect(heard.get(key)).toBe(1), 10_000);
+    }
+    expect(heard.has("late")).toBe(false);
+    await slow.query("COMMIT");
+    await vi.waitFor(() => expect(heard.get("late")).toBe(2), 10_000);
   });
 
   it("a lease leaves no row behind under a key that was never written", async () => {

@@ -118,6 +118,20 @@ if (canStartRedis()) {
         expect(await store.commit([write("k", n)])).toEqual([{ ok: true, version: n }]);
     });
 
+    it("takes a connection and never answers it: the same call is served by the next", async () => {
+      const proxy = await startProxy(server.port);
+      onTestFinished(() => proxy.close());
+      const at = { url: `redis://127.0.0.1:${proxy.port}`, keyPrefix: prefix(), timeoutMs: 3_000 };
+      const store = open(at);
+      for (const call of [() => store.load(["k"]), () => store.watch?.(() => undefined)]) {
+        const ignored = proxy.ignore();
+        const served = call();
+        await ignored;
+        proxy.accept();
+        await served;
+      }
+    });
+
     it("is away for a while and comes back, also for a given client of few retries", async () => {
       const own = await ownRedis();
       onTestFinished(() => own.remove());
@@ -392,6 +406,42 @@ if (canStartRedis()) {
       expect(await waiting.commit([write("k", 2)])).toEqual([{ ok: true, version: 2 }]);
     });
 
+    it("WAIT that the user may not send leaves the outcome unknown, for all of a batch", async () => {
+      const keyPrefix = prefix();
+      await admin.acl("SETUSER", "pat", "on", ">pass", "~*", "&*", "+@all", "-wait");
+      await open({ url: server.url, keyPrefix }).commit([write("k", 1)]);
+      await admin.set(`${keyPrefix}{foreign}`, "x");
+      const wait = { replicas: 1, timeoutMs: 50 };
+      const store = open({ url: url("pat:pass"), keyPrefix, wait });
+      const error = await failure(store.commit([write("foreign", 2), write("k", 2)]));
+      expect([error.code, error.cause]).toMatchObject([
+        "COMMIT_UNKNOWN",
+        { message: "WAIT was refused (NOPERM)" },
+      ]);
+      expect((await store.load(["k"]))[0]?.version).toBe(2);
+    });
+
+    it("WAIT that a change of roles ends is sent again, and its write is not done twice", async () => {
+      const own = await ownRedis();
+      onTestFinished(() => own.remove());
+      const client = new Redis(own.url);
+      onTestFinished(() => client.disconnect());
+      await client.config("SET", "repl-diskless-sync-delay", "0");
+      await open({ url: own.url }).commit([write("k", 1)]);
+      const wait = { replicas: 1, timeoutMs: 60_000 };
+      const store = open({ url: own.url, wait, timeoutMs: 20_000 });
+      const commit = store.commit([write("k", 2)]);
+      while (!(await client.info("clients")).includes("blocked_clients:1"))
+        await new Promise(setImmediate);
+      await client.replicaof("127.0.0.1", 1);
+      await client.replicaof("NO", "ONE");
+      const settings = ["--save", "", "--replicaof", "127.0.0.1", `${own.port}`];
+      const replica = await ownRedis(settings);
+      onTestFinished(() => replica.remove());
+      expect(await commit).toEqual([{ ok: true, version: 2 }]);
+      expect((await store.load(["k"]))[0]?.version).toBe(2);
+    });
+
     it("WAITAOF works, or a server that is too old for it is named", async () => {
       const waitAof = { local: 1, replicas: 0, timeoutMs: 5_000 } as const;
       const store = open({ url: server.url, keyPrefix: prefix(), waitAof });
@@ -467,6 +517,20 @@ if (canStartRedis()) {
     await mine.close();
     expect(await client.ping()).toBe("PONG");
     expect(client.listenerCount("error")).toBe(0);
+  });
+
+  it("a given client that never gets a connection keeps no listener of a closed store", async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.close());
+    const ignored = proxy.ignore();
+    const client = new Redis(proxy.port);
+    onTestFinished(() => client.disconnect());
+    await ignored;
+    const before = client.eventNames();
+    const store = redisStore({ client, appendfsync: "no", timeoutMs: SHORT_MS });
+    await refused(store.load(["k"]), "STORE_UNAVAILABLE", /no connection in time/);
+    await store.close();
+    expect(client.eventNames()).toEqual(before);
   });
 } else {
   it.skip("a redis that cannot be used");

@@ -28,23 +28,24 @@ async function serve(url: string): Promise<void> {
   expect(Object.keys(session?.state.getAll() ?? {})).toHaveLength(1 + 2 * TURNS);
 }
 
-it("two services on a Redis URL share sessions and lose no event", async (test) => {
-  if (!canStartRedis()) test.skip();
+const isThereRedis = canStartRedis();
+const postgresUrl = await findPostgres();
+
+it.skipIf(!isThereRedis)("two services on a Redis URL share sessions, lose no event", async () => {
   const own = await ownRedis();
   onTestFinished(() => own.remove());
   await serve(own.url);
 });
 
-it("two services on a PostgreSQL URL share sessions and lose no event", async (test) => {
-  const url = await findPostgres();
-  if (url === undefined) {
-    test.skip();
-    return;
-  }
-  const database = freshTable();
-  await runSql(url, `CREATE DATABASE "${database}"`);
-  onTestFinished(async () => {
-    await runSql(url, `DROP DATABASE "${database}" WITH (FORCE)`);
-  });
-  await serve(url.replace(/\/[^/]*$/, `/${database}`));
-});
+it.skipIf(postgresUrl === undefined)(
+  "two services on a PostgreSQL URL share sessions, lose no event",
+  async () => {
+    const url = postgresUrl ?? "";
+    const database = freshTable();
+    await runSql(url, `CREATE DATABASE "${database}"`);
+    onTestFinished(async () => {
+      await runSql(url, `DROP DATABASE "${database}" WITH (FORCE)`);
+    });
+    await serve(url.replace(/\/[^/]*$/, `/${database}`));
+  },
+);
