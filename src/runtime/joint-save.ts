@@ -63,9 +63,13 @@ export class JointSave {
 
   /** Waits for `work`, or throws what made the holder lose one of the scopes (J2). */
   async whileHeld<T>(work: Promise<T>): Promise<T> {
-    const lost = Promise.race(this.#holds.map((hold) => hold.lost));
-    const done = await Promise.race([lost, work]);
-    return this.isLost ? lost : done;
+    const done = await Promise.race([this.#lost(), work]);
+    return this.isLost ? this.#lost() : done; // Also one that has come meanwhile.
+  }
+
+  /** Rejects with what ends one of the holds there are now. */
+  #lost(): Promise<never> {
+    return Promise.race(this.#holds.map((hold) => hold.lost));
   }
 
   async #commit(parts: readonly Part[], atomic: boolean): Promise<WriteResult[]> {
