@@ -8,6 +8,7 @@ import {
   handle,
   settled,
   steer,
+  until,
   World,
   type Counter,
   type RuntimeStores,
@@ -57,6 +58,7 @@ export function timeCases(stores: RuntimeStores): void {
         await pass(clock, TTL_MS - TICK_MS);
         expect([scope.state, scope.version]).toEqual([{ n: 1 }, 1]);
         await pass(clock, TICK_MS * 2);
+        await until(() => scope.version === 2);
         expect([scope.state, scope.version]).toEqual([{}, 2]);
         expect(events).toEqual([
           ["atomic", 1, "local"],
@@ -67,6 +69,7 @@ export function timeCases(stores: RuntimeStores): void {
         expect([scope.state, scope.version]).toEqual([{ n: 1 }, 3]);
         await scope.flush();
         await pass(clock, TTL_MS + TICK_MS);
+        await until(() => scope.version === 4);
         expect([scope.state, scope.version]).toEqual([{}, 4]);
         await runtime.close();
         const again = await open(world.runtime({ kinds: kinds(durability) }));
@@ -85,6 +88,7 @@ export function timeCases(stores: RuntimeStores): void {
         expect(scope.version).toBe(n);
       }
       await pass(clock, TTL_MS * 0.25 + TICK_MS);
+      await until(() => scope.version === 5);
       expect([scope.state, scope.version]).toEqual([{}, 5]);
     });
 
@@ -116,6 +120,7 @@ export function timeCases(stores: RuntimeStores): void {
       const scope = await open(second);
       expect([scope.state, scope.version]).toEqual([{ n: 1 }, 1]);
       await pass(clock, TTL_MS / 2 + TICK_MS);
+      await until(() => scope.version === 2);
       expect([scope.state, scope.version]).toEqual([{}, 2]);
       await scope.atomicState(add);
       await second.close();
