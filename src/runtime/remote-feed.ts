@@ -24,7 +24,7 @@ import type { StateStore } from "../stores/store.ts";
 import { type ChangeOrigin, UnheldReports, type UnheldPort } from "./unheld.ts";
 
 /** The first scope waits so long for the watching to begin; without it, it would read twice. */
-const FIRST_WAIT_MS = 1_000;
+const FIRST_WAIT_MS = 250;
 const FIRST_RETRY_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
 /** More doublings than it takes to reach the longest wait. */
@@ -142,7 +142,8 @@ export class RemoteFeed {
   #retry(error: unknown): void {
     if (this.#stopped) return;
     const delayMs = Math.min(RETRY_MAX_MS, FIRST_RETRY_MS * 2 ** this.#retries);
-    if (this.#retries === 0) {
+    // The first failure has been told to whoever opened the scope for which it was begun.
+    if (this.#retries === 1) {
       const { name: store } = this.#store;
       this.#home.logger.warn("changes of other processes are not heard yet", { store, error });
     }

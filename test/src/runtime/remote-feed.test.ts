@@ -136,12 +136,15 @@ describe("when the line is cut", () => {
     await mine.atomicState(add);
     await settled();
     expect(scope.version).toBe(0);
+    expect(world.logger.lines).toEqual([]);
+    await clock.advance(1_500);
+    await clock.advance(2_500);
     expect(world.logger.lines.map(({ message }) => message)).toEqual([
       "changes of other processes are not heard yet",
       "changes of other processes are not heard yet",
     ]);
     line.refusal = null;
-    await clock.advance(1_500);
+    await clock.advance(5_000);
     await until(() => scope.version === 1);
   });
 
