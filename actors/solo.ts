@@ -170,8 +170,9 @@ class Deletion {
     const before = head.expose();
     head.reset(settings.initial);
     this.#cell.version = version;
-    this.#cell.committed(false);
     this.#deleted = true;
+    this.#entry.resolve(true); // Now, and not when an exclusive turn has given its place back.
+    this.#cell.committed(false);
     this.#cell.announceState("delete", "local", before);
     return "saved";
   }

@@ -51,14 +51,17 @@ export class JointSave {
     const results = await this.#commit(durable, atomic);
     const stale = durable.filter((_, index) => results[index]?.ok === false);
     const isRefused = atomic && stale.length > 0;
-    durable.forEach(({ scope, next }, index) => {
+    const failures = durable.flatMap(({ scope, next }, index) => {
       const result = results[index];
-      if (result === undefined || (isRefused && result.ok)) return;
-      const answer = scope.backing?.answer(result, result.ok ? (next ?? null) : null);
-      if (answer?.ok === false) scope.take(foundIn(answer));
+      if (result === undefined || (isRefused && result.ok)) return [];
+      return adopted(scope, result, result.ok ? (next ?? null) : null);
     });
-    if (!isRefused) confirm(parts.filter((part) => !stale.includes(part)));
-    return stale.map(({ scope }) => scope);
+    const kept = isRefused ? [] : parts.filter((part) => !stale.includes(part));
+    confirm(kept);
+    const [failure] = failures;
+    if (failure === undefined) return stale.map(({ scope }) => scope);
+    // Some of it is stored, whatever was found in place of the rest.
+    throw kept.length > 0 ? new CommitUnknownError({ cause: failure.error }) : failure.error;
   }
 
   /** Waits for `work`, or throws what made the holder lose one of the scopes (J2). */
@@ -93,6 +96,22 @@ export class JointSave {
   /** One of the holds ended: nothing may be saved any more. */
   get isLost(): boolean {
     return this.#holds.some((hold) => hold.ended);
+  }
+}
+
+/** Lets a scope go to what the store answered; what keeps it from that leaves it to look again. */
+function adopted(
+  scope: ResidentScope,
+  result: WriteResult,
+  next: object | null,
+): { readonly error: unknown }[] {
+  try {
+    const answer = scope.backing?.answer(result, next);
+    if (answer?.ok === false) scope.take(foundIn(answer));
+    return [];
+  } catch (error) {
+    scope.stale = true;
+    return [{ error }];
   }
 }
 

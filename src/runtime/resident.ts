@@ -25,6 +25,7 @@ import { StateScope } from "./scope.ts";
 
 /** Why a scope could not read its store now, and may another time. */
 const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
+  "COMMIT_UNKNOWN",
   "MAILBOX_FULL",
   "SCOPE_MUTATION_TIMEOUT",
   "STORE_UNAVAILABLE",

@@ -96,14 +96,16 @@ export class Transaction {
   }
 
   /** One more attempt while nobody else can write any of the records. */
-  #exclusively(scopes: readonly ResidentScope[], attempt: number): Promise<boolean> {
+  async #exclusively(scopes: readonly ResidentScope[], attempt: number): Promise<boolean> {
+    let changed: boolean | undefined;
     const durable = scopes.filter(isDurable);
     const last = async (): Promise<boolean> => {
       for (const scope of durable)
         await this.#joint.whileHeld(scope.reload(() => !this.#joint.isLost));
       const end = await this.#attempt(scopes, attempt);
-      if (typeof end === "boolean") return end;
-      throw end;
+      if (typeof end !== "boolean") throw end;
+      changed = end;
+      return end;
     };
     const turns = durable.reduceRight<() => Promise<boolean>>(
       (inner, { backing }) =>
@@ -111,7 +113,13 @@ export class Transaction {
           backing?.exclusive(inner) ?? inner(),
       last,
     );
-    return this.#joint.whileHeld(turns());
+    try {
+      return await this.#joint.whileHeld(turns());
+    } catch (error) {
+      // It was over, and only the places were being given back.
+      if (changed !== undefined) return changed;
+      throw error;
+    }
   }
 
   /** Runs the recipe on drafts and works out what it does to each scope. */

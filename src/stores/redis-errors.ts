@@ -21,6 +21,7 @@ export class NotSentError extends Error {
 
 /** First words of replies that pass by themselves, and what to tell when they do not. */
 const LATER: ReadonlyMap<string, string> = new Map([
+  ["NOSCRIPT", "it forgot the store's scripts"],
   ["LOADING", "the server is still loading its data"],
   ["CLUSTERDOWN", "the cluster does not serve all slots; look at CLUSTER INFO"],
   ["TRYAGAIN", "slots of the cluster are being moved"],

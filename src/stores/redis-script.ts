@@ -87,7 +87,8 @@ return found(redis.call('HMGET', KEYS[1], ${HEAD}), now())
  * KEYS: head, base, log, lease. ARGV: how, text, expected, version, ttl, owner, operation, token,
  * channel, notice, how long operations are remembered. `how` is the form of the new state, or `p`
  * for patches to append. Answers `done`, `whole` (cannot append, send the state), `denied` with the
- * reply to PUBLISH, before anything is written, or what is there.
+ * reply to PUBLISH, before anything is written, or what is there, inside `forgotten` when the owner
+ * has done four newer operations, so that nobody knows whether this one was done before them.
  */
 export const COMMIT: RedisScript = script(`${COMMON}
 local how, text, expected, version, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -101,6 +102,8 @@ if h[1] == '${FORMAT}' and string.find(mine .. ' ', ' ' .. ARGV[7] .. ' ', 1, tr
 end
 local lease = redis.call('GET', KEYS[4]) or ''
 if (h[1] and h[1] ~= '${FORMAT}') or (h[2] or '0') ~= expected or lease ~= ARGV[8] then
+  local oldest = string.match(mine, '^%d+ (%d+) %d+ %d+ %d+$')
+  if oldest and tonumber(oldest) > tonumber(ARGV[7]) then return {'forgotten', found(h, at)} end
   return found(h, at)
 end
 if not h[1] then

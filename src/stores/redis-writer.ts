@@ -237,9 +237,8 @@ export class RedisWriter {
 
   #answerOf(pending: Pending, value: unknown): WriteResult | undefined {
     const { write, keys } = pending;
-    const [word, reason]: readonly unknown[] = Array.isArray(value) ? value : [];
-    if (word === "denied")
-      throw refusal(this.#settings.server, "NOPERM", new Error(String(reason)));
+    const [word, more]: readonly unknown[] = Array.isArray(value) ? value : [];
+    if (word === "denied") throw refusal(this.#settings.server, "NOPERM", new Error(String(more)));
     if (word === "done") return { ok: true, version: write.version };
     if (word === "whole") {
       // Also when it fails: the next batch then fails before anything of it was sent.
@@ -248,7 +247,8 @@ export class RedisWriter {
       pending.stage = "again";
       return undefined;
     }
-    return conflict(readFound(value, keys.head).record);
+    if (word === "forgotten" && pending.isDoubtful) throw new CommitUnknownError();
+    return conflict(readFound(word === "forgotten" ? more : value, keys.head).record);
   }
 
   #remember(key: string, error: unknown): void {

@@ -73,7 +73,8 @@ class KeyedTurns implements Turns {
       this.#places.set(key, fresh);
       return this.#occupy(key, fresh, ttlMs);
     }
-    if (this.#clock.now() < place.until) return this.#wait(key, place, ttlMs);
+    if (this.#clock.now() < place.until || place.waiting.length > 0)
+      return this.#wait(key, place, ttlMs);
     this.#clock.clearTimeout(place.timer);
     return this.#occupy(key, place, ttlMs);
   }
@@ -83,8 +84,10 @@ class KeyedTurns implements Turns {
     place.owner = owner;
     place.until = this.#clock.now() + ttlMs;
     place.timer = this.#clock.setTimeout(() => {
+      if (place.owner !== owner) return;
+      place.until = -Infinity; // Also when the clock was set back meanwhile.
       // With nobody waiting the late owner stays listed, so that its commits are seen as stale.
-      if (place.owner === owner && place.waiting.length > 0) this.#free(key, place);
+      if (place.waiting.length > 0) this.#free(key, place);
     }, ttlMs);
     return owner;
   }
