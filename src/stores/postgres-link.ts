@@ -9,9 +9,9 @@
  *  D4  A connection that breaks while nobody uses it never ends the process.
  */
 import type pg from "pg";
-import { StoreUnavailableError } from "../../actors/errors.ts";
+import { StoreClosedError, StoreUnavailableError } from "../../actors/errors.ts";
 import { isAnswered, NoAnswerError, NotConnectedError } from "./postgres-errors.ts";
-import { within } from "./repeat.ts";
+import { OutOfTimeError, within } from "./repeat.ts";
 
 /** A statement the server parses once per connection, by its name. */
 export interface PostgresStatement {
@@ -70,6 +70,8 @@ export interface LinkSettings {
 
 /** Kept for an answer at most; milliseconds. */
 const RESERVE_MAX_MS = 400;
+const NO_CONNECTION =
+  "no connection in time: it does not answer as PostgreSQL does, or all connections are in use";
 /** Time for a goodbye to a server that may not listen. */
 const GOODBYE_MS = 1_000;
 
@@ -182,7 +184,7 @@ export class PostgresLink {
   }
 
   async #open(): Promise<PostgresPool> {
-    if (this.#isClosed) throw new NotConnectedError("closed");
+    if (this.#isClosed) throw new StoreClosedError("postgres");
     if (this.#pool !== undefined) return this.#pool;
     const { pool, url, poolSize, timeoutMs } = this.#settings;
     if (pool !== undefined) {
@@ -193,7 +195,7 @@ export class PostgresLink {
     const { Pool } = await loadDriver();
     // Loading takes a while: much can have happened.
     if (this.#pool !== undefined) return this.#pool;
-    if (this.#isClosed) throw new NotConnectedError("closed");
+    if (this.#isClosed) throw new StoreClosedError("postgres");
     this.#own = new Pool({
       connectionString: url,
       max: poolSize,
@@ -217,13 +219,13 @@ export class PostgresLink {
   async #connect(deadline: number): Promise<PostgresPoolClient> {
     const pool = await this.#open();
     if (performance.now() >= deadline)
-      throw new NotConnectedError("no time left", { cause: new Error("no time left for it") });
+      throw new NotConnectedError("no time left", { cause: new OutOfTimeError("no time left") });
     const coming = pool.connect();
     let isLate = false;
     try {
       return await within(deadline, coming, () => {
         isLate = true;
-        return new Error("no free connection in time");
+        return new OutOfTimeError(NO_CONNECTION);
       });
     } catch (cause) {
       if (isLate) coming.then((client) => client.release(), ignore);

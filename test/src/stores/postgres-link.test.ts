@@ -87,3 +87,17 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
     expect(sleeping).toEqual({ n: 0 });
   });
 });
+
+describe("a server that cannot be had", () => {
+  it.each([
+    ["postgres://127.0.0.1:1/none", "ECONNREFUSED"],
+    ["postgres://no-such-host.invalid/none", "no-such-host.invalid"],
+  ])("%s is told with the reason", async (address, reason) => {
+    const store = postgresStore({ url: address, timeoutMs: 500 });
+    onTestFinished(() => store.close());
+    await expect(store.load(["a"])).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      message: expect.stringContaining(reason),
+    });
+  });
+});
