@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The program `holdfast`: moves records between stores. `holdfast --help` says how. */
 import { isHoldfastError } from "../../actors/errors.ts";
+import { reasonOf } from "../stores/repeat.ts";
 import { runTask } from "./commands.ts";
 import { HELP, readTask, UsageError } from "./options.ts";
 
@@ -20,10 +21,14 @@ function warn(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+function because(cause: unknown): string {
+  return cause === undefined ? "" : ` (${reasonOf(cause)})`;
+}
+
 /** One line for what can be expected to happen, everything for what cannot. */
 function explain(error: unknown): string {
   if (isHoldfastError(error, "COMMIT_UNKNOWN"))
-    return "the store did not say whether the last records were saved; run the command again";
+    return `the store did not say whether the last records were saved${because(error.cause)}; run the command again`;
   if (!(error instanceof Error)) return String(error);
   const isExpected = error instanceof UsageError || isHoldfastError(error) || "syscall" in error;
   return isExpected ? error.message : (error.stack ?? error.message);

@@ -70,6 +70,8 @@ export interface LinkSettings {
 
 /** Kept for an answer at most; milliseconds. */
 const RESERVE_MAX_MS = 400;
+/** From here on sending and storing may be what takes the time. */
+const MUCH_BYTES = 2 ** 20;
 const NO_CONNECTION =
   "no connection in time: it does not answer as PostgreSQL does, or all connections are in use";
 /** Time for a goodbye to a server that may not listen. */
@@ -83,6 +85,17 @@ function noAnswer(): Error {
   return new NoAnswerError("no answer in time");
 }
 
+/** Says how much it was: a large value may only need more time. */
+function lateText(values: readonly PostgresValue[] = [], timeoutMs: number): string {
+  const bytes = values.flat().reduce<number>((sum, value) => sum + bytesOf(value), 0);
+  const advice = bytes < MUCH_BYTES ? "" : "; raise timeoutMs";
+  return `${bytes} bytes were sent and not answered within ${timeoutMs} ms${advice}`;
+}
+
+function bytesOf(value: string | number | boolean | null | undefined): number {
+  return Buffer.byteLength(String(value ?? ""));
+}
+
 /** Less than `leftMs`, so that the server's error is here before the deadline. */
 function patienceMs(leftMs: number, reserveMs: number): number {
   return Math.max(1, Math.floor(leftMs - reserveMs / 2));
@@ -93,18 +106,21 @@ interface SessionTimes {
   readonly deadline: number;
   /** With less than this left nothing is begun. */
   readonly reserveMs: number;
+  /** How long a call may last, for messages. */
+  readonly timeoutMs: number;
 }
 
 function sessionOn(
   client: Pick<PostgresPoolClient, "query">,
-  { deadline, reserveMs }: SessionTimes,
+  { deadline, reserveMs, timeoutMs }: SessionTimes,
 ): PostgresSession {
   return {
     async query({ name, text }, values) {
       const named = name === undefined ? { text } : { name, text };
       // The driver does not write to its parameters; its types say it might.
       const query = values === undefined ? named : { ...named, values: values as unknown[] };
-      const { rows } = await within(deadline, client.query(query), noAnswer);
+      const late = (): Error => new NoAnswerError(lateText(values, timeoutMs));
+      const { rows } = await within(deadline, client.query(query), late);
       // The driver gives one object per row.
       return rows as PostgresRow[];
     },
@@ -134,7 +150,8 @@ export class PostgresLink {
     client.on("error", ignore);
     let isUsable = true;
     try {
-      const session = sessionOn(client, { deadline, reserveMs: this.#reserveMs });
+      const { timeoutMs } = this.#settings;
+      const session = sessionOn(client, { deadline, reserveMs: this.#reserveMs, timeoutMs });
       if (this.#own !== undefined && !this.#limited.has(client)) await this.#limit(client, session);
       return await work(session);
     } catch (error) {
@@ -165,7 +182,7 @@ export class PostgresLink {
     }
     const reserveMs = this.#reserveMs;
     const session = (): PostgresSession =>
-      sessionOn(client, { deadline: performance.now() + timeoutMs, reserveMs });
+      sessionOn(client, { deadline: performance.now() + timeoutMs, reserveMs, timeoutMs });
     return {
       query: (statement, values) => session().query(statement, values),
       patience: () => session().patience(),

@@ -64,8 +64,7 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Repe
       } catch (error) {
         const verdict = judge(error);
         if (verdict.kind === "refused" && !doubtful) throw verdict.error;
-        const found = verdict.kind === "refused" ? verdict.error : verdict.cause;
-        if (cause === undefined || !(found instanceof OutOfTimeError)) cause = found;
+        cause = tellingOf(cause, verdict);
         doubtful ||= changes && verdict.kind === "unknown";
         const isOver = verdict.kind === "refused" || performance.now() + pause >= deadline;
         if (isOver && doubtful) throw new CommitUnknownError({ cause });
@@ -105,6 +104,12 @@ export function within<T>(deadline: number, work: Promise<T>, late: () => Error)
       (error: unknown) => end(() => reject(error)),
     );
   });
+}
+
+/** Which reason to tell after one more attempt; see R4. */
+function tellingOf(before: unknown, verdict: Verdict): unknown {
+  const found = verdict.kind === "refused" ? verdict.error : verdict.cause;
+  return found instanceof OutOfTimeError ? (before ?? found) : found;
 }
 
 /** What an error says, on one line; one of several addresses that were tried says it for each. */
