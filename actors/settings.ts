@@ -84,6 +84,21 @@ export function positiveOption(name: string, value: number | undefined, fallback
   throw new RangeError(`${name} must be over 0 and at most ${MAX_TIMER_MS}, received ${number}`);
 }
 
+/**
+ * Throws a `TypeError` when `options` is no object, or has a name that is not among `known`: a
+ * misspelt option would else be its default in silence. `where` begins the message.
+ */
+export function refuseUnknown(where: string, options: object, known: readonly string[]): void {
+  // The types forbid what a caller in JavaScript may still do.
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null)
+    throw new TypeError(`${where} needs an object with its options: ${known.join(", ")}`);
+  const unknown = Object.keys(given).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const names = unknown.map((name) => JSON.stringify(name)).join(", ");
+  throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
+}
+
 /** Checks a conflict budget; RangeError on NaN and on an unknown jitter. */
 export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
   const jitter = cas.jitter ?? "none";

@@ -4,7 +4,7 @@ import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { StateStore } from "../stores/store.ts";
 import { readExport, toLines } from "./export-file.ts";
-import { openStore, serverPlace, type Presence } from "./open-store.ts";
+import { openStore, placeOf, type Presence } from "./open-store.ts";
 import type { CommandName, Task } from "./options.ts";
 import {
   compareRecords,
@@ -33,22 +33,30 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   copy: (task, printer) => {
     // Nothing is made by a look.
     const presence = task.checkOnly ? "must exist" : "may be made";
-    return withStores(task.operands, presence, async (stores) => {
+    return withStores(task, { presence, printer }, async (stores) => {
       const isDone = await copy(stores, task, printer);
       return !(await isNothingThere(stores[0], task, printer)) && isDone;
     });
   },
   check: (task, printer) =>
-    withStores(task.operands, "must exist", (stores) => check(stores, task, printer)),
+    withStores(task, { presence: "must exist", printer }, async (stores) => {
+      const isDone = await check(stores, task, printer);
+      return !(await isNothingThere(stores[0], task, printer)) && isDone;
+    }),
   export: (task, printer) => {
     const [address = "", path] = task.operands;
-    return withStore(address, "must exist", (store) =>
-      path === undefined ? print(store, task, printer) : exportTo(path, { store, task, printer }),
-    );
+    return withStore(address, { presence: "must exist", printer }, async (store) => {
+      if (await isNothingThere(store, task, printer)) return false;
+      return path === undefined
+        ? print(store, task, printer)
+        : exportTo(path, { store, task, printer });
+    });
   },
   import: (task, printer) => {
     const [path = "", address = ""] = task.operands;
-    return withStore(address, "may be made", (store) => importFrom(path, { store, task, printer }));
+    return withStore(address, { presence: "may be made", printer }, (store) =>
+      importFrom(path, { store, task, printer }),
+    );
   },
 };
 
@@ -57,12 +65,17 @@ export function runTask(task: Task, printer: Printer): Promise<boolean> {
   return RUN[task.command](task, printer);
 }
 
+interface Opening {
+  readonly presence: Presence;
+  readonly printer: Printer;
+}
+
 async function withStore<T>(
   address: string,
-  presence: Presence,
+  { presence, printer }: Opening,
   work: (store: StateStore) => Promise<T>,
 ): Promise<T> {
-  const store = await openStore(address, presence);
+  const store = await openStore(address, presence, printer.warn);
   try {
     return await work(store);
   } finally {
@@ -73,31 +86,29 @@ async function withStore<T>(
 type Stores = readonly [StateStore, StateStore];
 
 function withStores<T>(
-  [first = "", second = ""]: readonly string[],
-  presence: Presence,
+  { operands: [first = "", second = ""] }: Task,
+  opening: Opening,
   work: (stores: Stores) => Promise<T>,
 ): Promise<T> {
-  return withStore(first, "must exist", (from) =>
-    withStore(second, presence, (to) => work([from, to])),
+  return withStore(first, { ...opening, presence: "must exist" }, (from) =>
+    withStore(second, opening, (to) => work([from, to])),
   );
 }
 
-/**
- * Tells of a server's place that holds nothing: unlike a path, a misspelt prefix or table is no
- * error of its own.
- */
+/** Tells of a first store without a key that is meant: a misspelt name is no error of its own. */
 async function isNothingThere(
   store: StateStore,
-  { operands: [address = ""] }: Task,
+  { operands: [address = ""], prefix }: Task,
   { warn }: Printer,
 ): Promise<boolean> {
-  const place = serverPlace(address);
-  if (place === undefined) return false;
-  const keys: string[] = [];
-  for await (const key of store.list({ limit: 1 })) keys.push(key);
-  if (keys.length > 0) return false;
+  const found = await store.list({ prefix, limit: 1 })[Symbol.asyncIterator]().next();
+  if (found.done !== true) return false;
+  const place = placeOf(address);
   warn(
-    `there is no record at ${place} of the server copied from; is what follows the # spelt right?`,
+    prefix === ""
+      ? `${place} holds no record; is it the right place, database and name after the #?`
+      : `no key of ${place} starts with ${JSON.stringify(prefix)}; ` +
+          'keys of the default namespace start with "holdfast/"',
   );
   return true;
 }

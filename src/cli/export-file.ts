@@ -10,10 +10,14 @@
  */
 import { createReadStream } from "node:fs";
 import { crc32 } from "node:zlib";
-import { CorruptStateError } from "../../actors/errors.ts";
 import type { Json } from "../../actors/protocol.ts";
 import { isPlainObject } from "../../actors/values.ts";
 import type { KeyedRecord, RecordGroups } from "./transfer.ts";
+
+/** A file that is not a whole export; `message` names the file, the line and what is wrong. */
+export class DamagedFileError extends Error {
+  override readonly name = "DamagedFileError";
+}
 
 const FORMAT = 1;
 /** The longest line that is read. */
@@ -38,7 +42,7 @@ export async function* toLines(groups: RecordGroups): AsyncGenerator<string> {
 }
 
 /**
- * The records of an export, `batch` at a time. Throws `CorruptStateError` that names the line at
+ * The records of an export, `batch` at a time. Throws `DamagedFileError` that names the line at
  * the first one that cannot be, after which nothing is given.
  */
 export async function* readExport(
@@ -92,11 +96,9 @@ class LineReader {
     throw this.#damage("the file ends before its last line");
   }
 
-  #damage(reason: string, cause?: unknown): CorruptStateError {
-    return new CorruptStateError(
-      { location: `${this.#path}, line ${this.#line}`, reason },
-      { cause },
-    );
+  #damage(reason: string, cause?: unknown): DamagedFileError {
+    const where = `${this.#path}, line ${this.#line}`;
+    return new DamagedFileError(`${where} is damaged: ${reason}`, { cause });
   }
 
   #parse(bytes: Buffer): Readonly<Record<string, unknown>> {
@@ -154,7 +156,7 @@ async function* linesOf(path: string): AsyncGenerator<Buffer> {
     size += chunk.length - from;
     if (size > LINE_BYTES_MAX) {
       const reason = `a line is longer than ${LINE_BYTES_MAX} bytes`;
-      throw new CorruptStateError({ location: path, reason });
+      throw new DamagedFileError(`${path} is damaged: ${reason}`);
     }
   }
   if (parts.length > 0) yield Buffer.concat(parts);

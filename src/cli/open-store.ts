@@ -3,6 +3,7 @@
  * when it is named. Addresses can hold a password, so no message repeats one.
  */
 import { existsSync } from "node:fs";
+import { memoryStore } from "../stores/memory.ts";
 import type { StateStore } from "../stores/store.ts";
 import { UsageError } from "./options.ts";
 
@@ -11,14 +12,38 @@ const FORMS = "sqlite:PATH, file:DIRECTORY, redis://…, rediss://…, postgres:
 /** A place that is only read must be there: a misspelt path would else be a new, empty store. */
 export type Presence = "must exist" | "may be made";
 
-/** Opens the store at `address`. Rejects with `UsageError` for one that cannot be meant. */
-export async function openStore(address: string, presence: Presence): Promise<StateStore> {
+/**
+ * Opens the store at `address`. Rejects with `UsageError` for one that cannot be meant. Tables that
+ * were not made yet and must not be count as an empty store, and `warn` is told.
+ */
+export async function openStore(
+  address: string,
+  presence: Presence,
+  warn: (line: string) => void = () => undefined,
+): Promise<StateStore> {
   try {
-    return await make(address, presence);
+    const store = await make(address, presence);
+    if (presence === "may be made" || !/^postgres(?:ql)?:/.test(address)) return store;
+    return await orEmpty(store, () =>
+      warn(`${placeOf(address)} has no tables and counts as empty; copy makes those of its target`),
+    );
   } catch (error) {
     // What a store says of its options.
     if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
     throw error;
+  }
+}
+
+async function orEmpty(store: StateStore, warn: () => void): Promise<StateStore> {
+  try {
+    await store.load(["any"]);
+    return store;
+  } catch (error) {
+    await store.close();
+    const { lacksAllTables } = await import("../stores/postgres-errors.ts");
+    if (!lacksAllTables(error)) throw error;
+    warn();
+    return memoryStore();
   }
 }
 
@@ -58,14 +83,16 @@ function splitName(address: string): { readonly url: string; readonly name: stri
   const [url = "", name, ...rest] = address.split("#");
   if (rest.length > 0 || name?.includes("@") === true)
     throw new UsageError("a # in a password is written %23");
+  // It is easily meant for the default, and would be another place.
+  if (name === "") throw new UsageError("a name follows the #; leave both out for the default");
   return { url, name };
 }
 
-/** What an address of a server names as the place, for messages; `undefined` for a local store. */
-export function serverPlace(address: string): string | undefined {
-  if (!/^(?:rediss?|postgres(?:ql)?):/.test(address)) return undefined;
-  const { name } = splitName(address);
-  return name === undefined ? "the default place" : JSON.stringify(`#${name}`);
+/** The address of a store that was opened, for messages: without user, password and settings. */
+export function placeOf(address: string): string {
+  if (!/^(?:rediss?|postgres(?:ql)?):/.test(address)) return address;
+  const { protocol, host, pathname, hash } = new URL(address);
+  return `${protocol}//${host}${pathname}${hash}`;
 }
 
 function localPath(path: string, presence: Presence): string {

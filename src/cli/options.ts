@@ -19,13 +19,17 @@ export interface Task {
 const BATCH_DEFAULT = 100;
 const BATCH_MAX = 10_000;
 
-/** Operands (least and most) and options of each command. */
+/** Operands (least and most, and their names) and options of each command. */
 const COMMANDS = {
-  copy: { operands: [2, 2], options: ["prefix", "batch", "check-only"] },
-  export: { operands: [1, 2], options: ["prefix", "batch"] },
-  import: { operands: [2, 2], options: ["batch"] },
-  check: { operands: [2, 2], options: ["prefix", "batch"] },
+  copy: { bounds: [2, 2], operands: "FROM TO", options: ["prefix", "batch", "check-only"] },
+  export: { bounds: [1, 2], operands: "STORE [FILE]", options: ["prefix", "batch"] },
+  import: { bounds: [2, 2], operands: "FILE STORE", options: ["batch"] },
+  check: { bounds: [2, 2], operands: "A B", options: ["prefix", "batch"] },
 } as const;
+
+/** Where a file belongs among the operands. */
+const FILE_AT: Partial<Record<CommandName, number>> = { export: 1, import: 0 };
+const STORE_ADDRESS = /^(?:sqlite|file|rediss?|postgres(?:ql)?):/;
 
 /** What the program can do. */
 export type CommandName = keyof typeof COMMANDS;
@@ -51,20 +55,20 @@ redis://HOST/0#shop:
   --check-only    write nothing, only say what the second store lacks or has otherwise
   --batch N       records held in memory at once, 1 to ${BATCH_MAX} (default ${BATCH_DEFAULT})
   --help          print this
+  --version       print the version
 
 Exit code: 0 when both sides agree, 1 when not or when a store or file failed, 2 for wrong usage.
 `;
 
-/** Reads the command line; `undefined`: help is asked for. Throws `UsageError`. */
-export function readTask(args: readonly string[]): Task | undefined {
+/** Reads the command line: a task, or what is only to be printed. Throws `UsageError`. */
+export function readTask(args: readonly string[]): Task | "help" | "version" {
   const { values, positionals } = parse(args);
-  if (values.help === true) return undefined;
+  if (values.help === true) return "help";
+  if (values.version === true) return "version";
   const [name, ...operands] = positionals;
   const command = commandOf(name);
-  const { operands: bounds, options } = COMMANDS[command];
-  const [least, most] = bounds;
-  if (operands.length < least || operands.length > most)
-    throw wrong(`${command} takes ${least === most ? "" : `${least} or `}${most} operands`);
+  const { options } = COMMANDS[command];
+  checkOperands(command, operands);
   const allowed: readonly string[] = options;
   const misplaced = Object.keys(values).find((option) => !allowed.includes(option));
   if (misplaced !== undefined) throw wrong(`--${misplaced} is no option of ${command}`);
@@ -75,6 +79,18 @@ export function readTask(args: readonly string[]): Task | undefined {
     batch: batchOf(values.batch),
     checkOnly: values["check-only"] ?? false,
   };
+}
+
+function checkOperands(command: CommandName, given: readonly string[]): void {
+  const { bounds, operands } = COMMANDS[command];
+  const [least, most] = bounds;
+  if (given.length < least || given.length > most) {
+    const count = given.length < least ? "few" : "many";
+    throw wrong(`too ${count} operands for holdfast ${command} ${operands}`);
+  }
+  const file = given[FILE_AT[command] ?? most];
+  if (file !== undefined && STORE_ADDRESS.test(file))
+    throw wrong(`holdfast ${command} ${operands}: a store stands where the file should`);
 }
 
 function wrong(reason: string, cause?: unknown): UsageError {
@@ -102,6 +118,7 @@ interface Parsed {
     readonly batch?: string | undefined;
     readonly "check-only"?: boolean | undefined;
     readonly help?: boolean | undefined;
+    readonly version?: boolean | undefined;
   };
 }
 
@@ -115,9 +132,12 @@ function parse(args: readonly string[]): Parsed {
         batch: { type: "string" },
         "check-only": { type: "boolean" },
         help: { type: "boolean", short: "h" },
+        version: { type: "boolean" },
       },
     });
   } catch (cause) {
-    throw wrong(cause instanceof Error ? cause.message : String(cause), cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    // What follows the first sentence is advice about operands that begin with a dash.
+    throw wrong(reason.split(/\.\s/, 1)[0] ?? reason, cause);
   }
 }

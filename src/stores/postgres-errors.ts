@@ -72,6 +72,12 @@ export function isMissingTable(error: unknown): boolean {
   return sqlState(error) === NO_TABLE;
 }
 
+/** True when a call of a store that must not make its tables failed for want of the first. */
+export function lacksAllTables(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isMissingTable(cause) && cause instanceof Error && cause.message.includes("_meta");
+}
+
 /** True when the server's answer was read and the connection can go on. */
 export function isAnswered(error: unknown): boolean {
   if (isHoldfastError(error)) return true; // An answer we could not go on with.

@@ -13,7 +13,7 @@
  *  F1  What another owner commits after `watch` resolved is reported, or `missed` is called.
  *  F2  Nothing here fails a commit or rejects unheard.
  */
-import { StoreUnavailableError } from "../../actors/errors.ts";
+import { StoreClosedError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
 import { watchOver } from "../../actors/watch.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
@@ -180,7 +180,8 @@ export class PostgresFeed {
     );
     if (generation !== this.#generation) {
       listener.end();
-      throw new Error("nobody watches any longer");
+      // Final, so that it is not tried again: nobody watches any longer.
+      throw new StoreClosedError("postgres");
     }
     this.#drop();
     mine = listener;

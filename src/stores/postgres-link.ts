@@ -9,9 +9,9 @@
  *  D4  A connection that breaks while nobody uses it never ends the process.
  */
 import type pg from "pg";
-import { StoreUnavailableError } from "../../actors/errors.ts";
+import { StoreClosedError, StoreUnavailableError } from "../../actors/errors.ts";
 import { isAnswered, NoAnswerError, NotConnectedError } from "./postgres-errors.ts";
-import { within } from "./repeat.ts";
+import { OutOfTimeError, within } from "./repeat.ts";
 
 /** A statement the server parses once per connection, by its name. */
 export interface PostgresStatement {
@@ -70,6 +70,10 @@ export interface LinkSettings {
 
 /** Kept for an answer at most; milliseconds. */
 const RESERVE_MAX_MS = 400;
+/** From here on sending and storing may be what takes the time. */
+const MUCH_BYTES = 2 ** 20;
+const NO_CONNECTION =
+  "no connection in time: it does not answer as PostgreSQL does, or all connections are in use";
 /** Time for a goodbye to a server that may not listen. */
 const GOODBYE_MS = 1_000;
 
@@ -79,6 +83,17 @@ function ignore(): void {
 
 function noAnswer(): Error {
   return new NoAnswerError("no answer in time");
+}
+
+/** Says how much it was: a large value may only need more time. */
+function lateText(values: readonly PostgresValue[] = [], timeoutMs: number): string {
+  const bytes = values.flat().reduce<number>((sum, value) => sum + bytesOf(value), 0);
+  const advice = bytes < MUCH_BYTES ? "" : "; raise timeoutMs";
+  return `${bytes} bytes were sent and not answered within ${timeoutMs} ms${advice}`;
+}
+
+function bytesOf(value: string | number | boolean | null | undefined): number {
+  return Buffer.byteLength(String(value ?? ""));
 }
 
 /** Less than `leftMs`, so that the server's error is here before the deadline. */
@@ -91,18 +106,21 @@ interface SessionTimes {
   readonly deadline: number;
   /** With less than this left nothing is begun. */
   readonly reserveMs: number;
+  /** How long a call may last, for messages. */
+  readonly timeoutMs: number;
 }
 
 function sessionOn(
   client: Pick<PostgresPoolClient, "query">,
-  { deadline, reserveMs }: SessionTimes,
+  { deadline, reserveMs, timeoutMs }: SessionTimes,
 ): PostgresSession {
   return {
     async query({ name, text }, values) {
       const named = name === undefined ? { text } : { name, text };
       // The driver does not write to its parameters; its types say it might.
       const query = values === undefined ? named : { ...named, values: values as unknown[] };
-      const { rows } = await within(deadline, client.query(query), noAnswer);
+      const late = (): Error => new NoAnswerError(lateText(values, timeoutMs));
+      const { rows } = await within(deadline, client.query(query), late);
       // The driver gives one object per row.
       return rows as PostgresRow[];
     },
@@ -132,7 +150,8 @@ export class PostgresLink {
     client.on("error", ignore);
     let isUsable = true;
     try {
-      const session = sessionOn(client, { deadline, reserveMs: this.#reserveMs });
+      const { timeoutMs } = this.#settings;
+      const session = sessionOn(client, { deadline, reserveMs: this.#reserveMs, timeoutMs });
       if (this.#own !== undefined && !this.#limited.has(client)) await this.#limit(client, session);
       return await work(session);
     } catch (error) {
@@ -163,7 +182,7 @@ export class PostgresLink {
     }
     const reserveMs = this.#reserveMs;
     const session = (): PostgresSession =>
-      sessionOn(client, { deadline: performance.now() + timeoutMs, reserveMs });
+      sessionOn(client, { deadline: performance.now() + timeoutMs, reserveMs, timeoutMs });
     return {
       query: (statement, values) => session().query(statement, values),
       patience: () => session().patience(),
@@ -182,7 +201,7 @@ export class PostgresLink {
   }
 
   async #open(): Promise<PostgresPool> {
-    if (this.#isClosed) throw new NotConnectedError("closed");
+    if (this.#isClosed) throw new StoreClosedError("postgres");
     if (this.#pool !== undefined) return this.#pool;
     const { pool, url, poolSize, timeoutMs } = this.#settings;
     if (pool !== undefined) {
@@ -193,7 +212,7 @@ export class PostgresLink {
     const { Pool } = await loadDriver();
     // Loading takes a while: much can have happened.
     if (this.#pool !== undefined) return this.#pool;
-    if (this.#isClosed) throw new NotConnectedError("closed");
+    if (this.#isClosed) throw new StoreClosedError("postgres");
     this.#own = new Pool({
       connectionString: url,
       max: poolSize,
@@ -217,13 +236,13 @@ export class PostgresLink {
   async #connect(deadline: number): Promise<PostgresPoolClient> {
     const pool = await this.#open();
     if (performance.now() >= deadline)
-      throw new NotConnectedError("no time left", { cause: new Error("no time left for it") });
+      throw new NotConnectedError("no time left", { cause: new OutOfTimeError("no time left") });
     const coming = pool.connect();
     let isLate = false;
     try {
       return await within(deadline, coming, () => {
         isLate = true;
-        return new Error("no free connection in time");
+        return new OutOfTimeError(NO_CONNECTION);
       });
     } catch (cause) {
       if (isLate) coming.then((client) => client.release(), ignore);

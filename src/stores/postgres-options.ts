@@ -1,10 +1,11 @@
 /** The options of `postgresStore`, checked. */
 import type { Logger } from "../../actors/protocol.ts";
-import { consoleLogger, positiveOption } from "../../actors/settings.ts";
+import { consoleLogger, positiveOption, refuseUnknown } from "../../actors/settings.ts";
 import { quietLogger } from "../../actors/watch.ts";
 import type { LinkSettings, PostgresPool } from "./postgres-link.ts";
 import type { CallsSettings } from "./postgres-calls.ts";
 import { DEFAULT_TABLE, tablesOf } from "./postgres-schema.ts";
+import { readServerUrl } from "./server-url.ts";
 
 /** Options of `postgresStore`; either `url` or `pool`. */
 export interface PostgresStoreOptions {
@@ -27,6 +28,16 @@ export interface PostgresStoreOptions {
 }
 
 const TIMEOUT_MS = 5_000;
+const KNOWN = [
+  "url",
+  "pool",
+  "table",
+  "timeoutMs",
+  "migrate",
+  "poolSize",
+  "maxStateBytes",
+  "logger",
+] satisfies readonly (keyof PostgresStoreOptions)[];
 const POOL_SIZE = 5;
 /** A value may have 1 GB at the server, escaped and in one message with others. */
 const STATE_BYTES_MAX = 2 ** 28;
@@ -39,9 +50,11 @@ export interface PostgresSettings extends LinkSettings, CallsSettings {
 
 /** Fills in what was left out; throws a `TypeError` or `RangeError`. */
 export function readOptions(options: PostgresStoreOptions): PostgresSettings {
+  refuseUnknown("postgresStore", options, KNOWN);
   const { url, pool, table = DEFAULT_TABLE, migrate = true } = options;
   if ((url === undefined) === (pool === undefined))
     throw new TypeError("postgresStore needs either `url` or `pool`");
+  if (url === undefined) checkPool(pool);
   const given = positiveOption("maxStateBytes", options.maxStateBytes, STATE_BYTES_MAX);
   return {
     url,
@@ -56,10 +69,23 @@ export function readOptions(options: PostgresStoreOptions): PostgresSettings {
   };
 }
 
+/** A client would be kept by the first call for ever; an ended pool gives no connection. */
+function checkPool(pool: unknown): void {
+  const read = (name: string): unknown =>
+    typeof pool === "object" && pool !== null ? Reflect.get(pool, name) : undefined;
+  const isPool =
+    typeof read("connect") === "function" &&
+    typeof read("on") === "function" &&
+    typeof read("options") === "object";
+  if (!isPool) throw new TypeError("postgresStore: `pool` must be a Pool of pg, not a Client");
+  if (read("ending") === true || read("ended") === true)
+    throw new TypeError("postgresStore: `pool` was ended; give one that is open");
+}
+
 /** The server and database in messages: never the user, the password or the parameters. */
 function serverName(url: string): string {
-  // The driver would take other texts for a path; the text is not repeated, for it has a password.
-  const parsed = /^postgres(?:ql)?:/.test(url) && URL.canParse(url) ? new URL(url) : undefined;
+  // The text is not repeated, for it has a password.
+  const parsed = readServerUrl(url, ["postgres", "postgresql"]);
   if (parsed === undefined)
     throw new TypeError("url must be postgres://user:password@host:port/database");
   return `PostgreSQL at ${parsed.host || "the local socket"}${parsed.pathname}`;

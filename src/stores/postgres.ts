@@ -164,7 +164,7 @@ class PostgresStore implements StateStore {
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#gate.run(() => this.#feed.watch(changed, missed));
+    return this.#gate.runUntilClosed(() => this.#feed.watch(changed, missed));
   }
 
   close(): Promise<void> {

@@ -94,6 +94,8 @@ export function refusal(server: string, code: string, error: unknown): StoreUnav
   // Before Redis 7.2 what a script is denied has no first word of its own.
   if (/ACL failure|executing the script can't/i.test(text)) reason = REFUSED.get("NOPERM");
   if (/DB index/i.test(text)) reason = "it has no database of that number: check the url's path";
+  if (/cluster support disabled/i.test(text))
+    reason = "cluster support disabled: give it a client of one server, not a Cluster";
   if (/invalid password|without any password/i.test(text)) reason ??= REFUSED.get("WRONGPASS");
   return new StoreUnavailableError(
     `${server} refused (${code}): ${reason ?? "it does not know or allow what was asked"}`,

@@ -14,7 +14,7 @@
 import { StoreClosedError } from "../../actors/errors.ts";
 import { NotSentError, innermost, judgeRedis } from "./redis-errors.ts";
 import { type AnyRedis, openRedis } from "./redis-open.ts";
-import { within } from "./repeat.ts";
+import { reasonOf, within } from "./repeat.ts";
 
 const HANDSHAKE_MIN_MS = 500;
 const HANDSHAKE_MAX_MS = 5_000;
@@ -151,7 +151,7 @@ export class RedisLink {
 
   #notSent(reason: string): NotSentError {
     const error = this.#lastError;
-    return new NotSentError(error instanceof Error ? `${reason}: ${error.message}` : reason);
+    return new NotSentError(error instanceof Error ? `${reason}: ${reasonOf(error)}` : reason);
   }
 }
 

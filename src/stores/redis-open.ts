@@ -45,6 +45,5 @@ export function serverName(url: string | undefined, client: AnyRedis | undefined
     if (sentinels && sentinels.length > 0) return `Redis ${name ?? ""} behind Sentinel`;
     return `Redis at ${path ?? `${host ?? "localhost"}:${port ?? 6379}`}`;
   }
-  const { host, pathname } = new URL(url ?? "");
-  return `Redis at ${host === "" ? pathname : host}`;
+  return `Redis at ${new URL(url ?? "").host || "localhost"}`;
 }

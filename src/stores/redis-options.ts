@@ -1,10 +1,16 @@
 /** The options of `redisStore`, checked. */
 import type { Logger } from "../../actors/protocol.ts";
-import { consoleLogger, countOption, positiveOption } from "../../actors/settings.ts";
+import {
+  consoleLogger,
+  countOption,
+  positiveOption,
+  refuseUnknown,
+} from "../../actors/settings.ts";
 import { quietLogger } from "../../actors/watch.ts";
 import type { AppendFsync } from "./redis-greet.ts";
 import { type AnyRedis, serverName } from "./redis-open.ts";
 import type { Confirmation } from "./redis-send.ts";
+import { readServerUrl } from "./server-url.ts";
 
 /** Options of `redisStore`: `url` or `client`, and how much a commit promises. */
 export interface RedisStoreOptions {
@@ -44,15 +50,26 @@ export interface RedisSettings {
 }
 
 const TIMEOUT_MS = 5_000;
+const KNOWN = [
+  "url",
+  "client",
+  "keyPrefix",
+  "timeoutMs",
+  "wait",
+  "waitAof",
+  "appendfsync",
+  "logger",
+] satisfies readonly (keyof RedisStoreOptions)[];
 
 /** Fills in what was left out; throws a `TypeError` or `RangeError`. */
 export function readOptions(options: RedisStoreOptions): RedisSettings {
+  refuseUnknown("redisStore", options, KNOWN);
   const { url, client, keyPrefix = "holdfast:", appendfsync = "everysec" } = options;
   if ((url === undefined) === (client === undefined))
     throw new TypeError("redisStore needs `url` or `client`, and not both");
-  // The driver would take other texts for a path; the text is not repeated: it has a password.
-  if (url !== undefined && !(/^rediss?:/.test(url) && URL.canParse(url)))
-    throw new TypeError("url must be redis://user:password@host:port/db, or rediss: for TLS");
+  if (url !== undefined) checkUrl(url);
+  else if (!isIoredis(client))
+    throw new TypeError("redisStore: `client` must be a Redis or a Cluster of ioredis");
   if (typeof keyPrefix !== "string" || /[{}]/.test(keyPrefix))
     throw new TypeError("redisStore: `keyPrefix` must be a text without braces");
   // A misspelt level would be a weaker one in silence.
@@ -69,6 +86,23 @@ export function readOptions(options: RedisStoreOptions): RedisSettings {
     needsWaitAof: options.waitAof !== undefined,
     logger: quietLogger(options.logger ?? consoleLogger),
   };
+}
+
+function checkUrl(text: string): void {
+  const url = readServerUrl(text, ["redis", "rediss"]);
+  const database = url?.searchParams.get("db") ?? "";
+  // The driver would go on in database 0. The text is not repeated: it has a password.
+  if (url === undefined || !/^\/?\d*$/.test(url.pathname) || !/^\d*$/.test(database))
+    throw new TypeError(
+      "url must be redis://user:password@host:port/db, or rediss: for TLS; db is a whole number",
+    );
+}
+
+/** Clients of other libraries have other methods, and would fail at the first call. */
+function isIoredis(client: unknown): boolean {
+  if (typeof client !== "object" || client === null) return false;
+  const has = (name: string): boolean => typeof Reflect.get(client, name) === "function";
+  return has("on") && has("pipeline") && typeof Reflect.get(client, "status") === "string";
 }
 
 function confirmationOf({ wait, waitAof }: RedisStoreOptions): Confirmation | undefined {

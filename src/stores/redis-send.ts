@@ -56,6 +56,8 @@ export async function sendAll(
   return requests.map((request) => replies.get(request) ?? NO_REPLY);
 }
 
+/** From here on sending and storing may be what takes the time. */
+const MUCH_BYTES = 2 ** 20;
 const NO_REPLY: RedisReply = { error: new Error("no reply") };
 
 function byNode(client: AnyRedis, requests: readonly RedisRequest[]): RedisRequest[][] {
@@ -110,8 +112,9 @@ async function pipeline(
     const [name, ...args] = confirmation.command;
     batch.call(name, ...args);
   }
+  const late = (): Error => new NoAnswerError(lateText(requests));
   try {
-    const answers = (await within(route.deadline, batch.exec(), noAnswer)) ?? [];
+    const answers = (await within(route.deadline, batch.exec(), late)) ?? [];
     const replies = answers.map(([error, value], at): RedisReply =>
       error
         ? { error: replyCode(error) === "WRONGTYPE" ? foreignAt(requests[at]) : error }
@@ -130,8 +133,12 @@ function foreignAt(request: RedisRequest | undefined): CorruptStateError {
 
 class NoAnswerError extends Error {}
 
-function noAnswer(): Error {
-  return new NoAnswerError("no answer in time");
+/** Says how much it was: a large value may only need more time. */
+function lateText(requests: readonly RedisRequest[]): string {
+  const texts = requests.flatMap(({ keys, args }) => [...keys, ...args]);
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const advice = bytes < MUCH_BYTES ? "" : "; raise timeoutMs";
+  return `${bytes} bytes were sent and not answered in time${advice}`;
 }
 
 /** Takes the answer of the confirmation off; what took effect without it is unknown. */

@@ -138,7 +138,7 @@ class RedisStore implements StateStore {
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#gate.run(() => this.#feed.start({ changed, missed }));
+    return this.#gate.runUntilClosed(() => this.#feed.start({ changed, missed }));
   }
 
   close(): Promise<void> {

@@ -10,10 +10,15 @@
  *  R2  A write fails with `CommitUnknownError` exactly when an attempt may have taken effect and no
  *      later one could find out; else with `StoreUnavailableError`, and then nothing took effect.
  *  R3  No attempt starts after the deadline.
+ *  R4  The reason that is told is the last one the server or the network gave: that an attempt had
+ *      no time left says nothing of them.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { MAX_TIMER_MS } from "../../actors/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
+
+/** An attempt ended before anything was sent, for want of time alone; a cause of `later`. */
+export class OutOfTimeError extends Error {}
 
 /**
  * What a failed attempt says. `refused`: it had no effect and will not have one. `later`: it had no
@@ -51,6 +56,7 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Repe
   const run = async <T>(work: Attempt<T>, changes: boolean): Promise<T> => {
     const deadline = performance.now() + timeoutMs;
     let doubtful = false;
+    let cause: unknown;
     for (let attempt = 0; ; attempt += 1) {
       const pause = pauseMs(attempt, PAUSES);
       try {
@@ -58,7 +64,7 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Repe
       } catch (error) {
         const verdict = judge(error);
         if (verdict.kind === "refused" && !doubtful) throw verdict.error;
-        const cause = verdict.kind === "refused" ? verdict.error : verdict.cause;
+        cause = tellingOf(cause, verdict);
         doubtful ||= changes && verdict.kind === "unknown";
         const isOver = verdict.kind === "refused" || performance.now() + pause >= deadline;
         if (isOver && doubtful) throw new CommitUnknownError({ cause });
@@ -100,10 +106,23 @@ export function within<T>(deadline: number, work: Promise<T>, late: () => Error)
   });
 }
 
+/** Which reason to tell after one more attempt; see R4. */
+function tellingOf(before: unknown, verdict: Verdict): unknown {
+  const found = verdict.kind === "refused" ? verdict.error : verdict.cause;
+  return found instanceof OutOfTimeError ? (before ?? found) : found;
+}
+
+/** What an error says, on one line; one of several addresses that were tried says it for each. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message } = error;
+  if (message !== "" || !(error instanceof AggregateError)) return message || error.name;
+  return error.errors.map(reasonOf).join(", ");
+}
+
 function awayFor(server: string, timeoutMs: number, cause: unknown): StoreUnavailableError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
   return new StoreUnavailableError(
-    `${server} did not serve a request for ${timeoutMs} ms (${reason}); ` +
+    `${server} did not serve a request for ${timeoutMs} ms (${reasonOf(cause)}); ` +
       "nothing of it took effect, try again when the server is back",
     { cause },
   );

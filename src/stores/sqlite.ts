@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { durationOption, systemClock } from "../../actors/clock.ts";
 import { CorruptStateError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
+import { refuseUnknown } from "../../actors/settings.ts";
 import { createGate } from "./gate.ts";
 import { listPages, type PageRange } from "./list-pages.ts";
 import { type Attempt, createAttempt, LOCK_WAIT_MS } from "./sqlite-attempt.ts";
@@ -38,6 +39,13 @@ export interface SqliteStoreOptions {
 }
 
 const BUSY_TIMEOUT_MS = 5000;
+const KNOWN = [
+  "path",
+  "database",
+  "synchronous",
+  "busyTimeoutMs",
+  "clock",
+] satisfies readonly (keyof SqliteStoreOptions)[];
 
 interface Settings extends ConnectionSettings {
   readonly database: SqliteDatabase | undefined;
@@ -167,6 +175,7 @@ class SqliteStore implements StateStore {
  * A store on one file; the database is opened at the first use, and the errors of that come there.
  */
 export function sqliteStore(options: SqliteStoreOptions): StateStore {
+  refuseUnknown("sqliteStore", options, KNOWN);
   const { path, database, synchronous = "full", clock = systemClock } = options;
   // A misspelt level would be a weaker one in silence.
   if (synchronous !== "full" && synchronous !== "normal")

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Json } from "../../../actors/protocol.ts";
-import { readExport, toLines } from "../../../src/cli/export-file.ts";
+import { DamagedFileError, readExport, toLines } from "../../../src/cli/export-file.ts";
 import type { KeyedRecord } from "../../../src/cli/transfer.ts";
 import { collect } from "../../support/collect.ts";
 import { testDirectory } from "../../support/directory.ts";
@@ -98,10 +98,10 @@ describe("a file", () => {
     ["with no state", first + a.replace('"state"', '"stat"'), 2, "no state"],
     ["with no time left", first + b.replace("0.5}", "0}"), 2, "leftMs"],
   ])("%s is refused at its line", async (_what, text, line, reason) => {
-    await expect(read(text)).rejects.toMatchObject({
-      code: "CORRUPT_STATE",
-      location: `${path}, line ${line}`,
-      message: expect.stringContaining(reason),
-    });
+    const failure = expect(read(text)).rejects;
+    await failure.toBeInstanceOf(DamagedFileError);
+    const where = `${path}, line ${line} is damaged: `;
+    await failure.toMatchObject({ message: expect.stringContaining(where) });
+    await failure.toMatchObject({ message: expect.stringContaining(reason) });
   });
 });

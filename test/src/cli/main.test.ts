@@ -1,5 +1,6 @@
 /** The program as people start it: a process of its own, with files and exit codes. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -124,7 +125,7 @@ describe("export and import", () => {
     const path = join(fresh(), "export.jsonl");
     writeFileSync(path, "mine");
     const ended = await holdfast("export", `sqlite:${await database()}`, path);
-    expect(ended.err).toMatch(/^holdfast: EEXIST: [^\n]+\n$/);
+    expect(ended.err).toBe(`holdfast: there is a file ${path} already; export overwrites none\n`);
     expect(ended.code).toBe(1);
     expect(readFileSync(path, "utf8")).toBe("mine");
   });
@@ -136,7 +137,9 @@ describe("export and import", () => {
     writeFileSync(path, readFileSync(path, "utf8").split("\n").slice(0, 4).join("\n"));
     const to = join(dir, "to.db");
     const ended = await holdfast("import", path, `sqlite:${to}`, "--batch", "1");
-    expect(ended.err).toMatch(/^holdfast: [^\n]*export\.jsonl, line 5 is damaged[^\n]+\n$/);
+    expect(ended.err).toMatch(
+      /^holdfast: [^\n]*export\.jsonl, line 5 is damaged: the file ends[^\n]+\n$/,
+    );
     expect(ended.code).toBe(1);
     expect(existsSync(to)).toBe(false);
   });
@@ -170,7 +173,7 @@ describe.skipIf(!canStartRedis())("Redis", () => {
   it("with nothing under the prefix that is named is told of it, and ends with 1", async () => {
     const ended = await holdfast("copy", `${url}#shpo:`, `sqlite:${join(fresh(), "to.db")}`);
     expect(ended.out).toBe("moved 0, already there 0, conflicts 0, verified 0\n");
-    expect(ended.err).toContain('no record at "#shpo:"');
+    expect(ended.err).toMatch(/^redis:\/\/127\.0\.0\.1:\d+#shpo: holds no record; /m);
     expect(ended.err).not.toContain(password);
     expect(ended.code).toBe(1);
   });
@@ -198,9 +201,15 @@ describe.skipIf(postgresUrl === undefined)("PostgreSQL", () => {
       expect(rows).toHaveLength(250);
       expect((await holdfast("check", address, `sqlite:${from}`)).code).toBe(0);
       const misspelt = await holdfast("check", `${address}x`, `sqlite:${from}`);
-      expect(misspelt.err).toContain(`${table}x`);
+      expect(misspelt.err).toContain(`#${table}x has no tables and counts as empty; copy makes`);
+      expect(misspelt.err).toContain(`#${table}x holds no record`);
       expect(misspelt.code).toBe(1);
-      expect((await holdfast("check", address, `${address}x`)).code).toBe(1);
+      for (const command of [["check"], ["copy", "--check-only"]]) {
+        const unmade = await holdfast(...command, address, `${address}x`);
+        expect(unmade.out).toBe("verified 0, different 250\n");
+        expect(unmade.err).toContain(`#${table}x has no tables`);
+        expect(unmade.code).toBe(1);
+      }
     } finally {
       await dropTables(postgresUrl ?? "", table);
     }
@@ -214,7 +223,40 @@ describe.skipIf(postgresUrl === undefined)("PostgreSQL", () => {
   });
 });
 
+describe("a prefix that no key has", () => {
+  it.each(["copy", "check", "export"])("is told by %s, which ends with 1", async (command) => {
+    const [address, dir] = [`sqlite:${await database()}`, fresh()];
+    const second = command === "export" ? join(dir, "file") : `sqlite:${await database()}`;
+    const ended = await holdfast(command, address, second, "--prefix", "ap/");
+    expect(ended.err).toBe(
+      `no key of ${address} starts with "ap/"; ` +
+        'keys of the default namespace start with "holdfast/"\n',
+    );
+    expect(ended.code).toBe(1);
+    expect(existsSync(join(dir, "file"))).toBe(false);
+  });
+});
+
 describe("the command line", () => {
+  it("--version is that of the package", async () => {
+    const ended = await holdfast("--version");
+    expect(ended.out).toMatch(/^\d+\.\d+\.\d+\S*\n$/);
+    expect([ended.err, ended.code]).toEqual(["", 0]);
+  });
+
+  it("a reader who has enough is no failure to tell of", async () => {
+    const path = await database(20_000);
+    const all = ["--import", "tsx", PROGRAM, "export", `sqlite:${path}`];
+    const child = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.once("data", () => child.stdout.destroy());
+    let err = "";
+    child.stderr.on("data", (text: Buffer) => {
+      err += text.toString();
+    });
+    const [code]: readonly unknown[] = await once(child, "close");
+    expect([err, code]).toEqual(["", 1]);
+  });
+
   it("--help is printed and is no error", async () => {
     const ended = await holdfast("--help");
     expect(ended.out).toContain("holdfast copy FROM TO");

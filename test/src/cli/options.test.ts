@@ -17,18 +17,22 @@ describe("a command line", () => {
   });
 
   it("may ask for help, whatever else it says", () => {
-    expect(readTask(["-h"])).toBeUndefined();
-    expect(readTask(["frobnicate", "--help"])).toBeUndefined();
+    expect(readTask(["-h"])).toBe("help");
+    expect(readTask(["frobnicate", "--help"])).toBe("help");
+    expect(readTask(["--version"])).toBe("version");
   });
 
   it.each([
     [[], "no command"],
     [["frobnicate"], "unknown command"],
     [["toString", "a", "b"], "unknown command"],
-    [["copy", "a"], "copy takes 2 operands"],
-    [["export"], "export takes 1 or 2 operands"],
-    [["export", "a", "b", "c"], "export takes 1 or 2 operands"],
-    [["copy", "a", "b", "--force"], "Unknown option '--force'"],
+    [["copy", "a"], "too few operands for holdfast copy FROM TO"],
+    [["export"], "too few operands for holdfast export STORE [FILE]"],
+    [["export", "a", "b", "c"], "too many operands for holdfast export STORE [FILE]"],
+    [["copy", "a", "b", "--force"], "Unknown option '--force' (holdfast --help says how)"],
+    [["copy", "a", "b", "--prefix"], "Option '--prefix <value>' argument missing (holdfast"],
+    [["import", "sqlite:a", "b.jsonl"], "holdfast import FILE STORE: a store stands where"],
+    [["export", "b.jsonl", "redis://h"], "holdfast export STORE [FILE]: a store stands where"],
     [["check", "a", "b", "--check-only"], "--check-only is no option of check"],
     [["import", "a", "b", "--prefix", "x"], "--prefix is no option of import"],
     [["copy", "a", "b", "--batch", "0"], "--batch must be a whole number"],
@@ -51,6 +55,8 @@ describe("the address of a store", () => {
     [`me:${secret}@host`, 'unknown kind of store "me"'],
     [`mysql://me:${secret}@host/db`, 'unknown kind of store "mysql"'],
     [`redis://:${secret}#s@host`, "a # in a password is written %23"],
+    [`redis://:${secret}@host#`, "a name follows the #"],
+    [`redis://:${secret}@host/abc`, "db is a whole number"],
     [`redis://:${secret}@host#{a}`, "`keyPrefix` must be a text without braces"],
     [`postgres://me:${secret}@host/db#Bad-Name`, "table must be a name"],
     [`postgres://me:${secret}@host:port/db`, "url must be postgres://"],

@@ -1,6 +1,7 @@
 /** What PostgreSQL still does for calls that nobody waits for any longer. */
 import { Pool } from "pg";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import { PostgresLink } from "../../../src/stores/postgres-link.ts";
 import { postgresStore } from "../../../src/stores/postgres.ts";
 import type { PostgresStoreOptions } from "../../../src/stores/postgres-options.ts";
 import type { ScopeWrite } from "../../../src/stores/store.ts";
@@ -85,5 +86,34 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
         `WHERE wait_event = 'PgSleep' AND query LIKE '%${table}_record%'`,
     );
     expect(sleeping).toEqual({ n: 0 });
+  });
+});
+
+describe.skipIf(found === undefined)("an answer that does not come", () => {
+  it.each([
+    ["é", /^2 bytes were sent and not answered within 200 ms$/],
+    ["x".repeat(2 ** 20), /^1048576 bytes .* within 200 ms; raise timeoutMs$/],
+  ])("is told with the size of what was sent", async (value, message) => {
+    const pool = new Pool({ connectionString: url });
+    const link = new PostgresLink({ url: undefined, pool, poolSize: 1, timeoutMs: 200 });
+    const text = "SELECT pg_sleep(1), $1::text";
+    const work = link.run((session) => session.query({ text }, [value]), performance.now() + 200);
+    await expect(work).rejects.toThrow(message);
+    await link.close();
+    await pool.end();
+  });
+});
+
+describe("a server that cannot be had", () => {
+  it.each([
+    ["postgres://127.0.0.1:1/none", "ECONNREFUSED"],
+    ["postgres://no-such-host.invalid/none", "no-such-host.invalid"],
+  ])("%s is told with the reason", async (address, reason) => {
+    const store = postgresStore({ url: address, timeoutMs: 500 });
+    onTestFinished(() => store.close());
+    await expect(store.load(["a"])).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      message: expect.stringContaining(reason),
+    });
   });
 });

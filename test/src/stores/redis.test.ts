@@ -1,6 +1,6 @@
 /** What a Redis can be that a store did not hope for: away, locked, full of others' keys. */
 import { inspect } from "node:util";
-import { Redis } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Logger } from "../../../actors/protocol.ts";
 import { redisStore } from "../../../src/stores/redis.ts";
@@ -517,6 +517,15 @@ if (canStartRedis()) {
     await mine.close();
     expect(await client.ping()).toBe("PONG");
     expect(client.listenerCount("error")).toBe(0);
+  });
+
+  it("a server alone is no cluster, and says so to the client of one", async () => {
+    const client = new Cluster([{ host: "127.0.0.1", port: server.port }], { lazyConnect: true });
+    client.on("error", () => undefined);
+    onTestFinished(() => client.disconnect());
+    const store = redisStore({ client, appendfsync: "no", timeoutMs: SHORT_MS });
+    onTestFinished(() => store.close());
+    await refused(store.load(["k"]), "STORE_UNAVAILABLE", /cluster support disabled/);
   });
 
   it("a given client that never gets a connection keeps no listener of a closed store", async () => {
