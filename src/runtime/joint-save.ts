@@ -7,6 +7,8 @@
  *  J2  Once a hold is lost nothing is changed any more; while the write was under way its outcome
  *      is unknown, and every scope in it reads the store before it goes on.
  *  J3  Listeners hear of it when all scopes show it.
+ *  J4  What is stored is shown, also when what was found in place of the rest cannot be read; then
+ *      the whole is in doubt.
  */
 import { foundIn } from "../../actors/answer.ts";
 import { Head } from "../../actors/apply.ts";

@@ -170,6 +170,22 @@ if (canStartRedis()) {
       };
       const good = { key: "good", expectedVersion: 1, version: 2, state: 2 };
 
+      it("is unknown, and no conflict, when its writer has done four things since", async () => {
+        const { store, proxy, keyPrefix } = await pair(10_000);
+        await store.commit([{ ...good, expectedVersion: 0, version: 1 }]);
+        const lost = proxy.dropNextReply("done").then(() => proxy.refuse());
+        const commit = expect(store.commit([good])).rejects.toMatchObject({
+          code: "COMMIT_UNKNOWN",
+        });
+        await lost;
+        // As four more commits of the same store object leave the head.
+        const head = `${keyPrefix}{good}`;
+        const [own = ""] = (await plain().hkeys(head)).filter((field) => field.startsWith("o:"));
+        await plain().hset(head, "v", "6", own, `${Date.now()} 101 102 103 104`);
+        proxy.accept();
+        await commit;
+      });
+
       it("is not forgotten when another was refused for good: the batch is unknown", async () => {
         const { store, other, proxy, keyPrefix } = await pair(10_000);
         await store.commit([{ ...good, expectedVersion: 0, version: 1 }]);

@@ -1,5 +1,5 @@
 /** All or nothing over several scopes. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { StateChange } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -366,6 +366,42 @@ export function transactionCases(stores: RuntimeStores): void {
       await rejection(work, "SCOPE_STOPPED");
       expect(await b.atomicState(add)).toBe(true);
     });
+
+    it.each(["transaction", "delete"])(
+      "G7: a %s that is done is told so, though its turn is still being given back",
+      async (what) => {
+        const here = world();
+        if (cannot(here)) return;
+        const inner = here.store();
+        const store = steer(inner);
+        const gate = handle();
+        onTestFinished(gate.open);
+        async function slowly<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+          const answer = await (inner.exclusive?.(key, ttlMs, turn) ?? turn());
+          await gate.promise; // As a server that went away after the commit.
+          return answer;
+        }
+        store.exclusive = slowly;
+        const runtime = here.runtime({ store, cas: { maxRetries: 0 }, watch: false });
+        const scope = await runtime.open<Counter>("user", "a");
+        await scope.atomicState(add);
+        const other = await here.runtime().open<Counter>("user", "a");
+        let isRaced = false;
+        store.before = async (operation) => {
+          if (operation !== "commit" || isRaced) return;
+          isRaced = true;
+          await other.refresh();
+          await other.atomicState(add);
+        };
+        const options = { timeoutMs: 300 };
+        const work =
+          what === "delete"
+            ? scope.delete(options)
+            : runtime.transaction([scope], (draft) => void (draft.n = 9), options);
+        expect(await work).toBe(true);
+        expect(scope.version).toBe(3);
+      },
+    );
 
     it("takes no scope that is stopped", async () => {
       const runtime = world().runtime();

@@ -1,7 +1,7 @@
 /** The feed when the line is cut, late or refused: what a real server does only now and then. */
 import { describe, expect, it } from "vitest";
 import type { FeedItem } from "../../../actors/protocol.ts";
-import { StoreUnavailableError } from "../../../actors/errors.ts";
+import { CommitUnknownError, StoreUnavailableError } from "../../../actors/errors.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { encodeKey } from "../../../src/stores/keys.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
@@ -361,6 +361,28 @@ describe("a checkpoint scope that was changed here and elsewhere", () => {
     await scope.flush();
     await until(() => mine.version === 2);
     expect(mine.state).toEqual({ n: 2 });
+  });
+
+  it("N2: a catch-up whose own write ended in doubt is tried again", async () => {
+    const clock = simulatedClock(1_000);
+    const line = watchedStores(memoryStore({ clock }));
+    const world = new World({ ...stores, open: () => line.open() }, clock);
+    const store = steer(line.open());
+    const scope = await world.runtime({ kinds, store }).open<Counter>("draft", "d");
+    const mine = await world.runtime({ kinds }).open<Counter>("draft", "d");
+    let failures = 0;
+    store.before = (operation) => {
+      if (operation === "commit" && failures++ < 2) throw new CommitUnknownError();
+    };
+    await scope.patchState({ n: 10 });
+    await until(() => failures === 1);
+    await mine.patchState({ n: 1 });
+    await mine.flush();
+    await until(() => failures >= 2);
+    await clock.advance(2_000);
+    await until(() => scope.state.n === 1);
+    expect(scope.version).toBe(1);
+    await scope.flush().catch(() => undefined); // What gave way was told to the log as well.
   });
 
   it("N1: changes nothing before it has read what it was told of", async () => {
