@@ -3,6 +3,7 @@
  */
 import type { Draft } from "../../actors/recipe.ts";
 import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
+import { refuseUnknown } from "../../actors/settings.ts";
 import { begin } from "../../actors/watch.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
@@ -24,10 +25,29 @@ type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;
 /** Scopes of any state. */
 type AnyScopes = readonly { readonly state: object }[];
 
+/** The options there are: one that is misspelt would leave a default in force, such as the store. */
+const OPTIONS: readonly (keyof RuntimeOptions)[] = [
+  "cas",
+  "clock",
+  "kinds",
+  "logger",
+  "mailboxLimit",
+  "maxResidentScopes",
+  "mutationTimeoutMs",
+  "namespace",
+  "onStateSizeWarning",
+  "passivateAfterMs",
+  "random",
+  "store",
+  "watch",
+];
+
 /**
- * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused.
+ * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused,
+ * `TypeError` for an option there is not.
  */
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
+  refuseUnknown("createRuntime", options, OPTIONS);
   return new Runtime(options);
 }
 
