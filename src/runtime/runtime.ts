@@ -25,7 +25,7 @@ type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;
 /** Scopes of any state. */
 type AnyScopes = readonly { readonly state: object }[];
 
-/** The options there are: one that is misspelt would leave a default in force, such as the store. */
+/** The options there are: a misspelt one would leave a default in force, such as the store. */
 const OPTIONS: readonly (keyof RuntimeOptions)[] = [
   "cas",
   "clock",

@@ -180,7 +180,7 @@ if (canStartRedis()) {
         await lost;
         // As four more commits of the same store object leave the head.
         const head = `${keyPrefix}{good}`;
-        const [own = ""] = (await plain().hkeys(head)).filter((field) => field.startsWith("o:"));
+        const own = (await plain().hkeys(head)).find((field) => field.startsWith("o:")) ?? "";
         await plain().hset(head, "v", "6", own, `${Date.now()} 101 102 103 104`);
         proxy.accept();
         await commit;
