@@ -15,6 +15,8 @@ const config: ViteUserConfig = defineConfig({
     dir: "test",
     include: ["**/*.test.ts"],
     pool: "forks",
+    // Many tests wait for a server, a disk or a child: two files at a time use the time better.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     reporters: ["default", closingLine],

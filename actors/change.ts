@@ -13,6 +13,8 @@ export interface ChangedScope {
   readonly version: number;
   readonly settings: ScopeSettings;
   readonly head: Head;
+  /** Changes of others may have gone unheard since the store was last read. */
+  readonly gap?: boolean;
 }
 
 /** The event of one mutation, with the scope's present version. */
@@ -39,6 +41,25 @@ export function changeOf(
   };
 }
 
+/** The event of a state that another process wrote and nobody holds in memory here. */
+export function foundChange(found: {
+  readonly identity: ScopeIdentity;
+  readonly version: number;
+  readonly state: object;
+  readonly timestamp: number;
+}): StateChange {
+  return {
+    type: "state_change",
+    scope: found.identity,
+    version: found.version,
+    operation: "refresh",
+    patches: [{ op: "replace", path: [], value: found.state }],
+    inversePatches: [], // What was there before is known where it was changed.
+    origin: "remote",
+    timestamp: found.timestamp,
+  };
+}
+
 /** The event of a change that replaced the whole state. */
 export function stateChangeOf(
   scope: ChangedScope,
@@ -57,5 +78,6 @@ export function stateChangeOf(
     inversePatches: [{ op: "replace", path: [], value: change.before }],
     origin: change.origin,
     timestamp: scope.settings.clock.now(),
+    ...(scope.gap === true && change.origin === "remote" ? { gap: true } : {}),
   };
 }

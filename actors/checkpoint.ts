@@ -84,6 +84,11 @@ export class CheckpointWriter {
     return this.#writing === null && this.#stored === this.#source.version;
   }
 
+  /** The version that is stored, as far as is known. */
+  get storedVersion(): number {
+    return this.#stored;
+  }
+
   /** The state changed: write it soon. */
   mark(): void {
     if (!this.#following) void this.#follow();

@@ -10,8 +10,9 @@
  *      versions.
  *  F2  A listener that throws, or whose promise rejects, is reported to the logger and harms nobody
  *      else.
- *  F3  A reader holds at most `FEED_BUFFER_MAX` changes; one that falls behind gets a snapshot
- *      marker in place of what it missed, and nothing older than the marker afterwards.
+ *  F3  A reader holds at most `FEED_BUFFER_MAX` changes; one that falls behind, or hears of a
+ *      change after a gap, gets a snapshot marker in place of what it missed, and nothing older
+ *      than the marker afterwards.
  */
 import { watchOver } from "./watch.ts";
 import type { FeedItem, Logger, ScopeIdentity, StateChange } from "./protocol.ts";
@@ -163,6 +164,7 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
       for (const item of this.#buffer) if (item.type === "state_change") this.#miss(item);
       this.#buffer = this.#buffer.filter((item) => item.type === "snapshot");
     }
+    if (change.gap === true) this.#missed ??= new Map(); // What is buffered came before the gap.
     if (this.#missed === null) this.#buffer.push(change);
     else this.#miss(change);
     this.#rouse();

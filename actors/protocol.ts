@@ -56,6 +56,11 @@ export interface StateChange<S = unknown> {
   /** Milliseconds since the epoch, by the scope's clock. */
   readonly timestamp: number;
   readonly meta?: JsonObject;
+  /**
+   * Changes of other processes before this one may have gone unheard, because the way to the store
+   * was cut. `changes()` gives a snapshot marker in its place.
+   */
+  readonly gap?: true;
 }
 
 /** Stands in a change stream for the versions a reader can no longer have one by one. */

@@ -134,6 +134,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
       this.bridge === null &&
       options === undefined &&
       mutation.compute === undefined &&
+      !this.stale &&
       !this.#stopped;
     if (!direct) return this.submit(mutation, options);
     const outcome = applyMutation(this, mutation, undefined);

@@ -1,7 +1,7 @@
 /**
  * Options of a scope, checked once and shared by all scopes of a kind.
  */
-import { durationOption, systemClock } from "./clock.ts";
+import { durationOption, MAX_TIMER_MS, systemClock } from "./clock.ts";
 import { withDefaults, type Checks } from "./checks.ts";
 import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from "./protocol.ts";
 import { copyIn } from "./values.ts";
@@ -75,6 +75,28 @@ export function countOption(
   const count = durationOption(name, value, fallback);
   if (count < least) throw new RangeError(`${name} must be at least ${least}, received ${count}`);
   return Math.floor(count);
+}
+
+/** A number over 0 that a timer can keep; RangeError names the option. */
+export function positiveOption(name: string, value: number | undefined, fallback: number): number {
+  const number = durationOption(name, value, fallback);
+  if (number > 0 && number <= MAX_TIMER_MS) return number;
+  throw new RangeError(`${name} must be over 0 and at most ${MAX_TIMER_MS}, received ${number}`);
+}
+
+/**
+ * Throws a `TypeError` when `options` is no object, or has a name that is not among `known`: a
+ * misspelt option would else be its default in silence. `where` begins the message.
+ */
+export function refuseUnknown(where: string, options: object, known: readonly string[]): void {
+  // The types forbid what a caller in JavaScript may still do.
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null)
+    throw new TypeError(`${where} needs an object with its options: ${known.join(", ")}`);
+  const unknown = Object.keys(given).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const names = unknown.map((name) => JSON.stringify(name)).join(", ");
+  throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
 }
 
 /** Checks a conflict budget; RangeError on NaN and on an unknown jitter. */

@@ -32,6 +32,17 @@ export function refreshWork(cell: ScopeCell): Solo {
   };
 }
 
+/** Reads the store if it is known to have moved on, and has not been read meanwhile. */
+export function catchUpWork(cell: ScopeCell): Solo {
+  return {
+    reloads: true,
+    solo: async (entry) => {
+      if (cell.stale) await cell.reload(() => !entry.settled);
+      return false;
+    },
+  };
+}
+
 /** Removes the record and goes back to the initial state. */
 export function deleteWork(cell: ScopeCell): Solo {
   const work = {
@@ -159,8 +170,9 @@ class Deletion {
     const before = head.expose();
     head.reset(settings.initial);
     this.#cell.version = version;
-    this.#cell.committed(false);
     this.#deleted = true;
+    this.#entry.resolve(true); // Now, and not when an exclusive turn has given its place back.
+    this.#cell.committed(false);
     this.#cell.announceState("delete", "local", before);
     return "saved";
   }

@@ -104,6 +104,12 @@ export class ScopeSystem<A extends Resident> {
     return [...this.#residents.values()];
   }
 
+  /** The scopes somebody can still reach: those held, and those that only their users hold. */
+  get living(): A[] {
+    const passive = [...this.#passive.values()].flatMap((reference) => reference.deref() ?? []);
+    return [...this.#residents.values(), ...passive].filter((scope) => !scope.stopped);
+  }
+
   /** The live scope of a key, when it is in memory. */
   find(key: string): A | undefined {
     const scope = this.#residents.get(key) ?? this.#passive.get(key)?.deref();

@@ -12,6 +12,7 @@ import type { Bench } from "./support.ts";
 /** Lost updates, turns per second, long sessions, idle timers and search. */
 export const bench: Bench = {
   name: "dialects",
+  keptAs: (store) => (store === undefined ? "dialects" : undefined),
   async *sections({ rounds }) {
     for (const match of [turnState, adk, builderbot]) {
       yield atOnceSection(match, rounds);

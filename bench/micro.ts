@@ -7,6 +7,7 @@ import type { Bench } from "./support.ts";
 /** What one turn, one write, one waiting call and one resident scope cost. */
 export const bench: Bench = {
   name: "micro",
+  keptAs: (store) => (store === undefined ? "micro" : undefined),
   async *sections() {
     yield awaitedSection();
     yield burstSection();

@@ -1,7 +1,7 @@
 /**
  * Prints what a bench measured, each target beside what was reached, and keeps it as JSON.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { figure, type Goal, type Section, type Timing } from "./support.ts";
 
@@ -34,6 +34,24 @@ export function keepResult(name: string, result: object): void {
   const directory = new URL("results/", import.meta.url);
   mkdirSync(directory, { recursive: true });
   writeFileSync(new URL(`${name}.json`, directory), `${JSON.stringify(result, null, 2)}\n`);
+}
+
+/** All sections that were kept under `name` or a name that goes on with a dash. */
+export function keptSections(name: string): Section[] {
+  const directory = new URL("results/", import.meta.url);
+  const files = readdirSync(directory).filter(
+    (file) => file === `${name}.json` || file.startsWith(`${name}-`),
+  );
+  return files.toSorted().flatMap((file) => {
+    // `keepResult` wrote it.
+    const kept = JSON.parse(readFileSync(new URL(file, directory), "utf8")) as Kept;
+    return kept.sections;
+  });
+}
+
+/** What `keepResult` writes for a bench, as far as it is read again. */
+interface Kept {
+  readonly sections: readonly Section[];
 }
 
 function timingRows(timings: readonly Timing[]): string[][] {

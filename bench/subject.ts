@@ -5,6 +5,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import type * as FileDoor from "../src/file.ts";
 import type * as Door from "../src/index.ts";
+import type * as PostgresDoor from "../src/postgres.ts";
+import type * as RedisDoor from "../src/redis.ts";
 import type * as SqliteDoor from "../src/sqlite.ts";
 import type * as Driver from "../src/stores/sqlite-driver.ts";
 
@@ -26,6 +28,8 @@ export const subjectLine: string = isBuilt
 const door: typeof Door = await import(subjectUrl);
 const sqliteDoor: typeof SqliteDoor = await import(urlOf("sqlite"));
 const fileDoor: typeof FileDoor = await import(urlOf("file"));
+const redisDoor: typeof RedisDoor = await import(urlOf("redis"));
+const postgresDoor: typeof PostgresDoor = await import(urlOf("postgres"));
 const driver: typeof Driver = await import(urlOf("stores/sqlite-driver"));
 
 /** `createScope` of the library under measure; so for the others below. */
@@ -36,6 +40,8 @@ export const step: typeof Door.step = door.step;
 export const memoryStore: typeof Door.memoryStore = door.memoryStore;
 export const sqliteStore: typeof SqliteDoor.sqliteStore = sqliteDoor.sqliteStore;
 export const fileStore: typeof FileDoor.fileStore = fileDoor.fileStore;
+export const redisStore: typeof RedisDoor.redisStore = redisDoor.redisStore;
+export const postgresStore: typeof PostgresDoor.postgresStore = postgresDoor.postgresStore;
 /** Opens a database as the store does, for those who use it bare. */
 export const openDatabase: typeof Driver.openDatabase = driver.openDatabase;
 

@@ -67,6 +67,8 @@ export interface Section {
   readonly notes: readonly string[];
   readonly timings: readonly Timing[];
   readonly goals: readonly Goal[];
+  /** There when its tallies belong in the picture: on which store, and of how many calls. */
+  readonly chart?: { readonly store: string; readonly calls: number };
 }
 
 /** What the command line may ask of a bench; one that cannot do it ignores it. */
@@ -80,6 +82,8 @@ export interface BenchOptions {
 /** A bench: measures one section after another. */
 export interface Bench {
   readonly name: string;
+  /** Under which name a run that counts is kept; `undefined`: it is printed only. */
+  readonly keptAs: (store: string | undefined) => string | undefined;
   readonly sections: (options: BenchOptions) => AsyncIterable<Section>;
 }
 

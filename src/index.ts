@@ -13,7 +13,8 @@ export {
   type ScopeStateOps,
 } from "./runtime/scope.ts";
 export { createRuntime, type Runtime } from "./runtime/runtime.ts";
-export type { IdentityExtra, RuntimeOptions } from "./runtime/home.ts";
+export type { RuntimeOptions } from "./runtime/home.ts";
+export type { IdentityExtra } from "./runtime/binding.ts";
 export type { ExecuteOptions, ExecutionContext } from "./runtime/execution.ts";
 export type { ListedScope, ListOptions, ScopeList } from "./runtime/list.ts";
 export { defineKind, type Durability, type Kind, type KindOptions } from "./runtime/kinds.ts";

@@ -20,4 +20,4 @@ export type {
   StateSearchOptions,
 } from "./dialects/vcr/index-option.ts";
 export type { SearchHit, SearchResult } from "./ops/search/result.ts";
-export type { RedisClient } from "./stores/redis-client.ts";
+export type { RedisClient } from "./stores/dialect-redis.ts";

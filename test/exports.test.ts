@@ -73,6 +73,8 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "runWithCAS",
     "withScopeLock",
   ],
+  "holdfast/redis": ["redisStore"],
+  "holdfast/postgres": ["postgresSchema", "postgresStore"],
   "holdfast/sqlite": ["sqliteStore"],
   "holdfast/testing": [
     "checkLinearizable",

@@ -9,9 +9,17 @@ import { tmpdir } from "node:os";
 import { join, parse } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { blocksOf, examplesOf, scriptsOf, type Example } from "./support/doc-blocks.ts";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import {
+  blocksOf,
+  examplesOf,
+  scriptsOf,
+  type Example,
+  type ServerName,
+} from "./support/doc-blocks.ts";
 import { readDoors, readManifest, rootUrl } from "./support/doors.ts";
+import { findPostgres, freshTable, runSql } from "./support/postgres.ts";
+import { canStartRedis, ownRedis } from "./support/redis.ts";
 import { readFiles } from "./support/repository.ts";
 import type { SourceFile } from "./support/source-text.ts";
 
@@ -44,15 +52,37 @@ afterAll(() => {
 });
 
 /** Runs a block in a folder of its own, which is also its working directory. */
-async function outputOf({ place, language, code }: Omit<Example, "output">): Promise<string> {
+async function outputOf(
+  { place, language, code }: Omit<Example, "output">,
+  env: NodeJS.ProcessEnv = {},
+): Promise<string> {
   const folder = join(dir, place.replaceAll(/\W/g, "-"));
   mkdirSync(folder);
   writeFileSync(join(folder, `example.${language}`), code);
   const { stdout } = await run(process.execPath, ["--import", "tsx", `example.${language}`], {
     cwd: folder,
     timeout: 20_000,
+    env: { ...process.env, ...env },
   });
   return stdout;
+}
+
+/** An empty server for one example, as its environment names it; `undefined` when there is none. */
+async function serverFor(name: ServerName): Promise<NodeJS.ProcessEnv | undefined> {
+  if (name === "redis") {
+    if (!canStartRedis()) return undefined;
+    const own = await ownRedis(["--appendonly", "yes"]);
+    onTestFinished(() => own.remove());
+    return { REDIS_URL: own.url };
+  }
+  const url = await findPostgres();
+  if (url === undefined) return undefined;
+  const database = freshTable();
+  await runSql(url, `CREATE DATABASE "${database}"`);
+  onTestFinished(async () => {
+    await runSql(url, `DROP DATABASE "${database}" WITH (FORCE)`);
+  });
+  return { POSTGRES_URL: url.replace(/\/[^/]*$/, `/${database}`) };
 }
 
 /** A made-up page. */
@@ -89,8 +119,13 @@ describe("the pages", () => {
     );
   });
 
-  it.each(examples)("run as written: $place", async (example) => {
-    const output = await outputOf(example);
+  it.for(examples)("run as written: $place", async ({ needs, ...example }, test) => {
+    const env = needs === undefined ? {} : await serverFor(needs);
+    if (env === undefined) {
+      test.skip(); // It was said, or failed, where the server was looked for.
+      return;
+    }
+    const output = await outputOf(example, env);
     if (example.output !== undefined) expect(output).toBe(example.output);
   });
 
@@ -173,6 +208,10 @@ describe("the reader of pages", () => {
     expect(examplesOf(page("```ts no-run needs a server", "a();", "```"))).toEqual([]);
     expect(() => examplesOf(page("```ts no-run", "a();", "```"))).toThrow("a.md:2: no-run without");
     expect(() => examplesOf(page("```ts norun why", "a();", "```"))).toThrow("unknown note");
+    expect(() => examplesOf(page("```ts needs mysql", "a();", "```"))).toThrow("unknown note");
+    expect(examplesOf(page("```ts needs redis", "a();", "```"))).toMatchObject([
+      { needs: "redis" },
+    ]);
   });
 
   it("refuses a block without an end", () => {

@@ -3,7 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { assign, createActor, setup } from "xstate";
 import type { SqliteDatabase } from "../../src/stores/sqlite-driver.ts";
 import type { Competitor } from "./competitor.ts";
-import { openBare } from "./place.ts";
+import { openBare } from "./site.ts";
 
 interface Row {
   readonly n: number;
@@ -35,19 +35,24 @@ const counterMachine = setup({
   on: { increment: { actions: assign({ n: ({ context }) => context.n + 1 }) } },
 });
 
+/** An XState actor that counts: each call adds one and gives its persisted snapshot as JSON. */
+export function createCounter(): () => string {
+  const actor = createActor(counterMachine).start();
+  return () => {
+    actor.send({ type: "increment" });
+    return JSON.stringify(actor.getPersistedSnapshot());
+  };
+}
+
 /** One XState actor per counter, its persisted snapshot written after every event. */
 export const xstatePersisted: Competitor = {
   name: "XState actor, each snapshot saved",
   open: async ({ path }, count) => {
     const database = openRows(`${path}-xstate`, count);
     const update = database.prepare("UPDATE record SET state = ? WHERE key = ?");
-    const actors = Array.from({ length: count }, () => createActor(counterMachine).start());
+    const counters = Array.from({ length: count }, createCounter);
     return {
-      increment: async (index) => {
-        const actor = actors[index];
-        actor?.send({ type: "increment" });
-        update.run(JSON.stringify(actor?.getPersistedSnapshot()), String(index));
-      },
+      increment: async (index) => update.run(counters[index]?.() ?? "", String(index)),
       // The text is a persisted snapshot; the first one of a counter is the bare row.
       total: async () =>
         totalOf(database, `${path}-xstate`, (text) => {

@@ -16,10 +16,11 @@ import {
   type Section,
   type Trial,
 } from "../support.ts";
-import { createPlace, openBare, type Place } from "./place.ts";
+import { createPlace, type Place } from "./place.ts";
+import { openBare } from "./site.ts";
 
 /** A state whose `count` is changed. */
-type Counting = object & { readonly count: number };
+export type Counting = object & { readonly count: number };
 
 /** Awaited changes of one record, each a commit of its own. */
 interface Series<S extends Counting> {
@@ -117,7 +118,7 @@ export async function aloneSection(rounds = 9): Promise<Section> {
 }
 
 /** A state of about `bytes` as JSON: a counter and a list of small messages. */
-function createHistory(bytes: number): Counting & { readonly messages: readonly object[] } {
+export function createHistory(bytes: number): Counting & { readonly messages: readonly object[] } {
   const text = "A message of a usual length, with a few words in it.";
   const messages = [];
   for (let size = 0; size < bytes; size += 100) messages.push({ role: "user", at: size, text });

@@ -151,7 +151,7 @@ export const pQueue: Competitor = onStore("p-queue(1), load + save", (store, cou
 });
 
 /** The next try of somebody who lost: after 10, 20 and 40 ms, then never. */
-async function backOff(attempt: number): Promise<void> {
+export async function backOff(attempt: number): Promise<void> {
   if (attempt === RETRIES) throw new GaveUp();
   await sleep(FIRST_WAIT_MS * 2 ** attempt);
 }

@@ -4,24 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StateStore } from "../../src/stores/store.ts";
-import type { SqliteDatabase } from "../../src/stores/sqlite-driver.ts";
-import { fileStore, memoryStore, openDatabase, sqliteStore } from "../subject.ts";
-
-/** The stores that live in this process. */
-export const STORE_NAMES = ["memory", "sqlite", "file"] as const;
-
-/** One of them. */
-export type StoreName = (typeof STORE_NAMES)[number];
+import { isServerStore, redisPrefix, serverOf } from "../servers/server.ts";
+import { storeAt, type Site, type StoreName } from "./site.ts";
 
 /** A fresh place for records. */
 export interface Place {
+  /** The library's store, opened when it is first asked for. */
   readonly store: StateStore;
   /** True when the records must be there after `store` was closed. */
   readonly durable: boolean;
   /** Opens the place again, as after a restart; the same store when it is not durable. */
   readonly reopen: () => StateStore;
-  /** A path that is free. */
+  /** A path that is free; on a server the start of names that are free. */
   readonly path: string;
+  readonly site: Site;
 }
 
 const root = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
@@ -30,15 +26,25 @@ let made = 0;
 
 /** Makes a place; nothing of another run is in it. */
 export function createPlace(name: StoreName): Place {
-  const path = join(root, `${name}-${(made += 1)}`);
-  if (name === "memory") {
-    const store = memoryStore();
-    return { store, durable: false, reopen: () => store, path };
-  }
-  const open = (): StateStore => {
-    return name === "sqlite" ? sqliteStore({ path }) : fileStore({ dir: path });
+  const site = createSite(name);
+  let opened: StateStore | undefined;
+  const place: Place = {
+    get store() {
+      return (opened ??= storeAt(site));
+    },
+    durable: name !== "memory",
+    reopen: () => (name === "memory" ? place.store : storeAt(site)),
+    path: site.path,
+    site,
   };
-  return { store: open(), durable: true, reopen: open, path };
+  return place;
+}
+
+function createSite(store: StoreName): Site {
+  const number = (made += 1);
+  if (!isServerStore(store)) return { store, path: join(root, `${store}-${number}`), url: "" };
+  const { url } = serverOf(store);
+  return { store, path: store === "redis" ? `${redisPrefix}${number}:` : `bench_${number}`, url };
 }
 
 /** The same place with a store that answers `ms` later than it could, as over a network. */
@@ -57,15 +63,4 @@ export function awayBy(ms: number, place: Place): Place {
     close: () => store.close(),
   };
   return { ...place, store: away };
-}
-
-/** An open database with the settings of the store, and one table of one row per key. */
-export function openBare(path: string): SqliteDatabase {
-  const database = openDatabase(path);
-  database.prepare("PRAGMA journal_mode = WAL").get();
-  database.exec("PRAGMA synchronous = FULL");
-  database.exec(
-    "CREATE TABLE IF NOT EXISTS record (key TEXT PRIMARY KEY, version INTEGER, state TEXT)",
-  );
-  return database;
 }

@@ -3,7 +3,8 @@ import type { Sequencer } from "../../src/runtime/sequence.ts";
 import type { StateStore } from "../../src/stores/store.ts";
 import { createRuntime, defineSequencer, step } from "../subject.ts";
 import { atMost, race, type Contender, type Section } from "../support.ts";
-import { createPlace, openBare } from "./place.ts";
+import { createPlace } from "./place.ts";
+import { openBare } from "./site.ts";
 
 interface Progress extends Record<string, unknown> {
   readonly done: number;

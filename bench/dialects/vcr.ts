@@ -1,7 +1,7 @@
 /** Keys of a session: `holdfast/vcr` on Redis and in memory beside plain commands of ioredis. */
 import { Redis } from "ioredis";
 import type * as Door from "../../src/vcr.ts";
-import { hasRedis, startRedis } from "../../test/support/redis-server.ts";
+import { canStartRedis, ownRedis } from "../../test/support/redis.ts";
 import { urlOf } from "../subject.ts";
 import type { Counted, Kept, Match, Side } from "./side.ts";
 
@@ -65,12 +65,12 @@ function ours(name: string, redis: string | undefined): Side {
 
 /** Calls `work` with the match while a Redis server runs; with nothing where there is none. */
 export async function* withVcr<T>(work: (match: Match) => AsyncIterable<T>): AsyncIterable<T> {
-  if (!hasRedis()) return;
-  const server = await startRedis();
+  if (!canStartRedis()) return;
+  const server = await ownRedis();
   try {
     const sides = [ours("holdfast/vcr on redis", server.url), ours("holdfast/vcr", undefined)];
     yield* work({ dialect: "vcr", original: bare(server.url), ours: sides, note: NOTE });
   } finally {
-    await server.stop();
+    await server.remove();
   }
 }

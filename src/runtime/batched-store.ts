@@ -5,7 +5,7 @@
  * A store keeps other processes out of a turn; that its own object counts as one owner is its
  * contract, so keeping runtimes of one process apart is done here.
  */
-import { isHoldfastError } from "../../actors/errors.ts";
+import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import { gather } from "../stores/gather.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
@@ -22,10 +22,14 @@ interface Keeping {
 }
 
 /** A damaged record or a state that cannot be stored is nobody else's failure. */
+const OF_ONE: ReadonlySet<string> = new Set<ErrorCode>([
+  "CORRUPT_STATE",
+  "STATE_NOT_SERIALIZABLE",
+  "STATE_TOO_LARGE",
+]);
+
 function isOfOne(error: unknown): boolean {
-  return (
-    isHoldfastError(error, "CORRUPT_STATE") || isHoldfastError(error, "STATE_NOT_SERIALIZABLE")
-  );
+  return isHoldfastError(error) && OF_ONE.has(error.code);
 }
 
 const shared = new WeakMap<StateStore, BatchedStore>();
@@ -43,6 +47,8 @@ export class BatchedStore {
   readonly load: (key: string) => Promise<StoredRecord | undefined>;
   readonly #commit: (write: ScopeWrite) => Promise<WriteResult>;
   readonly #kept = new Map<string, Keeping>();
+  /** What was sent for a record and is not answered: a turn begins after it. */
+  readonly #sent = new Map<string, Promise<unknown>>();
 
   constructor(store: StateStore) {
     this.store = store;
@@ -61,18 +67,29 @@ export class BatchedStore {
   async commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
     checkWrites([write]); // Here, because a store refuses the whole batch for it.
     const kept = this.#kept.size === 0 ? undefined : this.#kept.get(write.key);
-    if (kept === undefined || kept.owner === owner) return this.#commit(write);
+    if (kept === undefined || kept.owner === owner)
+      return this.#send([write.key], this.#commit(write));
     return kept.over.then(() => this.commit(write, owner));
   }
 
-  /** Sends several writes as one batch of their own; waits while any of their records is kept. */
-  async commitTogether(writes: readonly ScopeWrite[], atomic: boolean): Promise<WriteResult[]> {
+  /**
+   * Sends several writes as one batch of their own; waits while somebody else keeps one of their
+   * records.
+   */
+  async commitTogether(
+    writes: readonly ScopeWrite[],
+    { atomic, owners }: TogetherOptions,
+  ): Promise<WriteResult[]> {
     const kept = (): Keeping | undefined =>
-      writes.map(({ key }) => this.#kept.get(key)).find((keeping) => keeping !== undefined);
+      writes
+        .map(({ key }) => this.#kept.get(key))
+        .find((keeping) => keeping !== undefined && !owners.has(keeping.owner));
     for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
-    const results = await (atomic
-      ? this.store.commit(writes, { atomic })
-      : this.store.commit(writes));
+    const keys = writes.map(({ key }) => key);
+    const results = await this.#send(
+      keys,
+      atomic ? this.store.commit(writes, { atomic }) : this.store.commit(writes),
+    );
     return checkedResults(results, writes.length);
   }
 
@@ -83,6 +100,20 @@ export class BatchedStore {
     return store.exclusive === undefined ? keep() : store.exclusive(key, EXCLUSIVE_TTL_MS, keep);
   }
 
+  /** Notes that `keys` are being written until `answer` is there; gives the answer. */
+  #send<T>(keys: readonly string[], answer: Promise<T>): Promise<T> {
+    for (const key of keys) {
+      const earlier = this.#sent.get(key);
+      const both = earlier === undefined ? answer : Promise.allSettled([earlier, answer]);
+      const forget = (): void => {
+        if (this.#sent.get(key) === settled) this.#sent.delete(key);
+      };
+      const settled: Promise<void> = both.then(forget, forget);
+      this.#sent.set(key, settled);
+    }
+    return answer;
+  }
+
   async #keep<T>(
     key: string,
     { owner, clock }: ExclusiveOwner,
@@ -91,7 +122,7 @@ export class BatchedStore {
     for (let kept = this.#kept.get(key); kept !== undefined; kept = this.#kept.get(key))
       await kept.over;
     let timer: unknown;
-    const running = turn();
+    const running = Promise.resolve(this.#sent.get(key)).then(turn);
     const over = new Promise<void>((resolve) => {
       timer = clock.setTimeout(resolve, EXCLUSIVE_TTL_MS);
       running.then(
@@ -105,6 +136,14 @@ export class BatchedStore {
     this.#kept.set(key, { owner, over });
     return running;
   }
+}
+
+/** How several writes are sent. */
+export interface TogetherOptions {
+  /** All or none. */
+  readonly atomic: boolean;
+  /** Whose writes they are. */
+  readonly owners: ReadonlySet<unknown>;
 }
 
 /** Who has an exclusive turn. */

@@ -26,6 +26,9 @@ export function bindingKey(namespace: string, sessionId: string): string {
   return `%binding/${encodeKey(namespace, "session", sessionId)}`;
 }
 
+/** Extra parts of an identity. */
+export type IdentityExtra = Omit<ScopeIdentity, "type" | "id">;
+
 /** Who a session belongs to. */
 export interface Binding {
   readonly userId: string;
@@ -112,4 +115,23 @@ export function checkBinding(
     `session "${scope.id}" is bound to another ${what} and cannot be opened by this one`,
     { scope },
   );
+}
+
+/** What was said of an identity, without the fields that were left open. */
+export function spoken({ userId, orgId }: IdentityExtra): IdentityExtra {
+  return {
+    ...(userId === undefined ? {} : { userId }),
+    ...(orgId === undefined ? {} : { orgId }),
+  };
+}
+
+/** True when a live scope can be given out to who says `extra`; throws when it may not. */
+export function agrees(identity: ScopeIdentity, extra: IdentityExtra): boolean {
+  if (identity.type !== "session") return true;
+  const said = spoken(extra);
+  if (said.userId === undefined && said.orgId === undefined) return true;
+  if (identity.userId === undefined) return false; // Not bound when it was opened: ask the store.
+  const bound = spoken(identity);
+  checkBinding(bound, said.userId === undefined ? { ...bound, ...said } : said, identity);
+  return true;
 }

@@ -16,7 +16,7 @@ import type {
 } from "../../actors/protocol.ts";
 import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
-import type { BatchedStore } from "./batched-store.ts";
+import type { BatchedStore, TogetherOptions } from "./batched-store.ts";
 
 /** A write whose state and patches are encoded when the store asks for them. */
 class LazyWrite implements ScopeWrite {
@@ -122,8 +122,8 @@ export class StoreBridge implements PersistBridge<object> {
   }
 
   /** Sends writes of this store's scopes as one batch. */
-  together(writes: readonly ScopeWrite[], atomic: boolean): Promise<WriteResult[]> {
-    return this.#batched.commitTogether(writes, atomic);
+  together(writes: readonly ScopeWrite[], options: TogetherOptions): Promise<WriteResult[]> {
+    return this.#batched.commitTogether(writes, options);
   }
 
   /** The write of one save, for a commit together with others; a state without life is deleted. */

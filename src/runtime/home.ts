@@ -14,7 +14,16 @@ import { encodeKey } from "../stores/keys.ts";
 import { memoryStore } from "../stores/memory.ts";
 import { thisProcess, type ProcessOwner } from "../stores/process-owner.ts";
 import type { StateStore } from "../stores/store.ts";
-import { bind, bindingKey, checkBinding, loadBinding, ownsEphemeral } from "./binding.ts";
+import {
+  agrees,
+  bind,
+  bindingKey,
+  checkBinding,
+  type IdentityExtra,
+  loadBinding,
+  ownsEphemeral,
+  spoken,
+} from "./binding.ts";
 import { batchedStore, type BatchedStore } from "./batched-store.ts";
 import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
@@ -26,10 +35,14 @@ import {
   type KindContext,
   type ResolvedKind,
 } from "./kinds.ts";
+import { type FeedHome, isWatchable, RemoteFeed } from "./remote-feed.ts";
 import { ResidentScope, type Keeper } from "./resident.ts";
+import type { ChangeOrigin } from "./unheld.ts";
 
 /** Scopes held in memory, when nothing else is said. */
 const RESIDENT_MAX = 100_000;
+/** Milliseconds until a scope that could not read its store tries again. */
+const RETRY_MS = 1_000;
 /** Most characters of an id. */
 const ID_LENGTH_MAX = 4_096;
 
@@ -45,10 +58,12 @@ export interface RuntimeOptions extends ScopeTuning {
   readonly maxResidentScopes?: number;
   /** Milliseconds without use until a scope is passivated; default never. */
   readonly passivateAfterMs?: number;
+  /**
+   * Hear of what other processes commit, where the store can tell; default true. With `false` a
+   * scope learns of it when its next save meets a newer version, or by `refresh()`.
+   */
+  readonly watch?: boolean;
 }
-
-/** Extra parts of an identity. */
-export type IdentityExtra = Omit<ScopeIdentity, "type" | "id">;
 
 /** The scopes of a runtime and all they live on. */
 export class ScopeHome {
@@ -61,11 +76,13 @@ export class ScopeHome {
   readonly listeners: Listeners;
   readonly system: ScopeSystem<ResidentScope>;
   /** Whose change it was: a scope stays in memory while a reader still has its change to come. */
-  readonly origins: WeakMap<StateChange, ResidentScope> = new WeakMap();
+  readonly origins: WeakMap<StateChange, ChangeOrigin> = new WeakMap();
   readonly #context: KindContext;
   readonly #kinds = new Map<string, ResolvedKind>();
   readonly #declared = new Map<string, Kind>();
   readonly #stores = new Map<StateStore, BatchedStore>();
+  readonly #feeds = new Map<StateStore, RemoteFeed>();
+  readonly #watches: boolean;
   readonly #expiry: Expiry;
   readonly #keeper: Keeper;
 
@@ -75,6 +92,7 @@ export class ScopeHome {
     this.clock = options.clock ?? systemClock;
     this.wheel = createTimerWheel(this.clock, { logger: this.logger });
     this.listeners = new Listeners(this.logger);
+    this.#watches = options.watch ?? true;
     const { clock } = this;
     this.#context = { ...options, store: options.store ?? memoryStore({ clock }) };
     this.#declareKinds(options);
@@ -103,6 +121,8 @@ export class ScopeHome {
     const key = this.key(type, id);
     const live = this.system.find(key);
     if (live !== undefined && agrees(live.identity, extra)) return this.system.hold(key, live);
+    const feed = this.#feeds.get(kind.store);
+    if (feed?.begun === false && kind.durability !== "volatile") await feed.begin();
     const bound = await this.#bind(kind, id, extra);
     return this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
   }
@@ -154,6 +174,7 @@ export class ScopeHome {
       await this.system.stop();
     } finally {
       this.wheel.stop();
+      await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
       await runsEnded;
       await Promise.all(this.stores.map((store) => store.close()));
     }
@@ -168,8 +189,17 @@ export class ScopeHome {
     const resolved = resolveKind(type, kind, this.#context);
     this.#kinds.set(type, resolved);
     this.#declared.set(type, kind);
-    if (!this.#stores.has(resolved.store))
-      this.#stores.set(resolved.store, batchedStore(resolved.store));
+    const { store } = resolved;
+    if (this.#stores.has(store)) return;
+    this.#stores.set(store, batchedStore(store));
+    if (!this.#watches || !isWatchable(store)) return;
+    this.#feeds.set(store, new RemoteFeed(store, this.#feedHome()));
+    if (this.listeners.size > 0) this.watch();
+  }
+
+  /** Begins to hear of the commits of others; for whoever listens before anything is open. */
+  watch(): void {
+    for (const feed of this.#feeds.values()) void feed.begin();
   }
 
   /** The rest of the identity: what was said, or what the session is bound to. */
@@ -190,10 +220,41 @@ export class ScopeHome {
 
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
     const store = this.bridge(kind, identity);
-    const found = await store?.load();
-    const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
-    this.#expiry.read(scope, store?.leftMs);
-    return scope;
+    const load = async (): Promise<ResidentScope> => {
+      const found = await store?.load();
+      const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
+      this.#expiry.read(scope, store?.leftMs);
+      return scope;
+    };
+    const feed = store === null ? undefined : this.#feeds.get(kind.store);
+    return feed === undefined ? load() : feed.arrive(key, load);
+  }
+
+  #feedHome(): FeedHome {
+    const { listeners, logger, namespace, wheel } = this;
+    return {
+      wheel,
+      logger,
+      namespace,
+      get listening() {
+        return listeners.size > 0;
+      },
+      now: () => this.clock.now(),
+      find: (key) => this.system.find(key),
+      held: (store) => this.system.living.filter((scope) => scope.kind.store === store),
+      kindOf: (type) => this.#kinds.get(type),
+      bind: (kind, id) => this.#bind(kind, id, {}),
+      bridge: (kind, identity) => this.bridge(kind, identity),
+      announce: (change, origin) => {
+        this.origins.set(change, origin);
+        listeners.announce(change);
+      },
+      later: (callback) => this.#later(callback),
+    };
+  }
+
+  #later(callback: () => void): void {
+    this.wheel.schedule(RETRY_MS, callback);
   }
 
   #createKeeper(): Keeper {
@@ -204,6 +265,7 @@ export class ScopeHome {
       },
       published: (change, scope) => {
         this.origins.set(change, scope);
+        this.#feeds.get(scope.kind.store)?.published(scope.key, change.version);
         listeners.announce(change);
       },
       used: (scope) => void this.system.hold(scope.key, scope),
@@ -214,27 +276,9 @@ export class ScopeHome {
       taken: (scope, leftMs) => this.#expiry.read(scope, leftMs),
       rested: (scope) => this.system.rested(scope.key),
       ended: (scope) => this.system.forget(scope.key, scope),
+      later: (callback) => this.#later(callback),
     };
   }
-}
-
-/** What was said of an identity, without the fields that were left open. */
-function spoken({ userId, orgId }: IdentityExtra): IdentityExtra {
-  return {
-    ...(userId === undefined ? {} : { userId }),
-    ...(orgId === undefined ? {} : { orgId }),
-  };
-}
-
-/** True when a live scope can be given out to who says `extra`; throws when it may not. */
-function agrees(identity: ScopeIdentity, extra: IdentityExtra): boolean {
-  if (identity.type !== "session") return true;
-  const said = spoken(extra);
-  if (said.userId === undefined && said.orgId === undefined) return true;
-  if (identity.userId === undefined) return false; // Not bound when it was opened: ask the store.
-  const bound = spoken(identity);
-  checkBinding(bound, said.userId === undefined ? { ...bound, ...said } : said, identity);
-  return true;
 }
 
 /** Refuses what is no id: TypeError, or RangeError for one that is too long. */

@@ -7,6 +7,8 @@
  *  J2  Once a hold is lost nothing is changed any more; while the write was under way its outcome
  *      is unknown, and every scope in it reads the store before it goes on.
  *  J3  Listeners hear of it when all scopes show it.
+ *  J4  What is stored is shown, also when what was found in place of the rest cannot be read; then
+ *      the whole is in doubt.
  */
 import { foundIn } from "../../actors/answer.ts";
 import { Head } from "../../actors/apply.ts";
@@ -51,21 +53,28 @@ export class JointSave {
     const results = await this.#commit(durable, atomic);
     const stale = durable.filter((_, index) => results[index]?.ok === false);
     const isRefused = atomic && stale.length > 0;
-    durable.forEach(({ scope, next }, index) => {
+    const failures = durable.flatMap(({ scope, next }, index) => {
       const result = results[index];
-      if (result === undefined || (isRefused && result.ok)) return;
-      const answer = scope.backing?.answer(result, result.ok ? (next ?? null) : null);
-      if (answer?.ok === false) scope.take(foundIn(answer));
+      if (result === undefined || (isRefused && result.ok)) return [];
+      return adopted(scope, result, result.ok ? (next ?? null) : null);
     });
-    if (!isRefused) confirm(parts.filter((part) => !stale.includes(part)));
-    return stale.map(({ scope }) => scope);
+    const kept = isRefused ? [] : parts.filter((part) => !stale.includes(part));
+    confirm(kept);
+    const [failure] = failures;
+    if (failure === undefined) return stale.map(({ scope }) => scope);
+    // Some of it is stored, whatever was found in place of the rest.
+    throw kept.length > 0 ? new CommitUnknownError({ cause: failure.error }) : failure.error;
   }
 
   /** Waits for `work`, or throws what made the holder lose one of the scopes (J2). */
   async whileHeld<T>(work: Promise<T>): Promise<T> {
-    const lost = Promise.race(this.#holds.map((hold) => hold.lost));
-    const done = await Promise.race([lost, work]);
-    return this.#isLost ? lost : done;
+    const done = await Promise.race([this.#lost(), work]);
+    return this.isLost ? this.#lost() : done; // Also one that has come meanwhile.
+  }
+
+  /** Rejects with what ends one of the holds there are now. */
+  #lost(): Promise<never> {
+    return Promise.race(this.#holds.map((hold) => hold.lost));
   }
 
   async #commit(parts: readonly Part[], atomic: boolean): Promise<WriteResult[]> {
@@ -73,11 +82,12 @@ export class JointSave {
     const store = parts[0]?.scope.backing ?? null;
     if (store === null) return [];
     const writes = parts.flatMap(writeOf);
+    const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
     for (const hold of this.#holds) hold.writing(true);
     try {
-      return await this.whileHeld(store.together(writes, atomic));
+      return await this.whileHeld(store.together(writes, { atomic, owners }));
     } catch (cause) {
-      if (!this.#isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      if (!this.isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
       for (const { scope } of parts) scope.stale = true;
       throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
     } finally {
@@ -85,8 +95,25 @@ export class JointSave {
     }
   }
 
-  get #isLost(): boolean {
+  /** One of the holds ended: nothing may be saved any more. */
+  get isLost(): boolean {
     return this.#holds.some((hold) => hold.ended);
+  }
+}
+
+/** Lets a scope go to what the store answered; what keeps it from that leaves it to look again. */
+function adopted(
+  scope: ResidentScope,
+  result: WriteResult,
+  next: object | null,
+): { readonly error: unknown }[] {
+  try {
+    const answer = scope.backing?.answer(result, next);
+    if (answer?.ok === false) scope.take(foundIn(answer));
+    return [];
+  } catch (error) {
+    scope.stale = true;
+    return [{ error }];
   }
 }
 

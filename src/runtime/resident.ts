@@ -5,7 +5,7 @@
 import { CheckpointWriter } from "../../actors/checkpoint.ts";
 import type { ChangeListener } from "../../actors/feed.ts";
 import type { ScopeActorRef } from "../../actors/scope-logic.ts";
-import { isHoldfastError } from "../../actors/errors.ts";
+import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
 import type { Solo } from "../../actors/mailbox.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import type {
@@ -16,11 +16,20 @@ import type {
   Stored,
 } from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
-import { expireWork } from "../../actors/solo.ts";
+import { catchUpWork, expireWork } from "../../actors/solo.ts";
 import type { Resident } from "../../actors/system.ts";
+import { outsideTurns } from "../../actors/turn.ts";
 import type { StoreBridge } from "./bridge.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
+
+/** Why a scope could not read its store now, and may another time. */
+const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
+  "COMMIT_UNKNOWN",
+  "MAILBOX_FULL",
+  "SCOPE_MUTATION_TIMEOUT",
+  "STORE_UNAVAILABLE",
+]);
 
 /** What a resident scope tells its runtime. */
 export interface Keeper {
@@ -36,6 +45,8 @@ export interface Keeper {
   /** Nothing waits, and nothing is left to store. */
   rested(scope: ResidentScope): void;
   ended(scope: ResidentScope): void;
+  /** Calls back when it is time to try the store again. */
+  later(callback: () => void): void;
 }
 
 /** What a resident scope is made from. */
@@ -60,6 +71,14 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   readonly #store: StoreBridge | null;
   readonly #writer: CheckpointWriter | null;
   #expiring: Promise<boolean> | null = null;
+  /** The newest version of other owners heard of since the store was read; `Infinity`: unknown. */
+  #heard = 0;
+  #gap = false;
+  #catchingUp = false;
+  /** Why answered changes of a checkpoint scope were not stored, until `flush` has told it. */
+  #forfeit: { readonly error: unknown } | null = null;
+  /** The version of which `flush` said that it is not stored. */
+  #toldOf = 0;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
     const { settings, durability } = kind;
@@ -148,8 +167,17 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer?.mark();
   }
 
+  /** Also rejects, once, when answered changes had to give way to those of another process. */
   override async flush(): Promise<void> {
-    await this.#writer?.flush();
+    const forfeit = this.#forfeit;
+    this.#forfeit = null;
+    if (forfeit !== null) throw forfeit.error;
+    try {
+      await this.#writer?.flush();
+    } catch (error) {
+      this.#toldOf = this.version;
+      throw error;
+    }
   }
 
   /** Other holders share this actor: the end of one holder's block only writes it down. */
@@ -157,19 +185,76 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.flush();
   }
 
+  /** Changes of others may have gone unheard since the store was last read. */
+  get gap(): boolean {
+    return this.#gap;
+  }
+
+  /**
+   * Another owner committed `version`: the scope goes there, before its next mutation. `Infinity`
+   * stands for commits that may have gone unheard.
+   */
+  heard(version: number): void {
+    // What is only in memory has versions the store knows nothing of.
+    if (this.stopped || version <= (this.#writer?.storedVersion ?? this.version)) return;
+    this.#heard = Math.max(this.#heard, version);
+    this.#gap ||= version === Infinity;
+    this.stale = true;
+    this.#catchUp();
+  }
+
   /** In its turn: what is only in memory is stored first, so that reading takes nothing back. */
   override async reload(isWanted: () => boolean): Promise<void> {
     try {
-      await this.flush();
+      await this.#writer?.flush();
     } catch (error) {
       // The store has moved on: reading it is what was asked for, and what could not be stored
       // yields.
       if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
+      if (this.stale) this.#giveWay(error);
     }
-    if (isWanted()) await super.reload(isWanted);
+    if (isWanted()) await this.#read(isWanted);
+  }
+
+  /** Nobody asked for it and nobody was told yet: answered changes are not going to be stored. */
+  #giveWay(error: unknown): void {
+    const { identity: scope, version } = this;
+    if (this.#toldOf === version) return;
+    this.#forfeit = { error };
+    this.settings.logger.error("unstored changes gave way to another process", { scope, version });
+  }
+
+  async #read(isWanted: () => boolean): Promise<void> {
+    const before = this.#heard;
+    this.#heard = 0; // What is heard from here on may be newer than what is read.
+    try {
+      await super.reload(isWanted);
+    } finally {
+      if (this.stale || !isWanted()) this.#heard = Math.max(this.#heard, before);
+    }
+    if (this.#heard > this.version) this.stale = true;
+    this.#gap &&= this.#heard === Infinity;
+  }
+
+  /** One at a time: whatever is heard meanwhile is looked for by the next. */
+  #catchUp(): void {
+    if (this.#catchingUp) return;
+    this.#catchingUp = true;
+    const again = (): void => {
+      this.#catchingUp = false;
+      if (this.stale && !this.stopped) this.#catchUp();
+    };
+    outsideTurns(() => super.submit(catchUpWork(this))).then(again, (error: unknown) => {
+      if (isHoldfastError(error) && PASSING.has(error.code)) return this.#keeper.later(again);
+      this.#catchingUp = false; // The next mutation reads, and its caller is told.
+      if (this.stopped) return;
+      const { identity: scope, settings } = this;
+      settings.logger.error("a change of another process could not be read", { scope, error });
+    });
   }
 
   override taken(): void {
+    if (this.#heard <= this.version) this.stale = false;
     this.#writer?.loaded(this.version);
     this.#keeper.taken(this, this.#store?.leftMs);
     this.kind.observe?.(this.identity.id, this.state);

@@ -3,11 +3,13 @@
  */
 import type { Draft } from "../../actors/recipe.ts";
 import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
+import { refuseUnknown } from "../../actors/settings.ts";
 import { begin } from "../../actors/watch.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
-import { ScopeHome, type IdentityExtra, type RuntimeOptions } from "./home.ts";
+import type { IdentityExtra } from "./binding.ts";
+import { ScopeHome, type RuntimeOptions } from "./home.ts";
 import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
@@ -23,10 +25,29 @@ type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;
 /** Scopes of any state. */
 type AnyScopes = readonly { readonly state: object }[];
 
+/** The options there are: a misspelt one would leave a default in force, such as the store. */
+const OPTIONS: readonly (keyof RuntimeOptions)[] = [
+  "cas",
+  "clock",
+  "kinds",
+  "logger",
+  "mailboxLimit",
+  "maxResidentScopes",
+  "mutationTimeoutMs",
+  "namespace",
+  "onStateSizeWarning",
+  "passivateAfterMs",
+  "random",
+  "store",
+  "watch",
+];
+
 /**
- * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused.
+ * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused,
+ * `TypeError` for an option there is not.
  */
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
+  refuseUnknown("createRuntime", options, OPTIONS);
   return new Runtime(options);
 }
 
@@ -91,8 +112,8 @@ export class Runtime implements AsyncDisposable {
   /**
    * Changes several scopes together, all or nothing; resolves to whether anything changed. The
    * recipe gets a draft for each scope, in order. Rejects with `TypeError` when the scopes' store
-   * cannot, and with `ConcurrentModificationError` when after `cas.maxRetries` a record is still
-   * newer: unlike a mutation it takes no exclusive turn then.
+   * cannot, and, with `cas.escalate: false`, with `ConcurrentModificationError` when after
+   * `cas.maxRetries` a record is still newer.
    */
   async transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
@@ -141,6 +162,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Calls `listener` with the changes of every scope; the answer stops it. */
   subscribe(listener: (change: StateChange) => void): () => void {
+    if (this.#closing === null) this.#home.watch();
     return this.#home.listeners.add(listener);
   }
 

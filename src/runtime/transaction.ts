@@ -9,8 +9,8 @@
  *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome
  *      is unknown, and every scope in it reads the store before it goes on.
  *  G6  Listeners hear of it when all scopes show it.
- *  G7  It waits for exclusive turns of others and takes none itself: after `cas.maxRetries` it
- *      gives up.
+ *  G7  After `cas.maxRetries` it takes the exclusive turns of all its records, in the order of
+ *      keys, reads them and tries once more; without `cas.escalate` it gives up.
  */
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
@@ -53,10 +53,13 @@ export class Transaction {
     const ordered = [...new Set(this.#scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
     try {
       for (const scope of ordered) {
-        const hold = scope.hold(this.#options);
-        // Whoever loses one scope while it waits for the next gives the next back when it comes.
-        hold.then((late) => this.#ended && late.release()).catch(() => undefined);
-        this.#holds.push(await this.#joint.whileHeld(hold));
+        // At once with its coming, so that it is given back however the others were lost.
+        const held = scope.hold(this.#options).then((hold) => {
+          if (this.#ended) hold.release();
+          else this.#holds.push(hold);
+        });
+        held.catch(() => undefined); // Whoever lost another scope no longer waits for this one.
+        await this.#joint.whileHeld(held);
       }
       return await this.#attempts(ordered);
     } finally {
@@ -70,13 +73,52 @@ export class Transaction {
     if (settings === undefined) return false;
     const { cas, clock, random } = settings;
     for (let attempt = 1; ; attempt++) {
-      const parts = await this.#joint.whileHeld(this.#compute(scopes, attempt));
-      const changed = parts.filter((part) => part.outcome.changed);
-      const expected = new Map(scopes.map((scope) => [scope, scope.version]));
-      const stale = await this.#joint.save(changed, { atomic: true });
-      if (stale.length === 0) return changed.length > 0;
-      if (attempt > cas.maxRetries) throw this.#gaveUp(stale, attempt, expected);
+      const end = await this.#attempt(scopes, attempt);
+      if (typeof end === "boolean") return end;
+      if (attempt > cas.maxRetries) {
+        if (!cas.escalate) throw end;
+        return this.#exclusively(scopes, attempt + 1);
+      }
       await this.#wait(clock, backoffMs(cas, attempt, random));
+    }
+  }
+
+  /** Whether anything changed, or the conflict that kept it from it. */
+  async #attempt(
+    scopes: readonly ResidentScope[],
+    attempt: number,
+  ): Promise<boolean | ConcurrentModificationError> {
+    const parts = await this.#joint.whileHeld(this.#compute(scopes, attempt));
+    const changed = parts.filter((part) => part.outcome.changed);
+    const expected = new Map(scopes.map((scope) => [scope, scope.version]));
+    const stale = await this.#joint.save(changed, { atomic: true });
+    return stale.length === 0 ? changed.length > 0 : conflictOf(stale, attempt, expected);
+  }
+
+  /** One more attempt while nobody else can write any of the records. */
+  async #exclusively(scopes: readonly ResidentScope[], attempt: number): Promise<boolean> {
+    let changed: boolean | undefined;
+    const durable = scopes.filter(isDurable);
+    const last = async (): Promise<boolean> => {
+      for (const scope of durable)
+        await this.#joint.whileHeld(scope.reload(() => !this.#joint.isLost));
+      const end = await this.#attempt(scopes, attempt);
+      if (typeof end !== "boolean") throw end;
+      changed = end;
+      return end;
+    };
+    const turns = durable.reduceRight<() => Promise<boolean>>(
+      (inner, { backing }) =>
+        () =>
+          backing?.exclusive(inner) ?? inner(),
+      last,
+    );
+    try {
+      return await this.#joint.whileHeld(turns());
+    } catch (error) {
+      // It was over, and only the places were being given back.
+      if (changed !== undefined) return changed;
+      throw error;
     }
   }
 
@@ -120,22 +162,25 @@ export class Transaction {
       clock.clearTimeout(timer);
     }
   }
+}
 
-  #gaveUp(
-    stale: readonly ResidentScope[],
-    attempts: number,
-    expected: ReadonlyMap<ResidentScope, number>,
-  ): ConcurrentModificationError {
-    const [scope] = stale;
-    if (scope === undefined) throw new Error("a transaction gave up without a stale scope");
-    const { version: actualVersion, identity } = scope;
-    const fields = { attempts, expectedVersion: expected.get(scope) ?? 0, actualVersion };
-    return new ConcurrentModificationError(fields, { scope: identity });
-  }
+function conflictOf(
+  stale: readonly ResidentScope[],
+  attempts: number,
+  expected: ReadonlyMap<ResidentScope, number>,
+): ConcurrentModificationError {
+  const [scope] = stale;
+  if (scope === undefined) throw new Error("a transaction met a conflict without a stale scope");
+  const { version: actualVersion, identity } = scope;
+  const fields = { attempts, expectedVersion: expected.get(scope) ?? 0, actualVersion };
+  return new ConcurrentModificationError(fields, { scope: identity });
 }
 
 function refuseStore(store: StateStore, count: number): void {
   if (count > 1) throw new TypeError("a transaction needs all its durable scopes in one store");
   if (!store.supports.transactions)
-    throw new TypeError(`the ${store.name} store cannot do transactions over several scopes`);
+    throw new TypeError(
+      `the ${store.name} store cannot do transactions over several scopes: keep what changes ` +
+        "together in one scope, or use a store that can (memory, sqlite, postgres)",
+    );
 }

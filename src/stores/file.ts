@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { systemClock } from "../../actors/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock, Json } from "../../actors/protocol.ts";
+import { refuseUnknown } from "../../actors/settings.ts";
 import { toDiskError } from "./file-disk.ts";
 import { type DirectoryLock, lockDirectory } from "./file-lock.ts";
 import { type Draft, FileRecords, type Head } from "./file-records.ts";
@@ -39,6 +40,7 @@ export interface FileStoreOptions {
 }
 
 const READS_AT_ONCE = 16;
+const KNOWN = ["dir", "fsync", "clock"] satisfies readonly (keyof FileStoreOptions)[];
 
 interface Opened {
   readonly records: FileRecords;
@@ -228,6 +230,7 @@ function noTransactions(): StoreUnavailableError {
  * document once and keeps all keys in memory from then on.
  */
 export function fileStore(options: FileStoreOptions): StateStore {
+  refuseUnknown("fileStore", options, KNOWN);
   if (typeof options.dir !== "string" || options.dir === "")
     throw new TypeError("fileStore needs `dir`");
   const { fsync = true, clock = systemClock } = options;

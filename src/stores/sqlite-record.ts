@@ -1,9 +1,10 @@
 /** From rows to records: checksums, the replay of a patch log, and how damage is told. */
 import { crc32 } from "node:zlib";
 import { CorruptStateError } from "../../actors/errors.ts";
-import { applyPatches } from "../../actors/patches.ts";
-import type { Json, Patch } from "../../actors/protocol.ts";
+import type { Json } from "../../actors/protocol.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
+import type { LargeKeys } from "./large-keys.ts";
+import { type Damaged, type LogStep, parseJson, replay } from "./patch-log.ts";
 import { bytesToText } from "./sqlite-driver.ts";
 import { FORM, type Statements } from "./sqlite-schema.ts";
 import type { StoredRecord } from "./store.ts";
@@ -29,30 +30,6 @@ export function logSum(row: { key: string; version: number; since: number; text:
   return crc32(row.text, crc32(`${row.since} ${row.version} ${row.key}`));
 }
 
-/** How many large keys are remembered; a forgotten one costs one look at its state. */
-const LARGE_KEYS_MAX = 10_000;
-
-/** Keys last seen large: their patches are tried before their state is asked for. */
-export class LargeKeys {
-  readonly #keys = new Set<string>();
-
-  has(key: string): boolean {
-    return this.#keys.has(key);
-  }
-
-  add(key: string): void {
-    if (this.#keys.has(key)) return;
-    if (this.#keys.size >= LARGE_KEYS_MAX) {
-      // A Set iterates in the order of insertion: the oldest goes.
-      for (const oldest of this.#keys) {
-        this.#keys.delete(oldest);
-        break;
-      }
-    }
-    this.#keys.add(key);
-  }
-}
-
 /** Reads and checks records; the path is for messages. */
 export class RecordReader {
   readonly #statements: Statements;
@@ -74,7 +51,10 @@ export class RecordReader {
       return { version: head.version, state: undefined };
     const { version } = head;
     const left = { leftMs: leftMs(head.expires, now) };
-    if (head.state !== null) return { version, state: this.#parse(key, head.state), ...left };
+    if (head.state !== null) {
+      const damaged: Damaged = (reason) => this.#damaged(key, reason);
+      return { version, state: parseJson(head.state, damaged), ...left };
+    }
     this.#large.add(key);
     return { version, state: this.#replay(key, head.id, version), ...left };
   }
@@ -100,25 +80,16 @@ export class RecordReader {
   }
 
   #replay(key: string, id: number, version: number): Json {
+    const damaged: Damaged = (reason, cause) => this.#damaged(key, reason, cause);
     const base = this.#checkLog(key, this.#statements.base.get(id), "state");
-    let state = this.#parse(key, base.text);
-    let reached = base.version;
-    for (const row of this.#statements.patches.all(id)) {
-      const step = this.#checkLog(key, row, "patches");
-      if (step.since !== reached) throw this.#damaged(key, `no patch after version ${reached}`);
-      state = this.#apply(key, state, step.text);
-      reached = step.version;
-    }
-    if (reached !== version) throw this.#damaged(key, `patches end at version ${reached}`);
-    return state;
+    const from = { state: parseJson(base.text, damaged), version: base.version };
+    return replay(from, this.#stepsOf(key, id, damaged), version, damaged);
   }
 
-  #apply(key: string, state: Json, text: string): Json {
-    try {
-      // The text's checksum matched, so it is what `commit` wrote: a list of patches.
-      return applyPatches(state, this.#parse(key, text) as unknown as readonly Patch[]);
-    } catch (cause) {
-      throw this.#damaged(key, "a patch does not fit the state before it", cause);
+  *#stepsOf(key: string, id: number, damaged: Damaged): Generator<LogStep> {
+    for (const row of this.#statements.patches.all(id)) {
+      const { since, version, text } = this.#checkLog(key, row, "patches");
+      yield { since, version, patches: parseJson(text, damaged) };
     }
   }
 
@@ -137,14 +108,5 @@ export class RecordReader {
     const step = { version, since, text };
     if (logSum({ key, ...step }) !== sum) throw this.#damaged(key, "checksum does not match");
     return step;
-  }
-
-  #parse(key: string, text: string): Json {
-    try {
-      // JSON.parse gives exactly the values of Json.
-      return JSON.parse(text) as Json;
-    } catch (cause) {
-      throw this.#damaged(key, "not JSON", cause);
-    }
   }
 }

@@ -110,7 +110,7 @@ const SQL: Readonly<Record<StatementName, string>> = {
   append:
     "UPDATE holdfast_record SET version = ?, expires = ?, sum = ?, log_size = log_size + ?, " +
     `log_count = log_count + 1 WHERE key = ? AND version = ? AND form = ${FORM.apart} ` +
-    "AND log_size + ? <= base_size AND log_count < ? AND (expires IS NULL OR expires > ?)",
+    "AND log_size + ? < base_size AND log_count < ? AND (expires IS NULL OR expires > ?)",
   addPatch:
     "INSERT INTO holdfast_patch (id, version, since, sum, patches) " +
     "SELECT id, ?, ?, ?, ? FROM holdfast_record WHERE key = ?",

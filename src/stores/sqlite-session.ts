@@ -8,7 +8,9 @@
  * reader's, COMMIT what is left. A prepared statement only runs between them, where no lock is
  * asked for.
  */
-import { fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
+import { toAsciiKey } from "./ascii-key.ts";
+import { LargeKeys } from "./large-keys.ts";
+import type { PageRange } from "./list-pages.ts";
 import {
   bytesToText,
   commitUnknown,
@@ -16,7 +18,7 @@ import {
   type SqliteDatabase,
   toStoreError,
 } from "./sqlite-driver.ts";
-import { LargeKeys, RecordReader } from "./sqlite-record.ts";
+import { RecordReader } from "./sqlite-record.ts";
 import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts";
 import { RecordWriter } from "./sqlite-writer.ts";
 import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";
@@ -70,14 +72,12 @@ export class SqliteSession {
     return atomic && !isAllOk(results) ? this.#refuse(writes, now) : results;
   }
 
-  list(from: string, to: string, page: { after: boolean; limit: number; now: number }): string[] {
-    const statement = page.after ? this.#statements.listAfter : this.#statements.listFrom;
-    const rows = this.#snapshot(() => statement.all(from, to, page.now, page.limit));
-    return rows.map((row) => {
-      // The statement selects the one column `key`, as bytes.
-      const text = bytesToText((row as { key: unknown }).key);
-      return fromAsciiKey(text ?? "");
-    });
+  /** A page of encoded keys. */
+  list({ from, isAfter, end, count }: PageRange, now: number): string[] {
+    const statement = isAfter ? this.#statements.listAfter : this.#statements.listFrom;
+    const rows = this.#snapshot(() => statement.all(from, end, now, count));
+    // The statement selects the one column `key`, as bytes.
+    return rows.map((row) => bytesToText((row as { key: unknown }).key) ?? "");
   }
 
   /** Takes the lease of `key` until then, if no living lease is there. */

@@ -6,16 +6,12 @@
  */
 import type { Patch } from "../../actors/protocol.ts";
 import { toAsciiKey } from "./ascii-key.ts";
+import { isLarge, type LargeKeys, LOG_COUNT_MAX } from "./large-keys.ts";
 import type { SqliteValue } from "./sqlite-driver.ts";
-import { type LargeKeys, logSum, recordSum } from "./sqlite-record.ts";
+import { logSum, recordSum } from "./sqlite-record.ts";
 import { FORM, type Statements } from "./sqlite-schema.ts";
 import type { ScopeWrite } from "./store.ts";
 import { expiryOf, patchesOf, stateText, toJsonText } from "./write-check.ts";
-
-/** From this many characters of JSON on, a state is kept apart and changed by patches. */
-export const APART_FROM_CHARS = 8192;
-/** A log of this many patches is folded into a new base, so that a load stays bounded. */
-export const LOG_COUNT_MAX = 1000;
 
 /** A write with its key encoded and its times settled. */
 interface RowWrite {
@@ -140,10 +136,6 @@ function changed(outcome: { readonly changes: number | bigint }): boolean {
 
 function isFound(row: unknown): boolean {
   return row !== undefined && row !== null;
-}
-
-function isLarge(text: string | undefined): text is string {
-  return text !== undefined && text.length >= APART_FROM_CHARS;
 }
 
 /** The parameters of `update`: a small living state. */

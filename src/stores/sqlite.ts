@@ -3,8 +3,9 @@ import { randomUUID } from "node:crypto";
 import { durationOption, systemClock } from "../../actors/clock.ts";
 import { CorruptStateError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
-import { ASCII_AFTER_ALL, toAsciiKey } from "./ascii-key.ts";
+import { refuseUnknown } from "../../actors/settings.ts";
 import { createGate } from "./gate.ts";
+import { listPages, type PageRange } from "./list-pages.ts";
 import { type Attempt, createAttempt, LOCK_WAIT_MS } from "./sqlite-attempt.ts";
 import { type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
 import { connect, type ConnectionSettings, IN_MEMORY } from "./sqlite-open.ts";
@@ -18,7 +19,7 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
-import { checkTtl, placeTaken } from "./turns.ts";
+import { leasedTurn } from "./turns.ts";
 import { checkWrites } from "./write-check.ts";
 
 /** Options of `sqliteStore`. */
@@ -38,8 +39,13 @@ export interface SqliteStoreOptions {
 }
 
 const BUSY_TIMEOUT_MS = 5000;
-const LEASE_POLL_MS = 10;
-const LIST_PAGE = 256;
+const KNOWN = [
+  "path",
+  "database",
+  "synchronous",
+  "busyTimeoutMs",
+  "clock",
+] satisfies readonly (keyof SqliteStoreOptions)[];
 
 interface Settings extends ConnectionSettings {
   readonly database: SqliteDatabase | undefined;
@@ -93,36 +99,21 @@ class SqliteStore implements StateStore {
     );
   }
 
-  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    const { prefix = "", after, limit = Infinity } = query;
-    let from: string = toAsciiKey(prefix);
-    const end = from + ASCII_AFTER_ALL;
-    let isAfter = false;
-    const passed = after === undefined ? undefined : toAsciiKey(after);
-    if (passed !== undefined && passed >= from) [from, isAfter] = [passed, true];
-    for (let left = limit; left > 0; left -= LIST_PAGE) {
-      const page = { after: isAfter, limit: Math.min(left, LIST_PAGE), now: this.#clock.now() };
-      const start = from;
-      const keys: string[] = await this.#read((session) => session.list(start, end, page));
-      yield* keys;
-      const last = keys.at(-1);
-      if (last === undefined || keys.length < LIST_PAGE) return;
-      [from, isAfter] = [toAsciiKey(last), true];
-    }
+  list(query: ListQuery = {}): AsyncIterable<string> {
+    const page = (range: PageRange): Promise<string[]> =>
+      this.#attemptRead(() => this.#session().list(range, this.#clock.now()));
+    return listPages(query, { gate: this.#gate, page });
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return this.#gate.run(async () => {
-      checkTtl(ttlMs);
-      const token = await this.#takeLease(key, ttlMs);
-      try {
-        return await turn();
-      } finally {
-        if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
-        // A lease that cannot be released ends by its time; the turn's outcome stands either way.
-        await this.#attemptWrite(() => this.#session().release(key, token)).catch(() => undefined);
-      }
-    });
+    const clock = this.#clock;
+    const token = randomUUID();
+    const take = (): Promise<boolean> => this.#attemptWrite(() => this.#take(key, token, ttlMs));
+    const release = (): Promise<void> => {
+      if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
+      return this.#attemptWrite(() => this.#session().release(key, token));
+    };
+    return this.#gate.run(() => leasedTurn({ key, ttlMs, clock, take, release }, turn));
   }
 
   close(): Promise<void> {
@@ -171,23 +162,12 @@ class SqliteStore implements StateStore {
     }
   }
 
-  async #takeLease(key: string, ttlMs: number): Promise<string> {
-    const token = randomUUID();
-    const deadline = this.#clock.now() + ttlMs;
-    for (;;) {
-      const isTaken = await this.#attemptWrite(() => {
-        const now = this.#clock.now();
-        const until = now + ttlMs;
-        if (!this.#session().lease(key, token, { now, until })) return false;
-        this.#turns.set(key, { token, until });
-        return true;
-      });
-      if (isTaken) return token;
-      if (this.#clock.now() >= deadline) throw placeTaken(key, ttlMs);
-      await new Promise<void>((resolve) => {
-        this.#clock.setTimeout(resolve, LEASE_POLL_MS * (0.5 + Math.random()));
-      });
-    }
+  #take(key: string, token: string, ttlMs: number): boolean {
+    const now = this.#clock.now();
+    const until = now + ttlMs;
+    if (!this.#session().lease(key, token, { now, until })) return false;
+    this.#turns.set(key, { token, until });
+    return true;
   }
 }
 
@@ -195,6 +175,7 @@ class SqliteStore implements StateStore {
  * A store on one file; the database is opened at the first use, and the errors of that come there.
  */
 export function sqliteStore(options: SqliteStoreOptions): StateStore {
+  refuseUnknown("sqliteStore", options, KNOWN);
   const { path, database, synchronous = "full", clock = systemClock } = options;
   // A misspelt level would be a weaker one in silence.
   if (synchronous !== "full" && synchronous !== "normal")

@@ -23,7 +23,7 @@ export interface StoreSupports {
   readonly transactions: boolean;
   /** `ttlMs` is kept. */
   readonly ttl: boolean;
-  /** `watch` reports commits of other processes. */
+  /** `watch` reports commits of other owners: processes, or store objects of this one. */
   readonly watch: boolean;
   /** `list` works. */
   readonly list: boolean;
@@ -82,8 +82,16 @@ export interface StateStore {
   ): Promise<WriteResult[]>;
   /** Keys of living records (no tombstones). */
   list(query?: ListQuery): AsyncIterable<string>;
-  /** Calls `listener` for commits that other processes made; resolves to the way to stop. */
-  watch?(listener: (key: string, version: number) => void): Promise<() => Promise<void>>;
+  /**
+   * Calls `changed` soon after another owner committed `version` of `key`, and `missed` when such
+   * calls may have been lost, as after a broken connection: then whoever must know looks for
+   * himself. A version may be skipped when a newer one is reported. Resolves when it is watching,
+   * to the way to stop; rejects with `StoreUnavailableError` when it cannot begin.
+   */
+  watch?(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>>;
   /**
    * Runs `turn` while no other owner can commit `key`; waits for its place at most `ttlMs`, and
    * after `ttlMs` of running the place is free for others (a commit of a stale owner is then a

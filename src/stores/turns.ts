@@ -1,4 +1,7 @@
-/** Exclusive turns inside one store object: one owner per key at a time, in order of arrival. */
+/**
+ * Exclusive turns: inside one store object, one owner per key at a time in order of arrival;
+ * between store objects by a lease that each asks for.
+ */
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 
@@ -27,7 +30,7 @@ interface Place {
 }
 
 /** The error of a turn whose place did not become free. */
-export function placeTaken(key: string, ttlMs: number): StoreUnavailableError {
+function placeTaken(key: string, ttlMs: number): StoreUnavailableError {
   return new StoreUnavailableError(
     `another owner kept the exclusive turn of ${JSON.stringify(key)} for ${ttlMs} ms; try again`,
   );
@@ -70,7 +73,8 @@ class KeyedTurns implements Turns {
       this.#places.set(key, fresh);
       return this.#occupy(key, fresh, ttlMs);
     }
-    if (this.#clock.now() < place.until) return this.#wait(key, place, ttlMs);
+    if (this.#clock.now() < place.until || place.waiting.length > 0)
+      return this.#wait(key, place, ttlMs);
     this.#clock.clearTimeout(place.timer);
     return this.#occupy(key, place, ttlMs);
   }
@@ -80,8 +84,10 @@ class KeyedTurns implements Turns {
     place.owner = owner;
     place.until = this.#clock.now() + ttlMs;
     place.timer = this.#clock.setTimeout(() => {
+      if (place.owner !== owner) return;
+      place.until = -Infinity; // Also when the clock was set back meanwhile.
       // With nobody waiting the late owner stays listed, so that its commits are seen as stale.
-      if (place.owner === owner && place.waiting.length > 0) this.#free(key, place);
+      if (place.waiting.length > 0) this.#free(key, place);
     }, ttlMs);
     return owner;
   }
@@ -117,4 +123,39 @@ class KeyedTurns implements Turns {
 /** Makes an empty set of turns on `clock`. */
 export function createTurns(clock: Clock): Turns {
   return new KeyedTurns(clock);
+}
+
+/** A place that store objects take from each other. */
+export interface Lease {
+  readonly key: string;
+  readonly ttlMs: number;
+  readonly clock: Clock;
+  /** Since when the place is waited for, by `clock`; default now. */
+  readonly since?: number;
+  /** Resolves to whether the place is taken now. */
+  readonly take: () => Promise<boolean>;
+  /** Gives it back, if it is held. */
+  readonly release: () => Promise<unknown>;
+}
+
+/** How often a place is asked for; milliseconds. Random by half, so that many do not keep step. */
+const LEASE_POLL_MS = 10;
+
+/** Runs `turn` while the lease is held; rejects when it could not be taken for `ttlMs`. */
+export async function leasedTurn<T>(lease: Lease, turn: () => Promise<T>): Promise<T> {
+  const { key, ttlMs, clock, since = clock.now(), take, release } = lease;
+  checkTtl(ttlMs);
+  try {
+    while (!(await take())) {
+      if (clock.now() >= since + ttlMs) throw placeTaken(key, ttlMs);
+      await new Promise<void>((resolve) => {
+        clock.setTimeout(resolve, LEASE_POLL_MS * (0.5 + Math.random()));
+      });
+    }
+    return await turn();
+  } finally {
+    // Also when taking it failed, which may have taken it. A lease that cannot be released ends by
+    // its time; the turn's outcome stands either way.
+    await release().catch(() => undefined);
+  }
 }

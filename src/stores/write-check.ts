@@ -1,5 +1,5 @@
-/** What every embedded store does with a write before it touches its data. */
-import { StateSerializationError } from "../../actors/errors.ts";
+/** What the stores do with writes before they touch their data. */
+import { StateSerializationError, StateTooLargeError } from "../../actors/errors.ts";
 import type { Json, Patch } from "../../actors/protocol.ts";
 import type { ListQuery, ScopeWrite, StoredRecord } from "./store.ts";
 import { checkTtl } from "./turns.ts";
@@ -21,6 +21,27 @@ export function patchesOf(write: ScopeWrite): readonly Patch[] | undefined {
   // Read once: it may be computed when read.
   const patches: readonly Patch[] | undefined = write.patches;
   return patches === undefined || patches.length === 0 ? undefined : patches;
+}
+
+/** Splits a batch so that no key is twice in a part, and each key's writes keep their order. */
+export function wavesOf<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
+  const waves: T[][] = [];
+  const seen = new Map<string, number>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const turn = seen.get(key) ?? 0;
+    seen.set(key, turn + 1);
+    (waves[turn] ??= []).push(item);
+  }
+  return waves;
+}
+
+/** Throws `StateTooLargeError` for a text of more bytes in UTF-8. */
+export function checkBytes(text: string, limitBytes: number): void {
+  // A character takes at most three bytes, so most texts need no counting.
+  if (text.length * 3 <= limitBytes) return;
+  const sizeBytes = Buffer.byteLength(text);
+  if (sizeBytes > limitBytes) throw new StateTooLargeError({ sizeBytes, limitBytes });
 }
 
 /**

@@ -9,6 +9,7 @@ import { listCases } from "./suite-list.ts";
 import { ownerCases } from "./suite-owner.ts";
 import { timeCases } from "./suite-time.ts";
 import { versionCases } from "./suite-version.ts";
+import { watchCases } from "./suite-watch.ts";
 
 /** The two functions that vitest, jest, mocha, bun and node:test all have. */
 export interface SuiteRunner {
@@ -23,6 +24,7 @@ const GROUPS: readonly (readonly [string, readonly SuiteCase[]])[] = [
   ["list", listCases],
   ["expiry", timeCases],
   ["owners", ownerCases],
+  ["watching", watchCases],
 ];
 
 /** Any moment will do, as long as it is the same everywhere: a round number of seconds. */

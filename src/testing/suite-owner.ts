@@ -152,7 +152,8 @@ export const ownerCases: readonly SuiteCase[] = [
       assert.deepEqual(await running, { ok: true, version: 1 });
       await expectCode(() => store.load(["k"]), "STORE_CLOSED");
       await expectCode(() => store.commit([write("k", 1, 2)]), "STORE_CLOSED");
-      if (store.supports.list) await expectCode(() => listAll(store), "STORE_CLOSED");
+      for (const limit of store.supports.list ? [Infinity, 0] : [])
+        await expectCode(() => listAll(store, { limit }), "STORE_CLOSED");
       if (store.exclusive !== undefined)
         await expectCode(async () => store.exclusive?.("k", 1, async () => 1), "STORE_CLOSED");
       if (store.watch !== undefined)

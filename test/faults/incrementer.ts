@@ -1,6 +1,6 @@
 /**
  * A child process that adds to a shared counter by compare-and-set, and to a counter of its own in
- * an exclusive turn, a batch and a large record: `dir times`. It fails when a read is behind what
+ * an exclusive turn, a batch and a large record: `kind place times`. It fails when a read is behind what
  * it has seen.
  */
 import { deepStrictEqual } from "node:assert/strict";
@@ -8,8 +8,8 @@ import type { ScopeWrite } from "../../src/stores/store.ts";
 import { openStore } from "./open-store.ts";
 
 const OTHERS_EVERY = 25;
-const [, , dir = "", times = "1"] = process.argv;
-const store = openStore("sqlite", dir);
+const [, , kind = "", place = "", times = "1"] = process.argv;
+const store = openStore(kind, place);
 const own = [`own-${process.pid}-small`, `own-${process.pid}-large`];
 const text = "x".repeat(10_000);
 let seen = 0;

@@ -1,13 +1,21 @@
 /** Opens the stores that fault tests use, in the test's process and in its children. */
 import { join } from "node:path";
 import { fileStore } from "../../src/stores/file.ts";
+import { postgresStore } from "../../src/stores/postgres.ts";
+import { redisStore } from "../../src/stores/redis.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import type { StateStore } from "../../src/stores/store.ts";
 
-/** Opens the store of `kind` in `dir`. */
-export function openStore(kind: string, dir: string): StateStore {
-  if (kind === "file") return fileStore({ dir: join(dir, "file") });
-  return sqliteStore({ path: join(dir, "store.db") });
+/**
+ * Opens the store of `kind` at `place`: a directory, or for a server its URL, `#` and the name under
+ * which the test keeps its data there.
+ */
+export function openStore(kind: string, place: string): StateStore {
+  const [url = "", name = ""] = place.split("#");
+  if (kind === "redis") return redisStore({ url, keyPrefix: name, appendfsync: "no" });
+  if (kind === "postgres") return postgresStore({ url, table: name, poolSize: 2 });
+  if (kind === "file") return fileStore({ dir: join(place, "file") });
+  return sqliteStore({ path: join(place, "store.db") });
 }
 
 /** Characters of the text in the state of a key; every fourth key is large. */

@@ -6,6 +6,7 @@ import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { transactionCases } from "./runtime-transaction.ts";
+import { watchCases } from "./runtime-watch.ts";
 import type { RuntimeStores } from "./runtime-world.ts";
 
 /** Which parts apply to a store. */
@@ -14,6 +15,8 @@ export interface RuntimeSuiteOptions extends RuntimeStores {
   readonly bursts?: readonly number[];
   /** Scopes of the passivation test; default 2,000. */
   readonly scopes?: number;
+  /** Commits of others are reported. */
+  readonly watched?: boolean;
 }
 
 /** Registers the whole suite for one kind of store. */
@@ -30,6 +33,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     checkpointCases(options);
     refusedCases(options);
     contentionCases(options);
+    if (options.watched === true) watchCases(options);
     closeCases(options);
   });
 }

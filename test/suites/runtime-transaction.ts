@@ -1,5 +1,5 @@
 /** All or nothing over several scopes. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { StateChange } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -11,6 +11,7 @@ import {
   rejection,
   settled,
   steer,
+  until,
   World,
   type Counter,
   type RuntimeStores,
@@ -115,7 +116,8 @@ export function transactionCases(stores: RuntimeStores): void {
     it("runs again on what another runtime stored, and gives up with its error", async (test) => {
       const here = world();
       if (cannot(here)) return test.skip();
-      const [first, second] = [here.runtime({ cas: { baseDelayMs: 1 } }), here.runtime()];
+      const cas = { baseDelayMs: 1, escalate: false };
+      const [first, second] = [here.runtime({ cas }), here.runtime()];
       const mine = both(await openAll(first, ["user", "org"]));
       const [theirs] = await openAll(second, ["user"]);
       await theirs?.atomicState(add);
@@ -313,7 +315,7 @@ export function transactionCases(stores: RuntimeStores): void {
       control.abort(new Error("enough"));
       await rejection(work, "COMMIT_UNKNOWN");
       gate.open();
-      await settled();
+      await until(() => store.writes === 2); // On the way to a server for a while.
       for (const scope of scopes) expect(await scope.atomicState(add)).toBe(true);
       expect(shown(scopes)).toEqual([
         [6, 2],
@@ -321,6 +323,85 @@ export function transactionCases(stores: RuntimeStores): void {
       ]);
       return undefined;
     });
+
+    it("G7: of two runtimes that meet on the same records in every turn, none gives up", async (test) => {
+      const here = world();
+      if (cannot(here)) return test.skip();
+      const cas = { maxRetries: 1, baseDelayMs: 0 };
+      const runtimes = here.pair({ cas });
+      const all = await Promise.all(runtimes.map((runtime) => openAll(runtime, ["user", "org"])));
+      await Promise.all(
+        runtimes.map(async (runtime, index) => {
+          const scopes = both(all[index] ?? []);
+          for (let turn = 0; turn < 50; turn += 1)
+            await runtime.transaction(index === 0 ? scopes : [scopes[1], scopes[0]], (a, b) => {
+              a.n = (a.n ?? 0) + 1;
+              b.n = (b.n ?? 0) + 1;
+            });
+        }),
+      );
+      const scopes = both(all[0] ?? []);
+      for (const scope of scopes) await scope.refresh();
+      expect(shown(scopes)).toEqual([
+        [100, 100],
+        [100, 100],
+      ]);
+      return undefined;
+    });
+
+    it("G4: a scope that comes in the turn in which another is lost is given back", async () => {
+      const clock = simulatedClock();
+      const runtime = new World(stores, clock).runtime();
+      const [a, b] = both(
+        await Promise.all(["a", "b"].map((id) => runtime.open<Counter>("temp", id))),
+      );
+      const control = new AbortController();
+      const busy = b.atomicState(() => handle().promise, { signal: control.signal });
+      busy.catch(() => undefined);
+      await settled();
+      const work = runtime.transaction([a, b], () => undefined);
+      await settled();
+      control.abort(); // Frees the second, and in the same turn the first is lost.
+      void a.stop();
+      await rejection(work, "SCOPE_STOPPED");
+      expect(await b.atomicState(add)).toBe(true);
+    });
+
+    it.each(["transaction", "delete"])(
+      "G7: a %s that is done is told so, though its turn is still being given back",
+      async (what) => {
+        const here = world();
+        if (cannot(here)) return;
+        const inner = here.store();
+        const store = steer(inner);
+        const gate = handle();
+        onTestFinished(gate.open);
+        async function slowly<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+          const answer = await (inner.exclusive?.(key, ttlMs, turn) ?? turn());
+          await gate.promise; // As a server that went away after the commit.
+          return answer;
+        }
+        store.exclusive = slowly;
+        const runtime = here.runtime({ store, cas: { maxRetries: 0 }, watch: false });
+        const scope = await runtime.open<Counter>("user", "a");
+        await scope.atomicState(add);
+        const other = await here.runtime().open<Counter>("user", "a");
+        let isRaced = false;
+        store.before = async (operation) => {
+          if (operation !== "commit" || isRaced) return;
+          isRaced = true;
+          await other.refresh();
+          await other.atomicState(add);
+        };
+        const options = { timeoutMs: 300 };
+        const work =
+          what === "delete"
+            ? scope.delete(options)
+            : runtime.transaction([scope], (draft) => void (draft.n = 9), options);
+        expect(await work).toBe(true);
+        expect(scope.version).toBe(3);
+      },
+    );
 
     it("takes no scope that is stopped", async () => {
       const runtime = world().runtime();

@@ -14,6 +14,8 @@ export interface RuntimeStores {
   open(id: string, clock: Clock | undefined): StateStore;
   /** True when two stores may be open on the same data; otherwise all share one. */
   readonly several?: boolean;
+  /** True when the store goes by its server's clock, which no test can turn. */
+  readonly ownClock?: boolean;
 }
 
 /** A state most tests use. */
@@ -116,6 +118,7 @@ export interface SteeredStore extends StateStore {
 /** Puts a hand on the calls of `inner`. */
 export function steer(inner: StateStore): SteeredStore {
   const exclusive = inner.exclusive?.bind(inner);
+  const watch = inner.watch?.bind(inner);
   const steered: SteeredStore = {
     name: inner.name,
     supports: inner.supports,
@@ -136,6 +139,7 @@ export function steer(inner: StateStore): SteeredStore {
     },
     list: (query) => inner.list(query),
     ...(exclusive === undefined ? {} : { exclusive }),
+    ...(watch === undefined ? {} : { watch }),
     close: () => inner.close(),
   };
   return steered;
@@ -165,8 +169,8 @@ export async function settled(rounds = 8): Promise<void> {
 }
 
 /** Waits until something has come about. */
-export async function until(isSo: () => boolean): Promise<void> {
-  for (let round = 0; round < 2_000 && !isSo(); round += 1)
+export async function until(isSo: () => boolean, rounds = 2_000): Promise<void> {
+  for (let round = 0; round < rounds && !isSo(); round += 1)
     await new Promise((resolve) => {
       setTimeout(resolve, 1);
     });

@@ -19,7 +19,12 @@ export interface Example {
   readonly code: string;
   /** What it must print: the `text` block that follows it; absent: anything. */
   readonly output: string | undefined;
+  /** The server it is run with; its URL is in REDIS_URL or POSTGRES_URL then. */
+  readonly needs?: ServerName;
 }
+
+/** A server an example can ask for: `needs redis` after the language. */
+export type ServerName = "redis" | "postgres";
 
 /** All fenced blocks of a page, in order. A block that is not closed is an error. */
 export function blocksOf(page: SourceFile): DocBlock[] {
@@ -28,7 +33,8 @@ export function blocksOf(page: SourceFile): DocBlock[] {
 
 /**
  * The blocks to run: every `ts` and `js` block without `no-run`. `no-run` needs a reason after it,
- * since an example nobody runs is one nobody keeps true.
+ * since an example nobody runs is one nobody keeps true. `needs redis` or `needs postgres` asks for
+ * a server.
  */
 export function examplesOf(page: SourceFile): Example[] {
   const fences = fencesOf(page);
@@ -37,11 +43,13 @@ export function examplesOf(page: SourceFile): Example[] {
     if (language !== "ts" && language !== "js") return [];
     if (note === "no-run") throw new Error(`${place}: no-run without a reason`);
     if (note.startsWith("no-run ")) return [];
-    if (note !== "") throw new Error(`${place}: unknown note "${note}"`);
+    const needs = note === "needs redis" ? "redis" : "postgres";
+    const server = note === `needs ${needs}` ? ({ needs } as const) : {};
+    if (note !== "" && !("needs" in server)) throw new Error(`${place}: unknown note "${note}"`);
     const next = fences[index + 1];
     const output =
       next?.adjoins === true && next.block.language === "text" ? next.block.code : undefined;
-    return [{ place, language, code, output }];
+    return [{ place, language, code, output, ...server }];
   });
 }
 

@@ -42,6 +42,7 @@ const layers: readonly Layer[] = [
   { name: "stores", rank: 3, prefixes: ["src/stores"] },
   { name: "runtime", rank: 4, prefixes: ["src/runtime"] },
   { name: "dialects", rank: 5, prefixes: ["src/dialects"] },
+  { name: "command line", rank: 6, prefixes: ["src/cli"] },
   { name: "edges", rank: 6, prefixes: ["src/inspect", "src/http", "src/testing"] },
 ];
 

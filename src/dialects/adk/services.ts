@@ -1,5 +1,7 @@
 /** The two services of the original: the one service, with their habits. */
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
+import { postgresStore } from "../../stores/postgres.ts";
+import { redisStore } from "../../stores/redis.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
 import { SessionService, type SessionServiceOptions } from "./service.ts";
 
@@ -18,8 +20,9 @@ export class DatabaseSessionService extends SessionService {
   readonly #opened: Runtime | undefined;
 
   /**
-   * Takes a runtime, or a URL: `sqlite://` and a file path, `sqlite://:memory:`, `memory://`. A
-   * runtime made for a URL is closed by `close`. Throws `TypeError` for any other URL.
+   * Takes a runtime, or a URL: `sqlite://` and a file path, `sqlite://:memory:`, `memory://`,
+   * `postgres://…` (needs `pg`), `redis://…` (needs `ioredis`). A runtime made for a URL is closed
+   * by `close`. Throws `TypeError` for any other URL.
    */
   constructor(where: string | (ServiceOptions & { readonly runtime: Runtime })) {
     const opened = typeof where === "string" ? openUrl(where) : undefined;
@@ -38,11 +41,13 @@ export class DatabaseSessionService extends SessionService {
 function openUrl(url: string): Runtime {
   const file = /^sqlite:\/\/(?<path>.+)$/s.exec(url)?.groups?.["path"];
   if (file !== undefined) return createRuntime({ store: sqliteStore({ path: file }) });
+  if (/^postgres(?:ql)?:\/\//.test(url)) return createRuntime({ store: postgresStore({ url }) });
+  if (/^rediss?:\/\//.test(url)) return createRuntime({ store: redisStore({ url }) });
   if (url === "memory://") return createRuntime();
   // The rest of a URL may hold a password.
   const scheme = /^[a-z][\w+.-]*:/i.exec(url)?.[0] ?? "what is no URL";
   throw new TypeError(
-    `DatabaseSessionService opens sqlite:// and memory:// URLs, not ${scheme}; ` +
+    `DatabaseSessionService opens sqlite, postgres, redis and memory URLs, not ${scheme}; ` +
       "make a runtime on the store you want and pass { runtime }",
   );
 }

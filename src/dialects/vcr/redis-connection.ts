@@ -1,6 +1,6 @@
 /** Sending commands to Redis: replies as texts, failures by their codes. */
 import { isHoldfastError } from "../../../actors/errors.ts";
-import type { RedisArgument, RedisClient } from "../../stores/redis-client.ts";
+import type { RedisArgument, RedisClient } from "../../stores/dialect-redis.ts";
 import type { Reply } from "./command.ts";
 import { Failure, replyFailure } from "./error.ts";
 

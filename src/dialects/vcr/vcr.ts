@@ -1,7 +1,7 @@
 /** Where sessions and states come from. */
 import { randomUUID } from "node:crypto";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
-import type { RedisClient } from "../../stores/redis-client.ts";
+import type { RedisClient } from "../../stores/dialect-redis.ts";
 import type { Backend } from "./backend.ts";
 import { inPlace } from "./caller.ts";
 import { EmbeddedBackend } from "./embedded.ts";

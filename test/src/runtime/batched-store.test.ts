@@ -49,7 +49,10 @@ describe("a batched store", () => {
     await expect(scope.incState({ n: 1 })).rejects.toMatchObject(unknown);
     const cause = { code: "STORE_CONTRACT" };
     const batched = batchedStore(store);
-    const together = batched.commitTogether([write("two", 0, 1)], true);
+    const together = batched.commitTogether([write("two", 0, 1)], {
+      atomic: true,
+      owners: new Set(),
+    });
     await expect(together).rejects.toMatchObject({ ...unknown, cause });
     store.commit = commit;
     expect(await scope.incState({ n: 1 })).toBe(true);

@@ -1,6 +1,13 @@
 /** Scopes saved together while they are held. */
-import { createRuntime, memoryStore, type StateChange, type StateStore } from "holdfast";
+import {
+  createRuntime,
+  defineKind,
+  memoryStore,
+  type StateChange,
+  type StateStore,
+} from "holdfast";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { RecipeMutation } from "../../../actors/recipe.ts";
 import type { Hold } from "../../../actors/solo.ts";
 import { changedPart, deletedPart, JointSave, type Part } from "../../../src/runtime/joint-save.ts";
@@ -90,5 +97,25 @@ describe("a joint save", () => {
     const saving = held([one, two], (joint) => joint.save(parts, { atomic: true }));
     await expect(saving).rejects.toMatchObject({ code: "STORE_CLOSED" });
     expect([one.state, one.version, two.state, two.version]).toEqual([{}, 0, {}, 0]);
+  });
+
+  it("J4: is in doubt when some of it is stored and the rest cannot be adopted", async () => {
+    const store = memoryStore();
+    const schema = z.object({ n: z.number().optional() });
+    const kinds = { user: defineKind({ schema }) };
+    const runtime = createRuntime({ store, kinds });
+    const [one, two] = await residents(runtime);
+    await one.update((draft) => void Object.assign(draft, { n: 1 }));
+    const state = { n: "text" }; // As another version of the application writes it.
+    await store.commit([{ key: two.key, expectedVersion: 0, version: 1, state }]);
+    const save = held([one, two], (joint) =>
+      joint.save([setting(one, 2), setting(two, 2)], { atomic: false }),
+    );
+    await expect(save).rejects.toMatchObject({
+      code: "COMMIT_UNKNOWN",
+      cause: { code: "STATE_INVALID" },
+    });
+    expect([one.state, one.version]).toEqual([{ n: 2 }, 2]);
+    await runtime.close();
   });
 });

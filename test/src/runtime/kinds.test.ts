@@ -32,3 +32,8 @@ it("refuses what is no store", () => {
   for (const store of ["bot.db", memoryStore, {}])
     expect(() => createRuntime({ store: store as never })).toThrow(/store must be a store/);
 });
+
+it("createRuntime refuses an option there is not, by its name", () => {
+  const options: object = { stores: memoryStore() }; // As a program without types has it.
+  expect(() => createRuntime(options)).toThrow(/createRuntime.*"stores".*store/s);
+});

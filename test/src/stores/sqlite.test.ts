@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Patch } from "../../../actors/protocol.ts";
 import { openDatabase, sqliteCode, toStoreError } from "../../../src/stores/sqlite-driver.ts";
-import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/sqlite-writer.ts";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../../src/stores/large-keys.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import { testDirectory } from "../../support/directory.ts";
 
@@ -124,6 +124,24 @@ describe("large records", () => {
     expect(await store.load(["k"])).toEqual([{ version, state: { n: version, text: big } }]);
     await store.close();
     expect(count(path, "holdfast_patch")).toBeLessThan(20);
+  });
+
+  it.each([
+    ["as large as the state are not kept", 0, 0],
+    ["one character smaller are kept", 1, 1],
+  ])("a change whose patches are %s", async (name, less, kept) => {
+    const path = join(dir, `${name}.db`);
+    const store = sqliteStore({ path });
+    const first = { text };
+    await store.commit([{ key: "k", expectedVersion: 0, version: 1, state: first }]);
+    const patchOf = (value: string): Patch[] => [{ op: "add", path: ["n"], value }];
+    const frame = JSON.stringify(patchOf("")).length;
+    const value = "n".repeat(JSON.stringify(first).length - frame - less);
+    const write = { key: "k", expectedVersion: 1, version: 2, state: { text, n: value } };
+    await store.commit([{ ...write, patches: patchOf(value) }]);
+    expect(await store.load(["k"])).toEqual([{ version: 2, state: { text, n: value } }]);
+    await store.close();
+    expect(count(path, "holdfast_patch")).toBe(kept);
   });
 
   it("leave no rows behind when they shrink or go", async () => {

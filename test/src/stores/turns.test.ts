@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createTurns } from "../../../src/stores/turns.ts";
+import { createTurns, leasedTurn } from "../../../src/stores/turns.ts";
 import { handle } from "../../../src/testing/suite-case.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 
@@ -65,4 +65,49 @@ it("marks commits of a late owner as stale while nobody else has come", async ()
   gate.resolve();
   await first;
   expect(turns.isStale("k")).toBe(false);
+});
+
+it("gives a lease back after its turn, and after a try to take it that failed", async () => {
+  const log: string[] = [];
+  const lease = (answer: () => boolean) => ({
+    key: "k",
+    ttlMs: 100,
+    clock: simulatedClock(),
+    take: async () => answer(),
+    release: async () => {
+      log.push("released");
+      throw new Error("the server is away");
+    },
+  });
+  const turn = async (): Promise<string> => {
+    log.push("turn");
+    return "done";
+  };
+  expect(
+    await leasedTurn(
+      lease(() => true),
+      turn,
+    ),
+  ).toBe("done");
+  const failing = (): never => {
+    throw new Error("no answer in time");
+  };
+  await expect(leasedTurn(lease(failing), turn)).rejects.toThrow("no answer in time");
+  expect(log).toEqual(["turn", "released", "released"]);
+});
+
+it("asks for a lease for its time at most, the time it queued included", async () => {
+  const clock = simulatedClock();
+  const since = clock.now() - 60;
+  let asked = 0;
+  const take = async (): Promise<boolean> => {
+    asked += 1;
+    return false;
+  };
+  const lease = { key: "k", ttlMs: 100, clock, since, take, release: async () => undefined };
+  const work = leasedTurn(lease, () => Promise.reject(new Error("must not run")));
+  const outcome = expect(work).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await clock.advance(60);
+  await outcome;
+  expect([asked > 1, clock.pending]).toEqual([true, 0]);
 });

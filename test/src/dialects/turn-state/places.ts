@@ -14,7 +14,9 @@ import {
   type TurnActivity,
 } from "holdfast/turn-state";
 import { Redis } from "ioredis";
-import { redisUrl } from "../../../support/redis.ts";
+import { findRedis } from "../../../support/redis.ts";
+
+const redisUrl = (await findRedis()) ?? "";
 
 /** One storage, and a second object that sees the same documents. */
 export interface Place {

@@ -3,10 +3,12 @@ import { createHash, randomUUID } from "node:crypto";
 import { RedisStorage, runTurn, TurnState, type CommandClient } from "holdfast/turn-state";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hasRedis, redisUrl, startRedis, type OwnRedis } from "../../../support/redis.ts";
+import { findRedis, ownRedis, type OwnRedis } from "../../../support/redis.ts";
 import { activity } from "./places.ts";
 
-const isThere = await hasRedis();
+const redisUrl = (await findRedis()) ?? "";
+
+const isThere = redisUrl !== "";
 const key = "msteams/b1/conversations/c1";
 const record = { count: 1, name: "héllo", nested: { a: [1, null] }, empty: {}, arr: [] };
 
@@ -192,10 +194,10 @@ describe.skipIf(!isThere)("a lost connection", () => {
   let server: OwnRedis;
 
   beforeAll(async () => {
-    server = await startRedis();
+    server = await ownRedis();
   });
 
-  afterAll(async () => server?.stop());
+  afterAll(async () => server?.remove());
 
   it("is made again when it was killed", async () => {
     const storage = new RedisStorage(server.url);

@@ -2,10 +2,10 @@
 import { runTurn, TurnState, useState, type StatefulContext } from "holdfast/turn-state";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { testDirectory } from "../../../support/directory.ts";
-import { hasRedis } from "../../../support/redis.ts";
+import { findRedis } from "../../../support/redis.ts";
 import { activity, placesIn, type Place } from "./places.ts";
 
-const isRedisThere = await hasRedis();
+const isRedisThere = (await findRedis()) !== undefined;
 const places = Object.entries(placesIn(testDirectory("turn-state")));
 
 /** A turn that counts in both scopes, with a pause in which others could get in. */

@@ -1,5 +1,4 @@
 /** Where the suites of the dialect keep their keys. */
-import { afterAll, beforeAll } from "vitest";
 import { join } from "node:path";
 import { createVcr, type Vcr, type VcrOptions } from "../../../../src/dialects/vcr/vcr.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
@@ -8,7 +7,9 @@ import { memoryStore } from "../../../../src/stores/memory.ts";
 import { sqliteStore } from "../../../../src/stores/sqlite.ts";
 import type { StateStore } from "../../../../src/stores/store.ts";
 import { testDirectory } from "../../../support/directory.ts";
-import { hasRedis, startRedis, testClient, type TestRedis } from "../../../support/redis-server.ts";
+import { findRedis, testClient } from "../../../support/redis.ts";
+
+const redisUrl = (await findRedis()) ?? "";
 
 /** One place to keep keys. */
 export interface Place {
@@ -33,6 +34,7 @@ function onStore(name: string, make: () => StateStore): Place {
   };
 }
 
+const isThere = redisUrl !== "";
 let made = 0;
 
 /** All places there are; call it once, in a suite. */
@@ -44,27 +46,14 @@ export function places(): Place[] {
     onStore("sqlite", () => sqliteStore({ path: `${path()}.db` })),
     onStore("file", () => fileStore({ dir: path() })),
   ];
-  return hasRedis() ? [...embedded, ...redisPlaces()] : embedded;
-}
-
-/** The server of a test file, started before its tests. */
-export function redisServer(): { readonly url: string } {
-  const server = { url: "" };
-  let started: TestRedis | undefined;
-  beforeAll(async () => {
-    started = await startRedis();
-    server.url = started.url;
-  });
-  afterAll(() => started?.stop());
-  return server;
+  return isThere ? [...embedded, ...redisPlaces()] : embedded;
 }
 
 function redisPlaces(): Place[] {
-  const server = redisServer();
   const on = (stringNumbers: boolean): Place => ({
     name: stringNumbers ? "redis, exact client" : "redis",
     open: async (options) => {
-      const { client, close } = testClient(server.url, { stringNumbers });
+      const { client, close } = testClient(redisUrl, { stringNumbers });
       return { vcr: createVcr({ redis: client, ...options }), close };
     },
   });

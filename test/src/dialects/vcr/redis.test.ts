@@ -3,18 +3,18 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Redis } from "ioredis";
 import { State } from "../../../../src/dialects/vcr/state.ts";
 import { createVcr, type Vcr } from "../../../../src/dialects/vcr/vcr.ts";
-import { hasRedis, testClient } from "../../../support/redis-server.ts";
-import { redisServer } from "./kept.ts";
+import { findRedis, testClient } from "../../../support/redis.ts";
 
-describe.runIf(hasRedis())("a vcr on Redis", () => {
-  const server = redisServer();
+const redisUrl = (await findRedis()) ?? "";
+
+describe.runIf(redisUrl !== "")("a vcr on Redis", () => {
   let client: Redis;
   let close: () => Promise<void>;
   let vcr: Vcr;
   let state: State;
 
   beforeEach(() => {
-    ({ client, close } = testClient(server.url));
+    ({ client, close } = testClient(redisUrl));
     vcr = createVcr({ redis: client });
     state = new State(vcr.getSessionById("s"));
   });
@@ -68,7 +68,7 @@ describe.runIf(hasRedis())("a vcr on Redis", () => {
   });
 
   it("makes its own connection of a URL, and closes it", async () => {
-    const own = createVcr({ redis: server.url });
+    const own = createVcr({ redis: redisUrl });
     const other = new State(own.createSession(100));
     expect(await other.increment("n", 9223372036854775807n)).toBe("9223372036854775807");
     await other.delete("n");

@@ -1,7 +1,27 @@
-/** Opens connections to Redis. The one file that loads ioredis, an optional peer. */
-import type { Redis } from "ioredis";
+/** The Redis clients of the dialects: what is used of one, and how one is opened. */
 import { StoreUnavailableError } from "../../actors/errors.ts";
-import type { RedisClient } from "./redis-client.ts";
+import { loadDriver } from "./redis-driver.ts";
+
+/** An argument of a command. */
+export type RedisArgument = string | number;
+
+/** Commands that are sent together and run without others in between. */
+export interface RedisBatch {
+  call(command: string, ...args: RedisArgument[]): RedisBatch;
+  exec(): Promise<[error: Error | null, reply: unknown][] | null>;
+}
+
+/** An ioredis client, or anything that offers this much of one. */
+export interface RedisClient {
+  call(command: string, ...args: RedisArgument[]): Promise<unknown>;
+  multi(): RedisBatch;
+  readonly options?: {
+    readonly keyPrefix?: string | undefined;
+    readonly stringNumbers?: boolean | undefined;
+  };
+  on(event: "error", listener: (error: unknown) => void): unknown;
+  disconnect(): void;
+}
 
 /** What is used of an ioredis client. */
 export interface RedisConnection {
@@ -47,13 +67,5 @@ export async function connectRedis(
   } catch (cause) {
     connection.disconnect();
     throw new StoreUnavailableError("the Redis server cannot be reached", { cause });
-  }
-}
-
-async function loadDriver(): Promise<{ readonly Redis: typeof Redis }> {
-  try {
-    return await import("ioredis");
-  } catch (cause) {
-    throw new StoreUnavailableError("install the package ioredis (npm install ioredis)", { cause });
   }
 }

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** The program `holdfast`: moves records between stores. `holdfast --help` says how. */
+import { createRequire } from "node:module";
+import { isHoldfastError } from "../../actors/errors.ts";
+import { reasonOf } from "../stores/repeat.ts";
+import { runTask } from "./commands.ts";
+import { DamagedFileError } from "./export-file.ts";
+import { HELP, readTask, UsageError } from "./options.ts";
+
+const EXIT = { agree: 0, differ: 1, usage: 2 } as const;
+
+async function main(args: readonly string[]): Promise<number> {
+  const task = readTask(args);
+  if (typeof task === "string") {
+    process.stdout.write(task === "help" ? HELP : `${version()}\n`);
+    return EXIT.agree;
+  }
+  const isAgreed = await runTask(task, { out: process.stdout, warn });
+  return isAgreed ? EXIT.agree : EXIT.differ;
+}
+
+/** By the package's own name, for this file is not always as deep below it. */
+function version(): string {
+  const about: unknown = createRequire(import.meta.url)("holdfast/package.json");
+  return typeof about === "object" && about !== null && "version" in about
+    ? String(about.version)
+    : "unknown";
+}
+
+function warn(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function hasCode(error: unknown, code: string): error is Error {
+  return error instanceof Error && "code" in error && error.code === code;
+}
+
+/** One line for what can be expected to happen, everything for what cannot. */
+function explain(error: unknown): string {
+  if (isHoldfastError(error, "COMMIT_UNKNOWN")) return explainUnknown(error.cause);
+  if (hasCode(error, "EEXIST") && "path" in error)
+    return `there is a file ${String(error.path)} already; export overwrites none`;
+  if (!(error instanceof Error)) return String(error);
+  const isOurs = error instanceof UsageError || error instanceof DamagedFileError;
+  const isExpected = isOurs || isHoldfastError(error) || "syscall" in error;
+  return isExpected ? error.message : (error.stack ?? error.message);
+}
+
+function explainUnknown(cause: unknown): string {
+  const reason = cause === undefined ? "" : ` (${reasonOf(cause)})`;
+  const what = "the store did not say whether the last records were saved";
+  return `${what}${reason}; run the command again`;
+}
+
+// Whoever reads may have enough, as `head` has. Without a listener that would be a crash.
+process.stdout.on("error", (error) => {
+  if (!hasCode(error, "EPIPE")) warn(`holdfast: ${explain(error)}`);
+  process.exitCode = EXIT.differ;
+});
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!hasCode(error, "EPIPE")) warn(`holdfast: ${explain(error)}`);
+  process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.differ;
+}

@@ -1,0 +1,106 @@
+/**
+ * From the address of a store to the store. Each kind's module, and with it its driver, is loaded
+ * when it is named. Addresses can hold a password, so no message repeats one.
+ */
+import { existsSync } from "node:fs";
+import { memoryStore } from "../stores/memory.ts";
+import type { StateStore } from "../stores/store.ts";
+import { UsageError } from "./options.ts";
+
+const FORMS = "sqlite:PATH, file:DIRECTORY, redis://…, rediss://…, postgres://… or postgresql://…";
+
+/** A place that is only read must be there: a misspelt path would else be a new, empty store. */
+export type Presence = "must exist" | "may be made";
+
+/**
+ * Opens the store at `address`. Rejects with `UsageError` for one that cannot be meant. Tables that
+ * were not made yet and must not be count as an empty store, and `warn` is told.
+ */
+export async function openStore(
+  address: string,
+  presence: Presence,
+  warn: (line: string) => void = () => undefined,
+): Promise<StateStore> {
+  try {
+    const store = await make(address, presence);
+    if (presence === "may be made" || !/^postgres(?:ql)?:/.test(address)) return store;
+    return await orEmpty(store, () =>
+      warn(`${placeOf(address)} has no tables and counts as empty; copy makes those of its target`),
+    );
+  } catch (error) {
+    // What a store says of its options.
+    if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function orEmpty(store: StateStore, warn: () => void): Promise<StateStore> {
+  try {
+    await store.load(["any"]);
+    return store;
+  } catch (error) {
+    await store.close();
+    const { lacksAllTables } = await import("../stores/postgres-errors.ts");
+    if (!lacksAllTables(error)) throw error;
+    warn();
+    return memoryStore();
+  }
+}
+
+async function make(address: string, presence: Presence): Promise<StateStore> {
+  const [, scheme, rest] = /^([a-z]+):(.+)$/s.exec(address) ?? [];
+  if (scheme === undefined || rest === undefined)
+    throw new UsageError(`a store is written as ${FORMS}`);
+  switch (scheme) {
+    case "sqlite": {
+      const path = localPath(rest, presence);
+      return (await import("../stores/sqlite.ts")).sqliteStore({ path });
+    }
+    case "file": {
+      const dir = localPath(rest, presence);
+      return (await import("../stores/file.ts")).fileStore({ dir });
+    }
+    case "redis":
+    case "rediss": {
+      const { url, name } = splitName(address);
+      const { redisStore } = await import("../stores/redis.ts");
+      return redisStore({ url, ...(name === undefined ? {} : { keyPrefix: name }) });
+    }
+    case "postgres":
+    case "postgresql": {
+      const { url, name } = splitName(address);
+      const { postgresStore } = await import("../stores/postgres.ts");
+      const migrate = presence === "may be made";
+      return postgresStore({ url, migrate, ...(name === undefined ? {} : { table: name }) });
+    }
+    default:
+      throw new UsageError(`unknown kind of store "${scheme}"; a store is written as ${FORMS}`);
+  }
+}
+
+/** The url of a server, and what begins its keys or tables if that follows a `#`. */
+function splitName(address: string): { readonly url: string; readonly name: string | undefined } {
+  const [url = "", name, ...rest] = address.split("#");
+  if (rest.length > 0 || name?.includes("@") === true)
+    throw new UsageError("a # in a password is written %23");
+  // It is easily meant for the default, and would be another place.
+  if (name === "") throw new UsageError("a name follows the #; leave both out for the default");
+  return { url, name };
+}
+
+/** The address of a store that was opened, for messages: without user, password and settings. */
+export function placeOf(address: string): string {
+  if (!/^(?:rediss?|postgres(?:ql)?):/.test(address)) return address;
+  const { protocol, host, pathname, hash } = new URL(address);
+  return `${protocol}//${host}${pathname}${hash}`;
+}
+
+function localPath(path: string, presence: Presence): string {
+  if (path.startsWith("//"))
+    throw new UsageError(
+      "a path follows the colon at once, without //, as in sqlite:data/store.db",
+    );
+  if (presence === "must exist" && !existsSync(path))
+    throw new UsageError(`there is no store at ${path}`);
+  return path;
+}

@@ -1,0 +1,227 @@
+/**
+ * A store in a PostgreSQL database, shared by any number of processes.
+ *
+ * A commit is one statement for up to a hundred records, each its own compare-and-set; an atomic
+ * batch is one transaction. Exclusive turns are leases in the records' rows rather than advisory
+ * locks: a lock of a session would stay with a process that was stopped, would keep a connection
+ * for each turn, and could not make the commits of a late owner fail.
+ *
+ * Invariants
+ *  P1  Of a batch that fails nothing took effect, or the error is a `CommitUnknownError`.
+ *  P2  An atomic batch of a process that was stopped keeps its rows no longer than `timeoutMs`.
+ *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
+ */
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../../actors/clock.ts";
+import { toAsciiKey } from "./ascii-key.ts";
+import { createGate } from "./gate.ts";
+import { LargeKeys } from "./large-keys.ts";
+import { listPages, type PageRange } from "./list-pages.ts";
+import { PostgresLink } from "./postgres-link.ts";
+import { isAnswered } from "./postgres-errors.ts";
+import { PostgresFeed } from "./postgres-feed.ts";
+import { PostgresCalls } from "./postgres-calls.ts";
+import {
+  type PostgresSettings,
+  type PostgresStoreOptions,
+  readOptions,
+} from "./postgres-options.ts";
+import { RecordReader } from "./postgres-record.ts";
+import { failureOf, GROUP_MAX, groupsOf, orderedWavesOf, type WriteRow } from "./postgres-rows.ts";
+import { type Statements, statementsOf } from "./postgres-sql.ts";
+import { PostgresWriter } from "./postgres-writer.ts";
+import type {
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "./store.ts";
+import { createTurns, leasedTurn, type Turns } from "./turns.ts";
+import { checkWrites, conflict, isAllOk } from "./write-check.ts";
+
+class PostgresStore implements StateStore {
+  readonly name = "postgres";
+  readonly supports: StoreSupports = {
+    durable: true,
+    transactions: true,
+    ttl: true,
+    watch: true,
+    list: true,
+    exclusive: true,
+  };
+  readonly #link: PostgresLink;
+  readonly #calls: PostgresCalls;
+  readonly #feed: PostgresFeed;
+  readonly #statements: Statements;
+  readonly #writer: PostgresWriter;
+  readonly #gate = createGate("postgres");
+  /** Tokens of the exclusive turns of this object. */
+  readonly #tokens = new Map<string, string>();
+  readonly #turns: Turns = createTurns(systemClock);
+  readonly #begin: string;
+
+  constructor(settings: PostgresSettings) {
+    const link = new PostgresLink(settings);
+    const { names, tables, maxStateBytes, logger } = settings;
+    // Half of a UUID tells writers apart as well, and each row has it several times.
+    const writer = randomUUID().replaceAll("-", "").slice(16);
+    const idleMs = Math.ceil(settings.timeoutMs);
+    this.#begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED; " +
+      `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
+      `SET LOCAL statement_timeout = ${idleMs}`;
+    this.#link = link;
+    this.#statements = statementsOf(tables);
+    this.#calls = new PostgresCalls(settings, link);
+    this.#writer = new PostgresWriter({
+      statements: this.#statements,
+      reader: new RecordReader(names.server),
+      large: new LargeKeys(),
+      writer,
+      maxStateBytes,
+      leaseOf: (key) => this.#tokens.get(key),
+    });
+    this.#feed = new PostgresFeed({
+      link,
+      calls: this.#calls,
+      statements: this.#statements,
+      channel: tables.channel,
+      writer,
+      logger,
+    });
+  }
+
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#gate.run(async () => {
+      const encoded = keys.map((key) => toAsciiKey(key));
+      const records: (StoredRecord | undefined)[] = [];
+      for (let at = 0; at < encoded.length; at += GROUP_MAX) {
+        const part = encoded.slice(at, at + GROUP_MAX);
+        records.push(...(await this.#calls.read((session) => this.#writer.load(session, part))));
+      }
+      return records;
+    });
+  }
+
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false }: { readonly atomic?: boolean } = {},
+  ): Promise<WriteResult[]> {
+    return this.#gate.run(async () => {
+      checkWrites(writes);
+      const suspects = this.#writer.suspectsOf(writes);
+      if (suspects.length > 0)
+        await this.#calls.read((session) => this.#writer.load(session, suspects));
+      const rows = this.#writer.prepare(writes);
+      const results = new Map<WriteRow, WriteResult>();
+      if (atomic) await this.#commitTogether(rows, results);
+      else await this.#commitEach(rows, results);
+      const answers = rows.map((row) => results.get(row) ?? conflict(undefined));
+      if (answers.some(({ ok }) => ok)) this.#feed.tell();
+      return answers;
+    });
+  }
+
+  list(query: ListQuery = {}): AsyncIterable<string> {
+    const { listFrom, listAfter } = this.#statements;
+    const page = async ({ from, isAfter, end, count }: PageRange): Promise<string[]> => {
+      const statement = isAfter ? listAfter : listFrom;
+      const rows = await this.#calls.read((session) =>
+        session.query(statement, [from, end, count]),
+      );
+      return rows.map(({ key }) => String(key));
+    };
+    return listPages(query, { gate: this.#gate, page });
+  }
+
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    const since = systemClock.now();
+    const token = randomUUID();
+    const { lease, release: end } = this.#statements;
+    // Both fail as a read does: no turn has run, so nothing is in doubt.
+    const take = async (): Promise<boolean> => {
+      const taken = await this.#calls.read((session) =>
+        session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
+      );
+      if (taken.length === 0) return false;
+      this.#tokens.set(key, token);
+      return true;
+    };
+    const release = (): Promise<unknown> => {
+      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+      return this.#calls.read((session) =>
+        session.query(end, [toAsciiKey(key), token, session.patience()]),
+      );
+    };
+    const place = { key, ttlMs, clock: systemClock, since, take, release };
+    // Those of this object queue here, so that they keep their order and only one asks the server.
+    return this.#gate.run(() => this.#turns.run(key, ttlMs, () => leasedTurn(place, turn)));
+  }
+
+  watch(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>> {
+    return this.#gate.runUntilClosed(() => this.#feed.watch(changed, missed));
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(() => {
+      this.#feed.close();
+      return this.#link.close();
+    });
+  }
+
+  async #commitEach(rows: readonly WriteRow[], results: Map<WriteRow, WriteResult>): Promise<void> {
+    for (const wave of orderedWavesOf(rows)) {
+      const sent = await Promise.allSettled(
+        groupsOf(wave).map((group) =>
+          this.#calls.write((session, isRepeat) =>
+            this.#writer.send(session, group, { results, isRepeat }),
+          ),
+        ),
+      );
+      const failures = sent.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
+      if (failures.length === 0) continue;
+      throw failureOf(
+        failures,
+        [...results.values()].some(({ ok }) => ok),
+      );
+    }
+  }
+
+  async #commitTogether(
+    rows: readonly WriteRow[],
+    results: Map<WriteRow, WriteResult>,
+  ): Promise<void> {
+    if (rows.length === 0) return;
+    const isDone = await this.#calls.write(async (session, isRepeat) => {
+      results.clear();
+      try {
+        await session.query({ text: this.#begin });
+        for (const group of orderedWavesOf(rows).flatMap((wave) => groupsOf(wave)))
+          await this.#writer.send(session, group, { results, isRepeat });
+      } catch (error) {
+        if (isAnswered(error)) await session.query({ text: "ROLLBACK" });
+        throw error;
+      }
+      const isAll = isAllOk([...results.values()]);
+      await session.query({ text: isAll ? "COMMIT" : "ROLLBACK" });
+      return isAll;
+    });
+    if (isDone) return;
+    const keys = rows.map(({ key }) => key);
+    const current = await this.#calls.read((session) => this.#writer.load(session, keys));
+    rows.forEach((row, index) => results.set(row, conflict(current[index])));
+  }
+}
+
+/**
+ * A store in PostgreSQL 13 or later. Throws a `TypeError` for options that do not fit together and
+ * a `RangeError` for numbers that are none; what is wrong with the server comes with the calls.
+ */
+export function postgresStore(options: PostgresStoreOptions): StateStore {
+  return new PostgresStore(readOptions(options));
+}

@@ -1,0 +1,4 @@
+import { killSuite } from "../suites/kill-suite.ts";
+import { onServer } from "../support/places.ts";
+
+await onServer("postgres", ({ kind, fresh }) => killSuite(kind, fresh(), { cycles: 10 }));

@@ -1,0 +1,25 @@
+import { afterAll, describe } from "vitest";
+import { postgresStore } from "../../../src/stores/postgres.ts";
+import { dropTables, findPostgres } from "../../support/postgres.ts";
+import { describeRuntime } from "../../suites/runtime-suite.ts";
+
+const url = await findPostgres();
+const tables = new Set<string>();
+
+if (url === undefined) describe.skip("a runtime on postgres", () => undefined);
+else {
+  afterAll(async () => {
+    for (const table of tables) await dropTables(url, table);
+  });
+  describeRuntime({
+    name: "postgres",
+    several: true,
+    watched: true,
+    ownClock: true,
+    open: (id) => {
+      const table = `r${id.replaceAll("-", "")}`;
+      tables.add(table);
+      return postgresStore({ url, table, poolSize: 3 });
+    },
+  });
+}

@@ -1,0 +1,103 @@
+/** Processes that are killed again and again, on any store that outlives them. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { createRuntime } from "../../src/index.ts";
+import { seededRandom } from "../../src/testing/random.ts";
+import { startChild, type Child } from "../support/child.ts";
+import { testDirectory } from "../support/directory.ts";
+import { killCycles } from "../faults/kill-cycles.ts";
+import { openStore } from "../faults/open-store.ts";
+
+const LONGEST_MS = 60;
+/** Nightly runs kill so many times as often. */
+const SCALE = process.env["TEST_SCALE"] === "nightly" ? 20 : 1;
+
+/** What is stored of a run: how many steps are finished, and which effects have their value. */
+interface Stored {
+  readonly finished: number;
+  readonly effects: ReadonlySet<string>;
+}
+
+async function storedOf(kind: string, dir: string, runId: string): Promise<Stored> {
+  const runtime = createRuntime({ store: openStore(kind, dir) });
+  const [checkpoint] = await runtime.checkpoints(runId);
+  const record = await runtime.open<{ once?: object }>("sequencer", runId);
+  const effects = new Set(Object.keys(record.state.once ?? {}));
+  await runtime.close();
+  return { finished: checkpoint?.stepIndex ?? 0, effects };
+}
+
+function linesOf(log: string): string[] {
+  return existsSync(log) ? readFileSync(log, "utf8").split("\n").slice(0, -1) : [];
+}
+
+/** Nothing in `lines` repeats what was stored of `runId` before they were written. */
+function expectNothingTwice(lines: readonly string[], runId: string, stored: Stored): void {
+  for (const line of lines) {
+    const [what, run, index] = line.split(" ");
+    if (run !== runId) continue;
+    if (what === "step") expect(Number(index)).toBeGreaterThanOrEqual(stored.finished);
+    else expect(stored.effects).not.toContain(`effect ${index}`);
+  }
+}
+
+/** Kills writers and runs on the store of `kind` at `place`, so many times each. */
+export function killSuite(kind: string, place: string, { cycles }: { cycles: number }): void {
+  const count = cycles * SCALE;
+  const timeout = count * 6_000;
+
+  it(
+    `P2 every answered write on ${kind} survives SIGKILL, no state is torn`,
+    { timeout },
+    async () => {
+      expect(await killCycles(kind, place, count)).toBeGreaterThan(count);
+    },
+  );
+
+  // No finished step is run twice (Q1–Q4, L1).
+  it(`a run on ${kind} goes on after each of ${count} kills`, { timeout }, async () => {
+    const logs = testDirectory(`sequencer-log-${kind}`);
+    await killRuns({ kind, place, logs, count });
+  });
+}
+
+async function killRuns(at: {
+  readonly kind: string;
+  readonly place: string;
+  readonly logs: string;
+  readonly count: number;
+}): Promise<void> {
+  const { kind, place, logs, count } = at;
+  const random = seededRandom(7);
+  const child = (cycle: number, first: number): Child =>
+    startChild("sequence.ts", [kind, place, join(logs, `${cycle}.log`), `${first}`]);
+  let next = 0;
+  let stored: Stored = { finished: 0, effects: new Set() };
+  let resumed = 0;
+  let running = child(0, next);
+  for (let cycle = 0; cycle < count; cycle += 1) {
+    running.begin();
+    await running.started;
+    await sleep(random() * LONGEST_MS);
+    running.process.kill("SIGKILL");
+    await running.closed;
+    const lines = linesOf(join(logs, `${cycle}.log`));
+    expectNothingTwice(lines, `run-${next}`, stored);
+    if (stored.finished > 0) resumed += 1;
+    for (const line of running.output().split("\n").slice(0, -1)) {
+      const [, run, state] = line.split(" ");
+      expect(JSON.parse(state ?? "")).toEqual({ sum: 111_111 });
+      expect(Number(run)).toBe(next);
+      next += 1;
+    }
+    stored = await storedOf(kind, place, `run-${next}`);
+    running = child(cycle + 1, next);
+  }
+  running.process.kill("SIGKILL");
+  await running.closed;
+  // The kills must have hit runs in the middle, or nothing was shown.
+  expect(next).toBeGreaterThanOrEqual(count);
+  expect(resumed).toBeGreaterThan(0);
+}
