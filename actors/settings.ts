@@ -93,10 +93,20 @@ export function refuseUnknown(where: string, options: object, known: readonly st
   const given: unknown = options;
   if (typeof given !== "object" || given === null)
     throw new TypeError(`${where} needs an object with its options: ${known.join(", ")}`);
-  const unknown = Object.keys(given).filter((name) => !known.includes(name));
-  if (unknown.length === 0) return;
+  const complaint = unknownOptions(where, given, known);
+  if (complaint !== undefined) throw new TypeError(complaint);
+}
+
+/** Says which options there are not; `undefined` when all are known. */
+export function unknownOptions(
+  where: string,
+  options: object,
+  known: readonly string[],
+): string | undefined {
+  const unknown = Object.keys(options).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return undefined;
   const names = unknown.map((name) => JSON.stringify(name)).join(", ");
-  throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
+  return `${where} has no option ${names}; it has ${known.join(", ")}`;
 }
 
 /** Checks a conflict budget; RangeError on NaN and on an unknown jitter. */

@@ -3,8 +3,8 @@
  */
 import type { Draft } from "../../actors/recipe.ts";
 import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
-import { refuseUnknown } from "../../actors/settings.ts";
-import { begin } from "../../actors/watch.ts";
+import { consoleLogger, unknownOptions } from "../../actors/settings.ts";
+import { begin, quietLogger } from "../../actors/watch.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
@@ -43,11 +43,12 @@ const OPTIONS: readonly (keyof RuntimeOptions)[] = [
 ];
 
 /**
- * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused,
- * `TypeError` for an option there is not.
+ * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused;
+ * an option there is not is told to the logger.
  */
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
-  refuseUnknown("createRuntime", options, OPTIONS);
+  const complaint = unknownOptions("createRuntime", options, OPTIONS);
+  if (complaint !== undefined) quietLogger(options.logger ?? consoleLogger).warn(complaint);
   return new Runtime(options);
 }
 

@@ -77,8 +77,7 @@ export function awaySuite(server: AwayServer): void {
       port = server.port(),
     ): Promise<{ runtime: Runtime; scope: Scope<Seen> }> {
       const store = server.open(id, { timeoutMs, port });
-      const options = { maxStateSizeBytes: 10_000_000, logger: keepingLogger() };
-      const runtime = createRuntime({ store, ...options });
+      const runtime = createRuntime({ store, logger: keepingLogger() });
       onTestFinished(() => runtime.close().catch(() => undefined));
       return { runtime, scope: await runtime.open<Seen>("user", "u") };
     }
