@@ -27,7 +27,7 @@ export async function runOnRedis(target: RedisTarget, command: Command): Promise
   if (endsAt !== 0 && name === "EXPIRE")
     return connection.script(EXPIRE_IN_SESSION, id, [endsAt, ...args]);
   if (endsAt !== 0 && name === "TTL") return connection.script(TTL_IN_SESSION, id, [endsAt]);
-  if (command.deep === true && isCompound(command)) return runDeep(target, command);
+  if (asksAgain(command)) return runDeep(target, command);
   return sendWithMore(target, command);
 }
 
@@ -57,10 +57,13 @@ function sought({ args }: Command): string {
   return args[1] ?? "";
 }
 
-/** True when the value has keys or items, so that its text may differ and still say the same. */
-function isCompound(command: Command): boolean {
+/**
+ * True for a search by a value that has keys or items, so that its text may differ and still say
+ * the same: it can take several steps, and later calls of the key have to wait for the last.
+ */
+export function asksAgain(command: Command): boolean {
   const isSearch = command.name === "LREM" || command.name === "LINSERT";
-  return isSearch && /^[[{]/.test(sought(command));
+  return command.deep === true && isSearch && /^[[{]/.test(sought(command));
 }
 
 async function runDeep({ connection, id, endsAt }: RedisTarget, command: Command): Promise<Reply> {

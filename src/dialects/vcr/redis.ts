@@ -21,7 +21,7 @@ import { Pending } from "./pending.ts";
 import type { Space, Target } from "./place.ts";
 import { RedisConnection } from "./redis-connection.ts";
 import type { RedisIndexes } from "./redis-index.ts";
-import { runOnRedis, type RedisTarget } from "./redis-keys.ts";
+import { asksAgain, runOnRedis, type RedisTarget } from "./redis-keys.ts";
 import { openIndexes } from "./redis-module.ts";
 import { scanKeys } from "./redis-scan.ts";
 import { SWAP } from "./redis-script.ts";
@@ -102,7 +102,8 @@ export class RedisBackend implements Backend {
     const endsAt = await sessionEnd(space, command, () => this.now());
     const place = await this.#place({ id, endsAt });
     const send = (): Promise<Reply> => runOnRedis(place, command);
-    const reply = await (this.#lanes.isBusy(id) ? this.#lanes.take(id, send) : send());
+    const waits = asksAgain(command) || this.#lanes.isBusy(id);
+    const reply = await (waits ? this.#lanes.take(id, send) : send());
     if (!isRead(command)) await this.#wrote(target);
     return reply;
   }
