@@ -2,59 +2,10 @@
  * Every failure the library can hand to a caller, one class each. Test `code`, not `instanceof`:
  * two copies of the package, or another realm, have their own classes but the same codes.
  */
-import type { ScopeIdentity } from "./protocol.ts";
+import { HoldfastError, type HoldfastErrorOptions, scopeLabel } from "./holdfast-error.ts";
 
-const CODES = [
-  "CONCURRENT_MODIFICATION",
-  "SCOPE_MUTATION_TIMEOUT",
-  "REENTRANT_MUTATION",
-  "MAILBOX_FULL",
-  "SCOPE_STOPPED",
-  "STATE_TYPE",
-  "STATE_NOT_SERIALIZABLE",
-  "STATE_INVALID",
-  "STATE_TOO_LARGE",
-  "COMMIT_UNKNOWN",
-  "STORE_CONTRACT",
-  "STATE_SEALED",
-  "CORRUPT_STATE",
-  "STORE_CLOSED",
-  "STORE_UNAVAILABLE",
-  "RUN_LEASED",
-  "BINDING_MISMATCH",
-] as const;
-
-/** Names a failure. */
-export type ErrorCode = (typeof CODES)[number];
-
-/** What every error of the library may have. */
-export interface HoldfastErrorOptions extends ErrorOptions {
-  readonly scope?: ScopeIdentity | undefined;
-}
-
-/** Base of all errors; a fresh object per throw. */
-export class HoldfastError extends Error {
-  readonly code: ErrorCode;
-  readonly scope?: ScopeIdentity;
-
-  constructor(code: ErrorCode, message: string, options: HoldfastErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = new.target.name;
-    this.code = code;
-    if (options.scope !== undefined) this.scope = options.scope;
-  }
-}
-
-/** True for an error of this library, whichever copy of it made the error. */
-export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
-  if (!(error instanceof Error) || !("code" in error)) return false;
-  return code === undefined ? CODES.some((known) => known === error.code) : error.code === code;
-}
-
-/** Names a scope in a message. */
-export function scopeLabel(scope: ScopeIdentity | undefined): string {
-  return scope === undefined ? "scope" : `scope ${scope.type}/${scope.id}`;
-}
+export * from "./holdfast-error.ts";
+export * from "./run-errors.ts";
 
 /** All attempts of a save met a newer version. Nothing was changed; submit again or give up. */
 export class ConcurrentModificationError extends HoldfastError {
@@ -109,6 +60,22 @@ export class ReentrantMutationError extends HoldfastError {
       "REENTRANT_MUTATION",
       `${scopeLabel(options?.scope)} was mutated from inside its own mutator ` +
         `(${chain.join(" → ")}); return the change from the mutator instead`,
+      options,
+    );
+    this.chain = chain;
+  }
+}
+
+/** Calls wait for each other in a circle; the call that closed it is refused, at once. */
+export class DeadlockError extends HoldfastError {
+  /** The scopes of the circle, `type/id` each, beginning and ending with the one asked for. */
+  readonly chain: readonly string[];
+
+  constructor(chain: readonly string[], options?: HoldfastErrorOptions) {
+    super(
+      "DEADLOCK",
+      `${scopeLabel(options?.scope)} is waited for in a circle (${chain.join(" → ")}); ` +
+        "change these scopes in one transaction instead",
       options,
     );
     this.chain = chain;
@@ -271,24 +238,17 @@ export class StoreClosedError extends HoldfastError {
   }
 }
 
+/** The runtime is closed, or is closing. */
+export class RuntimeClosedError extends HoldfastError {
+  constructor(options?: HoldfastErrorOptions) {
+    super("RUNTIME_CLOSED", "the runtime is closed; make a new one", options);
+  }
+}
+
 /** The store cannot be used: what failed and what to do is in the message and in `cause`. */
 export class StoreUnavailableError extends HoldfastError {
   constructor(message: string, options?: HoldfastErrorOptions) {
     super("STORE_UNAVAILABLE", message, options);
-  }
-}
-
-/** Another owner is running this sequencer run. */
-export class RunLeasedError extends HoldfastError {
-  readonly holder: string;
-
-  constructor(fields: { runId: string; holder: string }, options?: HoldfastErrorOptions) {
-    super(
-      "RUN_LEASED",
-      `run "${fields.runId}" is being executed by ${fields.holder}; try again when it is done`,
-      options,
-    );
-    this.holder = fields.holder;
   }
 }
 

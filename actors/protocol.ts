@@ -127,6 +127,11 @@ export interface PersistBridge<S> {
   save(next: Readonly<S>, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<S>>;
   /** Removes the record under the same check; answers `ok` with `expectedVersion + 1`. */
   delete?(expectedVersion: number): Promise<SaveResult<S>>;
+  /**
+   * Answers `ok` when the stored version is still `expectedVersion`, else what is there; changes
+   * nothing. Without it a verification asks `load`.
+   */
+  verify?(expectedVersion: number): Promise<SaveResult<S>>;
   /** Runs `turn` while no other owner of the store can commit this record. */
   exclusive?<T>(turn: () => Promise<T>): Promise<T>;
 }
@@ -148,6 +153,11 @@ export interface CasOptions {
 /** Time, injectable. `now` is milliseconds since the epoch. */
 export interface Clock {
   now(): number;
+  /**
+   * Milliseconds from some start that never go back and that nobody sets: limits of waiting and
+   * running are measured by it. Default `now`.
+   */
+  monotonic?(): number;
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(handle: unknown): void;
 }

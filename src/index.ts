@@ -20,11 +20,13 @@ export type { ListedScope, ListOptions, ScopeList } from "./runtime/list.ts";
 export { defineKind, type Durability, type Kind, type KindOptions } from "./runtime/kinds.ts";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory.ts";
 export type {
+  CommitOptions,
   ListQuery,
   ScopeWrite,
   StateStore,
   StoredRecord,
   StoreSupports,
+  VersionCheck,
   WriteResult,
 } from "./stores/store.ts";
 export {

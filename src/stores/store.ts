@@ -12,6 +12,7 @@
  *  T5  A read returns plain data equal to what was written and shares nothing with it.
  *  T6  A throw from `commit` means nothing of the batch took effect, unless it is a
  *      `CommitUnknownError`.
+ *  T7  A check answers from what is committed when it is asked, never from an older copy.
  */
 import type { Json, Patch } from "../../actors/protocol.ts";
 
@@ -29,6 +30,16 @@ export interface StoreSupports {
   readonly list: boolean;
   /** `exclusive` works across processes. */
   readonly exclusive: boolean;
+  /**
+   * Other owners than one runtime may write: processes, or runtimes on this store object. Then an
+   * answer that writes nothing is verified at the store. Default true; false only for a store that
+   * refuses a second owner.
+   */
+  readonly shared?: boolean;
+  /**
+   * `commit(…, { checks })` works. Without it versions are verified by `load`. Default false.
+   */
+  readonly checks?: boolean;
 }
 
 /** What is stored under a key. `state: undefined` is a tombstone: deleted or expired. */
@@ -54,7 +65,26 @@ export interface ScopeWrite {
   readonly ttlMs?: number | undefined;
 }
 
-/** Answer to one write. */
+/** Asks whether a record still has a version; changes nothing. */
+export interface VersionCheck {
+  readonly key: string;
+  /** 0 = must not exist; a deleted record has the version of its tombstone. */
+  readonly expectedVersion: number;
+}
+
+/** How a batch is committed. */
+export interface CommitOptions {
+  /** All writes take effect or none; a check that fails also keeps all of them from it. */
+  readonly atomic?: boolean;
+  /**
+   * Versions to verify in the same round trip, when `supports.checks` says so. The answers follow
+   * those of the writes, in order: `ok` exactly when the version is `expectedVersion`, else what is
+   * there. A check and a write of one key see the record as it was before the batch.
+   */
+  readonly checks?: readonly VersionCheck[];
+}
+
+/** Answer to one write, or to one check. */
 export type WriteResult =
   | { readonly ok: true; readonly version: number }
   | { readonly ok: false; readonly current: StoredRecord | undefined };
@@ -76,10 +106,7 @@ export interface StateStore {
   /** Reads many keys; the answer has the same order. A tombstone is a record without state. */
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]>;
   /** Writes many records, each its own compare-and-set unless `atomic`. */
-  commit(
-    writes: readonly ScopeWrite[],
-    options?: { readonly atomic?: boolean },
-  ): Promise<WriteResult[]>;
+  commit(writes: readonly ScopeWrite[], options?: CommitOptions): Promise<WriteResult[]>;
   /** Keys of living records (no tombstones). */
   list(query?: ListQuery): AsyncIterable<string>;
   /**

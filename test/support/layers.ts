@@ -13,7 +13,11 @@ interface Layer {
 const layers: readonly Layer[] = [
   { name: "engine", rank: 9, prefixes: ["src/engine"] },
   { name: "doors", rank: 8, prefixes: ["actors/index"] },
-  { name: "words", rank: 0, prefixes: ["actors/protocol", "actors/errors"] },
+  {
+    name: "words",
+    rank: 0,
+    prefixes: ["actors/protocol", "actors/errors", "actors/holdfast-error", "actors/run-errors"],
+  },
   {
     name: "pure kernel",
     rank: 1,

@@ -1,0 +1,61 @@
+/**
+ * The failures of sequencer runs, one class each; see `errors.ts`.
+ */
+import { HoldfastError, type HoldfastErrorOptions } from "./holdfast-error.ts";
+
+/** Another owner is running this sequencer run. */
+export class RunLeasedError extends HoldfastError {
+  readonly holder: string;
+
+  constructor(fields: { runId: string; holder: string }, options?: HoldfastErrorOptions) {
+    super(
+      "RUN_LEASED",
+      `run "${fields.runId}" is being executed by ${fields.holder}; try again when it is done`,
+      options,
+    );
+    this.holder = fields.holder;
+  }
+}
+
+/** The steps of the sequencer are not the ones under which the run was stored; nothing ran. */
+export class SequencerChangedError extends HoldfastError {
+  /** The names of the run's finished steps, then the step it stands in. */
+  readonly stored: readonly string[];
+  /** The names of the steps of the sequencer as it is defined now. */
+  readonly defined: readonly string[];
+
+  constructor(
+    fields: { runId: string; stored: readonly string[]; defined: readonly string[] },
+    options?: HoldfastErrorOptions,
+  ) {
+    super(
+      "SEQUENCER_CHANGED",
+      `run "${fields.runId}" was stored with the steps ${fields.stored.join(", ")}, and the ` +
+        `sequencer now has ${fields.defined.join(", ")}; say with onChange where it goes on`,
+      options,
+    );
+    this.stored = fields.stored;
+    this.defined = fields.defined;
+  }
+}
+
+/** The run waits for another suspension than the one that was answered; nothing was answered. */
+export class SuspensionMismatchError extends HoldfastError {
+  /** The id of the suspension the run waits for; `undefined` when it waits for none. */
+  readonly expected: string | undefined;
+  readonly received: string;
+
+  constructor(
+    fields: { runId: string; expected: string | undefined; received: string },
+    options?: HoldfastErrorOptions,
+  ) {
+    super(
+      "SUSPENSION_MISMATCH",
+      `run "${fields.runId}" waits for ${fields.expected ?? "no suspension"}, ` +
+        `not for ${fields.received}`,
+      options,
+    );
+    this.expected = fields.expected;
+    this.received = fields.received;
+  }
+}
