@@ -4,7 +4,7 @@
  */
 import { StoreContractError } from "./errors.ts";
 import { isPlainObject, typeName } from "./kind.ts";
-import type { Gone, SaveResult, ScopeIdentity, Stored } from "./protocol.ts";
+import type { Gone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "./protocol.ts";
 
 /** The answer of a store that holds another version than expected. */
 export type Refusal = Extract<SaveResult<object>, { ok: false }>;
@@ -20,6 +20,19 @@ export function readAnswer(result: unknown): Refusal | { readonly received: unkn
   if (current === undefined || current === null) return { ok, current: undefined, ...tombstone };
   if (isStored(current)) return { ok, current, ...tombstone };
   return { received: "a current record of another shape" };
+}
+
+/** Whether the store still holds `expected`; asks `load` of a bridge that has no `verify`. */
+export async function verification(
+  bridge: PersistBridge<object>,
+  expected: number,
+  scope: ScopeIdentity,
+): Promise<Refusal | { readonly received: unknown }> {
+  if (bridge.verify !== undefined) return readAnswer(await bridge.verify(expected));
+  if (bridge.load === undefined) return { received: expected }; // It cannot be asked.
+  const { state, version } = readLoaded(await bridge.load(), scope);
+  if (version === expected) return { received: version };
+  return { ok: false, current: state === undefined ? undefined : { state, version }, version };
 }
 
 /** What a refusal says the store holds. */

@@ -26,8 +26,8 @@ export interface ScopeCell {
   announce(entry: Entry, outcome: Outcome, version: number): void;
   /** Called once per confirmed save, or per change of a scope without a bridge. */
   committed(exists?: boolean): void;
-  /** Reads the store and adopts what it holds. */
-  reload(isWanted: () => boolean): Promise<void>;
+  /** Reads the store and adopts what it holds; on purpose also a record that went back. */
+  reload(isWanted: () => boolean, onPurpose?: boolean): Promise<void>;
   /** Goes to a stored state, or to the initial one, and announces it when it differs. */
   take(found: Stored<object> | Gone): void;
   /** Announces the present state as a whole, in place of `before`. */

@@ -29,7 +29,7 @@ import { CommitUnknownError, ScopeMutationTimeoutError, ScopeStoppedError } from
 import { leaveOnAbort, Mailbox, type Entry, type Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import { Runner, type Ended } from "./runner.ts";
-import { Saver } from "./saver.ts";
+import { mustVerify, Saver } from "./saver.ts";
 import { captureContext, outsideTurns, Turn } from "./turn.ts";
 import { applyMutation, failed } from "./write.ts";
 
@@ -271,8 +271,9 @@ export class Dispatcher implements Expirable {
   /** Answers an entry that has run, or adds it to the round that will. */
   #take(entry: Entry, outcome: Outcome): void {
     const { round } = this.#saver;
-    // What rests on an unconfirmed change is answered with it (R2).
-    if (round !== null && (outcome.changed || round.changes > 0)) return round.add(entry, outcome);
+    // What rests on an unconfirmed change, or on a state to verify, resolves with the round (R2).
+    const joins = outcome.changed || mustVerify(entry, this.#cell.settings);
+    if (round !== null && (joins || round.changes > 0)) return round.add(entry, outcome);
     this.#saver.dropEmpty();
     if (outcome.error !== null) return entry.reject(outcome.error.thrown);
     if (!outcome.changed) return entry.resolve(false);

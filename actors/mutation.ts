@@ -13,6 +13,8 @@ import type { MutatorTurn, OperationName } from "./protocol.ts";
 /** One requested change. */
 export interface Mutation {
   readonly operation: OperationName;
+  /** Its result is verified at the store also where results that write nothing are not. */
+  readonly verifies?: true;
   /** The caller's function, given the frozen state; absent when the mutation is plain data. */
   compute?(state: object, turn: MutatorTurn): unknown;
   /** Writes the change; `computed` is what `compute` gave (awaited). */
@@ -22,6 +24,13 @@ export interface Mutation {
   /** The event's `delta`, when the operation has one; called after `write`. */
   delta?(computed: unknown): unknown;
 }
+
+/** Changes nothing: once it resolves, the state of the scope is one that was current meanwhile. */
+export const READ: Mutation = Object.freeze({
+  operation: "refresh",
+  verifies: true,
+  write: () => undefined,
+});
 
 /** True for promises and everything that behaves like one. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,5 +1,5 @@
 /**
- * A round: the entries whose changes go into one save.
+ * A round: the entries whose changes go into one save, and those whose results rest on its state.
  *
  * Entries are applied to the head one after another as they come; the round keeps what each did, so
  * that the save can carry all of it and the answers can be given in order once the save is
@@ -12,7 +12,10 @@
  *  R3  A round holds at most `ROUND_MAX` entries; later ones wait in the mailbox.
  *  R4  A round whose applied entry left before the save was sent is worked out again without it.
  *  R5  The patches of a commit are all of its changes; there are none if one was not recorded.
+ *  R6  A round without changes resolves without a look at the store only when its base was read
+ *      from the store while all its entries waited, or when none of them has to be verified.
  */
+import { difference } from "./difference.ts";
 import type { CommitInfo, OperationName, Patch } from "./protocol.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
@@ -28,6 +31,8 @@ export class Round {
   changes = 0;
   /** An applied entry left: the head still holds its change (R4). */
   spoiled = false;
+  /** The base was read from the store after the round was closed (R6). */
+  isCurrent = false;
   #entries: Entry[] = [];
 
   constructor(base: object) {
@@ -74,9 +79,24 @@ export class Round {
     return this.#entries;
   }
 
-  /** Nobody listened when some change was made, so what undoes it was not kept. */
-  get unheard(): boolean {
+  /** Some changes were made while there was no listener, so what undoes them was not kept. */
+  get #unobserved(): boolean {
     return this.#entries.some(({ outcome }) => outcome?.changed === true && !outcome.inverse);
+  }
+
+  /**
+   * The confirmed changes with their patches, in order. A round with unobserved changes reports all
+   * of its patches with the first change.
+   */
+  *changesSince(before: object): Generator<readonly [Entry, Outcome]> {
+    const whole = this.#unobserved ? difference(before, this.base) : null;
+    let rest = whole;
+    for (const entry of this.#entries) {
+      const { outcome } = entry;
+      if (outcome?.changed !== true) continue;
+      yield [entry, rest === null ? outcome : { ...outcome, ...rest }];
+      if (whole !== null) rest = { state: whole.state, patches: [], inverse: [] };
+    }
   }
 
   /** What the save has to carry, built on the confirmed `baseVersion`. */

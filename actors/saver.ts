@@ -16,10 +16,11 @@
  *  B5  The patches of a confirmed round's events lead, in order, from the state before it to the
  *      state after it; each alone is its own change, if somebody was listening when it was made.
  *  B6  What is sent holds no change of a caller who left before it was sent.
+ *  B7  A round without changes is verified in place of being saved (R6): a version that moved is a
+ *      conflict like any other. A verification writes nothing, so its outcome is never unknown.
  */
-import { foundIn, readAnswer, type Refusal } from "./answer.ts";
+import { foundIn, readAnswer, verification, type Refusal } from "./answer.ts";
 import type { ScopeCell } from "./cell.ts";
-import { difference, type Difference } from "./difference.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
@@ -28,15 +29,14 @@ import {
 } from "./errors.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
 import { resolveConflict, type ConflictEnd, type ConflictWork, type SaveStep } from "./persist.ts";
+import type { PersistBridge } from "./protocol.ts";
 import { Round } from "./round.ts";
+import type { ScopeSettings } from "./settings.ts";
 
 /** Runs an entry again on the present head; `null` when its caller left meanwhile. */
 export type Rerun = (entry: Entry) => Promise<Outcome | null>;
 
 type MakeError = () => unknown;
-type Patches = Pick<Difference, "patches" | "inverse">;
-
-const NO_PATCHES: Patches = { patches: [], inverse: [] };
 
 /** Brings rounds to the store; see the head of this file. */
 export class Saver {
@@ -179,10 +179,7 @@ export class Saver {
   async #send(round: Round): Promise<SaveStep> {
     const { bridge, head, version } = this.#cell;
     if (!this.#isWanted(round) || bridge === null) return "empty";
-    if (round.changes === 0) {
-      this.#confirm(round);
-      return "empty";
-    }
+    if (round.changes === 0) return this.#verify(round, bridge);
     const commit = round.commit(version);
     this.#expected = version;
     this.#inFlight = true;
@@ -194,6 +191,23 @@ export class Saver {
     if (answer.received !== commit.version) this.#breach(round, commit.version, answer.received);
     else this.#confirm(round);
     return "saved";
+  }
+
+  /** Asks the store whether the state on which the results rest is still current (B7). */
+  async #verify(round: Round, bridge: PersistBridge<object>): Promise<SaveStep> {
+    const { identity, settings, version } = this.#cell;
+    this.#expected = version;
+    if (!round.isCurrent && round.entries.some((entry) => mustVerify(entry, settings))) {
+      const answer = await verification(bridge, version, identity);
+      if (this.#round !== round) return "empty"; // Given up: the answer comes too late (B2).
+      if ("current" in answer) return this.#conflicted(round, answer);
+      if (answer.received !== version) {
+        this.#breach(round, version, answer.received);
+        return "saved";
+      }
+    }
+    this.#confirm(round);
+    return "empty";
   }
 
   async #conflicted(round: Round, found: Refusal): Promise<SaveStep> {
@@ -214,6 +228,7 @@ export class Saver {
     } finally {
       if (this.#round === round) {
         round.base = head.expose();
+        round.isCurrent = true;
         this.#headConfirmed = false;
       }
     }
@@ -244,22 +259,12 @@ export class Saver {
       if (entry.outcome?.error == null) entry.resolve(entry.outcome?.changed === true);
       else entry.reject(entry.outcome.error.thrown);
     }
-    if (cell.listening) this.#announce(round, before, version);
-    if (round.changes > 0) cell.committed();
-  }
-
-  /** A round that nobody heard begin is told as a whole, with its first change. */
-  #announce(round: Round, before: object, baseVersion: number): void {
-    let version = baseVersion;
-    let whole: Patches | null = null;
-    if (round.unheard) whole = difference(before, round.base);
-    for (const entry of round.entries) {
-      const { outcome } = entry;
-      if (outcome?.changed !== true) continue;
-      const told = whole === null ? outcome : { ...outcome, ...whole };
-      this.#cell.announce(entry, told, ++version);
-      if (whole !== null) whole = NO_PATCHES;
-    }
+    if (round.changes === 0) return;
+    let announced = version;
+    if (cell.listening)
+      for (const [entry, change] of round.changesSince(before))
+        cell.announce(entry, change, ++announced);
+    cell.committed();
   }
 
   #refuse(round: Round, error: MakeError): void {
@@ -286,4 +291,9 @@ export class Saver {
     const fields = { attempts, expectedVersion: this.#expected, actualVersion };
     this.#refuse(round, () => new ConcurrentModificationError(fields, { scope }));
   }
+}
+
+/** True when the result of an entry counts only once the store has confirmed the version. */
+export function mustVerify({ work }: Entry, { verifies }: ScopeSettings): boolean {
+  return verifies || "verifies" in work;
 }

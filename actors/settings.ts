@@ -28,6 +28,9 @@ export interface ScopeTuning {
   readonly random?: () => number;
 }
 
+/** What a result that writes nothing rests on: the store, or the state in memory. */
+export type Answers = "verified" | "local";
+
 /** The conflict budget with its defaults filled in. */
 export interface CasBudget {
   readonly maxRetries: number;
@@ -51,6 +54,15 @@ export interface ScopeSettings {
   readonly random: () => number;
   /** The bridge hands over fresh frozen states, so adopting one need not copy it. */
   readonly bridgeFreezes: boolean;
+  /** A result that writes nothing counts once its version is verified at the store. */
+  readonly verifies: boolean;
+}
+
+/** What the settings of one scope, or of a kind, add to the tuning. */
+export interface ScopeTraits extends Pick<ScopeSettings, "initial" | "checks"> {
+  readonly escalate?: boolean;
+  readonly bridgeFreezes?: boolean;
+  readonly verifies?: boolean;
 }
 
 /** Where reports go when no logger is given. */
@@ -109,6 +121,13 @@ export function unknownOptions(
   return `${where} has no option ${names}; it has ${known.join(", ")}`;
 }
 
+/** The `answers` option with its default; throws `TypeError` for another value. */
+export function answersOption(given: Answers | undefined, fallback: Answers): Answers {
+  const answers = given ?? fallback;
+  if (answers === "verified" || answers === "local") return answers;
+  throw new TypeError(`answers must be "verified" or "local", received ${String(answers)}`);
+}
+
 /** Checks a conflict budget; RangeError on NaN and on an unknown jitter. */
 export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
   const jitter = cas.jitter ?? "none";
@@ -128,10 +147,7 @@ const quietConsole = quietLogger(consoleLogger);
 const defaultBudget = casBudget();
 
 /** Fills in the defaults of the tuning options; RangeError names a bad one. */
-export function scopeSettings(
-  tuning: ScopeTuning,
-  scope: { initial: object; checks: Checks | null; escalate?: boolean; bridgeFreezes?: boolean },
-): ScopeSettings {
+export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSettings {
   return {
     initial: scope.initial,
     checks: scope.checks,
@@ -142,6 +158,7 @@ export function scopeSettings(
     clock: tuning.clock ?? systemClock,
     random: tuning.random ?? Math.random,
     bridgeFreezes: scope.bridgeFreezes ?? false,
+    verifies: scope.verifies ?? false,
   };
 }
 

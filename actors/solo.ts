@@ -26,7 +26,7 @@ export function refreshWork(cell: ScopeCell): Solo {
   return {
     reloads: true,
     solo: async (entry) => {
-      await cell.reload(() => !entry.settled);
+      await cell.reload(() => !entry.settled, true);
       return false;
     },
   };

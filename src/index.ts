@@ -5,6 +5,7 @@ export type * from "../actors/protocol.ts";
 export * from "../actors/errors.ts";
 export type { StateSchema } from "../actors/checks.ts";
 export type { Recipe } from "../actors/recipe.ts";
+export type { Answers } from "../actors/settings.ts";
 export {
   createScope,
   type AtomicResult,

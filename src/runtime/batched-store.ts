@@ -1,6 +1,7 @@
 /**
- * A store as all scopes on it share it: requests are gathered per tick, and while one scope has its
- * exclusive turn, other runtimes on the same store object wait with that record.
+ * A store as all scopes on it share it: requests are gathered per tick, writes and version checks
+ * into one batch, and while one scope has its exclusive turn, other runtimes on the same store
+ * object wait with that record.
  *
  * A store keeps other processes out of a turn; that its own object counts as one owner is its
  * contract, so keeping runtimes of one process apart is done here.
@@ -8,7 +9,14 @@
 import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import { gather } from "../stores/gather.ts";
-import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
+import type {
+  CommitOptions,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  VersionCheck,
+  WriteResult,
+} from "../stores/store.ts";
 import { checkWrites } from "../stores/write-check.ts";
 import { checkedRecords, checkedResults } from "./store-answer.ts";
 
@@ -45,7 +53,7 @@ export function batchedStore(store: StateStore): BatchedStore {
 export class BatchedStore {
   readonly store: StateStore;
   readonly load: (key: string) => Promise<StoredRecord | undefined>;
-  readonly #commit: (write: ScopeWrite) => Promise<WriteResult>;
+  readonly #commit: (request: ScopeWrite | VersionCheck) => Promise<WriteResult>;
   readonly #kept = new Map<string, Keeping>();
   /** What was sent for a record and is not answered: a turn begins after it. */
   readonly #sent = new Map<string, Promise<unknown>>();
@@ -57,10 +65,14 @@ export class BatchedStore {
       isOfOne,
     });
     this.#commit = gather({
-      run: async (writes: readonly ScopeWrite[]) =>
-        checkedResults(await store.commit(writes), writes.length),
+      run: (requests: readonly (ScopeWrite | VersionCheck)[]) => commitBatch(store, requests),
       isOfOne,
     });
+  }
+
+  /** Resolves to whether a record still has a version, else to what is there. */
+  verify(key: string, expectedVersion: number): Promise<WriteResult> {
+    return this.#commit({ key, expectedVersion });
   }
 
   /** Sends a write; waits before that while another owner keeps its record. */
@@ -73,12 +85,12 @@ export class BatchedStore {
   }
 
   /**
-   * Sends several writes as one batch of their own; waits while somebody else keeps one of their
-   * records.
+   * Sends several writes and checks as one batch of their own; waits while another owner keeps one
+   * of the records to write. The results of the checks follow those of the writes.
    */
   async commitTogether(
     writes: readonly ScopeWrite[],
-    { atomic, owners }: TogetherOptions,
+    { atomic = false, owners, checks = [] }: TogetherOptions,
   ): Promise<WriteResult[]> {
     const kept = (): Keeping | undefined =>
       writes
@@ -86,11 +98,7 @@ export class BatchedStore {
         .find((keeping) => keeping !== undefined && !owners.has(keeping.owner));
     for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
     const keys = writes.map(({ key }) => key);
-    const results = await this.#send(
-      keys,
-      atomic ? this.store.commit(writes, { atomic }) : this.store.commit(writes),
-    );
-    return checkedResults(results, writes.length);
+    return this.#send(keys, commitWith(this.store, writes, { checks, ...(atomic && { atomic }) }));
   }
 
   /** Runs `turn` while nobody else commits `key`, for at most the time of an exclusive turn. */
@@ -138,10 +146,58 @@ export class BatchedStore {
   }
 }
 
+/** Commits a gathered batch; the results have the order of the requests. */
+async function commitBatch(
+  store: StateStore,
+  requests: readonly (ScopeWrite | VersionCheck)[],
+): Promise<WriteResult[]> {
+  const writes = requests.filter(isWrite);
+  if (writes.length === requests.length) return commitWith(store, writes, {});
+  const checks = requests.filter((request) => !isWrite(request));
+  const results = await commitWith(store, writes, { checks });
+  const [written, checked] = [results.values(), results.slice(writes.length).values()];
+  // There is a result for each request.
+  return requests.map((each) => (isWrite(each) ? written : checked).next().value as WriteResult);
+}
+
+function isWrite(request: ScopeWrite | VersionCheck): request is ScopeWrite {
+  return "version" in request;
+}
+
+/** Commits writes and verifies checks, by `load` where the store takes no checks. */
+async function commitWith(
+  store: StateStore,
+  writes: readonly ScopeWrite[],
+  { atomic = false, checks = [] }: CommitOptions,
+): Promise<WriteResult[]> {
+  const options = atomic ? { atomic } : undefined;
+  if (checks.length === 0)
+    return checkedResults(await store.commit(writes, options), writes.length);
+  if (store.supports.checks === true) {
+    const results = await store.commit(writes, { ...options, checks });
+    return checkedResults(results, writes.length + checks.length);
+  }
+  // Read first: a batch that is atomic is not sent when one of its checks fails.
+  const records = checkedRecords(await store.load(checks.map(({ key }) => key)), checks.length);
+  const checked = checks.map(({ expectedVersion }, index): WriteResult => {
+    const current = records[index];
+    const version = current?.version ?? 0;
+    return version === expectedVersion ? { ok: true, version } : { ok: false, current };
+  });
+  if (writes.length === 0) return checked;
+  if (atomic && !checked.every(({ ok }) => ok))
+    return [...(await refusal(store, writes)), ...checked];
+  return [...checkedResults(await store.commit(writes, options), writes.length), ...checked];
+}
+
+/** What is there in place of writes that were not sent. */
+async function refusal(store: StateStore, writes: readonly ScopeWrite[]): Promise<WriteResult[]> {
+  const records = checkedRecords(await store.load(writes.map(({ key }) => key)), writes.length);
+  return records.map((current) => ({ ok: false, current }));
+}
+
 /** How several writes are sent. */
-export interface TogetherOptions {
-  /** All or none. */
-  readonly atomic: boolean;
+export interface TogetherOptions extends CommitOptions {
   /** Whose writes they are. */
   readonly owners: ReadonlySet<unknown>;
 }

@@ -1,5 +1,11 @@
 /**
  * The bridge from a scope to a store: encodes, batches with the other scopes of the tick, decodes.
+ *
+ * Invariants
+ *  V1  Versions of a living record never go back, and a deleted one leaves a tombstone. So a record
+ *      that is missing, or older than one this bridge has seen stored, is damage (an evicted or
+ *      flushed server, a restored backup, an empty replica): `CORRUPT_STATE`, logged, and nothing
+ *      is built on it until `forget` says that what is found counts.
  */
 import { difference } from "../../actors/difference.ts";
 import { CorruptStateError, isHoldfastError } from "../../actors/errors.ts";
@@ -8,6 +14,7 @@ import type {
   CommitInfo,
   Gone,
   Json,
+  Logger,
   Patch,
   PersistBridge,
   SaveResult,
@@ -60,6 +67,15 @@ class LazyWrite implements ScopeWrite {
 /** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
 type LeftToLive = (state: object) => number | undefined;
 
+/** What a bridge is made from. */
+export interface BridgeParts {
+  readonly key: string;
+  readonly identity: ScopeIdentity;
+  readonly leftToLive: LeftToLive;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /** One scope's way to its store. */
 export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
@@ -67,6 +83,10 @@ export class StoreBridge implements PersistBridge<object> {
   readonly #batched: BatchedStore;
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
+  readonly #logger: Logger;
+  /** The newest version seen stored, until its record may be missing by itself; 0 = none (V1). */
+  #seen = 0;
+  #seenUntil = Infinity;
   /** The state as the store has it; `null` when that is nothing or not known. */
   #stored: object | null = null;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
@@ -76,12 +96,10 @@ export class StoreBridge implements PersistBridge<object> {
   /** Milliseconds the record last read had left to live, when the store says so. */
   leftMs: number | undefined;
 
-  constructor(
-    batched: BatchedStore,
-    parts: { key: string; identity: ScopeIdentity; leftToLive: LeftToLive; clock: Clock },
-  ) {
+  constructor(batched: BatchedStore, parts: BridgeParts) {
     this.#batched = batched;
     this.#clock = parts.clock;
+    this.#logger = parts.logger;
     this.key = parts.key;
     this.#identity = parts.identity;
     this.leftToLive = parts.leftToLive;
@@ -101,7 +119,20 @@ export class StoreBridge implements PersistBridge<object> {
 
   async load(): Promise<Stored<object> | Gone | undefined> {
     const record = await this.#batched.load(this.key);
-    return record === undefined ? undefined : this.#decode(record);
+    if (record !== undefined) return this.#decode(record);
+    this.#found(0);
+    return undefined;
+  }
+
+  /** Whether the store still holds `expectedVersion`, else what is there. */
+  async verify(expectedVersion: number): Promise<SaveResult<object>> {
+    const result = await this.#batched.verify(this.key, expectedVersion);
+    return result.ok ? result : this.#refused(result.current);
+  }
+
+  /** Lets the next read count whatever version it finds (V1): `refresh` adopts on purpose. */
+  forget(): void {
+    this.#seen = 0;
   }
 
   save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>> {
@@ -138,10 +169,17 @@ export class StoreBridge implements PersistBridge<object> {
     if (result.ok) {
       const isGone = next === null || this.leftToLive(next) === 0;
       this.#stored = isGone ? null : next;
+      this.#saw(isGone ? 0 : result.version, isGone ? undefined : this.leftToLive(next));
       return result;
     }
-    const { current } = result;
-    if (current === undefined) return { ok: false, current: undefined };
+    return this.#refused(result.current);
+  }
+
+  #refused(current: StoredRecord | undefined): SaveResult<object> {
+    if (current === undefined) {
+      this.#found(0);
+      return { ok: false, current: undefined };
+    }
     const found = this.#decode(current);
     return found.state === undefined
       ? { ok: false, current: undefined, version: found.version }
@@ -155,6 +193,8 @@ export class StoreBridge implements PersistBridge<object> {
 
   #decode(record: StoredRecord): Stored<object> | Gone {
     const { version, state, leftMs } = record;
+    this.#found(version);
+    this.#saw(state === undefined ? 0 : version, leftMs);
     this.leftMs = leftMs;
     this.#stored = null;
     if (state === undefined) return { state, version };
@@ -167,5 +207,23 @@ export class StoreBridge implements PersistBridge<object> {
       const reason = cause instanceof Error ? cause.message : "it is not a state";
       throw new CorruptStateError({ location, reason }, { scope: this.#identity, cause });
     }
+  }
+
+  #saw(version: number, leftMs: number | undefined): void {
+    this.#seen = version;
+    this.#seenUntil = leftMs === undefined ? Infinity : this.#clock.now() + leftMs;
+  }
+
+  /** Throws `CorruptStateError` when the record went back or vanished (V1). */
+  #found(version: number): void {
+    if (version >= this.#seen || this.#clock.now() >= this.#seenUntil) return;
+    const what = version === 0 ? "and is missing now" : `and version ${version} is stored now`;
+    const reason = `version ${this.#seen} was stored ${what}; refresh() adopts what is there`;
+    const scope = this.#identity;
+    this.#logger.error("a stored record went back", { scope, known: this.#seen, found: version });
+    throw new CorruptStateError(
+      { location: `${this.store.name} record ${this.key}`, reason },
+      { scope },
+    );
   }
 }

@@ -138,7 +138,8 @@ export class ScopeHome {
     const key = this.key(kind.type, identity.id);
     const { clock } = this;
     const left = (state: object): number | undefined => leftToLive(kind, state, clock.now());
-    return new StoreBridge(this.batched(kind), { key, identity, leftToLive: left, clock });
+    const parts = { key, identity, leftToLive: left, clock, logger: this.logger };
+    return new StoreBridge(this.batched(kind), parts);
   }
 
   /** The key of a scope. */

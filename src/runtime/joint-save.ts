@@ -32,6 +32,14 @@ export interface Part {
   readonly commit: CommitInfo;
 }
 
+/** How parts are saved. */
+export interface JointOptions {
+  /** All or none. */
+  readonly atomic: boolean;
+  /** Scopes that were read: their versions are verified with the save. */
+  readonly read?: readonly ResidentScope[];
+}
+
 /** Saves of scopes that are held. */
 export class JointSave {
   readonly #holds: readonly Hold[];
@@ -42,26 +50,29 @@ export class JointSave {
   }
 
   /**
-   * Saves the parts, `atomic`: all or none. Answers the scopes the store refused; the others are
-   * saved unless it was atomic. Rejects with what the store threw.
+   * Saves the parts. Resolves to the scopes whose record is newer; the others are saved unless it
+   * was atomic. Rejects with what the store threw.
    */
   async save(
     parts: readonly Part[],
-    { atomic }: { readonly atomic: boolean },
+    { atomic, read = [] }: JointOptions,
   ): Promise<ResidentScope[]> {
     const durable = parts.filter(({ scope }) => isDurable(scope));
-    const results = await this.#commit(durable, atomic);
-    const stale = durable.filter((_, index) => results[index]?.ok === false);
+    const nexts = new Map(durable.map(({ scope, next }) => [scope, next ?? null]));
+    const scopes = [...nexts.keys(), ...read];
+    const results = await this.#commit(durable, { atomic, read });
+    const stale = scopes.filter((_, index) => results[index]?.ok === false);
     const isRefused = atomic && stale.length > 0;
-    const failures = durable.flatMap(({ scope, next }, index) => {
+    const failures = scopes.flatMap((scope, index) => {
       const result = results[index];
-      if (result === undefined || (isRefused && result.ok)) return [];
+      const next = nexts.get(scope);
+      if (result === undefined || (result.ok && (isRefused || next === undefined))) return [];
       return adopted(scope, result, result.ok ? (next ?? null) : null);
     });
-    const kept = isRefused ? [] : parts.filter((part) => !stale.includes(part));
+    const kept = isRefused ? [] : parts.filter(({ scope }) => !stale.includes(scope));
     confirm(kept);
     const [failure] = failures;
-    if (failure === undefined) return stale.map(({ scope }) => scope);
+    if (failure === undefined) return stale;
     // Some of it is stored, whatever was found in place of the rest.
     throw kept.length > 0 ? new CommitUnknownError({ cause: failure.error }) : failure.error;
   }
@@ -77,22 +88,31 @@ export class JointSave {
     return Promise.race(this.#holds.map((hold) => hold.lost));
   }
 
-  async #commit(parts: readonly Part[], atomic: boolean): Promise<WriteResult[]> {
-    // Whoever joins scopes has seen to it that they share a store.
-    const store = parts[0]?.scope.backing ?? null;
-    if (store === null) return [];
+  async #commit(
+    parts: readonly Part[],
+    { atomic, read = [] }: JointOptions,
+  ): Promise<WriteResult[]> {
+    // The caller has seen to it that they share a store.
+    const [store] = [...parts.map(({ scope }) => scope), ...read].map(({ backing }) => backing);
+    if (store === undefined || store === null) return [];
     const writes = parts.flatMap(writeOf);
+    const checks = read.map(({ key, version: expectedVersion }) => ({ key, expectedVersion }));
     const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
-    for (const hold of this.#holds) hold.writing(true);
+    this.#writing(writes.length > 0);
     try {
-      return await this.whileHeld(store.together(writes, { atomic, owners }));
+      return await this.whileHeld(store.together(writes, { atomic, owners, checks }));
     } catch (cause) {
-      if (!this.isLost && !isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      const isUnknown = this.isLost || isHoldfastError(cause, "COMMIT_UNKNOWN");
+      if (writes.length === 0 || !isUnknown) throw cause; // Checks write nothing.
       for (const { scope } of parts) scope.stale = true;
       throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
     } finally {
-      for (const hold of this.#holds) hold.writing(false);
+      this.#writing(false);
     }
+  }
+
+  #writing(isWriting: boolean): void {
+    for (const hold of this.#holds) hold.writing(isWriting);
   }
 
   /** One of the holds ended: nothing may be saved any more. */

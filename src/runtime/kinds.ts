@@ -8,7 +8,13 @@ import {
   type StateSchema,
 } from "../../actors/checks.ts";
 import { durationOption } from "../../actors/clock.ts";
-import { scopeSettings, type ScopeSettings, type ScopeTuning } from "../../actors/settings.ts";
+import {
+  type Answers,
+  answersOption,
+  scopeSettings,
+  type ScopeSettings,
+  type ScopeTuning,
+} from "../../actors/settings.ts";
 import { typeName } from "../../actors/values.ts";
 import type { StateStore } from "../stores/store.ts";
 
@@ -43,6 +49,12 @@ export interface KindOptions<S extends object = object> {
   readonly observe?: (id: string, state: object) => void;
   /** Default the runtime's. */
   readonly store?: StateStore;
+  /**
+   * What a result that writes nothing (no change, a mutator that threw) rests on in a `commit` kind
+   * whose store others may write: `verified`, the default, looks at the store with the commits of
+   * the tick; `local` is the state in memory and costs nothing.
+   */
+  readonly answers?: Answers;
   readonly maxStateSizeBytes?: number;
   readonly hardLimitBytes?: number;
   /** How many earlier checkpoints of a sequencer run are kept; default 0. */
@@ -64,6 +76,7 @@ export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind
   if (options.ttlMs !== undefined && !(durationOption("ttlMs", options.ttlMs, 1) > 0))
     throw new RangeError(`ttlMs must be more than 0, received ${options.ttlMs}`);
   durationOption("history", options.history, 0);
+  answersOption(options.answers, "verified");
   return Object.freeze({ ...options, durability });
 }
 
@@ -126,7 +139,13 @@ export function resolveKind(type: string, kind: Kind, context: KindContext): Res
     observe: kind.observe,
     store,
     history: kind.history ?? 0,
-    settings: scopeSettings(context, { initial, checks, escalate: true, bridgeFreezes: true }),
+    settings: scopeSettings(context, {
+      initial,
+      checks,
+      escalate: true,
+      bridgeFreezes: true,
+      verifies: kind.answers !== "local" && store.supports.shared !== false,
+    }),
   };
 }
 

@@ -204,7 +204,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   /** In its turn: what is only in memory is stored first, so that reading takes nothing back. */
-  override async reload(isWanted: () => boolean): Promise<void> {
+  override async reload(isWanted: () => boolean, onPurpose = false): Promise<void> {
+    if (onPurpose) this.#store?.forget();
     try {
       await this.#writer?.flush();
     } catch (error) {

@@ -21,8 +21,13 @@ import type {
 import type { Recipe } from "../../actors/recipe.ts";
 import { ScopeActor } from "../../actors/scope.ts";
 import type { ScopeActorRef } from "../../actors/scope-logic.ts";
-import { scopeSettings, type ScopeTuning } from "../../actors/settings.ts";
-import type { Mutation } from "../../actors/mutation.ts";
+import {
+  type Answers,
+  answersOption,
+  scopeSettings,
+  type ScopeTuning,
+} from "../../actors/settings.ts";
+import { READ, type Mutation } from "../../actors/mutation.ts";
 import {
   AtomicMutation,
   DeleteKeyMutation,
@@ -119,6 +124,12 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   readonly version: number;
   /** Changes the state by an immer recipe. */
   update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean>;
+  /**
+   * The current state, in turn with the mutations: one that the store confirmed after the call was
+   * made. Costs a look at the store, shared with the saves of the same tick. `volatile` and
+   * `checkpoint` kinds, and a bridge without `load`, resolve to the state in memory.
+   */
+  read(options?: MutationOptions): Promise<Readonly<S>>;
   /** Reads the store again. */
   refresh(): Promise<void>;
   /** Calls `listener` with every change; the answer stops it. */
@@ -176,6 +187,11 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     return this.#do(() => new AtomicMutation(mutator, this.identity), options);
   }
 
+  async read(options?: MutationOptions): Promise<Readonly<S>> {
+    await this.mutate(READ, options);
+    return this.state;
+  }
+
   /** Bad arguments are a rejection like every other failure. */
   #do(make: () => Mutation, options: MutationOptions | undefined): Promise<boolean> {
     try {
@@ -197,6 +213,11 @@ export interface ScopeOptions<S extends object> extends ScopeTuning, CheckOption
   readonly schema?: StateSchema<S>;
   /** Where to save; without it the scope lives in memory. */
   readonly persist?: PersistBridge<S>;
+  /**
+   * What a result that writes nothing rests on: `local`, the default, is the state this scope
+   * knows; `verified` asks the bridge's `verify`, or its `load`, whether that is still current.
+   */
+  readonly answers?: Answers;
 }
 
 let created = 0;
@@ -204,7 +225,7 @@ let created = 0;
 /**
  * Makes one scope with a store of your own or none. Throws `RangeError` for a bad number,
  * `StateValidationError` when the schema refuses `initial`, `StateSerializationError` when it
- * cannot be stored.
+ * cannot be stored, `TypeError` for `answers: "verified"` without a bridge that can be asked.
  */
 export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S> {
   created += 1;
@@ -214,6 +235,9 @@ export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S
   const version = Math.max(0, durationOption("version", options.version, 0));
   // The bridge takes and gives states of type S, which is what this scope holds.
   const bridge = (options.persist ?? null) as PersistBridge<object> | null;
-  const settings = scopeSettings(options, { initial, checks });
+  const verifies = answersOption(options.answers, "local") === "verified";
+  if (verifies && bridge?.verify === undefined && bridge?.load === undefined)
+    throw new TypeError('answers: "verified" needs a persist bridge with verify or load');
+  const settings = scopeSettings(options, { initial, checks, verifies });
   return new StateScope<S>({ identity, settings, bridge, state: initial, version });
 }

@@ -11,6 +11,8 @@
  *  G6  Listeners hear of it when all scopes show it.
  *  G7  After `cas.maxRetries` it takes the exclusive turns of all its records, in the order of
  *      keys, reads them and tries once more; without `cas.escalate` it gives up.
+ *  G8  Scopes that were read and not changed are verified with the save; a recipe that threw, or
+ *      changed nothing, counts only when the states it was given are current.
  */
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
@@ -88,11 +90,20 @@ export class Transaction {
     scopes: readonly ResidentScope[],
     attempt: number,
   ): Promise<boolean | ConcurrentModificationError> {
-    const parts = await this.#joint.whileHeld(this.#compute(scopes, attempt));
+    const { parts, thrown } = await this.#joint.whileHeld(
+      this.#compute(scopes, attempt).then(
+        (computed) => ({ parts: computed, thrown: null }),
+        (error: unknown) => ({ parts: [], thrown: { error } }),
+      ),
+    );
     const changed = parts.filter((part) => part.outcome.changed);
+    const written = new Set(changed.map(({ scope }) => scope));
+    const read = scopes.filter((scope) => verified(scope) && !written.has(scope));
     const expected = new Map(scopes.map((scope) => [scope, scope.version]));
-    const stale = await this.#joint.save(changed, { atomic: true });
-    return stale.length === 0 ? changed.length > 0 : conflictOf(stale, attempt, expected);
+    const stale = await this.#joint.save(changed, { atomic: true, read });
+    if (stale.length > 0) return conflictOf(stale, attempt, expected);
+    if (thrown !== null) throw thrown.error;
+    return changed.length > 0;
   }
 
   /** One more attempt while nobody else can write any of the records. */
@@ -162,6 +173,11 @@ export class Transaction {
       clock.clearTimeout(timer);
     }
   }
+}
+
+/** True for a scope whose state may be older than its record. */
+function verified(scope: ResidentScope): boolean {
+  return isDurable(scope) && scope.settings.verifies;
 }
 
 function conflictOf(

@@ -4,15 +4,18 @@ import { systemClock } from "../../actors/clock.ts";
 import type { Clock, Json, Patch } from "../../actors/protocol.ts";
 import { createGate } from "./gate.ts";
 import type {
+  CommitOptions,
   ListQuery,
   ScopeWrite,
   StateStore,
   StoredRecord,
   StoreSupports,
+  VersionCheck,
   WriteResult,
 } from "./store.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import {
+  checkVersions,
   checkWrites,
   conflict,
   expiryOf,
@@ -85,6 +88,8 @@ class MemoryStore implements StateStore {
     watch: false,
     list: true,
     exclusive: true,
+    shared: true,
+    checks: true,
   };
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
@@ -103,11 +108,8 @@ class MemoryStore implements StateStore {
     });
   }
 
-  commit(
-    writes: readonly ScopeWrite[],
-    { atomic = false }: { readonly atomic?: boolean } = {},
-  ): Promise<WriteResult[]> {
-    return this.#gate.run(() => this.#commit(writes, atomic));
+  commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
+    return this.#gate.run(() => this.#commit(writes, options));
   }
 
   async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
@@ -131,9 +133,14 @@ class MemoryStore implements StateStore {
     return this.#gate.close(() => this.#entries.clear());
   }
 
-  #commit(writes: readonly ScopeWrite[], atomic: boolean): WriteResult[] {
+  #commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false, checks = [] }: CommitOptions,
+  ): WriteResult[] {
     checkWrites(writes);
+    checkVersions(checks);
     const now = this.#clock.now();
+    const checked = checks.map((check) => this.#check(check, now));
     // Staged first: a state that JSON refuses must leave nothing of its batch behind.
     const staged = new Map<string, Entry>();
     const results = writes.map((write): WriteResult => {
@@ -144,10 +151,19 @@ class MemoryStore implements StateStore {
       staged.set(key, nextEntry(write, entry, now));
       return { ok: true, version };
     });
-    if (atomic && !isAllOk(results))
-      return writes.map(({ key }) => conflict(toRecord(this.#entries.get(key), now)));
+    if (atomic && !(isAllOk(results) && isAllOk(checked))) {
+      const refused = writes.map(({ key }) => conflict(toRecord(this.#entries.get(key), now)));
+      return [...refused, ...checked];
+    }
     for (const [key, entry] of staged) this.#entries.set(key, entry);
-    return results;
+    return [...results, ...checked];
+  }
+
+  #check({ key, expectedVersion: version }: VersionCheck, now: number): WriteResult {
+    const entry = this.#entries.get(key);
+    return (entry?.version ?? 0) === version
+      ? { ok: true, version }
+      : conflict(toRecord(entry, now));
   }
 }
 

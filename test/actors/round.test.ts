@@ -17,7 +17,8 @@ describe("a round", () => {
     round.add(entry(), outcome(true, 1));
     round.add(entry(), outcome(false, 2));
     round.add(entry(), outcome(true, 3));
-    expect(round.unheard).toBe(false);
+    const changes = [...round.changesSince({})].map(([, { patches }]) => patches);
+    expect(changes).toEqual([outcome(true, 1).patches, outcome(true, 3).patches]);
     expect(round.commit(7)).toEqual({
       version: 9,
       operations: ["set", "set"],
@@ -26,11 +27,13 @@ describe("a round", () => {
   });
 
   it("R5: commits no patches when not all of its changes were recorded", () => {
-    const round = new Round({});
+    const round = new Round({ n: 2 });
     round.add(entry(), { ...outcome(true), patches: null, inverse: null });
     round.add(entry(), outcome(true));
     expect(round.commit(7)).toEqual({ version: 9, operations: ["set", "set"], patches: [] });
-    expect(round.unheard).toBe(true);
+    const whole = [{ op: "replace", path: ["n"], value: 2 }];
+    const changes = [...round.changesSince({ n: 1 })].map(([, { patches }]) => patches);
+    expect(changes).toEqual([whole, []]);
   });
 
   it("R4: starts again without who left", () => {

@@ -6,6 +6,7 @@ import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { transactionCases } from "./runtime-transaction.ts";
+import { verifyCases } from "./runtime-verify.ts";
 import { watchCases } from "./runtime-watch.ts";
 import type { RuntimeStores } from "./runtime-world.ts";
 
@@ -17,6 +18,8 @@ export interface RuntimeSuiteOptions extends RuntimeStores {
   readonly scopes?: number;
   /** Commits of others are reported. */
   readonly watched?: boolean;
+  /** Others than one runtime may write to the store; default true. */
+  readonly shared?: boolean;
 }
 
 /** Registers the whole suite for one kind of store. */
@@ -34,6 +37,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     refusedCases(options);
     contentionCases(options);
     if (options.watched === true) watchCases(options);
+    if (options.shared !== false) verifyCases(options);
     closeCases(options);
   });
 }

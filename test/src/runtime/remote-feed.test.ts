@@ -410,7 +410,9 @@ it("N1: a read that ran out of time behind a long turn is tried again", async ()
   const clock = simulatedClock(1_000);
   const line = watchedStores(memoryStore({ clock }));
   const world = new World({ ...stores, open: () => line.open() }, clock);
-  const scope = await world.runtime({ mutationTimeoutMs: 100 }).open<Counter>("user", "u");
+  // Local: the long call must not be what brings the change.
+  const kinds = { user: defineKind({ answers: "local" }) };
+  const scope = await world.runtime({ mutationTimeoutMs: 100, kinds }).open<Counter>("user", "u");
   const mine = await world.runtime().open<Counter>("user", "u");
   const gate = handle();
   const long = scope.atomicState(() => gate.promise, { timeoutMs: 0 });
