@@ -1,7 +1,7 @@
 /**
  * P1: what many callers of one scope see is what one after another would have seen, on a store that
- * fails; with a second runtime writing to the same record in every other history. There nobody only
- * reads: a call that changes nothing is not saved, so it speaks of what its own runtime knows.
+ * fails; over one to three runtimes that write to the same record. Calls that write nothing are in
+ * it: no change, a mutator that throws, a read.
  */
 import { expect, it } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
@@ -22,15 +22,20 @@ const isNightly = process.env["TEST_SCALE"] === "nightly";
 const HISTORIES = isNightly ? 10_000 : 200;
 const OPERATIONS = isNightly ? 1_000 : 200;
 const CALLERS = 5;
+const READ_RATE = 0.4;
+const WAYS = ["same", "throw", "read"] as const;
 
 interface Register {
   n?: number;
 }
 
-/** `by: 0` reads through a mutator that changes nothing. */
+/** `by: 0` writes nothing, in one of three ways. */
 interface Input {
   readonly by: number;
+  readonly how: "same" | "throw" | "read";
 }
+
+const REFUSED = new Error("refused by the mutator");
 
 const model: SequentialModel<number, Input, number> = {
   initial: 0,
@@ -39,11 +44,16 @@ const model: SequentialModel<number, Input, number> = {
 };
 
 /** One call: what it saw in its turn plus what it added. */
-async function call(scope: Scope<Register>, by: number): Promise<number> {
+async function call(scope: Scope<Register>, { by, how }: Input): Promise<number> {
+  if (by === 0 && how === "read") return (await scope.read()).n ?? 0;
   let seen = 0;
-  await scope.atomicState(({ n = 0 }) => {
+  const done = scope.atomicState(({ n = 0 }) => {
     seen = n + by;
-    return by === 0 ? undefined : { n: seen };
+    if (by === 0 && how === "throw") throw REFUSED;
+    return { n: seen };
+  });
+  await done.catch((error: unknown) => {
+    if (error !== REFUSED) throw error;
   });
   return seen;
 }
@@ -61,8 +71,7 @@ async function historyOf(seed: number): Promise<TimedOperation<Input, number>[]>
   };
   const store = faultyStore(memoryStore({ clock }), { rates, seed, clock });
   const tuning = { store, clock, logger: keepingLogger(), mutationTimeoutMs: 0 };
-  const runtimes = Array.from({ length: 1 + (seed % 2) }, () => createRuntime(tuning));
-  const readRate = runtimes.length === 1 ? 0.3 : 0;
+  const runtimes = Array.from({ length: 1 + (seed % 3) }, () => createRuntime(tuning));
   const history: TimedOperation<Input, number>[] = [];
   let time = 0;
   let left = OPERATIONS;
@@ -72,15 +81,17 @@ async function historyOf(seed: number): Promise<TimedOperation<Input, number>[]>
       const runtime = runtimes[at % runtimes.length];
       const scope = await runtime?.open<Register>("user", "u").catch(() => undefined);
       if (scope === undefined) continue;
-      const input = { by: random() < readRate ? 0 : 1 + Math.floor(random() * 1_000) };
+      const by = random() < READ_RATE ? 0 : 1 + Math.floor(random() * 1_000);
+      const input: Input = { by, how: WAYS[Math.floor(random() * WAYS.length)] ?? "same" };
       const start = (time += 1);
       try {
-        const output = await call(scope, input.by);
+        const output = await call(scope, input);
         history.push({ input, output, start, end: (time += 1) });
       } catch (error) {
         // Everything else is a promise that nothing happened.
-        if (isHoldfastError(error, "COMMIT_UNKNOWN")) history.push({ input, start });
-        else expect(isHoldfastError(error), String(error)).toBe(true);
+        if (isHoldfastError(error, "COMMIT_UNKNOWN")) {
+          if (input.by > 0) history.push({ input, start }); // Else it has no effect either way.
+        } else expect(isHoldfastError(error), String(error)).toBe(true);
       }
     }
   };

@@ -1,0 +1,98 @@
+/** P12, R6: a record that vanished or went back is an error, never an empty state. */
+import { describe, expect, it, onTestFinished } from "vitest";
+import { defineKind } from "../../../src/runtime/kinds.ts";
+import { createRuntime } from "../../../src/runtime/runtime.ts";
+import { encodeKey } from "../../../src/stores/keys.ts";
+import { memoryStore } from "../../../src/stores/memory.ts";
+import type { StateStore } from "../../../src/stores/store.ts";
+import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
+import { keepingLogger, rejection, type Counter } from "../../suites/runtime-world.ts";
+
+/** A store whose data can be taken away, as by a flush, an eviction or an older backup. */
+function replaceable(first: StateStore): StateStore & { inner: StateStore } {
+  const store = {
+    name: "replaceable",
+    inner: first,
+    supports: first.supports,
+    load: (keys: readonly string[]) => store.inner.load(keys),
+    commit: (...call: Parameters<StateStore["commit"]>) => store.inner.commit(...call),
+    list: (...call: Parameters<StateStore["list"]>) => store.inner.list(...call),
+    close: () => store.inner.close(),
+  };
+  return store;
+}
+
+async function opened(kind = defineKind(), clock = simulatedClock(1)) {
+  const store = replaceable(memoryStore({ clock }));
+  const logger = keepingLogger();
+  const kinds = { purse: kind };
+  const runtime = createRuntime({ store, kinds, logger, clock });
+  onTestFinished(() => runtime.close().catch(() => undefined));
+  const scope = await runtime.open<Counter>("purse", "p");
+  for (let n = 0; n < 5; n += 1) await scope.incState({ n: 100 });
+  const vanish = (): void => void (store.inner = memoryStore({ clock }));
+  return { scope, runtime, logger, clock, vanish, store };
+}
+
+/** Lets the time of retries pass while `work` is under way. */
+async function withTime<T>(clock: SimulatedClock, work: Promise<T>): Promise<T> {
+  for (let step = 0; step < 10; step += 1) await clock.advance(20);
+  return work;
+}
+
+describe("a record that vanished", () => {
+  it("refuses every call on it, and logs both versions", async () => {
+    const { scope, vanish, logger } = await opened();
+    vanish();
+    const refused = await rejection(scope.incState({ n: 1 }), "CORRUPT_STATE");
+    expect(refused.message).toMatch(/version 5 .* missing/);
+    await rejection(scope.patchState({ n: 500 }), "CORRUPT_STATE");
+    await rejection(scope.read(), "CORRUPT_STATE");
+    await rejection(scope.delete(), "CORRUPT_STATE");
+    expect([scope.state, scope.version]).toEqual([{ n: 500 }, 5]);
+    expect(logger.lines[0]?.fields).toMatchObject({ known: 5, found: 0 });
+  });
+
+  it("refuses a transaction", async () => {
+    const { scope, runtime, vanish } = await opened();
+    const other = await runtime.open<Counter>("user", "u");
+    vanish();
+    const change = runtime.transaction([scope, other], (a, b) => {
+      b.n = (a.n ?? 0) + 1;
+    });
+    await rejection(change, "CORRUPT_STATE");
+    expect(other.version).toBe(0);
+  });
+
+  it("is adopted on purpose, by refresh", async () => {
+    const { scope, vanish } = await opened();
+    vanish();
+    await scope.refresh();
+    expect([scope.state, scope.version]).toEqual([{}, 0]);
+    expect(await scope.incState({ n: 1 })).toBe(true);
+    expect([scope.state, scope.version]).toEqual([{ n: 1 }, 1]);
+  });
+
+  it("and went back is refused, with both versions", async () => {
+    const { scope, vanish, store } = await opened();
+    vanish();
+    const key = encodeKey("holdfast", "purse", "p");
+    await store.commit([{ key, expectedVersion: 0, version: 2, state: { n: 200 } }]);
+    const refused = await rejection(scope.incState({ n: 1 }), "CORRUPT_STATE");
+    expect(refused.message).toMatch(/version 5 .* version 2/);
+    await scope.refresh();
+    await scope.incState({ n: 1 });
+    expect([scope.state, scope.version]).toEqual([{ n: 201 }, 3]);
+  });
+
+  it("is no damage when it had been deleted, or its time was over", async () => {
+    const deleted = await opened();
+    await deleted.scope.delete();
+    deleted.vanish();
+    expect(await withTime(deleted.clock, deleted.scope.incState({ n: 1 }))).toBe(true);
+    const expired = await opened(defineKind({ ttlMs: 1_000 }));
+    await expired.clock.advance(5_000);
+    expired.vanish();
+    expect(await withTime(expired.clock, expired.scope.incState({ n: 1 }))).toBe(true);
+  });
+});
