@@ -19,13 +19,20 @@ interface Tally {
 
 type Fate = "ok" | "conflict" | "lost" | "throw";
 
+/** What a caller's mutator does. */
+type Way = "add" | "add" | "nothing" | "refuse";
+
+const REFUSED = new Error("refused by the mutator");
+
 interface Caller {
+  readonly way: Way;
   readonly slow: boolean;
   readonly abort: boolean;
   readonly timeoutMs: number;
 }
 
 const caller: fc.Arbitrary<Caller> = fc.record({
+  way: fc.constantFrom<Way>("add", "add", "nothing", "refuse"),
   slow: fc.boolean(),
   abort: fc.boolean(),
   timeoutMs: fc.constantFrom(Infinity, Infinity, 5),
@@ -61,6 +68,8 @@ interface Plan {
   readonly callers: readonly Caller[];
   readonly fates: readonly Fate[];
   readonly stops: boolean;
+  /** Writes of another process, at any time. */
+  readonly writes: number;
 }
 
 /** Lets everything happen that can, in the order the scheduler chooses. */
@@ -97,6 +106,7 @@ function createWorld(s: fc.Scheduler, fates: readonly Fate[]): World {
   const scope = createScope<Tally>({
     initial: {},
     persist: bridge,
+    answers: "verified",
     mutationTimeoutMs: 50,
     cas: { maxRetries: MAX_RETRIES, baseDelayMs: 1 },
     clock: scheduledClock(s),
@@ -106,25 +116,31 @@ function createWorld(s: fc.Scheduler, fates: readonly Fate[]): World {
 }
 
 /** Calls once, aborts perhaps, and notes how it ended. */
-function act(
+async function act(
   s: fc.Scheduler,
-  scope: Scope<Tally>,
-  { slow, abort, timeoutMs, name }: Caller & { readonly name: string },
+  { scope, bridge }: World,
+  { way, slow, abort, timeoutMs, name }: Caller & { readonly name: string },
 ): Promise<unknown> {
   const { signal, ...controller } = controls();
-  const mutate = async (state: Tally): Promise<Tally> => {
+  let seen = 0;
+  const work = (state: Tally): Tally => {
+    seen = state["other"] ?? 0;
+    if (way === "refuse") throw REFUSED;
+    return way === "nothing" ? {} : { [name]: (state[name] ?? 0) + 1 };
+  };
+  const slowly = async (state: Tally): Promise<Tally> => {
     await s.schedule(Promise.resolve(), `mutator ${name}`);
-    return { [name]: (state[name] ?? 0) + 1 };
+    return work(state);
   };
   const options = timeoutMs === Infinity ? { signal } : { signal, timeoutMs };
   if (abort) void s.schedule(Promise.resolve(), `abort ${name}`).then(controller.abort);
-  return s
-    .schedule(Promise.resolve(), `call ${name}`)
-    .then(() =>
-      (slow ? scope.atomicState(mutate, options) : scope.incState({ [name]: 1 }, options)).catch(
-        (error: unknown) => error,
-      ),
-    );
+  await s.schedule(Promise.resolve(), `call ${name}`);
+  const stored = bridge.stored?.state?.["other"] ?? 0;
+  const call = scope.atomicState(slow ? slowly : work, options);
+  const end = await call.catch((error: unknown) => error);
+  // What writes nothing rests on a state at least as new as the call.
+  if (end === false || end === REFUSED) expect(seen, name).toBeGreaterThanOrEqual(stored);
+  return end;
 }
 
 function controls(): { readonly signal: AbortSignal; readonly abort: () => void } {
@@ -138,7 +154,7 @@ function checkEffect(name: string, end: unknown, times: number): void {
   else expect(times, `${name}: ${String(end)}`).toBe(0);
 }
 
-async function explore(s: fc.Scheduler, { callers, fates, stops }: Plan): Promise<void> {
+async function explore(s: fc.Scheduler, { callers, fates, stops, writes }: Plan): Promise<void> {
   const world = createWorld(s, fates);
   const { bridge, scope } = world;
   const locals: number[] = [];
@@ -148,8 +164,12 @@ async function explore(s: fc.Scheduler, { callers, fates, stops }: Plan): Promis
   const ends = new Map<string, unknown>();
   callers.forEach((each, index) => {
     const name = `c${index}`;
-    void act(s, scope, { ...each, name }).then((end) => ends.set(name, end));
+    void act(s, world, { ...each, name }).then((end) => ends.set(name, end));
   });
+  for (let each = 0; each < writes; each += 1)
+    void s.schedule(Promise.resolve(), "write").then(() => {
+      bridge.write({ ...bridge.stored?.state, other: (world.others += 1) });
+    });
   if (stops) void s.schedule(Promise.resolve(), "stop").then(() => void scope.stop());
   await exhaust(s);
 
@@ -166,12 +186,13 @@ async function explore(s: fc.Scheduler, { callers, fates, stops }: Plan): Promis
   expect(scope.version).toBe(bridge.stored?.version ?? 0);
 }
 
-describe("a scope under all schedules", () => {
+describe("a scope under all schedules", { timeout: 3_600_000 }, () => {
   it(`loses no update, applies none twice, answers everybody (${SCHEDULES} schedules)`, async () => {
     const plan = fc.record({
       callers: fc.array(caller, { minLength: 1, maxLength: 4 }),
       fates: fc.array(fate, { maxLength: 4 }),
       stops: fc.integer({ min: 0, max: 9 }).map((draw) => draw === 0),
+      writes: fc.integer({ min: 0, max: 2 }),
     });
     await fc.assert(fc.asyncProperty(fc.scheduler(), plan, explore), { numRuns: SCHEDULES });
     await settled();
