@@ -19,6 +19,8 @@
  *      runs again only when the process ended before the value was stored.
  *  Q4  A step's code whose run has ended (suspended, failed, cut off) can change the record no
  *      more.
+ *  Q5  What is kept of a step is kept under its name: a `runOnce` key of one step is not the same
+ *      key of another, and `steps` names what is finished and where the run stands.
  */
 import { isThenable } from "./mutation.ts";
 import { copyIn } from "./values.ts";
@@ -32,10 +34,30 @@ export interface Suspension {
   readonly reason: string;
 }
 
+/** A suspension that has its answer. */
+export interface AnsweredSuspension {
+  readonly id: string;
+  /** The step that asked. */
+  readonly step: string;
+}
+
+/** Why a run failed: what the error says of itself, never its values or its stack. */
+export interface RunFailure {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  /** The step that failed. */
+  readonly step: string;
+  /** How often that step has failed in a row. */
+  readonly attempt: number;
+}
+
 /** What is written down of a run. */
 export interface RunRecord {
   readonly runId: string;
   readonly sequencer: string;
+  /** The names of the finished steps, then of the step the run stands in, if there is one. */
+  readonly steps: readonly string[];
   /** How many steps are finished; the index of the step to run next. */
   readonly stepIndex: number;
   readonly input: unknown;
@@ -43,11 +65,15 @@ export interface RunRecord {
   /** What the finished steps returned, in order. */
   readonly outputs: readonly unknown[];
   readonly status: RunStatus;
-  /** Values of `runOnce`, by key. */
-  readonly once: Readonly<Record<string, unknown>>;
+  /** Values of `runOnce`, by the name of the step and the key. */
+  readonly effects: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** What the suspensions of the present step were answered with, in order. */
   readonly answers: readonly unknown[];
   readonly suspension: Suspension | null;
+  /** The suspensions answered last, in order. */
+  readonly answered: readonly AnsweredSuspension[];
+  /** Why the step the run stands in failed last; `null` when it did not. */
+  readonly error: RunFailure | null;
   readonly createdAt: number;
 }
 
@@ -81,15 +107,19 @@ export interface StepTurn {
   suspend(reason: string): Promise<unknown>;
 }
 
-/** Runs the steps that are left. Resolves to how the run ended; rejects with what a step threw. */
+/**
+ * Runs the steps that are left of those named. Resolves to how the run ended; rejects with what a
+ * step threw.
+ */
 export async function runSteps(
   port: RunPort,
-  stepCount: number,
+  names: readonly string[],
   newId: () => string,
 ): Promise<RunOutcome> {
+  const stepCount = names.length;
   for (let index = port.record.stepIndex; index < stepCount; index += 1) {
     port.check();
-    const end = await new StepRun(port, index).run();
+    const end = await new StepRun(port, index, names[index] ?? "").run();
     if (end.kind === "suspended") return suspend(port, { id: newId(), reason: end.reason });
     port.check();
     const output = copyIn(end.output, `output of step ${index}`, { depth: 2 });
@@ -103,7 +133,7 @@ export async function runSteps(
 
 async function suspend(port: RunPort, suspension: Suspension): Promise<RunOutcome> {
   // The state stays as it was when the step began: that is what the step will start from again.
-  port.write({ status: "suspended", suspension: Object.freeze(suspension) });
+  port.write({ status: "suspended", suspension: Object.freeze(suspension), error: null });
   await port.flush();
   return { status: "suspended", suspension };
 }
@@ -116,13 +146,15 @@ type StepEnd =
 class StepRun implements StepTurn {
   readonly index: number;
   readonly #port: RunPort;
+  readonly #name: string;
   readonly #running = new Map<string, Promise<unknown>>();
   #suspensions = 0;
   #ended = false;
   #suspended: ((reason: string) => void) | null = null;
 
-  constructor(port: RunPort, index: number) {
+  constructor(port: RunPort, index: number, name: string) {
     this.#port = port;
+    this.#name = name;
     this.index = index;
   }
 
@@ -142,9 +174,9 @@ class StepRun implements StepTurn {
 
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
     if (typeof key !== "string") return Promise.reject(new TypeError("runOnce needs a key"));
-    const { once } = this.#port.record;
+    const kept = this.#kept();
     // A recorded value was made by this key's function; its type is the caller's promise.
-    if (Object.hasOwn(once, key)) return Promise.resolve(once[key] as T);
+    if (Object.hasOwn(kept, key)) return Promise.resolve(kept[key] as T);
     let running = this.#running.get(key);
     if (running === undefined) {
       running = this.#doOnce(key, work).finally(() => this.#running.delete(key));
@@ -168,15 +200,30 @@ class StepRun implements StepTurn {
     const value = copyIn(await work(), `runOnce ${key}`, { depth: 2 });
     this.#check();
     this.#port.check();
-    const { once } = this.#port.record;
-    const next = { ...once };
-    Object.defineProperty(next, key, { value, enumerable: true });
-    this.#port.write({ once: Object.freeze(next) });
+    const { effects } = this.#port.record;
+    this.#port.write({ effects: adding(effects, this.#name, adding(this.#kept(), key, value)) });
     await this.#port.flush();
     return value;
+  }
+
+  /** The `runOnce` values of this step. */
+  #kept(): Readonly<Record<string, unknown>> {
+    const { effects } = this.#port.record;
+    return Object.hasOwn(effects, this.#name) ? (effects[this.#name] ?? {}) : {};
   }
 
   #check(): void {
     if (this.#ended) throw new Error("this step has ended; its runOnce value is not kept");
   }
+}
+
+/** A frozen copy of `record` with one more own field, whatever its name (V3 of `values.ts`). */
+function adding<T>(
+  record: Readonly<Record<string, T>>,
+  key: string,
+  value: T,
+): Readonly<Record<string, T>> {
+  const next = { ...record };
+  Object.defineProperty(next, key, { value, enumerable: true });
+  return Object.freeze(next);
 }

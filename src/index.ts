@@ -33,6 +33,7 @@ export type {
 export {
   defineSequencer,
   step,
+  type ChangedRun,
   type RunScopes,
   type Sequencer,
   type SequencerOptions,
@@ -40,5 +41,6 @@ export {
   type StepContext,
 } from "./runtime/sequence.ts";
 export type { RunHandle, RunOptions } from "./runtime/sequencers.ts";
+export type { ResumeOptions } from "./runtime/run-answer.ts";
 export type { Checkpoint } from "./runtime/run-record.ts";
-export type { RunOutcome, RunStatus, Suspension } from "../actors/sequencer.ts";
+export type { RunFailure, RunOutcome, RunStatus, Suspension } from "../actors/sequencer.ts";

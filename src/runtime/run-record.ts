@@ -3,8 +3,8 @@
  */
 import { CheckpointWriter, type CheckpointSource } from "../../actors/checkpoint.ts";
 import type { Logger, ScopeIdentity } from "../../actors/protocol.ts";
-import type { RunRecord } from "../../actors/sequencer.ts";
-import { copyIn } from "../../actors/values.ts";
+import type { RunFailure, RunRecord } from "../../actors/sequencer.ts";
+import { copyIn, isPlainObject } from "../../actors/values.ts";
 import type { ProcessOwner } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
 import type { StoreBridge } from "./bridge.ts";
@@ -34,12 +34,21 @@ export interface Checkpoint {
   readonly state: object;
   readonly outputs: readonly unknown[];
   readonly status: RunRecord["status"];
+  /** Why the run failed, while its status is `failed`. */
+  readonly error?: RunFailure;
   readonly version: number;
   readonly createdAt: number;
 }
 
-/** The stored record: the kernel's, with its lease, its scopes and its history. */
+/**
+ * The stored record: the kernel's, with its lease, its scopes and its history. Of a run that an
+ * earlier release stored or went on with, `steps` may name fewer steps than there are.
+ */
 export interface StoredRun extends RunRecord {
+  /** The `version` of the sequencer under which the run went on last. */
+  readonly definition: number | string | null;
+  /** Values of `runOnce` as earlier releases kept them: by key, of whatever step. */
+  readonly once?: Readonly<Record<string, unknown>> | undefined;
   readonly lease: Lease | null;
   readonly scopes: Readonly<Record<string, ScopeIdentity>>;
   readonly history: readonly Checkpoint[];
@@ -109,8 +118,7 @@ export class RunLog implements CheckpointSource {
     if (this.#bridge === null) return;
     const found = await this.#bridge.load();
     this.version = found?.version ?? 0;
-    // Records of this kind are written by this class only.
-    this.#record = (found?.state as StoredRun | undefined) ?? null;
+    this.#record = found?.state === undefined ? null : wholeRecord(found.state, this.identity);
     this.#writer?.loaded(this.version);
   }
 
@@ -144,8 +152,9 @@ export class RunLog implements CheckpointSource {
 
 /** The part of a record that is shown as a checkpoint. */
 export function checkpointOf(record: StoredRun, version: number): Checkpoint {
-  const { runId, sequencer, stepIndex, state, outputs, status, createdAt } = record;
-  return { runId, sequencer, stepIndex, state, outputs, status, version, createdAt };
+  const { runId, sequencer, stepIndex, state, outputs, status, error, createdAt } = record;
+  const why = status !== "failed" || error === null ? {} : { error };
+  return { runId, sequencer, stepIndex, state, outputs, status, ...why, version, createdAt };
 }
 
 /** A lease of this process from now on. */
@@ -181,19 +190,40 @@ export function newRecord({
   return {
     runId,
     sequencer: sequencer.name,
+    definition: sequencer.version ?? null,
+    steps: sequencer.steps.slice(0, 1).map(({ name }) => name),
     stepIndex: 0,
     input,
     state: initial,
     outputs: NOTHING,
     status: "running",
-    once: NONE,
+    effects: NONE,
     answers: NOTHING,
     suspension: null,
+    answered: NOTHING,
+    error: null,
     createdAt,
     lease: null,
     scopes: identities.length === 0 ? NONE : copyIn(Object.fromEntries(identities), "scopes"),
     history: NOTHING,
   };
+}
+
+/** What records of earlier releases do not have. */
+const ABSENT = { definition: null, steps: [], effects: {}, answered: [], error: null } as const;
+
+/**
+ * A stored record with every field of this release. Throws `TypeError` for what is no run: earlier
+ * releases let a scope be opened under the id of one.
+ */
+function wholeRecord(state: object, { id }: ScopeIdentity): StoredRun {
+  const isRun = "runId" in state && state.runId === id && "stepIndex" in state;
+  if (!isRun || !isPlainObject(state))
+    throw new TypeError(
+      `"${id}" is no run but a scope that an earlier release stored; name another`,
+    );
+  // A record with these fields was written by this class, in this release or an earlier one.
+  return { ...ABSENT, ...state } as unknown as StoredRun;
 }
 
 const NOTHING: readonly never[] = Object.freeze([]);

@@ -19,6 +19,8 @@ import type { WheelHandle } from "../../actors/idle.ts";
 import { scopeSettings, type ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
 import type { ScopeHome } from "./home.ts";
+import { failureOf } from "./run-failure.ts";
+import { namesOf } from "./run-fit.ts";
 import {
   checkpointOf,
   leaseOf,
@@ -53,6 +55,7 @@ export class Run<S extends object> implements RunPort {
   previous: unknown;
   readonly #parts: RunParts<S>;
   readonly #log: RunLog;
+  readonly #names: readonly string[];
   /** The state the steps work on; made when a step first asks for it. */
   #own: StateScope<S> | null = null;
   #ops: BoundOps<S> | null = null;
@@ -68,6 +71,7 @@ export class Run<S extends object> implements RunPort {
     const { runId, input, outputs } = parts.log.record;
     this.#parts = parts;
     this.#log = parts.log;
+    this.#names = namesOf(parts.sequencer);
     this.scopes = parts.scopes;
     this.runId = runId;
     this.input = input;
@@ -104,6 +108,8 @@ export class Run<S extends object> implements RunPort {
     if (ends) this.#endRenewal();
     const change: Partial<StoredRun> = {
       stepIndex,
+      steps: this.#names.slice(0, stepIndex + 1),
+      error: null,
       ...(this.#own === null ? {} : { state: this.#own.state }),
       answers: NO_ANSWERS,
       ...(ends ? { status, lease: null } : {}),
@@ -111,6 +117,17 @@ export class Run<S extends object> implements RunPort {
     };
     this.previous = output;
     this.#log.write(change, { output });
+  }
+
+  /**
+   * The step the run stands in failed. A question that could not be stored was seen by no caller:
+   * it is asked again when the run is resumed.
+   */
+  fail(error: unknown): void {
+    const { stepIndex, error: before } = this.record;
+    const step = this.#names[stepIndex] ?? "";
+    const attempt = before?.step === step ? before.attempt + 1 : 1;
+    this.write({ status: "failed", suspension: null, error: failureOf(error, { step, attempt }) });
   }
 
   onLost(tell: (reason: unknown) => void): void {

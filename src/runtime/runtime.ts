@@ -13,6 +13,7 @@ import { ScopeHome, type RuntimeOptions } from "./home.ts";
 import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { ResidentScope } from "./resident.ts";
+import type { ResumeOptions } from "./run-answer.ts";
 import type { Scope } from "./scope.ts";
 import type { Checkpoint } from "./run-record.ts";
 import type { RunOutcome } from "../../actors/sequencer.ts";
@@ -145,15 +146,17 @@ export class Runtime implements AsyncDisposable {
 
   /**
    * Goes on with a run that was suspended, failed or cut off; `data` answers its suspension.
-   * Rejects with `RunLeasedError` while somebody else runs it and `TypeError` when there is no such
-   * run.
+   * Rejects with `RunLeasedError` while another owner runs it, `TypeError` when there is no such
+   * run, `SuspensionMismatchError` when it waits for another suspension than `options` name, and
+   * `SequencerChangedError` when its stored steps are not those of the sequencer.
    */
   resume<S extends object>(
     sequencer: Sequencer<S>,
     runId: string,
     data?: unknown,
+    options: ResumeOptions = {},
   ): Promise<RunOutcome> {
-    return this.#sequencers.resume(sequencer as Sequencer<never>, runId, data);
+    return this.#sequencers.resume(sequencer as Sequencer<never>, runId, { data, options });
   }
 
   /** The checkpoints of a run, latest first; none when there is no such run. */

@@ -3,7 +3,8 @@
  */
 import type { StateSchema } from "../../actors/checks.ts";
 import { durationOption } from "../../actors/clock.ts";
-import { isPlainObject } from "../../actors/values.ts";
+import type { RunStatus } from "../../actors/sequencer.ts";
+import { isPlainObject, typeName } from "../../actors/values.ts";
 import type { Scope, ScopeStateOps } from "./scope.ts";
 
 /** Milliseconds without a sign of life after which a run may be taken over by another process. */
@@ -49,6 +50,22 @@ export interface Step<S extends object = Record<string, unknown>> {
   run(context: StepContext<S>): unknown;
 }
 
+/** A run whose stored steps are not those of the sequencer any more. */
+export interface ChangedRun {
+  readonly runId: string;
+  /** The `version` of the sequencer under which it was stored; `undefined` when it had none. */
+  readonly version: number | string | undefined;
+  /** The names of its finished steps, then of the step it stands in. */
+  readonly stored: readonly string[];
+  /** How many steps are finished. */
+  readonly stepIndex: number;
+  readonly status: RunStatus;
+  readonly input: unknown;
+  readonly state: object;
+  /** What the finished steps returned, in order. */
+  readonly outputs: readonly unknown[];
+}
+
 /** A declared sequencer. */
 export interface Sequencer<S extends object = Record<string, unknown>> {
   readonly name: string;
@@ -56,6 +73,8 @@ export interface Sequencer<S extends object = Record<string, unknown>> {
   readonly schema: StateSchema<S> | undefined;
   readonly steps: readonly Step<S>[];
   readonly leaseMs: number;
+  readonly version: number | string | undefined;
+  readonly onChange: ((run: ChangedRun) => string) | undefined;
 }
 
 /** The declaration of a sequencer. */
@@ -66,6 +85,15 @@ export interface SequencerOptions<S extends object> {
   readonly steps: readonly Step<S>[];
   /** Milliseconds without a sign of life until others may take a run over; default 30 000. */
   readonly leaseMs?: number;
+  /** Names these steps for `onChange`; kept with every run that goes on under them. */
+  readonly version?: number | string;
+  /**
+   * Asked when the steps of a stored run are not those declared here: gives the name of the step at
+   * which the run goes on. Steps before it count as done; what a step of the same name returned and
+   * kept by `runOnce` stays. When it throws, or names no step, the run stays as it is and
+   * `SequencerChangedError` says so. Must be synchronous.
+   */
+  readonly onChange?: (run: ChangedRun) => string;
 }
 
 /** A named step. What it returns is stored, and is the next step's `previous`. */
@@ -73,28 +101,48 @@ export function step<S extends object = Record<string, unknown>>(
   name: string,
   run: (context: StepContext<S>) => unknown,
 ): Step<S> {
+  const made = Object.freeze({ name, run });
+  checkStep(made);
+  return made;
+}
+
+function checkStep(made: Step<never>): void {
+  const { name } = made;
   if (typeof name !== "string" || name === "") throw new TypeError("a step needs a name");
-  if (typeof run !== "function") throw new TypeError(`step "${name}" needs a function`);
-  return Object.freeze({ name, run });
+  if (typeof made.run !== "function") throw new TypeError(`step "${name}" needs a function`);
 }
 
 /**
- * Declares a sequencer. Throws `TypeError` for a missing or doubled name, `RangeError` for a lease.
+ * Declares a sequencer. Throws `TypeError` for a missing or doubled name, a bad version or a bad
+ * `onChange`, `RangeError` for a lease.
  */
 export function defineSequencer<S extends object = Record<string, unknown>>(
   options: SequencerOptions<S>,
 ): Sequencer<S> {
-  const { name, steps } = options;
+  const { name, steps, version, onChange } = options;
   if (typeof name !== "string" || name === "") throw new TypeError("a sequencer needs a name");
+  steps.forEach(checkStep);
   const names = new Set(steps.map((each) => each.name));
   if (names.size < steps.length)
     throw new TypeError(`two steps of sequencer "${name}" have the same name`);
+  checkChange(options);
   const leaseMs = durationOption("leaseMs", options.leaseMs, LEASE_MS);
   if (!(leaseMs > 0)) throw new RangeError(`leaseMs must be more than 0, received ${leaseMs}`);
   const schema = isSchema<S>(options.state) ? options.state : undefined;
   // Without a declared state the steps see an empty record.
   const initial = (schema === undefined ? (options.state ?? {}) : {}) as S;
-  return Object.freeze({ name, initial, schema, steps: Object.freeze([...steps]), leaseMs });
+  const declared = { name, initial, schema, leaseMs, version, onChange };
+  return Object.freeze({ ...declared, steps: Object.freeze([...steps]) });
+}
+
+function checkChange({
+  version,
+  onChange,
+}: Pick<SequencerOptions<object>, "version" | "onChange">): void {
+  if (version !== undefined && typeof version !== "string" && !Number.isFinite(version))
+    throw new TypeError(`version must be a number or a text, received ${typeName(version)}`);
+  if (onChange !== undefined && typeof onChange !== "function")
+    throw new TypeError(`onChange must be a function, received ${typeName(onChange)}`);
 }
 
 function isSchema<S extends object>(state: unknown): state is StateSchema<S> {

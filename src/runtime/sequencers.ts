@@ -9,6 +9,8 @@ import type { ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
 import { isDead } from "../stores/process-owner.ts";
 import { checkId, type ScopeHome } from "./home.ts";
+import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
+import { checkSame, goingOn, namesOf } from "./run-fit.ts";
 import { Run, runSettings } from "./run.ts";
 import {
   checkpointOf,
@@ -43,6 +45,12 @@ export interface RunHandle {
 
 type AnySequencer = Sequencer<never>;
 
+/** What a resume answers. */
+export interface Answer {
+  readonly data: unknown;
+  readonly options: ResumeOptions;
+}
+
 /** Runtimes of this process that are open; a lease of another one of this process is dead. */
 const openRuntimes = new Set<string>();
 
@@ -72,8 +80,8 @@ export class Sequencers {
         const { initial } = this.#settings(sequencer);
         const { scopes } = options;
         const createdAt = this.#home.clock.now();
-        if (!log.exists)
-          log.begin(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
+        if (log.exists) checkSame(log.record, sequencer, input);
+        else log.begin(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
         // Scopes of any state: the steps say what they expect in them.
         return this.#execute(sequencer, log, options.scopes as RunScopes | undefined);
       });
@@ -97,15 +105,18 @@ export class Sequencers {
   }
 
   /** Goes on with a run that was suspended, failed or cut off; `data` answers its suspension. */
-  async resume(sequencer: AnySequencer, runId: string, data?: unknown): Promise<RunOutcome> {
-    const answer = copyIn(data, "data", { depth: 2 });
+  async resume(sequencer: AnySequencer, runId: string, answer: Answer): Promise<RunOutcome> {
+    const suspension = suspensionOption(answer.options);
+    const data = copyIn(answer.data, "data", { depth: 2 });
     return this.#claim(runId, async () => {
       const log = await this.#open(runId);
       if (!log.exists) throw new TypeError(`there is no run "${runId}" to resume`);
-      const { suspension, answers } = log.record;
-      if (suspension === null) return this.#execute(sequencer, log, undefined);
-      const next = Object.freeze([...answers, answer]);
-      return this.#execute(sequencer, log, undefined, { suspension: null, answers: next });
+      checkSame(log.record, sequencer);
+      const change = answerTo(log.record, data, suspension);
+      if (change !== null) return this.#execute(sequencer, log, undefined, change);
+      // The answer is known. A run that was cut off with it goes on; any other is as it is.
+      if (log.record.status === "running") return this.#execute(sequencer, log, undefined);
+      return presentOutcome(log.record);
     });
   }
 
@@ -167,16 +178,15 @@ export class Sequencers {
     change: Partial<StoredRun> = {},
   ): Promise<RunOutcome> {
     const { record } = log;
-    if (record.sequencer !== sequencer.name)
-      throw new TypeError(`run "${record.runId}" is one of "${record.sequencer}"`);
-    if (record.status === "completed") return completed(log);
-    if (record.status === "suspended" && change.suspension !== null && record.suspension !== null)
-      return { status: "suspended", suspension: record.suspension };
+    if (record.status === "completed") return presentOutcome(record);
+    const next = { ...change, ...goingOn(record, sequencer) };
+    const { suspension } = { ...record, ...next };
+    if (suspension !== null) return { status: "suspended", suspension };
     // Before the lease is taken: when a scope cannot be opened, the run is as it was.
     const scopes = given ?? (await this.#reopen(record.scopes));
     this.#logs.set(record.runId, log);
     try {
-      await this.#lease(log, sequencer.leaseMs, change);
+      await this.#lease(log, sequencer.leaseMs, next);
       return await this.#run(sequencer, log, scopes);
     } finally {
       // A run that is in no store and has more to do is kept for its resume.
@@ -191,7 +201,7 @@ export class Sequencers {
     if (this.#closed) run.stop();
     else if (log.shared) run.renew();
     try {
-      return await runSteps(run, sequencer.steps.length, randomUUID);
+      return await runSteps(run, namesOf(sequencer), randomUUID);
     } catch (error) {
       await this.#failed(run, log, error);
       throw error;
@@ -251,14 +261,11 @@ export class Sequencers {
   /** Writes the failure down, unless the run is no longer ours or was only cut off. */
   async #failed(run: Run<never>, log: RunLog, error: unknown): Promise<void> {
     if (run.lost) return;
-    run.write({ status: "failed" });
+    // With all steps done only the writing failed: the run's end is what has to be stored.
+    if (run.record.status !== "completed") run.fail(error);
     await log.flush().catch((cause: unknown) => {
       const { id: runId } = log.identity;
       this.#home.logger.error("a failed run could not be written down", { runId, error, cause });
     });
   }
-}
-
-function completed({ record }: RunLog): RunOutcome {
-  return { status: "completed", output: record.outputs.at(-1), state: record.state };
 }

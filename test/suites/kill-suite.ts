@@ -3,10 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { createRuntime } from "../../src/index.ts";
 import { seededRandom } from "../../src/testing/random.ts";
 import { startChild, type Child } from "../support/child.ts";
 import { testDirectory } from "../support/directory.ts";
+import { storedRun } from "../support/sequencer.ts";
 import { killCycles } from "../faults/kill-cycles.ts";
 import { openStore } from "../faults/open-store.ts";
 
@@ -21,12 +21,11 @@ interface Stored {
 }
 
 async function storedOf(kind: string, dir: string, runId: string): Promise<Stored> {
-  const runtime = createRuntime({ store: openStore(kind, dir) });
-  const [checkpoint] = await runtime.checkpoints(runId);
-  const record = await runtime.open<{ once?: object }>("sequencer", runId);
-  const effects = new Set(Object.keys(record.state.once ?? {}));
-  await runtime.close();
-  return { finished: checkpoint?.stepIndex ?? 0, effects };
+  const store = openStore(kind, dir);
+  const record = await storedRun(store, runId);
+  await store.close();
+  const effects = new Set(Object.values(record?.["effects"] ?? {}).flatMap(Object.keys));
+  return { finished: Number(record?.["stepIndex"] ?? 0), effects };
 }
 
 function linesOf(log: string): string[] {

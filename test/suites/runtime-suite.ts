@@ -3,8 +3,11 @@ import { describe } from "vitest";
 import { changeCases, listCases } from "./runtime-list.ts";
 import { checkpointCases } from "./runtime-checkpoint.ts";
 import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
+import { answerCases } from "./runtime-answers.ts";
+import { earlierCases } from "./runtime-earlier.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
+import { runCases } from "./runtime-runs.ts";
 import { transactionCases } from "./runtime-transaction.ts";
 import { verifyCases } from "./runtime-verify.ts";
 import { watchCases } from "./runtime-watch.ts";
@@ -38,6 +41,9 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     contentionCases(options);
     if (options.watched === true) watchCases(options);
     if (options.shared !== false) verifyCases(options);
+    runCases(options);
+    answerCases(options);
+    earlierCases(options);
     closeCases(options);
   });
 }

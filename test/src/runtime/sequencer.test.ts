@@ -464,6 +464,12 @@ describe("declarations", () => {
     expect(() => defineSequencer({ name: "", steps: [] })).toThrow(TypeError);
     const twice = [step("a", run), step("a", run)];
     expect(() => defineSequencer({ name: "s", steps: twice })).toThrow(/same name/);
+    for (const broken of [{ name: "", run }, { run }, { name: "a" }, { name: "a", run: 1 }])
+      expect(() => defineSequencer({ name: "s", steps: [broken as never] })).toThrow(TypeError);
+    for (const change of [{ version: Number.NaN }, { version: {} }, { onChange: "a" }])
+      expect(() => defineSequencer({ name: "s", steps: [], ...(change as object) })).toThrow(
+        TypeError,
+      );
     const bad = (leaseMs: number) => () => defineSequencer({ name: "s", steps: [], leaseMs });
     expect(bad(Number.NaN)).toThrow(RangeError);
     expect(bad(0)).toThrow(RangeError);
