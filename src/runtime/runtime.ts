@@ -43,6 +43,11 @@ const OPTIONS: readonly (keyof RuntimeOptions)[] = [
   "watch",
 ];
 
+/** A run's record belongs to its steps: written by anything else, it would skip or repeat them. */
+const NO_SCOPE =
+  'scopes of type "sequencer" are runs and cannot be opened: read one with ' +
+  "runtime.checkpoints(runId), go on with it by runtime.resume";
+
 /**
  * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused;
  * an option there is not is told to the logger.
@@ -84,15 +89,17 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * The live scope of a type and id, loaded or new. Rejects with `TypeError` for an unknown type or
-   * a bad id, `BindingMismatchError` when `extra` says another owner than the one the session is
-   * bound to, and with what the store or the schema said when the record cannot be read.
+   * The live scope of a type and id, loaded or new. Rejects with `TypeError` for an unknown type, a
+   * bad id or a run, which is no scope, `BindingMismatchError` when `extra` says another owner than
+   * the one the session is bound to, and with what the store or the schema said when the record
+   * cannot be read.
    */
   async open<S extends object = Record<string, unknown>>(
     type: string,
     id: string,
     extra: IdentityExtra = {},
   ): Promise<Scope<S>> {
+    if (type === "sequencer") throw new TypeError(NO_SCOPE);
     const scope = await this.#home.open(type, id, extra);
     // The caller names the state type of the kind he opens; its schema is what checks it.
     return scope as unknown as Scope<S>;

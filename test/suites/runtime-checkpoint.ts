@@ -23,9 +23,9 @@ export function checkpointCases(stores: RuntimeStores): void {
       const world = new World(stores);
       const store = steer(world.store());
       const runtime = world.runtime({ store });
-      const scope = await runtime.open<Counter>("sequencer", "s");
+      const scope = await runtime.open<Counter>("draft", "s");
       const stored = async () => {
-        const other = await world.runtime().open<Counter>("sequencer", "s");
+        const other = await world.runtime().open<Counter>("draft", "s");
         return [other.state, other.version];
       };
       return { world, store, runtime, scope, stored };
@@ -161,7 +161,7 @@ export function checkpointCases(stores: RuntimeStores): void {
       const { world, runtime, scope, stored } = await begin();
       await scope.atomicState(add);
       await scope.flush();
-      const other = await world.runtime().open<Counter>("sequencer", "s");
+      const other = await world.runtime().open<Counter>("draft", "s");
       await other.setState({ n: 10 });
       await other.flush();
       await scope.atomicState(add);

@@ -65,15 +65,15 @@ export function listCases(stores: RuntimeStores): void {
       const world = new World(stores);
       const store = steer(world.store());
       const runtime = world.runtime({ store });
-      const kept = await runtime.open<Counter>("sequencer", "kept");
-      const gone = await runtime.open<Counter>("sequencer", "gone");
+      const kept = await runtime.open<Counter>("draft", "kept");
+      const gone = await runtime.open<Counter>("draft", "gone");
       await gone.atomicState(add);
       await gone.flush();
       const gate = handle();
       store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
       await kept.atomicState(add);
       await gone.delete();
-      const { ids } = await runtime.list({ type: "sequencer", limit: 1 });
+      const { ids } = await runtime.list({ type: "draft", limit: 1 });
       gate.open();
       expect(ids).toEqual(["kept"]);
     });
@@ -81,7 +81,7 @@ export function listCases(stores: RuntimeStores): void {
     it("does not list what was deleted or never written", async () => {
       const world = new World(stores);
       const runtime = world.runtime();
-      for (const type of ["user", "temp", "sequencer"]) {
+      for (const type of ["user", "temp", "draft"]) {
         await increment(runtime, type, ["a", "b"]);
         await runtime.open(type, "c");
         expect(await (await runtime.open(type, "a")).delete()).toBe(true);
@@ -167,10 +167,10 @@ export function changeCases(stores: RuntimeStores): void {
       const stop = runtime.subscribe(({ scope, version }) => heard.push(`${scope.id} ${version}`));
       const reader = runtime.changes();
       for (let round = 0; round < 3; round += 1)
-        for (const type of ["user", "temp", "sequencer"]) await increment(runtime, type, [type]);
+        for (const type of ["user", "temp", "draft"]) await increment(runtime, type, [type]);
       const items = await drain(reader, 9);
       expect(items.map(({ scope, version }) => `${scope.id} ${version}`)).toEqual(heard);
-      for (const type of ["user", "temp", "sequencer"])
+      for (const type of ["user", "temp", "draft"])
         expect(heard.filter((line) => line.startsWith(type))).toEqual(
           [1, 2, 3].map((version) => `${type} ${version}`),
         );

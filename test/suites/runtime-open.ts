@@ -112,7 +112,7 @@ export function openCases(stores: RuntimeStores): void {
       const scope = await runtime.open<Counter>("user", "u");
       expect([scope.state, scope.version]).toEqual([{}, 0]);
       expect(await scope.patchState({})).toBe(false);
-      await runtime.open("sequencer", "s");
+      await runtime.open("draft", "s");
       await runtime.open("temp", "t");
       await runtime.close();
       expect((await world.runtime().list()).scopes).toEqual([]);
@@ -134,7 +134,7 @@ export function openCases(stores: RuntimeStores): void {
 
     it("gives the next opener a fresh actor with the same state after a stop", async () => {
       const runtime = new World(stores).runtime();
-      for (const type of ["user", "sequencer"]) {
+      for (const type of ["user", "draft"]) {
         const scope = await runtime.open<Counter>(type, "u");
         await scope.atomicState(add);
         const stopping = scope.stop();

@@ -187,6 +187,17 @@ export function runCases(stores: RuntimeStores): void {
       }
     });
 
+    it("cannot be opened as a scope, and is listed", async () => {
+      const runtime = new World(stores).runtime();
+      await runtime.run(steps([], "a"), { runId: "r" }).result;
+      for (const id of ["r", "new"]) {
+        const opening = runtime.open("sequencer", id);
+        await expect(opening).rejects.toBeInstanceOf(TypeError);
+        await expect(opening).rejects.toThrow(/checkpoints\(runId\)/);
+      }
+      expect((await runtime.list({ type: "sequencer" })).ids).toEqual(["r"]);
+    });
+
     it("is none when an earlier release stored a scope under its id", async () => {
       const world = new World(stores);
       await writeRun(world.store(), "r", () => ({ n: 1 }));

@@ -199,7 +199,7 @@ export function passivationCases(stores: RuntimeStores, count: number): void {
       const clock = simulatedClock(1);
       const runtime = new World(stores, clock).runtime({ passivateAfterMs: 1_000 });
       const a = await runtime.open<Counter>("user", "a");
-      const b = await runtime.open<Counter>("sequencer", "b");
+      const b = await runtime.open<Counter>("draft", "b");
       const listened = await runtime.open<Counter>("user", "c");
       const off = listened.subscribe(() => undefined);
       await Promise.all([a.atomicState(add), b.atomicState(add)]);
@@ -229,7 +229,7 @@ export function passivationCases(stores: RuntimeStores, count: number): void {
       const temp = await runtime.open<Counter>("temp", "t");
       await temp.atomicState(add);
       store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
-      const behind = await runtime.open<Counter>("sequencer", "s");
+      const behind = await runtime.open<Counter>("draft", "s");
       await behind.atomicState(add);
       const busy = await runtime.open<Counter>("user", "b");
       const work = busy.atomicState(add);

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
 import type { Clock, Logger } from "../../actors/protocol.ts";
 import type { RuntimeOptions } from "../../src/runtime/home.ts";
+import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import { createGate } from "../../src/stores/gate.ts";
 import type { StateStore } from "../../src/stores/store.ts";
@@ -24,6 +25,9 @@ export interface Counter {
   list?: number[];
   text?: string;
 }
+
+/** A kind that is written behind its back. */
+const DRAFT: Kind = defineKind({ durability: "checkpoint" });
 
 /** What a logger was told. */
 export interface LogLine {
@@ -98,6 +102,7 @@ export class World {
       logger: this.logger,
       ...clock,
       ...options,
+      kinds: { ...options.kinds, draft: DRAFT },
     });
     onTestFinished(async () => {
       // A test that closes on its own has seen how that ended.

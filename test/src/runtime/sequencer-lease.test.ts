@@ -6,7 +6,7 @@ import { defineSequencer, memoryStore, step } from "../../../src/index.ts";
 import { sqliteStore } from "../../../src/sqlite.ts";
 import { simulatedClock } from "../../../src/testing.ts";
 import { testDirectory } from "../../support/directory.ts";
-import { gate, runtimeOn } from "../../support/sequencer.ts";
+import { gate, runtimeOn, writeRun } from "../../support/sequencer.ts";
 
 type Log = { log: string[] };
 
@@ -138,9 +138,7 @@ describe("leases (L1, L2)", () => {
     const run = one.run(sequence, { runId: "r" });
     await expect.poll(() => two.checkpoints("r")).toHaveLength(1);
     // A process that is stopped does not renew; here its record is given an ended lease instead.
-    const record = await two.open<{ lease: object | null }>("sequencer", "r");
-    await record.patchState({ lease: null });
-    await record.flush();
+    await writeRun(store, "r", (record) => ({ ...record, lease: null }));
     expect(await two.resume(sequence, "r")).toMatchObject({ state: { log: ["two"] } });
     open.open();
     await expect(run.result).rejects.toMatchObject({ code: "RUN_LEASED" });
