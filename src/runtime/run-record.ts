@@ -103,6 +103,11 @@ export class RunLog implements CheckpointSource {
     return this.record;
   }
 
+  /** The store has the record as it is. */
+  get clean(): boolean {
+    return this.#writer?.clean ?? true;
+  }
+
   /** Writes that failed so far. */
   get errors(): number {
     return this.#writer?.errors ?? 0;

@@ -23,6 +23,7 @@ import {
   type StoredRun,
 } from "./run-record.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
+import { UnstoredRuns } from "./unstored-runs.ts";
 
 /** Options of one run. */
 export interface RunOptions {
@@ -61,6 +62,7 @@ export class Sequencers {
   readonly #active = new Map<string, Run<never> | null>();
   /** Records of runs that execute, and of those in memory alone that have more to do. */
   readonly #logs = new Map<string, RunLog>();
+  readonly #unstored = new UnstoredRuns();
   readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
   #closed = false;
 
@@ -134,6 +136,7 @@ export class Sequencers {
     for (const run of this.#active.values()) run?.stop();
     // A record that could not be stored keeps its lease; the runs themselves have rejected.
     await Promise.allSettled([...this.#logs.values()].map((log) => log.flush()));
+    await this.#unstored.flush();
     openRuntimes.delete(this.#id);
   }
 
@@ -163,6 +166,7 @@ export class Sequencers {
   async #open(runId: string): Promise<RunLog> {
     const known = this.#logs.get(runId);
     if (known !== undefined && !known.shared) return known;
+    await this.#unstored.settle(runId);
     const kind = this.#home.kind("sequencer");
     checkId(runId);
     const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
@@ -191,6 +195,7 @@ export class Sequencers {
     } finally {
       // A run that is in no store and has more to do is kept for its resume.
       if (log.shared || log.record.status === "completed") this.#logs.delete(record.runId);
+      this.#unstored.keep(log);
     }
   }
 

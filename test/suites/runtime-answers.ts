@@ -151,6 +151,52 @@ export function answerCases(stores: RuntimeStores): void {
     });
   });
 
+  describe("what a step did while the store was away", () => {
+    it("is not done again by a resume in this process", async () => {
+      const world = new World(stores);
+      const store = steer(world.store());
+      const runtime = world.runtime({ store });
+      const did: string[] = [];
+      const steps = ["a", "b", "c"].map((name) =>
+        step(name, async (ctx) => {
+          did.push(name);
+          await ctx.runOnce("effect", () => {
+            if (name === "b") store.before = down;
+            did.push(`effect of ${name}`);
+          });
+        }),
+      );
+      const down = (operation: string): void => {
+        if (operation === "commit") throw new Error("down");
+      };
+      const sequence = defineSequencer({ name: "s", steps });
+      const run = runtime.run(sequence, { runId: "r" });
+      await rejection(run.result, "STORE_UNAVAILABLE");
+      await expect(runtime.resume(sequence, "r")).rejects.toThrow();
+      store.before = () => undefined;
+      expect(await runtime.resume(sequence, "r")).toMatchObject({ status: "completed" });
+      expect(did).toEqual(["a", "effect of a", "b", "effect of b", "b", "c", "effect of c"]);
+    });
+
+    it("gives way when another process went on with the run", async () => {
+      const world = new World(stores);
+      const store = steer(world.store());
+      const runtime = world.runtime({ store });
+      const failing = step("a", () => {
+        store.before = (operation) => {
+          if (operation === "commit") throw new Error("down");
+        };
+      });
+      const sequence = defineSequencer({ name: "s", steps: [failing] });
+      const run = runtime.run(sequence, { runId: "r" });
+      await rejection(run.result, "STORE_UNAVAILABLE");
+      const theirs = { stepIndex: 1, outputs: ["theirs"], status: "completed", lease: null };
+      await writeRun(world.store(), "r", (record) => ({ ...record, ...theirs }));
+      store.before = () => undefined;
+      expect(await runtime.resume(sequence, "r")).toMatchObject({ output: "theirs" });
+    });
+  });
+
   describe("a question that could not be stored", () => {
     it("is asked again by the next resume, and not answered by it", async () => {
       const sequence = asking(2, (answers) => answers);
