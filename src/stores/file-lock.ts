@@ -11,7 +11,7 @@ import { link, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { readIfThere, systemCode, writeWhole } from "./file-disk.ts";
-import { isDead, thisProcess, type ProcessOwner } from "./process-owner.ts";
+import { isDead, readOwner, thisProcess, type ProcessOwner } from "./process-owner.ts";
 
 /** The held lock of a directory. */
 export interface DirectoryLock {
@@ -31,11 +31,9 @@ function parseHolder(text: string): Holder | undefined {
   try {
     const parsed: unknown = JSON.parse(text);
     if (typeof parsed !== "object" || parsed === null) return undefined;
-    // An object from JSON.parse; each field is checked before it is used.
-    const { pid, host, start, released } = parsed as Record<string, unknown>;
-    if (typeof pid !== "number" || typeof host !== "string") return undefined;
-    if (typeof start !== "string" || typeof released !== "boolean") return undefined;
-    return { pid, host, start, released };
+    const owner = readOwner(parsed);
+    if (owner === undefined || !("released" in parsed)) return undefined;
+    return { ...owner, released: parsed.released === true };
   } catch {
     return undefined;
   }

@@ -10,7 +10,7 @@ import { readlink, symlink, unlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import { systemCode } from "../../stores/file-disk.ts";
-import { isDead, thisProcess } from "../../stores/process-owner.ts";
+import { isDead, readOwner, thisProcess, type ProcessOwner } from "../../stores/process-owner.ts";
 
 /** Milliseconds to wait for another process to finish its write. */
 const LOCK_WAIT_MS = 10_000;
@@ -60,7 +60,7 @@ async function tryLink(text: string, path: string): Promise<string | undefined> 
 async function removeDead(path: string, mine: string): Promise<boolean> {
   const text = await linkText(path);
   if (text === undefined) return true;
-  const owner = readOwner(text);
+  const owner = readLock(text);
   if (owner === undefined || !isDead(owner)) return false;
   const takeover = `${path}-${owner.lock}`;
   if ((await tryLink(mine, takeover)) !== undefined) return false;
@@ -81,22 +81,17 @@ async function linkText(path: string): Promise<string | undefined> {
   }
 }
 
-interface LockOwner {
-  readonly pid: number;
-  readonly host: string;
-  readonly start: string;
+interface LockOwner extends ProcessOwner {
   readonly lock: string;
 }
 
-function readOwner(text: string): LockOwner | undefined {
+function readLock(text: string): LockOwner | undefined {
   try {
     const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== "object" || parsed === null) return undefined;
-    // An object from JSON.parse; each field is checked before it is used.
-    const { pid, host, start, lock } = parsed as Record<string, unknown>;
-    if (typeof pid !== "number" || typeof host !== "string") return undefined;
-    if (typeof start !== "string" || typeof lock !== "string") return undefined;
-    return /^[\da-f-]+$/.test(lock) ? { pid, host, start, lock } : undefined;
+    const owner = readOwner(parsed);
+    if (owner === undefined || typeof parsed !== "object" || parsed === null) return undefined;
+    const lock = "lock" in parsed ? parsed.lock : undefined;
+    return typeof lock === "string" && /^[\da-f-]+$/.test(lock) ? { ...owner, lock } : undefined;
   } catch {
     return undefined;
   }

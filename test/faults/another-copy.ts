@@ -1,0 +1,4 @@
+/** What a test needs of the package, to be loaded once more. */
+export * as library from "../../src/index.ts";
+export * as stores from "./open-store.ts";
+export * as turnState from "../../src/turn-state.ts";
