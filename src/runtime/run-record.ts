@@ -21,8 +21,10 @@ export interface Lease {
   readonly owner: ProcessOwner;
   /** Tells the runtimes of one process apart. */
   readonly runtime: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the holder's clock. */
   readonly until: number;
+  /** Milliseconds it was given for; earlier releases do not say. */
+  readonly leaseMs?: number;
 }
 
 /** A checkpoint as it was at an earlier boundary. */
@@ -164,7 +166,8 @@ export function checkpointOf(record: StoredRun, version: number): Checkpoint {
 
 /** A lease of this process from now on. */
 export function leaseOf(home: ScopeHome, runtime: string, leaseMs: number): Lease {
-  return copyIn({ owner: home.owner, runtime, until: home.clock.now() + leaseMs }, "lease");
+  const until = home.clock.now() + leaseMs;
+  return copyIn({ owner: home.owner, runtime, until, leaseMs }, "lease");
 }
 
 const SCOPE_NAMES = ["request", "session", "user", "org"] as const;

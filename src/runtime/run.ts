@@ -4,7 +4,8 @@
  * Invariants
  *  L1  While a run executes, the stored record names this process as its holder and the lease is
  *      renewed well before it ends; every write carries the version it builds on, so a holder who
- *      lost the lease cannot write.
+ *      lost the lease cannot write. One who could not renew it for as long as it was given for
+ *      renews it before he starts a step or a `runOnce`: by then another may have taken the run.
  *  L2  The end of a run and the end of its lease are one write.
  */
 import { createChecks, initialState } from "../../actors/checks.ts";
@@ -42,6 +43,8 @@ export interface RunParts<S extends object> {
   readonly scopes: RunScopes;
   /** Tells the runtimes of one process apart. */
   readonly runtime: string;
+  /** Since when the run is ours, by the monotonic clock. */
+  readonly leasedAt: number;
   /** What the states of this sequencer's runs share. */
   readonly settings: ScopeSettings;
 }
@@ -65,6 +68,8 @@ export class Run<S extends object> implements RunPort {
   #abort: AbortController | null = null;
   #tell: ((reason: unknown) => void) | null = null;
   #renewal: WheelHandle | null = null;
+  /** When the lease that is stored was made, by the monotonic clock. */
+  #leasedAt: number;
   #ended = false;
 
   constructor(parts: RunParts<S>) {
@@ -76,6 +81,7 @@ export class Run<S extends object> implements RunPort {
     this.runId = runId;
     this.input = input;
     this.previous = outputs.at(-1);
+    this.#leasedAt = parts.leasedAt;
   }
 
   get record(): StoredRun {
@@ -134,9 +140,13 @@ export class Run<S extends object> implements RunPort {
     this.#tell = tell;
   }
 
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    return this.#store(this.#isOverdue);
+  }
+
+  async #store(renews: boolean): Promise<void> {
     try {
-      await this.#log.flush();
+      await (renews ? this.#lease() : this.#log.flush());
     } catch (cause) {
       this.check(cause);
       const message = `a checkpoint of run "${this.runId}" could not be stored; resume it later`;
@@ -157,12 +167,11 @@ export class Run<S extends object> implements RunPort {
 
   /** Keeps the lease alive until the run ends; one that is lost ends the run (L1). */
   renew(): void {
-    const { home, runtime, sequencer } = this.#parts;
+    const { home, sequencer } = this.#parts;
     this.#renewal = home.wheel.schedule(sequencer.leaseMs / 3, () => {
       this.renew();
-      this.#log.write({ lease: leaseOf(home, runtime, sequencer.leaseMs) });
       // A refusal by version loses the run; any other failure is met at the next boundary.
-      return this.flush().catch(() => undefined);
+      return this.#store(true).catch(() => undefined);
     });
   }
 
@@ -191,7 +200,28 @@ export class Run<S extends object> implements RunPort {
   step(index: number, turn: StepTurn): unknown {
     const step = this.#parts.sequencer.steps[index];
     if (step === undefined) throw new RangeError(`there is no step ${index}`);
-    return step.run(new StepWork<S>(this, step.name, turn));
+    const work = (): unknown => step.run(new StepWork<S>(this, step.name, turn));
+    return this.#isOverdue ? this.flush().then(work) : work();
+  }
+
+  /** True when the lease of an executing run may be over, so that another may have taken it. */
+  get #isOverdue(): boolean {
+    if (this.record.lease === null) return false;
+    return this.#now() - this.#leasedAt >= this.#parts.sequencer.leaseMs;
+  }
+
+  /** Stores a new lease. */
+  async #lease(): Promise<void> {
+    const { home, runtime, sequencer } = this.#parts;
+    const now = this.#now();
+    this.#log.write({ lease: leaseOf(home, runtime, sequencer.leaseMs) });
+    await this.#log.flush();
+    this.#leasedAt = now;
+  }
+
+  #now(): number {
+    const { clock } = this.#parts.home;
+    return clock.monotonic?.() ?? clock.now();
   }
 
   /** Aborts when the run has to end; made when first asked for. */

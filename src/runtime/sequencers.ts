@@ -2,24 +2,22 @@
  * Runs sequencers on a runtime: new ones, cut-off ones, suspended ones.
  */
 import { randomUUID } from "node:crypto";
-import { isHoldfastError, RunLeasedError, ScopeStoppedError } from "../../actors/errors.ts";
+import { RunLeasedError, ScopeStoppedError } from "../../actors/errors.ts";
 import type { ScopeIdentity } from "../../actors/protocol.ts";
 import { runSteps, type RunOutcome } from "../../actors/sequencer.ts";
 import type { ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
-import { isDead } from "../stores/process-owner.ts";
 import { checkId, type ScopeHome } from "./home.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
 import { checkSame, goingOn, namesOf } from "./run-fit.ts";
+import { RunLeases } from "./run-lease.ts";
 import { Run, runSettings } from "./run.ts";
 import {
   checkpointOf,
-  leaseOf,
   newRecord,
   RunLog,
   type Checkpoint,
   type GivenScopes,
-  type Lease,
   type StoredRun,
 } from "./run-record.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
@@ -52,13 +50,10 @@ export interface Answer {
   readonly options: ResumeOptions;
 }
 
-/** Runtimes of this process that are open; a lease of another one of this process is dead. */
-const openRuntimes = new Set<string>();
-
 /** The sequencer runs of one runtime. */
 export class Sequencers {
   readonly #home: ScopeHome;
-  readonly #id: string = randomUUID();
+  readonly #leases: RunLeases;
   readonly #active = new Map<string, Run<never> | null>();
   /** Records of runs that execute, and of those in memory alone that have more to do. */
   readonly #logs = new Map<string, RunLog>();
@@ -68,7 +63,7 @@ export class Sequencers {
 
   constructor(home: ScopeHome) {
     this.#home = home;
-    openRuntimes.add(this.#id);
+    this.#leases = new RunLeases(home, randomUUID());
   }
 
   /** Starts a run, or goes on with the one of that id. */
@@ -133,11 +128,12 @@ export class Sequencers {
   /** Ends every run; each can be resumed at once, here or elsewhere, when this has resolved. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#leases.stop();
     for (const run of this.#active.values()) run?.stop();
     // A record that could not be stored keeps its lease; the runs themselves have rejected.
     await Promise.allSettled([...this.#logs.values()].map((log) => log.flush()));
     await this.#unstored.flush();
-    openRuntimes.delete(this.#id);
+    this.#leases.close();
   }
 
   /** What all runs of a sequencer share; made once. */
@@ -190,8 +186,8 @@ export class Sequencers {
     const scopes = given ?? (await this.#reopen(record.scopes));
     this.#logs.set(record.runId, log);
     try {
-      await this.#lease(log, sequencer.leaseMs, next);
-      return await this.#run(sequencer, log, scopes);
+      const leasedAt = await this.#leases.take(log, sequencer.leaseMs, next);
+      return await this.#run(sequencer, log, { scopes, leasedAt });
     } finally {
       // A run that is in no store and has more to do is kept for its resume.
       if (log.shared || log.record.status === "completed") this.#logs.delete(record.runId);
@@ -199,9 +195,14 @@ export class Sequencers {
     }
   }
 
-  async #run(sequencer: AnySequencer, log: RunLog, scopes: RunScopes): Promise<RunOutcome> {
+  async #run(
+    sequencer: AnySequencer,
+    log: RunLog,
+    given: { readonly scopes: RunScopes; readonly leasedAt: number },
+  ): Promise<RunOutcome> {
     const settings = this.#settings(sequencer);
-    const run = new Run({ home: this.#home, sequencer, log, scopes, runtime: this.#id, settings });
+    const { runtime } = this.#leases;
+    const run = new Run({ home: this.#home, sequencer, log, runtime, settings, ...given });
     this.#active.set(log.record.runId, run);
     if (this.#closed) run.stop();
     else if (log.shared) run.renew();
@@ -213,40 +214,6 @@ export class Sequencers {
     } finally {
       await run.end();
     }
-  }
-
-  /** Takes the run for this process, or throws `RunLeasedError`. */
-  async #lease(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<void> {
-    // Nobody else can reach a run that is in no store.
-    if (!log.shared) return log.write({ ...change, status: "running" });
-    const { lease } = log.record;
-    if (lease !== null && this.#isHeld(lease)) throw this.#leased(log, lease);
-    const mine = leaseOf(this.#home, this.#id, leaseMs);
-    log.write({ ...change, status: "running", lease: mine });
-    try {
-      await log.flush();
-    } catch (error) {
-      if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
-      await log.load();
-      const winner = log.exists ? log.record.lease : null;
-      if (winner !== null) throw this.#leased(log, winner);
-      const { id: runId } = log.identity;
-      const holder = "another process that changed it just now";
-      throw new RunLeasedError({ runId, holder }, { scope: log.identity, cause: error });
-    }
-  }
-
-  #isHeld({ owner, runtime, until }: Lease): boolean {
-    if (runtime === this.#id || until <= this.#home.clock.now()) return false;
-    const { host, pid, start } = this.#home.owner;
-    const sameProcess = owner.host === host && owner.pid === pid && owner.start === start;
-    return sameProcess ? openRuntimes.has(runtime) : !isDead(owner);
-  }
-
-  #leased({ identity }: RunLog, { owner, until }: Lease): RunLeasedError {
-    const { id: runId } = identity;
-    const holder = `process ${owner.pid} on ${owner.host} until ${new Date(until).toISOString()}`;
-    return new RunLeasedError({ runId, holder }, { scope: identity });
   }
 
   async #reopen(scopes: Readonly<Record<string, ScopeIdentity>>): Promise<RunScopes> {

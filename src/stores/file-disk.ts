@@ -80,6 +80,11 @@ export async function writeWhole(path: string, bytes: Buffer, fsync: boolean): P
   }
 }
 
+/** Removes a folder whole, also while another process makes files in it. */
+export async function removeFolder(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
+}
+
 /** Where a document is written before it is renamed into place. */
 export interface ReplaceTarget {
   readonly temporary: string;
@@ -107,14 +112,9 @@ export interface StoreFolders {
   readonly corrupt: string;
 }
 
-/** Makes the folders and empties the one of half-written files. */
-export async function prepareFolders(dir: string): Promise<StoreFolders> {
-  const folders = {
-    records: join(dir, "records"),
-    temporary: join(dir, "tmp"),
-    corrupt: join(dir, "corrupt"),
-  };
-  await rm(folders.temporary, { recursive: true, force: true });
+/** Makes the folders of a store; that of files that are being written, `temporary`, is there. */
+export async function prepareFolders(dir: string, temporary: string): Promise<StoreFolders> {
+  const folders = { records: join(dir, "records"), corrupt: join(dir, "corrupt") };
   for (const folder of Object.values(folders)) await makeDirectory(folder);
-  return folders;
+  return { ...folders, temporary };
 }

@@ -60,9 +60,9 @@ export class FileRecords {
     this.#aside = fields.aside;
   }
 
-  /** Makes the folders of `dir` and removes what a killed process left half written. */
-  static async open(dir: string, fsync: boolean): Promise<FileRecords> {
-    const folders = await prepareFolders(dir);
+  /** Makes the folders of `dir`; documents are written in `temporary` before they are in place. */
+  static async open(dir: string, temporary: string, fsync: boolean): Promise<FileRecords> {
+    const folders = await prepareFolders(dir, temporary);
     const aside = new Set(await readdir(folders.corrupt));
     const directory = await openDirectory(folders.records);
     return new FileRecords({ folders, directory, fsync, aside });

@@ -5,8 +5,8 @@ import { systemClock } from "../../actors/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock, Json } from "../../actors/protocol.ts";
 import { refuseUnknown } from "../../actors/settings.ts";
-import { toDiskError } from "./file-disk.ts";
-import { type DirectoryLock, lockDirectory } from "./file-lock.ts";
+import { systemCode, toDiskError } from "./file-disk.ts";
+import { type DirectoryLock, LOCK_TIMING, lockDirectory, type LockTiming } from "./file-lock.ts";
 import { type Draft, FileRecords, type Head } from "./file-records.ts";
 import { createGate } from "./gate.ts";
 import { createKeyQueue, mapBounded } from "./key-queue.ts";
@@ -47,11 +47,11 @@ interface Opened {
   readonly lock: DirectoryLock;
 }
 
-async function openStore(dir: string, fsync: boolean): Promise<Opened> {
+async function openStore(dir: string, fsync: boolean, timing: LockTiming): Promise<Opened> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const lock = await lockDirectory(dir);
+  const lock = await lockDirectory(dir, timing);
   try {
-    return { records: await FileRecords.open(dir, fsync), lock };
+    return { records: await FileRecords.open(dir, lock.folder, fsync), lock };
   } catch (error) {
     await lock.release();
     throw error;
@@ -101,13 +101,15 @@ class FileStore implements StateStore {
   readonly #dir: string;
   readonly #fsync: boolean;
   readonly #clock: Clock;
+  readonly #timing: LockTiming;
   readonly #gate = createGate("file");
   readonly #queue = createKeyQueue();
   readonly #turns: Turns;
   #opening: Promise<Opened> | undefined;
 
-  constructor(fields: { dir: string; fsync: boolean; clock: Clock }) {
+  constructor(fields: { dir: string; fsync: boolean; clock: Clock; timing: LockTiming }) {
     this.#dir = fields.dir;
+    this.#timing = fields.timing;
     this.#fsync = fields.fsync;
     this.#clock = fields.clock;
     this.#turns = createTurns(fields.clock);
@@ -167,8 +169,13 @@ class FileStore implements StateStore {
   #run<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
     return this.#gate.run(async () => {
       try {
-        const { records } = await this.#open();
-        return await work(records);
+        const { records, lock } = await this.#open();
+        await lock.check();
+        return await work(records).catch(async (error: unknown) => {
+          // Files go missing under a holder that lost the directory: then that is the reason.
+          if (systemCode(error) === "ENOENT") await lock.check();
+          throw error;
+        });
       } catch (error) {
         throw toDiskError(error, this.#dir);
       }
@@ -176,7 +183,7 @@ class FileStore implements StateStore {
   }
 
   #open(): Promise<Opened> {
-    this.#opening ??= openStore(this.#dir, this.#fsync).catch((error: unknown) => {
+    this.#opening ??= openStore(this.#dir, this.#fsync, this.#timing).catch((error: unknown) => {
       // The next call tries again: the other process may be gone by then.
       this.#opening = undefined;
       throw error;
@@ -231,9 +238,14 @@ function noTransactions(): StoreUnavailableError {
  * document once and keeps all keys in memory from then on.
  */
 export function fileStore(options: FileStoreOptions): StateStore {
+  return timedFileStore(options, LOCK_TIMING);
+}
+
+/** A `fileStore` whose lock lives by other times. */
+export function timedFileStore(options: FileStoreOptions, timing: LockTiming): StateStore {
   refuseUnknown("fileStore", options, KNOWN);
   if (typeof options.dir !== "string" || options.dir === "")
     throw new TypeError("fileStore needs `dir`");
   const { fsync = true, clock = systemClock } = options;
-  return new FileStore({ dir: resolve(options.dir), fsync, clock });
+  return new FileStore({ dir: resolve(options.dir), fsync, clock, timing });
 }

@@ -2,26 +2,24 @@
  * Texts in the files of one directory, each replaced whole: written beside, synced, renamed.
  *
  *  F1  A reader never sees a half-written file, and needs no lock.
- *  F2  A swap compares and writes under the locks of all its files, so that it replaces all or,
- *      unless the disk fails in between, none.
+ *  F2  A swap compares and writes under the locks of all its files, so that it replaces all or
+ *      none. When the disk fails in between, or another owner took a lock, its outcome is unknown.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { copyFile, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import {
-  openDirectory,
-  readIfThere,
-  replaceFile,
-  systemCode,
-  toDiskError,
-} from "../../stores/file-disk.ts";
+import { CommitUnknownError } from "../../../actors/errors.ts";
+import { openDirectory, readIfThere, systemCode, toDiskError } from "../../stores/file-disk.ts";
 import { createKeyQueue, mapBounded } from "../../stores/key-queue.ts";
-import { withFileLock } from "./file-lock.ts";
+import { withFileLock, type FileLock } from "./file-lock.ts";
 import { fileNameOf, nodeFileNameOf } from "./file-name.ts";
 import type { StoredText, TextPlace, TextSwap } from "./text-vault.ts";
 
 /** Files worked on at the same time by one call. */
 const FILES_AT_ONCE = 16;
+
+/** Held locks, by their paths. */
+type Locks = ReadonlyMap<string, FileLock>;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -48,38 +46,45 @@ export class FilePlace implements TextPlace {
 
   swap(swaps: readonly TextSwap[]): Promise<(StoredText | undefined | null)[]> {
     const names = swaps.map(({ name }) => name);
-    return this.#locked(names, async () => {
+    return this.#locked(names, async (locks) => {
       const present = await mapBounded(names, FILES_AT_ONCE, (name) => this.#read(name));
       const isStale = swaps.some(({ expected }, index) => present[index]?.stamp !== expected);
       if (isStale) return swaps.map(() => null);
-      for (const { name, next } of swaps) await this.#put(name, next);
-      await this.#sync();
+      await this.#putAll(swaps, locks);
       return swaps.map(({ next }) => (next === undefined ? undefined : storedText(next)));
     });
   }
 
   write(texts: ReadonlyMap<string, string>): Promise<void> {
-    return this.#each([...texts.keys()], (name) => this.#put(name, texts.get(name)));
+    return this.#each([...texts.keys()], (name, lock) => this.#put(lock, name, texts.get(name)));
   }
 
   remove(names: readonly string[]): Promise<void> {
-    return this.#each(names, (name) => this.#put(name, undefined));
+    return this.#each(names, (name, lock) => this.#put(lock, name, undefined));
   }
 
   setAside(name: string, stamp: string): Promise<string> {
     const aside = this.#path(`.corrupt-${hashOf(name)}-${randomUUID()}`);
-    return this.#locked([name], async () => {
+    return this.#locked([name], async (locks) => {
       for (const path of this.#paths(name)) {
         const bytes = await readIfThere(path);
-        if (bytes?.toString("latin1") === stamp) await rename(path, aside);
+        if (bytes?.toString("latin1") !== stamp) continue;
+        // Not moved: the lock allows to remove what is there, and nothing else.
+        await copyFile(path, aside);
+        await this.#lockOf(locks, name).remove(path);
       }
       return aside;
     });
   }
 
   /** Does something with each file on its own. */
-  async #each(names: readonly string[], work: (name: string) => Promise<void>): Promise<void> {
-    await mapBounded(names, FILES_AT_ONCE, (name) => this.#locked([name], () => work(name)));
+  async #each(
+    names: readonly string[],
+    work: (name: string, lock: FileLock) => Promise<void>,
+  ): Promise<void> {
+    await mapBounded(names, FILES_AT_ONCE, (name) =>
+      this.#locked([name], (locks) => work(name, this.#lockOf(locks, name))),
+    );
     await this.#try(() => this.#sync());
   }
 
@@ -98,26 +103,53 @@ export class FilePlace implements TextPlace {
     return undefined;
   }
 
-  async #put(name: string, text: string | undefined): Promise<void> {
+  async #putAll(swaps: readonly TextSwap[], locks: Locks): Promise<void> {
+    let count = 0;
+    try {
+      for (const { name, next } of swaps) {
+        await this.#put(this.#lockOf(locks, name), name, next);
+        count += 1;
+      }
+      await this.#sync();
+    } catch (cause) {
+      if (count === 0) throw cause;
+      const scope = { type: "turn", id: swaps.map(({ name }) => name).join(", ") };
+      throw new CommitUnknownError({ scope, cause });
+    }
+  }
+
+  async #put(lock: FileLock, name: string, text: string | undefined): Promise<void> {
     const [target, ...others] = this.#paths(name);
     if (target === undefined) return;
-    if (text !== undefined) {
-      const temporary = this.#path(`.tmp-${randomUUID()}`);
-      await replaceFile(Buffer.from(text), { temporary, target, fsync: this.#fsync });
-    }
+    if (text !== undefined) await lock.put(Buffer.from(text), target, this.#fsync);
     const gone = text === undefined ? [target, ...others] : others;
-    for (const path of gone) await rm(path, { force: true });
+    for (const path of gone) await lock.remove(path);
+  }
+
+  #lockPath(name: string): string {
+    return this.#path(`.lock-${hashOf(name)}`);
+  }
+
+  #lockOf(locks: Locks, name: string): FileLock {
+    const lock = locks.get(this.#lockPath(name));
+    if (lock === undefined) throw new TypeError("a document is changed without its lock");
+    return lock;
   }
 
   /** Runs `work` with the locks of all files, taken in one order. */
-  #locked<T>(names: readonly string[], work: () => Promise<T>): Promise<T> {
-    const locks = names.map((name) => this.#path(`.lock-${hashOf(name)}`)).toSorted();
-    const inside = locks.reduceRight<() => Promise<T>>(
-      (inner, lock) => () => withFileLock(lock, inner),
-      work,
+  #locked<T>(names: readonly string[], work: (locks: Locks) => Promise<T>): Promise<T> {
+    const paths = names.map((name) => this.#lockPath(name)).toSorted();
+    const locks = new Map<string, FileLock>();
+    const inside = paths.reduceRight<() => Promise<T>>(
+      (inner, path) => () =>
+        withFileLock(path, (lock) => {
+          locks.set(path, lock);
+          return inner();
+        }),
+      () => work(locks),
     );
     return this.#try(() =>
-      this.#queue.run(locks, async () => {
+      this.#queue.run(paths, async () => {
         try {
           return await inside();
         } catch (error) {

@@ -6,8 +6,8 @@ import { systemClock } from "../../../actors/clock.ts";
 import { defineSequencer, memoryStore, step, type StateStore } from "../../../src/index.ts";
 import { gate, memoryView, runtimeOn } from "../../support/sequencer.ts";
 
-/** Sees every lease as ended. */
-const ahead: Clock = { ...systemClock, now: () => systemClock.now() + 60_000 };
+/** Sees every lease as ended, for longer than clocks may differ. */
+const ahead: Clock = { ...systemClock, now: () => systemClock.now() + 120_000 };
 
 function slowStore(inner: StateStore, waitMs: () => number): StateStore {
   const view = memoryView(inner);
