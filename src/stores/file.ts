@@ -96,6 +96,7 @@ class FileStore implements StateStore {
     watch: false,
     list: true,
     exclusive: true,
+    shared: false, // The lock of the directory refuses a second owner.
   };
   readonly #dir: string;
   readonly #fsync: boolean;
