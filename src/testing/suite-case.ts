@@ -130,6 +130,14 @@ export async function expectCode(work: () => Promise<unknown>, code: string): Pr
   });
 }
 
+/** The exclusive turns of a store that declares them. */
+export function exclusiveOf(store: StateStore): NonNullable<StateStore["exclusive"]> {
+  return (key, ttlMs, turn) => {
+    if (store.exclusive === undefined) assert.fail("a store that declares `exclusive` has it");
+    return store.exclusive(key, ttlMs, turn);
+  };
+}
+
 /** A promise settled by hand. */
 export function handle<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let settle: ((value: T) => void) | undefined;
