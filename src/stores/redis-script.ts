@@ -84,8 +84,8 @@ return found(redis.call('HMGET', KEYS[1], ${HEAD}), now())
 `);
 
 /**
- * KEYS: head, base, log. ARGV: expected version. Answers `same`, or what is there. A server that may
- * write now alone can say what is committed: one that became a replica, or was cut off from its
+ * KEYS: head, base, log. ARGV: expected version. Answers `same`, or what is there. Only a server
+ * that may write now can say what is committed: one that became a replica, or was cut off from its
  * replicas, answers with the error a write would get. The write asked for changes nothing.
  */
 export const CHECK: RedisScript = script(`${COMMON}

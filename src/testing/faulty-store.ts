@@ -18,7 +18,7 @@ import { type Random, seededRandom } from "./random.ts";
  * - `slow`: it waits up to `slowMs` on the plan's clock, then is done.
  *
  * A load knows `fail`, `hold` and `slow`, and so does a commit of checks alone; other faults leave
- * them alone. Checks beside writes share the fault of the writes; under `conflict` they are answered.
+ * them alone. Checks beside writes share the fault of the writes; `conflict` answers them.
  */
 export type FaultKind =
   | "fail"
