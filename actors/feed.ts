@@ -14,6 +14,7 @@
  *      change after a gap, gets a snapshot marker in place of what it missed, and nothing older
  *      than the marker afterwards.
  */
+import { onAbort } from "./abort.ts";
 import { watchOver } from "./watch.ts";
 import type { FeedItem, Logger, ScopeIdentity, StateChange } from "./protocol.ts";
 
@@ -123,13 +124,11 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
       this.#close();
       return;
     }
-    const abort = (): void => this.#close();
-    signal?.addEventListener("abort", abort, { once: true });
     this.#stops.push(
       source.listen((change) => this.#take(change)),
       source.onEnd(() => this.#end()),
-      () => signal?.removeEventListener("abort", abort),
     );
+    if (signal !== undefined) this.#stops.push(onAbort(signal, () => this.#close()));
   }
 
   [Symbol.asyncIterator](): this {

@@ -14,6 +14,7 @@
  *  M3  An entry is settled exactly once, and a settled entry is never taken.
  *  M4  Dead links are never more than the living plus `DEAD_MAX`.
  */
+import { onAbort } from "./abort.ts";
 import { MailboxFullError } from "./errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "./protocol.ts";
@@ -119,9 +120,7 @@ export function createEntry(
 export function leaveOnAbort(entry: Entry, leave: (reason: unknown) => void): void {
   const signal = entry.options?.signal;
   if (signal === undefined) return;
-  const left = (): void => leave(signal.reason);
-  signal.addEventListener("abort", left, { once: true });
-  entry.release = () => signal.removeEventListener("abort", left);
+  entry.release = onAbort(signal, () => leave(signal.reason));
 }
 
 /** A bounded FIFO of entries. */

@@ -1,6 +1,7 @@
 /** The Redis clients of the dialects: what is used of one, and how one is opened. */
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { loadDriver } from "./redis-driver.ts";
+import { FollowingRedis } from "./redis-follow.ts";
 
 /** An argument of a command. */
 export type RedisArgument = string | number;
@@ -41,7 +42,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
  * Connects to Redis. A connection that drops later is made again; a command that was under way then
- * rejects instead of being sent twice. Rejects with `StoreUnavailableError` when the server cannot
+ * rejects instead of being sent twice. A server that became a replica is left for the new primary,
+ * as redis-follow.ts says. Rejects with `StoreUnavailableError` when the server cannot
  * be reached or ioredis is not installed. `stringNumbers` gives numbers in replies as texts, so
  * that 64 bits stay exact.
  */
@@ -50,7 +52,7 @@ export async function connectRedis(
   { stringNumbers = false }: { readonly stringNumbers?: boolean } = {},
 ): Promise<RedisConnection & RedisClient> {
   const driver = await loadDriver();
-  const connection: RedisConnection & RedisClient = new driver.Redis(url, {
+  const client = new driver.Redis(url, {
     stringNumbers,
     lazyConnect: true,
     autoResendUnfulfilledCommands: false,
@@ -59,6 +61,7 @@ export async function connectRedis(
     // With 0 a lost connection rejects what was sent on it at once; otherwise it would hang.
     maxRetriesPerRequest: 0,
   });
+  const connection = new FollowingRedis(client);
   // Without a listener a dropped connection is printed; the commands it fails are what reports it.
   connection.on("error", () => undefined);
   try {

@@ -1,4 +1,8 @@
-/** A store of one checked file per record, for one process at a time. */
+/**
+ * A store of one checked file per record, for one process at a time.
+ *
+ * Exclusive turns and times to live go by the clock of that process, so no skew has to be borne.
+ */
 import { resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import { systemClock } from "../../actors/clock.ts";

@@ -15,11 +15,19 @@
 import { CommitUnknownError } from "../../actors/errors.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import { APART_FROM_CHARS, isLarge, type LargeKeys } from "./large-keys.ts";
-import type { PostgresRow, PostgresSession } from "./postgres-link.ts";
+import { OPS_MAX, OPS_OF_ONE, OPS_SECONDS } from "./postgres-commit-sql.ts";
+import {
+  type CheckAnswers,
+  checkParameters,
+  type CheckRow,
+  failedChecks,
+  refuseStandby,
+} from "./postgres-checks.ts";
+import type { PostgresRow, PostgresSession, PostgresStatement } from "./postgres-link.ts";
 import type { RecordReader } from "./postgres-record.ts";
 import { parametersOf, type WriteRow } from "./postgres-rows.ts";
-import { OPS_MAX, OPS_OF_ONE, OPS_SECONDS, type Statements } from "./postgres-sql.ts";
-import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";
+import type { Statements } from "./postgres-sql.ts";
+import type { ScopeWrite, StoredRecord, VersionCheck, WriteResult } from "./store.ts";
 import { checkBytes, conflict, patchesOf, stateText, toJsonText } from "./write-check.ts";
 
 /** So often a statement is sent for rows that others made or unmade meanwhile. */
@@ -50,6 +58,9 @@ export interface Attempt {
   readonly results: Map<WriteRow, WriteResult>;
   /** True when an earlier attempt may have taken effect. */
   readonly isRepeat: boolean;
+  /** The checks that go with the rows. */
+  readonly checks: readonly CheckRow[];
+  readonly answers: CheckAnswers;
 }
 
 /** Sends writes on the connection it is given. */
@@ -62,26 +73,40 @@ export class PostgresWriter {
     this.#settings = settings;
   }
 
-  /** The encoded keys to `load` before `writes` are prepared; see W5. */
-  suspectsOf(writes: readonly ScopeWrite[]): string[] {
+  /** The encoded keys to `load` before a batch of writes and checks is prepared; see W5. */
+  suspectsOf(batch: readonly VersionCheck[]): string[] {
     if (this.#suspects.size === 0) return [];
-    return writes.map(({ key }) => toAsciiKey(key)).filter((key) => this.#suspects.has(key));
+    return batch.map(({ key }) => toAsciiKey(key)).filter((key) => this.#suspects.has(key));
   }
 
   /** Puts a batch into rows; throws what is wrong with one of them. */
-  prepare(writes: readonly ScopeWrite[]): WriteRow[] {
+  prepare(writes: readonly ScopeWrite[], checks: readonly CheckRow[]): WriteRow[] {
     const rows = writes.map((write) => this.#row(write));
-    if (this.#suspects.size > 0) for (const { key } of rows) this.#suspects.delete(key);
+    if (this.#suspects.size > 0)
+      for (const { key } of [...rows, ...checks]) this.#suspects.delete(key);
     return rows;
   }
 
-  /** Sends rows of different keys and puts their answers into `results`. */
+  /** Sends rows of different keys, with their checks, and notes all answers. */
   async send(session: PostgresSession, rows: readonly WriteRow[], attempt: Attempt): Promise<void> {
     let left = rows.filter((row) => !attempt.results.has(row));
     for (let round = 0; left.length > 0; round += 1) {
       if (round === ROUNDS_MAX) throw new Error("the rows kept changing");
       left = await this.#round(session, left, attempt);
     }
+    await this.check(session, attempt);
+  }
+
+  /** Asks the checks that have no answer yet. */
+  async check(
+    session: PostgresSession,
+    { checks, answers }: Pick<Attempt, "checks" | "answers">,
+  ): Promise<void> {
+    const open = answers.open(checks);
+    if (open.length === 0) return;
+    const answer = await session.query(this.#settings.statements.check, checkParameters(open));
+    refuseStandby(answer);
+    await this.#settle(session, { checks: open, answers }, answer);
   }
 
   /** Reads records, in the order of the keys, which are encoded. */
@@ -105,13 +130,15 @@ export class PostgresWriter {
   async #round(
     session: PostgresSession,
     rows: readonly WriteRow[],
-    { results, isRepeat }: Attempt,
+    { results, isRepeat, checks, answers }: Attempt,
   ): Promise<WriteRow[]> {
-    const { statements, leaseOf } = this.#settings;
+    const { leaseOf } = this.#settings;
     const leases = rows.map(({ write }) => leaseOf(write.key) ?? null);
     const leased = new Set(rows.filter((_, index) => leases[index] !== null));
+    const open = answers.open(checks);
     const values = parametersOf(rows, leases, session.patience());
-    const answer = await session.query(statements.commit, values);
+    if (open.length > 0) values.push(...checkParameters(open));
+    const answer = await session.query(this.#statement(answers, open), values);
     const refused = new Map(answer.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
     const refusals = new Map<WriteRow, Refusal>();
     for (const row of rows) {
@@ -121,7 +148,35 @@ export class PostgresWriter {
       else refusals.set(row, refusal);
     }
     this.#noteSizes(rows);
+    await this.#settle(session, { checks: open, answers }, answer);
+    // What an earlier attempt did as a whole took effect because the checks held.
+    const isDone = rows.some((row) => refused.has(row) && results.has(row));
+    if (isDone && answers.isGuard) answers.confirm(checks);
     return this.#answer(session, refusals, results);
+  }
+
+  #statement({ isGuard }: CheckAnswers, checks: readonly CheckRow[]): PostgresStatement {
+    const { commit, commitChecked, commitGuarded } = this.#settings.statements;
+    if (checks.length === 0) return commit;
+    return isGuard ? commitGuarded : commitChecked;
+  }
+
+  /** Notes the answers to checks. */
+  async #settle(
+    session: PostgresSession,
+    { checks, answers }: Pick<Attempt, "checks" | "answers">,
+    answer: readonly PostgresRow[],
+  ): Promise<void> {
+    const logged: CheckRow[] = [];
+    for (const [check, columns] of failedChecks(answers, checks, answer))
+      if (columns["found"] !== true) answers.refuse(check);
+      else if (Number(columns["log_count"]) > 0) logged.push(check);
+      else answers.answer(check, this.#current(check.key, columns));
+    const records = await this.load(
+      session,
+      logged.map(({ key }) => key),
+    );
+    logged.forEach((check, index) => answers.answer(check, records[index]));
   }
 
   /** Answers the rows that met something else; gives those that have to be sent again. */
@@ -135,7 +190,7 @@ export class PostgresWriter {
     for (const [row, refusal] of refusals)
       if (refusal.again) again.push(this.#suspecting(row.key, () => this.#whole(row)));
       else if (Number(refusal.columns["log_count"]) > 0) logged.push(row);
-      else results.set(row, conflict(this.#current(row, refusal.columns)));
+      else results.set(row, conflict(this.#current(row.key, refusal.columns)));
     const keys = logged.map(({ key }) => key);
     const records = await this.load(session, keys);
     logged.forEach((row, index) => results.set(row, conflict(records[index])));
@@ -160,10 +215,10 @@ export class PostgresWriter {
       else large.delete(key);
   }
 
-  #current(row: WriteRow, columns: PostgresRow): StoredRecord | undefined {
+  #current(key: string, columns: PostgresRow): StoredRecord | undefined {
     if (columns["found"] !== true) return undefined;
     const { reader } = this.#settings;
-    return this.#suspecting(row.key, () => reader.record(reader.row(columns), undefined));
+    return this.#suspecting(key, () => reader.record(reader.row(columns), undefined));
   }
 
   #row(write: ScopeWrite): WriteRow {

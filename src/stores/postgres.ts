@@ -21,6 +21,7 @@ import { PostgresLink } from "./postgres-link.ts";
 import { isAnswered } from "./postgres-errors.ts";
 import { PostgresFeed } from "./postgres-feed.ts";
 import { PostgresCalls } from "./postgres-calls.ts";
+import { CheckAnswers, type CheckRow, checksOfGroups } from "./postgres-checks.ts";
 import {
   type PostgresSettings,
   type PostgresStoreOptions,
@@ -31,6 +32,7 @@ import { failureOf, GROUP_MAX, groupsOf, orderedWavesOf, type WriteRow } from ".
 import { type Statements, statementsOf } from "./postgres-sql.ts";
 import { PostgresWriter } from "./postgres-writer.ts";
 import type {
+  CommitOptions,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -39,7 +41,7 @@ import type {
   WriteResult,
 } from "./store.ts";
 import { createTurns, leasedTurn, type Turns } from "./turns.ts";
-import { checkWrites, conflict, isAllOk } from "./write-check.ts";
+import { checkVersions, checkWrites, conflict, isAllOk } from "./write-check.ts";
 
 class PostgresStore implements StateStore {
   readonly name = "postgres";
@@ -50,6 +52,8 @@ class PostgresStore implements StateStore {
     watch: true,
     list: true,
     exclusive: true,
+    shared: true,
+    checks: true,
   };
   readonly #link: PostgresLink;
   readonly #calls: PostgresCalls;
@@ -107,20 +111,23 @@ class PostgresStore implements StateStore {
 
   commit(
     writes: readonly ScopeWrite[],
-    { atomic = false }: { readonly atomic?: boolean } = {},
+    { atomic = false, checks = [] }: CommitOptions = {},
   ): Promise<WriteResult[]> {
     return this.#gate.run(async () => {
       checkWrites(writes);
-      const suspects = this.#writer.suspectsOf(writes);
+      checkVersions(checks);
+      const suspects = this.#writer.suspectsOf([...writes, ...checks]);
       if (suspects.length > 0)
         await this.#calls.read((session) => this.#writer.load(session, suspects));
-      const rows = this.#writer.prepare(writes);
+      const answers = new CheckAnswers(checks, atomic);
+      const rows = this.#writer.prepare(writes, answers.rows);
       const results = new Map<WriteRow, WriteResult>();
-      if (atomic) await this.#commitTogether(rows, results);
-      else await this.#commitEach(rows, results);
-      const answers = rows.map((row) => results.get(row) ?? conflict(undefined));
-      if (answers.some(({ ok }) => ok)) this.#feed.tell();
-      return answers;
+      if (rows.length === 0) await this.#check(answers, answers.rows);
+      else if (atomic) await this.#commitTogether(rows, results, answers);
+      else await this.#commitEach(rows, results, answers);
+      const written = rows.map((row) => results.get(row) ?? conflict(undefined));
+      if (written.some(({ ok }) => ok)) this.#feed.tell();
+      return [...written, ...answers.results];
     });
   }
 
@@ -174,13 +181,31 @@ class PostgresStore implements StateStore {
     });
   }
 
-  async #commitEach(rows: readonly WriteRow[], results: Map<WriteRow, WriteResult>): Promise<void> {
+  async #check(answers: CheckAnswers, checks: readonly CheckRow[]): Promise<void> {
+    if (checks.length > 0)
+      await this.#calls.read((session) => this.#writer.check(session, { checks, answers }));
+  }
+
+  async #commitEach(
+    rows: readonly WriteRow[],
+    results: Map<WriteRow, WriteResult>,
+    answers: CheckAnswers,
+  ): Promise<void> {
+    const written = new Set(rows.map(({ key }) => key));
+    // They see the record as it was before the batch, also when a statement is repeated.
+    await this.#check(
+      answers,
+      answers.rows.filter(({ key }) => written.has(key)),
+    );
     for (const wave of orderedWavesOf(rows)) {
+      const groups = groupsOf(wave);
+      const parts = checksOfGroups(groups, answers.open(answers.rows));
       const sent = await Promise.allSettled(
-        groupsOf(wave).map((group) =>
-          this.#calls.write((session, isRepeat) =>
-            this.#writer.send(session, group, { results, isRepeat }),
-          ),
+        groups.map((group, at) =>
+          this.#calls.write((session, isRepeat) => {
+            const attempt = { results, isRepeat, checks: parts[at] ?? [], answers };
+            return this.#writer.send(session, group, attempt);
+          }),
         ),
       );
       const failures = sent.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
@@ -195,26 +220,37 @@ class PostgresStore implements StateStore {
   async #commitTogether(
     rows: readonly WriteRow[],
     results: Map<WriteRow, WriteResult>,
+    answers: CheckAnswers,
   ): Promise<void> {
-    if (rows.length === 0) return;
+    const groups = orderedWavesOf(rows).flatMap((wave) => groupsOf(wave));
+    const parts = checksOfGroups(groups, answers.rows);
     const isDone = await this.#calls.write(async (session, isRepeat) => {
       results.clear();
+      answers.clear();
       try {
         await session.query({ text: this.#begin });
-        for (const group of orderedWavesOf(rows).flatMap((wave) => groupsOf(wave)))
-          await this.#writer.send(session, group, { results, isRepeat });
+        for (const [at, group] of groups.entries())
+          await this.#writer.send(session, group, {
+            results,
+            isRepeat,
+            checks: parts[at] ?? [],
+            answers,
+          });
+        if (answers.placeholders.size > 0)
+          await session.query(this.#statements.drop, [[...answers.placeholders]]);
       } catch (error) {
         if (isAnswered(error)) await session.query({ text: "ROLLBACK" });
         throw error;
       }
-      const isAll = isAllOk([...results.values()]);
+      const isAll = isAllOk([...results.values(), ...answers.results]);
       await session.query({ text: isAll ? "COMMIT" : "ROLLBACK" });
       return isAll;
     });
     if (isDone) return;
-    const keys = rows.map(({ key }) => key);
-    const current = await this.#calls.read((session) => this.#writer.load(session, keys));
+    const all = [...rows, ...answers.rows].map(({ key }) => key);
+    const current = await this.#calls.read((session) => this.#writer.load(session, all));
     rows.forEach((row, index) => results.set(row, conflict(current[index])));
+    answers.rows.forEach((check, at) => answers.answer(check, current[rows.length + at]));
   }
 }
 

@@ -84,6 +84,22 @@ return found(redis.call('HMGET', KEYS[1], ${HEAD}), now())
 `);
 
 /**
+ * KEYS: head, base, log. ARGV: expected version. Answers `same`, or what is there. Only a server
+ * that may write now can say what is committed: one that became a replica, or was cut off from its
+ * replicas, answers with the error a write would get. The write asked for changes nothing.
+ */
+export const CHECK: RedisScript = script(`${COMMON}
+local h = redis.call('HMGET', KEYS[1], ${HEAD})
+local asked = redis.pcall('HDEL', KEYS[1], '')
+local no = type(asked) == 'table' and asked.err or ''
+for _, code in ipairs({'READONLY', 'NOREPLICAS'}) do
+  if string.find(no, code, 1, true) then return redis.error_reply(code .. ' no checks here') end
+end
+if h[1] == '${FORMAT}' and h[2] == ARGV[1] then return {'same'} end
+return found(h, now())
+`);
+
+/**
  * KEYS: head, base, log, lease. ARGV: how, text, expected, version, ttl, owner, operation, token,
  * channel, notice, how long operations are remembered. `how` is the form of the new state, or `p`
  * for patches to append. Answers `done`, `whole` (cannot append, send the state), `denied` with the

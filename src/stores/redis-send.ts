@@ -22,6 +22,8 @@ export interface RedisRequest {
   readonly script: RedisScript;
   readonly keys: readonly [string, ...string[]];
   readonly args: readonly string[];
+  /** It changes nothing, so there is nothing of it to confirm. */
+  readonly isRead?: boolean;
 }
 
 /** What came back for one request. */
@@ -99,7 +101,9 @@ async function pipeline(
   route: Route,
   asText: boolean,
 ): Promise<RedisReply[]> {
-  const { client, confirmation } = route;
+  const { client } = route;
+  const isWriting = requests.some(({ isRead }) => isRead !== true);
+  const confirmation = isWriting ? route.confirmation : undefined;
   const batch = client.pipeline();
   const told = new Set<RedisScript>();
   for (const { script, keys, args } of requests) {
@@ -120,7 +124,7 @@ async function pipeline(
         ? { error: replyCode(error) === "WRONGTYPE" ? foreignAt(requests[at]) : error }
         : { value },
     );
-    return confirmation === undefined ? replies : confirmed(replies, confirmation);
+    return confirmation === undefined ? replies : confirmed(requests, replies, confirmation);
   } catch (error) {
     if (error instanceof NoAnswerError) route.link.renew();
     return requests.map(() => ({ error }));
@@ -142,11 +146,17 @@ function lateText(requests: readonly RedisRequest[]): string {
 }
 
 /** Takes the answer of the confirmation off; what took effect without it is unknown. */
-function confirmed(replies: readonly RedisReply[], confirmation: Confirmation): RedisReply[] {
+function confirmed(
+  requests: readonly RedisRequest[],
+  replies: readonly RedisReply[],
+  confirmation: Confirmation,
+): RedisReply[] {
   const own = replies.slice(0, -1);
   const failure = failureOf(replies.at(-1) ?? NO_REPLY, confirmation);
   if (failure === undefined) return own;
-  return own.map((reply) => ("error" in reply ? reply : { error: failure }));
+  return own.map((reply, at) =>
+    "error" in reply || requests[at]?.isRead === true ? reply : { error: failure },
+  );
 }
 
 function failureOf(last: RedisReply, { command, missing }: Confirmation): unknown {

@@ -1,12 +1,13 @@
 /**
- * The writes of a store: one script each, sent together, repeated until each was answered.
+ * The writes and checks of a store: one script each, sent together, repeated until each was
+ * answered.
  *
  * Invariants
  *  W1  All that a batch needs is worked out before its first write is sent; a failure of that is a
  *      failure without effect.
  *  W2  Each write has an operation number, the same for all its repeats: one that took effect is
  *      not done again.
- *  W3  Writes of one key go one after the other, in their order.
+ *  W3  Writes of one key go one after the other, in their order, and after its checks.
  *  W4  When one write of a batch fails and another took effect, or may have, the batch's outcome is
  *      unknown (T6). A key that spoiled one is looked at before its next batch is sent.
  *  W5  The key of a new record is in the index before the record is there. It is never taken out:
@@ -16,15 +17,28 @@ import { CommitUnknownError, CorruptStateError } from "../../actors/errors.ts";
 import type { Patch } from "../../actors/protocol.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import { isLarge, type LargeKeys } from "./large-keys.ts";
-import { isStoppedInside, judgeRedis, refusal } from "./redis-errors.ts";
-import { type RecordKeys, recordKeys } from "./redis-key.ts";
+import { isStoppedInside, judgeRedis, NotSentError, refusal, replyCode } from "./redis-errors.ts";
+import { recordKeys } from "./redis-key.ts";
+import {
+  checkResult,
+  isCheck,
+  isInDoubt,
+  mayBeWritten,
+  type Pending,
+  type PendingCheck,
+  pendingCheck,
+  type PendingWrite,
+  unknownBecause,
+  unsent,
+} from "./redis-pending.ts";
 import { logEntry, readFound } from "./redis-record.ts";
 import { COMMIT, INDEX, redisMs } from "./redis-script.ts";
 import type { RedisReply, RedisRequest } from "./redis-send.ts";
-import type { Verdict } from "./repeat.ts";
-import type { ScopeWrite, WriteResult } from "./store.ts";
+import { reasonOf, type Verdict } from "./repeat.ts";
+import type { ScopeWrite, VersionCheck, WriteResult } from "./store.ts";
 import {
   checkBytes,
+  checkVersions,
   checkWrites,
   conflict,
   patchesOf,
@@ -61,21 +75,7 @@ export interface WriterSettings {
   readonly look: (keys: readonly string[]) => Promise<unknown>;
 }
 
-/** One write on its way. */
-interface Pending {
-  readonly write: ScopeWrite;
-  readonly keys: RecordKeys;
-  readonly operation: number;
-  request: RedisRequest;
-  /** `open`: not answered. `again`: its patches cannot be appended, the state must be sent. */
-  stage: "open" | "again" | "closed";
-  /** True when an attempt may have taken effect that nobody heard of. */
-  isDoubtful: boolean;
-  outcome: WriteResult | undefined;
-  failure: unknown;
-}
-
-type Named = Pick<Pending, "write" | "keys" | "operation">;
+type Named = Pick<PendingWrite, "write" | "keys" | "operation">;
 
 /** Writes batches; see the head of this file. */
 export class RedisWriter {
@@ -90,32 +90,38 @@ export class RedisWriter {
     this.#judge = judgeRedis(settings.server);
   }
 
-  /** Writes all and answers each. */
-  async commit(writes: readonly ScopeWrite[]): Promise<WriteResult[]> {
+  /** Writes all and answers each, then each check. */
+  async commit(
+    writes: readonly ScopeWrite[],
+    checks: readonly VersionCheck[],
+  ): Promise<WriteResult[]> {
     checkWrites(writes);
-    await this.#lookAtDamaged(writes);
-    const all = writes.map((write) => this.#prepare(write));
+    checkVersions(checks);
+    await this.#lookAtDamaged([...writes, ...checks]);
+    const written = writes.map((write) => this.#prepare(write));
+    const checked = checks.map((check) => pendingCheck(this.#settings.prefix, check));
     const unconfirmed = await this.#enterIndex(writes);
     try {
-      for (const wave of wavesOf(all, ({ write }) => write.key)) await this.#run(wave);
+      const all: Pending[] = [...checked, ...written];
+      for (const wave of wavesOf(all, ({ key }) => key)) await this.#run(wave);
       if (unconfirmed !== undefined) throw unconfirmed;
     } catch (error) {
-      throw all.some(mayBeWritten) ? unknownBecause(error) : error;
+      throw written.some(mayBeWritten) ? unknownBecause(error) : error;
     }
-    return all.map(({ outcome }) => {
+    return [...written, ...checked].map(({ outcome }) => {
       if (outcome === undefined) throw new CommitUnknownError();
       return outcome;
     });
   }
 
-  async #lookAtDamaged(writes: readonly ScopeWrite[]): Promise<void> {
-    const keys = writes.map(({ key }) => key).filter((key) => this.#damaged.has(key));
+  async #lookAtDamaged(batch: readonly VersionCheck[]): Promise<void> {
+    const keys = batch.map(({ key }) => key).filter((key) => this.#damaged.has(key));
     if (keys.length === 0) return;
     await this.#settings.look(keys);
     for (const key of keys) this.#damaged.delete(key);
   }
 
-  #prepare(write: ScopeWrite): Pending {
+  #prepare(write: ScopeWrite): PendingWrite {
     this.#operations += 1;
     const { prefix, large } = this.#settings;
     const operation = this.#operations;
@@ -123,8 +129,7 @@ export class RedisWriter {
     const patches = large.has(keys.head) ? patchesOf(write) : undefined;
     const named = { write, keys, operation };
     const request = patches === undefined ? this.#whole(named) : this.#append(named, patches);
-    const nothing = { isDoubtful: false, outcome: undefined, failure: undefined };
-    return { ...named, ...nothing, stage: "open", request };
+    return { ...named, key: write.key, request, ...unsent() };
   }
 
   #append(named: Named, patches: readonly Patch[]): RedisRequest {
@@ -181,7 +186,7 @@ export class RedisWriter {
     return unconfirmed;
   }
 
-  /** Sends writes of different keys until each was answered. */
+  /** Sends requests of different keys until each was answered. */
   async #run(wave: readonly Pending[]): Promise<void> {
     await this.#settings.repeat(async (deadline) => {
       let open = wave.filter(({ stage }) => stage !== "closed");
@@ -193,7 +198,7 @@ export class RedisWriter {
       const left = wave.filter(({ stage }) => stage === "open");
       // What may have taken effect decides what the whole is called.
       const worst = left.find(({ isDoubtful }) => isDoubtful) ?? left[0];
-      if (worst !== undefined) throw worst.failure;
+      if (worst !== undefined) throw isCheck(worst) ? notChecked(worst) : worst.failure;
     });
     const failed = wave.find(isInDoubt) ?? wave.find(({ outcome }) => outcome === undefined);
     if (failed !== undefined) throw failed.failure;
@@ -219,7 +224,7 @@ export class RedisWriter {
       pending.stage = "closed";
       pending.outcome = this.#answerOf(pending, reply.value);
     } catch (error) {
-      this.#remember(pending.write.key, error);
+      this.#remember(pending.key, error);
       pending.failure = pending.isDoubtful ? unknownBecause(error) : error;
     }
   }
@@ -228,14 +233,15 @@ export class RedisWriter {
     const verdict = this.#judge(error);
     pending.failure = error;
     const isUnknown = verdict.kind === "unknown" || error instanceof CommitUnknownError;
-    if (isUnknown || isStoppedInside(error)) pending.isDoubtful = true;
+    if (!isCheck(pending) && (isUnknown || isStoppedInside(error))) pending.isDoubtful = true;
     if (verdict.kind !== "refused") return;
     pending.stage = "closed";
-    this.#remember(pending.write.key, verdict.error);
+    this.#remember(pending.key, verdict.error);
     pending.failure = pending.isDoubtful ? unknownBecause(verdict.error) : verdict.error;
   }
 
   #answerOf(pending: Pending, value: unknown): WriteResult | undefined {
+    if (isCheck(pending)) return checkResult(pending, value);
     const { write, keys } = pending;
     const [word, more]: readonly unknown[] = Array.isArray(value) ? value : [];
     if (word === "denied") throw refusal(this.#settings.server, "NOPERM", new Error(String(more)));
@@ -258,14 +264,7 @@ export class RedisWriter {
   }
 }
 
-function isInDoubt({ outcome, isDoubtful }: Pending): boolean {
-  return outcome === undefined && isDoubtful;
-}
-
-function mayBeWritten(pending: Pending): boolean {
-  return pending.outcome?.ok === true || isInDoubt(pending);
-}
-
-function unknownBecause(cause: unknown): CommitUnknownError {
-  return cause instanceof CommitUnknownError ? cause : new CommitUnknownError({ cause });
+/** Why a check is not answered, as an error that leaves nothing in doubt. */
+function notChecked({ failure }: PendingCheck): unknown {
+  return replyCode(failure) === undefined ? new NotSentError(reasonOf(failure)) : failure;
 }

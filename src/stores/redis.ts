@@ -20,6 +20,7 @@ import { readFound } from "./redis-record.ts";
 import { LIVING, PAGE, READ, redisMs, RELEASE, TAKE } from "./redis-script.ts";
 import { RedisWriter } from "./redis-writer.ts";
 import type {
+  CommitOptions,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -42,6 +43,8 @@ class RedisStore implements StateStore {
     watch: true,
     list: true,
     exclusive: true,
+    shared: true,
+    checks: true,
   };
   readonly #prefix: string;
   readonly #index: string;
@@ -93,17 +96,17 @@ class RedisStore implements StateStore {
 
   commit(
     writes: readonly ScopeWrite[],
-    { atomic = false }: { readonly atomic?: boolean } = {},
+    { atomic = false, checks = [] }: CommitOptions = {},
   ): Promise<WriteResult[]> {
     return this.#gate.run(async () => {
       if (atomic)
         throw new TypeError(
           "the redis store has no transactions over several keys: use one key, or another store",
         );
-      if (writes.length === 0) return [];
+      if (writes.length + checks.length === 0) return [];
       // What the server takes is known only then.
       await this.#calls.read((deadline) => this.#calls.link.ready(deadline));
-      return this.#writer.commit(writes);
+      return this.#writer.commit(writes, checks);
     });
   }
 

@@ -1,4 +1,9 @@
-/** A store in one SQLite file: WAL, one sync per batch, safe for several processes. */
+/**
+ * A store in one SQLite file: WAL, one sync per batch, safe for several processes.
+ *
+ * Leases and times to live go by the clock of the process that looks. All processes are on one
+ * machine, so they have one clock and no skew has to be borne; a given clock must be theirs.
+ */
 import { randomUUID } from "node:crypto";
 import { durationOption, systemClock } from "../../actors/clock.ts";
 import { CorruptStateError } from "../../actors/errors.ts";

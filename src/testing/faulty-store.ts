@@ -1,7 +1,7 @@
 /** A store that fails as stores do: refused, lost answers, late, twice, half. */
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
-import type { ScopeWrite, StateStore, WriteResult } from "../stores/store.ts";
+import type { CommitOptions, ScopeWrite, StateStore, WriteResult } from "../stores/store.ts";
 import { type Random, seededRandom } from "./random.ts";
 
 /**
@@ -17,7 +17,8 @@ import { type Random, seededRandom } from "./random.ts";
  * - `hold`: it waits for `release`, then is done.
  * - `slow`: it waits up to `slowMs` on the plan's clock, then is done.
  *
- * A load knows `fail`, `hold` and `slow`; other faults leave it alone.
+ * A load knows `fail`, `hold` and `slow`, and so does a commit of checks alone; other faults leave
+ * them alone. Checks beside writes share the fault of the writes; `conflict` answers them.
  */
 export type FaultKind =
   | "fail"
@@ -32,10 +33,14 @@ export type FaultKind =
 
 /** One call about to be made. */
 export interface FaultCall {
-  readonly operation: "load" | "commit";
+  /** `check`: a commit of checks alone. */
+  readonly operation: "load" | "commit" | "check";
   /** Counts the calls of this operation, from 1. */
   readonly number: number;
+  /** What is read, written or checked. */
   readonly keys: readonly string[];
+  /** What is checked beside the writes of a commit. */
+  readonly checked?: readonly string[];
 }
 
 /** Which calls fail, and how. */
@@ -67,7 +72,7 @@ const SLOW_MS = 50;
 type CommitFault = (
   inner: StateStore,
   writes: readonly ScopeWrite[],
-  options: { readonly atomic?: boolean } | undefined,
+  options: CommitOptions | undefined,
 ) => Promise<WriteResult[]>;
 
 function pick(rates: FaultPlan["rates"], random: Random): FaultKind | undefined {
@@ -81,9 +86,14 @@ function pick(rates: FaultPlan["rates"], random: Random): FaultKind | undefined 
   return undefined;
 }
 
-async function currentOf(inner: StateStore, writes: readonly ScopeWrite[]): Promise<WriteResult[]> {
+async function currentOf(
+  inner: StateStore,
+  writes: readonly ScopeWrite[],
+  { checks = [] }: CommitOptions = {},
+): Promise<WriteResult[]> {
   const records = await inner.load(writes.map((write) => write.key));
-  return records.map((current) => ({ ok: false, current }));
+  const answers = checks.length === 0 ? [] : await inner.commit([], { checks });
+  return [...records.map((current) => ({ ok: false, current }) as const), ...answers];
 }
 
 /** Decides and remembers what happens to each call. */
@@ -91,7 +101,7 @@ class FaultSource {
   readonly faults: (FaultCall & { kind: FaultKind })[] = [];
   readonly #plan: FaultPlan;
   readonly #random: Random;
-  readonly #counts = { load: 0, commit: 0 };
+  readonly #counts = { load: 0, commit: 0, check: 0 };
   #held: (() => void)[] = [];
   #isCalm = false;
 
@@ -101,12 +111,9 @@ class FaultSource {
   }
 
   /** The fault of the next call, after its wait if it is one that waits. */
-  async next(
-    operation: "load" | "commit",
-    keys: readonly string[],
-  ): Promise<FaultKind | undefined> {
-    this.#counts[operation] += 1;
-    const call: FaultCall = { operation, number: this.#counts[operation], keys };
+  async next(asked: Omit<FaultCall, "number">): Promise<FaultKind | undefined> {
+    this.#counts[asked.operation] += 1;
+    const call: FaultCall = { ...asked, number: this.#counts[asked.operation] };
     // Drawn even when calm or chosen, so that the rest of the sequence does not depend on it.
     const drawn = pick(this.#plan.rates, this.#random);
     const kind = this.#isCalm ? undefined : (this.#plan.choose?.(call) ?? drawn);
@@ -160,7 +167,7 @@ const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
     await inner.commit(writes.slice(0, half), options);
     throw new CommitUnknownError();
   },
-  conflict: (inner, writes) => currentOf(inner, writes),
+  conflict: currentOf,
   async duplicate(inner, writes, options) {
     const first = await inner.commit(writes, options);
     await inner.commit(writes, options);
@@ -180,12 +187,18 @@ export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
     name: `faulty ${inner.name}`,
     supports: inner.supports,
     async load(keys) {
-      if ((await source.next("load", keys)) === "fail") throw refused();
+      if ((await source.next({ operation: "load", keys })) === "fail") throw refused();
       return inner.load(keys);
     },
     async commit(writes, options) {
       const keys = writes.map((write) => write.key);
-      const kind = await source.next("commit", keys);
+      const checked = (options?.checks ?? []).map(({ key }) => key);
+      if (keys.length === 0 && checked.length > 0) {
+        if ((await source.next({ operation: "check", keys: checked })) === "fail") throw refused();
+        return inner.commit(writes, options);
+      }
+      const beside = checked.length === 0 ? {} : { checked };
+      const kind = await source.next({ operation: "commit", keys, ...beside });
       const fault = kind === undefined ? undefined : COMMIT_FAULTS[kind];
       return fault === undefined ? inner.commit(writes, options) : fault(inner, writes, options);
     },

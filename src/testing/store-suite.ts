@@ -4,6 +4,8 @@ import type { StateStore } from "../stores/store.ts";
 import { simulatedClock } from "./clock.ts";
 import { batchCases } from "./suite-batch.ts";
 import type { StoreSuiteOptions, SuiteCase, SuiteContext, SuiteSession } from "./suite-case.ts";
+import { checkedBatchCases, checkedOwnerCases } from "./suite-check-batch.ts";
+import { checkCases } from "./suite-check.ts";
 import { dataCases } from "./suite-data.ts";
 import { listCases } from "./suite-list.ts";
 import { ownerCases } from "./suite-owner.ts";
@@ -20,6 +22,7 @@ export interface SuiteRunner {
 const GROUPS: readonly (readonly [string, readonly SuiteCase[]])[] = [
   ["versions", versionCases],
   ["batches", batchCases],
+  ["checks", [...checkCases, ...checkedBatchCases, ...checkedOwnerCases]],
   ["data", dataCases],
   ["list", listCases],
   ["expiry", timeCases],
@@ -35,9 +38,14 @@ function missingNeed(
   store: StateStore,
   claim: SuiteCase,
 ): string | undefined {
-  return claim.needs?.find((need) =>
-    need === "second" || need === "reopen" ? options[need] === undefined : !store.supports[need],
-  );
+  const { supports } = store;
+  const isSole = supports.shared === false;
+  return claim.needs?.find((need) => {
+    if (need === "reopen") return options.reopen === undefined;
+    if (need === "second") return isSole || options.second === undefined;
+    if (need === "sole") return !isSole || options.second === undefined;
+    return supports[need] !== true;
+  });
 }
 
 function openAgain(

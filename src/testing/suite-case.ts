@@ -28,6 +28,7 @@ export interface StoreSuiteOptions {
   reopen?(context: SuiteContext): StateStore | Promise<StateStore>;
   /**
    * One more store on the data of `create`, as another process has it. Absent: only one at a time.
+   * A store with `supports.shared: false` refuses it, by throwing here or at its first call.
    */
   second?(context: SuiteContext): StateStore | Promise<StateStore>;
   /** Lets time pass for the store; default: advances `context.clock`. */
@@ -50,8 +51,8 @@ export interface SuiteSession {
 /** One claim about a store. */
 export interface SuiteCase {
   readonly name: string;
-  /** What the store must declare for the claim to apply. */
-  readonly needs?: readonly (keyof StoreSupports | "second" | "reopen")[];
+  /** What the store must declare for the claim to apply; `sole`: that it refuses a second owner. */
+  readonly needs?: readonly (keyof StoreSupports | "second" | "reopen" | "sole")[];
   run(session: SuiteSession): Promise<void>;
 }
 
@@ -127,6 +128,14 @@ export async function expectCode(work: () => Promise<unknown>, code: string): Pr
     assert.equal(error.code, code);
     return true;
   });
+}
+
+/** The exclusive turns of a store that declares them. */
+export function exclusiveOf(store: StateStore): NonNullable<StateStore["exclusive"]> {
+  return (key, ttlMs, turn) => {
+    if (store.exclusive === undefined) assert.fail("a store that declares `exclusive` has it");
+    return store.exclusive(key, ttlMs, turn);
+  };
 }
 
 /** A promise settled by hand. */

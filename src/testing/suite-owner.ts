@@ -5,6 +5,7 @@ import {
   commitOk,
   commitOne,
   drive,
+  exclusiveOf,
   expectCode,
   expectConflict,
   expectStored,
@@ -17,13 +18,6 @@ import {
 
 const TURN_MS = 1000;
 const BUMPS = 25;
-
-function exclusiveOf(store: StateStore): NonNullable<StateStore["exclusive"]> {
-  return (key, ttlMs, turn) => {
-    if (store.exclusive === undefined) assert.fail("a store that declares `exclusive` has it");
-    return store.exclusive(key, ttlMs, turn);
-  };
-}
 
 async function bump(store: StateStore, key: string): Promise<void> {
   for (;;) {

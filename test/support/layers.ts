@@ -22,6 +22,7 @@ const layers: readonly Layer[] = [
     name: "pure kernel",
     rank: 1,
     prefixes: [
+      "actors/abort",
       "actors/kind",
       "actors/size",
       "actors/equal",

@@ -21,6 +21,8 @@ export interface TcpProxy {
   /** Takes new connections and never answers them, until `accept`. Resolves at the first. */
   ignore(): Promise<void>;
   accept(): void;
+  /** From now on new connections lead to this port; those there are stay where they are. */
+  lead(port: number): void;
   close(): Promise<void>;
 }
 
@@ -43,6 +45,7 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
   let refusing = false;
   let ignoring: (() => void) | null = null;
   let asked = 0;
+  let leadsTo = toPort;
   const server = createServer((client) => {
     asked += 1;
     if (refusing) {
@@ -54,7 +57,7 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
       ignoring();
       return;
     }
-    const upstream = connect(toPort, host);
+    const upstream = connect(leadsTo, host);
     const pair = [client, upstream] as const;
     pairs.add(pair);
     const end = (): void => {
@@ -106,6 +109,9 @@ export async function startProxy(toPort: number, host = "127.0.0.1"): Promise<Tc
     accept() {
       refusing = false;
       ignoring = null;
+    },
+    lead(port) {
+      leadsTo = port;
     },
     async close() {
       cut();

@@ -29,9 +29,9 @@ export function watchedStores(inner: StateStore): WatchedStores {
     writes: readonly ScopeWrite[],
     results: readonly WriteResult[],
   ): void => {
-    for (const [at, result] of results.entries()) {
-      const key = writes[at]?.key ?? "";
-      if (!result.ok || isCut) continue;
+    for (const [at, { key }] of writes.entries()) {
+      const result = results[at];
+      if (result?.ok !== true || isCut) continue;
       for (const watcher of watchers)
         if (watcher.owner !== owner) watcher.changed(key, result.version);
     }

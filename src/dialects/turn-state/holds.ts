@@ -6,6 +6,7 @@
  *  H2  Every mailbox is given back, however the turn ends.
  *  H3  Code that runs in the turn and asks for one of its mailboxes is refused, not left waiting.
  */
+import { onAbort } from "../../../actors/abort.ts";
 import { ScopeMutationTimeoutError } from "../../../actors/errors.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import type { Hold } from "../../../actors/solo.ts";
@@ -153,7 +154,7 @@ interface LimitParts extends Pick<Patience, "signal" | "clock" | "timeoutMs"> {
 class Limit {
   readonly #parts: LimitParts;
   #timer: unknown = null;
-  #listener: (() => void) | null = null;
+  #letGo: (() => void) | null = null;
 
   constructor(parts: LimitParts) {
     this.#parts = parts;
@@ -163,9 +164,8 @@ class Limit {
     const { signal, clock, timeoutMs, phase } = this.#parts;
     if (signal !== undefined) {
       const listener = (): void => giveUp(signal.reason);
-      this.#listener = listener;
       if (signal.aborted) listener();
-      else signal.addEventListener("abort", listener, { once: true });
+      else this.#letGo = onAbort(signal, listener);
     }
     if (timeoutMs === Infinity) return;
     this.#timer = clock.setTimeout(() => {
@@ -174,8 +174,7 @@ class Limit {
   }
 
   stop(): void {
-    const { signal, clock } = this.#parts;
-    if (this.#timer !== null) clock.clearTimeout(this.#timer);
-    if (this.#listener !== null) signal?.removeEventListener("abort", this.#listener);
+    if (this.#timer !== null) this.#parts.clock.clearTimeout(this.#timer);
+    this.#letGo?.();
   }
 }

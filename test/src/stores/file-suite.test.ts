@@ -8,4 +8,4 @@ import { testDirectory } from "../../support/directory.ts";
 const dir = testDirectory("file");
 const open = ({ id, clock }: SuiteContext) => fileStore({ dir: join(dir, id), clock });
 
-describeStore({ describe, it }, { name: "file", create: open, reopen: open });
+describeStore({ describe, it }, { name: "file", create: open, reopen: open, second: open });

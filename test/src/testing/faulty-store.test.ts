@@ -7,6 +7,7 @@ import {
   type FaultKind,
   type FaultyStore,
 } from "../../../src/testing/faulty-store.ts";
+import { checking } from "../../support/checking-store.ts";
 
 const WRITES: readonly ScopeWrite[] = ["a", "b"].map((key) => ({
   key,
@@ -69,6 +70,32 @@ describe("faultyStore", () => {
     expect(clock.pending).toBe(1);
     await clock.advance(10);
     expect((await read)[0]?.version).toBe(1);
+  });
+
+  it("checks fail, are held and come late as loads do, and share the faults of writes", async () => {
+    const inner = checking(memoryStore());
+    const checks = [{ key: "a", expectedVersion: 0 }];
+    const kinds: Record<string, FaultKind> = { check1: "fail", check2: "hold", check3: "lost" };
+    const store = faultyStore(inner, {
+      choose: ({ operation, number }) => kinds[`${operation}${number}`],
+    });
+    const refused = { code: "STORE_UNAVAILABLE" };
+    await expect(store.commit([], { checks })).rejects.toMatchObject(refused);
+    const held = store.commit([], { checks });
+    expect(store.release()).toBe(1);
+    expect(await held).toEqual([{ ok: true, version: 0 }]);
+    expect(await store.commit([], { checks })).toEqual([{ ok: true, version: 0 }]);
+    kinds["commit1"] = "fail";
+    await expect(store.commit(WRITES, { checks })).rejects.toMatchObject(refused);
+    kinds["commit2"] = "conflict";
+    const [first, second, checked] = await store.commit(WRITES, { checks });
+    expect([first?.ok, second?.ok, checked]).toEqual([false, false, { ok: true, version: 0 }]);
+    expect(store.faults.map(({ operation, keys }) => [operation, keys])).toEqual([
+      ...Array.from({ length: 3 }, () => ["check", ["a"]]),
+      ...Array.from({ length: 2 }, () => ["commit", ["a", "b"]]),
+    ]);
+    expect(store.faults.at(-1)?.checked).toEqual(["a"]);
+    expect(store.supports.checks).toBe(true);
   });
 
   it("the same seed gives the same faults, another seed others, and calm ends them", async () => {

@@ -3,6 +3,7 @@ import { memoryStore } from "../../../src/stores/memory.ts";
 import type { ScopeWrite, StateStore, StoredRecord } from "../../../src/stores/store.ts";
 import { describeStore } from "../../../src/testing/store-suite.ts";
 import type { StoreSuiteOptions } from "../../../src/testing/suite-case.ts";
+import { answersByLoad, checking } from "../../support/checking-store.ts";
 
 /** Runs the suite by hand; answers the names of the claims that failed and the lines of the skipped. */
 async function runSuite(
@@ -112,6 +113,75 @@ const MUTANTS: [string, string, (inner: StateStore) => Partial<StateStore>][] = 
   ["stays open", "closing waits", () => ({ close: () => Promise.resolve() })],
 ];
 
+const CHECK_MUTANTS: [string, string, (inner: StateStore) => StateStore][] = [
+  [
+    "confirms whatever is asked",
+    "T7 a check is ok exactly",
+    (inner) =>
+      checking(inner, async (checks) =>
+        checks.map(({ expectedVersion: version }) => ({ ok: true, version })),
+      ),
+  ],
+  [
+    "answers checks from an older copy",
+    "T7 a check is ok exactly",
+    (inner) => {
+      const copies = new Map<string, StoredRecord | undefined>();
+      const load: StateStore["load"] = async (keys) => {
+        const records = await inner.load(keys);
+        records.forEach((record, at) => {
+          const key = keys[at] ?? "";
+          if (!copies.has(key)) copies.set(key, record);
+        });
+        return keys.map((key) => copies.get(key));
+      };
+      return checking(inner, (checks) => answersByLoad({ ...inner, load }, checks));
+    },
+  ],
+  [
+    "takes a tombstone for what never was",
+    "T3 a deleted record keeps",
+    (inner) => {
+      const load: StateStore["load"] = async (keys) => (await inner.load(keys)).map(withoutState);
+      return checking(inner, (checks) => answersByLoad({ ...inner, load }, checks));
+    },
+  ],
+  [
+    "answers checks before writes",
+    "T4 answers to checks follow",
+    (inner) => ({
+      ...checking(inner),
+      commit: async (writes, { checks = [] } = {}) => {
+        const answers = await answersByLoad(inner, checks);
+        return [...answers, ...(await inner.commit(writes))];
+      },
+    }),
+  ],
+  [
+    "asks checks after the writes",
+    "T7 a check and a write of one key",
+    (inner) => ({
+      ...checking(inner),
+      commit: async (writes, { checks = [] } = {}) => {
+        const results = await inner.commit(writes);
+        return [...results, ...(await answersByLoad(inner, checks))];
+      },
+    }),
+  ],
+  [
+    "writes an atomic batch in spite of a check that failed",
+    "T4 a check that fails keeps",
+    (inner) => ({
+      ...checking(inner),
+      supports: { ...inner.supports, checks: true },
+      commit: async (writes, { atomic = false, checks = [] } = {}) => {
+        const answers = await answersByLoad(inner, checks);
+        return [...(await inner.commit(writes, { atomic })), ...answers];
+      },
+    }),
+  ],
+];
+
 describe("describeStore", () => {
   it("passes a store that keeps the contract, and says what it skipped", async () => {
     const { failed, skipped } = await runSuite({ create: mutant(() => ({})) });
@@ -125,5 +195,27 @@ describe("describeStore", () => {
   it.each(MUTANTS)("finds out a store that %s", async (_name, claim, change) => {
     const { failed } = await runSuite({ create: mutant(change) });
     expect(failed.filter((name) => name.startsWith(claim))).not.toEqual([]);
+  });
+
+  it("passes a store that answers checks", async () => {
+    const create: StoreSuiteOptions["create"] = ({ clock }) => checking(memoryStore({ clock }));
+    const { failed, skipped } = await runSuite({ create });
+    expect(failed).toEqual([]);
+    expect(skipped.filter((line) => line.endsWith("needs checks"))).toEqual([]);
+  });
+
+  it.each(CHECK_MUTANTS)("finds out a store that %s", async (_name, claim, change) => {
+    const create: StoreSuiteOptions["create"] = ({ clock }) => change(memoryStore({ clock }));
+    const { failed } = await runSuite({ create });
+    expect(failed.filter((name) => name.startsWith(claim))).not.toEqual([]);
+  });
+
+  it("finds out a store that says it has one owner and lets a second in", async () => {
+    const create: StoreSuiteOptions["create"] = ({ clock }) => {
+      const inner = checking(memoryStore({ clock }));
+      return { ...inner, supports: { ...inner.supports, shared: false } };
+    };
+    const { failed } = await runSuite({ create, second: create });
+    expect(failed).toEqual(["a store that says it has one owner refuses a second"]);
   });
 });
