@@ -14,6 +14,7 @@
  *  M3  An entry is settled exactly once, and a settled entry is never taken.
  *  M4  Dead links are never more than the living plus `DEAD_MAX`.
  */
+import { monotonic } from "./clock.ts";
 import { MailboxFullError } from "./errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "./protocol.ts";
@@ -46,7 +47,7 @@ export interface Outcome {
 export class Entry {
   readonly work: Mutation | Solo;
   readonly options: MutationOptions | undefined;
-  /** Milliseconds since the epoch; `Infinity` = no deadline. */
+  /** Milliseconds of `monotonic`; `Infinity` = no deadline. */
   readonly deadline: number;
   next: Entry | null = null;
   context: CapturedContext | null = null;
@@ -108,7 +109,7 @@ export function createEntry(
     options?.timeoutMs === undefined
       ? mutationTimeoutMs
       : timeoutOption(options.timeoutMs, mutationTimeoutMs);
-  const deadline = timeoutMs === Infinity ? Infinity : clock.now() + timeoutMs;
+  const deadline = timeoutMs === Infinity ? Infinity : monotonic(clock) + timeoutMs;
   if (options === undefined) return new Entry(work, deadline, options);
   const own = { ...options };
   if (own.meta === undefined) return new Entry(work, deadline, own);

@@ -47,7 +47,7 @@ export class Round {
     return this.#entries.every((entry) => entry.settled);
   }
 
-  /** The time at which the last caller stops waiting. */
+  /** The time at which the last caller stops waiting, of `monotonic`. */
   get deadline(): number {
     return this.#entries.reduce((latest, entry) => Math.max(latest, entry.deadline), 0);
   }
