@@ -30,7 +30,7 @@ export interface Solo {
   readonly solo: (entry: Entry) => Promise<boolean>;
   /** A write is under way: who leaves now cannot know its outcome. */
   readonly unknown?: boolean;
-  /** The work reads the store itself, so it need not be read before. */
+  /** The work makes the state known and in time by itself, so that is not done before. */
   readonly reloads?: boolean;
 }
 

@@ -29,6 +29,7 @@ import {
 import type { Entry, Outcome } from "./mailbox.ts";
 import { resolveConflict, type ConflictEnd, type ConflictWork, type SaveStep } from "./persist.ts";
 import { Round } from "./round.ts";
+import { endLife } from "./solo.ts";
 
 /** Runs an entry again on the present head; `null` when its caller left meanwhile. */
 export type Rerun = (entry: Entry) => Promise<Outcome | null>;
@@ -143,7 +144,10 @@ export class Saver {
 
   async #resolve(round: Round): Promise<ConflictEnd> {
     const { settings, bridge } = this.#cell;
-    const again = (): Promise<SaveStep> => {
+    const again = async (): Promise<SaveStep> => {
+      if (this.#cell.overdue === true)
+        // What was found has ended while the machine waited.
+        await this.#takeOver(round, () => endLife(this.#cell, () => this.#round === round));
       round.spoiled = true; // All of it has to be worked out on the winner's state.
       return this.#attempt(round);
     };

@@ -17,6 +17,7 @@ import type {
 import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
 import type { BatchedStore, TogetherOptions } from "./batched-store.ts";
+import { endOf, leftToLive, type ResolvedKind } from "./kinds.ts";
 
 /** A write whose state and patches are encoded when the store asks for them. */
 class LazyWrite implements ScopeWrite {
@@ -57,13 +58,13 @@ class LazyWrite implements ScopeWrite {
   }
 }
 
-/** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
-type LeftToLive = (state: object) => number | undefined;
+/** What a kind says of the life of its states. */
+type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil">;
 
 /** One scope's way to its store. */
 export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
-  readonly leftToLive: LeftToLive;
+  readonly #rule: LifeRule;
   readonly #batched: BatchedStore;
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
@@ -73,18 +74,28 @@ export class StoreBridge implements PersistBridge<object> {
   confirmed: (() => object) | null = null;
   /** The store has asked for the patches of a write: from now on they are recorded. */
   wantsPatches = false;
+  /** When the scope's state ends, if that is not for its kind alone to say. */
+  endsAt: (() => number) | null = null;
   /** Milliseconds the record last read had left to live, when the store says so. */
   leftMs: number | undefined;
 
   constructor(
     batched: BatchedStore,
-    parts: { key: string; identity: ScopeIdentity; leftToLive: LeftToLive; clock: Clock },
+    parts: { key: string; identity: ScopeIdentity; rule: LifeRule; clock: Clock },
   ) {
     this.#batched = batched;
     this.#clock = parts.clock;
     this.key = parts.key;
     this.#identity = parts.identity;
-    this.leftToLive = parts.leftToLive;
+    this.#rule = parts.rule;
+  }
+
+  /** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
+  leftToLive(state: object): number | undefined {
+    const now = this.#clock.now();
+    if (this.endsAt === null) return leftToLive(this.#rule, state, now);
+    const leftMs = Math.max(0, this.endsAt() - now);
+    return leftMs === Infinity ? undefined : leftMs;
   }
 
   get store(): StateStore {
@@ -153,14 +164,23 @@ export class StoreBridge implements PersistBridge<object> {
     return this.answer(await this.#batched.commit(write, this), next);
   }
 
+  /** Its time is over, though the store still has it. */
+  #isOver(state: object): boolean {
+    const { livesUntil } = this.#rule;
+    const end = livesUntil === undefined ? Infinity : endOf(livesUntil, state);
+    return end > 0 && end <= this.#clock.now();
+  }
+
   #decode(record: StoredRecord): Stored<object> | Gone {
     const { version, state, leftMs } = record;
     this.leftMs = leftMs;
     this.#stored = null;
     if (state === undefined) return { state, version };
     try {
-      this.#stored = decodeState(state);
-      return { state: this.#stored, version };
+      const decoded = decodeState(state);
+      if (this.#isOver(decoded)) return { state: undefined, version };
+      this.#stored = decoded;
+      return { state: decoded, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
       const location = `${this.store.name} record ${this.key}`;

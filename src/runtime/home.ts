@@ -29,7 +29,6 @@ import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
 import {
   BUILT_IN_KINDS,
-  leftToLive,
   resolveKind,
   type Kind,
   type KindContext,
@@ -136,9 +135,7 @@ export class ScopeHome {
   bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null {
     if (kind.durability === "volatile") return null;
     const key = this.key(kind.type, identity.id);
-    const { clock } = this;
-    const left = (state: object): number | undefined => leftToLive(kind, state, clock.now());
-    return new StoreBridge(this.batched(kind), { key, identity, leftToLive: left, clock });
+    return new StoreBridge(this.batched(kind), { key, identity, rule: kind, clock: this.clock });
   }
 
   /** The key of a scope. */

@@ -16,7 +16,7 @@ import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
 import type { Clock, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
 import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
-import type { Hold } from "../../actors/solo.ts";
+import { endLife, type Hold } from "../../actors/solo.ts";
 import { Turn } from "../../actors/turn.ts";
 import type { StateStore } from "../stores/store.ts";
 import { changedPart, isDurable, JointSave, type Part } from "./joint-save.ts";
@@ -124,6 +124,9 @@ export class Transaction {
 
   /** Runs the recipe on drafts and works out what it does to each scope. */
   async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Part[]> {
+    // Its time may have ended while the others were waited for.
+    for (const scope of scopes)
+      await this.#joint.whileHeld(endLife(scope, () => !this.#joint.isLost));
     const drafts = new Map(scopes.map((scope) => [scope, createDraft(scope.head.expose())]));
     const turn = new Turn(attempt);
     const recipe = (): void | Promise<void> =>

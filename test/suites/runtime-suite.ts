@@ -3,6 +3,7 @@ import { describe } from "vitest";
 import { changeCases, listCases } from "./runtime-list.ts";
 import { checkpointCases } from "./runtime-checkpoint.ts";
 import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
+import { expiryCases } from "./runtime-expiry.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { transactionCases } from "./runtime-transaction.ts";
@@ -29,6 +30,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     listCases(options);
     changeCases(options);
     timeCases(options);
+    expiryCases(options);
     passivationCases(options, options.scopes ?? 2_000);
     checkpointCases(options);
     refusedCases(options);
