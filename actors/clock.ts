@@ -5,8 +5,8 @@ import type { Clock } from "./protocol.ts";
 export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
 /**
- * The clock of the machine. A delay above `MAX_TIMER_MS` waits `MAX_TIMER_MS`. Every method looks its
- * global up when it is called, so that fake timers of a test reach it.
+ * The clock of the machine. A delay above `MAX_TIMER_MS` waits `MAX_TIMER_MS`. Every method looks
+ * its global up when it is called, so that fake timers of a test reach it.
  */
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -11,8 +11,8 @@
  * Invariants
  *  L1  At most one callback waits per key, and none once its scope has left memory.
  *  L2  A scope is ended only when its time is over by its last change, by whomever.
- *  L3  A scope that could not be ended is tried again, ever more slowly; while a store is away, that
- *      is logged once.
+ *  L3  A scope that could not be ended is tried again, ever more slowly; while a store is away,
+ *      that is logged once.
  *  L4  A state is looked at only when its kind has a `livesUntil`.
  */
 import type { TimerWheel, WheelHandle } from "../../actors/idle.ts";
@@ -49,8 +49,8 @@ export class Expiry {
   }
 
   /**
-   * The scope was read: it has `leftMs` to go, or as long as after a change. A version that was known
-   * before gets no longer life by it.
+   * The scope was read: it has `leftMs` to go, or as long as after a change. A version that was
+   * known before gets no longer life by it.
    */
   read(scope: ResidentScope, leftMs: number | undefined): void {
     const { livesUntil } = scope.kind;

@@ -143,9 +143,9 @@ it.each([1, 2, 3, 4, 5, 6])(
       // Time passes with its timers, or while the machine sleeps.
       if (below(3) === 0) await clock.advance(below(1_500));
       if (below(8) === 0) clock.setTime(clock.now() + below(3_000));
-      const found = await state.get(key).catch(() => null);
+      const found = await state.get<number>(key).catch(() => null);
       if (found === null) continue;
-      const known = told.get(`${key} ${String(found)}`);
+      const known = told.get(`${key} ${found}`);
       expect(known?.end, `${key} at step ${step}`).toBeGreaterThan(clock.now());
     }
     store.calm();
