@@ -144,10 +144,7 @@ export class Saver {
 
   async #resolve(round: Round): Promise<ConflictEnd> {
     const { settings, bridge } = this.#cell;
-    const again = async (): Promise<SaveStep> => {
-      if (this.#cell.overdue === true)
-        // What was found has ended while the machine waited.
-        await this.#takeOver(round, () => endLife(this.#cell, () => this.#round === round));
+    const again = (): Promise<SaveStep> => {
       round.spoiled = true; // All of it has to be worked out on the winner's state.
       return this.#attempt(round);
     };
@@ -229,11 +226,18 @@ export class Saver {
     this.#cell.head.reset(round.base);
     for (const entry of entries) {
       if (entry.settled) continue;
+      if (round.changes === 0) await this.#inTime(round);
       const outcome = await this.#rerun(entry);
       if (outcome === null) continue;
       if (entry.settled) round.spoiled ||= outcome.changed;
       round.record(entry, outcome);
     }
+  }
+
+  /** The base may have come to its end since the round began, or since it was found. */
+  async #inTime(round: Round): Promise<void> {
+    if (this.#cell.overdue !== true) return;
+    await this.#takeOver(round, () => endLife(this.#cell, () => this.#round === round));
   }
 
   /** The save is confirmed: versions, answers and events, in order (B1, B4). */

@@ -17,7 +17,7 @@ import type {
 import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
 import type { BatchedStore, TogetherOptions } from "./batched-store.ts";
-import { endOf, leftToLive, type ResolvedKind } from "./kinds.ts";
+import { hasEnded, leftToLive, type ResolvedKind } from "./kinds.ts";
 
 /** A write whose state and patches are encoded when the store asks for them. */
 class LazyWrite implements ScopeWrite {
@@ -164,13 +164,6 @@ export class StoreBridge implements PersistBridge<object> {
     return this.answer(await this.#batched.commit(write, this), next);
   }
 
-  /** Its time is over, though the store still has it. */
-  #isOver(state: object): boolean {
-    const { livesUntil } = this.#rule;
-    const end = livesUntil === undefined ? Infinity : endOf(livesUntil, state);
-    return end > 0 && end <= this.#clock.now();
-  }
-
   #decode(record: StoredRecord): Stored<object> | Gone {
     const { version, state, leftMs } = record;
     this.leftMs = leftMs;
@@ -178,7 +171,10 @@ export class StoreBridge implements PersistBridge<object> {
     if (state === undefined) return { state, version };
     try {
       const decoded = decodeState(state);
-      if (this.#isOver(decoded)) return { state: undefined, version };
+      const { livesUntil } = this.#rule;
+      // Its time may be over though the store still has it.
+      if (livesUntil !== undefined && hasEnded(livesUntil, decoded, this.#clock.now()))
+        return { state: undefined, version };
       this.#stored = decoded;
       return { state: decoded, version };
     } catch (cause) {

@@ -17,7 +17,7 @@
  */
 import type { TimerWheel, WheelHandle } from "../../actors/idle.ts";
 import type { StateStore } from "../stores/store.ts";
-import { endOf } from "./kinds.ts";
+import { endOf, FOR_EVER } from "./kinds.ts";
 import type { ResidentScope } from "./resident.ts";
 
 /** Milliseconds until a scope that could not be ended is tried again; doubled each time. */
@@ -71,8 +71,8 @@ export class Expiry {
   }
 
   #lives(scope: ResidentScope, until: number): void {
-    const { key, life: before, settings, version } = scope;
-    if (until === Infinity && before.until === Infinity) return;
+    const { key, kind, life: before, settings, version } = scope;
+    if (until === Infinity && before === FOR_EVER && kind.livesUntil === undefined) return;
     scope.life = { version, until };
     this.#retries.delete(key);
     if (until === Infinity) return;

@@ -93,6 +93,16 @@ export function endOf(livesUntil: (state: object) => number, state: object): num
   return until > LATEST_MS ? Infinity : until;
 }
 
+/** True when a state says of itself that it is over. */
+export function hasEnded(
+  livesUntil: (state: object) => number,
+  state: object,
+  now: number,
+): boolean {
+  const end = endOf(livesUntil, state);
+  return end > 0 && end <= now;
+}
+
 /** Milliseconds `state` has left to live at `now`; 0 = it is no record, `undefined` = for ever. */
 export function leftToLive(
   kind: Pick<ResolvedKind, "ttlMs" | "livesUntil">,

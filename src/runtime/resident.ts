@@ -19,7 +19,7 @@ import { catchUpWork } from "../../actors/solo.ts";
 import type { Resident } from "../../actors/system.ts";
 import { outsideTurns } from "../../actors/turn.ts";
 import type { StoreBridge } from "./bridge.ts";
-import { FOR_EVER, type Life, type ResolvedKind } from "./kinds.ts";
+import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
 
 /** Why a scope could not read its store now, and may another time. */
@@ -97,7 +97,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** Its time is over, and it has not been ended yet. */
   get overdue(): boolean {
     const { until, version } = this.life;
-    return until !== Infinity && version === this.version && until <= this.settings.clock.now();
+    const { clock } = this.settings;
+    if (version === this.version) return until !== Infinity && until <= clock.now();
+    // Just confirmed: `ttlMs` begins now, but a state may say of itself that it is over.
+    const { livesUntil } = this.kind;
+    return livesUntil !== undefined && hasEnded(livesUntil, super.state, clock.now());
   }
 
   /** The last confirmed state; the initial one once its time is over. */
@@ -168,7 +172,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override committed(exists = true): void {
-    super.committed(exists && this.kind.livesUntil?.(this.state) !== 0);
+    super.committed(exists && this.kind.livesUntil?.(super.state) !== 0);
     this.kind.observe?.(this.identity.id, this.state);
     this.#keeper.committed(this);
     this.#writer?.mark();
