@@ -124,9 +124,9 @@ export class Transaction {
 
   /** Runs the recipe on drafts and works out what it does to each scope. */
   async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Part[]> {
-    // Its time may have ended while the others were waited for.
-    for (const scope of scopes)
-      await this.#joint.whileHeld(endLife(scope, () => !this.#joint.isLost));
+    // The time of one may have ended while another was waited for, or was ended itself.
+    for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
+      await this.#joint.whileHeld(endLife(over, () => !this.#joint.isLost));
     const drafts = new Map(scopes.map((scope) => [scope, createDraft(scope.head.expose())]));
     const turn = new Turn(attempt);
     const recipe = (): void | Promise<void> =>
@@ -165,6 +165,10 @@ export class Transaction {
       clock.clearTimeout(timer);
     }
   }
+}
+
+function firstOver(scopes: readonly ResidentScope[]): ResidentScope | undefined {
+  return scopes.find((scope) => scope.overdue);
 }
 
 function conflictOf(
