@@ -16,6 +16,11 @@ export interface ScopeCell {
   version: number;
   /** The store must be read before the next mutation: a commit's outcome is not known. */
   stale: boolean;
+  /**
+   * The time of the state is over: it is ended before anything builds on it. Absent: states of this
+   * scope have no end.
+   */
+  readonly overdue?: boolean;
   /** Somebody wants patches: a listener, or whoever saves them. */
   readonly recording: boolean;
   /** Somebody hears of changes. */

@@ -6,16 +6,19 @@
  * scope whose time has come looks through its own entries and names its next deadline.
  *
  * Invariants
- *  D1  A registered scope is called at or after the deadline it named, never before.
+ *  D1  A registered scope is called at or after the deadline it named, never before. Time is
+ *      monotonic: a wall clock that is set neither hurries a deadline nor holds it up. A timer that
+ *      has fired proves its time, whatever the clock says.
  *  D2  While any scope with a deadline is registered the timer keeps the process alive, so a hung
  *      mutator's caller is answered; while none is, the timer does not.
  */
+import { monotonic } from "./clock.ts";
 import type { Clock } from "./protocol.ts";
 import { outsideTurns } from "./turn.ts";
 
 /** Something whose entries can run out of time. */
 export interface Expirable {
-  /** Expires what is due at `now`; answers the next deadline, or `Infinity`. */
+  /** Expires what is due at `now`, of `monotonic`; answers the next deadline, or `Infinity`. */
   expire(now: number): number;
 }
 
@@ -62,17 +65,18 @@ export class DeadlineSweep {
   #arm(deadline: number): void {
     if (deadline >= this.#timerAt) return;
     if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
-    const wait = Math.max(SWEEP_MIN_MS, deadline - this.#clock.now());
+    const now = monotonic(this.#clock);
+    const wait = Math.min(Math.max(SWEEP_MIN_MS, deadline - now), TIMEOUT_MAX_MS);
     this.#timerAt = deadline;
     // Not in the turn of whoever armed it: what is told of a timeout may use every scope.
-    const sweep = (): void => outsideTurns(() => this.#sweep());
-    this.#timer = this.#clock.setTimeout(sweep, Math.min(wait, TIMEOUT_MAX_MS));
+    const sweep = (): void => outsideTurns(() => this.#sweep(now + wait));
+    this.#timer = this.#clock.setTimeout(sweep, wait);
   }
 
-  #sweep(): void {
+  #sweep(reached: number): void {
     this.#timer = null;
     this.#timerAt = Infinity;
-    const now = this.#clock.now();
+    const now = Math.max(monotonic(this.#clock), reached);
     for (const [subject, deadline] of this.#due) {
       if (deadline > now) continue;
       this.#due.set(subject, Infinity); // So that a deadline it comes to meanwhile is not late.

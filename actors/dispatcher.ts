@@ -28,8 +28,10 @@ import { sweepOf, type Expirable } from "./deadline.ts";
 import { CommitUnknownError, ScopeMutationTimeoutError, ScopeStoppedError } from "./errors.ts";
 import { leaveOnAbort, Mailbox, type Entry, type Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
+import { mustVerify } from "./round.ts";
 import { Runner, type Ended } from "./runner.ts";
-import { mustVerify, Saver } from "./saver.ts";
+import { Saver } from "./saver.ts";
+import { prepare } from "./solo.ts";
 import { captureContext, outsideTurns, Turn } from "./turn.ts";
 import { applyMutation, failed } from "./write.ts";
 
@@ -190,7 +192,8 @@ export class Dispatcher implements Expirable {
   #start(entry: Entry): void {
     const signal = entry.options?.signal; // Aborted, but its turn to be told has not come yet.
     if (signal?.aborted === true) return entry.reject(signal.reason);
-    const reads = this.#cell.stale && !("reloads" in entry.work);
+    const { stale, overdue } = this.#cell;
+    const reads = (stale || overdue === true) && !("reloads" in entry.work);
     if ((reads || "solo" in entry.work) && this.#saver.round !== null) {
       this.#mailbox.putBack(entry); // What needs the scope to itself lets the round be saved first.
       return this.#save();
@@ -211,7 +214,7 @@ export class Dispatcher implements Expirable {
     if (this.#phase === "running") this.#phase = "open";
   }
 
-  /** A commit's outcome is unknown: know the truth before anything builds on a guess. */
+  /** Nothing builds on a guess, nor on a state whose time is over. */
   #reloadFirst(entry: Entry): void {
     this.#phase = "solo";
     this.#reloading = entry;
@@ -222,12 +225,10 @@ export class Dispatcher implements Expirable {
       settle();
       this.#proceed();
     };
-    this.#cell
-      .reload(() => this.#reloading === entry)
-      .then(
-        () => reloaded(() => this.#start(entry)),
-        (error: unknown) => reloaded(() => entry.reject(error)),
-      );
+    prepare(this.#cell, () => this.#reloading === entry).then(
+      () => reloaded(() => this.#start(entry)),
+      (error: unknown) => reloaded(() => entry.reject(error)),
+    );
   }
 
   #startSolo(entry: Entry, solo: (entry: Entry) => Promise<boolean>): void {

@@ -9,11 +9,12 @@
  *  I2  The platform timer is set only while something waits, and for the next slot in use.
  *  I3  Scheduling and cancelling cost the same however much is waiting.
  *  I4  A callback that throws or rejects is logged; the others run, also when the logger throws.
- *  I5  The wheel's own time never goes back: a clock that is set back holds a callback up by no
- *      more than the time since the wheel last read it, at most a turn of the wheel.
+ *  I5  The wheel's own time is monotonic. A clock without a monotonic time that is set back holds a
+ *      callback up by no more than the time since the wheel last read it, at most a turn of the
+ *      wheel; a timer that has fired proves its time, whatever the clock says.
  *  I6  A callback runs in no mutator's turn, whoever scheduled it: it may use every scope.
  */
-import { durationOption, MAX_TIMER_MS } from "./clock.ts";
+import { durationOption, MAX_TIMER_MS, monotonic } from "./clock.ts";
 import type { Clock, Logger } from "./protocol.ts";
 import { outsideTurns } from "./turn.ts";
 import { quietLogger } from "./watch.ts";
@@ -81,6 +82,8 @@ class HashedWheel implements TimerWheel {
   #size = 0;
   #stopped = false;
   #lastNow: number;
+  /** When the timer fires, by the wheel's time. */
+  #timerDue = 0;
   /** What the clock lost by being set back. */
   #lostMs = 0;
 
@@ -90,7 +93,7 @@ class HashedWheel implements TimerWheel {
     this.#unref = options.unref ?? true;
     this.#logger = quietLogger(options.logger ?? console);
     this.#slots = Array.from({ length: SLOT_COUNT }, () => new Set<WheelEntry>());
-    this.#lastNow = clock.now();
+    this.#lastNow = monotonic(clock);
     this.#tick = Math.floor(this.#lastNow / this.#tickMs);
   }
 
@@ -130,7 +133,7 @@ class HashedWheel implements TimerWheel {
 
   /** The clock's time plus what it lost by being set back. */
   #now(): number {
-    const now = this.#clock.now();
+    const now = monotonic(this.#clock);
     if (now < this.#lastNow) this.#lostMs += this.#lastNow - now;
     this.#lastNow = now;
     return now + this.#lostMs;
@@ -146,10 +149,12 @@ class HashedWheel implements TimerWheel {
   #arm(tick: number): void {
     this.#disarm();
     this.#timerTick = tick;
-    const delay = Math.min(Math.max(tick * this.#tickMs - this.#now(), 1), MAX_TIMER_MS);
+    const now = this.#now();
+    const delay = Math.ceil(Math.min(Math.max(tick * this.#tickMs - now, 1), MAX_TIMER_MS));
+    this.#timerDue = now + delay;
     // Not in the turn of whoever armed it (I6).
     const turn = (): void => outsideTurns(() => this.#turn());
-    this.#timer = this.#clock.setTimeout(turn, Math.ceil(delay));
+    this.#timer = this.#clock.setTimeout(turn, delay);
     if (this.#unref) unref(this.#timer);
   }
 
@@ -163,6 +168,8 @@ class HashedWheel implements TimerWheel {
   #turn(): void {
     this.#timerTick = Infinity;
     this.#timer = undefined;
+    const behindMs = this.#timerDue - this.#now();
+    if (behindMs > this.#tickMs) this.#lostMs += behindMs; // Less is the timer's own play.
     for (const entry of this.#takeDue()) if (entry.waiting) this.#run(entry);
     if (this.#size === 0) return;
     const next = this.#nextTick();

@@ -15,6 +15,7 @@
  *  M4  Dead links are never more than the living plus `DEAD_MAX`.
  */
 import { onAbort } from "./abort.ts";
+import { monotonic } from "./clock.ts";
 import { MailboxFullError } from "./errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "./protocol.ts";
@@ -30,7 +31,7 @@ export interface Solo {
   readonly solo: (entry: Entry) => Promise<boolean>;
   /** A write is under way: who leaves now cannot know its outcome. */
   readonly unknown?: boolean;
-  /** The work reads the store itself, so it need not be read before. */
+  /** The work makes the state known and in time by itself, so that is not done before. */
   readonly reloads?: boolean;
 }
 
@@ -47,7 +48,7 @@ export interface Outcome {
 export class Entry {
   readonly work: Mutation | Solo;
   readonly options: MutationOptions | undefined;
-  /** Milliseconds since the epoch; `Infinity` = no deadline. */
+  /** Milliseconds of `monotonic`; `Infinity` = no deadline. */
   readonly deadline: number;
   next: Entry | null = null;
   context: CapturedContext | null = null;
@@ -109,7 +110,7 @@ export function createEntry(
     options?.timeoutMs === undefined
       ? mutationTimeoutMs
       : timeoutOption(options.timeoutMs, mutationTimeoutMs);
-  const deadline = timeoutMs === Infinity ? Infinity : clock.now() + timeoutMs;
+  const deadline = timeoutMs === Infinity ? Infinity : monotonic(clock) + timeoutMs;
   if (options === undefined) return new Entry(work, deadline, options);
   const own = { ...options };
   if (own.meta === undefined) return new Entry(work, deadline, own);

@@ -19,6 +19,7 @@ import { difference } from "./difference.ts";
 import type { CommitInfo, OperationName, Patch } from "./protocol.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
+import type { ScopeSettings } from "./settings.ts";
 
 /** Entries folded into one save. */
 export const ROUND_MAX = 131_072;
@@ -47,12 +48,17 @@ export class Round {
     return this.#entries.length >= ROUND_MAX;
   }
 
+  /** The results count only once the store has confirmed the version they rest on (R6). */
+  needsVerification(settings: ScopeSettings): boolean {
+    return !this.isCurrent && this.#entries.some((entry) => mustVerify(entry, settings));
+  }
+
   /** Everybody was answered already. */
   get deserted(): boolean {
     return this.#entries.every((entry) => entry.settled);
   }
 
-  /** The time at which the last caller stops waiting. */
+  /** The time at which the last caller stops waiting, of `monotonic`. */
   get deadline(): number {
     return this.#entries.reduce((latest, entry) => Math.max(latest, entry.deadline), 0);
   }
@@ -113,4 +119,9 @@ export class Round {
     const version = baseVersion + this.changes;
     return { version, patches: recorded ? patches : [], operations };
   }
+}
+
+/** True when the result of an entry counts only once the store has confirmed the version. */
+export function mustVerify({ work }: Entry, { verifies }: ScopeSettings): boolean {
+  return verifies || "verifies" in work;
 }

@@ -31,7 +31,7 @@ import type { Entry, Outcome } from "./mailbox.ts";
 import { resolveConflict, type ConflictEnd, type ConflictWork, type SaveStep } from "./persist.ts";
 import type { PersistBridge } from "./protocol.ts";
 import { Round } from "./round.ts";
-import type { ScopeSettings } from "./settings.ts";
+import { endLife } from "./solo.ts";
 
 /** Runs an entry again on the present head; `null` when its caller left meanwhile. */
 export type Rerun = (entry: Entry) => Promise<Outcome | null>;
@@ -197,17 +197,14 @@ export class Saver {
   async #verify(round: Round, bridge: PersistBridge<object>): Promise<SaveStep> {
     const { identity, settings, version } = this.#cell;
     this.#expected = version;
-    if (!round.isCurrent && round.entries.some((entry) => mustVerify(entry, settings))) {
-      const answer = await verification(bridge, version, identity);
-      if (this.#round !== round) return "empty"; // Given up: the answer comes too late (B2).
-      if ("current" in answer) return this.#conflicted(round, answer);
-      if (answer.received !== version) {
-        this.#breach(round, version, answer.received);
-        return "saved";
-      }
-    }
-    this.#confirm(round);
-    return "empty";
+    const answer = round.needsVerification(settings)
+      ? await verification(bridge, version, identity)
+      : { received: version };
+    if (this.#round !== round) return "empty"; // Given up: the answer comes too late (B2).
+    if ("current" in answer) return this.#conflicted(round, answer);
+    if (answer.received === version) this.#confirm(round);
+    else this.#breach(round, version, answer.received);
+    return "saved";
   }
 
   async #conflicted(round: Round, found: Refusal): Promise<SaveStep> {
@@ -240,11 +237,18 @@ export class Saver {
     this.#cell.head.reset(round.base);
     for (const entry of entries) {
       if (entry.settled) continue;
+      if (round.changes === 0) await this.#inTime(round);
       const outcome = await this.#rerun(entry);
       if (outcome === null) continue;
       if (entry.settled) round.spoiled ||= outcome.changed;
       round.record(entry, outcome);
     }
+  }
+
+  /** The base may have come to its end since the round began, or since it was found. */
+  async #inTime(round: Round): Promise<void> {
+    if (this.#cell.overdue !== true) return;
+    await this.#takeOver(round, () => endLife(this.#cell, () => this.#round === round));
   }
 
   /** The save is confirmed: versions, answers and events, in order (B1, B4). */
@@ -291,9 +295,4 @@ export class Saver {
     const fields = { attempts, expectedVersion: this.#expected, actualVersion };
     this.#refuse(round, () => new ConcurrentModificationError(fields, { scope }));
   }
-}
-
-/** True when the result of an entry counts only once the store has confirmed the version. */
-export function mustVerify({ work }: Entry, { verifies }: ScopeSettings): boolean {
-  return verifies || "verifies" in work;
 }

@@ -78,7 +78,14 @@ const links = new WeakMap<object, Link>();
 
 function snapshotOf(scope: ShownScope): ScopeSnapshot {
   const { identity, state, version } = scope;
-  const context = { identity, state, version };
+  const context = {
+    identity,
+    version,
+    // Its time may end with no change to tell of.
+    get state() {
+      return scope.version === version ? scope.state : state;
+    },
+  };
   const status = scope.stopped ? "done" : "active";
   return { status, output: undefined, error: undefined, context };
 }

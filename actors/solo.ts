@@ -7,6 +7,8 @@
  *      after it starts before it ended or left.
  *  W2  Work that left changes nothing any more, except a write that was under way: then the caller
  *      was told `COMMIT_UNKNOWN` and the scope reads the store before it goes on.
+ *  W3  A state whose time is over is ended once, at its version, by whatever comes first: it is
+ *      gone with a `delete`, or gives way to what another process wrote.
  */
 import { foundIn, readAnswer } from "./answer.ts";
 import type { ScopeCell } from "./cell.ts";
@@ -26,21 +28,60 @@ export function refreshWork(cell: ScopeCell): Solo {
   return {
     reloads: true,
     solo: async (entry) => {
-      await cell.reload(() => !entry.settled, true);
+      const isWanted = (): boolean => !entry.settled;
+      if (!cell.stale) await endLife(cell, isWanted);
+      await cell.reload(isWanted, true);
       return false;
     },
   };
 }
 
-/** Reads the store if it is known to have moved on, and has not been read meanwhile. */
+/**
+ * Reads the store if it is known to have moved on, and has not been read meanwhile; ends the state
+ * if its time is over.
+ */
 export function catchUpWork(cell: ScopeCell): Solo {
   return {
     reloads: true,
     solo: async (entry) => {
-      if (cell.stale) await cell.reload(() => !entry.settled);
+      await prepare(cell, () => !entry.settled);
       return false;
     },
   };
+}
+
+/** Makes the state known and in time, so that something may build on it. */
+export async function prepare(cell: ScopeCell, isWanted: () => boolean): Promise<void> {
+  if (cell.stale) await cell.reload(isWanted);
+  await endLife(cell, isWanted);
+}
+
+/**
+ * Ends a state whose time is over, in the turn of whoever would build on it; does nothing to one
+ * that is in time. Rejects with what the store threw, and then the state is still over (W3).
+ */
+export async function endLife(cell: ScopeCell, isWanted: () => boolean): Promise<void> {
+  while (isOver(cell) && isWanted()) {
+    const { version } = cell;
+    const caller: Caller = {
+      get settled() {
+        return !isWanted();
+      },
+      resolve: () => undefined,
+    };
+    try {
+      await new Deletion(cell, caller, { unknown: false }).run(NO_RETRY);
+    } catch (error) {
+      if (isHoldfastError(error, "COMMIT_UNKNOWN")) await cell.reload(isWanted);
+      else if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
+      // The scope went to what the store holds; a store without anything newer failed.
+      if (isOver(cell) && cell.version === version) throw error;
+    }
+  }
+}
+
+function isOver({ overdue }: ScopeCell): boolean {
+  return overdue === true;
 }
 
 /** Removes the record and goes back to the initial state. */
@@ -52,28 +93,22 @@ export function deleteWork(cell: ScopeCell): Solo {
   return work;
 }
 
-/** Removes the record if nobody wrote it meanwhile; one attempt, a conflict rejects. */
-export function expireWork(cell: ScopeCell, isDue: () => boolean): Solo {
-  const work = {
-    unknown: false,
-    solo: (entry: Entry): Promise<boolean> =>
-      isDue() ? new Deletion(cell, entry, work).run(NO_RETRY) : Promise.resolve(false),
-  };
-  return work;
-}
-
+/** One attempt; a conflict rejects. */
 const NO_RETRY = { maxRetries: 0, escalate: false };
+
+/** Whom a deletion is for. */
+type Caller = Pick<Entry, "settled" | "resolve">;
 
 class Deletion {
   readonly #cell: ScopeCell;
-  readonly #entry: Entry;
+  readonly #caller: Caller;
   readonly #work: { unknown: boolean };
   #deleted = false;
   #expected = 0;
 
-  constructor(cell: ScopeCell, entry: Entry, work: { unknown: boolean }) {
+  constructor(cell: ScopeCell, caller: Caller, work: { unknown: boolean }) {
     this.#cell = cell;
-    this.#entry = entry;
+    this.#caller = caller;
     this.#work = work;
   }
 
@@ -99,7 +134,7 @@ class Deletion {
   }
 
   #look(): Promise<void> {
-    return this.#cell.reload(() => !this.#entry.settled);
+    return this.#cell.reload(() => !this.#caller.settled);
   }
 
   /** One more attempt, on the store's record, while nobody else can write it. */
@@ -116,12 +151,12 @@ class Deletion {
 
   async #attempt(): Promise<SaveStep> {
     const { bridge, version, exists, identity: scope } = this.#cell;
-    if (this.#entry.settled || !(exists || this.#isBlind)) return "empty";
+    if (this.#caller.settled || !(exists || this.#isBlind)) return "empty";
     this.#expected = version;
     if (bridge === null) return this.#done(version + 1);
     const answer = readAnswer(await this.#written(bridge, version));
     this.#work.unknown = false; // At once with the answer: whoever leaves before it cannot know.
-    if (this.#entry.settled) return "empty"; // It left; the scope is stale and will look (W2).
+    if (this.#caller.settled) return "empty"; // It left; the scope is stale and will look (W2).
     if ("current" in answer) {
       this.#cell.take(foundIn(answer));
       return "conflict";
@@ -171,7 +206,7 @@ class Deletion {
     head.reset(settings.initial);
     this.#cell.version = version;
     this.#deleted = true;
-    this.#entry.resolve(true); // Now, and not when an exclusive turn has given its place back.
+    this.#caller.resolve(true); // Now, and not when an exclusive turn has given its place back.
     this.#cell.committed(false);
     this.#cell.announceState("delete", "local", before);
     return "saved";

@@ -24,6 +24,7 @@ import type {
 import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
 import type { BatchedStore, TogetherOptions } from "./batched-store.ts";
+import { hasEnded, leftToLive, type ResolvedKind } from "./kinds.ts";
 
 /** A write whose state and patches are encoded when the store asks for them. */
 class LazyWrite implements ScopeWrite {
@@ -64,14 +65,14 @@ class LazyWrite implements ScopeWrite {
   }
 }
 
-/** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
-type LeftToLive = (state: object) => number | undefined;
+/** What a kind says of the life of its states. */
+type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil">;
 
 /** What a bridge is made from. */
 export interface BridgeParts {
   readonly key: string;
   readonly identity: ScopeIdentity;
-  readonly leftToLive: LeftToLive;
+  readonly rule: LifeRule;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -79,7 +80,7 @@ export interface BridgeParts {
 /** One scope's way to its store. */
 export class StoreBridge implements PersistBridge<object> {
   readonly key: string;
-  readonly leftToLive: LeftToLive;
+  readonly #rule: LifeRule;
   readonly #batched: BatchedStore;
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
@@ -93,6 +94,8 @@ export class StoreBridge implements PersistBridge<object> {
   confirmed: (() => object) | null = null;
   /** The store has asked for the patches of a write: from now on they are recorded. */
   wantsPatches = false;
+  /** When the scope's state ends, if that is not for its kind alone to say. */
+  endsAt: (() => number) | null = null;
   /** Milliseconds the record last read had left to live, when the store says so. */
   leftMs: number | undefined;
 
@@ -102,7 +105,15 @@ export class StoreBridge implements PersistBridge<object> {
     this.#logger = parts.logger;
     this.key = parts.key;
     this.#identity = parts.identity;
-    this.leftToLive = parts.leftToLive;
+    this.#rule = parts.rule;
+  }
+
+  /** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
+  leftToLive(state: object): number | undefined {
+    const now = this.#clock.now();
+    if (this.endsAt === null) return leftToLive(this.#rule, state, now);
+    const leftMs = Math.max(0, this.endsAt() - now);
+    return leftMs === Infinity ? undefined : leftMs;
   }
 
   get store(): StateStore {
@@ -199,8 +210,13 @@ export class StoreBridge implements PersistBridge<object> {
     this.#stored = null;
     if (state === undefined) return { state, version };
     try {
-      this.#stored = decodeState(state);
-      return { state: this.#stored, version };
+      const decoded = decodeState(state);
+      const { livesUntil } = this.#rule;
+      // Its time may be over though the store still has it.
+      if (livesUntil !== undefined && hasEnded(livesUntil, decoded, this.#clock.now()))
+        return { state: undefined, version };
+      this.#stored = decoded;
+      return { state: decoded, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
       const location = `${this.store.name} record ${this.key}`;

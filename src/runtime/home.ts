@@ -29,7 +29,6 @@ import { StoreBridge } from "./bridge.ts";
 import { Expiry } from "./expiry.ts";
 import {
   BUILT_IN_KINDS,
-  leftToLive,
   resolveKind,
   type Kind,
   type KindContext,
@@ -136,10 +135,8 @@ export class ScopeHome {
   bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null {
     if (kind.durability === "volatile") return null;
     const key = this.key(kind.type, identity.id);
-    const { clock } = this;
-    const left = (state: object): number | undefined => leftToLive(kind, state, clock.now());
-    const parts = { key, identity, leftToLive: left, clock, logger: this.logger };
-    return new StoreBridge(this.batched(kind), parts);
+    const { clock, logger } = this;
+    return new StoreBridge(this.batched(kind), { key, identity, rule: kind, clock, logger });
   }
 
   /** The key of a scope. */

@@ -90,6 +90,32 @@ export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
   temp: defineKind({ durability: "volatile" }),
 };
 
+/** When the state of a version ends; a newer one has a time of its own, not yet set. */
+export interface Life {
+  readonly version: number;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/** The life of a state without an end. */
+export const FOR_EVER: Life = Object.freeze({ version: 0, until: Infinity });
+
+/** When a state ends that says so itself: 0 = it is no record, `Infinity` = never. */
+export function endOf(livesUntil: (state: object) => number, state: object): number {
+  const until = livesUntil(state);
+  return until > LATEST_MS ? Infinity : until;
+}
+
+/** True when a state says of itself that it is over. */
+export function hasEnded(
+  livesUntil: (state: object) => number,
+  state: object,
+  now: number,
+): boolean {
+  const end = endOf(livesUntil, state);
+  return end > 0 && end <= now;
+}
+
 /** Milliseconds `state` has left to live at `now`; 0 = it is no record, `undefined` = for ever. */
 export function leftToLive(
   kind: Pick<ResolvedKind, "ttlMs" | "livesUntil">,
@@ -97,9 +123,9 @@ export function leftToLive(
   now: number,
 ): number | undefined {
   if (kind.livesUntil === undefined) return kind.ttlMs;
-  const until = kind.livesUntil(state);
+  const until = endOf(kind.livesUntil, state);
   if (until === 0) return 0;
-  return until > LATEST_MS ? undefined : Math.max(1, until - now);
+  return until === Infinity ? undefined : Math.max(1, until - now);
 }
 
 /** A kind with the settings its scopes share. */

@@ -6,7 +6,6 @@ import { CheckpointWriter } from "../../actors/checkpoint.ts";
 import type { ChangeListener } from "../../actors/feed.ts";
 import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
-import type { Solo } from "../../actors/mailbox.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import type {
   Gone,
@@ -16,11 +15,11 @@ import type {
   Stored,
 } from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
-import { catchUpWork, expireWork } from "../../actors/solo.ts";
+import { catchUpWork } from "../../actors/solo.ts";
 import type { Resident } from "../../actors/system.ts";
 import { outsideTurns } from "../../actors/turn.ts";
 import type { StoreBridge } from "./bridge.ts";
-import type { ResolvedKind } from "./kinds.ts";
+import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
 
 /** Why a scope could not read its store now, and may another time. */
@@ -65,8 +64,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   readonly key: string;
   readonly kind: ResolvedKind;
   resident = false;
-  /** When its time to live ends, in milliseconds since the epoch. */
-  expiresAt: number = Infinity;
+  life: Life = FOR_EVER;
   readonly #keeper: Keeper;
   readonly #store: StoreBridge | null;
   readonly #writer: CheckpointWriter | null;
@@ -93,6 +91,24 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     if (bridge !== null) bridge.confirmed = () => this.state;
     const behind = durability === "checkpoint" && store !== null;
     this.#writer = behind ? new CheckpointWriter(this, store, settings.logger) : null;
+    if (behind) store.endsAt = () => this.life.until; // A late write adds no life.
+  }
+
+  /** Its time is over, and it has not been ended yet. */
+  get overdue(): boolean {
+    const { until, version } = this.life;
+    const { clock } = this.settings;
+    if (version === this.version) return until !== Infinity && until <= clock.now();
+    // Just confirmed: `ttlMs` begins now, but a state may say of itself that it is over.
+    const { livesUntil } = this.kind;
+    return livesUntil !== undefined && hasEnded(livesUntil, super.state, clock.now());
+  }
+
+  /** The last confirmed state; the initial one once its time is over. */
+  override get state(): Readonly<S> {
+    const state = super.state;
+    // The initial state of a kind is an S, as in the kernel.
+    return this.overdue ? (this.settings.initial as Readonly<S>) : state;
   }
 
   /**
@@ -129,19 +145,14 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
-    this.#expireInTime();
-    return super.mutate(mutation, options);
-  }
-
-  override submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
-    this.#expireInTime();
-    return super.submit(work, options);
+    if (!this.overdue) return super.mutate(mutation, options);
+    this.touched = true;
+    return this.submit(mutation, options); // Its turn ends the state first.
   }
 
   /** Ends its life if its time is over, before whatever is submitted later. */
   expire(): Promise<boolean> {
-    const isDue = (): boolean => this.expiresAt <= this.settings.clock.now();
-    this.#expiring ??= super.submit(expireWork(this, isDue)).finally(() => {
+    this.#expiring ??= this.submit(catchUpWork(this)).finally(() => {
       this.#expiring = null;
     });
     return this.#expiring;
@@ -161,7 +172,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override committed(exists = true): void {
-    super.committed(exists && this.kind.livesUntil?.(this.state) !== 0);
+    super.committed(exists && this.kind.livesUntil?.(super.state) !== 0);
     this.kind.observe?.(this.identity.id, this.state);
     this.#keeper.committed(this);
     this.#writer?.mark();
@@ -245,7 +256,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
       this.#catchingUp = false;
       if (this.stale && !this.stopped) this.#catchUp();
     };
-    outsideTurns(() => super.submit(catchUpWork(this))).then(again, (error: unknown) => {
+    outsideTurns(() => this.submit(catchUpWork(this))).then(again, (error: unknown) => {
       if (isHoldfastError(error) && PASSING.has(error.code)) return this.#keeper.later(again);
       this.#catchingUp = false; // The next mutation reads, and its caller is told.
       if (this.stopped) return;
@@ -285,11 +296,5 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override ended(): void {
     this.#keeper.ended(this);
-  }
-
-  /** Nothing may build on a state whose time is over, though nobody has come to end it yet. */
-  #expireInTime(): void {
-    if (this.expiresAt === Infinity || this.expiresAt > this.settings.clock.now()) return;
-    this.expire().catch(() => undefined); // It is tried again at its time.
   }
 }

@@ -142,7 +142,7 @@ export class Runtime implements AsyncDisposable {
     this.#refuseWhenClosed();
     const { namespace, stores, system } = this.#home;
     const unstored = system.residents.filter((scope) => !scope.isStored);
-    const known = new Map(unstored.map(({ key, exists }) => [key, exists]));
+    const known = new Map(unstored.map((scope) => [scope.key, scope.exists && !scope.overdue]));
     return listScopes({ namespace, stores, unstored: known }, options);
   }
 

@@ -18,7 +18,7 @@ import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
 import type { Clock, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
 import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
-import type { Hold } from "../../actors/solo.ts";
+import { endLife, type Hold } from "../../actors/solo.ts";
 import { Turn } from "../../actors/turn.ts";
 import type { StateStore } from "../stores/store.ts";
 import { changedPart, isDurable, JointSave, type Part } from "./joint-save.ts";
@@ -135,6 +135,9 @@ export class Transaction {
 
   /** Runs the recipe on drafts and works out what it does to each scope. */
   async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Part[]> {
+    // The time of one may have ended while another was waited for, or was ended itself.
+    for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
+      await this.#joint.whileHeld(endLife(over, () => !this.#joint.isLost));
     const drafts = new Map(scopes.map((scope) => [scope, createDraft(scope.head.expose())]));
     const turn = new Turn(attempt);
     const recipe = (): void | Promise<void> =>
@@ -178,6 +181,10 @@ export class Transaction {
 /** True for a scope whose state may be older than its record. */
 function verified(scope: ResidentScope): boolean {
   return isDurable(scope) && scope.settings.verifies;
+}
+
+function firstOver(scopes: readonly ResidentScope[]): ResidentScope | undefined {
+  return scopes.find((scope) => scope.overdue);
 }
 
 function conflictOf(

@@ -16,7 +16,7 @@ import { storedState } from "../../actors/settings.ts";
 import { decodeKey } from "../stores/keys.ts";
 import type { IdentityExtra } from "./binding.ts";
 import type { StoreBridge } from "./bridge.ts";
-import type { ResolvedKind } from "./kinds.ts";
+import { leftToLive, type ResolvedKind } from "./kinds.ts";
 
 /** Records not in memory that are read for listeners at the same time. */
 const UNHELD_MAX = 10_000;
@@ -108,7 +108,8 @@ export class UnheldReports {
     if (name === undefined) return 0;
     const { kind, id } = name;
     const identity = { type: kind.type, id, ...(await this.#port.bind(kind, id)) };
-    const found = await this.#port.bridge(kind, identity)?.load();
+    const bridge = this.#port.bridge(kind, identity);
+    const found = await bridge?.load();
     if (found === undefined || this.#stopped) return 0;
     const { version } = found;
     const held = this.#port.find(key);
@@ -117,7 +118,18 @@ export class UnheldReports {
       return version;
     }
     const state = storedState(found.state, kind.settings, identity);
-    this.#announce(key, { identity, version, state });
+    const now = (): number => this.#port.now();
+    const leftMs = kind.livesUntil === undefined ? bridge?.leftMs : leftToLive(kind, state, now());
+    const until = now() + (leftMs ?? Infinity);
+    const origin = {
+      identity,
+      version,
+      // A reader who is behind may ask for it when its time is over.
+      get state() {
+        return until <= now() ? kind.settings.initial : state;
+      },
+    };
+    this.#announce(key, origin);
     return version;
   }
 

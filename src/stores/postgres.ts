@@ -12,7 +12,7 @@
  *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
-import { systemClock } from "../../actors/clock.ts";
+import { monotonic, systemClock } from "../../actors/clock.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
@@ -144,7 +144,7 @@ class PostgresStore implements StateStore {
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    const since = systemClock.now();
+    const since = monotonic(systemClock);
     const token = randomUUID();
     const { lease, release: end } = this.#statements;
     // Both fail as a read does: no turn has run, so nothing is in doubt.

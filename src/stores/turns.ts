@@ -2,6 +2,7 @@
  * Exclusive turns: inside one store object, one owner per key at a time in order of arrival;
  * between store objects by a lease that each asks for.
  */
+import { monotonic } from "../../actors/clock.ts";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 
@@ -21,7 +22,7 @@ interface Waiter {
 }
 
 interface Place {
-  /** When the running turn loses its place. */
+  /** When the running turn loses its place, of `monotonic`. */
   until: number;
   /** Changes with each owner, so that a late one cannot free the place of the next. */
   owner: symbol | undefined;
@@ -63,7 +64,7 @@ class KeyedTurns implements Turns {
 
   isStale(key: string): boolean {
     const place = this.#places.get(key);
-    return place !== undefined && this.#clock.now() >= place.until;
+    return place !== undefined && monotonic(this.#clock) >= place.until;
   }
 
   #take(key: string, ttlMs: number): symbol | Promise<symbol> {
@@ -73,7 +74,7 @@ class KeyedTurns implements Turns {
       this.#places.set(key, fresh);
       return this.#occupy(key, fresh, ttlMs);
     }
-    if (this.#clock.now() < place.until || place.waiting.length > 0)
+    if (monotonic(this.#clock) < place.until || place.waiting.length > 0)
       return this.#wait(key, place, ttlMs);
     this.#clock.clearTimeout(place.timer);
     return this.#occupy(key, place, ttlMs);
@@ -82,7 +83,7 @@ class KeyedTurns implements Turns {
   #occupy(key: string, place: Place, ttlMs: number): symbol {
     const owner = Symbol("turn");
     place.owner = owner;
-    place.until = this.#clock.now() + ttlMs;
+    place.until = monotonic(this.#clock) + ttlMs;
     place.timer = this.#clock.setTimeout(() => {
       if (place.owner !== owner) return;
       place.until = -Infinity; // Also when the clock was set back meanwhile.
@@ -130,7 +131,7 @@ export interface Lease {
   readonly key: string;
   readonly ttlMs: number;
   readonly clock: Clock;
-  /** Since when the place is waited for, by `clock`; default now. */
+  /** Since when the place is waited for, of `monotonic(clock)`; default now. */
   readonly since?: number;
   /** Resolves to whether the place is taken now. */
   readonly take: () => Promise<boolean>;
@@ -143,11 +144,11 @@ const LEASE_POLL_MS = 10;
 
 /** Runs `turn` while the lease is held; rejects when it could not be taken for `ttlMs`. */
 export async function leasedTurn<T>(lease: Lease, turn: () => Promise<T>): Promise<T> {
-  const { key, ttlMs, clock, since = clock.now(), take, release } = lease;
+  const { key, ttlMs, clock, since = monotonic(clock), take, release } = lease;
   checkTtl(ttlMs);
   try {
     while (!(await take())) {
-      if (clock.now() >= since + ttlMs) throw placeTaken(key, ttlMs);
+      if (monotonic(clock) >= since + ttlMs) throw placeTaken(key, ttlMs);
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, LEASE_POLL_MS * (0.5 + Math.random()));
       });

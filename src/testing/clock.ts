@@ -3,10 +3,17 @@ import type { Clock } from "../../actors/protocol.ts";
 
 /** A `Clock` under the control of a test. */
 export interface SimulatedClock extends Clock {
+  /** The time that has passed by `advance` since `startMs`; equal to `now()` until `setTime`. */
+  monotonic(): number;
+  /**
+   * Sets the time of day, forward or back, as a person or a time server does: `now()` goes on from
+   * `ms`. No time passes by it, so no timer comes due and `monotonic()` stays as it is.
+   */
+  setTime(ms: number): void;
   /**
    * Moves time on by `ms`, running the timers that come due in the order of their times (ties: of
-   * their making), each with `now()` at its own time and with the work it started done as far as it
-   * goes without waiting for something else.
+   * their making), each at its own time and with the work it started done as far as it goes without
+   * waiting for something else.
    */
   advance(ms: number): Promise<void>;
   /** How many timers are set. */
@@ -40,13 +47,19 @@ function firstDue(timers: Iterable<Timer>, until: number): Timer | undefined {
 /** Makes a clock that stands at `startMs`; default 0, the start of 1970. */
 export function simulatedClock(startMs = 0): SimulatedClock {
   const timers = new Set<Timer>();
-  let now = startMs;
+  let passed = startMs;
+  let offset = 0;
   let made = 0;
   return {
-    now: () => now,
+    now: () => passed + offset,
+    monotonic: () => passed,
+    setTime(ms) {
+      if (!Number.isFinite(ms)) throw new RangeError(`a time is a number, received ${ms}`);
+      offset = ms - passed;
+    },
     setTimeout(callback, delayMs) {
       made += 1;
-      const timer: Timer = { at: now + Math.max(0, delayMs), order: made, callback };
+      const timer: Timer = { at: passed + Math.max(0, delayMs), order: made, callback };
       timers.add(timer);
       return timer;
     },
@@ -56,15 +69,15 @@ export function simulatedClock(startMs = 0): SimulatedClock {
     },
     async advance(ms) {
       if (!(ms >= 0)) throw new RangeError(`time moves forward only, received ${ms} ms`);
-      const until = now + ms;
+      const until = passed + ms;
       await settle();
       for (let timer = firstDue(timers, until); timer; timer = firstDue(timers, until)) {
         timers.delete(timer);
-        now = timer.at;
+        passed = timer.at;
         timer.callback();
         await settle();
       }
-      now = until;
+      passed = until;
       await settle();
     },
     get pending() {

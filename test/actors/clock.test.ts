@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { durationOption, MAX_TIMER_MS, systemClock } from "../../actors/clock.ts";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { durationOption, MAX_TIMER_MS, monotonic, systemClock } from "../../actors/clock.ts";
 
 describe("systemClock", () => {
   it("calls back after the delay and not after a clear", async () => {
@@ -22,6 +22,27 @@ describe("systemClock", () => {
     await new Promise((resolve) => systemClock.setTimeout(() => resolve(undefined), 10));
     systemClock.clearTimeout(handle);
     expect(fired).toBe(false);
+  });
+});
+
+describe("monotonic", () => {
+  it("is the clock's own, and `now` where it has none", () => {
+    const bare = { now: () => 5, setTimeout: () => undefined, clearTimeout: () => undefined };
+    expect(monotonic(bare)).toBe(5);
+    expect(monotonic({ ...bare, monotonic: () => 9 })).toBe(9);
+  });
+
+  it("is a whole number on the machine's clock, and no time of day", () => {
+    expect(Number.isInteger(monotonic(systemClock))).toBe(true);
+    expect(monotonic(systemClock)).toBeLessThan(systemClock.now());
+  });
+
+  it("follows fake timers that were made after this module was loaded", () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const before = monotonic(systemClock);
+    vi.advanceTimersByTime(1_000);
+    expect(monotonic(systemClock)).toBe(before + 1_000);
   });
 });
 

@@ -68,6 +68,35 @@ describe("a deadline sweep", () => {
     expect(one.times).toEqual([2 ** 32]);
   });
 
+  it.each([3_600_000, -3_600_000])("D1: goes by no time of day: set by %i ms", async (byMs) => {
+    const clock = simulatedClock(10_000_000);
+    const sweep = new DeadlineSweep(clock);
+    const [one, two] = [subject(), subject()];
+    sweep.watch(one, clock.monotonic() + 100);
+    sweep.watch(two, clock.monotonic() + 10_000);
+    await clock.advance(50);
+    clock.setTime(clock.now() + byMs);
+    await clock.advance(49);
+    expect(one.times).toEqual([]);
+    await clock.advance(1);
+    expect([one.times.length, two.times]).toEqual([1, []]);
+    await clock.advance(9_900);
+    expect(two.times).toEqual([10_010_000]);
+  });
+
+  it("D1: a timer that fired proves its time to a clock that stands still", () => {
+    let fire: (() => void) | undefined;
+    const set = (callback: () => void): void => {
+      fire = callback;
+    };
+    const clock: Clock = { now: () => 7, setTimeout: set, clearTimeout: () => undefined };
+    const sweep = new DeadlineSweep(clock);
+    const one = subject();
+    sweep.watch(one, 107);
+    fire?.();
+    expect(one.times).toEqual([107]);
+  });
+
   it("asks nothing of a clock for a subject without a deadline, and one timer for many", () => {
     const clock = simulatedClock();
     const sweep = new DeadlineSweep(clock);

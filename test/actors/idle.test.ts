@@ -4,6 +4,7 @@ import { MAX_TIMER_MS, systemClock } from "../../actors/clock.ts";
 import { createTimerWheel, type TimerWheel, type WheelHandle } from "../../actors/idle.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import { refuseReentry, Turn } from "../../actors/turn.ts";
+import { simulatedClock } from "../../src/testing/clock.ts";
 import { propertyRuns } from "../support/state-value.ts";
 
 /** Time that moves by hand, with at most one timer: the wheel needs no more. */
@@ -45,6 +46,13 @@ class HandClock implements Clock {
     this.time -= ms;
     const timer = this.#timer;
     if (timer !== undefined) this.#timer = { ...timer, at: timer.at - ms };
+  }
+
+  /** Runs the timer now, and time stands still. */
+  fireInPlace(): void {
+    const timer = this.#timer;
+    this.#timer = undefined;
+    timer?.callback();
   }
 
   /** Runs the timer now, at its time or later. */
@@ -226,6 +234,32 @@ describe("createTimerWheel", () => {
     expect(ran).toBe(false);
     clock.advance(1_600);
     expect(ran).toBe(true);
+  });
+
+  it.each([3_600_000, -3_600_000])("I5: goes by no time of day: set by %i ms", async (byMs) => {
+    const clock = simulatedClock(10_000_000);
+    const timers = createTimerWheel(clock, { tickMs: 10 });
+    const ran: number[] = [];
+    timers.schedule(1_000, () => void ran.push(clock.monotonic()));
+    timers.schedule(60_000, () => void ran.push(clock.monotonic()));
+    await clock.advance(500);
+    clock.setTime(clock.now() + byMs);
+    await clock.advance(600);
+    expect(ran).toEqual([10_001_000]);
+    timers.schedule(1_000, () => void ran.push(clock.monotonic()));
+    await clock.advance(60_000);
+    expect(ran).toEqual([10_001_000, 10_002_100, 10_060_000]);
+  });
+
+  it("I5: a timer that fired proves its time to a clock that stands still", () => {
+    const { clock, timers } = wheel();
+    let ran = 0;
+    timers.schedule(1_000, () => void (ran += 1));
+    clock.fireInPlace();
+    expect(ran).toBe(1);
+    timers.schedule(100, () => void (ran += 1));
+    clock.advance(120);
+    expect(ran).toBe(2);
   });
 
   it("forgets everything when stopped", () => {

@@ -154,7 +154,7 @@ function checkEvents(events: readonly StateChange[], last: Bag, version: number)
   expect(at).toBe(version);
 }
 
-describe("a scope against a sequential model", () => {
+describe("a scope against a sequential model", { timeout: 3_600_000 }, () => {
   it(`in memory: answers, state, versions, events, patches (${RUNS} runs)`, async () => {
     await fc.assert(
       fc.asyncProperty(bursts, async (list) => {

@@ -20,7 +20,7 @@ interface Tally {
 type Fate = "ok" | "conflict" | "lost" | "throw";
 
 /** What a caller's mutator does. */
-type Way = "add" | "add" | "nothing" | "refuse";
+type Way = "add" | "nothing" | "refuse";
 
 const REFUSED = new Error("refused by the mutator");
 

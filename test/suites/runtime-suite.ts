@@ -5,6 +5,7 @@ import { checkpointCases } from "./runtime-checkpoint.ts";
 import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
 import { answerCases } from "./runtime-answers.ts";
 import { earlierCases } from "./runtime-earlier.ts";
+import { expiryCases } from "./runtime-expiry.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { runCases } from "./runtime-runs.ts";
@@ -35,6 +36,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     listCases(options);
     changeCases(options);
     timeCases(options);
+    expiryCases(options);
     passivationCases(options, options.scopes ?? 2_000);
     checkpointCases(options);
     refusedCases(options);

@@ -187,6 +187,7 @@ export function timeCases(stores: RuntimeStores): void {
       expect(world.logger.lines).not.toEqual([]);
       store.before = () => undefined;
       await pass(clock, 2_000);
+      await until(() => scope.version === 2);
       expect([scope.state, scope.version]).toEqual([{}, 2]);
     });
   });

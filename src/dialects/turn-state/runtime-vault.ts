@@ -6,6 +6,7 @@ import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Head } from "../../../actors/apply.ts";
 import type { Mutation } from "../../../actors/mutation.ts";
 import type { Json } from "../../../actors/protocol.ts";
+import { endLife } from "../../../actors/solo.ts";
 import { copyIn } from "../../../actors/values.ts";
 import {
   changedPart,
@@ -50,7 +51,10 @@ export class RuntimeVault implements Vault {
       keys.map(async (key) => {
         const scope = await this.#open(key);
         // Another process may have written since this one looked, and a turn is not run again.
-        if (!isDurable(scope)) return foundIn(scope);
+        if (!isDurable(scope)) {
+          if (isHeld) await endLife(scope, () => true);
+          return foundIn(scope);
+        }
         if (!isHeld) return storedIn(scope);
         await scope.reload(() => true);
         return foundIn(scope);
@@ -96,7 +100,8 @@ export class RuntimeVault implements Vault {
 
 /** What a scope holds, as whoever holds the scope sees it. */
 function foundIn(scope: ResidentScope): Found {
-  return found(scope.exists ? scope.head.expose() : undefined, scope.version);
+  const isThere = scope.exists && !scope.overdue;
+  return found(isThere ? scope.head.expose() : undefined, scope.version);
 }
 
 /** What the store holds of a scope, without waiting for those who hold it. */

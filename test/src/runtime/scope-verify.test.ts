@@ -83,7 +83,7 @@ describe("answers", () => {
   });
 
   it("need a bridge that can be asked", () => {
-    const persist = { save: tableBridge<Counter>().save };
+    const persist = { save: () => Promise.resolve({ ok: true as const, version: 1 }) };
     const options = { initial: { n: 1 }, persist, answers: "verified" as const };
     expect(() => createScope<Counter>(options)).toThrow(TypeError);
   });

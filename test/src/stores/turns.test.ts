@@ -111,3 +111,41 @@ it("asks for a lease for its time at most, the time it queued included", async (
   await outcome;
   expect([asked > 1, clock.pending]).toEqual([true, 0]);
 });
+
+it.each([3_600_000, -3_600_000])("goes by no time of day: set by %i ms", async (byMs) => {
+  const clock = simulatedClock(10_000_000);
+  const turns = createTurns(clock);
+  const late = handle();
+  const first = turns.run("k", 100, () => late.promise);
+  clock.setTime(clock.now() + byMs);
+  expect(turns.isStale("k")).toBe(false);
+  const second = turns.run("k", 1_000, async () => "second");
+  await clock.advance(99);
+  expect(turns.isStale("k")).toBe(false);
+  await clock.advance(2);
+  expect(await second).toBe("second");
+  late.resolve();
+  await first;
+});
+
+it.each([3_600_000, -3_600_000])("a lease is waited for as long, set by %i ms", async (byMs) => {
+  const clock = simulatedClock(10_000_000);
+  let asked = 0;
+  const take = async (): Promise<boolean> => {
+    asked += 1;
+    if (asked === 1) clock.setTime(clock.now() + byMs);
+    return asked > 3;
+  };
+  const release = async (): Promise<void> => undefined;
+  const taken = leasedTurn({ key: "k", ttlMs: 100, clock, take, release }, async () => asked);
+  await clock.advance(100);
+  expect(await taken).toBe(4);
+  const never = leasedTurn(
+    { key: "k", ttlMs: 100, clock, take: async () => false, release },
+    async () => "not run",
+  );
+  const refused = expect(never).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  clock.setTime(clock.now() - byMs);
+  await clock.advance(120);
+  await refused;
+});

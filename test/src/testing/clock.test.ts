@@ -37,3 +37,17 @@ it("forgets a cleared timer and refuses to go back", async () => {
   await expect(clock.advance(-1)).rejects.toThrow(RangeError);
   await expect(clock.advance(Number.NaN)).rejects.toThrow(RangeError);
 });
+
+it("sets the time of day, by which no time passes", async () => {
+  const clock = simulatedClock(1_000);
+  const events: string[] = [];
+  clock.setTimeout(() => events.push(`${clock.now()} ${clock.monotonic()}`), 100);
+  clock.setTime(50);
+  expect([clock.now(), clock.monotonic(), clock.pending]).toEqual([50, 1_000, 1]);
+  clock.setTime(9_000);
+  await clock.advance(99);
+  expect(events).toEqual([]);
+  await clock.advance(1);
+  expect(events).toEqual(["9100 1100"]);
+  expect(() => clock.setTime(Number.NaN)).toThrow(RangeError);
+});

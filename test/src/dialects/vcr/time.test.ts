@@ -5,6 +5,8 @@ import { createVcr } from "../../../../src/dialects/vcr/vcr.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../../src/stores/memory.ts";
 import { simulatedClock } from "../../../../src/testing/clock.ts";
+import { faultyStore } from "../../../../src/testing/faulty-store.ts";
+import { seededRandom } from "../../../../src/testing/random.ts";
 import { places } from "./kept.ts";
 
 const gone = { timeout: 10_000 };
@@ -116,3 +118,44 @@ describe("time by a clock", () => {
     await runtime.close();
   });
 });
+
+/** What is stored under a key in turn, each value with when it is over. */
+type Told = Map<string, { readonly value: number; readonly end: number }>;
+
+it.each([1, 2, 3, 4, 5, 6])(
+  "gives nothing that is over, whatever its store does (%i)",
+  async (seed) => {
+    const clock = simulatedClock(1_000_000);
+    const random = seededRandom(seed);
+    const below = (limit: number): number => Math.floor(random() * limit);
+    const rates = { fail: 0.2, lost: 0.1, unknown: 0.1, duplicate: 0.1, torn: 0.1 };
+    const store = faultyStore(memoryStore({ clock }), { seed, rates });
+    const logger = { warn: () => undefined, error: () => undefined };
+    const runtime = createRuntime({ store, clock, logger });
+    const state = new State(createVcr({ runtime }).getSessionById("s"));
+    const told: Told = new Map();
+    for (let step = 1; step <= 300; step += 1) {
+      const key = `k${below(3)}`;
+      if (below(3) === 0) {
+        told.set(`${key} ${step}`, { value: step, end: clock.now() + 2_000 });
+        await state.set(key, step, { ttl: 2 }).catch(() => undefined);
+      }
+      // Time passes with its timers, or while the machine sleeps.
+      if (below(3) === 0) await clock.advance(below(1_500));
+      if (below(8) === 0) clock.setTime(clock.now() + below(3_000));
+      const found = await state.get<number>(key).catch(() => null);
+      if (found === null) continue;
+      const known = told.get(`${key} ${found}`);
+      expect(known?.end, `${key} at step ${step}`).toBeGreaterThan(clock.now());
+    }
+    store.calm();
+    clock.setTime(clock.now() + 3_000);
+    expect(await Promise.all(["k0", "k1", "k2"].map((key) => state.get(key)))).toEqual([
+      null,
+      null,
+      null,
+    ]);
+    expect(await state.keys()).toEqual([]);
+    await runtime.close();
+  },
+);
