@@ -74,6 +74,7 @@ const LIVING = `form > ${FORM.dead} AND (expires IS NULL OR expires > ?)`;
 /** The statements the store runs. */
 export type StatementName =
   | "head"
+  | "version"
   | "leased"
   | "blocked"
   | "insert"
@@ -97,6 +98,7 @@ const SQL: Readonly<Record<StatementName, string>> = {
   head:
     `SELECT id, ${real("version")}, ${real("form")}, ${real("expires")}, ${real("sum")}, ` +
     `${bytes("state")} FROM holdfast_record WHERE key = ?`,
+  version: `SELECT ${real("version")} FROM holdfast_record WHERE key = ?`,
   leased: "SELECT 1 AS found FROM holdfast_lease WHERE owner <> ? AND until > ? LIMIT 1",
   blocked: "SELECT 1 AS found FROM holdfast_lease WHERE key = ? AND owner <> ? AND until > ?",
   insert:

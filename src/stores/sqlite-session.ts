@@ -21,7 +21,13 @@ import {
 import { RecordReader } from "./sqlite-record.ts";
 import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts";
 import { RecordWriter } from "./sqlite-writer.ts";
-import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";
+import type {
+  CommitOptions,
+  ScopeWrite,
+  StoredRecord,
+  VersionCheck,
+  WriteResult,
+} from "./store.ts";
 import { conflict, isAllOk } from "./write-check.ts";
 
 /** A deferred BEGIN reads nothing: the first SELECT after it takes the snapshot. */
@@ -63,13 +69,23 @@ export class SqliteSession {
     return this.#snapshot(() => keys.map((key) => this.#read(key, now)));
   }
 
-  commit(writes: readonly ScopeWrite[], atomic: boolean, now: number): WriteResult[] {
-    if (writes.length === 0) return [];
-    const results = this.#transact("BEGIN IMMEDIATE", {
-      work: () => this.#writeAll(writes, now),
-      keep: (answers) => !atomic || isAllOk(answers),
+  /** Checks see what was there before the writes; without writes they take no writer's lock. */
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false, checks = [] }: CommitOptions,
+    now: number,
+  ): WriteResult[] {
+    if (writes.length === 0) return this.#checkAlone(checks, now);
+    const { checked, written } = this.#transact("BEGIN IMMEDIATE", {
+      work: () => {
+        const answers = this.#checkAll(checks, now);
+        const isRefused = atomic && !isAllOk(answers);
+        return { checked: answers, written: isRefused ? [] : this.#writeAll(writes, now) };
+      },
+      keep: (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
     });
-    return atomic && !isAllOk(results) ? this.#refuse(writes, now) : results;
+    const isKept = !atomic || (isAllOk(checked) && isAllOk(written));
+    return [...(isKept ? written : this.#refuse(writes, now)), ...checked];
   }
 
   /** A page of encoded keys. */
@@ -95,6 +111,18 @@ export class SqliteSession {
 
   #read(key: string, now: number): StoredRecord | undefined {
     return this.#reader.read(toAsciiKey(key), now);
+  }
+
+  #checkAlone(checks: readonly VersionCheck[], now: number): WriteResult[] {
+    return checks.length === 0 ? [] : this.#snapshot(() => this.#checkAll(checks, now));
+  }
+
+  #checkAll(checks: readonly VersionCheck[], now: number): WriteResult[] {
+    return checks.map(({ key, expectedVersion: version }) => {
+      const row = this.#statements.version.get(toAsciiKey(key));
+      const stored = typeof row === "object" && row !== null && "version" in row ? row.version : 0;
+      return stored === version ? { ok: true, version } : conflict(this.#read(key, now));
+    });
   }
 
   #writeAll(writes: readonly ScopeWrite[], now: number): WriteResult[] {

@@ -12,6 +12,7 @@ import { connect, type ConnectionSettings, IN_MEMORY } from "./sqlite-open.ts";
 import { prepareTables, type Synchronous } from "./sqlite-schema.ts";
 import { SqliteSession } from "./sqlite-session.ts";
 import type {
+  CommitOptions,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -20,7 +21,7 @@ import type {
   WriteResult,
 } from "./store.ts";
 import { leasedTurn } from "./turns.ts";
-import { checkWrites } from "./write-check.ts";
+import { checkVersions, checkWrites } from "./write-check.ts";
 
 /** Options of `sqliteStore`. */
 export interface SqliteStoreOptions {
@@ -80,6 +81,8 @@ class SqliteStore implements StateStore {
       watch: false,
       list: true,
       exclusive: true,
+      shared: true,
+      checks: true,
     };
   }
 
@@ -87,14 +90,14 @@ class SqliteStore implements StateStore {
     return this.#read((session) => session.load(keys, this.#clock.now()));
   }
 
-  commit(
-    writes: readonly ScopeWrite[],
-    { atomic = false }: { readonly atomic?: boolean } = {},
-  ): Promise<WriteResult[]> {
+  commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
+    // Checks alone only read: they need not wait for the writer of another process.
+    const attempt = writes.length === 0 ? this.#attemptRead : this.#attemptWrite;
     return this.#gate.run(() =>
-      this.#attemptWrite(() => {
+      attempt(() => {
         checkWrites(writes);
-        return this.#session().commit(writes, atomic, this.#clock.now());
+        checkVersions(options.checks ?? []);
+        return this.#session().commit(writes, options, this.#clock.now());
       }),
     );
   }

@@ -1,7 +1,7 @@
 /** What the stores do with writes before they touch their data. */
 import { StateSerializationError, StateTooLargeError } from "../../actors/errors.ts";
 import type { Json, Patch } from "../../actors/protocol.ts";
-import type { ListQuery, ScopeWrite, StoredRecord } from "./store.ts";
+import type { ListQuery, ScopeWrite, StoredRecord, VersionCheck } from "./store.ts";
 import { checkTtl } from "./turns.ts";
 
 /** Refuses a batch with a write that no store could keep, before anything of it takes effect. */
@@ -13,6 +13,15 @@ export function checkWrites(writes: readonly ScopeWrite[]): void {
     if (!Number.isSafeInteger(version) || version <= expectedVersion)
       throw new RangeError(`version must be over ${expectedVersion}, received ${version}`);
     if (ttlMs !== undefined) checkTtl(ttlMs);
+  }
+}
+
+/** Refuses checks of what can be no version of a key. */
+export function checkVersions(checks: readonly VersionCheck[]): void {
+  for (const { key, expectedVersion } of checks) {
+    if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
+    if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
+      throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
   }
 }
 
