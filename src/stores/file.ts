@@ -1,5 +1,5 @@
 /** A store of one checked file per record, for one process at a time. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import { systemClock } from "../../actors/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
@@ -18,6 +18,7 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
+import { SamePath } from "./same-path.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import {
   checkWrites,
@@ -45,13 +46,16 @@ const KNOWN = ["dir", "fsync", "clock"] satisfies readonly (keyof FileStoreOptio
 interface Opened {
   readonly records: FileRecords;
   readonly lock: DirectoryLock;
+  /** The directories, as they were opened; their heads are in memory. */
+  readonly places: readonly SamePath[];
 }
 
 async function openStore(dir: string, fsync: boolean): Promise<Opened> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const lock = await lockDirectory(dir);
   try {
-    return { records: await FileRecords.open(dir, fsync), lock };
+    const records = await FileRecords.open(dir, fsync);
+    return { records, lock, places: [new SamePath(dir), new SamePath(join(dir, "records"))] };
   } catch (error) {
     await lock.release();
     throw error;
@@ -166,7 +170,8 @@ class FileStore implements StateStore {
   #run<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
     return this.#gate.run(async () => {
       try {
-        const { records } = await this.#open();
+        const { records, places } = await this.#open();
+        for (const place of places) place.check();
         return await work(records);
       } catch (error) {
         throw toDiskError(error, this.#dir);

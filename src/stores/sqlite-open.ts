@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { CorruptStateError } from "../../actors/errors.ts";
+import { CorruptStateError, StoreUnavailableError } from "../../actors/errors.ts";
+import { SamePath } from "./same-path.ts";
 import { openDatabase, type SqliteDatabase } from "./sqlite-driver.ts";
 import { createTables, prepareTables, type Synchronous } from "./sqlite-schema.ts";
 
@@ -35,11 +36,27 @@ function openPrepared(path: string, settings: ConnectionSettings): SqliteDatabas
 }
 
 /**
+ * SQLite would read what is left of another database into the new one. It may hold commits that
+ * exist nowhere else, so it stays.
+ */
+function refuseRemains(path: string): void {
+  for (const left of ["-wal", "-journal"].map((suffix) => path + suffix)) {
+    const size = statSync(left, { throwIfNoEntry: false })?.size ?? 0;
+    // One that a process just made belongs to a database that is there by now.
+    if (size === 0 || existsSync(path)) continue;
+    throw new StoreUnavailableError(
+      `${path} is gone, but ${left} is left of it; put the database back, or remove that file, too`,
+    );
+  }
+}
+
+/**
  * The file is made under another name and linked into place whole. So an empty file at `path` was
  * cut short by something else, and a process killed while creating leaves nothing half made there.
  */
 function createFile(settings: ConnectionSettings): void {
   mkdirSync(dirname(settings.path), { recursive: true, mode: 0o700 });
+  refuseRemains(settings.path);
   const fresh = `${settings.path}.${randomUUID()}.new`;
   try {
     // Still in the rollback journal's mode, so that all of it is in the one file that is linked.
@@ -77,8 +94,10 @@ export function connect(settings: ConnectionSettings): SqliteDatabase {
   if (!existsSync(path)) createFile({ ...settings, path });
   if (statSync(path).size === 0)
     throw new CorruptStateError({ location: path, reason: "the file is empty" });
+  const file = new SamePath(path);
   const database = openPrepared(path, settings);
   try {
+    file.check();
     checkPages(database, path);
     return database;
   } catch (error) {

@@ -18,6 +18,7 @@ import {
   type SqliteDatabase,
   toStoreError,
 } from "./sqlite-driver.ts";
+import { OpenedFiles } from "./sqlite-files.ts";
 import { RecordReader } from "./sqlite-record.ts";
 import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts";
 import { RecordWriter } from "./sqlite-writer.ts";
@@ -50,6 +51,7 @@ export class SqliteSession {
   readonly #owner: string;
   readonly #isStale: (key: string) => boolean;
   readonly #statements: Statements;
+  readonly #files: OpenedFiles;
   readonly #reader: RecordReader;
   readonly #writer: RecordWriter;
 
@@ -60,6 +62,7 @@ export class SqliteSession {
     this.#owner = owner;
     this.#isStale = isStale;
     this.#statements = prepareStatements(database);
+    this.#files = new OpenedFiles(database);
     const large = new LargeKeys();
     this.#reader = new RecordReader({ statements: this.#statements, path, large });
     this.#writer = new RecordWriter({ statements: this.#statements, owner, large });
@@ -163,6 +166,7 @@ export class SqliteSession {
     begin: "BEGIN IMMEDIATE" | "BEGIN",
     { work, keep }: { work: () => T; keep?: (result: T) => boolean },
   ): T {
+    this.#files.check(begin === "BEGIN IMMEDIATE");
     this.#database.exec(begin);
     try {
       const result = work();

@@ -121,7 +121,9 @@ class SqliteStore implements StateStore {
 
   close(): Promise<void> {
     return this.#gate.close(() => {
-      if (this.#settings.database === undefined) closeDatabase(this.#opened?.database);
+      // SQLite folds the log in when this is the last connection. To ask for it beside others can
+      // lose what they commit meanwhile.
+      if (this.#settings.database === undefined) this.#opened?.database.close();
       this.#opened = undefined;
     });
   }
@@ -193,15 +195,4 @@ export function sqliteStore(options: SqliteStoreOptions): StateStore {
     lockWaitMs: LOCK_WAIT_MS,
     clock,
   });
-}
-
-function closeDatabase(database: SqliteDatabase | undefined): void {
-  try {
-    // Libraries that cannot finalize statements keep the file open for a while: leave no log
-    // behind.
-    database?.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch {
-    // The log is complete as it is; the next connection reads it.
-  }
-  database?.close();
 }
