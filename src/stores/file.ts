@@ -18,6 +18,7 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
+import { refuseUrl } from "./local-path.ts";
 import { SamePath } from "./same-path.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import {
@@ -238,6 +239,7 @@ export function fileStore(options: FileStoreOptions): StateStore {
   refuseUnknown("fileStore", options, KNOWN);
   if (typeof options.dir !== "string" || options.dir === "")
     throw new TypeError("fileStore needs `dir`");
+  refuseUrl("dir", options.dir);
   const { fsync = true, clock = systemClock } = options;
   return new FileStore({ dir: resolve(options.dir), fsync, clock });
 }

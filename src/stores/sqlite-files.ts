@@ -1,14 +1,13 @@
 /** The files of an open database: what is committed must be in those that the path names. */
 import { SamePath } from "./same-path.ts";
-import type { SqliteDatabase } from "./sqlite-driver.ts";
+import { columnOf, type SqliteDatabase } from "./sqlite-driver.ts";
 
 /** What WAL mode keeps beside the database while a connection is open: the log and its index. */
 const BESIDE = ["-wal", "-shm"];
 
+/** The text in a column of a row, else empty. */
 function textOf(row: unknown, column: string): string {
-  if (typeof row !== "object" || row === null || !Object.hasOwn(row, column)) return "";
-  // Own property just checked; its type is checked on the next line.
-  const value = (row as Readonly<Record<string, unknown>>)[column];
+  const value = columnOf(row, column);
   return typeof value === "string" ? value : "";
 }
 

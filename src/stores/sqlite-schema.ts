@@ -1,12 +1,8 @@
-/** The tables, the connection's settings, and the statements, prepared once. */
-import { StoreUnavailableError } from "../../actors/errors.ts";
+/** The tables, and the statements, prepared once. */
 import type { SqliteDatabase, SqliteStatement } from "./sqlite-driver.ts";
 
-/** How far a commit goes to disk before it answers. */
-export type Synchronous = "full" | "normal";
-
 /** The version of the tables below; a file with a higher one is refused. */
-const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 1;
 
 /** What `form` says about where a record's state is. */
 export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
@@ -19,7 +15,7 @@ export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
  *
  * `sum` is a checksum of the row's meaning: SQLite does not notice a changed byte in a value.
  */
-const TABLES = `
+export const TABLES: string = `
 CREATE TABLE IF NOT EXISTS holdfast_meta (
   name TEXT PRIMARY KEY, value INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -143,59 +139,6 @@ const SQL: Readonly<Record<StatementName, string>> = {
 
 /** Every statement, prepared. */
 export type Statements = Readonly<Record<StatementName, SqliteStatement>>;
-
-function readNumber(row: unknown, field: string): number | undefined {
-  if (typeof row !== "object" || row === null || !Object.hasOwn(row, field)) return undefined;
-  // Own property just checked; its type is checked on the next line.
-  const value = (row as Readonly<Record<string, unknown>>)[field];
-  return typeof value === "number" ? value : undefined;
-}
-
-function checkSchema(database: SqliteDatabase, path: string): void {
-  const found = readNumber(
-    database.prepare("SELECT value FROM holdfast_meta WHERE name = ?").get("schema"),
-    "value",
-  );
-  if (found !== undefined && found <= SCHEMA_VERSION) return;
-  throw new StoreUnavailableError(
-    `${path} has tables of version ${String(found)}, this library knows up to ${SCHEMA_VERSION}; ` +
-      "use the version of the library that wrote it",
-  );
-}
-
-/** Creates or checks the tables. */
-export function createTables(database: SqliteDatabase, path: string): void {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    database.exec(TABLES);
-    checkSchema(database, path);
-    database.exec("COMMIT");
-  } catch (error) {
-    rollback(database);
-    throw error;
-  }
-}
-
-/** Sets the connection up and creates or checks the tables. */
-export function prepareTables(
-  database: SqliteDatabase,
-  settings: { path: string; synchronous: Synchronous; lockWaitMs: number },
-): void {
-  database.exec(`PRAGMA busy_timeout = ${settings.lockWaitMs}`);
-  // WAL: readers and the writer do not block each other, and a commit is one sync.
-  database.exec("PRAGMA journal_mode = WAL");
-  database.exec(`PRAGMA synchronous = ${settings.synchronous === "full" ? "FULL" : "NORMAL"}`);
-  createTables(database, settings.path);
-}
-
-/** Ends a failed transaction. */
-export function rollback(database: SqliteDatabase): void {
-  try {
-    database.exec("ROLLBACK");
-  } catch {
-    // SQLite already rolled back by itself; the first error is the one to report.
-  }
-}
 
 /** Prepares every statement once. */
 export function prepareStatements(database: SqliteDatabase): Statements {

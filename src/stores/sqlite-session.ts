@@ -20,7 +20,8 @@ import {
 } from "./sqlite-driver.ts";
 import { OpenedFiles } from "./sqlite-files.ts";
 import { RecordReader } from "./sqlite-record.ts";
-import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts";
+import { prepareStatements, type Statements } from "./sqlite-schema.ts";
+import { rollback, toSchemaError } from "./sqlite-setup.ts";
 import { RecordWriter } from "./sqlite-writer.ts";
 import type {
   CommitOptions,
@@ -61,7 +62,7 @@ export class SqliteSession {
     this.#path = path;
     this.#owner = owner;
     this.#isStale = isStale;
-    this.#statements = prepareStatements(database);
+    this.#statements = preparedIn(database, path);
     this.#files = new OpenedFiles(database);
     const large = new LargeKeys();
     this.#reader = new RecordReader({ statements: this.#statements, path, large });
@@ -175,7 +176,7 @@ export class SqliteSession {
       return result;
     } catch (error) {
       rollback(this.#database);
-      throw error;
+      throw toSchemaError(error, this.#path);
     }
   }
 
@@ -186,5 +187,13 @@ export class SqliteSession {
       // A COMMIT that failed at the disk may be found complete when the log is next recovered.
       throw isInDoubt(error) ? commitUnknown(toStoreError(error, this.#path)) : error;
     }
+  }
+}
+
+function preparedIn(database: SqliteDatabase, path: string): Statements {
+  try {
+    return prepareStatements(database);
+  } catch (error) {
+    throw toSchemaError(error, path);
   }
 }

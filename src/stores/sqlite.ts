@@ -1,16 +1,19 @@
-/** A store in one SQLite file: WAL, one sync per batch, safe for several processes. */
+/** A store in one SQLite file: one transaction per batch, safe for several processes. */
 import { randomUUID } from "node:crypto";
-import { durationOption, systemClock } from "../../actors/clock.ts";
 import { CorruptStateError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
-import { refuseUnknown } from "../../actors/settings.ts";
 import { createGate } from "./gate.ts";
 import { listPages, type PageRange } from "./list-pages.ts";
-import { type Attempt, createAttempt, LOCK_WAIT_MS } from "./sqlite-attempt.ts";
+import { type Attempt, createAttempt } from "./sqlite-attempt.ts";
 import { type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
-import { connect, type ConnectionSettings, IN_MEMORY } from "./sqlite-open.ts";
-import { prepareTables, type Synchronous } from "./sqlite-schema.ts";
+import { connect, IN_MEMORY } from "./sqlite-open.ts";
+import {
+  readSqliteOptions,
+  type SqliteSettings,
+  type SqliteStoreOptions,
+} from "./sqlite-options.ts";
 import { SqliteSession } from "./sqlite-session.ts";
+import { leaveExclusive, prepareConnection } from "./sqlite-setup.ts";
 import type {
   CommitOptions,
   ListQuery,
@@ -23,41 +26,13 @@ import type {
 import { leasedTurn } from "./turns.ts";
 import { checkVersions, checkWrites } from "./write-check.ts";
 
-/** Options of `sqliteStore`. */
-export interface SqliteStoreOptions {
-  /** The file; it and its directory are created. `:memory:` keeps everything in this process. */
-  readonly path?: string;
-  /** An open better-sqlite3, libsql or node:sqlite database to use; `close` leaves it open. */
-  readonly database?: SqliteDatabase;
-  /**
-   * `full` (default) survives power loss; `normal` may lose the last commits then, not on a crash.
-   */
-  readonly synchronous?: Synchronous;
-  /** How long to try while other processes hold the file; milliseconds, default 5000. */
-  readonly busyTimeoutMs?: number;
-  /** Decides what has expired; default the system's clock. Processes sharing a file must agree. */
-  readonly clock?: Clock;
-}
-
-const BUSY_TIMEOUT_MS = 5000;
-const KNOWN = [
-  "path",
-  "database",
-  "synchronous",
-  "busyTimeoutMs",
-  "clock",
-] satisfies readonly (keyof SqliteStoreOptions)[];
-
-interface Settings extends ConnectionSettings {
-  readonly database: SqliteDatabase | undefined;
-  readonly busyTimeoutMs: number;
-  readonly clock: Clock;
-}
+/** What may be the matter when a file is locked before it could be opened. */
+const KEPT = ', or close the program that has it to itself, as with processes: "one"';
 
 class SqliteStore implements StateStore {
   readonly name = "sqlite";
   readonly supports: StoreSupports;
-  readonly #settings: Settings;
+  readonly #settings: SqliteSettings;
   readonly #clock: Clock;
   readonly #owner: string = randomUUID();
   readonly #gate = createGate("sqlite");
@@ -69,11 +44,13 @@ class SqliteStore implements StateStore {
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
   #damage: { readonly location: string; readonly reason: string } | undefined;
 
-  constructor(settings: Settings) {
+  constructor(settings: SqliteSettings) {
     this.#settings = settings;
     this.#clock = settings.clock;
-    this.#attemptRead = createAttempt(settings);
-    this.#attemptWrite = createAttempt(settings);
+    const { path, busyTimeoutMs } = settings;
+    const hint = (): string => (this.#opened === undefined ? KEPT : "");
+    this.#attemptRead = createAttempt({ path, busyTimeoutMs, hint });
+    this.#attemptWrite = createAttempt({ path, busyTimeoutMs, hint });
     this.supports = {
       durable: settings.path !== IN_MEMORY,
       transactions: true,
@@ -121,11 +98,20 @@ class SqliteStore implements StateStore {
 
   close(): Promise<void> {
     return this.#gate.close(() => {
-      // SQLite folds the log in when this is the last connection. To ask for it beside others can
-      // lose what they commit meanwhile.
-      if (this.#settings.database === undefined) this.#opened?.database.close();
+      if (this.#settings.database === undefined) this.#closeOwn();
       this.#opened = undefined;
     });
+  }
+
+  /**
+   * SQLite folds the log in when this is the last connection. To ask for it beside others can lose
+   * what they commit meanwhile.
+   */
+  #closeOwn(): void {
+    const database = this.#opened?.database;
+    if (database === undefined) return;
+    if (this.#settings.processes === "one") leaveExclusive(database);
+    database.close();
   }
 
   #read<T>(work: (session: SqliteSession) => T): Promise<T> {
@@ -151,7 +137,7 @@ class SqliteStore implements StateStore {
 
   #open(): SqliteSession {
     const { path, database: given } = this.#settings;
-    if (given !== undefined) prepareTables(given, this.#settings);
+    if (given !== undefined) prepareConnection(given, this.#settings);
     const database = given ?? connect(this.#settings);
     const isStale = (key: string): boolean => {
       const turn = this.#turns.get(key);
@@ -180,19 +166,5 @@ class SqliteStore implements StateStore {
  * A store on one file; the database is opened at the first use, and the errors of that come there.
  */
 export function sqliteStore(options: SqliteStoreOptions): StateStore {
-  refuseUnknown("sqliteStore", options, KNOWN);
-  const { path, database, synchronous = "full", clock = systemClock } = options;
-  // A misspelt level would be a weaker one in silence.
-  if (synchronous !== "full" && synchronous !== "normal")
-    throw new RangeError(`synchronous must be "full" or "normal", received ${String(synchronous)}`);
-  if (database === undefined && (typeof path !== "string" || path === ""))
-    throw new TypeError("sqliteStore needs `path` or `database`");
-  return new SqliteStore({
-    path: path ?? "the given database",
-    database,
-    synchronous,
-    busyTimeoutMs: durationOption("busyTimeoutMs", options.busyTimeoutMs, BUSY_TIMEOUT_MS),
-    lockWaitMs: LOCK_WAIT_MS,
-    clock,
-  });
+  return new SqliteStore(readSqliteOptions(options));
 }
