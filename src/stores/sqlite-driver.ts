@@ -49,17 +49,19 @@ const requireModule = createRequire(import.meta.url);
 
 /** `node:sqlite`, without the notice that some versions of Node print when it is loaded. */
 function loadBuiltin(): unknown {
-  const emit = process.emitWarning;
+  const platform = Reflect.getOwnPropertyDescriptor(process, "emitWarning");
+  const emit = process.emitWarning.bind(process);
   // Called with what the platform's own function takes, and hands on all but the one notice.
-  process.emitWarning = ((...parts: readonly unknown[]) => {
+  process.emitWarning = (...parts: readonly unknown[]) => {
     const [notice, type] = parts;
     if (type === "ExperimentalWarning" && String(notice).startsWith("SQLite ")) return;
     Reflect.apply(emit, process, parts);
-  }) as typeof emit;
+  };
   try {
     return process.getBuiltinModule("node:sqlite");
   } finally {
-    process.emitWarning = emit;
+    if (platform === undefined) process.emitWarning = emit;
+    else Reflect.defineProperty(process, "emitWarning", platform);
   }
 }
 

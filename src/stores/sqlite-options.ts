@@ -53,26 +53,31 @@ export interface SqliteSettings extends ConnectionSettings {
 /** Fills in what was left out; throws a `TypeError` or `RangeError`. */
 export function readSqliteOptions(options: SqliteStoreOptions): SqliteSettings {
   refuseUnknown("sqliteStore", options, KNOWN);
-  const { path, database, synchronous = "full", clock = systemClock } = options;
-  const { processes = "several", logger = consoleLogger } = options;
+  const { database, synchronous = "full", processes = "several" } = options;
   // A misspelt level would be a weaker one in silence.
   if (synchronous !== "full" && synchronous !== "normal")
     throw new RangeError(`synchronous must be "full" or "normal", received ${String(synchronous)}`);
   if (processes !== "one" && processes !== "several")
     throw new RangeError(`processes must be "one" or "several", received ${String(processes)}`);
-  if (database === undefined && (typeof path !== "string" || path === ""))
-    throw new TypeError("sqliteStore needs `path` or `database`");
-  if (database !== undefined && processes === "one")
-    throw new TypeError('processes: "one" belongs to `path`; the locks of `database` are yours');
-  if (path !== undefined) refuseUrl("path", path);
   return {
-    path: path ?? "the given database",
+    path: pathOf(options),
     database,
     synchronous,
     busyTimeoutMs: durationOption("busyTimeoutMs", options.busyTimeoutMs, BUSY_TIMEOUT_MS),
     lockWaitMs: LOCK_WAIT_MS,
-    clock,
+    clock: options.clock ?? systemClock,
     processes,
-    logger: quietLogger(logger),
+    logger: quietLogger(options.logger ?? consoleLogger),
   };
+}
+
+function pathOf({ path, database, processes }: SqliteStoreOptions): string {
+  if (path !== undefined) refuseUrl("path", path);
+  if (database === undefined) {
+    if (typeof path === "string" && path !== "") return path;
+    throw new TypeError("sqliteStore needs `path` or `database`");
+  }
+  if (processes === "one")
+    throw new TypeError('processes: "one" belongs to `path`; the locks of `database` are yours');
+  return path ?? "the given database";
 }

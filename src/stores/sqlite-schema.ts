@@ -12,6 +12,10 @@ export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
  * holdfast_base    the last whole state of a large record, apart so that patches leave it alone
  * holdfast_patch   what happened to a large record since; `since` links each row to the one before
  * holdfast_lease   who may commit a key during an exclusive turn
+ * holdfast_watch   which store objects want to know what others commit
+ * holdfast_change  the keys and versions of the last commits, while another one wants to know
+ *
+ * The last two are made where an older release left them out; it works on without them.
  *
  * `sum` is a checksum of the row's meaning: SQLite does not notice a changed byte in a value.
  */
@@ -41,6 +45,12 @@ CREATE TABLE IF NOT EXISTS holdfast_patch (
 CREATE TABLE IF NOT EXISTS holdfast_lease (
   key TEXT PRIMARY KEY, owner TEXT NOT NULL, token TEXT NOT NULL, until INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_watch (
+  owner TEXT PRIMARY KEY, until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_change (
+  seq INTEGER PRIMARY KEY, owner TEXT NOT NULL, keys TEXT
+);
 INSERT OR IGNORE INTO holdfast_meta VALUES ('schema', ${SCHEMA_VERSION});
 `;
 
@@ -87,7 +97,17 @@ export type StatementName =
   | "listFrom"
   | "listAfter"
   | "lease"
-  | "release";
+  | "release"
+  | "watch"
+  | "unwatch"
+  | "watched"
+  | "dropWatchers"
+  | "note"
+  | "notes"
+  | "lastNote"
+  | "dropNotes"
+  | "clearNotes"
+  | "dataVersion";
 
 /* Parameters are anonymous: the libraries differ in what they make of numbered ones. */
 const SQL: Readonly<Record<StatementName, string>> = {
@@ -135,6 +155,22 @@ const SQL: Readonly<Record<StatementName, string>> = {
     "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, token = excluded.token, " +
     "until = excluded.until WHERE until <= ?",
   release: "DELETE FROM holdfast_lease WHERE key = ? AND token = ?",
+  watch:
+    "INSERT INTO holdfast_watch (owner, until) VALUES (?, ?) " +
+    "ON CONFLICT (owner) DO UPDATE SET until = excluded.until",
+  unwatch: "DELETE FROM holdfast_watch WHERE owner = ?",
+  watched: "SELECT 1 AS found FROM holdfast_watch WHERE owner <> ? AND until > ? LIMIT 1",
+  dropWatchers: "DELETE FROM holdfast_watch WHERE until <= ?",
+  note: "INSERT INTO holdfast_change (owner, keys) VALUES (?, ?)",
+  notes:
+    "SELECT owner = ? AS mine, CASE WHEN owner = ? THEN NULL ELSE CAST(keys AS BLOB) END AS keys " +
+    "FROM holdfast_change WHERE seq > ? ORDER BY seq",
+  lastNote: "SELECT CAST(coalesce(max(seq), 0) AS REAL) AS seq FROM holdfast_change",
+  dropNotes: "DELETE FROM holdfast_change WHERE seq <= (SELECT max(seq) FROM holdfast_change) - ?",
+  clearNotes:
+    "DELETE FROM holdfast_change " +
+    "WHERE NOT EXISTS (SELECT 1 FROM holdfast_watch WHERE owner <> ?)",
+  dataVersion: "PRAGMA data_version",
 };
 
 /** Every statement, prepared. */

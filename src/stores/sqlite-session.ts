@@ -11,6 +11,7 @@
 import { toAsciiKey } from "./ascii-key.ts";
 import { LargeKeys } from "./large-keys.ts";
 import type { PageRange } from "./list-pages.ts";
+import { ChangeNotes, type ChangePosition, type ChangeReport } from "./sqlite-changes.ts";
 import {
   bytesToText,
   commitUnknown,
@@ -53,6 +54,7 @@ export class SqliteSession {
   readonly #isStale: (key: string) => boolean;
   readonly #statements: Statements;
   readonly #files: OpenedFiles;
+  readonly #notes: ChangeNotes;
   readonly #reader: RecordReader;
   readonly #writer: RecordWriter;
 
@@ -64,6 +66,7 @@ export class SqliteSession {
     this.#isStale = isStale;
     this.#statements = preparedIn(database, path);
     this.#files = new OpenedFiles(database);
+    this.#notes = new ChangeNotes({ statements: this.#statements, owner });
     const large = new LargeKeys();
     this.#reader = new RecordReader({ statements: this.#statements, path, large });
     this.#writer = new RecordWriter({ statements: this.#statements, owner, large });
@@ -84,7 +87,9 @@ export class SqliteSession {
       work: () => {
         const answers = this.#checkAll(checks, now);
         const isRefused = atomic && !isAllOk(answers);
-        return { checked: answers, written: isRefused ? [] : this.#writeAll(writes, now) };
+        const results = isRefused ? [] : this.#writeAll(writes, now);
+        this.#notes.noteWrites(writes, results);
+        return { checked: answers, written: results };
       },
       keep: (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
     });
@@ -104,13 +109,43 @@ export class SqliteSession {
   lease(key: string, token: string, times: { now: number; until: number }): boolean {
     const { lease } = this.#statements;
     const values = [toAsciiKey(key), this.#owner, token, times.until, times.now];
-    const outcome = this.#transact("BEGIN IMMEDIATE", { work: () => lease.run(...values) });
-    return Number(outcome.changes) > 0;
+    return this.#change(() => Number(lease.run(...values).changes) > 0);
   }
 
   release(key: string, token: string): void {
     const { release } = this.#statements;
-    this.#transact("BEGIN IMMEDIATE", { work: () => release.run(toAsciiKey(key), token) });
+    this.#change(() => Number(release.run(toAsciiKey(key), token).changes) > 0);
+  }
+
+  /** Registers this connection's watcher until then; times are the system's. */
+  watch(times: { now: number; until: number }): ChangePosition {
+    const work = (): ChangePosition => this.#notes.register(times.now, times.until);
+    return this.#transact("BEGIN IMMEDIATE", { work });
+  }
+
+  /** Registers it for longer. */
+  watchOn(until: number): void {
+    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.renew(until) });
+  }
+
+  unwatch(): void {
+    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.unregister() });
+  }
+
+  /** What others changed since `from`; `undefined` when nothing moved. */
+  since(from: ChangePosition): ChangeReport | undefined {
+    return this.#snapshot(() => this.#notes.since(from));
+  }
+
+  /** Runs `work`, which changes the file without changing a record, and answers whether it did. */
+  #change(work: () => boolean): boolean {
+    return this.#transact("BEGIN IMMEDIATE", {
+      work: () => {
+        const isChanged = work();
+        if (isChanged) this.#notes.noteOther();
+        return isChanged;
+      },
+    });
   }
 
   #read(key: string, now: number): StoredRecord | undefined {

@@ -6,6 +6,7 @@ import { createGate } from "./gate.ts";
 import { listPages, type PageRange } from "./list-pages.ts";
 import { type Attempt, createAttempt } from "./sqlite-attempt.ts";
 import { type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
+import { SqliteFeed } from "./sqlite-feed.ts";
 import { connect, IN_MEMORY } from "./sqlite-open.ts";
 import {
   readSqliteOptions,
@@ -39,6 +40,7 @@ class SqliteStore implements StateStore {
   /** Apart, because a reader need not wait for the writer of another process. */
   readonly #attemptRead: Attempt;
   readonly #attemptWrite: Attempt;
+  readonly #feed: SqliteFeed;
   /** Exclusive turns of this object; `until` is when the lease ends. */
   readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
@@ -51,11 +53,19 @@ class SqliteStore implements StateStore {
     const hint = (): string => (this.#opened === undefined ? KEPT : "");
     this.#attemptRead = createAttempt({ path, busyTimeoutMs, hint });
     this.#attemptWrite = createAttempt({ path, busyTimeoutMs, hint });
+    this.#feed = new SqliteFeed({
+      begin: (now, until) => this.#attemptWrite(() => this.#session().watch({ now, until })),
+      renew: (until) => this.#session().watchOn(until),
+      since: (from) => this.#session().since(from),
+      end: () => this.#unwatch(),
+      logger: settings.logger,
+    });
     this.supports = {
       durable: settings.path !== IN_MEMORY,
       transactions: true,
       ttl: true,
-      watch: false,
+      // Nobody else can commit where there is only one.
+      watch: settings.path !== IN_MEMORY && settings.processes !== "one",
       list: true,
       exclusive: true,
       shared: true,
@@ -85,6 +95,13 @@ class SqliteStore implements StateStore {
     return listPages(query, { gate: this.#gate, page });
   }
 
+  watch(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>> {
+    return this.#gate.run(() => this.#feed.start({ changed, missed }));
+  }
+
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
     const clock = this.#clock;
     const token = randomUUID();
@@ -98,6 +115,7 @@ class SqliteStore implements StateStore {
 
   close(): Promise<void> {
     return this.#gate.close(() => {
+      this.#feed.close();
       if (this.#settings.database === undefined) this.#closeOwn();
       this.#opened = undefined;
     });
@@ -150,6 +168,14 @@ class SqliteStore implements StateStore {
     } catch (error) {
       if (given === undefined) database.close();
       throw error;
+    }
+  }
+
+  #unwatch(): void {
+    try {
+      this.#opened?.session.unwatch();
+    } catch {
+      // The registration runs out by itself.
     }
   }
 
