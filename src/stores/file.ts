@@ -3,7 +3,7 @@
  *
  * Exclusive turns and times to live go by the clock of that process, so no skew has to be borne.
  */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import { systemClock } from "../../actors/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
@@ -22,6 +22,8 @@ import type {
   StoreSupports,
   WriteResult,
 } from "./store.ts";
+import { refuseUrl } from "./local-path.ts";
+import { SamePath } from "./same-path.ts";
 import { createTurns, type Turns } from "./turns.ts";
 import {
   checkWrites,
@@ -49,13 +51,16 @@ const KNOWN = ["dir", "fsync", "clock"] satisfies readonly (keyof FileStoreOptio
 interface Opened {
   readonly records: FileRecords;
   readonly lock: DirectoryLock;
+  /** The directories, as they were opened; their heads are in memory. */
+  readonly places: readonly SamePath[];
 }
 
 async function openStore(dir: string, fsync: boolean, timing: LockTiming): Promise<Opened> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const lock = await lockDirectory(dir, timing);
   try {
-    return { records: await FileRecords.open(dir, lock.folder, fsync), lock };
+    const records = await FileRecords.open(dir, lock.folder, fsync);
+    return { records, lock, places: [new SamePath(dir), new SamePath(join(dir, "records"))] };
   } catch (error) {
     await lock.release();
     throw error;
@@ -173,7 +178,8 @@ class FileStore implements StateStore {
   #run<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
     return this.#gate.run(async () => {
       try {
-        const { records, lock } = await this.#open();
+        const { records, lock, places } = await this.#open();
+        for (const place of places) place.check();
         await lock.check();
         return await work(records).catch(async (error: unknown) => {
           // Files go missing under a holder that lost the directory: then that is the reason.
@@ -250,6 +256,7 @@ export function timedFileStore(options: FileStoreOptions, timing: LockTiming): S
   refuseUnknown("fileStore", options, KNOWN);
   if (typeof options.dir !== "string" || options.dir === "")
     throw new TypeError("fileStore needs `dir`");
+  refuseUrl("dir", options.dir);
   const { fsync = true, clock = systemClock } = options;
   return new FileStore({ dir: resolve(options.dir), fsync, clock, timing });
 }

@@ -17,14 +17,15 @@ export type Attempt = <T>(work: () => T) => Promise<T>;
 export const LOCK_WAIT_MS = 3;
 const PAUSE_MAX_MS = 4;
 
-/** Makes the attempts of one kind of operation on the file at `path`. */
-export function createAttempt({
-  path,
-  busyTimeoutMs,
-}: {
+/** Which file, for how long, and what else to say when it stays locked. */
+export interface AttemptSettings {
   readonly path: string;
   readonly busyTimeoutMs: number;
-}): Attempt {
+  readonly hint?: () => string;
+}
+
+/** Makes the attempts of one kind of operation on the file at `path`. */
+export function createAttempt({ path, busyTimeoutMs, hint }: AttemptSettings): Attempt {
   let pause: { readonly cause: unknown; readonly over: Promise<void> } | undefined;
 
   const startPause = (cause: unknown): { cause: unknown; over: Promise<void> } => {
@@ -34,6 +35,11 @@ export function createAttempt({
       pause = undefined;
     });
     return { cause, over };
+  };
+
+  const busy = (cause: unknown): StoreUnavailableError => {
+    const what = `other connections kept ${path} locked for ${busyTimeoutMs} ms; try again`;
+    return new StoreUnavailableError(what + (hint?.() ?? ""), { cause });
   };
 
   return async (work) => {
@@ -49,15 +55,8 @@ export function createAttempt({
           pause = startPause(error);
         }
       }
-      if (performance.now() >= deadline) throw busyFor(path, busyTimeoutMs, pause.cause);
+      if (performance.now() >= deadline) throw busy(pause.cause);
       await pause.over;
     }
   };
-}
-
-function busyFor(path: string, busyTimeoutMs: number, cause: unknown): StoreUnavailableError {
-  return new StoreUnavailableError(
-    `other connections kept ${path} locked for ${busyTimeoutMs} ms; try again`,
-    { cause },
-  );
 }

@@ -22,6 +22,13 @@ export function bytesToText(value: unknown): string | undefined {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
 }
 
+/** A column of a row; `undefined` when there is no such row or column. */
+export function columnOf(row: unknown, column: string): unknown {
+  if (typeof row !== "object" || row === null || !Object.hasOwn(row, column)) return undefined;
+  // Own property just checked.
+  return (row as Readonly<Record<string, unknown>>)[column];
+}
+
 /** A prepared statement, as better-sqlite3, libsql and node:sqlite have it. */
 export interface SqliteStatement {
   run(...values: SqliteValue[]): { readonly changes: number | bigint };
@@ -40,11 +47,27 @@ type DatabaseConstructor = new (path: string) => SqliteDatabase;
 
 const requireModule = createRequire(import.meta.url);
 
+/** `node:sqlite`, without the notice that some versions of Node print when it is loaded. */
+function loadBuiltin(): unknown {
+  const platform = Reflect.getOwnPropertyDescriptor(process, "emitWarning");
+  const emit = process.emitWarning.bind(process);
+  // Called with what the platform's own function takes, and hands on all but the one notice.
+  process.emitWarning = (...parts: readonly unknown[]) => {
+    const [notice, type] = parts;
+    if (type === "ExperimentalWarning" && String(notice).startsWith("SQLite ")) return;
+    Reflect.apply(emit, process, parts);
+  };
+  try {
+    return process.getBuiltinModule("node:sqlite");
+  } finally {
+    if (platform === undefined) process.emitWarning = emit;
+    else Reflect.defineProperty(process, "emitWarning", platform);
+  }
+}
+
 function loadDriver(): DatabaseConstructor {
   // Both modules are typed by the shape this file relies on; the store suite runs on each.
-  const builtin = process.getBuiltinModule("node:sqlite") as
-    | { readonly DatabaseSync: DatabaseConstructor }
-    | undefined;
+  const builtin = loadBuiltin() as { readonly DatabaseSync: DatabaseConstructor } | undefined;
   if (builtin !== undefined) return builtin.DatabaseSync;
   try {
     // As above: libsql exports its Database class.
@@ -64,8 +87,17 @@ export function openDatabase(path: string): SqliteDatabase {
   return new Database(path);
 }
 
-const CODE = { busy: 5, locked: 6, ioerr: 10, corrupt: 11, full: 13, notadb: 26 } as const;
+const CODE = {
+  error: 1,
+  busy: 5,
+  locked: 6,
+  ioerr: 10,
+  corrupt: 11,
+  full: 13,
+  notadb: 26,
+} as const;
 const NAMES: ReadonlyMap<string, number> = new Map([
+  ["SQLITE_ERROR", CODE.error],
   ["SQLITE_BUSY", CODE.busy],
   ["SQLITE_LOCKED", CODE.locked],
   ["SQLITE_IOERR", CODE.ioerr],
@@ -89,6 +121,11 @@ export function sqliteCode(error: unknown): number | undefined {
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error);
   return code === CODE.busy || code === CODE.locked;
+}
+
+/** True when SQLite found a statement wrong, as when it names a column that is not there. */
+export function isSchemaFault(error: unknown): boolean {
+  return sqliteCode(error) === CODE.error;
 }
 
 /** True when a failed COMMIT may still have reached the file. */

@@ -1,18 +1,20 @@
 /** Finds or makes the database file, so that an empty file is never mistaken for an empty store. */
 import { randomUUID } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname, resolve } from "node:path";
-import { CorruptStateError } from "../../actors/errors.ts";
+import { CorruptStateError, StoreUnavailableError } from "../../actors/errors.ts";
+import { SamePath } from "./same-path.ts";
 import { openDatabase, type SqliteDatabase } from "./sqlite-driver.ts";
-import { createTables, prepareTables, type Synchronous } from "./sqlite-schema.ts";
-
-/** How a connection is set up. */
-export interface ConnectionSettings {
-  readonly path: string;
-  readonly synchronous: Synchronous;
-  /** How long SQLite itself blocks the thread for a lock. */
-  readonly lockWaitMs: number;
-}
+import { type ConnectionSettings, prepareConnection, prepareFresh } from "./sqlite-setup.ts";
 
 /**
  * Files up to so many pages (16 MB of the usual size) are checked when opened, which takes some
@@ -20,13 +22,15 @@ export interface ConnectionSettings {
  */
 const CHECKED_PAGES_MAX = 4096;
 
+const FILE_MODE = 0o600;
+
 /** The path that means a database in memory. */
 export const IN_MEMORY = ":memory:";
 
 function openPrepared(path: string, settings: ConnectionSettings): SqliteDatabase {
   const database = openDatabase(path);
   try {
-    prepareTables(database, settings);
+    prepareConnection(database, settings);
     return database;
   } catch (error) {
     database.close();
@@ -35,23 +39,51 @@ function openPrepared(path: string, settings: ConnectionSettings): SqliteDatabas
 }
 
 /**
+ * SQLite would read what is left of another database into the new one. It may hold commits that
+ * exist nowhere else, so it stays.
+ */
+function refuseRemains(path: string): void {
+  for (const left of ["-wal", "-journal"].map((suffix) => path + suffix)) {
+    const size = statSync(left, { throwIfNoEntry: false })?.size ?? 0;
+    // One that a process just made belongs to a database that is there by now.
+    if (size === 0 || existsSync(path)) continue;
+    throw new StoreUnavailableError(
+      `${path} is gone, but ${left} is left of it; put the database back, or remove that file, too`,
+    );
+  }
+}
+
+/**
  * The file is made under another name and linked into place whole. So an empty file at `path` was
  * cut short by something else, and a process killed while creating leaves nothing half made there.
  */
-function createFile(settings: ConnectionSettings): void {
-  mkdirSync(dirname(settings.path), { recursive: true, mode: 0o700 });
-  const fresh = `${settings.path}.${randomUUID()}.new`;
+function createFile({ path, processes }: ConnectionSettings): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  refuseRemains(path);
+  const fresh = `${path}.${randomUUID()}.new`;
   try {
-    // Still in the rollback journal's mode, so that all of it is in the one file that is linked.
+    makePrivate(fresh);
     const database = openDatabase(fresh);
-    createTables(database, fresh);
+    prepareFresh(database, processes);
+    // All of it is in the one file that is linked: no other connection keeps SQLite from that.
     database.close();
-    linkSync(fresh, settings.path);
+    linkSync(fresh, path);
   } catch (error) {
     // Another process was faster: its file is as good as ours.
-    if (!existsSync(settings.path)) throw error;
+    if (!existsSync(path)) throw error;
   } finally {
-    for (const suffix of ["", "-journal"]) rmSync(fresh + suffix, { force: true });
+    for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(fresh + suffix, { force: true });
+  }
+}
+
+/** Makes an empty file for its owner alone; SQLite gives the files beside it the same rights. */
+function makePrivate(path: string): void {
+  const file = openSync(path, "wx", FILE_MODE);
+  try {
+    // The umask can only take rights away, also those of the owner.
+    fchmodSync(file, FILE_MODE);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -77,8 +109,10 @@ export function connect(settings: ConnectionSettings): SqliteDatabase {
   if (!existsSync(path)) createFile({ ...settings, path });
   if (statSync(path).size === 0)
     throw new CorruptStateError({ location: path, reason: "the file is empty" });
+  const file = new SamePath(path);
   const database = openPrepared(path, settings);
   try {
+    file.check();
     checkPages(database, path);
     return database;
   } catch (error) {

@@ -1,12 +1,8 @@
-/** The tables, the connection's settings, and the statements, prepared once. */
-import { StoreUnavailableError } from "../../actors/errors.ts";
+/** The tables, and the statements, prepared once. */
 import type { SqliteDatabase, SqliteStatement } from "./sqlite-driver.ts";
 
-/** How far a commit goes to disk before it answers. */
-export type Synchronous = "full" | "normal";
-
 /** The version of the tables below; a file with a higher one is refused. */
-const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 1;
 
 /** What `form` says about where a record's state is. */
 export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
@@ -16,10 +12,14 @@ export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
  * holdfast_base    the last whole state of a large record, apart so that patches leave it alone
  * holdfast_patch   what happened to a large record since; `since` links each row to the one before
  * holdfast_lease   who may commit a key during an exclusive turn
+ * holdfast_watch   which store objects want to know what others commit
+ * holdfast_change  the keys and versions of the last commits, while another one wants to know
+ *
+ * The last two are made where an older release left them out; it works on without them.
  *
  * `sum` is a checksum of the row's meaning: SQLite does not notice a changed byte in a value.
  */
-const TABLES = `
+export const TABLES: string = `
 CREATE TABLE IF NOT EXISTS holdfast_meta (
   name TEXT PRIMARY KEY, value INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -45,6 +45,12 @@ CREATE TABLE IF NOT EXISTS holdfast_patch (
 CREATE TABLE IF NOT EXISTS holdfast_lease (
   key TEXT PRIMARY KEY, owner TEXT NOT NULL, token TEXT NOT NULL, until INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_watch (
+  owner TEXT PRIMARY KEY, until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_change (
+  seq INTEGER PRIMARY KEY, owner TEXT NOT NULL, keys TEXT
+);
 INSERT OR IGNORE INTO holdfast_meta VALUES ('schema', ${SCHEMA_VERSION});
 `;
 
@@ -74,6 +80,7 @@ const LIVING = `form > ${FORM.dead} AND (expires IS NULL OR expires > ?)`;
 /** The statements the store runs. */
 export type StatementName =
   | "head"
+  | "version"
   | "leased"
   | "blocked"
   | "insert"
@@ -90,13 +97,24 @@ export type StatementName =
   | "listFrom"
   | "listAfter"
   | "lease"
-  | "release";
+  | "release"
+  | "watch"
+  | "unwatch"
+  | "watched"
+  | "dropWatchers"
+  | "note"
+  | "notes"
+  | "lastNote"
+  | "dropNotes"
+  | "clearNotes"
+  | "dataVersion";
 
 /* Parameters are anonymous: the libraries differ in what they make of numbered ones. */
 const SQL: Readonly<Record<StatementName, string>> = {
   head:
     `SELECT id, ${real("version")}, ${real("form")}, ${real("expires")}, ${real("sum")}, ` +
     `${bytes("state")} FROM holdfast_record WHERE key = ?`,
+  version: `SELECT ${real("version")} FROM holdfast_record WHERE key = ?`,
   leased: "SELECT 1 AS found FROM holdfast_lease WHERE owner <> ? AND until > ? LIMIT 1",
   blocked: "SELECT 1 AS found FROM holdfast_lease WHERE key = ? AND owner <> ? AND until > ?",
   insert:
@@ -137,63 +155,26 @@ const SQL: Readonly<Record<StatementName, string>> = {
     "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, token = excluded.token, " +
     "until = excluded.until WHERE until <= ?",
   release: "DELETE FROM holdfast_lease WHERE key = ? AND token = ?",
+  watch:
+    "INSERT INTO holdfast_watch (owner, until) VALUES (?, ?) " +
+    "ON CONFLICT (owner) DO UPDATE SET until = excluded.until",
+  unwatch: "DELETE FROM holdfast_watch WHERE owner = ?",
+  watched: "SELECT 1 AS found FROM holdfast_watch WHERE owner <> ? AND until > ? LIMIT 1",
+  dropWatchers: "DELETE FROM holdfast_watch WHERE until <= ?",
+  note: "INSERT INTO holdfast_change (owner, keys) VALUES (?, ?)",
+  notes:
+    "SELECT owner = ? AS mine, CASE WHEN owner = ? THEN NULL ELSE CAST(keys AS BLOB) END AS keys " +
+    "FROM holdfast_change WHERE seq > ? ORDER BY seq",
+  lastNote: "SELECT CAST(coalesce(max(seq), 0) AS REAL) AS seq FROM holdfast_change",
+  dropNotes: "DELETE FROM holdfast_change WHERE seq <= (SELECT max(seq) FROM holdfast_change) - ?",
+  clearNotes:
+    "DELETE FROM holdfast_change " +
+    "WHERE NOT EXISTS (SELECT 1 FROM holdfast_watch WHERE owner <> ?)",
+  dataVersion: "PRAGMA data_version",
 };
 
 /** Every statement, prepared. */
 export type Statements = Readonly<Record<StatementName, SqliteStatement>>;
-
-function readNumber(row: unknown, field: string): number | undefined {
-  if (typeof row !== "object" || row === null || !Object.hasOwn(row, field)) return undefined;
-  // Own property just checked; its type is checked on the next line.
-  const value = (row as Readonly<Record<string, unknown>>)[field];
-  return typeof value === "number" ? value : undefined;
-}
-
-function checkSchema(database: SqliteDatabase, path: string): void {
-  const found = readNumber(
-    database.prepare("SELECT value FROM holdfast_meta WHERE name = ?").get("schema"),
-    "value",
-  );
-  if (found !== undefined && found <= SCHEMA_VERSION) return;
-  throw new StoreUnavailableError(
-    `${path} has tables of version ${String(found)}, this library knows up to ${SCHEMA_VERSION}; ` +
-      "use the version of the library that wrote it",
-  );
-}
-
-/** Creates or checks the tables. */
-export function createTables(database: SqliteDatabase, path: string): void {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    database.exec(TABLES);
-    checkSchema(database, path);
-    database.exec("COMMIT");
-  } catch (error) {
-    rollback(database);
-    throw error;
-  }
-}
-
-/** Sets the connection up and creates or checks the tables. */
-export function prepareTables(
-  database: SqliteDatabase,
-  settings: { path: string; synchronous: Synchronous; lockWaitMs: number },
-): void {
-  database.exec(`PRAGMA busy_timeout = ${settings.lockWaitMs}`);
-  // WAL: readers and the writer do not block each other, and a commit is one sync.
-  database.exec("PRAGMA journal_mode = WAL");
-  database.exec(`PRAGMA synchronous = ${settings.synchronous === "full" ? "FULL" : "NORMAL"}`);
-  createTables(database, settings.path);
-}
-
-/** Ends a failed transaction. */
-export function rollback(database: SqliteDatabase): void {
-  try {
-    database.exec("ROLLBACK");
-  } catch {
-    // SQLite already rolled back by itself; the first error is the one to report.
-  }
-}
 
 /** Prepares every statement once. */
 export function prepareStatements(database: SqliteDatabase): Statements {

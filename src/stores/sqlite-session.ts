@@ -11,6 +11,7 @@
 import { toAsciiKey } from "./ascii-key.ts";
 import { LargeKeys } from "./large-keys.ts";
 import type { PageRange } from "./list-pages.ts";
+import { ChangeNotes, type ChangePosition, type ChangeReport } from "./sqlite-changes.ts";
 import {
   bytesToText,
   commitUnknown,
@@ -18,10 +19,18 @@ import {
   type SqliteDatabase,
   toStoreError,
 } from "./sqlite-driver.ts";
+import { OpenedFiles } from "./sqlite-files.ts";
 import { RecordReader } from "./sqlite-record.ts";
-import { prepareStatements, rollback, type Statements } from "./sqlite-schema.ts";
+import { prepareStatements, type Statements } from "./sqlite-schema.ts";
+import { rollback, toSchemaError } from "./sqlite-setup.ts";
 import { RecordWriter } from "./sqlite-writer.ts";
-import type { ScopeWrite, StoredRecord, WriteResult } from "./store.ts";
+import type {
+  CommitOptions,
+  ScopeWrite,
+  StoredRecord,
+  VersionCheck,
+  WriteResult,
+} from "./store.ts";
 import { conflict, isAllOk } from "./write-check.ts";
 
 /** A deferred BEGIN reads nothing: the first SELECT after it takes the snapshot. */
@@ -44,6 +53,8 @@ export class SqliteSession {
   readonly #owner: string;
   readonly #isStale: (key: string) => boolean;
   readonly #statements: Statements;
+  readonly #files: OpenedFiles;
+  readonly #notes: ChangeNotes;
   readonly #reader: RecordReader;
   readonly #writer: RecordWriter;
 
@@ -53,7 +64,9 @@ export class SqliteSession {
     this.#path = path;
     this.#owner = owner;
     this.#isStale = isStale;
-    this.#statements = prepareStatements(database);
+    this.#statements = preparedIn(database, path);
+    this.#files = new OpenedFiles(database);
+    this.#notes = new ChangeNotes({ statements: this.#statements, owner });
     const large = new LargeKeys();
     this.#reader = new RecordReader({ statements: this.#statements, path, large });
     this.#writer = new RecordWriter({ statements: this.#statements, owner, large });
@@ -63,13 +76,25 @@ export class SqliteSession {
     return this.#snapshot(() => keys.map((key) => this.#read(key, now)));
   }
 
-  commit(writes: readonly ScopeWrite[], atomic: boolean, now: number): WriteResult[] {
-    if (writes.length === 0) return [];
-    const results = this.#transact("BEGIN IMMEDIATE", {
-      work: () => this.#writeAll(writes, now),
-      keep: (answers) => !atomic || isAllOk(answers),
+  /** Checks see what was there before the writes; without writes they take no writer's lock. */
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false, checks = [] }: CommitOptions,
+    now: number,
+  ): WriteResult[] {
+    if (writes.length === 0) return this.#checkAlone(checks, now);
+    const { checked, written } = this.#transact("BEGIN IMMEDIATE", {
+      work: () => {
+        const answers = this.#checkAll(checks, now);
+        const isRefused = atomic && !isAllOk(answers);
+        const results = isRefused ? [] : this.#writeAll(writes, now);
+        this.#notes.noteWrites(writes, results);
+        return { checked: answers, written: results };
+      },
+      keep: (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
     });
-    return atomic && !isAllOk(results) ? this.#refuse(writes, now) : results;
+    const isKept = !atomic || (isAllOk(checked) && isAllOk(written));
+    return [...(isKept ? written : this.#refuse(writes, now)), ...checked];
   }
 
   /** A page of encoded keys. */
@@ -84,17 +109,59 @@ export class SqliteSession {
   lease(key: string, token: string, times: { now: number; until: number }): boolean {
     const { lease } = this.#statements;
     const values = [toAsciiKey(key), this.#owner, token, times.until, times.now];
-    const outcome = this.#transact("BEGIN IMMEDIATE", { work: () => lease.run(...values) });
-    return Number(outcome.changes) > 0;
+    return this.#change(() => Number(lease.run(...values).changes) > 0);
   }
 
   release(key: string, token: string): void {
     const { release } = this.#statements;
-    this.#transact("BEGIN IMMEDIATE", { work: () => release.run(toAsciiKey(key), token) });
+    this.#change(() => Number(release.run(toAsciiKey(key), token).changes) > 0);
+  }
+
+  /** Registers this connection's watcher until then; times are the system's. */
+  watch(times: { now: number; until: number }): ChangePosition {
+    const work = (): ChangePosition => this.#notes.register(times.now, times.until);
+    return this.#transact("BEGIN IMMEDIATE", { work });
+  }
+
+  /** Registers it for longer. */
+  watchOn(until: number): void {
+    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.renew(until) });
+  }
+
+  unwatch(): void {
+    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.unregister() });
+  }
+
+  /** What others changed since `from`; `undefined` when nothing moved. */
+  since(from: ChangePosition): ChangeReport | undefined {
+    return this.#snapshot(() => this.#notes.since(from));
+  }
+
+  /** Runs `work`, which changes the file without changing a record, and answers whether it did. */
+  #change(work: () => boolean): boolean {
+    return this.#transact("BEGIN IMMEDIATE", {
+      work: () => {
+        const isChanged = work();
+        if (isChanged) this.#notes.noteOther();
+        return isChanged;
+      },
+    });
   }
 
   #read(key: string, now: number): StoredRecord | undefined {
     return this.#reader.read(toAsciiKey(key), now);
+  }
+
+  #checkAlone(checks: readonly VersionCheck[], now: number): WriteResult[] {
+    return checks.length === 0 ? [] : this.#snapshot(() => this.#checkAll(checks, now));
+  }
+
+  #checkAll(checks: readonly VersionCheck[], now: number): WriteResult[] {
+    return checks.map(({ key, expectedVersion: version }) => {
+      const row = this.#statements.version.get(toAsciiKey(key));
+      const stored = typeof row === "object" && row !== null && "version" in row ? row.version : 0;
+      return stored === version ? { ok: true, version } : conflict(this.#read(key, now));
+    });
   }
 
   #writeAll(writes: readonly ScopeWrite[], now: number): WriteResult[] {
@@ -135,6 +202,7 @@ export class SqliteSession {
     begin: "BEGIN IMMEDIATE" | "BEGIN",
     { work, keep }: { work: () => T; keep?: (result: T) => boolean },
   ): T {
+    this.#files.check(begin === "BEGIN IMMEDIATE");
     this.#database.exec(begin);
     try {
       const result = work();
@@ -143,7 +211,7 @@ export class SqliteSession {
       return result;
     } catch (error) {
       rollback(this.#database);
-      throw error;
+      throw toSchemaError(error, this.#path);
     }
   }
 
@@ -154,5 +222,13 @@ export class SqliteSession {
       // A COMMIT that failed at the disk may be found complete when the log is next recovered.
       throw isInDoubt(error) ? commitUnknown(toStoreError(error, this.#path)) : error;
     }
+  }
+}
+
+function preparedIn(database: SqliteDatabase, path: string): Statements {
+  try {
+    return prepareStatements(database);
+  } catch (error) {
+    throw toSchemaError(error, path);
   }
 }

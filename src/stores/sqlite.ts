@@ -1,22 +1,27 @@
 /**
- * A store in one SQLite file: WAL, one sync per batch, safe for several processes.
+ * A store in one SQLite file: one transaction per batch, safe for several processes.
  *
  * Leases and times to live go by the clock of the process that looks. All processes are on one
  * machine, so they have one clock and no skew has to be borne; a given clock must be theirs.
  */
 import { randomUUID } from "node:crypto";
-import { durationOption, systemClock } from "../../actors/clock.ts";
 import { CorruptStateError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
-import { refuseUnknown } from "../../actors/settings.ts";
 import { createGate } from "./gate.ts";
 import { listPages, type PageRange } from "./list-pages.ts";
-import { type Attempt, createAttempt, LOCK_WAIT_MS } from "./sqlite-attempt.ts";
+import { type Attempt, createAttempt } from "./sqlite-attempt.ts";
 import { type SqliteDatabase, toStoreError } from "./sqlite-driver.ts";
-import { connect, type ConnectionSettings, IN_MEMORY } from "./sqlite-open.ts";
-import { prepareTables, type Synchronous } from "./sqlite-schema.ts";
+import { SqliteFeed } from "./sqlite-feed.ts";
+import { connect, IN_MEMORY } from "./sqlite-open.ts";
+import {
+  readSqliteOptions,
+  type SqliteSettings,
+  type SqliteStoreOptions,
+} from "./sqlite-options.ts";
 import { SqliteSession } from "./sqlite-session.ts";
+import { leaveExclusive, prepareConnection } from "./sqlite-setup.ts";
 import type {
+  CommitOptions,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -25,66 +30,51 @@ import type {
   WriteResult,
 } from "./store.ts";
 import { leasedTurn } from "./turns.ts";
-import { checkWrites } from "./write-check.ts";
+import { checkVersions, checkWrites } from "./write-check.ts";
 
-/** Options of `sqliteStore`. */
-export interface SqliteStoreOptions {
-  /** The file; it and its directory are created. `:memory:` keeps everything in this process. */
-  readonly path?: string;
-  /** An open better-sqlite3, libsql or node:sqlite database to use; `close` leaves it open. */
-  readonly database?: SqliteDatabase;
-  /**
-   * `full` (default) survives power loss; `normal` may lose the last commits then, not on a crash.
-   */
-  readonly synchronous?: Synchronous;
-  /** How long to try while other processes hold the file; milliseconds, default 5000. */
-  readonly busyTimeoutMs?: number;
-  /** Decides what has expired; default the system's clock. Processes sharing a file must agree. */
-  readonly clock?: Clock;
-}
-
-const BUSY_TIMEOUT_MS = 5000;
-const KNOWN = [
-  "path",
-  "database",
-  "synchronous",
-  "busyTimeoutMs",
-  "clock",
-] satisfies readonly (keyof SqliteStoreOptions)[];
-
-interface Settings extends ConnectionSettings {
-  readonly database: SqliteDatabase | undefined;
-  readonly busyTimeoutMs: number;
-  readonly clock: Clock;
-}
+/** What may be the matter when a file is locked before it could be opened. */
+const KEPT = ', or close the program that has it to itself, as with processes: "one"';
 
 class SqliteStore implements StateStore {
   readonly name = "sqlite";
   readonly supports: StoreSupports;
-  readonly #settings: Settings;
+  readonly #settings: SqliteSettings;
   readonly #clock: Clock;
   readonly #owner: string = randomUUID();
   readonly #gate = createGate("sqlite");
   /** Apart, because a reader need not wait for the writer of another process. */
   readonly #attemptRead: Attempt;
   readonly #attemptWrite: Attempt;
+  readonly #feed: SqliteFeed;
   /** Exclusive turns of this object; `until` is when the lease ends. */
   readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
   #damage: { readonly location: string; readonly reason: string } | undefined;
 
-  constructor(settings: Settings) {
+  constructor(settings: SqliteSettings) {
     this.#settings = settings;
     this.#clock = settings.clock;
-    this.#attemptRead = createAttempt(settings);
-    this.#attemptWrite = createAttempt(settings);
+    const { path, busyTimeoutMs } = settings;
+    const hint = (): string => (this.#opened === undefined ? KEPT : "");
+    this.#attemptRead = createAttempt({ path, busyTimeoutMs, hint });
+    this.#attemptWrite = createAttempt({ path, busyTimeoutMs, hint });
+    this.#feed = new SqliteFeed({
+      begin: (now, until) => this.#attemptWrite(() => this.#session().watch({ now, until })),
+      renew: (until) => this.#session().watchOn(until),
+      since: (from) => this.#session().since(from),
+      end: () => this.#unwatch(),
+      logger: settings.logger,
+    });
     this.supports = {
       durable: settings.path !== IN_MEMORY,
       transactions: true,
       ttl: true,
-      watch: false,
+      // Nobody else can commit where there is only one.
+      watch: settings.path !== IN_MEMORY && settings.processes !== "one",
       list: true,
       exclusive: true,
+      shared: true,
+      checks: true,
     };
   }
 
@@ -92,14 +82,14 @@ class SqliteStore implements StateStore {
     return this.#read((session) => session.load(keys, this.#clock.now()));
   }
 
-  commit(
-    writes: readonly ScopeWrite[],
-    { atomic = false }: { readonly atomic?: boolean } = {},
-  ): Promise<WriteResult[]> {
+  commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
+    // Checks alone only read: they need not wait for the writer of another process.
+    const attempt = writes.length === 0 ? this.#attemptRead : this.#attemptWrite;
     return this.#gate.run(() =>
-      this.#attemptWrite(() => {
+      attempt(() => {
         checkWrites(writes);
-        return this.#session().commit(writes, atomic, this.#clock.now());
+        checkVersions(options.checks ?? []);
+        return this.#session().commit(writes, options, this.#clock.now());
       }),
     );
   }
@@ -108,6 +98,13 @@ class SqliteStore implements StateStore {
     const page = (range: PageRange): Promise<string[]> =>
       this.#attemptRead(() => this.#session().list(range, this.#clock.now()));
     return listPages(query, { gate: this.#gate, page });
+  }
+
+  watch(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>> {
+    return this.#gate.run(() => this.#feed.start({ changed, missed }));
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
@@ -123,9 +120,21 @@ class SqliteStore implements StateStore {
 
   close(): Promise<void> {
     return this.#gate.close(() => {
-      if (this.#settings.database === undefined) closeDatabase(this.#opened?.database);
+      this.#feed.close();
+      if (this.#settings.database === undefined) this.#closeOwn();
       this.#opened = undefined;
     });
+  }
+
+  /**
+   * SQLite folds the log in when this is the last connection. To ask for it beside others can lose
+   * what they commit meanwhile.
+   */
+  #closeOwn(): void {
+    const database = this.#opened?.database;
+    if (database === undefined) return;
+    if (this.#settings.processes === "one") leaveExclusive(database);
+    database.close();
   }
 
   #read<T>(work: (session: SqliteSession) => T): Promise<T> {
@@ -151,7 +160,7 @@ class SqliteStore implements StateStore {
 
   #open(): SqliteSession {
     const { path, database: given } = this.#settings;
-    if (given !== undefined) prepareTables(given, this.#settings);
+    if (given !== undefined) prepareConnection(given, this.#settings);
     const database = given ?? connect(this.#settings);
     const isStale = (key: string): boolean => {
       const turn = this.#turns.get(key);
@@ -164,6 +173,14 @@ class SqliteStore implements StateStore {
     } catch (error) {
       if (given === undefined) database.close();
       throw error;
+    }
+  }
+
+  #unwatch(): void {
+    try {
+      this.#opened?.session.unwatch();
+    } catch {
+      // The registration runs out by itself.
     }
   }
 
@@ -180,30 +197,5 @@ class SqliteStore implements StateStore {
  * A store on one file; the database is opened at the first use, and the errors of that come there.
  */
 export function sqliteStore(options: SqliteStoreOptions): StateStore {
-  refuseUnknown("sqliteStore", options, KNOWN);
-  const { path, database, synchronous = "full", clock = systemClock } = options;
-  // A misspelt level would be a weaker one in silence.
-  if (synchronous !== "full" && synchronous !== "normal")
-    throw new RangeError(`synchronous must be "full" or "normal", received ${String(synchronous)}`);
-  if (database === undefined && (typeof path !== "string" || path === ""))
-    throw new TypeError("sqliteStore needs `path` or `database`");
-  return new SqliteStore({
-    path: path ?? "the given database",
-    database,
-    synchronous,
-    busyTimeoutMs: durationOption("busyTimeoutMs", options.busyTimeoutMs, BUSY_TIMEOUT_MS),
-    lockWaitMs: LOCK_WAIT_MS,
-    clock,
-  });
-}
-
-function closeDatabase(database: SqliteDatabase | undefined): void {
-  try {
-    // Libraries that cannot finalize statements keep the file open for a while: leave no log
-    // behind.
-    database?.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch {
-    // The log is complete as it is; the next connection reads it.
-  }
-  database?.close();
+  return new SqliteStore(readSqliteOptions(options));
 }

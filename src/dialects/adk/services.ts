@@ -39,7 +39,8 @@ export class DatabaseSessionService extends SessionService {
 }
 
 function openUrl(url: string): Runtime {
-  const file = /^sqlite:\/\/(?<path>.+)$/s.exec(url)?.groups?.["path"];
+  // A path that begins with a dot stands behind a third slash, too: `sqlite:///./sessions.db`.
+  const file = /^sqlite:\/\/(?:\/(?=\.\.?\/))?(?<path>.+)$/s.exec(url)?.groups?.["path"];
   if (file !== undefined) return createRuntime({ store: sqliteStore({ path: file }) });
   if (/^postgres(?:ql)?:\/\//.test(url)) return createRuntime({ store: postgresStore({ url }) });
   if (/^rediss?:\/\//.test(url)) return createRuntime({ store: redisStore({ url }) });

@@ -8,6 +8,7 @@ const dir = testDirectory("runtime-sqlite");
 describeRuntime({
   name: "sqlite",
   several: true,
+  watched: true,
   // What survives power loss is the store's own test; without a sync per commit this one is quick.
   open: (id, clock) =>
     sqliteStore({

@@ -1,4 +1,5 @@
 /** Opening services: URLs, options, and several services on one store. */
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import {
@@ -29,6 +30,24 @@ describe("a database service", () => {
     await using fourth = new DatabaseSessionService("memory://");
     expect(await fourth.getSession(key)).toBeUndefined();
   });
+
+  it.each(["sqlite://./b.db", "sqlite:///./b.db", "sqlite:///../here/b.db", "sqlite://b.db"])(
+    "takes %s from the working directory",
+    async (url) => {
+      const before = process.cwd();
+      const here = join(dir, "here");
+      rmSync(here, { recursive: true, force: true });
+      mkdirSync(here);
+      process.chdir(here);
+      try {
+        await using service = new DatabaseSessionService(url);
+        await service.createSession(key);
+        expect(existsSync(join(here, "b.db"))).toBe(true);
+      } finally {
+        process.chdir(before);
+      }
+    },
+  );
 
   it("refuses other URLs without showing them", () => {
     for (const url of ["mysql://u:secret@h/db", "sqlite://", "secret", ""]) {

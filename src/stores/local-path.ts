@@ -1,0 +1,15 @@
+/** Paths that options of stores name. */
+
+/**
+ * Throws `TypeError` for a URL where a path belongs: taken as a path, it would name a folder
+ * `file:` in the working directory. Its text is not repeated, for a URL can hold a password.
+ */
+export function refuseUrl(option: string, path: string): void {
+  // A single letter is a drive.
+  const [scheme] = /^[a-z][a-z\d+.-]+:/i.exec(path) ?? [];
+  if (scheme === undefined) return;
+  throw new TypeError(
+    `${option} must be a path such as "./bot", not a URL, and it begins with "${scheme}"; ` +
+      `a file whose name begins so is written "./${scheme}…"`,
+  );
+}
