@@ -14,6 +14,7 @@
  *
  * The holder's part is L1 of `run.ts`: he acts on a lease no longer than it was given for.
  */
+import { monotonic } from "../../actors/clock.ts";
 import { isHoldfastError, RunLeasedError, ScopeStoppedError } from "../../actors/errors.ts";
 import { describeOwner, isDead, readOwner } from "../stores/process-owner.ts";
 import type { ScopeHome } from "./home.ts";
@@ -127,8 +128,7 @@ export class RunLeases {
   }
 
   #now(): number {
-    const { clock } = this.#home;
-    return clock.monotonic?.() ?? clock.now();
+    return monotonic(this.#home.clock);
   }
 
   #pause(ms: number): Promise<void> {

@@ -9,6 +9,7 @@
  *  L2  The end of a run and the end of its lease are one write.
  */
 import { createChecks, initialState } from "../../actors/checks.ts";
+import { monotonic } from "../../actors/clock.ts";
 import {
   isHoldfastError,
   RunLeasedError,
@@ -220,8 +221,7 @@ export class Run<S extends object> implements RunPort {
   }
 
   #now(): number {
-    const { clock } = this.#parts.home;
-    return clock.monotonic?.() ?? clock.now();
+    return monotonic(this.#parts.home.clock);
   }
 
   /** Aborts when the run has to end; made when first asked for. */
