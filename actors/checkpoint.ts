@@ -23,7 +23,7 @@
  */
 import { equal } from "./equal.ts";
 import { ConcurrentModificationError, isHoldfastError } from "./errors.ts";
-import { type ConflictEnd, type ConflictPort, resolveConflict, type SaveStep } from "./persist.ts";
+import { type ConflictPort, type ConflictWork, resolveConflict, type SaveStep } from "./persist.ts";
 import type { CommitInfo, Gone, Logger, SaveResult, ScopeIdentity, Stored } from "./protocol.ts";
 
 /** The scope being written down. */
@@ -87,6 +87,8 @@ export class CheckpointWriter {
   #following = false;
   /** Writes of unknown outcome since the last that arrived: one may have taken effect. */
   #doubtful: Attempt[] = [];
+  /** A conflict being worked on. */
+  #resolving: ConflictWork | null = null;
   /** The last conflict met. */
   #conflict = { expectedVersion: 0, actualVersion: 0 };
   /** Writes that failed so far. */
@@ -131,6 +133,11 @@ export class CheckpointWriter {
     } finally {
       this.#flushing -= 1;
     }
+  }
+
+  /** Ends the waiting between the attempts of a conflict; the next one is made at once. */
+  hurry(): void {
+    this.#resolving?.stop();
   }
 
   /** Reads the record: nothing is in flight and nothing is written meanwhile (H6). */
@@ -270,12 +277,11 @@ export class CheckpointWriter {
       await rebase.again();
       return this.#write();
     };
-    const { cas, clock, random } = rebase;
     const exclusive = (): Promise<SaveStep> => rebase.exclusive(() => this.#write());
-    this.#settle(await resolveConflict({ cas, clock, random, attempt: again, exclusive }).end);
-  }
-
-  #settle(end: ConflictEnd): void {
+    const work = resolveConflict({ ...rebase, attempt: again, exclusive });
+    this.#resolving = work;
+    const end = await work.end;
+    if (this.#resolving === work) this.#resolving = null;
     if (end.kind === "givenUp") throw this.#conflictError(end.attempts);
     if (end.kind !== "failed") return;
     // What the other writer stored is refused here, so it stays what there is.

@@ -17,7 +17,8 @@
  *  E4  Two writers make progress: after `cas.maxRetries` a write has the record to itself.
  *  E5  A change that may or may not be part of what another writer built on is not made again; it
  *      is reported as `COMMIT_UNKNOWN` in the way of E1.
- *  E6  A scope that stopped has no turns left to wait for: its last write rebases without one.
+ *  E6  A scope that stopped has no turns left to wait for: its last write rebases without one, and
+ *      does not wait between attempts either: the second has the record to itself.
  */
 import { readLoaded } from "./answer.ts";
 import { CheckpointWriter, type CheckpointTarget, type Rebase } from "./checkpoint.ts";
@@ -65,6 +66,9 @@ interface Waiting {
 /** Work in the turn of the scope; what it has read counts while `isWanted`. */
 type TurnWork<T> = (isWanted: () => boolean) => Promise<T>;
 
+/** How a scope that stopped meets a conflict. */
+const LAST_TIME = { maxRetries: 0, escalate: true };
+
 /** Writes a scope that others may write, too; see the head of this file. */
 export class WriteBehind {
   readonly #scope: BehindScope;
@@ -84,7 +88,7 @@ export class WriteBehind {
     this.#scope = scope;
     this.#target = target;
     const { identity, settings } = scope;
-    const { cas, clock, random, logger } = settings;
+    const { clock, random, logger } = settings;
     const source = {
       identity,
       get state() {
@@ -100,7 +104,9 @@ export class WriteBehind {
       confirmed: (version: number) => this.#changes.confirm(version),
     };
     const rebase: Rebase = {
-      cas,
+      get cas() {
+        return scope.stopped ? { ...settings.cas, ...LAST_TIME } : settings.cas;
+      },
       clock,
       random,
       again: () => this.#inTurn((isWanted) => this.#read(isWanted)),
@@ -148,6 +154,7 @@ export class WriteBehind {
 
   /** Waits until the present state is stored; also rejects, once, with what E1 says. */
   async flush(): Promise<void> {
+    if (this.#scope.stopped) this.#writer.hurry();
     const waiting: Waiting = { loss: this.#loss, refuse: null };
     this.#loss = null;
     this.#waiting.add(waiting);
