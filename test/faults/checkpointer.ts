@@ -1,5 +1,5 @@
 /**
- * A child process that adds to one counter of a checkpoint kind, once told to begin: `kind place
+ * A child process that adds to one counter of a checkpoint kind once it is to begin: `kind place
  * times flushEvery`. It prints how many calls were answered, and after each flush how many of them
  * are stored for certain.
  */
