@@ -5,6 +5,7 @@ import type { Head } from "./apply.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
 import type { Gone, PersistBridge, ScopeIdentity, Stored } from "./protocol.ts";
 import type { ScopeSettings } from "./settings.ts";
+import type { Done } from "./unconfirmed.ts";
 
 /** The narrow side of a scope. */
 export interface ScopeCell {
@@ -27,6 +28,10 @@ export interface ScopeCell {
   readonly listening: boolean;
   /** A record exists: it was written and not deleted. */
   exists: boolean;
+  /** Where the scope is loaded from; user code may run again when what is there is newer. */
+  readonly backing: PersistBridge<object> | null;
+  /** Called with each local change that is answered before it is stored, before its event. */
+  noted(done: Done, entry: Entry | null): void;
   /** Announces a confirmed change; `version` is the scope's version after it. */
   announce(entry: Entry, outcome: Outcome, version: number): void;
   /** Called once per confirmed save, or per change of a scope without a bridge. */

@@ -68,7 +68,7 @@ export class Dispatcher implements Expirable {
     const isNext =
       this.#phase === "open" && this.#mailbox.size === 0 && this.#saver.round?.full !== true;
     // Code that waits, or that may run again for a save, needs its caller's context then.
-    if ("compute" in entry.work && (!isNext || this.#cell.bridge !== null))
+    if ("compute" in entry.work && (!isNext || this.#cell.backing !== null))
       entry.context = captureContext();
     if (isNext) this.#start(entry);
     else this.#enqueue(entry);
@@ -280,6 +280,7 @@ export class Dispatcher implements Expirable {
     if (!outcome.changed) return entry.resolve(false);
     this.#cell.version += 1;
     this.#cell.exists = true;
+    this.#cell.noted(entry.work as Mutation, entry); // Solo work never gets here.
     entry.resolve(true);
     this.#cell.announce(entry, outcome, this.#cell.version);
     this.#cell.committed();

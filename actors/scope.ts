@@ -38,6 +38,7 @@ import type {
   Stored,
 } from "./protocol.ts";
 import { RecipeMutation, type Recipe } from "./recipe.ts";
+import { ScopeHooks } from "./scope-hooks.ts";
 import { createScopeActor, type ScopeActorRef } from "./scope-logic.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
 import { deleteWork, refreshWork, takeHold, type Hold } from "./solo.ts";
@@ -49,7 +50,7 @@ const CHANGED = Promise.resolve(true);
 const UNCHANGED = Promise.resolve(false);
 
 /** One scope; see the head of this file. */
-export class ScopeActor<S extends object = object> implements ScopeCell {
+export class ScopeActor<S extends object = object> extends ScopeHooks implements ScopeCell {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
   readonly bridge: PersistBridge<object> | null;
@@ -70,6 +71,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
   #stopping: Promise<void> | null = null;
 
   constructor(parts: ScopeParts) {
+    super();
     this.identity = parts.identity;
     this.settings = parts.settings;
     this.bridge = parts.bridge;
@@ -115,17 +117,6 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     return this.bridge;
   }
 
-  /** @internal Somebody besides the listeners wants every change with its patches. */
-  get watched(): boolean {
-    return false;
-  }
-
-  /** @internal Called with each change, when `watched`; a scope on its own has nobody to tell. */
-  published(_change: StateChange): void {}
-
-  /** @internal Called once, after `stop`; a scope on its own is kept by nobody. */
-  ended(): void {}
-
   /** Submits a mutation; resolves to whether it changed the state. */
   mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
     this.touched = true;
@@ -142,6 +133,7 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     if (!outcome.changed) return UNCHANGED;
     this.version += 1;
     this.exists = true;
+    this.noted(mutation, null);
     if (this.listening) this.#publish(changeOf(this, mutation, outcome));
     this.committed();
     return CHANGED;
@@ -253,9 +245,6 @@ export class ScopeActor<S extends object = object> implements ScopeCell {
     this.taken();
     if (changed) this.announceState("refresh", "remote", before);
   }
-
-  /** @internal Called when the scope went to what the store holds, before anybody hears of it. */
-  taken(): void {}
 
   /** @internal */
   announceState(operation: "refresh" | "delete", origin: "local" | "remote", before: object): void {

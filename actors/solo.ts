@@ -70,7 +70,7 @@ export async function endLife(cell: ScopeCell, isWanted: () => boolean): Promise
       resolve: () => undefined,
     };
     try {
-      await new Deletion(cell, caller, { unknown: false }).run(NO_RETRY);
+      await new Deletion(cell, caller, { unknown: false }, "expire").run(NO_RETRY);
     } catch (error) {
       if (isHoldfastError(error, "COMMIT_UNKNOWN")) await cell.reload(isWanted);
       else if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
@@ -103,13 +103,20 @@ class Deletion {
   readonly #cell: ScopeCell;
   readonly #caller: Caller;
   readonly #work: { unknown: boolean };
+  readonly #why: "delete" | "expire";
   #deleted = false;
   #expected = 0;
 
-  constructor(cell: ScopeCell, caller: Caller, work: { unknown: boolean }) {
+  constructor(
+    cell: ScopeCell,
+    caller: Caller,
+    work: { unknown: boolean },
+    why: "delete" | "expire" = "delete",
+  ) {
     this.#cell = cell;
     this.#caller = caller;
     this.#work = work;
+    this.#why = why;
   }
 
   async run(budget?: Partial<CasBudget>): Promise<boolean> {
@@ -206,6 +213,7 @@ class Deletion {
     head.reset(settings.initial);
     this.#cell.version = version;
     this.#deleted = true;
+    this.#cell.noted(this.#why, null);
     this.#caller.resolve(true); // Now, and not when an exclusive turn has given its place back.
     this.#cell.committed(false);
     this.#cell.announceState("delete", "local", before);

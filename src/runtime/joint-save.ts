@@ -13,7 +13,7 @@
 import { foundIn } from "../../actors/answer.ts";
 import { Head } from "../../actors/apply.ts";
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
-import type { Outcome } from "../../actors/mailbox.ts";
+import type { Entry, Outcome } from "../../actors/mailbox.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import type { CommitInfo } from "../../actors/protocol.ts";
 import type { Hold } from "../../actors/solo.ts";
@@ -30,6 +30,8 @@ export interface Part {
   /** The state from now on. */
   readonly next: object | undefined;
   readonly commit: CommitInfo;
+  /** The call that made it, when its code may have to run again. */
+  readonly entry?: Entry;
 }
 
 /** How parts are saved. */
@@ -177,10 +179,11 @@ function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
 /** All scopes show it before anybody hears of it (J3). */
 function confirm(parts: readonly Part[]): void {
   const before = new Map(parts.map(({ scope }) => [scope, scope.head.expose()]));
-  for (const { scope, next, commit } of parts) {
+  for (const { scope, mutation, next, commit, entry = null } of parts) {
     scope.head.reset(next ?? scope.settings.initial);
     scope.version = commit.version;
     scope.exists = next !== undefined;
+    scope.noted(mutation ?? "delete", entry);
   }
   for (const { scope, mutation, outcome } of parts) {
     if (mutation === null) {

@@ -2,10 +2,10 @@
  * A scope kept by a runtime: it knows its key, tells the runtime's feed, and writes itself down
  * behind its back when its kind says so.
  */
-import { CheckpointWriter } from "../../actors/checkpoint.ts";
 import type { ChangeListener } from "../../actors/feed.ts";
 import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
+import type { Entry } from "../../actors/mailbox.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import type {
   Gone,
@@ -14,10 +14,12 @@ import type {
   StateChange,
   Stored,
 } from "../../actors/protocol.ts";
+import { WriteBehind } from "../../actors/rebase.ts";
 import { storedState } from "../../actors/settings.ts";
 import { catchUpWork } from "../../actors/solo.ts";
 import type { Resident } from "../../actors/system.ts";
 import { outsideTurns } from "../../actors/turn.ts";
+import type { Done } from "../../actors/unconfirmed.ts";
 import type { StoreBridge } from "./bridge.ts";
 import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
@@ -67,16 +69,12 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   life: Life = FOR_EVER;
   readonly #keeper: Keeper;
   readonly #store: StoreBridge | null;
-  readonly #writer: CheckpointWriter | null;
+  readonly #writer: WriteBehind | null;
   #expiring: Promise<boolean> | null = null;
   /** The newest version of other owners heard of since the store was read; `Infinity`: unknown. */
   #heard = 0;
   #gap = false;
   #catchingUp = false;
-  /** Why answered changes of a checkpoint scope were not stored, until `flush` has told it. */
-  #forfeit: { readonly error: unknown } | null = null;
-  /** The version of which `flush` said that it is not stored. */
-  #toldOf = 0;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
     const { settings, durability } = kind;
@@ -90,7 +88,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#store = store;
     if (bridge !== null) bridge.confirmed = () => this.state;
     const behind = durability === "checkpoint" && store !== null;
-    this.#writer = behind ? new CheckpointWriter(this, store, settings.logger) : null;
+    this.#writer = behind ? new WriteBehind(this, store) : null;
     if (behind) store.endsAt = () => this.life.until; // A late write adds no life.
   }
 
@@ -178,17 +176,13 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer?.mark();
   }
 
-  /** Also rejects, once, when answered changes had to give way to those of another process. */
+  override noted(done: Done, entry: Entry | null): void {
+    this.#writer?.note(done, entry);
+  }
+
+  /** Also rejects, once, when answered changes are lost to what another process stored. */
   override async flush(): Promise<void> {
-    const forfeit = this.#forfeit;
-    this.#forfeit = null;
-    if (forfeit !== null) throw forfeit.error;
-    try {
-      await this.#writer?.flush();
-    } catch (error) {
-      this.#toldOf = this.version;
-      throw error;
-    }
+    await this.#writer?.flush();
   }
 
   /** Other holders share this actor: the end of one holder's block only writes it down. */
@@ -207,44 +201,29 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
    */
   heard(version: number): void {
     // What is only in memory has versions the store knows nothing of.
-    if (this.stopped || version <= (this.#writer?.storedVersion ?? this.version)) return;
+    if (this.stopped || version <= this.#readVersion) return;
     this.#heard = Math.max(this.#heard, version);
     this.#gap ||= version === Infinity;
     this.stale = true;
     this.#catchUp();
   }
 
-  /** In its turn: what is only in memory is stored first, so that reading takes nothing back. */
+  /** The version of the store's record that this scope builds on. */
+  get #readVersion(): number {
+    return this.#writer?.storedVersion ?? this.version;
+  }
+
+  /** In its turn: what is only in memory stays on top of what is read. */
   override async reload(isWanted: () => boolean, onPurpose = false): Promise<void> {
     if (onPurpose) this.#store?.forget();
-    try {
-      await this.#writer?.flush();
-    } catch (error) {
-      // The store has moved on: reading it is what was asked for, and what could not be stored
-      // yields.
-      if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
-      if (this.stale) this.#giveWay(error);
-    }
-    if (isWanted()) await this.#read(isWanted);
-  }
-
-  /** Nobody asked for it and nobody was told yet: answered changes are not going to be stored. */
-  #giveWay(error: unknown): void {
-    const { identity: scope, version } = this;
-    if (this.#toldOf === version) return;
-    this.#forfeit = { error };
-    this.settings.logger.error("unstored changes gave way to another process", { scope, version });
-  }
-
-  async #read(isWanted: () => boolean): Promise<void> {
     const before = this.#heard;
     this.#heard = 0; // What is heard from here on may be newer than what is read.
     try {
-      await super.reload(isWanted);
+      await (this.#writer?.reload(isWanted) ?? super.reload(isWanted));
     } finally {
       if (this.stale || !isWanted()) this.#heard = Math.max(this.#heard, before);
     }
-    if (this.#heard > this.version) this.stale = true;
+    if (this.#heard > this.#readVersion) this.stale = true;
     this.#gap &&= this.#heard === Infinity;
   }
 
@@ -266,8 +245,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override taken(): void {
-    if (this.#heard <= this.version) this.stale = false;
     this.#writer?.loaded(this.version);
+    if (this.#heard <= this.#readVersion) this.stale = false;
     this.#keeper.taken(this, this.#store?.leftMs);
     this.kind.observe?.(this.identity.id, this.state);
   }

@@ -82,7 +82,7 @@ export class RunLog implements CheckpointSource {
     this.identity = { type: kind.type, id: runId };
     this.kind = kind;
     this.#bridge = bridge;
-    this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, logger);
+    this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, { logger });
   }
 
   /** True when other processes can reach the record. */

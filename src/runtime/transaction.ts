@@ -13,13 +13,16 @@
  *      keys, reads them and tries once more; without `cas.escalate` it gives up.
  *  G8  Scopes that were read and not changed are verified with the save; a recipe that threw, or
  *      changed nothing, counts only when the states it was given are current.
+ *  G9  A checkpoint scope takes part from memory. When another writer of it was first, the recipe
+ *      runs again for that scope alone, on the others' states as they were.
  */
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
 import type { Clock, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
 import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
+import { createEntry } from "../../actors/mailbox.ts";
 import { endLife, type Hold } from "../../actors/solo.ts";
-import { Turn } from "../../actors/turn.ts";
+import { captureContext, Turn } from "../../actors/turn.ts";
 import type { StateStore } from "../stores/store.ts";
 import { changedPart, isDurable, JointSave, type Part } from "./joint-save.ts";
 import type { ResidentScope } from "./resident.ts";
@@ -138,7 +141,8 @@ export class Transaction {
     // The time of one may have ended while another was waited for, or was ended itself.
     for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
       await this.#joint.whileHeld(endLife(over, () => !this.#joint.isLost));
-    const drafts = new Map(scopes.map((scope) => [scope, createDraft(scope.head.expose())]));
+    const states = new Map(scopes.map((scope) => [scope, scope.head.expose()]));
+    const drafts = new Map(scopes.map((scope) => [scope, createDraft(states.get(scope) ?? {})]));
     const turn = new Turn(attempt);
     const recipe = (): void | Promise<void> =>
       this.#recipe(
@@ -161,7 +165,24 @@ export class Transaction {
     } finally {
       for (const end of ends) end();
     }
-    return scopes.map((scope) => changedPart(scope, UPDATE, finishDraft(drafts.get(scope))));
+    return scopes.map((scope) => this.#part(scope, finishDraft(drafts.get(scope)), states));
+  }
+
+  /** What the recipe does to `scope`; a checkpoint scope may have to do it again later (G9). */
+  #part(scope: ResidentScope, next: object, states: ReadonlyMap<ResidentScope, object>): Part {
+    if (isDurable(scope) || scope.backing === null) return changedPart(scope, UPDATE, next);
+    const again = new RecipeMutation<object>((draft, turn) => {
+      const drafts = new Map([...states].map(([each, state]) => [each, createDraft(state)]));
+      drafts.set(scope, draft);
+      return this.#recipe(
+        this.#scopes.map((each) => drafts.get(each) ?? {}),
+        turn,
+      );
+    });
+    const entry = createEntry(again, this.#options, scope.settings);
+    entry.context = captureContext();
+    entry.attempt = 1;
+    return { ...changedPart(scope, again, next), entry };
   }
 
   /** Waits before the next attempt; leaves no timer behind when a scope is lost meanwhile. */

@@ -27,7 +27,7 @@ class Desk {
         this.#write(state, expected, version),
       delete: (expected: number, version: number) => this.#write(undefined, expected, version),
     };
-    this.writer = new CheckpointWriter(this.source, target, this.logger);
+    this.writer = new CheckpointWriter(this.source, target, { logger: this.logger });
   }
 
   change(n: number | undefined): void {

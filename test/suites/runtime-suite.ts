@@ -6,6 +6,7 @@ import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
 import { answerCases } from "./runtime-answers.ts";
 import { earlierCases } from "./runtime-earlier.ts";
 import { expiryCases } from "./runtime-expiry.ts";
+import { rebaseCases } from "./runtime-rebase.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { runCases } from "./runtime-runs.ts";
@@ -39,6 +40,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     expiryCases(options);
     passivationCases(options, options.scopes ?? 2_000);
     checkpointCases(options);
+    rebaseCases(options);
     refusedCases(options);
     contentionCases(options);
     if (options.watched === true) watchCases(options);
