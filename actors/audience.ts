@@ -11,6 +11,9 @@ import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./
 import type { FeedItem, Logger, ScopeIdentity, StateChange } from "./protocol.ts";
 import { outsideTurns } from "./turn.ts";
 
+/** Calls back when something ends; the answer forgets the callback. */
+export type OnEnd = (callback: () => void) => () => void;
+
 /** The scope as its audience sees it. */
 export interface AudienceSubject<S> {
   readonly identity: ScopeIdentity;
@@ -26,10 +29,12 @@ export class Audience<S> {
   readonly #subject: AudienceSubject<S>;
   readonly #listeners: Listeners;
   readonly #ends = new Set<() => void>();
-  #ended = false;
+  #ended: boolean;
 
-  constructor(subject: AudienceSubject<S>) {
+  /** `ended`: the scope has stopped already. */
+  constructor(subject: AudienceSubject<S>, ended: boolean) {
     this.#subject = subject;
+    this.#ended = ended;
     this.#listeners = new Listeners(subject.settings.logger, (change) => subject.published(change));
   }
 
@@ -43,15 +48,18 @@ export class Audience<S> {
     return this.#listeners.add(listener);
   }
 
-  /** The changes from now on, or from after version `since`. */
-  changes(options: FeedOptions): AsyncIterableIterator<FeedItem<S>> {
+  /** The changes from now on, or from after version `since`, to the end of the scope or `until`. */
+  changes(options: FeedOptions, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
     const now = [this.#marker()];
     const missed = options.since !== undefined && options.since !== this.#subject.version;
     const source = {
       now,
       listen: (listener: ChangeListener) => this.subscribe(listener),
       snapshot: () => [this.#marker()],
-      onEnd: (callback: () => void) => this.onEnd(callback),
+      onEnd: (callback: () => void) => {
+        const forget = [this.onEnd(callback), until?.(callback)];
+        return () => forget.forEach((each) => each?.());
+      },
     };
     return new FeedReader<S>(source, missed ? now : [], options.signal);
   }

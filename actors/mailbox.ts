@@ -16,7 +16,7 @@
  */
 import { onAbort } from "./abort.ts";
 import { monotonic } from "./clock.ts";
-import { MailboxFullError } from "./errors.ts";
+import { MailboxFullError, ScopeStoppedError } from "./errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "./protocol.ts";
 import { timeoutOption, type ScopeSettings } from "./settings.ts";
@@ -88,7 +88,10 @@ export class Entry {
   reject(error: unknown): void {
     // Only `resolve` is kept per entry, which saves a function object for each waiting call.
     const resolve = this.#settle();
-    if (resolve !== null) resolve(Promise.reject(error));
+    if (resolve === null) return;
+    resolve(Promise.reject(error));
+    // Who stopped the scope knows; a caller who looks away must not end the process for it.
+    if (error instanceof ScopeStoppedError) this.promise.catch(() => undefined);
   }
 
   #settle(): ((value: boolean | Promise<never>) => void) | null {

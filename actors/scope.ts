@@ -16,7 +16,7 @@
  *  C3  Every promise handed out is settled, also after `stop`.
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
-import { Audience } from "./audience.ts";
+import { Audience, type OnEnd } from "./audience.ts";
 import { readLoaded } from "./answer.ts";
 import { Head } from "./apply.ts";
 import { changeOf, stateChangeOf } from "./change.ts";
@@ -92,9 +92,14 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return this.#stopped;
   }
 
-  /** Nothing waits, runs or is being saved, and nobody listens. */
+  /** Something waits, runs or is being saved. */
+  get busy(): boolean {
+    return this.#dispatcher !== null;
+  }
+
+  /** It is not busy, and nobody listens. */
   get idle(): boolean {
-    return this.#dispatcher === null && (this.#audience?.size ?? 0) === 0 && this.#actor === null;
+    return !this.busy && (this.#audience?.size ?? 0) === 0 && this.#actor === null;
   }
 
   /** @internal A bridge may save patches, and does not say whether it does. */
@@ -184,9 +189,9 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return this.#hearing().subscribe(listener);
   }
 
-  /** The changes from now on, or from after version `since`. */
-  changes(options: FeedOptions = {}): AsyncIterableIterator<FeedItem<S>> {
-    return this.#hearing().changes(options);
+  /** The changes from now on, or from after version `since`; `until` may end them earlier. */
+  changes(options: FeedOptions = {}, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
+    return this.#hearing().changes(options, until);
   }
 
   /** Settles every waiting caller, writes down what is only in memory, ends every reader. */
@@ -262,11 +267,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   #hearing(): Audience<S> {
-    if (this.#audience === null) {
-      this.#audience = new Audience<S>(this);
-      if (this.#hasEnded) this.#audience.end();
-    }
-    return this.#audience;
+    return (this.#audience ??= new Audience<S>(this, this.#hasEnded));
   }
 
   /** @internal Calls back once when the scope has stopped; the answer forgets the callback. */

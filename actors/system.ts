@@ -20,7 +20,7 @@
  *  Y4  After `stop` every scope is stopped and nothing can be spawned.
  */
 import { createActor, setup, type Actor, type AnyActorRef } from "xstate";
-import { StoreClosedError } from "./errors.ts";
+import { RuntimeClosedError } from "./errors.ts";
 import type { TimerWheel } from "./idle.ts";
 import { begin } from "./watch.ts";
 
@@ -66,6 +66,11 @@ const LOOKS_PER_VICTIM = 8;
 export class ScopeSystem<A extends Resident> {
   readonly #options: SystemOptions<A>;
   readonly #residents = new Map<string, A>();
+  /**
+   * Where the next look begins. One walk through all residents, begun anew at its end: one that
+   * begins at the front each time would pass all the places that were left there.
+   */
+  #walk: Iterator<[string, A]> | null = null;
   readonly #dismissed = new Set<string>();
   readonly #loading = new Map<string, Promise<A>>();
   readonly #passive = new Map<string, WeakRef<A>>();
@@ -118,7 +123,7 @@ export class ScopeSystem<A extends Resident> {
 
   /** The live scope of a key; `make` is called when there is none. Rejects when that fails. */
   async spawn(key: string, make: () => Promise<A>): Promise<A> {
-    if (this.#stopping !== null) throw new StoreClosedError("runtime's");
+    if (this.#stopping !== null) throw new RuntimeClosedError();
     const found = this.find(key);
     if (found !== undefined) return this.hold(key, found);
     let loading = this.#loading.get(key);
@@ -139,7 +144,7 @@ export class ScopeSystem<A extends Resident> {
     scope.touched = true;
     if (this.#passive.delete(key)) this.#collected.unregister(scope);
     this.#residents.set(key, scope);
-    if (this.#residents.size > this.#options.maxResident) this.#makeRoom();
+    if (this.#isOver) this.#makeRoom();
     return scope;
   }
 
@@ -164,8 +169,7 @@ export class ScopeSystem<A extends Resident> {
 
   /** A scope has nothing to do any more: it is the first to go while there are too many (Y3). */
   rested(key: string): void {
-    const isOver = this.#residents.size > this.#options.maxResident;
-    if (isOver || (this.#dismissed.size > 0 && this.#dismissed.has(key))) this.passivate(key);
+    if (this.#isOver || (this.#dismissed.size > 0 && this.#dismissed.has(key))) this.passivate(key);
   }
 
   /** Forgets a scope that stopped. */
@@ -194,27 +198,32 @@ export class ScopeSystem<A extends Resident> {
   async #arrive(key: string, scope: A): Promise<A> {
     if (this.#stopping === null) return this.hold(key, scope);
     await scope.stop();
-    throw new StoreClosedError("runtime's");
+    throw new RuntimeClosedError();
   }
 
-  /** The oldest not used since the last look goes; when all were, the oldest that may. */
+  /** The next not used since the last look goes; when all were, the first that may. */
   #makeRoom(): void {
-    this.#look((key, scope) => {
-      const used = scope.touched;
+    const seen: string[] = [];
+    for (let looks = 0; looks < LOOKS_PER_VICTIM && this.#isOver; looks += 1) {
+      const [key, scope] = this.#next();
+      if (!scope.touched && this.passivate(key)) continue;
       scope.touched = false;
-      if (!used) this.passivate(key);
-    });
-    this.#look((key) => this.passivate(key));
+      seen.push(key);
+    }
+    for (const key of seen) if (this.#isOver) this.passivate(key);
   }
 
-  #look(visit: (key: string, scope: A) => void): void {
-    let looks = LOOKS_PER_VICTIM;
-    for (const [key, scope] of this.#residents) {
-      if (this.#residents.size <= this.#options.maxResident || looks-- === 0) return;
-      visit(key, scope);
-      if (!scope.resident) continue;
-      this.#residents.delete(key);
-      this.#residents.set(key, scope); // To the end of the line.
+  get #isOver(): boolean {
+    return this.#residents.size > this.#options.maxResident;
+  }
+
+  /** The next resident of the walk; there is one whenever there are too many. */
+  #next(): [string, A] {
+    for (;;) {
+      this.#walk ??= this.#residents.entries();
+      const { done, value } = this.#walk.next();
+      if (done !== true) return value;
+      this.#walk = null;
     }
   }
 

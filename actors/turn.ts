@@ -95,3 +95,11 @@ export type CapturedContext = Pick<AsyncResource, "runInAsyncScope">;
 export function captureContext(): CapturedContext {
   return new AsyncResource("holdfast.mutation", { requireManualDestroy: true });
 }
+
+/** The scopes the running code holds, innermost first. */
+export function heldNow(): object[] {
+  const held: object[] = [];
+  for (let each = holdings.getStore(); each !== undefined; each = each.outer)
+    if (each.live) held.push(each.holder);
+  return held;
+}

@@ -3,7 +3,7 @@
  * stay.
  */
 import { durationOption, systemClock } from "../../actors/clock.ts";
-import { StoreClosedError } from "../../actors/errors.ts";
+import { RuntimeClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/feed.ts";
 import { createTimerWheel, type TimerWheel } from "../../actors/idle.ts";
 import type { Clock, Logger, ScopeIdentity, StateChange } from "../../actors/protocol.ts";
@@ -26,7 +26,9 @@ import {
 } from "./binding.ts";
 import { batchedStore, type BatchedStore } from "./batched-store.ts";
 import { StoreBridge } from "./bridge.ts";
+import { Calls } from "./calls.ts";
 import { Expiry } from "./expiry.ts";
+import { checkId } from "./id.ts";
 import {
   BUILT_IN_KINDS,
   resolveKind,
@@ -36,14 +38,13 @@ import {
 } from "./kinds.ts";
 import { type FeedHome, isWatchable, RemoteFeed } from "./remote-feed.ts";
 import { ResidentScope, type Keeper } from "./resident.ts";
+import { leaveStore, useStore } from "./store-users.ts";
 import type { ChangeOrigin } from "./unheld.ts";
 
 /** Scopes held in memory, when nothing else is said. */
 const RESIDENT_MAX = 100_000;
 /** Milliseconds until a scope that could not read its store tries again. */
 const RETRY_MS = 1_000;
-/** Most characters of an id. */
-const ID_LENGTH_MAX = 4_096;
 
 /** Options of a runtime. */
 export interface RuntimeOptions extends ScopeTuning {
@@ -74,6 +75,9 @@ export class ScopeHome {
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
   readonly system: ScopeSystem<ResidentScope>;
+  readonly calls: Calls = new Calls(
+    (holder) => holder instanceof ResidentScope && this.owns(holder),
+  );
   /** Whose change it was: a scope stays in memory while a reader still has its change to come. */
   readonly origins: WeakMap<StateChange, ChangeOrigin> = new WeakMap();
   readonly #context: KindContext;
@@ -84,6 +88,7 @@ export class ScopeHome {
   readonly #watches: boolean;
   readonly #expiry: Expiry;
   readonly #keeper: Keeper;
+  #isMade = false;
 
   constructor(options: RuntimeOptions) {
     this.namespace = options.namespace ?? "holdfast";
@@ -105,6 +110,8 @@ export class ScopeHome {
     });
     this.#expiry = new Expiry(this.wheel, (key) => this.system.find(key));
     this.#keeper = this.#createKeeper();
+    for (const store of this.stores) useStore(store); // Last: a runtime that is refused uses none.
+    this.#isMade = true;
   }
 
   /** All stores of all kinds. */
@@ -114,7 +121,7 @@ export class ScopeHome {
 
   /** The live scope of a type and id, loaded or new. */
   async open(type: string, id: string, extra: IdentityExtra = {}): Promise<ResidentScope> {
-    if (this.system.stopping) throw new StoreClosedError("runtime's");
+    if (this.system.stopping) throw new RuntimeClosedError();
     const kind = this.kind(type);
     checkId(id);
     const key = this.key(type, id);
@@ -166,15 +173,18 @@ export class ScopeHome {
     return batched;
   }
 
-  /** Stops every scope, then the wheel, then closes the stores. */
-  async close(runsEnded: Promise<unknown>): Promise<void> {
+  /** Lets what is under way end, stops every scope, then the wheel, then leaves the stores. */
+  async close(drainMs: number, runsEnded: Promise<unknown>): Promise<void> {
+    const { calls, clock, system } = this;
     try {
-      await this.system.stop();
+      const left = await calls.drain({ clock, drainMs, scopes: () => system.living });
+      if (left > 0) this.logger.warn("calls were cut off by the end of the runtime", { left });
+      await system.stop();
     } finally {
       this.wheel.stop();
       await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
       await runsEnded;
-      await Promise.all(this.stores.map((store) => store.close()));
+      await Promise.all(this.stores.map(leaveStore));
     }
   }
 
@@ -190,6 +200,7 @@ export class ScopeHome {
     const { store } = resolved;
     if (this.#stores.has(store)) return;
     this.#stores.set(store, batchedStore(store));
+    if (this.#isMade && !this.system.stopping) useStore(store);
     if (!this.#watches || !isWatchable(store)) return;
     this.#feeds.set(store, new RemoteFeed(store, this.#feedHome()));
     if (this.listeners.size > 0) this.watch();
@@ -256,10 +267,13 @@ export class ScopeHome {
   }
 
   #createKeeper(): Keeper {
-    const { listeners } = this;
+    const { calls, listeners } = this;
     return {
       get watching() {
         return listeners.size > 0;
+      },
+      get refuses() {
+        return calls.refuses;
       },
       published: (change, scope) => {
         this.origins.set(change, scope);
@@ -272,19 +286,12 @@ export class ScopeHome {
         this.#expiry.changed(scope);
       },
       taken: (scope, leftMs) => this.#expiry.read(scope, leftMs),
-      rested: (scope) => this.system.rested(scope.key),
+      rested: (scope) => {
+        this.system.rested(scope.key);
+        calls.rested();
+      },
       ended: (scope) => this.system.forget(scope.key, scope),
       later: (callback) => this.#later(callback),
     };
   }
-}
-
-/** Refuses what is no id: TypeError, or RangeError for one that is too long. */
-export function checkId(id: unknown): void {
-  if (typeof id !== "string" || id === "")
-    throw new TypeError(`a scope id must be a text that is not empty, received ${typeof id}`);
-  if (id.length > ID_LENGTH_MAX)
-    throw new RangeError(
-      `a scope id has at most ${ID_LENGTH_MAX} characters, received ${id.length}`,
-    );
 }

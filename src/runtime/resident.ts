@@ -4,8 +4,8 @@
  */
 import type { ChangeListener } from "../../actors/feed.ts";
 import type { ScopeActorRef } from "../../actors/scope-logic.ts";
-import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
-import type { Entry } from "../../actors/mailbox.ts";
+import { type ErrorCode, isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
+import type { Entry, Solo } from "../../actors/mailbox.ts";
 import type { Mutation } from "../../actors/mutation.ts";
 import type {
   Gone,
@@ -36,6 +36,8 @@ const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
 export interface Keeper {
   /** Somebody listens to the changes of all scopes. */
   readonly watching: boolean;
+  /** The runtime closes, and the running code belongs to no call that was made before. */
+  readonly refuses: boolean;
   published(change: StateChange, scope: ResidentScope): void;
   /** Somebody begins to listen: it may not leave memory, or has to come back into it. */
   used(scope: ResidentScope): void;
@@ -110,11 +112,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   /**
-   * Dropping it from memory loses nothing: it can be loaded again as it is. Of a volatile scope
-   * without a record that is the version alone, which starts again when nobody has a handle.
+   * Dropping it from memory loses nothing: it can be loaded again as it is. A volatile scope lives
+   * as long as somebody holds a handle; without one its state may go, and its version starts again.
    */
   get mayPassivate(): boolean {
-    return this.idle && (this.isStored || (this.#store === null && !this.exists));
+    return this.idle && (this.isStored || this.#store === null);
   }
 
   /** The store knows as much as this scope does. */
@@ -143,9 +145,14 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
+    if (this.#keeper.refuses) return this.#refused();
     if (!this.overdue) return super.mutate(mutation, options);
     this.touched = true;
-    return this.submit(mutation, options); // Its turn ends the state first.
+    return super.submit(mutation, options); // Its turn ends the state first.
+  }
+
+  override submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
+    return this.#keeper.refuses ? this.#refused() : super.submit(work, options);
   }
 
   /** Ends its life if its time is over, before whatever is submitted later. */
@@ -183,11 +190,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** Also rejects, once, when answered changes are lost to what another process stored. */
   override async flush(): Promise<void> {
     await this.#writer?.flush();
-  }
-
-  /** Other holders share this actor: the end of one holder's block only writes it down. */
-  override [Symbol.asyncDispose](): Promise<void> {
-    return this.flush();
   }
 
   /** Changes of others may have gone unheard since the store was last read. */
@@ -229,7 +231,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /** One at a time: whatever is heard meanwhile is looked for by the next. */
   #catchUp(): void {
-    if (this.#catchingUp) return;
+    if (this.#catchingUp || this.#keeper.refuses) return;
     this.#catchingUp = true;
     const again = (): void => {
       this.#catchingUp = false;
@@ -275,5 +277,9 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override ended(): void {
     this.#keeper.ended(this);
+  }
+
+  #refused(): Promise<never> {
+    return Promise.reject(new ScopeStoppedError({ scope: this.identity }));
   }
 }

@@ -2,17 +2,20 @@
  * The runtime: opens scopes by type and id, and is their one home. Same key, same actor.
  */
 import type { Draft } from "../../actors/recipe.ts";
-import { ScopeStoppedError, StoreClosedError } from "../../actors/errors.ts";
-import { consoleLogger, unknownOptions } from "../../actors/settings.ts";
+import { ScopeStoppedError } from "../../actors/errors.ts";
+import { durationOption } from "../../actors/clock.ts";
+import { consoleLogger, refuseUnknown, unknownOptions } from "../../actors/settings.ts";
 import { begin, quietLogger } from "../../actors/watch.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
 import type { IdentityExtra } from "./binding.ts";
+import { keepCalls } from "./calls.ts";
+import { residentOf, ScopeHandle } from "./handle.ts";
 import { ScopeHome, type RuntimeOptions } from "./home.ts";
 import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
-import { ResidentScope } from "./resident.ts";
+import type { ResidentScope } from "./resident.ts";
 import type { ResumeOptions } from "./run-answer.ts";
 import type { Scope } from "./scope.ts";
 import type { Checkpoint } from "./run-record.ts";
@@ -58,6 +61,15 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
   return new Runtime(options);
 }
 
+/** How a runtime is closed. */
+export interface CloseOptions {
+  /**
+   * Milliseconds to wait for what is under way; default the runtime's `mutationTimeoutMs`, 0 waits
+   * for nothing, `Infinity` as long as it takes.
+   */
+  readonly drainMs?: number | undefined;
+}
+
 /** Opens scopes by type and id. */
 export class Runtime implements AsyncDisposable {
   readonly #home: ScopeHome;
@@ -68,6 +80,7 @@ export class Runtime implements AsyncDisposable {
   constructor(options: RuntimeOptions) {
     this.#home = new ScopeHome(options);
     this.#sequencers = new Sequencers(this.#home);
+    keepCalls(this, this.#home.calls);
   }
 
   /**
@@ -100,22 +113,28 @@ export class Runtime implements AsyncDisposable {
     extra: IdentityExtra = {},
   ): Promise<Scope<S>> {
     if (type === "sequencer") throw new TypeError(NO_SCOPE);
-    const scope = await this.#home.open(type, id, extra);
-    // The caller names the state type of the kind he opens; its schema is what checks it.
-    return scope as unknown as Scope<S>;
+    const { calls } = this.#home;
+    calls.enter();
+    try {
+      return new ScopeHandle<S>(await this.#home.open(type, id, extra));
+    } finally {
+      calls.leave();
+    }
   }
 
   /** Runs `work` with the request, session, user and organisation scopes of one request. */
-  async execute<T>(
+  execute<T>(
     options: ExecuteOptions,
     work: (context: ExecutionContext) => T | Promise<T>,
   ): Promise<T> {
-    const context = await openExecution(this, options);
-    try {
-      return await work(context);
-    } finally {
-      this.#home.system.dismiss(this.#home.key("request", context.requestId));
-    }
+    return this.#home.calls.run(async () => {
+      const context = await openExecution(this, options);
+      try {
+        return await work(context);
+      } finally {
+        this.#home.system.dismiss(this.#home.key("request", context.requestId));
+      }
+    });
   }
 
   /**
@@ -124,26 +143,28 @@ export class Runtime implements AsyncDisposable {
    * cannot, and, with `cas.escalate: false`, with `ConcurrentModificationError` when after
    * `cas.maxRetries` a record is still newer.
    */
-  async transaction<const Scopes extends AnyScopes>(
+  transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
     recipe: (...drafts: { [I in keyof Scopes]: Draft<StateOf<Scopes[I]>> }) => void | Promise<void>,
     options?: MutationOptions,
   ): Promise<boolean> {
-    this.#refuseWhenClosed();
-    const residents = scopes.map((scope: unknown) => this.#own(scope));
-    // The drafts are made from these scopes in this order, so they have these types.
-    const edit = recipe as unknown as (...drafts: object[]) => void | Promise<void>;
-    return new Transaction(residents, (drafts) => edit(...drafts), options).run();
+    return this.#home.calls.run(async () => {
+      const residents = scopes.map((scope: unknown) => this.#own(scope));
+      // The drafts are made from these scopes in this order, so they have these types.
+      const edit = recipe as unknown as (...drafts: object[]) => void | Promise<void>;
+      return new Transaction(residents, (drafts) => edit(...drafts), options).run();
+    });
   }
 
   /** One page of ids, in memory or not. */
-  async list(options?: ListOptions): Promise<ScopeList> {
-    if (options?.type !== undefined) this.#home.kind(options.type);
-    this.#refuseWhenClosed();
-    const { namespace, stores, system } = this.#home;
-    const unstored = system.residents.filter((scope) => !scope.isStored);
-    const known = new Map(unstored.map((scope) => [scope.key, scope.exists && !scope.overdue]));
-    return listScopes({ namespace, stores, unstored: known }, options);
+  list(options?: ListOptions): Promise<ScopeList> {
+    return this.#home.calls.run(async () => {
+      if (options?.type !== undefined) this.#home.kind(options.type);
+      const { namespace, stores, system } = this.#home;
+      const unstored = system.living.filter((scope) => !scope.isStored);
+      const known = new Map(unstored.map((scope) => [scope.key, scope.exists && !scope.overdue]));
+      return listScopes({ namespace, stores, unstored: known }, options);
+    });
   }
 
   /** Starts a run of a sequencer, or goes on with the run of that id. */
@@ -168,7 +189,7 @@ export class Runtime implements AsyncDisposable {
 
   /** The checkpoints of a run, latest first; none when there is no such run. */
   checkpoints(runId: string): Promise<readonly Checkpoint[]> {
-    return this.#sequencers.checkpoints(runId);
+    return this.#home.calls.run(() => this.#sequencers.checkpoints(runId));
   }
 
   /** Calls `listener` with the changes of every scope; the answer stops it. */
@@ -192,10 +213,25 @@ export class Runtime implements AsyncDisposable {
     return new FeedReader(source, [], isOver ? AbortSignal.abort() : options.signal);
   }
 
-  /** Settles every caller, writes everything down, closes the store. Rejects if that failed. */
-  close(): Promise<void> {
-    const keep = (closing: Promise<void>): void => void (this.#closing = closing);
-    return this.#closing ?? begin(keep, () => this.#close());
+  /**
+   * Lets everything end that was called before, also what nobody awaits, and refuses what is called
+   * from now on: here with `RuntimeClosedError`, on scopes with `ScopeStoppedError`. What a call
+   * that has not ended calls itself is part of it. What is left after `drainMs` is refused, too.
+   * Then writes down what is only in memory and closes the stores, except those another open
+   * runtime uses. Rejects if that failed, and with `RangeError` for a bad `drainMs`. Later calls
+   * share the first one's promise.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    if (this.#closing !== null) return this.#closing;
+    try {
+      refuseUnknown("close", options, ["drainMs"]);
+      const { mutationTimeoutMs } = this.#home.kind("temp").settings; // The same for all kinds.
+      const drainMs = durationOption("drainMs", options.drainMs, mutationTimeoutMs);
+      const keep = (closing: Promise<void>): void => void (this.#closing = closing);
+      return begin(keep, () => this.#close(drainMs));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Closes at the end of an `await using` block. */
@@ -204,14 +240,11 @@ export class Runtime implements AsyncDisposable {
   }
 
   #own(scope: unknown): ResidentScope {
-    if (!(scope instanceof ResidentScope) || !this.#home.owns(scope))
+    const resident = residentOf(scope);
+    if (resident === undefined || !this.#home.owns(resident))
       throw new TypeError("a transaction takes scopes opened through this runtime");
-    if (scope.stopped) throw new ScopeStoppedError({ scope: scope.identity });
-    return scope;
-  }
-
-  #refuseWhenClosed(): void {
-    if (this.#closing !== null) throw new StoreClosedError("runtime's");
+    if (resident.stopped) throw new ScopeStoppedError({ scope: resident.identity });
+    return resident;
   }
 
   #marker(change: StateChange): FeedItem[] {
@@ -221,9 +254,9 @@ export class Runtime implements AsyncDisposable {
     return [{ type: "snapshot", scope: identity, version, state }];
   }
 
-  async #close(): Promise<void> {
+  async #close(drainMs: number): Promise<void> {
     try {
-      await this.#home.close(this.#sequencers.close());
+      await this.#home.close(drainMs, this.#sequencers.close());
     } finally {
       for (const end of this.#ends) end();
     }

@@ -113,8 +113,8 @@ export interface ScopeStateOps<S extends object> {
 }
 
 /**
- * One place for state. `await using` stops a scope of `createScope`; a runtime's scope is shared by
- * all who opened it, and is only flushed.
+ * One place for state. A scope of `createScope` is its maker's alone; one that a runtime opened is
+ * a handle on what all who opened it share.
  */
 export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposable {
   readonly identity: ScopeIdentity;
@@ -140,7 +140,11 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   flush(): Promise<void>;
   /** Removes the record: state back to the initial one, version + 1. */
   delete(options?: MutationOptions): Promise<boolean>;
-  /** Settles every waiting caller and flushes, for every holder of this scope. */
+  /**
+   * Of `createScope`: settles every waiting caller, flushes and ends the scope. Of a runtime: ends
+   * what was subscribed to through this handle and flushes; the scope goes on, here too. `await
+   * using` does the same.
+   */
   stop(): Promise<void>;
   /** This scope as an XState actor. */
   readonly actor: ScopeActorRef;

@@ -2,12 +2,14 @@
  * Runs sequencers on a runtime: new ones, cut-off ones, suspended ones.
  */
 import { randomUUID } from "node:crypto";
-import { RunLeasedError, ScopeStoppedError } from "../../actors/errors.ts";
+import { RunLeasedError, RuntimeClosedError } from "../../actors/errors.ts";
 import type { ScopeIdentity } from "../../actors/protocol.ts";
 import { runSteps, type RunOutcome } from "../../actors/sequencer.ts";
 import type { ScopeSettings } from "../../actors/settings.ts";
 import { copyIn } from "../../actors/values.ts";
-import { checkId, type ScopeHome } from "./home.ts";
+import { ScopeHandle } from "./handle.ts";
+import type { ScopeHome } from "./home.ts";
+import { checkId } from "./id.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
 import { checkSame, goingOn, namesOf } from "./run-fit.ts";
 import { RunLeases } from "./run-lease.ts";
@@ -148,7 +150,7 @@ export class Sequencers {
 
   /** One execution per run in this runtime. */
   async #claim(runId: string, work: () => Promise<RunOutcome>): Promise<RunOutcome> {
-    if (this.#closed) throw new ScopeStoppedError({ scope: { type: "sequencer", id: runId } });
+    if (this.#closed) throw new RuntimeClosedError();
     if (this.#active.has(runId)) throw new RunLeasedError({ runId, holder: "this runtime" });
     this.#active.set(runId, null);
     try {
@@ -223,7 +225,7 @@ export class Sequencers {
         const known = this.#home.system.find(this.#home.key(type, id));
         const scope = await this.#home.open(type, id, extra);
         if (known !== undefined) await scope.refresh();
-        return [name, scope] as const;
+        return [name, new ScopeHandle(scope)] as const;
       }),
     );
     // Stored under the names below from scopes of these kinds.

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createTimerWheel } from "../../actors/idle.ts";
 import { ScopeSystem, type Resident } from "../../actors/system.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
@@ -94,6 +94,17 @@ describe("a system", () => {
     }
   });
 
+  it("Y3 goes on where the last look ended, in place of passing the places that were left", async () => {
+    const { system, spawn } = create(100);
+    for (let at = 0; at < 100; at += 1) await spawn(`k${at}`);
+    const walks = [vi.spyOn(Map.prototype, "entries"), vi.spyOn(Map.prototype, Symbol.iterator)];
+    for (let at = 100; at < 1_100; at += 1) await spawn(`k${at}`);
+    const begun = walks.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+    for (const walk of walks) walk.mockRestore();
+    expect(system.residentCount).toBe(100);
+    expect(begun).toBeLessThan(200);
+  });
+
   it("gives a passivated scope back as it is while somebody holds it", async () => {
     const { system, spawn } = create();
     const thing = await spawn("k");
@@ -144,7 +155,7 @@ describe("a system", () => {
           arrive = resolve;
         }),
     );
-    const refused = expect(loading).rejects.toMatchObject({ code: "STORE_CLOSED" });
+    const refused = expect(loading).rejects.toMatchObject({ code: "RUNTIME_CLOSED" });
     await new Promise((resolve) => {
       setImmediate(resolve);
     });
@@ -156,7 +167,7 @@ describe("a system", () => {
     await refused;
     expect([held.stops, passive.stops, late.stops]).toEqual([1, 1, 1]);
     expect(system.residentCount).toBe(0);
-    await expect(spawn("held")).rejects.toMatchObject({ code: "STORE_CLOSED" });
+    await expect(spawn("held")).rejects.toMatchObject({ code: "RUNTIME_CLOSED" });
     expect(system.life.getSnapshot().status).toBe("done");
   });
 

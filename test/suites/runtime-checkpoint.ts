@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { CommitUnknownError } from "../../actors/errors.ts";
 import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
+import { residentOf } from "../../src/runtime/handle.ts";
 import {
   add,
   handle,
@@ -64,7 +65,7 @@ export function checkpointCases(stores: RuntimeStores): void {
           left-- > 0 ? Promise.resolve().then(hop) : scope.atomicState(add);
         await flushing.then(hop);
       }
-      await until(() => Reflect.get(scope, "isStored") === true);
+      await until(() => residentOf(scope)?.isStored === true);
       expect(await stored()).toEqual([{ n: 80 }, 80]);
     });
 
@@ -123,7 +124,7 @@ export function checkpointCases(stores: RuntimeStores): void {
       refuse(two.store);
       await two.scope.atomicState(add);
       await expect(two.runtime.close()).rejects.toThrow("down");
-      await rejection(two.runtime.open("user", "u"), "STORE_CLOSED");
+      await rejection(two.runtime.open("user", "u"), "RUNTIME_CLOSED");
     });
 
     it.each(["at once", "later", "in a transaction"])(

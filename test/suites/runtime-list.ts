@@ -125,7 +125,7 @@ export function listCases(stores: RuntimeStores): void {
       await expect(runtime.list({ limit: Number.NaN })).rejects.toBeInstanceOf(RangeError);
       await expect(runtime.list({ prefix: "a" })).rejects.toBeInstanceOf(TypeError);
       await runtime.close();
-      await rejection(runtime.list(), "STORE_CLOSED");
+      await rejection(runtime.list(), "RUNTIME_CLOSED");
     });
   });
 }
@@ -211,13 +211,17 @@ export function changeCases(stores: RuntimeStores): void {
       expect(await drain(runtime.changes(), 1)).toEqual([]);
     });
 
-    it("of one scope end when it stops, and at once when it is stopped", async () => {
+    it("of one scope end when its handle stops, which may be asked again", async () => {
       const runtime = new World(stores).runtime();
       const scope = await runtime.open<Counter>("user", "a");
       const waiting = drain(scope.changes(), 5);
       await scope.atomicState(add);
       await scope.stop();
       expect(await waiting).toMatchObject([{ version: 1 }]);
+      const again = drain(scope.changes(), 5);
+      await scope.atomicState(add);
+      await runtime.close();
+      expect(await again).toMatchObject([{ version: 2 }]);
       expect(await drain(scope.changes(), 1)).toEqual([]);
     });
   });

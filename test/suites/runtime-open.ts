@@ -1,10 +1,14 @@
 /** Opening, executing and binding. */
 import { describe, expect, it } from "vitest";
 import { CommitUnknownError } from "../../actors/errors.ts";
+import type { FeedItem } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import type { Scope } from "../../src/runtime/scope.ts";
 import {
   add,
   rejection,
+  sameScope,
   settled,
   steer,
   World,
@@ -34,6 +38,17 @@ const HOSTILE_IDS = [
   `${"x".repeat(4095)}y`,
 ];
 
+function open(runtime: Runtime, type: string): Promise<Scope<Counter>> {
+  return runtime.open<Counter>(type, "u");
+}
+
+/** Takes `count` items of a reader, or all to its end. */
+async function items(reader: AsyncIterable<FeedItem>, count = Infinity): Promise<FeedItem[]> {
+  const taken: FeedItem[] = [];
+  for await (const item of reader) if (taken.push(item) >= count) break;
+  return taken;
+}
+
 /** Claims about `open`. */
 export function openCases(stores: RuntimeStores): void {
   describe("open", () => {
@@ -43,9 +58,10 @@ export function openCases(stores: RuntimeStores): void {
         Array.from({ length: 8 }, () => runtime.open<Counter>("user", "u")),
       );
       const later = await runtime.open<Counter>("user", "u");
-      expect(new Set([...opened, later]).size).toBe(1);
-      expect(await runtime.open("user", "v")).not.toBe(later);
-      expect(await runtime.open("org", "u")).not.toBe(later);
+      for (const each of opened) sameScope(each, later);
+      expect(new Set([...opened, later].map(({ actor }) => actor)).size).toBe(1);
+      expect((await runtime.open("user", "v")).actor).not.toBe(later.actor);
+      expect((await runtime.open("org", "u")).actor).not.toBe(later.actor);
     });
 
     it("loads a record once for all who open it together", async () => {
@@ -132,19 +148,34 @@ export function openCases(stores: RuntimeStores): void {
       }
     });
 
-    it("gives the next opener a fresh actor with the same state after a stop", async () => {
+    it("a stop by one holder ends what it subscribed to, and nothing of the others", async () => {
       const runtime = new World(stores).runtime();
-      for (const type of ["user", "draft"]) {
-        const scope = await runtime.open<Counter>(type, "u");
-        await scope.atomicState(add);
-        const stopping = scope.stop();
-        const fresh = await runtime.open<Counter>(type, "u");
-        await stopping;
-        expect(fresh).not.toBe(scope);
-        expect([fresh.state, fresh.version]).toEqual([{ n: 1 }, 1]);
-        await rejection(scope.atomicState(add), "SCOPE_STOPPED");
-        expect(await fresh.atomicState(add)).toBe(true);
-        expect(await runtime.open(type, "u")).toBe(fresh);
+      for (const type of ["user", "draft", "temp"]) {
+        const [a, b] = [await open(runtime, type), await open(runtime, type)];
+        expect(a.actor).toBe(b.actor);
+        const seen: string[] = [];
+        a.subscribe(() => void seen.push("a"));
+        b.subscribe(() => void seen.push("b"));
+        const [ending, going] = [a.changes(), b.changes()];
+        const [last, next] = [items(ending), items(going, 3)];
+        const waiting = b.atomicState(async (state) => add(await Promise.resolve(state)));
+        await a.atomicState(add);
+        await a.stop();
+        expect(await waiting).toBe(true);
+        expect((await last).length).toBe(2);
+        expect(await a.atomicState(add)).toBe(true);
+        expect([b.state, b.version]).toEqual([{ n: 3 }, 3]);
+        expect((await next).length).toBe(3);
+        expect(seen.join("")).toBe("ababb");
+        a.subscribe(() => void seen.push("again"));
+        {
+          await using c = await open(runtime, type);
+          c.subscribe(() => void seen.push("c"));
+          await c.atomicState(add);
+        }
+        await b.atomicState(add);
+        expect(seen.slice(5)).toEqual(["b", "again", "c", "b", "again"]);
+        sameScope(await open(runtime, type), a);
       }
     });
   });
@@ -268,7 +299,7 @@ export function executeCases(stores: RuntimeStores): void {
       const runtime = world.runtime();
       const scope = await runtime.open<Counter>("session", "s");
       await scope.atomicState(add);
-      expect(await runtime.open("session", "s", { userId: "u" })).toBe(scope);
+      sameScope(await runtime.open("session", "s", { userId: "u" }), scope);
       await rejection(runtime.open("session", "s", { userId: "v" }), "BINDING_MISMATCH");
       await rejection(runtime.open("session", "s", { orgId: "o" }), "BINDING_MISMATCH");
       await rejection(world.runtime().open("session", "s", { orgId: "o" }), "BINDING_MISMATCH");

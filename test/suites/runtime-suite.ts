@@ -2,6 +2,7 @@
 import { describe } from "vitest";
 import { changeCases, listCases } from "./runtime-list.ts";
 import { checkpointCases } from "./runtime-checkpoint.ts";
+import { drainCases } from "./runtime-drain.ts";
 import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
 import { answerCases } from "./runtime-answers.ts";
 import { earlierCases } from "./runtime-earlier.ts";
@@ -49,5 +50,6 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     answerCases(options);
     earlierCases(options);
     closeCases(options);
+    drainCases(options);
   });
 }

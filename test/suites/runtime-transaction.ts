@@ -1,6 +1,7 @@
 /** All or nothing over several scopes. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { StateChange } from "../../actors/protocol.ts";
+import { residentOf } from "../../src/runtime/handle.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
@@ -235,7 +236,7 @@ export function transactionCases(stores: RuntimeStores): void {
         await settled();
         if (how === "abort") control.abort(new Error("enough"));
         else if (how === "timeout") await clock.advance(1_001);
-        else await b.stop();
+        else await residentOf(b)?.stop();
         if (how === "abort") await expect(work).rejects.toThrow("enough");
         else await rejection(work, how === "stop" ? "SCOPE_STOPPED" : "SCOPE_MUTATION_TIMEOUT");
         expect(await inner).toBe(true);
@@ -362,7 +363,7 @@ export function transactionCases(stores: RuntimeStores): void {
       const work = runtime.transaction([a, b], () => undefined);
       await settled();
       control.abort(); // Frees the second, and in the same turn the first is lost.
-      void a.stop();
+      void residentOf(a)?.stop();
       await rejection(work, "SCOPE_STOPPED");
       expect(await b.atomicState(add)).toBe(true);
     });
@@ -406,7 +407,7 @@ export function transactionCases(stores: RuntimeStores): void {
     it("takes no scope that is stopped", async () => {
       const runtime = world().runtime();
       const scope = await runtime.open<Counter>("temp", "a");
-      await scope.stop();
+      await residentOf(scope)?.stop();
       await rejection(
         runtime.transaction([scope], () => undefined),
         "SCOPE_STOPPED",

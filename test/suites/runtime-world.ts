@@ -5,6 +5,7 @@ import type { Clock, Logger } from "../../actors/protocol.ts";
 import type { RuntimeOptions } from "../../src/runtime/home.ts";
 import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
+import { residentOf } from "../../src/runtime/handle.ts";
 import { createGate } from "../../src/stores/gate.ts";
 import type { StateStore } from "../../src/stores/store.ts";
 
@@ -106,7 +107,7 @@ export class World {
     });
     onTestFinished(async () => {
       // A test that closes on its own has seen how that ended.
-      await runtime.close().catch(() => undefined);
+      await runtime.close({ drainMs: 0 }).catch(() => undefined);
     });
     return runtime;
   }
@@ -192,6 +193,12 @@ export async function rejection(work: Promise<unknown>, code: string): Promise<E
   expect(error).toBeInstanceOf(Error);
   expect(Reflect.get(error as Error, "code"), String(error)).toBe(code);
   return error as Error; // Asserted above.
+}
+
+/** Asserts that two handles stand for one live scope. */
+export function sameScope(one: unknown, other: unknown): void {
+  expect(residentOf(one)).toBeDefined();
+  expect(residentOf(one)).toBe(residentOf(other));
 }
 
 /** One increment by an atomic mutator. */

@@ -1,4 +1,5 @@
 /** Opens many scopes with few in memory, and prints what is left of them after collection. */
+import { residentOf } from "../../src/runtime/handle.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
@@ -39,5 +40,7 @@ for (let id = 0; id < COUNT; id += 97) {
   if (scope.state["id"] === id && scope.version === 1) right += 1;
 }
 const resident = runtime.residentScopes;
-console.log(JSON.stringify({ alive, right, resident, same: again === held }));
+console.log(
+  JSON.stringify({ alive, right, resident, same: residentOf(again) === residentOf(held) }),
+);
 await runtime.close();

@@ -1,5 +1,6 @@
 /** A session's events: reading them by number, and moving old ones into pages. */
 import { originalOf } from "../../../actors/recipe.ts";
+import { residentOf } from "../../runtime/handle.ts";
 import type { StoredEvent } from "./event.ts";
 import { openPage, type Places } from "./places.ts";
 import {
@@ -43,10 +44,10 @@ const sealing = new WeakMap<object, Promise<void>>();
 
 /** Moves the oldest events into pages while the tail is long. At most one at a time per session. */
 export function seal(places: Places): Promise<void> {
-  const { session } = places;
+  const session = residentOf(places.session) ?? places.session; // One for all handles on it.
   const running = sealing.get(session);
   if (running !== undefined) return running;
-  if (tailLength(session.state) < 2 * PAGE_SIZE) return Promise.resolve();
+  if (tailLength(places.session.state) < 2 * PAGE_SIZE) return Promise.resolve();
   const work = sealPages(places).finally(() => sealing.delete(session));
   sealing.set(session, work);
   return work;

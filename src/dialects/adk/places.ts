@@ -1,6 +1,6 @@
 /** Where a session's records live on a runtime, and how several of them change together. */
 import { originalOf } from "../../../actors/recipe.ts";
-import { ResidentScope } from "../../runtime/resident.ts";
+import { residentOf } from "../../runtime/handle.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import {
@@ -115,5 +115,5 @@ function editShared(draft: object, delta: Readonly<Fields>): void {
 }
 
 function canTransact(scope: unknown): boolean {
-  return scope instanceof ResidentScope && scope.kind.store.supports.transactions;
+  return residentOf(scope)?.kind.store.supports.transactions === true;
 }

@@ -9,6 +9,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../../../actors/protocol.ts";
 import { consoleLogger } from "../../../actors/settings.ts";
+import { asCall } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
 import { checkEvent, type Event, type StoredEvent } from "./event.ts";
@@ -72,7 +73,11 @@ export class SessionService implements AsyncDisposable {
    * `StateTypeError` for a bad request, with `StateSerializationError` for a value that cannot be
    * stored.
    */
-  async createSession(request: CreateSessionRequest): Promise<Session> {
+  createSession(request: CreateSessionRequest): Promise<Session> {
+    return asCall(this.runtime, () => this.#create(request));
+  }
+
+  async #create(request: CreateSessionRequest): Promise<Session> {
     checkKey(request);
     const { appName, userId, state: given = {} } = request;
     const state = given instanceof State ? given.getAll() : given;
@@ -91,7 +96,11 @@ export class SessionService implements AsyncDisposable {
   }
 
   /** The session with its events, or `undefined`. Rejects with `RangeError` for a bad config. */
-  async getSession(request: GetSessionRequest): Promise<Session | undefined> {
+  getSession(request: GetSessionRequest): Promise<Session | undefined> {
+    return asCall(this.runtime, () => this.#get(request));
+  }
+
+  async #get(request: GetSessionRequest): Promise<Session | undefined> {
     checkKey(request);
     const { config = {} } = request;
     checkCount("numRecentEvents", config.numRecentEvents);
@@ -107,7 +116,11 @@ export class SessionService implements AsyncDisposable {
   }
 
   /** The session, made when there is none; of many who ask at once all get the same one. */
-  async getOrCreateSession(request: CreateSessionRequest): Promise<Session> {
+  getOrCreateSession(request: CreateSessionRequest): Promise<Session> {
+    return asCall(this.runtime, () => this.#getOrCreate(request));
+  }
+
+  async #getOrCreate(request: CreateSessionRequest): Promise<Session> {
     const { sessionId } = request;
     for (;;) {
       if (sessionId) {
@@ -125,17 +138,20 @@ export class SessionService implements AsyncDisposable {
 
   /** A page of an app's sessions, without events. Rejects with `RangeError` for a bad number. */
   listSessions(request: ListSessionsRequest): Promise<ListSessionsResponse> {
-    return listSessions(this.runtime, request, this.profile === "database");
+    const withState = this.profile === "database";
+    return asCall(this.runtime, () => listSessions(this.runtime, request, withState));
   }
 
   /** Removes a session and its events; values of its user and app stay. A missing one is fine. */
-  async deleteSession(request: SessionKey): Promise<void> {
-    checkKey(request);
-    const places = await openPlaces(this.runtime, request);
-    await places.session.refresh();
-    const record = places.session.state;
-    await places.session.delete();
-    await deletePages(places, record);
+  deleteSession(request: SessionKey): Promise<void> {
+    return asCall(this.runtime, async () => {
+      checkKey(request);
+      const places = await openPlaces(this.runtime, request);
+      await places.session.refresh();
+      const record = places.session.state;
+      await places.session.delete();
+      await deletePages(places, record);
+    });
   }
 
   /**
@@ -155,7 +171,7 @@ export class SessionService implements AsyncDisposable {
         : { session: first as Session, event: second };
     checkEvent(event);
     if (event.partial === true) return event;
-    await this.#appends.store(session, event);
+    await asCall(this.runtime, () => this.#appends.store(session, event));
     return event;
   }
 
@@ -165,7 +181,7 @@ export class SessionService implements AsyncDisposable {
    */
   async commitState(session: Session): Promise<boolean> {
     if (!session.state.hasDelta()) return false;
-    await this.#appends.store(session, undefined);
+    await asCall(this.runtime, () => this.#appends.store(session, undefined));
     return true;
   }
 

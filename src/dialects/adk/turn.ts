@@ -6,7 +6,8 @@
  */
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import { Turn } from "../../../actors/turn.ts";
-import { ResidentScope } from "../../runtime/resident.ts";
+import { asCall } from "../../runtime/calls.ts";
+import { residentOf } from "../../runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { declareKinds, placeId } from "./places.ts";
 import { checkText, type Session, type SessionKey } from "./request.ts";
@@ -47,6 +48,15 @@ export async function runTurn<T>(
   work: (session: Session) => T | Promise<T>,
   options?: TurnOptions,
 ): Promise<T> {
+  return asCall(service.runtime, () => turnOf(service, key, work, options));
+}
+
+async function turnOf<T>(
+  service: SessionService,
+  key: TurnKey,
+  work: (session: Session) => T | Promise<T>,
+  options: TurnOptions | undefined,
+): Promise<T> {
   const place = await takePlace(service.runtime, key, options);
   try {
     return await place.run(async () => {
@@ -76,8 +86,8 @@ async function takePlace(
   key: TurnKey,
   options: TurnOptions | undefined,
 ): Promise<Place> {
-  const scope: unknown = await runtime.open("adk-turn", turnId(key));
-  if (!(scope instanceof ResidentScope)) throw new TypeError("not a runtime of this library");
+  const scope = residentOf(await runtime.open("adk-turn", turnId(key)));
+  if (scope === undefined) throw new TypeError("not a runtime of this library");
   const hold = await scope.hold({ timeoutMs: Infinity, ...options });
   return {
     run: async (work) => {

@@ -25,7 +25,7 @@ export class GlobalState {
     const { runtime, logger } = botHome(options);
     const opening = runtime.open<BotRecord>("builderbot.global", "global");
     this.RAW = initial;
-    this.#record = new StateRecord(opening, logger);
+    this.#record = new StateRecord(opening, logger, runtime);
     this.#started = this.#record.start(initial, (scope) => scope.version === 0);
   }
 

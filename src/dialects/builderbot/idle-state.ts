@@ -10,6 +10,7 @@
  */
 import type { WheelHandle } from "../../../actors/idle.ts";
 import { createTimerWheel, type TimerWheel } from "../../../actors/idle.ts";
+import { asCall } from "../../runtime/calls.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { botHome, type BotHome, type BotStateOptions } from "./options.ts";
 import type { BotContext } from "./single-state.ts";
@@ -166,9 +167,8 @@ export class IdleState {
   }
 
   #store(from: string, change: (scope: Scope<Deadlines>) => Promise<boolean>): void {
-    const { logger } = this.#home;
-    const stored = this.#scope(from)
-      .then(change)
+    const { logger, runtime } = this.#home;
+    const stored = asCall(runtime, () => this.#scope(from).then(change))
       .then(() => undefined)
       .catch((error: unknown) => logger.error("an idle deadline was not stored", { error }))
       .finally(() => this.#storing.delete(stored));

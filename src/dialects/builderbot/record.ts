@@ -14,6 +14,7 @@
 import { StateTypeError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
 import { copyIn, isPlainObject, typeName } from "../../../actors/values.ts";
+import { asCall } from "../../runtime/calls.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { readPath } from "./path.ts";
 
@@ -35,6 +36,7 @@ type Pending = { readonly fields: BotRecord } | "clear";
 
 /** One record; see the head of this file. */
 export class StateRecord {
+  readonly #runtime: object;
   readonly #opened: Promise<RecordScope>;
   readonly #logger: Logger;
   readonly #pending = new Set<Pending>();
@@ -42,7 +44,9 @@ export class StateRecord {
   /** It was updated, so it exists even when it is empty. */
   #touched = false;
 
-  constructor(opening: Promise<RecordScope>, logger: Logger) {
+  /** `runtime`: the one `opening` comes from. */
+  constructor(opening: Promise<RecordScope>, logger: Logger, runtime: object) {
+    this.#runtime = runtime;
     this.#logger = logger;
     this.#opened = opening.then((scope) => {
       this.#scope = scope;
@@ -126,7 +130,7 @@ export class StateRecord {
   }
 
   #guard(work: () => Promise<void>): Promise<void> {
-    const done = (async () => work())();
+    const done = asCall(this.#runtime, async () => work());
     done.catch((error: unknown) => this.#logger.warn("a state update failed", { error }));
     return done;
   }

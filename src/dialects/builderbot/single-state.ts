@@ -99,7 +99,8 @@ export class SingleState {
     let record = this.#records.get(from);
     if (record === undefined) {
       const { runtime, logger } = this.#home;
-      record = new StateRecord(runtime.open("builderbot.user", ID_PREFIX + from), logger);
+      const opening = runtime.open("builderbot.user", ID_PREFIX + from);
+      record = new StateRecord(opening, logger, runtime);
       this.#records.set(from, record);
     }
     return record;

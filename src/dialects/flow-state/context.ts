@@ -1,6 +1,7 @@
 /**
  * The execution context of flow-state-dev: the scopes of one request, on a runtime.
  */
+import { asCall } from "../../runtime/calls.ts";
 import { openExecution, type ExecuteOptions } from "../../runtime/execution.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
@@ -52,7 +53,8 @@ export async function createExecutionContext<T extends ScopeStates = ScopeStates
     if (given === undefined) await runtime.close();
   };
   try {
-    const context = { ...(await openExecution(runtime, options)), runtime };
+    const opened = await asCall(runtime, () => openExecution(runtime, options));
+    const context = { ...opened, runtime };
     // The caller names the state types; the schemas of the runtime's kinds are what checks them.
     return { ...context, [Symbol.asyncDispose]: dispose } as unknown as FlowExecutionContext<T>;
   } catch (error) {

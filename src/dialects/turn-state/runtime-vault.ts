@@ -16,7 +16,9 @@ import {
   type Part,
 } from "../../runtime/joint-save.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
-import { ResidentScope } from "../../runtime/resident.ts";
+import { asCall } from "../../runtime/calls.ts";
+import { residentOf } from "../../runtime/handle.ts";
+import type { ResidentScope } from "../../runtime/resident.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { GONE } from "./json.ts";
 import type { Found, Mailbox, Swap, Swapped, SwapTurn, Vault } from "./vault.ts";
@@ -36,6 +38,10 @@ export class RuntimeVault implements Vault {
     this.#runtime = runtime;
     this.#type = type ?? DOCUMENT_TYPE;
     if (type === undefined) runtime.declare(DOCUMENT_TYPE, DOCUMENT_KIND);
+  }
+
+  call<T>(work: () => Promise<T>): Promise<T> {
+    return asCall(this.#runtime, work);
   }
 
   locate(key: string): string {
@@ -77,23 +83,27 @@ export class RuntimeVault implements Vault {
     return scopes.map((scope) => (untouched || stale.includes(scope) ? null : foundIn(scope)));
   }
 
-  async write(values: ReadonlyMap<string, Json>): Promise<void> {
-    await Promise.all(
-      [...values].map(async ([key, value]) => {
-        const scope = await this.#open(key);
-        // What is no record is refused by the scope.
-        await scope.setState(value as object);
-      }),
-    );
+  write(values: ReadonlyMap<string, Json>): Promise<void> {
+    return this.call(async () => {
+      await Promise.all(
+        [...values].map(async ([key, value]) => {
+          const scope = await this.#open(key);
+          // What is no record is refused by the scope.
+          await scope.setState(value as object);
+        }),
+      );
+    });
   }
 
-  async remove(keys: readonly string[]): Promise<void> {
-    await Promise.all(keys.map(async (key) => (await this.#open(key)).delete()));
+  remove(keys: readonly string[]): Promise<void> {
+    return this.call(async () => {
+      await Promise.all(keys.map(async (key) => (await this.#open(key)).delete()));
+    });
   }
 
   async #open(key: string): Promise<ResidentScope> {
-    const scope: unknown = await this.#runtime.open(this.#type, key);
-    if (scope instanceof ResidentScope) return scope;
+    const scope = residentOf(await this.#runtime.open(this.#type, key));
+    if (scope !== undefined) return scope;
     throw new StoreUnavailableError("the runtime is of another copy of this package");
   }
 }

@@ -43,7 +43,16 @@ export async function runWith<T, A extends TurnActivity>(
   activity: A,
   handler: TurnHandler<T, A>,
 ): Promise<T> {
-  const work = new TurnWork(vault, activity, policy);
+  const turn = (): Promise<T> => workOff(new TurnWork(vault, activity, policy), activity, handler);
+  return vault.call === undefined ? turn() : vault.call(turn);
+}
+
+/** One turn from its mailboxes to its save. */
+async function workOff<T, A extends TurnActivity>(
+  work: TurnWork,
+  activity: A,
+  handler: TurnHandler<T, A>,
+): Promise<T> {
   try {
     const holds = await work.hold();
     await holds.during(work.load());

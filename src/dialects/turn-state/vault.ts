@@ -50,6 +50,8 @@ export interface Mailbox {
 
 /** A place where documents are kept. */
 export interface Vault {
+  /** Runs work of several steps as one, so that a runtime closes after it; absent without one. */
+  call?<T>(work: () => Promise<T>): Promise<T>;
   /** Names a document in errors. */
   locate(key: string): string;
   mailbox(key: string): Promise<Mailbox>;

@@ -70,7 +70,8 @@ export class TurnWork {
 
   /** Stores what was changed; nothing is done when nothing was. */
   save(): Promise<void> {
-    const saving = this.#saving.then(() => this.#save());
+    const save = (): Promise<void> => this.#saving.then(() => this.#save());
+    const saving = this.#vault.call?.(save) ?? save();
     this.#saving = saving.catch(() => undefined); // Its own caller is told.
     return saving;
   }

@@ -11,7 +11,9 @@
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import type { SearchResult } from "../../ops/search/result.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
-import { ResidentScope } from "../../runtime/resident.ts";
+import { asCall } from "../../runtime/calls.ts";
+import { residentOf } from "../../runtime/handle.ts";
+import type { ResidentScope } from "../../runtime/resident.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
 import type { Command, Reply } from "./command.ts";
@@ -68,7 +70,8 @@ export class EmbeddedBackend implements Backend {
   }
 
   run(target: Target, command: Command): Promise<Reply> {
-    return this.#pending.track(target.space.prefix, this.#run(target, command));
+    const call = this.#call(() => this.#run(target, command));
+    return this.#pending.track(target.space.prefix, call);
   }
 
   update(
@@ -76,51 +79,65 @@ export class EmbeddedBackend implements Backend {
     recipe: TextRecipe,
     options: MutationOptions | undefined,
   ): Promise<string | undefined> {
-    return this.#pending.track(target.space.prefix, this.#update(target, recipe, options));
+    const call = this.#call(() => this.#update(target, recipe, options));
+    return this.#pending.track(target.space.prefix, call);
   }
 
-  async keys(space: Space): Promise<string[]> {
-    await this.#pending.settled(space.prefix);
-    const keys: string[] = [];
-    for await (const ids of this.#list(space.prefix))
-      for (const id of ids) keys.push(id.slice(space.prefix.length));
-    return keys;
+  keys(space: Space): Promise<string[]> {
+    return this.#call(async () => {
+      await this.#pending.settled(space.prefix);
+      const keys: string[] = [];
+      for await (const ids of this.#list(space.prefix))
+        for (const id of ids) keys.push(id.slice(space.prefix.length));
+      return keys;
+    });
   }
 
-  async claimSession(id: string, endsAt: number): Promise<number> {
-    const scope = await this.#runtime.open<SessionState>(SESSION_TYPE, id);
-    const endOf = (state: SessionState): number =>
-      (state.endsAt ?? 0) > this.now() ? (state.endsAt ?? 0) : 0;
-    if (endsAt === 0) return endOf(scope.state);
-    await scope.atomicState((state) => ({ endsAt: endOf(state) || endsAt }));
-    return endOf(scope.state);
+  claimSession(id: string, endsAt: number): Promise<number> {
+    return this.#call(async () => {
+      const scope = await this.#runtime.open<SessionState>(SESSION_TYPE, id);
+      const endOf = (state: SessionState): number =>
+        (state.endsAt ?? 0) > this.now() ? (state.endsAt ?? 0) : 0;
+      if (endsAt === 0) return endOf(scope.state);
+      await scope.atomicState((state) => ({ endsAt: endOf(state) || endsAt }));
+      return endOf(scope.state);
+    });
   }
 
   createIndex(space: Space, name: string, definition: IndexDefinition): Promise<void> {
-    return this.#indexes.create(space.prefix, name, definition);
+    return this.#call(() => this.#indexes.create(space.prefix, name, definition));
   }
 
-  async dropIndex(space: Space, name: string, withDocuments: boolean): Promise<void> {
-    await this.#pending.settled(space.prefix);
-    const keys = await this.#indexes.drop(space.prefix, name);
-    if (!withDocuments) return;
-    const remove: Command = { name: "DEL", args: [] };
-    const targets = keys.map((key) => ({ space, key, id: space.prefix + key }));
-    await Promise.all(targets.map((target) => this.run(target, remove)));
+  dropIndex(space: Space, name: string, withDocuments: boolean): Promise<void> {
+    return this.#call(async () => {
+      await this.#pending.settled(space.prefix);
+      const keys = await this.#indexes.drop(space.prefix, name);
+      if (!withDocuments) return;
+      const remove: Command = { name: "DEL", args: [] };
+      const targets = keys.map((key) => ({ space, key, id: space.prefix + key }));
+      await Promise.all(targets.map((target) => this.run(target, remove)));
+    });
   }
 
-  async search(
+  search(
     space: Space,
     name: string,
     query: { readonly text: string; readonly options: StateSearchOptions },
   ): Promise<SearchResult> {
-    await this.#pending.settled(space.prefix);
-    const indexes = await this.#indexes.of(space.prefix);
-    return indexes.search(name, query, this.now());
+    return this.#call(async () => {
+      await this.#pending.settled(space.prefix);
+      const indexes = await this.#indexes.of(space.prefix);
+      return indexes.search(name, query, this.now());
+    });
   }
 
   close(): Promise<void> {
     return this.#runtime.close();
+  }
+
+  /** What takes several steps is one call, which the runtime lets end before it closes. */
+  #call<T>(work: () => Promise<T>): Promise<T> {
+    return asCall(this.#runtime, work);
   }
 
   async #run(target: Target, command: Command): Promise<Reply> {
@@ -153,9 +170,10 @@ export class EmbeddedBackend implements Backend {
   #open(id: string): Promise<ResidentScope> {
     const opening = this.#opening.get(id);
     if (opening !== undefined) return opening;
-    const opened = this.#runtime.open(KEY_TYPE, id).then((scope) => {
+    const opened = this.#runtime.open(KEY_TYPE, id).then((handle) => {
       this.#opening.delete(id);
-      if (scope instanceof ResidentScope) return scope;
+      const scope = residentOf(handle);
+      if (scope !== undefined) return scope;
       throw new TypeError("the runtime's scopes are not of this copy of the library");
     });
     opened.catch(() => this.#opening.delete(id));

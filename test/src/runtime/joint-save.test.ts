@@ -11,12 +11,16 @@ import { z } from "zod";
 import { RecipeMutation } from "../../../actors/recipe.ts";
 import type { Hold } from "../../../actors/solo.ts";
 import { changedPart, deletedPart, JointSave, type Part } from "../../../src/runtime/joint-save.ts";
-import { ResidentScope } from "../../../src/runtime/resident.ts";
+import { residentOf } from "../../../src/runtime/handle.ts";
+import type { ResidentScope } from "../../../src/runtime/resident.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 
 async function residents(runtime: Runtime): Promise<[ResidentScope, ResidentScope]> {
-  const [one, two] = [await runtime.open("user", "one"), await runtime.open("user", "two")];
-  if (one instanceof ResidentScope && two instanceof ResidentScope) return [one, two];
+  const [one, two] = [
+    residentOf(await runtime.open("user", "one")),
+    residentOf(await runtime.open("user", "two")),
+  ];
+  if (one !== undefined && two !== undefined) return [one, two];
   throw new Error("a runtime gives resident scopes");
 }
 

@@ -22,7 +22,7 @@ describe("a database service", () => {
     const first = new DatabaseSessionService(url);
     await first.createSession({ ...key, state: { a: 1 } });
     await first.close();
-    await expect(first.getSession(key)).rejects.toMatchObject({ code: "STORE_CLOSED" });
+    await expect(first.getSession(key)).rejects.toMatchObject({ code: "RUNTIME_CLOSED" });
     await using second = new DatabaseSessionService(url);
     expect((await second.getSession(key))?.state.getAll()).toEqual({ a: 1 });
     await using third = new DatabaseSessionService("sqlite://:memory:");

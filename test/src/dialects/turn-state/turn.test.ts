@@ -398,13 +398,13 @@ describe("a runtime that closes", () => {
     );
     const settled = Promise.allSettled(turns);
     await new Promise(setImmediate);
-    await runtime.close();
+    await runtime.close({ drainMs: 0 });
     // By how far each had come.
-    const ended: unknown = expect.stringMatching(/^(?:SCOPE_STOPPED|STORE_CLOSED)$/);
+    const ended: unknown = expect.stringMatching(/^(?:SCOPE_STOPPED|RUNTIME_CLOSED)$/);
     for (const turn of await settled)
       expect(turn).toMatchObject({ status: "rejected", reason: { code: ended } });
     await expect(runTurn({ runtime }, activity("c"), vi.fn())).rejects.toMatchObject({
-      code: "STORE_CLOSED",
+      code: "RUNTIME_CLOSED",
     });
   });
 });

@@ -1,0 +1,169 @@
+/**
+ * What `open` gives out: one holder's handle on the scope that all holders of its key share.
+ *
+ * Invariants
+ *  H1  All handles of a key stand for one scope: the same state, mailbox, version and XState actor.
+ *  H2  `stop` ends what was subscribed to through this handle, and nothing of other holders.
+ *  H3  While a handle is held, or something is subscribed to through it, its scope stays the same.
+ */
+import type { ChangeListener, FeedOptions } from "../../actors/feed.ts";
+import type {
+  FeedItem,
+  MutationOptions,
+  MutatorTurn,
+  ScopeIdentity,
+} from "../../actors/protocol.ts";
+import type { Recipe } from "../../actors/recipe.ts";
+import type { ScopeActorRef } from "../../actors/scope-logic.ts";
+import type { ScopeSettings } from "../../actors/settings.ts";
+import { ResidentScope } from "./resident.ts";
+import type { AtomicResult, Scope } from "./scope.ts";
+
+/** One holder's handle; see the head of this file. */
+export class ScopeHandle<S extends object = object> implements Scope<S> {
+  /** Holds an S, in all casts here: who opens a kind names its state, and its schema checks it. */
+  readonly #scope: ResidentScope;
+  /** What ends with this handle; made when there is something. */
+  #ends: Set<() => void> | null = null;
+
+  constructor(scope: ResidentScope) {
+    this.#scope = scope;
+  }
+
+  /** The scope behind a handle; `undefined` for what is none. */
+  static scopeOf(handle: object): ResidentScope | undefined {
+    return #scope in handle ? handle.#scope : undefined;
+  }
+
+  get identity(): ScopeIdentity {
+    return this.#scope.identity;
+  }
+
+  get state(): Readonly<S> {
+    return this.#scope.state as Readonly<S>;
+  }
+
+  get version(): number {
+    return this.#scope.version;
+  }
+
+  get actor(): ScopeActorRef {
+    return this.#scope.actor;
+  }
+
+  /** @internal For `scopeLogic`. */
+  get settings(): ScopeSettings {
+    return this.#scope.settings;
+  }
+
+  /** @internal The runtime is closed. */
+  get stopped(): boolean {
+    return this.#scope.stopped;
+  }
+
+  /** Checkpoint writes that failed so far. */
+  get checkpointErrors(): number {
+    return this.#scope.checkpointErrors;
+  }
+
+  patchState(first: unknown, second?: unknown, third?: MutationOptions): Promise<boolean> {
+    return this.#scope.patchState(first, second, third);
+  }
+
+  setState(next: S, options?: MutationOptions): Promise<boolean> {
+    return this.#scope.setState(next, options);
+  }
+
+  incState(increments: object, options?: MutationOptions): Promise<boolean> {
+    return this.#scope.incState(increments, options);
+  }
+
+  pushState(field: unknown, value: unknown, options?: MutationOptions): Promise<boolean> {
+    return this.#scope.pushState(field, value, options);
+  }
+
+  setStateRecord(
+    field: unknown,
+    key: string,
+    value: unknown,
+    options?: MutationOptions,
+  ): Promise<boolean> {
+    return this.#scope.setStateRecord(field, key, value, options);
+  }
+
+  deleteStateRecord(field: unknown, key: string, options?: MutationOptions): Promise<boolean> {
+    return this.#scope.deleteStateRecord(field, key, options);
+  }
+
+  atomicState(
+    mutator: (state: Readonly<S>, turn: MutatorTurn) => AtomicResult<S> | Promise<AtomicResult<S>>,
+    options?: MutationOptions,
+  ): Promise<boolean> {
+    return this.#scope.atomicState(mutator as (state: object) => object, options);
+  }
+
+  update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean> {
+    return this.#scope.update(recipe as Recipe<object>, options);
+  }
+
+  delete(options?: MutationOptions): Promise<boolean> {
+    return this.#scope.delete(options);
+  }
+
+  read(options?: MutationOptions): Promise<Readonly<S>> {
+    return this.#scope.read(options) as Promise<Readonly<S>>;
+  }
+
+  refresh(): Promise<void> {
+    return this.#scope.refresh();
+  }
+
+  flush(): Promise<void> {
+    return this.#scope.flush();
+  }
+
+  subscribe(listener: ChangeListener): () => void {
+    const stop = this.#scope.subscribe(listener);
+    const forget = this.#onStop(stop);
+    return () => {
+      forget();
+      stop();
+    };
+  }
+
+  changes(options?: FeedOptions): AsyncIterableIterator<FeedItem<S>> {
+    const changes = this.#scope.changes(options, (callback) => this.#onStop(callback));
+    return changes as AsyncIterableIterator<FeedItem<S>>;
+  }
+
+  /** @internal Calls back once when the runtime has closed; the answer forgets the callback. */
+  onEnd(callback: () => void): () => void {
+    return this.#scope.onEnd(callback);
+  }
+
+  /** Ends what was subscribed to through this handle, and flushes (H2). */
+  async stop(): Promise<void> {
+    const ends = this.#ends;
+    this.#ends = null;
+    for (const end of ends ?? []) end();
+    await this.#scope.flush();
+  }
+
+  /** Stops at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #onStop(callback: () => void): () => void {
+    const end = (): void => callback(); // The same callback may be given twice.
+    this.#ends ??= new Set();
+    this.#ends.add(end);
+    return () => void this.#ends?.delete(end);
+  }
+}
+
+/** The scope a runtime's handle stands for; `undefined` for what is no handle of this library. */
+export function residentOf(scope: unknown): ResidentScope | undefined {
+  if (scope instanceof ResidentScope) return scope;
+  return typeof scope === "object" && scope !== null ? ScopeHandle.scopeOf(scope) : undefined;
+}

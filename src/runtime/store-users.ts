@@ -1,0 +1,17 @@
+/** Which store objects are used by open runtimes: the last one to close closes the store. */
+import type { StateStore } from "../stores/store.ts";
+
+const users = new WeakMap<StateStore, number>();
+
+/** One more open runtime uses the store. */
+export function useStore(store: StateStore): void {
+  users.set(store, (users.get(store) ?? 0) + 1);
+}
+
+/** A runtime that used the store is closed; the store is, too, when no other one uses it. */
+export async function leaveStore(store: StateStore): Promise<void> {
+  const left = (users.get(store) ?? 1) - 1;
+  if (left > 0) users.set(store, left);
+  else users.delete(store);
+  if (left <= 0) await store.close();
+}
