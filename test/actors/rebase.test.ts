@@ -93,7 +93,7 @@ it("E6: a runtime that closes while code runs again runs it once more, without a
   await other.flush();
   held.open();
   await until(() => attempts.length === 2);
-  const closing = mine.close();
+  const closing = mine.close({ drainMs: 0 });
   await settled();
   running.open();
   await closing;

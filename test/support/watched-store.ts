@@ -1,5 +1,5 @@
 /** Store objects on shared data that report their commits to each other, until the line is cut. */
-import type { ScopeWrite, StateStore, WriteResult } from "../../src/stores/store.ts";
+import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../../src/stores/store.ts";
 import { sharingStore } from "../suites/runtime-world.ts";
 
 interface Watcher {
@@ -23,6 +23,8 @@ export interface WatchedStores {
 /** Makes the line on the data of `inner`. */
 export function watchedStores(inner: StateStore): WatchedStores {
   const watchers = new Set<Watcher>();
+  /** Who has the exclusive turn of a key: as on a server, no other owner commits it meanwhile. */
+  const turns = new Map<string, object>();
   let isCut = false;
   const report = (
     owner: object,
@@ -44,9 +46,23 @@ export function watchedStores(inner: StateStore): WatchedStores {
         ...shared,
         supports: { ...shared.supports, watch: true },
         async commit(writes, options) {
-          const results = await shared.commit(writes, options);
+          const isFree = ({ key }: ScopeWrite): boolean => (turns.get(key) ?? store) === store;
+          const results = writes.every(isFree)
+            ? await shared.commit(writes, options)
+            : (await shared.load(writes.map(({ key }) => key))).map(refusedWith);
           setImmediate(() => report(store, writes, results));
           return results;
+        },
+        exclusive: (key, ttlMs, turn) => {
+          const held = async (): Promise<Awaited<ReturnType<typeof turn>>> => {
+            turns.set(key, store);
+            try {
+              return await turn();
+            } finally {
+              turns.delete(key);
+            }
+          };
+          return shared.exclusive?.(key, ttlMs, held) ?? held();
         },
         async watch(changed, missed = () => undefined) {
           if (line.refusal !== null) throw line.refusal;
@@ -66,4 +82,8 @@ export function watchedStores(inner: StateStore): WatchedStores {
     },
   };
   return line;
+}
+
+function refusedWith(current: StoredRecord | undefined): WriteResult {
+  return { ok: false, current };
 }
