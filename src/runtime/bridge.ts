@@ -24,6 +24,7 @@ import type {
 import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
 import type { BatchedStore, TogetherOptions } from "./batched-store.ts";
+import { isShared } from "./store-users.ts";
 import { hasEnded, leftToLive, type ResolvedKind } from "./kinds.ts";
 
 /** A write whose state and patches are encoded when the store asks for them. */
@@ -137,6 +138,7 @@ export class StoreBridge implements PersistBridge<object> {
 
   /** Whether the store still holds `expectedVersion`, else what is there. */
   async verify(expectedVersion: number): Promise<SaveResult<object>> {
+    if (!isShared(this.store)) return { ok: true, version: expectedVersion };
     const result = await this.#batched.verify(this.key, expectedVersion);
     return result.ok ? result : this.#refused(result.current);
   }

@@ -170,7 +170,7 @@ export function resolveKind(type: string, kind: Kind, context: KindContext): Res
       checks,
       escalate: true,
       bridgeFreezes: true,
-      verifies: kind.answers !== "local" && store.supports.shared !== false,
+      verifies: kind.answers !== "local",
     }),
   };
 }

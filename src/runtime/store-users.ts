@@ -8,6 +8,14 @@ export function useStore(store: StateStore): void {
   users.set(store, (users.get(store) ?? 0) + 1);
 }
 
+/**
+ * Others than one runtime may write to the store: other processes, as its capabilities say, or
+ * another runtime on this store object.
+ */
+export function isShared(store: StateStore): boolean {
+  return store.supports.shared !== false || (users.get(store) ?? 0) > 1;
+}
+
 /** A runtime that used the store is closed; the store is, too, when no other one uses it. */
 export async function leaveStore(store: StateStore): Promise<void> {
   const left = (users.get(store) ?? 1) - 1;

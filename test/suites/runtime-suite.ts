@@ -24,8 +24,6 @@ export interface RuntimeSuiteOptions extends RuntimeStores {
   readonly scopes?: number;
   /** Commits of others are reported. */
   readonly watched?: boolean;
-  /** Others than one runtime may write to the store; default true. */
-  readonly shared?: boolean;
 }
 
 /** Registers the whole suite for one kind of store. */
@@ -45,7 +43,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     refusedCases(options);
     contentionCases(options);
     if (options.watched === true) watchCases(options);
-    if (options.shared !== false) verifyCases(options);
+    verifyCases(options);
     runCases(options);
     answerCases(options);
     earlierCases(options);

@@ -7,7 +7,6 @@ const dir = testDirectory("runtime-file");
 
 describeRuntime({
   name: "file",
-  shared: false,
   // What survives power loss is the store's own test; without the syncs this one is quick.
   open: (id, clock) =>
     fileStore({ dir: join(dir, id), fsync: false, ...(clock === undefined ? {} : { clock }) }),
