@@ -15,7 +15,8 @@
  *
  * Invariants
  *  Y1  For one key at most one live scope exists; concurrent spawns share one load.
- *  Y2  A scope is passivated only while it is idle and everything it knows can be loaded again.
+ *  Y2  A scope is passivated only while it is idle and everything it knows can be loaded again, or
+ *      is to go with its last handle.
  *  Y3  At most `maxResident` scopes are held, except those that may not be passivated just now.
  *  Y4  After `stop` every scope is stopped and nothing can be spawned.
  */
@@ -41,7 +42,7 @@ export interface SystemOptions<A> {
   readonly maxResident: number;
   /** `Infinity` = never. */
   readonly passivateAfterMs: number;
-  /** True when nothing would be lost by dropping the scope from memory now (Y2). */
+  /** True when nothing that has to stay is lost by dropping the scope from memory now (Y2). */
   readonly mayPassivate: (scope: A) => boolean;
   /** A passivated scope has left memory. */
   readonly collected: (key: string) => void;

@@ -48,7 +48,7 @@ const RETRY_MS = 1_000;
 
 /** Options of a runtime. */
 export interface RuntimeOptions extends ScopeTuning {
-  /** Default: a memory store of its own. `close` closes it. */
+  /** Default: a memory store of its own. The last runtime that uses it closes it. */
   readonly store?: StateStore;
   /** Further kinds, or other settings for the built-in ones. */
   readonly kinds?: Readonly<Record<string, Kind>>;

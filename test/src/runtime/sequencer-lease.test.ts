@@ -112,7 +112,7 @@ describe("leases (L1, L2)", () => {
     const two = runtimeOn(sqliteStore({ path }));
     expect(await two.resume(sequence, "r")).toMatchObject({ output: "A" });
     await two.close();
-    await expect(two.run(waiting).result).rejects.toMatchObject({ code: "SCOPE_STOPPED" });
+    await expect(two.run(waiting).result).rejects.toMatchObject({ code: "RUNTIME_CLOSED" });
   });
 
   it("stop a run that was taken over, with its writes refused", async () => {
