@@ -1,8 +1,8 @@
 /** Paths that options of stores name. */
 
 /**
- * Throws `TypeError` for a URL where a path belongs: taken as a path, it would name a folder `file:`
- * in the working directory. Its text is not repeated, for a URL can hold a password.
+ * Throws `TypeError` for a URL where a path belongs: taken as a path, it would name a folder
+ * `file:` in the working directory. Its text is not repeated, for a URL can hold a password.
  */
 export function refuseUrl(option: string, path: string): void {
   // A single letter is a drive.

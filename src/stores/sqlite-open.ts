@@ -76,7 +76,7 @@ function createFile({ path, processes }: ConnectionSettings): void {
   }
 }
 
-/** Makes an empty file for its owner alone; SQLite gives what it keeps beside it the same rights. */
+/** Makes an empty file for its owner alone; SQLite gives the files beside it the same rights. */
 function makePrivate(path: string): void {
   const file = openSync(path, "wx", FILE_MODE);
   try {
