@@ -31,9 +31,9 @@ export function prepareConnection(database: SqliteDatabase, settings: Connection
   const { path, processes, logger } = settings;
   database.exec(`PRAGMA busy_timeout = ${settings.lockWaitMs}`);
   if (processes === "one") database.exec("PRAGMA locking_mode = EXCLUSIVE");
+  const { mode, isOurs } = lookAt(database, path);
   const version = sqliteVersion(database);
   const isSound = isWalSound(version);
-  const { mode, isOurs } = lookAt(database, path);
   if (mode !== "wal") {
     // In WAL mode readers and the writer do not block each other, and a commit is one sync. What
     // another program set up stays: it may have the file open, on another SQLite.
