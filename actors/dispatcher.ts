@@ -87,7 +87,7 @@ export class Dispatcher implements Expirable {
       entry.reject(reason);
       this.#moveOn();
     } else if (entry === this.#runner.running) this.#runner.leave(reason);
-    else if (entry.joined) this.#saver.leave(entry, reason);
+    else if (entry.joined !== null) this.#saver.leave(entry, reason);
     else {
       entry.reject(reason);
       this.#mailbox.left();

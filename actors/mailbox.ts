@@ -53,12 +53,12 @@ export class Entry {
   next: Entry | null = null;
   context: CapturedContext | null = null;
   turn: Turn | null = null;
-  /** It belongs to the open round. */
-  joined = false;
+  /** The open round it belongs to. */
+  joined: { readonly reworking: boolean } | null = null;
   /** How often its code was run. */
   attempt = 0;
   outcome: Outcome | null = null;
-  /** Removes the abort listener, when there is one. */
+  /** Called when it is settled. */
   release: (() => void) | null = null;
   #resolve: ((value: boolean | Promise<never>) => void) | null;
   readonly promise: Promise<boolean>;
@@ -101,6 +101,12 @@ export class Entry {
     this.release = null;
     return resolve;
   }
+
+  /** Calls back when it is settled, in the order in which the callbacks were given. */
+  onSettled(callback: () => void): void {
+    const before = this.release;
+    this.release = before === null ? callback : () => (before(), callback());
+  }
 }
 
 /** An entry for a call made now: its deadline runs, and its options are the caller's no longer. */
@@ -124,7 +130,7 @@ export function createEntry(
 export function leaveOnAbort(entry: Entry, leave: (reason: unknown) => void): void {
   const signal = entry.options?.signal;
   if (signal === undefined) return;
-  entry.release = onAbort(signal, () => leave(signal.reason));
+  entry.onSettled(onAbort(signal, () => leave(signal.reason)));
 }
 
 /** A bounded FIFO of entries. */

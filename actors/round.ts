@@ -34,6 +34,8 @@ export class Round {
   spoiled = false;
   /** The base was read from the store after the round was closed (R6). */
   isCurrent = false;
+  /** Its entries are being run again: each waits for what any of them waits for. */
+  reworking = false;
   #entries: Entry[] = [];
 
   constructor(base: object) {
@@ -65,7 +67,7 @@ export class Round {
 
   /** Adds an entry with what it did. */
   add(entry: Entry, outcome: Outcome): void {
-    entry.joined = true;
+    entry.joined = this;
     this.#entries.push(entry);
     this.record(entry, outcome);
   }
@@ -80,6 +82,7 @@ export class Round {
   restart(): readonly Entry[] {
     this.#entries = this.#entries.filter((entry) => !entry.settled);
     for (const entry of this.#entries) entry.outcome = null;
+    this.reworking = true;
     this.changes = 0;
     this.spoiled = false;
     return this.#entries;

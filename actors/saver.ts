@@ -243,6 +243,7 @@ export class Saver {
       if (entry.settled) round.spoiled ||= outcome.changed;
       round.record(entry, outcome);
     }
+    round.reworking = false;
   }
 
   /** The base may have come to its end since the round began, or since it was found. */

@@ -42,7 +42,8 @@ import { ScopeHooks } from "./scope-hooks.ts";
 import { createScopeActor, type ScopeActorRef } from "./scope-logic.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
 import { deleteWork, refreshWork, takeHold, type Hold } from "./solo.ts";
-import { outsideTurns, refuseReentry } from "./turn.ts";
+import { outsideTurns } from "./turn.ts";
+import { enterWait } from "./wait-graph.ts";
 import { begin, watchOver } from "./watch.ts";
 import { applyMutation } from "./write.ts";
 
@@ -150,7 +151,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
       const entry = createEntry(work, options, this.settings);
       if (this.#stopped) throw new ScopeStoppedError({ scope: this.identity });
       options?.signal?.throwIfAborted();
-      refuseReentry(this, this.identity);
+      enterWait(this, entry);
       this.#dispatcher ??= new Dispatcher(this);
       this.#dispatcher.submit(entry);
       return entry.promise;

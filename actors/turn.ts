@@ -12,16 +12,24 @@
  *      after: code a mutator left behind may use the scope again.
  *  N2  User code runs in the async context of the call that submitted it, also after waiting.
  *  N3  A turn's signal aborts at most once, and only when the turn lost its right to commit.
+ *  N4  A chain is no longer than the holdings that live: a new holding unlinks the dead around it.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { ReentrantMutationError } from "./errors.ts";
 import type { MutatorTurn, ScopeIdentity } from "./protocol.ts";
 
+/** What a scope is to those who hold it. */
+export interface Held {
+  readonly identity: ScopeIdentity;
+}
+
 /** One scope held by running code, and what was held around it. */
-interface Holding {
+export interface Holding {
   readonly holder: object;
   readonly identity: ScopeIdentity;
-  readonly outer: Holding | undefined;
+  outer: Holding | undefined;
+  /** The holding around it belongs to the same work: both end together. */
+  readonly joint: boolean;
   live: boolean;
 }
 
@@ -46,15 +54,39 @@ export class Turn implements MutatorTurn {
     return this.#controller.signal;
   }
 
+  /** What its code holds, innermost first by `outer`. */
+  get chain(): Holding | undefined {
+    return this.#holding ?? undefined;
+  }
+
   /** Runs user code holding `holder` (N1); the caller ends the holding with `end`. */
   run<T>(holder: object, identity: ScopeIdentity, code: () => T): T {
-    this.#holding = { holder, identity, outer: holdings.getStore(), live: true };
+    const outer = heldHere();
+    unlinkDead(outer);
+    this.#holding = { holder, identity, outer, joint: false, live: true };
     return holdings.run(this.#holding, code);
+  }
+
+  /** Runs code that holds all these scopes at once. */
+  runJointly<T>(held: readonly Held[], code: () => T): T {
+    const around = heldHere();
+    unlinkDead(around);
+    let inner = around;
+    for (const holder of held) {
+      const joint = inner !== around;
+      inner = { holder, identity: holder.identity, outer: inner, joint, live: true };
+    }
+    this.#holding = inner === around ? null : (inner ?? null);
+    return holdings.run(inner, code);
   }
 
   /** The outcome was taken. */
   end(): void {
-    if (this.#holding !== null) this.#holding.live = false;
+    let each = this.chain;
+    while (each !== undefined) {
+      each.live = false;
+      each = each.joint ? each.outer : undefined;
+    }
   }
 
   /** The turn lost its right to commit. */
@@ -73,13 +105,27 @@ export function outsideTurns<T>(code: () => T): T {
   return holdings.getStore() === undefined ? code() : holdings.run(undefined, code);
 }
 
+/** The innermost living holding of `from` and what is around it. */
+export function living(from: Holding | undefined): Holding | undefined {
+  let each = from;
+  while (each !== undefined && !each.live) each = each.outer;
+  return each;
+}
+
+/** What the running code holds, innermost first by `outer`; `undefined` = nothing. */
+export function heldHere(): Holding | undefined {
+  return living(holdings.getStore());
+}
+
+/** Unlinks what has died around a living holding (N4). */
+function unlinkDead(inner: Holding | undefined): void {
+  for (let each = inner; each !== undefined; each = each.outer) each.outer = living(each.outer);
+}
+
 /** Throws `ReentrantMutationError` when the running code holds `holder` already. */
 export function refuseReentry(holder: object, identity: ScopeIdentity): void {
-  const inner = holdings.getStore();
-  if (inner === undefined) return;
   const held: Holding[] = [];
-  for (let each: Holding | undefined = inner; each !== undefined; each = each.outer)
-    if (each.live) held.unshift(each);
+  for (let each = heldHere(); each !== undefined; each = living(each.outer)) held.unshift(each);
   if (!held.some((each) => each.holder === holder)) return;
   const chain = [...held.map((each) => each.identity), identity];
   throw new ReentrantMutationError(

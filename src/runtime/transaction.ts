@@ -57,19 +57,30 @@ export class Transaction {
   async run(): Promise<boolean> {
     const ordered = [...new Set(this.#scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
     try {
-      for (const scope of ordered) {
-        // At once with its coming, so that it is given back however the others were lost.
-        const held = scope.hold(this.#options).then((hold) => {
-          if (this.#ended) hold.release();
-          else this.#holds.push(hold);
-        });
-        held.catch(() => undefined); // Whoever lost another scope no longer waits for this one.
-        await this.#joint.whileHeld(held);
-      }
+      for (const [index, scope] of ordered.entries())
+        await this.#take(scope, ordered.slice(0, index));
       return await this.#attempts(ordered);
     } finally {
       this.#ended = true;
       for (const hold of this.#holds) hold.release();
+    }
+  }
+
+  /** Waits for a scope; whoever waits for those that are held already waits for it, too. */
+  async #take(scope: ResidentScope, held: readonly ResidentScope[]): Promise<void> {
+    const asking = new Turn(1);
+    try {
+      // At once with its coming, so that it is given back however the others were lost.
+      const taken = asking
+        .runJointly(held, () => scope.hold(this.#options))
+        .then((hold) => {
+          if (this.#ended) hold.release();
+          else this.#holds.push(hold);
+        });
+      taken.catch(() => undefined); // Whoever lost another scope no longer waits for this one.
+      await this.#joint.whileHeld(taken);
+    } finally {
+      asking.end();
     }
   }
 
@@ -149,21 +160,15 @@ export class Transaction {
         this.#scopes.map((scope) => drafts.get(scope) ?? {}),
         turn,
       );
-    const ends: (() => void)[] = [() => turn.end()];
-    // Every held scope is on the chain of the recipe, so that using one in it is refused.
-    const code = scopes.reduce<() => void | Promise<void>>((inner, scope) => {
-      const held = new Turn(attempt);
-      ends.push(() => held.end());
-      return () => held.run(scope, scope.identity, inner);
-    }, recipe);
     try {
-      const done = code();
+      // Every held scope is on the chain of the recipe, so that using one in it is refused.
+      const done = turn.runJointly(scopes, recipe);
       if (done !== undefined) await this.#joint.whileHeld(done);
     } catch (error) {
       turn.lose(error);
       throw error;
     } finally {
-      for (const end of ends) end();
+      turn.end();
     }
     return scopes.map((scope) => this.#part(scope, finishDraft(drafts.get(scope)), states));
   }

@@ -67,16 +67,12 @@ export class Holds {
 
   /** Runs the turn's code, for as long as it may take. */
   async run<T>(code: () => T | Promise<T>): Promise<T> {
-    const marks: Turn[] = [];
-    const marked = this.#mailboxes.reduce<() => T | Promise<T>>((inner, { actor }) => {
-      const mark = new Turn(1);
-      marks.push(mark);
-      return () => mark.run(actor, actor.identity, inner);
-    }, code);
+    const mark = new Turn(1);
+    const actors = this.#mailboxes.map(({ actor }) => actor);
     try {
-      return await this.during(this.#withinLimits((async () => marked())()));
+      return await this.during(this.#withinLimits((async () => mark.runJointly(actors, code))()));
     } finally {
-      for (const mark of marks) mark.end();
+      mark.end();
     }
   }
 
@@ -124,7 +120,16 @@ export class Holds {
     // The wait is ours to limit: the kernel's limit would count what runs in the hold, too.
     const options = { ...forever, signal: abort.signal };
     try {
-      for (const { actor } of this.#mailboxes) this.#holds.push(await actor.hold(options));
+      const held: Mailbox["actor"][] = [];
+      for (const { actor } of this.#mailboxes) {
+        const asking = new Turn(1); // Who waits for those that are held waits for this one, too.
+        try {
+          this.#holds.push(await asking.runJointly(held, () => actor.hold(options)));
+        } finally {
+          asking.end();
+        }
+        held.push(actor);
+      }
     } finally {
       limit.stop();
     }
