@@ -14,20 +14,23 @@ import { refuseReentry } from "../../../actors/turn.ts";
 export interface LockBody {
   readonly scope: object;
   readonly hold: Hold;
-  readonly outer: LockBody | undefined;
   /** Why the lock was lost; its code has no right to commit any more. */
   lost: { readonly reason: unknown } | null;
   /** What was started inside and has not ended; the lock is kept for it. */
   readonly inside: Set<Promise<unknown>>;
 }
 
-const bodies = new AsyncLocalStorage<LockBody | undefined>();
+/** The bodies the running code is in, innermost first. */
+const bodies = new AsyncLocalStorage<readonly LockBody[]>();
+
+/** How many bodies the running code is in. */
+export function bodiesHere(): number {
+  return bodies.getStore()?.length ?? 0;
+}
 
 /** The body of the lock on `scope` that the running code is in, ended or not. */
 function around(scope: object): LockBody | undefined {
-  let body = bodies.getStore();
-  while (body !== undefined && body.scope !== scope) body = body.outer;
-  return body;
+  return bodies.getStore()?.find((body) => body.scope === scope);
 }
 
 /** The lock on `scope` that the running code holds. Throws when it was lost to a timeout. */
@@ -40,14 +43,17 @@ export function bodyOf(scope: object): LockBody | undefined {
 
 /** Runs the body of a lock. */
 export function inBody<T>(parts: { scope: object; hold: Hold }, code: (body: LockBody) => T): T {
-  const outer = bodies.getStore();
-  const body: LockBody = { ...parts, outer, lost: null, inside: new Set() };
-  return bodies.run(body, () => code(body));
+  const body: LockBody = { ...parts, lost: null, inside: new Set() };
+  // One that ended well says nothing any more: a loop that goes from lock to lock keeps none.
+  const outer = (bodies.getStore() ?? []).filter(
+    ({ scope, hold, lost }) => scope !== parts.scope && (lost !== null || !hold.ended),
+  );
+  return bodies.run([body, ...outer], () => code(body));
 }
 
 /** Runs code that is no lock's body, wherever it is called from. */
 export function outsideBodies<T>(code: () => T): T {
-  return bodies.getStore() === undefined ? code() : bodies.run(undefined, code);
+  return bodies.getStore() === undefined ? code() : bodies.run([], code);
 }
 
 /** Throws when the running code may not commit: it lost its lock, or it is a mutator. */
