@@ -14,6 +14,7 @@ import { difference } from "./difference.ts";
 import { StateTypeError } from "./errors.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import type { MutatorTurn } from "./protocol.ts";
+import { endDrafts } from "./recipe-result.ts";
 import { isPlainObject, typeName } from "./values.ts";
 
 enableMapSet();
@@ -21,7 +22,10 @@ const immer = new Immer({ autoFreeze: false });
 
 export type { Draft } from "immer";
 
-/** What callers write: changes `draft` in place; anything returned is ignored unless a promise. */
+/**
+ * What callers write: changes `draft` in place. In JavaScript it may instead return a plain object,
+ * which takes the place of the state; `recipe-result.ts` says what else it may return.
+ */
 export type Recipe<S> = (draft: Draft<S>, turn: MutatorTurn) => void | Promise<void>;
 
 /** Turns a recipe into a mutation. */
@@ -39,7 +43,8 @@ export class RecipeMutation<S extends object> implements Mutation {
       throw new StateTypeError({ path: "", expected: "a recipe function", received });
     const draft = immer.createDraft(state as S); // The scope's state type is the caller's promise.
     const returned = this.#recipe(draft, turn);
-    return isThenable(returned) ? returned.then(() => finishDraft(draft)) : finishDraft(draft);
+    const end = (value: unknown): unknown => endRecipe([draft], value)[0];
+    return isThenable(returned) ? returned.then(end) : end(returned);
   }
 
   write(head: Head, computed: unknown): void {
@@ -55,8 +60,15 @@ export function createDraft(state: object): object {
   return immer.createDraft(state);
 }
 
-/** Ends a draft: the next state, which is nobody's yet; `RecipeMutation` writes it. */
-export function finishDraft(draft: unknown): object {
+/**
+ * Ends the drafts of a recipe: the next states, which are nobody's yet; `RecipeMutation` writes
+ * them. Throws `StateTypeError` when what the recipe returned would be lost.
+ */
+export function endRecipe(drafts: readonly object[], returned: unknown): readonly object[] {
+  return endDrafts(drafts, returned, finishDraft);
+}
+
+function finishDraft(draft: unknown): object {
   const next: unknown = immer.finishDraft(draft as Draft<object>);
   if (isPlainObject(next)) return next;
   throw new StateTypeError({ path: "", expected: "an object", received: typeName(next) });

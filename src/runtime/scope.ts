@@ -122,7 +122,11 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   readonly state: Readonly<S>;
   /** 0 = never written; grows by one per real change and never goes back. */
   readonly version: number;
-  /** Changes the state by an immer recipe. */
+  /**
+   * Changes the state by an immer recipe: it changes the draft, or returns a plain object that takes
+   * the place of the state. Rejects with `StateTypeError` when it returns a list, a text or an
+   * object that would be lost: in place of a change of the draft, or beside one.
+   */
   update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean>;
   /**
    * The current state, in turn with the mutations: one that the store confirmed after the call was

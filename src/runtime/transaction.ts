@@ -18,8 +18,9 @@
  */
 import { backoffMs } from "../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
+import { isThenable } from "../../actors/mutation.ts";
 import type { Clock, MutationOptions, MutatorTurn } from "../../actors/protocol.ts";
-import { createDraft, finishDraft, RecipeMutation } from "../../actors/recipe.ts";
+import { createDraft, endRecipe, RecipeMutation } from "../../actors/recipe.ts";
 import { createEntry } from "../../actors/mailbox.ts";
 import { endLife, type Hold } from "../../actors/solo.ts";
 import { captureContext, Turn } from "../../actors/turn.ts";
@@ -155,22 +156,24 @@ export class Transaction {
     const states = new Map(scopes.map((scope) => [scope, scope.head.expose()]));
     const drafts = new Map(scopes.map((scope) => [scope, createDraft(states.get(scope) ?? {})]));
     const turn = new Turn(attempt);
-    const recipe = (): void | Promise<void> =>
+    let returned: unknown;
+    const recipe = (): unknown =>
       this.#recipe(
         this.#scopes.map((scope) => drafts.get(scope) ?? {}),
         turn,
       );
     try {
       // Every held scope is on the chain of the recipe, so that using one in it is refused.
-      const done = turn.runJointly(scopes, recipe);
-      if (done !== undefined) await this.#joint.whileHeld(done);
+      returned = turn.runJointly(scopes, recipe);
+      if (isThenable(returned)) returned = await this.#joint.whileHeld(Promise.resolve(returned));
     } catch (error) {
       turn.lose(error);
       throw error;
     } finally {
       turn.end();
     }
-    return scopes.map((scope) => this.#part(scope, finishDraft(drafts.get(scope)), states));
+    const next = endRecipe([...drafts.values()], returned);
+    return scopes.map((scope, index) => this.#part(scope, next[index] ?? {}, states));
   }
 
   /** What the recipe does to `scope`; a checkpoint scope may have to do it again later (G9). */
@@ -179,10 +182,12 @@ export class Transaction {
     const again = new RecipeMutation<object>((draft, turn) => {
       const drafts = new Map([...states].map(([each, state]) => [each, createDraft(state)]));
       drafts.set(scope, draft);
-      return this.#recipe(
+      const returned: unknown = this.#recipe(
         this.#scopes.map((each) => drafts.get(each) ?? {}),
         turn,
       );
+      if (drafts.size === 1) return returned as void; // It may be the next state.
+      return isThenable(returned) ? Promise.resolve(returned).then(() => undefined) : undefined;
     });
     const entry = createEntry(again, this.#options, scope.settings);
     entry.context = captureContext();
