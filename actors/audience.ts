@@ -7,9 +7,10 @@
  *      work of the mutator whose change it hears of.
  *  E2  Whoever wants to hear of the end hears of it once, also when he comes after it.
  */
+import { whileTold } from "./cascade.ts";
 import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./feed.ts";
 import type { FeedItem, Logger, ScopeIdentity, StateChange } from "./protocol.ts";
-import { outsideTurns } from "./turn.ts";
+import type { Cascade } from "./turn.ts";
 
 /** Calls back when something ends; the answer forgets the callback. */
 export type OnEnd = (callback: () => void) => () => void;
@@ -71,9 +72,9 @@ export class Audience<S> {
     return () => void this.#ends.delete(callback);
   }
 
-  /** Tells everybody of a change. */
-  announce(change: StateChange): void {
-    outsideTurns(() => this.#listeners.announce(change));
+  /** Tells everybody of a change that the listeners of `cause` have made. */
+  announce(change: StateChange, cause: Cascade | undefined): void {
+    whileTold(change.scope, cause, () => this.#listeners.announce(change));
   }
 
   /** The scope has stopped. */

@@ -2,9 +2,11 @@
  * What the parts that run and save mutations see of their scope: the narrow side of `scope.ts`.
  */
 import type { Head } from "./apply.ts";
+import type { WholeChange } from "./change.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
 import type { Gone, PersistBridge, ScopeIdentity, Stored } from "./protocol.ts";
 import type { ScopeSettings } from "./settings.ts";
+import type { Cascade } from "./turn.ts";
 import type { Done } from "./unconfirmed.ts";
 
 /** The narrow side of a scope. */
@@ -34,14 +36,17 @@ export interface ScopeCell {
   noted(done: Done, entry: Entry | null): void;
   /** Announces a confirmed change; `version` is the scope's version after it. */
   announce(entry: Entry, outcome: Outcome, version: number): void;
-  /** Called once per confirmed save, or per change of a scope without a bridge. */
-  committed(exists?: boolean): void;
+  /**
+   * Called once per confirmed save, or per change of a scope without a bridge, that the listeners
+   * of `cause` have made.
+   */
+  committed(exists?: boolean, cause?: Cascade): void;
   /** Reads the store and adopts what it holds; on purpose also a record that went back. */
   reload(isWanted: () => boolean, onPurpose?: boolean): Promise<void>;
   /** Goes to a stored state, or to the initial one, and announces it when it differs. */
   take(found: Stored<object> | Gone): void;
-  /** Announces the present state as a whole, in place of `before`. */
-  announceState(operation: "refresh" | "delete", origin: "local" | "remote", before: object): void;
+  /** Announces the present state as a whole. */
+  announceState(change: WholeChange): void;
   /** The dispatcher has nothing to do. */
   rest(): void;
 }

@@ -6,6 +6,8 @@ import type { Mutation } from "./mutation.ts";
 import type { JsonObject, ScopeIdentity, StateChange } from "./protocol.ts";
 import type { Head } from "./apply.ts";
 import type { ScopeSettings } from "./settings.ts";
+import type { Cascade } from "./turn.ts";
+import { whileWriting } from "./writing.ts";
 
 /** The scope an event is about. */
 export interface ChangedScope {
@@ -36,9 +38,14 @@ export function changeOf(
     patches: outcome.patches ?? [],
     inversePatches: outcome.inverse ?? [],
     origin: "local",
-    timestamp: scope.settings.clock.now(),
+    timestamp: timeOf(scope),
     ...(meta === undefined ? {} : { meta }),
   };
+}
+
+/** A clock is somebody else's code: between a change and its event it may not change the scope. */
+function timeOf({ identity, settings }: ChangedScope): number {
+  return whileWriting(identity, () => settings.clock.now());
 }
 
 /** The event of a state that another process wrote and nobody holds in memory here. */
@@ -60,15 +67,17 @@ export function foundChange(found: {
   };
 }
 
+/** A change that replaced the state `before` by the present one. */
+export interface WholeChange {
+  readonly operation: "refresh" | "delete";
+  readonly origin: "local" | "remote";
+  readonly before: object;
+  /** The listeners that made it. */
+  readonly cause?: Cascade | undefined;
+}
+
 /** The event of a change that replaced the whole state. */
-export function stateChangeOf(
-  scope: ChangedScope,
-  change: {
-    readonly operation: "refresh" | "delete";
-    readonly origin: "local" | "remote";
-    readonly before: object;
-  },
-): StateChange {
+export function stateChangeOf(scope: ChangedScope, change: WholeChange): StateChange {
   return {
     type: "state_change",
     scope: scope.identity,
@@ -77,7 +86,7 @@ export function stateChangeOf(
     patches: [{ op: "replace", path: [], value: scope.head.expose() }],
     inversePatches: [{ op: "replace", path: [], value: change.before }],
     origin: change.origin,
-    timestamp: scope.settings.clock.now(),
+    timestamp: timeOf(scope),
     ...(scope.gap === true && change.origin === "remote" ? { gap: true } : {}),
   };
 }

@@ -10,11 +10,14 @@
  *  K2  The size is measured on the new state, once per save, and only when somebody asked for it.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { whileTold } from "./cascade.ts";
 import { StateTooLargeError, StateValidationError } from "./errors.ts";
 import type { ScopeIdentity, StateSizeWarning } from "./protocol.ts";
 import { durationOption } from "./clock.ts";
 import { isThenable } from "./mutation.ts";
+import type { Cascade } from "./turn.ts";
 import { copyIn, isPlainObject, sizeBytes } from "./values.ts";
+import { whileWriting } from "./writing.ts";
 
 /** Any schema that follows Standard Schema (zod, valibot, arktype, …). */
 export type StateSchema<S = object> = StandardSchemaV1<unknown, S>;
@@ -38,8 +41,11 @@ export interface Checks {
   fill(state: object, scope: ScopeIdentity): Fill;
   /** Throws `StateTooLargeError`. */
   limit(state: object, scope: ScopeIdentity): void;
-  /** Calls the size hook when the state is over its mark; answers what the hook does. */
-  warn(state: object, scope: ScopeIdentity): unknown;
+  /**
+   * Calls the size hook when the state is over its mark, by the change of the listeners of `cause`;
+   * answers what the hook does.
+   */
+  warn(state: object, scope: ScopeIdentity, cause?: Cascade): unknown;
   /** True when each change must be checked on its own, before the next. */
   readonly perChange: boolean;
 }
@@ -111,12 +117,13 @@ export function createChecks(options: CheckOptions): Checks | null {
       if (size > limitBytes)
         throw new StateTooLargeError({ sizeBytes: size, limitBytes }, { scope });
     },
-    warn(state, scope) {
+    warn(state, scope, cause) {
       if (onWarning === undefined) return undefined;
       const size = sizeBytes(state);
       if (size <= maxStateSizeBytes) return undefined;
       const warning = { scope, sizeBytes: size, maxStateSizeBytes };
-      return onWarning(warning); // An asynchronous hook gives a promise.
+      // An asynchronous hook gives a promise.
+      return whileTold(scope, cause, () => onWarning(warning));
     },
   };
 }
@@ -130,7 +137,7 @@ export function initialState(given: object, checks: Checks | null, scope: ScopeI
 /** A stored or initial state with its defaults; throws `StateValidationError`. */
 export function withDefaults(state: object, checks: Checks | null, scope: ScopeIdentity): object {
   if (checks === null) return state;
-  const fill = checks.fill(state, scope);
+  const fill = whileWriting(scope, () => checks.fill(state, scope));
   if (fill.length === 0) return state;
   return copyIn({ ...state, ...Object.fromEntries(fill) }, "", { scope });
 }

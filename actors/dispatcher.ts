@@ -88,10 +88,7 @@ export class Dispatcher implements Expirable {
       this.#moveOn();
     } else if (entry === this.#runner.running) this.#runner.leave(reason);
     else if (entry.joined !== null) this.#saver.leave(entry, reason);
-    else {
-      entry.reject(reason);
-      this.#mailbox.left();
-    }
+    else this.#mailbox.leave(entry, reason);
   }
 
   expire(now: number): number {
@@ -272,6 +269,8 @@ export class Dispatcher implements Expirable {
   /** Answers an entry that has run, or adds it to the round that will. */
   #take(entry: Entry, outcome: Outcome): void {
     const { round } = this.#saver;
+    // There would be one, had no check stopped the scope meanwhile.
+    if (round === null && this.#cell.bridge !== null) return entry.reject(this.#stopped());
     // What rests on an unconfirmed change, or on a state to verify, resolves with the round (R2).
     const joins = outcome.changed || mustVerify(entry, this.#cell.settings);
     if (round !== null && (joins || round.changes > 0)) return round.add(entry, outcome);
@@ -283,7 +282,7 @@ export class Dispatcher implements Expirable {
     this.#cell.noted(entry.work as Mutation, entry); // Solo work never gets here.
     entry.resolve(true);
     this.#cell.announce(entry, outcome, this.#cell.version);
-    this.#cell.committed();
+    this.#cell.committed(true, entry.cause);
   }
 
   /** Runs an entry of a round again; `null` when it left meanwhile. */

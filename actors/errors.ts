@@ -50,18 +50,23 @@ export class ScopeMutationTimeoutError extends HoldfastError {
   }
 }
 
-/** A mutator waited for the scope it is itself holding. */
+/**
+ * A mutator waited for the scope it is itself holding; or what a scope calls, its schema or its
+ * listeners, changes it while that must not be, or without end.
+ */
 export class ReentrantMutationError extends HoldfastError {
   /** The scopes held, outermost first, ending with the one asked for again; `type/id` each. */
   readonly chain: readonly string[];
 
-  constructor(chain: readonly string[], options?: HoldfastErrorOptions) {
-    super(
-      "REENTRANT_MUTATION",
-      `${scopeLabel(options?.scope)} was mutated from inside its own mutator ` +
-        `(${chain.join(" → ")}); return the change from the mutator instead`,
-      options,
-    );
+  /** `how` says by what it was mutated, when it was not its own mutator. */
+  constructor(chain: readonly string[], options?: HoldfastErrorOptions, how?: string) {
+    const [by, advice] =
+      how === undefined
+        ? ["from inside its own mutator", "; return the change from the mutator instead"]
+        : [how, ""];
+    const way = chain.join(" → ");
+    const message = `${scopeLabel(options?.scope)} was mutated ${by} (${way})${advice}`;
+    super("REENTRANT_MUTATION", message, options);
     this.chain = chain;
   }
 }

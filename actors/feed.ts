@@ -3,7 +3,8 @@
  * async iterator at their own pace.
  *
  * A listener may mutate the scope it listens to. Its change is announced after the one being
- * announced has reached everybody, so all hear the same order.
+ * announced has reached everybody, so all hear the same order. Each change is announced in its own
+ * cascade (`cascade.ts`), so one that has to wait keeps what led to it.
  *
  * Invariants
  *  F1  Every listener hears every change announced after it was added, once, in the order of
@@ -15,6 +16,8 @@
  *      than the marker afterwards.
  */
 import { onAbort } from "./abort.ts";
+import { whileTold } from "./cascade.ts";
+import { cascadeHere, type Cascade } from "./turn.ts";
 import { watchOver } from "./watch.ts";
 import type { FeedItem, Logger, ScopeIdentity, StateChange } from "./protocol.ts";
 
@@ -30,12 +33,18 @@ interface Listener {
   readonly from: number;
 }
 
+/** A change that waits for the one being announced. */
+interface Waiting {
+  readonly change: StateChange;
+  readonly cause: Cascade | undefined;
+}
+
 /** The listeners of one scope or runtime. */
 export class Listeners {
   readonly #logger: Logger;
   readonly #last: ChangeListener;
   readonly #listeners = new Set<Listener>();
-  #waiting: StateChange[] | null = null;
+  #waiting: Waiting[] | null = null;
   /** How many changes were announced and delivered before `#waiting`. */
   #delivered = 0;
 
@@ -51,7 +60,8 @@ export class Listeners {
 
   /** Adds a listener; the answer removes it. The same function may listen twice. */
   add(call: ChangeListener): () => void {
-    const listener = { call, from: this.#delivered + (this.#waiting?.length ?? 0) };
+    const waiting = this.#waiting === null ? 0 : this.#waiting.length + 1;
+    const listener = { call, from: this.#delivered + waiting };
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -59,13 +69,15 @@ export class Listeners {
   /** Announces a change to everybody (F1). */
   announce(change: StateChange): void {
     if (this.#waiting !== null) {
-      this.#waiting.push(change);
+      this.#waiting.push({ change, cause: cascadeHere()?.outer });
       return;
     }
-    const waiting = [change];
+    const waiting: Waiting[] = [];
     this.#waiting = waiting;
     let count = this.#delivered;
-    for (const next of waiting) this.#deliver(next, count++);
+    this.#deliver(change, count++);
+    for (const next of waiting)
+      whileTold(next.change.scope, next.cause, () => this.#deliver(next.change, count++));
     this.#delivered = count;
     this.#waiting = null;
   }

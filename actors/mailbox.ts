@@ -20,7 +20,7 @@ import { MailboxFullError, ScopeStoppedError } from "./errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "./protocol.ts";
 import { timeoutOption, type ScopeSettings } from "./settings.ts";
-import type { CapturedContext, Turn } from "./turn.ts";
+import type { CapturedContext, Cascade, Turn } from "./turn.ts";
 import { copyIn } from "./values.ts";
 
 /** Dead links that may stay in a mailbox in which nobody waits. */
@@ -53,6 +53,8 @@ export class Entry {
   next: Entry | null = null;
   context: CapturedContext | null = null;
   turn: Turn | null = null;
+  /** The listeners that made the call. */
+  cause: Cascade | undefined = undefined;
   /** The open round it belongs to. */
   joined: { readonly reworking: boolean } | null = null;
   /** How often its code was run. */
@@ -181,6 +183,12 @@ export class Mailbox {
       this.#dead -= 1; // It left early and was counted out by `left`.
     }
     return null;
+  }
+
+  /** Refuses a waiting entry. */
+  leave(entry: Entry, reason: unknown): void {
+    entry.reject(reason);
+    this.left();
   }
 
   /** A waiting entry was settled early. */

@@ -39,15 +39,19 @@ export function endDrafts(
     replaceFields(draft, returned);
     return [finish(draft)];
   }
-  const isIt = (value: unknown): boolean => value === returned;
   const before = drafts.map((each) => original(each));
   const next = drafts.map(finish);
-  const isChanged = next.some((state, index) => state !== before[index]);
-  let isKept = isChanged;
-  if (typeof returned === "string") isKept ||= before.some((state) => holds(state, isIt));
-  else if (!Array.isArray(returned)) isKept &&= next.some((state) => holds(state, isIt, isNew));
-  if (!isKept) throw refusal(returned, drafts.length);
+  if (!isKept(returned, before, next)) throw refusal(returned, drafts.length);
   return next;
+}
+
+/** True when the states hold what was returned, or a change that it belongs to by the way. */
+function isKept(returned: unknown, before: readonly unknown[], next: readonly object[]): boolean {
+  const isIt = (value: unknown): boolean => value === returned;
+  const isChanged = next.some((state, index) => state !== before[index]);
+  if (Array.isArray(returned)) return isChanged;
+  if (typeof returned === "string") return isChanged || before.some((state) => holds(state, isIt));
+  return isChanged && next.some((state) => holds(state, isIt, isNew));
 }
 
 /** False for what says nothing: an arrow function returns it by the way. */

@@ -20,6 +20,7 @@ import type { CommitInfo, OperationName, Patch } from "./protocol.ts";
 import type { Entry, Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./settings.ts";
+import type { Cascade } from "./turn.ts";
 
 /** Entries folded into one save. */
 export const ROUND_MAX = 131_072;
@@ -70,6 +71,14 @@ export class Round {
     entry.joined = this;
     this.#entries.push(entry);
     this.record(entry, outcome);
+  }
+
+  /** Of the changes that listeners made the one furthest from where they began. */
+  get cause(): Cascade | undefined {
+    return this.#entries.reduce<Cascade | undefined>(
+      (deepest, { cause }) => ((cause?.depth ?? 0) > (deepest?.depth ?? 0) ? cause : deepest),
+      undefined,
+    );
   }
 
   /** Keeps what an entry of the round did when it ran again. */

@@ -269,7 +269,7 @@ export class Saver {
     if (cell.listening)
       for (const [entry, change] of round.changesSince(before))
         cell.announce(entry, change, ++announced);
-    cell.committed();
+    cell.committed(true, round.cause);
   }
 
   #refuse(round: Round, error: MakeError): void {

@@ -16,14 +16,15 @@
  *  C3  Every promise handed out is settled, also after `stop`.
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
+import { admit, done, isPlainCall, refused } from "./admission.ts";
 import { Audience, type OnEnd } from "./audience.ts";
 import { readLoaded } from "./answer.ts";
 import { Head } from "./apply.ts";
-import { changeOf, stateChangeOf } from "./change.ts";
+import { changeOf, stateChangeOf, type WholeChange } from "./change.ts";
+import { causeHere, whileTold } from "./cascade.ts";
 import type { ScopeCell, ScopeParts } from "./cell.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { equalState } from "./equal.ts";
-import { ScopeStoppedError } from "./errors.ts";
 import type { ChangeListener, FeedOptions } from "./feed.ts";
 import { createEntry, type Entry, type Outcome, type Solo } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
@@ -42,10 +43,10 @@ import { ScopeHooks } from "./scope-hooks.ts";
 import { createScopeActor, type ScopeActorRef } from "./scope-logic.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
 import { deleteWork, refreshWork, takeHold, type Hold } from "./solo.ts";
-import { outsideTurns } from "./turn.ts";
-import { enterWait } from "./wait-graph.ts";
+import type { Cascade } from "./turn.ts";
 import { begin, watchOver } from "./watch.ts";
 import { applyMutation } from "./write.ts";
+import { visible } from "./writing.ts";
 
 const CHANGED = Promise.resolve(true);
 const UNCHANGED = Promise.resolve(false);
@@ -85,7 +86,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   get state(): Readonly<S> {
     this.touched = true;
     // The head holds an S: it starts as one and every write is checked or typed as one.
-    return (this.#dispatcher?.confirmed ?? this.head.expose()) as Readonly<S>;
+    return (this.#dispatcher?.confirmed ?? visible(this.head)) as Readonly<S>;
   }
 
   /** True after `stop`. */
@@ -132,7 +133,8 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
       options === undefined &&
       mutation.compute === undefined &&
       !this.stale &&
-      !this.#stopped;
+      !this.#stopped &&
+      isPlainCall(this.identity);
     if (!direct) return this.submit(mutation, options);
     const outcome = applyMutation(this, mutation, undefined);
     if (outcome.error !== null) return Promise.reject(outcome.error.thrown);
@@ -140,7 +142,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     this.version += 1;
     this.exists = true;
     this.noted(mutation, null);
-    if (this.listening) this.#publish(changeOf(this, mutation, outcome));
+    if (this.listening) this.#publish(changeOf(this, mutation, outcome), undefined);
     this.committed();
     return CHANGED;
   }
@@ -149,14 +151,12 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
     try {
       const entry = createEntry(work, options, this.settings);
-      if (this.#stopped) throw new ScopeStoppedError({ scope: this.identity });
-      options?.signal?.throwIfAborted();
-      enterWait(this, entry);
+      admit(this, entry);
       this.#dispatcher ??= new Dispatcher(this);
       this.#dispatcher.submit(entry);
       return entry.promise;
     } catch (error) {
-      return Promise.reject(error);
+      return refused(error);
     }
   }
 
@@ -176,8 +176,8 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   /** Reads the store again, in turn with the mutations. */
-  async refresh(): Promise<void> {
-    await this.submit(refreshWork(this));
+  refresh(): Promise<void> {
+    return done(this.submit(refreshWork(this)));
   }
 
   /** Writes down what is only in memory; a scope that saves as it goes has nothing to do. */
@@ -212,21 +212,21 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     if (!this.listening) return;
     // Only mutations are announced by the dispatcher; solo work announces itself.
     const change = changeOf(this, entry.work as Mutation, outcome, entry.options?.meta);
-    this.#publish({ ...change, version });
+    this.#publish({ ...change, version }, entry.cause);
   }
 
   /** @internal Announces a change that was made under a hold. */
   announceChange(mutation: Mutation, outcome: Outcome, meta?: JsonObject): void {
-    if (this.listening) this.#publish(changeOf(this, mutation, outcome, meta));
+    if (this.listening) this.#publish(changeOf(this, mutation, outcome, meta), causeHere());
   }
 
   /** @internal */
-  committed(exists = true): void {
+  committed(exists = true, cause?: Cascade): void {
     this.exists = exists;
     const { checks, logger } = this.settings;
     if (checks === null) return;
     watchOver(
-      () => checks.warn(this.state, this.identity),
+      () => checks.warn(this.state, this.identity, cause),
       (error) => logger.error("onStateSizeWarning threw", { scope: this.identity, error }),
     );
   }
@@ -249,12 +249,12 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     this.version = found.version;
     this.exists = found.state !== undefined;
     this.taken();
-    if (changed) this.announceState("refresh", "remote", before);
+    if (changed) this.announceState({ operation: "refresh", origin: "remote", before });
   }
 
   /** @internal */
-  announceState(operation: "refresh" | "delete", origin: "local" | "remote", before: object): void {
-    if (this.listening) this.#publish(stateChangeOf(this, { operation, origin, before }));
+  announceState(change: WholeChange): void {
+    if (this.listening) this.#publish(stateChangeOf(this, change), change.cause);
   }
 
   /** @internal */
@@ -262,9 +262,9 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     this.#dispatcher = null;
   }
 
-  #publish(change: StateChange): void {
-    if (this.#audience === null) outsideTurns(() => this.published(change));
-    else this.#audience.announce(change);
+  #publish(change: StateChange, cause: Cascade | undefined): void {
+    if (this.#audience === null) whileTold(change.scope, cause, () => this.published(change));
+    else this.#audience.announce(change, cause);
   }
 
   #hearing(): Audience<S> {

@@ -97,7 +97,7 @@ export function deleteWork(cell: ScopeCell): Solo {
 const NO_RETRY = { maxRetries: 0, escalate: false };
 
 /** Whom a deletion is for. */
-type Caller = Pick<Entry, "settled" | "resolve">;
+type Caller = Pick<Entry, "settled" | "resolve"> & Partial<Pick<Entry, "cause">>;
 
 class Deletion {
   readonly #cell: ScopeCell;
@@ -214,9 +214,10 @@ class Deletion {
     this.#cell.version = version;
     this.#deleted = true;
     this.#cell.noted(this.#why, null);
+    const { cause } = this.#caller;
     this.#caller.resolve(true); // Now, and not when an exclusive turn has given its place back.
-    this.#cell.committed(false);
-    this.#cell.announceState("delete", "local", before);
+    this.#cell.committed(false, cause);
+    this.#cell.announceState({ operation: "delete", origin: "local", before, cause });
     return "saved";
   }
 }

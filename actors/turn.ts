@@ -23,6 +23,19 @@ export interface Held {
   readonly identity: ScopeIdentity;
 }
 
+/** One call of the listeners of a scope, and the one whose listeners made that change. */
+export interface Cascade {
+  readonly scope: ScopeIdentity;
+  readonly outer: Cascade | undefined;
+  readonly depth: number;
+  /** When they were called, of `performance.now()`. */
+  readonly at: number;
+  /** They have not returned yet. */
+  isCalling: boolean;
+  /** Shared by all that one change led to. */
+  readonly total: { changes: number; isReported: boolean };
+}
+
 /** One scope held by running code, and what was held around it. */
 export interface Holding {
   readonly holder: object;
@@ -30,6 +43,8 @@ export interface Holding {
   outer: Holding | undefined;
   /** The holding around it belongs to the same work: both end together. */
   readonly joint: boolean;
+  /** The listeners that set the code going. */
+  readonly cascade: Cascade | undefined;
   live: boolean;
 }
 
@@ -62,22 +77,25 @@ export class Turn implements MutatorTurn {
   /** Runs user code holding `holder` (N1); the caller ends the holding with `end`. */
   run<T>(holder: object, identity: ScopeIdentity, code: () => T): T {
     const outer = heldHere();
+    const cascade = cascadeHere();
     unlinkDead(outer);
-    this.#holding = { holder, identity, outer, joint: false, live: true };
+    this.#holding = { holder, identity, outer, joint: false, cascade, live: true };
     return holdings.run(this.#holding, code);
   }
 
   /** Runs code that holds all these scopes at once. */
   runJointly<T>(held: readonly Held[], code: () => T): T {
     const around = heldHere();
+    const cascade = cascadeHere();
     unlinkDead(around);
-    let inner = around;
+    let inner: Holding | null = null;
     for (const holder of held) {
-      const joint = inner !== around;
-      inner = { holder, identity: holder.identity, outer: inner, joint, live: true };
+      const outer: Holding | undefined = inner ?? around;
+      const joint: boolean = inner !== null;
+      inner = { holder, identity: holder.identity, outer, joint, cascade, live: true };
     }
-    this.#holding = inner === around ? null : (inner ?? null);
-    return holdings.run(inner, code);
+    this.#holding = inner;
+    return inner === null ? code() : holdings.run(inner, code);
   }
 
   /** The outcome was taken. */
@@ -103,6 +121,26 @@ export class Turn implements MutatorTurn {
  */
 export function outsideTurns<T>(code: () => T): T {
   return holdings.getStore() === undefined ? code() : holdings.run(undefined, code);
+}
+
+/** Runs what listens, in no turn: whatever it does belongs to `cascade` (see `cascade.ts`). */
+export function inCascade<T>(cascade: Cascade, code: () => T): T {
+  // It holds nothing: a holding that has ended already carries it along. In the order of fields in
+  // which the others are made: one shape is several times as fast.
+  const ended: Holding = {
+    holder: cascade,
+    identity: cascade.scope,
+    outer: undefined,
+    joint: false,
+    cascade,
+    live: false,
+  };
+  return holdings.run(ended, code);
+}
+
+/** The cascade that set the running code going; `undefined` = none. */
+export function cascadeHere(): Cascade | undefined {
+  return holdings.getStore()?.cascade;
 }
 
 /** The innermost living holding of `from` and what is around it. */

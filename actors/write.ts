@@ -7,6 +7,7 @@ import { equal } from "./equal.ts";
 import type { Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./settings.ts";
+import { beginWriting, endWriting } from "./writing.ts";
 
 /** Where a mutation is applied. */
 export interface WriteTarget {
@@ -35,12 +36,15 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
   // Checks can refuse what is written already, so they need a state to go back to.
   const before = checks === null ? null : head.expose();
   head.begin(target.recording, target.listening);
+  beginWriting(head.scope, before);
   try {
     mutation.write(head, computed);
     if (checks !== null && before !== null && head.changed) checkChange(head, before, checks);
   } catch (thrown) {
     if (before !== null) head.reset(before);
     return failed(thrown);
+  } finally {
+    endWriting();
   }
   const { changed, patches, inverse } = head;
   if (patches === null && computed === undefined) return changed ? CHANGED : UNCHANGED;

@@ -2,6 +2,7 @@
  * Where the scopes of a runtime live: their kinds, their stores, who they belong to, how long they
  * stay.
  */
+import { whileTold } from "../../actors/cascade.ts";
 import { durationOption, systemClock } from "../../actors/clock.ts";
 import { RuntimeClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/feed.ts";
@@ -256,7 +257,7 @@ export class ScopeHome {
       bridge: (kind, identity) => this.bridge(kind, identity),
       announce: (change, origin) => {
         this.origins.set(change, origin);
-        listeners.announce(change);
+        whileTold(change.scope, undefined, () => listeners.announce(change));
       },
       later: (callback) => this.#later(callback),
     };

@@ -12,6 +12,7 @@
  */
 import { foundIn } from "../../actors/answer.ts";
 import { Head } from "../../actors/apply.ts";
+import { causeHere } from "../../actors/cascade.ts";
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
 import type { Entry, Outcome } from "../../actors/mailbox.ts";
 import type { Mutation } from "../../actors/mutation.ts";
@@ -185,13 +186,15 @@ function confirm(parts: readonly Part[]): void {
     scope.exists = next !== undefined;
     scope.noted(mutation ?? "delete", entry);
   }
+  const cause = causeHere();
   for (const { scope, mutation, outcome } of parts) {
     if (mutation === null) {
-      scope.committed(false);
-      scope.announceState("delete", "local", before.get(scope) ?? {});
+      scope.committed(false, cause);
+      const gone = before.get(scope) ?? {};
+      scope.announceState({ operation: "delete", origin: "local", before: gone, cause });
     } else {
       scope.announceChange(mutation, outcome);
-      scope.committed();
+      scope.committed(true, cause);
     }
   }
 }

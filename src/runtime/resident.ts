@@ -2,6 +2,7 @@
  * A scope kept by a runtime: it knows its key, tells the runtime's feed, and writes itself down
  * behind its back when its kind says so.
  */
+import { whileTold } from "../../actors/cascade.ts";
 import type { ChangeListener } from "../../actors/feed.ts";
 import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import { type ErrorCode, isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
@@ -18,7 +19,7 @@ import { WriteBehind } from "../../actors/rebase.ts";
 import { storedState } from "../../actors/settings.ts";
 import { catchUpWork } from "../../actors/solo.ts";
 import type { Resident } from "../../actors/system.ts";
-import { outsideTurns } from "../../actors/turn.ts";
+import { outsideTurns, type Cascade } from "../../actors/turn.ts";
 import type { Done } from "../../actors/unconfirmed.ts";
 import type { StoreBridge } from "./bridge.ts";
 import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
@@ -176,9 +177,9 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     if (this.#keeper.watching) this.#keeper.published(change, this);
   }
 
-  override committed(exists = true): void {
-    super.committed(exists && this.kind.livesUntil?.(super.state) !== 0);
-    this.kind.observe?.(this.identity.id, this.state);
+  override committed(exists = true, cause?: Cascade): void {
+    super.committed(exists && this.kind.livesUntil?.(super.state) !== 0, cause);
+    this.#observe(cause);
     this.#keeper.committed(this);
     this.#writer?.mark();
   }
@@ -250,7 +251,12 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer?.loaded(this.version);
     if (this.#heard <= this.#readVersion) this.stale = false;
     this.#keeper.taken(this, this.#store?.leftMs);
-    this.kind.observe?.(this.identity.id, this.state);
+    this.#observe(undefined);
+  }
+
+  #observe(cause: Cascade | undefined): void {
+    const { identity, kind } = this;
+    if (kind.observe) whileTold(identity, cause, () => kind.observe?.(identity.id, this.state));
   }
 
   override subscribe(listener: ChangeListener): () => void {

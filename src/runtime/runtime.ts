@@ -141,9 +141,9 @@ export class Runtime implements AsyncDisposable {
    * Changes several scopes together, all or nothing; resolves to whether anything changed. The
    * recipe gets a draft for each scope, in order, and changes them; what it returns is no state:
    * `StateTypeError` when an object, a list or a text would be lost by that. A recipe on one scope
-   * may return what takes the place of its state, as in `update`. Rejects with `TypeError` when the scopes' store
-   * cannot, and, with `cas.escalate: false`, with `ConcurrentModificationError` when after
-   * `cas.maxRetries` a record is still newer.
+   * may return what takes the place of its state, as in `update`. Rejects with `TypeError` when the
+   * scopes' store cannot, and, with `cas.escalate: false`, with `ConcurrentModificationError` when
+   * after `cas.maxRetries` a record is still newer.
    */
   transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,

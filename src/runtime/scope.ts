@@ -123,9 +123,9 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   /** 0 = never written; grows by one per real change and never goes back. */
   readonly version: number;
   /**
-   * Changes the state by an immer recipe: it changes the draft, or returns a plain object that takes
-   * the place of the state. Rejects with `StateTypeError` when it returns a list, a text or an
-   * object that would be lost: in place of a change of the draft, or beside one.
+   * Changes the state by an immer recipe: it changes the draft, or returns a plain object that
+   * takes the place of the state. Rejects with `StateTypeError` when it returns a list, a text or
+   * an object that would be lost: in place of a change of the draft, or beside one.
    */
   update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean>;
   /**

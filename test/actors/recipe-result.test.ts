@@ -20,6 +20,10 @@ const initial: Bag = {
   user: { tags: ["a"], seen: new Map([["k", { at: 1 }]]) },
 };
 
+class Own {
+  readonly mine = 1;
+}
+
 type Loose = (draft: Bag) => unknown;
 
 function bag(): Scope<Bag> {
@@ -104,7 +108,7 @@ const refused: [string, Loose, string][] = [
   ["a function", () => () => 1, "function"],
   ["a date", () => new Date(5), "Date"],
   ["a map", () => new Map(), "Map"],
-  ["an instance", () => new (class Own {})(), "Own"],
+  ["an instance", () => new Own(), "Own"],
   ["a new state beside a change", (d) => ((d.n = 2), { n: 5 }), "object"],
   ["a copy beside a change", (d) => ((d.n = 2), { ...d }), "object"],
 ];
