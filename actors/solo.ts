@@ -29,7 +29,8 @@ export function refreshWork(cell: ScopeCell): Solo {
     reloads: true,
     solo: async (entry) => {
       const isWanted = (): boolean => !entry.settled;
-      if (!cell.stale) await endLife(cell, isWanted);
+      // What keeps it from ending is told by the read, or does not matter to it.
+      if (!cell.stale) await endLife(cell, isWanted).catch(() => undefined);
       await cell.reload(isWanted, true);
       return false;
     },

@@ -106,11 +106,12 @@ class Simulation {
         this.look(scope.state, "a listener");
       });
     }
-    const action = this.below(6);
+    const action = this.below(7);
     if (action === 0) await scope.refresh();
     else if (action === 1) await this.both(scope.identity.id);
-    else if (action === 2) await scope.atomicState((state) => this.change(state));
-    else if (action === 3)
+    else if (action === 2) this.look(await scope.read(), "a verified read");
+    else if (action === 3) await scope.atomicState((state) => this.change(state));
+    else if (action === 4)
       await scope.atomicState(async (state) => {
         this.look(state, "a slow mutator");
         await this.wait(this.below(400));
@@ -131,9 +132,14 @@ class Simulation {
     if (runtime === undefined) return;
     const own = await runtime.open<Mortal>("mortal", id);
     const other = await runtime.open<Mortal>("mortal", "c");
+    let runs = 0;
     await runtime.transaction([own, other], (mine, theirs) => {
-      this.look(mine, "a transaction");
-      this.look(theirs, "a transaction");
+      runs += 1;
+      // The part of a checkpoint scope runs again on the other's state as it was (G9).
+      if (runs === 1 || this.durability !== "checkpoint") {
+        this.look(mine, "a transaction");
+        this.look(theirs, "a transaction");
+      }
       Object.assign(mine, this.next());
       Object.assign(theirs, this.next());
     });

@@ -103,6 +103,7 @@ export function expiryCases(stores: RuntimeStores): void {
       const marker = { type: "snapshot", scope: scope.identity, version: 1, state: {} };
       expect((await reader.next()).value).toEqual(marker);
       await reader.return?.();
+      expect([await scope.read(), scope.version]).toEqual([{}, 2]);
       if (stores.ownClock !== true)
         expect((await runtime.list({ type: "mortal" })).ids).toEqual([]);
     });
@@ -168,6 +169,7 @@ export function expiryCases(stores: RuntimeStores): void {
       if (durability === "commit") {
         await rejection(early, "STORE_UNAVAILABLE");
         await rejection(scope.refresh(), "STORE_UNAVAILABLE");
+        await rejection(scope.read(), "STORE_UNAVAILABLE");
         if (store.supports.transactions)
           await rejection(
             runtime.transaction([scope], () => undefined),
