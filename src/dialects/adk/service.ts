@@ -86,7 +86,8 @@ export class SessionService implements AsyncDisposable {
     const state = given instanceof State ? given.getAll() : given;
     checkState(state);
     const sessionId = request.sessionId || randomUUID(); // An empty id asks for a new one.
-    const { session: values, user, app } = splitDelta(state);
+    const { session, user, app } = splitDelta({ values: state, stamps: {} });
+    const { values } = session;
     const places = await openPlaces(this.runtime, { appName, userId, sessionId });
     const uid = randomUUID();
     const updated = Date.now();
