@@ -9,6 +9,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../../../actors/protocol.ts";
 import { consoleLogger } from "../../../actors/settings.ts";
+import { quietLogger } from "../../../actors/watch.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
@@ -60,7 +61,8 @@ export class SessionService implements AsyncDisposable {
 
   /** Throws `RangeError` for an unknown profile or conflict policy. */
   constructor(options: SessionServiceOptions = {}) {
-    const { runtime, profile = "memory", conflict = "rebase", logger = consoleLogger } = options;
+    const { runtime, profile = "memory", conflict = "rebase" } = options;
+    const logger = quietLogger(options.logger ?? consoleLogger);
     oneOf("profile", profile, ["memory", "database"]);
     oneOf("conflict", conflict, ["rebase", "strict"]);
     this.runtime = runtime ?? createRuntime({ logger });
