@@ -17,7 +17,15 @@ import type { SessionRecord } from "./record.ts";
 import type { Session } from "./request.ts";
 import { cellOf, editedKeys, showStored, State, StatePrefix } from "./state.ts";
 import { put, type Fields } from "./thaw.ts";
-import { joined, seeStamps, stampAt, writesOf, type Stamps, type Writes } from "./write-order.ts";
+import {
+  joined,
+  noWrites,
+  seeStamps,
+  stampAt,
+  writesOf,
+  type Stamps,
+  type Writes,
+} from "./write-order.ts";
 
 /** The values a handle was last made equal to. */
 interface Base {
@@ -51,7 +59,6 @@ export function handleOf(session: object): Handle | undefined {
 const PREFIXES = { session: "", app: StatePrefix.APP_PREFIX, user: StatePrefix.USER_PREFIX };
 const PARTS = ["session", "app", "user"] as const;
 const NOTHING: Base = { session: {}, user: {}, app: {} };
-const NO_WRITES: Writes = { values: {}, stamps: {} };
 
 /** The values there are now; what is written after they are shown comes after them. */
 function baseOf({ session, user, app }: Places): Base {
@@ -147,7 +154,7 @@ function setValue(state: State, key: string, value: unknown): void {
  */
 export function takePending(state: object): { writes: Writes; putBack: () => void } {
   const cell = cellOf(state);
-  if (cell === undefined) return { writes: NO_WRITES, putBack: () => undefined };
+  if (cell === undefined) return { writes: noWrites(), putBack: () => undefined };
   const { delta, origins, value: values } = cell;
   const edits = editedKeys(cell).map((key) => {
     const taken: unknown = copyIn(values[key], `state.${key}`);

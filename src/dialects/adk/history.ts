@@ -28,13 +28,15 @@ export async function readEvents(
       openPage(places, record.uid, first + at),
     ),
   );
-  const isShort = ({ state }: { readonly state: PageRecord }): boolean =>
-    state.events.length < PAGE_SIZE;
   // One that was read before another process wrote it is read again.
   await Promise.all(opened.filter(isShort).map((page) => page.refresh()));
   if (opened.some(isShort)) return undefined;
   const pages = opened.map(({ state }) => state.events);
   return [...pages.flat().slice(from - first * PAGE_SIZE), ...tailEvents(record, from)];
+}
+
+function isShort({ state }: { readonly state: PageRecord }): boolean {
+  return state.events.length < PAGE_SIZE;
 }
 
 /** The events of the tail from number `from` on. */

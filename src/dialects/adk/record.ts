@@ -16,7 +16,7 @@ import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { StoredEvent } from "./event.ts";
 import { StatePrefix } from "./state.ts";
 import { put, type Fields } from "./thaw.ts";
-import { merged, stampAt, type StampedValues, type Writes } from "./write-order.ts";
+import { merged, noWrites, stampAt, type StampedValues, type Writes } from "./write-order.ts";
 
 /** Events in a page. A tail of twice as many gives its oldest page away. */
 export const PAGE_SIZE = 32;
@@ -89,8 +89,7 @@ export interface Delta {
  * Throws `StateSerializationError` for a value that cannot be stored.
  */
 export function splitDelta({ values, stamps }: Writes): Delta {
-  const part = (): Writes => ({ values: {}, stamps: {} });
-  const shared = { session: part(), user: part(), app: part() };
+  const shared = { session: noWrites(), user: noWrites(), app: noWrites() };
   const split: Delta = { ...shared, temp: {}, stored: {}, stamps };
   for (const [key, value] of Object.entries(values)) {
     if (key.startsWith(StatePrefix.TEMP_PREFIX)) {

@@ -21,6 +21,11 @@ export interface Writes {
   readonly stamps: Stamps;
 }
 
+/** No writes yet. */
+export function noWrites(): Writes {
+  return { values: {}, stamps: {} };
+}
+
 /** Values as they are stored, with the stamp of each key's last write. */
 export interface StampedValues {
   readonly values: Readonly<Fields>;

@@ -186,7 +186,7 @@ export class IdleState {
     this.#storing.add(stored);
   }
 
-  /** Calls that come while a scope is loaded wait for the one load, so that they keep their order. */
+  /** Calls that come while a scope is loaded wait for that load, so they keep their order. */
   #scope(from: string): Promise<Scope<Deadlines>> {
     const known = this.#opening.get(from);
     if (known !== undefined) return known;

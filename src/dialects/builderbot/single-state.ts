@@ -41,7 +41,7 @@ export class SingleState {
 
   /** `updateState(ctx)(fields)`: visible before the call returns, resolved when stored. */
   updateState(context?: BotContext): (change: BotUpdate) => Promise<void> {
-    const from = context === undefined ? NOBODY : sender(context.from);
+    const from = context === undefined ? UNNAMED : sender(context.from);
     return (change) => this.#record(from).update(change);
   }
 
@@ -151,7 +151,7 @@ export class SingleState {
 }
 
 /** The original's default sender, of `updateState()` without a context. */
-const NOBODY = "";
+const UNNAMED = "";
 
 /** A scope id is never empty; a sender may be. */
 const ID_PREFIX = "user:";

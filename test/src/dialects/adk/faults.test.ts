@@ -59,7 +59,7 @@ it("an append that failed is made again with nothing lost", async () => {
   await runtime.close();
 });
 
-it("a session is given as it is stored now, whoever stored it", async () => {
+it("a session is given as it is stored now, also by another runtime", async () => {
   const store = memoryStore();
   const [mine, theirs] = [0, 1].map(
     () => new InMemorySessionService({ runtime: createRuntime({ store, watch: false }) }),

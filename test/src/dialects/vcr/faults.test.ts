@@ -14,7 +14,7 @@ const schema = [{ fieldName: "name", type: "TEXT" }] as const;
 async function start() {
   const clock = simulatedClock(1_000_000);
   const inner = memoryStore({ clock });
-  const fault = { fails: (_: FaultCall): boolean => false };
+  const fault: { fails: (call: FaultCall) => boolean } = { fails: () => false };
   const choose = (call: FaultCall) => (fault.fails(call) ? ("fail" as const) : undefined);
   const open = () => {
     const runtime = createRuntime({ store: faultyStore(inner, { choose }), clock, logger });
