@@ -25,6 +25,7 @@ export type {
   CASMutationHint,
   CASPersist,
   CASPersistResult,
+  CASReread,
 } from "./dialects/flow-state/persist.ts";
 export { withScopeLock, type LockOptions, type LockTurn } from "./dialects/flow-state/lock.ts";
 export {

@@ -32,7 +32,9 @@ import {
 } from "./record.ts";
 import { checkKey, type Session } from "./request.ts";
 import { sessionNotFound } from "./session-error.ts";
+import { State } from "./state.ts";
 import type { Fields } from "./thaw.ts";
+import { joined, outlived, writesOf, type Writes } from "./write-order.ts";
 
 /** Whose habits a service has where the two originals differ. */
 export type Profile = "memory" | "database";
@@ -87,7 +89,7 @@ export class Appends {
     const pending = takePending(session.state);
     const known = event === undefined ? undefined : handle?.own.set(event.id, event);
     try {
-      const delta = splitDelta({ ...pending.delta, ...deltaOf(event) });
+      const delta = splitDelta(joined(pending.writes, deltaOf(event)));
       const stored = event && storedForm(event, delta);
       await this.#run({ session, event, handle, delta, stored });
     } catch (error) {
@@ -103,7 +105,7 @@ export class Appends {
     const places = handle?.places ?? (await this.#foreignPlaces(session));
     if (!(await changePlaces(places, this.#change(places, append)))) return this.#refused(append);
     confirm(append);
-    if (handle === undefined) patchForeign(session, delta.stored, event);
+    if (handle === undefined) patchForeign(session, applied(delta, places), event);
     else await this.#catchUp(session, handle);
     await seal(places).catch((error: unknown) => this.#warn("pages were not written", error));
   }
@@ -121,7 +123,9 @@ export class Appends {
 
   async #foreignPlaces(session: Session): Promise<Places> {
     const { appName, userId, id: sessionId } = session;
-    const places = await openPlaces(this.#options.runtime, { appName, userId, sessionId });
+    // An object of another service is the session it was given out as, whatever it says now.
+    const key = handleOf(session)?.places.key ?? { appName, userId, sessionId };
+    const places = await openPlaces(this.#options.runtime, key);
     await refreshPlaces(places);
     return places;
   }
@@ -150,13 +154,13 @@ export class Appends {
 /** The append is stored: the event and the working copy show it as it was stored. */
 function confirm({ session, event, delta }: Append): void {
   if (event !== undefined) showStored(event, delta);
-  releaseDirect(session.state, Object.keys(delta.stored));
+  releaseDirect(session.state, Object.keys(delta.stored), delta.stamps);
   setTemporary(session.state, delta.temp);
 }
 
-function deltaOf(event: Event | undefined): Readonly<Fields> {
+function deltaOf(event: Event | undefined): Writes {
   const actions: Partial<EventActions> | undefined = event?.actions; // Absent when made by hand.
-  return actions?.stateDelta ?? {};
+  return writesOf(actions?.stateDelta ?? {});
 }
 
 /** Makes the event's delta what was stored; a frozen event stays as it is. */
@@ -166,6 +170,15 @@ function showStored(event: Event, { stored }: Delta): void {
   if (typeof actions === "object" && actions !== null)
     Reflect.set(actions, "stateDelta", stateDelta);
   else Reflect.set(event, "actions", new EventActions({ stateDelta }));
+}
+
+/** What of a delta the store has now, but for what was written later. */
+function applied({ stored, ...delta }: Delta, { session, user, app }: Places): Fields {
+  const values = { ...stored };
+  for (const name of outlived(delta.session, session.state)) delete values[name];
+  for (const name of outlived(delta.user, user.state)) delete values[State.USER_PREFIX + name];
+  for (const name of outlived(delta.app, app.state)) delete values[State.APP_PREFIX + name];
+  return values;
 }
 
 function checkSession(session: unknown): void {

@@ -9,13 +9,23 @@
  *      stay as they are.
  *  H3  Nothing in a handle is shared with the store, and the caller's own event object is in it.
  */
+import { copyIn } from "../../../actors/values.ts";
 import { thawEvent, type Event, type StoredEvent } from "./event.ts";
 import { readEvents } from "./history.ts";
 import type { Places } from "./places.ts";
 import type { SessionRecord } from "./record.ts";
 import type { Session } from "./request.ts";
-import { cellOf, State, StatePrefix } from "./state.ts";
-import { put, thaw, type Fields } from "./thaw.ts";
+import { cellOf, editedKeys, showStored, State, StatePrefix } from "./state.ts";
+import { put, type Fields } from "./thaw.ts";
+import {
+  joined,
+  noWrites,
+  seeStamps,
+  stampAt,
+  writesOf,
+  type Stamps,
+  type Writes,
+} from "./write-order.ts";
 
 /** The values a handle was last made equal to. */
 interface Base {
@@ -50,7 +60,9 @@ const PREFIXES = { session: "", app: StatePrefix.APP_PREFIX, user: StatePrefix.U
 const PARTS = ["session", "app", "user"] as const;
 const NOTHING: Base = { session: {}, user: {}, app: {} };
 
+/** The values there are now; what is written after they are shown comes after them. */
 function baseOf({ session, user, app }: Places): Base {
+  for (const { state } of [session, user, app]) seeStamps(state.stamps);
   return {
     session: session.state.values,
     user: user.state.values,
@@ -133,25 +145,34 @@ function takeValues(session: Session, handle: Handle, now: Base): void {
 
 function setValue(state: State, key: string, value: unknown): void {
   const cell = cellOf(state);
-  if (cell === undefined || cell.direct.has(key) || Object.hasOwn(cell.delta, key)) return;
-  if (value === undefined) delete cell.value[key];
-  else put(cell.value, key, thaw(value));
+  if (cell !== undefined) showStored(cell, key, value);
 }
 
-/** Takes the changes not stored yet out of a state; the answer puts back what was not stored. */
-export function takePending(state: object): { delta: Fields; putBack: () => void } {
+/**
+ * Takes the changes not stored yet out of a state; `putBack` returns what was not stored. Throws
+ * `StateSerializationError`, with nothing taken, for a change in place that cannot be stored.
+ */
+export function takePending(state: object): { writes: Writes; putBack: () => void } {
   const cell = cellOf(state);
-  if (cell === undefined) return { delta: {}, putBack: () => undefined };
-  const delta: Fields = {};
-  for (const [key, value] of Object.entries(cell.delta)) {
-    put(delta, key, value);
-    delete cell.delta[key];
-  }
+  if (cell === undefined) return { writes: noWrites(), putBack: () => undefined };
+  const { delta, origins, value: values } = cell;
+  const edits = editedKeys(cell).map((key) => {
+    const taken: unknown = copyIn(values[key], `state.${key}`);
+    return { key, taken, origin: origins.get(key) };
+  });
+  for (const { key, taken } of edits) origins.set(key, taken);
+  const { values: given, stamps } = writesOf(delta);
+  const set = { values: { ...given }, stamps };
+  for (const key of Object.keys(delta)) delete delta[key];
   const putBack = (): void => {
-    for (const [key, value] of Object.entries(delta))
-      if (!Object.hasOwn(cell.delta, key)) put(cell.delta, key, value);
+    for (const [key, value] of Object.entries(set.values))
+      if (!Object.hasOwn(delta, key)) put(delta, key, value); // Its stamp is still known.
+    for (const { key, taken, origin } of edits)
+      if (origins.get(key) === taken) origins.set(key, origin);
   };
-  return { delta, putBack };
+  const edited = {};
+  for (const { key, taken } of edits) put(edited, key, taken);
+  return { writes: joined(set, { values: edited, stamps: {} }), putBack };
 }
 
 /** Writes `temp:` values, which live in the working copy alone. */
@@ -163,10 +184,16 @@ export function setTemporary(state: object, values: Readonly<Fields>): void {
   }
 }
 
-/** What was committed is no longer the holder's own: the stored value counts. */
-export function releaseDirect(state: object, keys: readonly string[]): void {
-  const cell = cellOf(state);
-  for (const key of keys) cell?.direct.delete(key);
+/**
+ * What was committed is no longer the holder's own: the stored value counts. What the holder wrote
+ * later than that stays.
+ */
+export function releaseDirect(state: object, keys: readonly string[], stamps: Stamps): void {
+  const direct = cellOf(state)?.direct;
+  for (const key of keys) {
+    const stored = stampAt(stamps, key) ?? Infinity;
+    if ((direct?.get(key) ?? 0) <= stored) direct?.delete(key);
+  }
 }
 
 /** Does to a session object nobody gave out what an append does to one that was. */

@@ -13,8 +13,8 @@ import {
 } from "./record.ts";
 
 /**
- * The events from number `from` on, in order. `undefined` when a page is gone, as it is after a
- * delete that happened meanwhile.
+ * The events from number `from` on, in order. `undefined` when a page is gone: the session was
+ * deleted meanwhile, or its history is damaged.
  */
 export async function readEvents(
   places: Places,
@@ -28,9 +28,15 @@ export async function readEvents(
       openPage(places, record.uid, first + at),
     ),
   );
+  // One that was read before another process wrote it is read again.
+  await Promise.all(opened.filter(isShort).map((page) => page.refresh()));
+  if (opened.some(isShort)) return undefined;
   const pages = opened.map(({ state }) => state.events);
-  if (pages.some((events) => events.length < PAGE_SIZE)) return undefined;
   return [...pages.flat().slice(from - first * PAGE_SIZE), ...tailEvents(record, from)];
+}
+
+function isShort({ state }: { readonly state: PageRecord }): boolean {
+  return state.events.length < PAGE_SIZE;
 }
 
 /** The events of the tail from number `from` on. */

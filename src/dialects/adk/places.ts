@@ -3,15 +3,9 @@ import { originalOf } from "../../../actors/recipe.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
-import {
-  merged,
-  SESSION_KINDS,
-  type PageRecord,
-  type SessionRecord,
-  type SharedRecord,
-} from "./record.ts";
+import { SESSION_KINDS, type PageRecord, type SessionRecord, type SharedRecord } from "./record.ts";
 import type { SessionKey } from "./request.ts";
-import type { Fields } from "./thaw.ts";
+import { merged, type Writes } from "./write-order.ts";
 
 /** The scopes of one session. */
 export interface Places {
@@ -68,8 +62,8 @@ export function openPage(
 export interface Change {
   /** The next record; `undefined` refuses the whole change. A throw refuses it with that error. */
   readonly session: (record: SessionRecord) => SessionRecord | undefined;
-  readonly user: Readonly<Fields>;
-  readonly app: Readonly<Fields>;
+  readonly user: Writes;
+  readonly app: Writes;
 }
 
 /**
@@ -79,9 +73,9 @@ export interface Change {
 export async function changePlaces(places: Places, change: Change): Promise<boolean> {
   const { session, user, app, runtime } = places;
   const shared = [
-    { scope: user, delta: change.user },
-    { scope: app, delta: change.app },
-  ].filter(({ delta }) => Object.keys(delta).length > 0);
+    { scope: user, writes: change.user },
+    { scope: app, writes: change.app },
+  ].filter(({ writes }) => Object.keys(writes.values).length > 0);
   let accepted = false;
   const editSession = (draft: object): void => {
     // The drafts are made of these scopes, whose states have these types.
@@ -95,7 +89,7 @@ export async function changePlaces(places: Places, change: Change): Promise<bool
       (first, ...drafts) => {
         editSession(first);
         if (!accepted) return;
-        drafts.forEach((draft, at) => editShared(draft, shared[at]?.delta ?? {}));
+        drafts.forEach((draft, at) => editShared(draft, shared[at]?.writes));
       },
     );
     return accepted;
@@ -103,15 +97,15 @@ export async function changePlaces(places: Places, change: Change): Promise<bool
   await session.update(editSession);
   if (!accepted) return false;
   await Promise.all(
-    shared.map(({ scope, delta }) => scope.update((draft) => editShared(draft, delta))),
+    shared.map(({ scope, writes }) => scope.update((draft) => editShared(draft, writes))),
   );
   return true;
 }
 
-function editShared(draft: object, delta: Readonly<Fields>): void {
+function editShared(draft: object, writes: Writes | undefined): void {
   // Only scopes of this state are given.
-  const { values } = originalOf(draft) as SharedRecord;
-  Object.assign(draft, { values: merged(values, delta) });
+  const record = originalOf(draft) as SharedRecord;
+  if (writes !== undefined) Object.assign(draft, merged(record, writes));
 }
 
 function canTransact(scope: unknown): boolean {

@@ -16,12 +16,13 @@ import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { StoredEvent } from "./event.ts";
 import { StatePrefix } from "./state.ts";
 import { put, type Fields } from "./thaw.ts";
+import { merged, noWrites, stampAt, type StampedValues, type Writes } from "./write-order.ts";
 
 /** Events in a page. A tail of twice as many gives its oldest page away. */
 export const PAGE_SIZE = 32;
 
 /** The record of a session. */
-export interface SessionRecord {
+export interface SessionRecord extends StampedValues {
   readonly uid: string;
   readonly updated: number;
   readonly revision: number;
@@ -30,13 +31,10 @@ export interface SessionRecord {
   readonly next: number;
   /** Pages that still grow, or wait to be moved, by number. */
   readonly tail: Readonly<Record<string, readonly StoredEvent[]>>;
-  readonly values: Readonly<Fields>;
 }
 
 /** The record of what the sessions of a user, or of an app, have in common. */
-export interface SharedRecord {
-  readonly values: Readonly<Fields>;
-}
+export type SharedRecord = StampedValues;
 
 /** The record of a page. */
 export interface PageRecord {
@@ -56,6 +54,7 @@ const noSession: SessionRecord = {
   next: 0,
   tail: {},
   values: {},
+  stamps: {},
 };
 
 /**
@@ -68,36 +67,41 @@ export const SESSION_KINDS: Readonly<Record<string, Kind>> = {
     initial: { replaced: -1, events: [] },
     maxStateSizeBytes,
   }),
-  "adk-shared-app": defineKind<object>({ initial: { values: {} } }),
-  "adk-shared-user": defineKind<object>({ initial: { values: {} } }),
+  "adk-shared-app": defineKind<object>({ initial: { values: {}, stamps: {} } }),
+  "adk-shared-user": defineKind<object>({ initial: { values: {}, stamps: {} } }),
   "adk-turn": defineKind<object>({ durability: "volatile" }),
 };
 
 /** Changes of values by scope; `undefined` deletes. */
 export interface Delta {
-  readonly session: Fields;
-  readonly user: Fields;
-  readonly app: Fields;
+  readonly session: Writes;
+  readonly user: Writes;
+  readonly app: Writes;
   readonly temp: Fields;
   /** The whole delta without `temp:` keys, under the names it was written with. */
   readonly stored: Fields;
+  /** The stamps of `stored`. */
+  readonly stamps: Writes["stamps"];
 }
 
 /**
  * Sorts a delta by the prefixes of its keys, as frozen copies. `temp:` values are kept as they are.
  * Throws `StateSerializationError` for a value that cannot be stored.
  */
-export function splitDelta(delta: Readonly<Fields>): Delta {
-  const split: Delta = { session: {}, user: {}, app: {}, temp: {}, stored: {} };
-  for (const [key, value] of Object.entries(delta)) {
+export function splitDelta({ values, stamps }: Writes): Delta {
+  const shared = { session: noWrites(), user: noWrites(), app: noWrites() };
+  const split: Delta = { ...shared, temp: {}, stored: {}, stamps };
+  for (const [key, value] of Object.entries(values)) {
     if (key.startsWith(StatePrefix.TEMP_PREFIX)) {
       put(split.temp, key, value);
       continue;
     }
     const copy: unknown = copyIn(value, `stateDelta.${key}`, { depth: 3 });
     put(split.stored, key, copy);
-    const [part, name] = partOf(key);
-    put(split[part], name, copy);
+    const [place, name] = partOf(key);
+    put(split[place].values, name, copy);
+    const stamp = stampAt(stamps, key);
+    if (stamp !== undefined) put(split[place].stamps, name, stamp);
   }
   return split;
 }
@@ -109,21 +113,9 @@ function partOf(key: string): ["session" | "user" | "app", string] {
   return ["session", key];
 }
 
-/** The values after a delta; the same object when it says nothing. */
-export function merged(values: Readonly<Fields>, delta: Readonly<Fields>): Readonly<Fields> {
-  const keys = Object.keys(delta);
-  if (keys.length === 0) return values;
-  const next: Fields = { ...values };
-  for (const key of keys) {
-    if (delta[key] === undefined) delete next[key];
-    else put(next, key, delta[key]);
-  }
-  return next;
-}
-
 /** What an append does to a session's record. */
 export interface Append {
-  readonly values: Readonly<Fields>;
+  readonly values: Writes;
   /** Absent: only values change. */
   readonly event?: { readonly stored: StoredEvent; readonly timestamp: number } | undefined;
 }
@@ -133,7 +125,7 @@ export function appended(record: SessionRecord, { values, event }: Append): Sess
   const next = {
     ...record,
     revision: record.revision + 1,
-    values: merged(record.values, values),
+    ...merged(record, values),
   };
   if (event === undefined) return next;
   const { stored, timestamp } = event;

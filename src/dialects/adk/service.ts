@@ -9,6 +9,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../../../actors/protocol.ts";
 import { consoleLogger } from "../../../actors/settings.ts";
+import { quietLogger } from "../../../actors/watch.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
@@ -32,8 +33,11 @@ import {
   type Session,
   type SessionKey,
 } from "./request.ts";
-import { sessionExists } from "./session-error.ts";
+import { pageMissing, SessionError, sessionExists } from "./session-error.ts";
 import { State } from "./state.ts";
+
+/** How often a session is looked for while others delete it and make it anew. */
+const LOOKS_MAX = 5;
 
 /** Options of a session service. */
 export interface SessionServiceOptions {
@@ -57,7 +61,8 @@ export class SessionService implements AsyncDisposable {
 
   /** Throws `RangeError` for an unknown profile or conflict policy. */
   constructor(options: SessionServiceOptions = {}) {
-    const { runtime, profile = "memory", conflict = "rebase", logger = consoleLogger } = options;
+    const { runtime, profile = "memory", conflict = "rebase" } = options;
+    const logger = quietLogger(options.logger ?? consoleLogger);
     oneOf("profile", profile, ["memory", "database"]);
     oneOf("conflict", conflict, ["rebase", "strict"]);
     this.runtime = runtime ?? createRuntime({ logger });
@@ -83,7 +88,8 @@ export class SessionService implements AsyncDisposable {
     const state = given instanceof State ? given.getAll() : given;
     checkState(state);
     const sessionId = request.sessionId || randomUUID(); // An empty id asks for a new one.
-    const { session: values, user, app } = splitDelta(state);
+    const { session, user, app } = splitDelta({ values: state, stamps: {} });
+    const { values } = session;
     const places = await openPlaces(this.runtime, { appName, userId, sessionId });
     const uid = randomUUID();
     const updated = Date.now();
@@ -95,7 +101,10 @@ export class SessionService implements AsyncDisposable {
     return createHandle(places, record, (await readEvents(places, record, 0)) ?? []);
   }
 
-  /** The session with its events, or `undefined`. Rejects with `RangeError` for a bad config. */
+  /**
+   * The session with its events, or `undefined`. Rejects with `RangeError` for a bad config, with
+   * `CorruptStateError` when events of a session that exists are missing in the store.
+   */
   getSession(request: GetSessionRequest): Promise<Session | undefined> {
     return asCall(this.runtime, () => this.#get(request));
   }
@@ -107,22 +116,29 @@ export class SessionService implements AsyncDisposable {
     checkTime("afterTimestamp", config.afterTimestamp);
     if (request.sessionId === "") return undefined;
     const places = await openPlaces(this.runtime, request);
-    await refreshPlaces(places);
-    const record = places.session.state;
-    if (record.uid === "") return undefined;
-    const events = await this.#selected(places, record, config);
-    // A page was gone: the session was deleted while its pages were read.
-    return events === undefined ? undefined : createHandle(places, record, events);
+    for (let look = 1; look <= LOOKS_MAX; look += 1) {
+      await refreshPlaces(places);
+      const record = places.session.state;
+      if (record.uid === "") return undefined;
+      const events = await this.#selected(places, record, config);
+      if (events !== undefined) return createHandle(places, record, events);
+      // A page is gone; so is the session when it was deleted while its pages were read.
+    }
+    throw pageMissing(request.sessionId);
   }
 
-  /** The session, made when there is none; of many who ask at once all get the same one. */
+  /**
+   * The session, made when there is none; of many who ask at once all get the same one. Rejects
+   * as `getSession` and `createSession` do; with `SESSION_EXISTS` only when others keep deleting
+   * the session and making it anew.
+   */
   getOrCreateSession(request: CreateSessionRequest): Promise<Session> {
     return asCall(this.runtime, () => this.#getOrCreate(request));
   }
 
   async #getOrCreate(request: CreateSessionRequest): Promise<Session> {
     const { sessionId } = request;
-    for (;;) {
+    for (let look = 1; ; look += 1) {
       if (sessionId) {
         const found = await this.getSession({ ...request, sessionId });
         if (found !== undefined) return found;
@@ -130,8 +146,8 @@ export class SessionService implements AsyncDisposable {
       try {
         return await this.createSession(request);
       } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "SESSION_EXISTS"))
-          throw error;
+        const isTaken = error instanceof SessionError && error.code === "SESSION_EXISTS";
+        if (!isTaken || look === LOOKS_MAX) throw error;
       }
     }
   }

@@ -1,4 +1,5 @@
 /** What goes wrong with sessions, with the messages of the original. */
+import { CorruptStateError } from "../../../actors/errors.ts";
 
 /** Why a session call was refused. */
 export type SessionErrorCode = "SESSION_EXISTS" | "SESSION_NOT_FOUND";
@@ -26,6 +27,12 @@ export function sessionExists(sessionId: string): SessionError {
 export function sessionNotFound(sessionId: string): SessionError {
   const message = `Session ${sessionId} not found for appendEvent`;
   return new SessionError("SESSION_NOT_FOUND", message, sessionId);
+}
+
+/** The session is there, but not all of its events are. */
+export function pageMissing(sessionId: string): CorruptStateError {
+  const reason = "a record with a page of its events is missing";
+  return new CorruptStateError({ location: `the events of session ${sessionId}`, reason });
 }
 
 /** There is no such session to run a turn on. */

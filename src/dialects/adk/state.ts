@@ -8,12 +8,14 @@
  *  J2  A key of `delta` that is `undefined` is a deletion; such a key is not in `value`.
  *  J3  Only own keys are data. The names of the methods are keys like any other: `get(name)` reads
  *      them, while the property of that name stays the method.
+ *  J4  A stored value that was handed out and then changed in place is a change not stored yet.
  */
 import { inspect } from "node:util";
 import { equal } from "../../../actors/equal.ts";
 import { StateTypeError } from "../../../actors/errors.ts";
 import { isPlainObject, typeName } from "../../../actors/values.ts";
 import { put, thaw, type Fields } from "./thaw.ts";
+import { nextStamp, stampWrite } from "./write-order.ts";
 
 /** Which scope the start of a key names. */
 export const StatePrefix = {
@@ -25,8 +27,12 @@ export const StatePrefix = {
 interface Cell {
   readonly value: Fields;
   readonly delta: Fields;
-  /** Keys written as plain properties since they were last stored. */
-  readonly direct: Set<string>;
+  /** Keys written as plain properties since they were last stored, with the stamps of that. */
+  readonly direct: Map<string, number>;
+  /** Of containers in `value`: the stored, frozen value each is a copy of. */
+  readonly origins: Map<string, unknown>;
+  /** Keys of `origins` whose copies were handed out. */
+  readonly lent: Set<string>;
 }
 
 const cells = new WeakMap<object, Cell>();
@@ -49,18 +55,45 @@ function remove(of: Cell, key: string): boolean {
   if (!had) return false;
   delete value[key];
   put(delta, key, undefined);
+  stampWrite(delta, key);
   return true;
 }
 
 function write(target: Cell, key: string, value: unknown): void {
   if (value === undefined) return void remove(target, key);
   // The same object may have been changed in place, which cannot be seen here: it counts as new.
-  const before = current(target, key) && !target.direct.has(key) ? read(target, key) : undefined;
+  const before = current(target, key) && !target.direct.has(key) ? peek(target, key) : undefined;
   const isSame = before === value && typeof value === "object" && value !== null;
   if (!isSame && equal(before, value)) return;
   put(target.value, key, value);
   put(target.delta, key, value);
+  stampWrite(target.delta, key);
   target.direct.delete(key);
+}
+
+/** Keys whose values were changed in place since they were stored (J4). */
+export function editedKeys(of: Cell): string[] {
+  return [...of.lent].filter((key) => isEdited(of, key));
+}
+
+function isEdited({ value, delta, direct, origins }: Cell, key: string): boolean {
+  if (direct.has(key) || Object.hasOwn(delta, key) || !Object.hasOwn(value, key)) return false;
+  return !equal(value[key], origins.get(key));
+}
+
+/**
+ * Shows a stored value, `undefined` for none, unless the key has a change that is not stored yet. A
+ * container that was handed out stays the same object while it holds the same data.
+ */
+export function showStored(of: Cell, key: string, stored: unknown): void {
+  const { value, delta, direct, origins, lent } = of;
+  if (direct.has(key) || Object.hasOwn(delta, key)) return;
+  if (lent.has(key) && isEdited(of, key)) return;
+  if (stored === undefined) delete value[key];
+  else if (!lent.has(key) || !equal(value[key], stored)) put(value, key, thaw(stored));
+  if (typeof stored === "object" && stored !== null) return void origins.set(key, stored);
+  origins.delete(key);
+  lent.delete(key);
 }
 
 /** The working copy of a session's values. */
@@ -72,7 +105,8 @@ export class State {
 
   /** Keeps both objects and writes to them in place. */
   constructor(value: Record<string, unknown> = {}, delta: Record<string, unknown> = {}) {
-    const shared: Cell = { value, delta, direct: new Set() };
+    const parts = { direct: new Map(), origins: new Map(), lent: new Set<string>() };
+    const shared: Cell = { value, delta, ...parts };
     const state = new Proxy(this, handler);
     cells.set(this, shared);
     cells.set(state, shared);
@@ -117,7 +151,8 @@ export class State {
 
   /** True when there are changes that are not stored yet. */
   hasDelta(): boolean {
-    return Object.keys(cell(this).delta).length > 0;
+    const of = cell(this);
+    return Object.keys(of.delta).length > 0 || editedKeys(of).length > 0;
   }
 
   /** As `getAll`. */
@@ -152,7 +187,7 @@ const handler: ProxyHandler<State> = {
     if (typeof key !== "string") return false;
     const { value: values, direct } = cell(target);
     put(values, key, value);
-    direct.add(key);
+    direct.set(key, nextStamp());
     return true;
   },
   has: (target, key) =>
@@ -161,7 +196,7 @@ const handler: ProxyHandler<State> = {
     if (typeof key !== "string") return false;
     const { value, direct } = cell(target);
     delete value[key];
-    direct.add(key);
+    direct.set(key, nextStamp());
     return true;
   },
   ownKeys: (target) => keysOf(cell(target)),
@@ -173,7 +208,7 @@ const handler: ProxyHandler<State> = {
   defineProperty: (target, key, descriptor) => {
     if (typeof key !== "string" || !Object.hasOwn(descriptor, "value")) return false;
     put(cell(target).value, key, descriptor.value);
-    cell(target).direct.add(key);
+    cell(target).direct.set(key, nextStamp());
     return true;
   },
   preventExtensions: () => false,
@@ -184,8 +219,14 @@ function inDelta({ delta, direct }: Cell, key: string): boolean {
   return Object.hasOwn(delta, key) && !direct.has(key);
 }
 
-function read(of: Cell, key: string): unknown {
+function peek(of: Cell, key: string): unknown {
   return inDelta(of, key) ? of.delta[key] : of.value[key];
+}
+
+/** Hands a value out: its holder may change it in place (J4). */
+function read(of: Cell, key: string): unknown {
+  if (of.origins.has(key)) of.lent.add(key);
+  return peek(of, key);
 }
 
 /** True when the key has a value; a deletion in the delta hides one. */
@@ -200,7 +241,7 @@ function keysOf(of: Cell): string[] {
 
 function flat(of: Cell): Fields {
   const fields: Fields = {};
-  for (const key of keysOf(of)) put(fields, key, thaw(read(of, key)));
+  for (const key of keysOf(of)) put(fields, key, thaw(peek(of, key)));
   return fields;
 }
 

@@ -12,16 +12,20 @@ export interface CreateBotStateOptions extends BotStateOptions {
   /** Initial global values, written when nothing is stored yet. */
   readonly globalState?: BotRecord;
   /** Told of idle deadlines that were armed before a restart. */
-  readonly onIdle?: (report: IdleReport) => void;
+  readonly onIdle?: (report: IdleReport) => void | Promise<void>;
 }
 
 /** A bot's state. */
 export interface BotState {
-  /** One user's state. A user that was stored before this process started must be opened first. */
+  /**
+   * One user's state. A user that was stored before this process started must be opened first, and
+   * so must one that the runtime dropped from memory (`maxResidentScopes`, `passivateAfterMs`).
+   * Throws `TypeError` when `from` is not a text or empty.
+   */
   state(from: string): StateView;
   readonly globalState: GlobalStateView;
   readonly idle: IdleState;
-  /** Loads a stored user and arms his idle deadlines again. */
+  /** Reads what is stored of a user now and arms his idle deadlines again. */
   open(from: string): Promise<StateView>;
   /** Resolves when the stored global state is in memory. */
   ready(): Promise<void>;

@@ -1,6 +1,8 @@
 /**
  * `GlobalState`: one record for the whole bot.
  */
+import { copyIn } from "../../../actors/values.ts";
+import type { Scope } from "../../runtime/scope.ts";
 import { botHome, type BotStateOptions } from "./options.ts";
 import { StateRecord, type BotRecord, type BotUpdate } from "./record.ts";
 
@@ -17,38 +19,43 @@ export interface GlobalStateView {
 export class GlobalState {
   /** The object of initial values, as it was given. */
   readonly RAW: BotRecord;
+  /** `null`: they cannot be stored, and so they never will be. */
+  readonly #initial: BotRecord | null;
   readonly #record: StateRecord;
-  readonly #started: Promise<void>;
+  #starting: Promise<void> | null;
 
   /** `initial` is written when nothing is stored yet. */
   constructor(initial: BotRecord = {}, options: BotStateOptions = {}) {
     const { runtime, logger } = botHome(options);
-    const opening = runtime.open<BotRecord>("builderbot.global", "global");
+    const open = (): Promise<Scope<BotRecord>> => runtime.open("builderbot.global", "global");
     this.RAW = initial;
-    this.#record = new StateRecord(opening, logger, runtime);
-    this.#started = this.#record.start(initial, (scope) => scope.version === 0);
+    this.#initial = copied(initial);
+    this.#record = new StateRecord(open, logger, runtime);
+    this.#starting = this.#start();
   }
 
   /**
-   * Resolves when the stored record is in memory; rejects when the initial values cannot be stored.
+   * Resolves when the stored record is in memory; rejects when it cannot be read or the initial
+   * values cannot be stored. The next call of any method tries again then.
    */
   ready(): Promise<void> {
-    return this.#started;
+    this.#starting ??= this.#start();
+    return this.#starting;
   }
 
   /** `updateState()(fields)` */
   updateState(): (change: BotUpdate) => Promise<void> {
-    return (change) => this.#record.update(change);
+    return (change) => this.#started().update(change);
   }
 
   /** `getMyState()()` */
   getMyState(): () => BotRecord {
-    return () => this.#record.read() ?? {};
+    return () => this.#started().read() ?? {};
   }
 
   /** `get()(path)` */
   get(): (path?: string) => unknown {
-    return (path) => (path === undefined ? this.getMyState()() : this.#record.get(path));
+    return (path) => (path === undefined ? this.getMyState()() : this.#started().get(path));
   }
 
   /** The one record. */
@@ -58,7 +65,22 @@ export class GlobalState {
 
   /** `clear()()`: back to `{}`; the initial values do not come back. */
   clear(): () => void {
-    return () => void this.#record.clear();
+    return () => void this.#started().clear();
+  }
+
+  /** The record, started anew when that failed before: the initial values come first. */
+  #started(): StateRecord {
+    void this.ready();
+    return this.#record;
+  }
+
+  #start(): Promise<void> {
+    const initial = this.#initial;
+    const starting = this.#record.start(initial ?? this.RAW, (scope) => scope.version === 0);
+    starting.catch(() => {
+      if (initial !== null) this.#starting = null;
+    });
+    return starting;
   }
 
   /** The methods a handler gets. */
@@ -70,5 +92,13 @@ export class GlobalState {
       update: this.updateState(),
       clear: this.clear(),
     };
+  }
+}
+
+function copied(initial: BotRecord): BotRecord | null {
+  try {
+    return copyIn(initial, "");
+  } catch {
+    return null; // Starting with them says why.
   }
 }

@@ -6,13 +6,14 @@
  *
  * Invariants
  *  I1  A callback is called at most once, after its entry was removed, and not before its time.
- *  I2  A callback that throws is logged and keeps no other from being called.
+ *  I2  A callback that throws or rejects is logged and keeps no other from being called.
  */
 import type { WheelHandle } from "../../../actors/idle.ts";
 import { createTimerWheel, type TimerWheel } from "../../../actors/idle.ts";
+import { watchOver } from "../../../actors/watch.ts";
 import { asCall } from "../../runtime/calls.ts";
 import type { Scope } from "../../runtime/scope.ts";
-import { botHome, type BotHome, type BotStateOptions } from "./options.ts";
+import { botHome, sender, type BotHome, type BotStateOptions } from "./options.ts";
 import type { BotContext } from "./single-state.ts";
 
 /** What an idle callback is told. `next: true` = the time is over, `false` = it was stopped. */
@@ -28,7 +29,7 @@ export interface IdleRequest extends BotContext {
   readonly inRef: unknown;
   /** Seconds; 0 and less fire at the next tick. NaN throws a RangeError. */
   readonly timeInSeconds: number;
-  readonly cb?: (event: IdleEvent) => void;
+  readonly cb?: (event: IdleEvent) => void | Promise<void>;
 }
 
 /** A deadline that was found in storage and is over. */
@@ -39,13 +40,15 @@ export interface IdleReport extends BotContext {
 /** Options of `IdleState`. */
 export interface IdleStateOptions extends BotStateOptions {
   /** Told of deadlines that were armed before a restart. */
-  readonly onIdle?: (report: IdleReport) => void;
+  readonly onIdle?: (report: IdleReport) => void | Promise<void>;
 }
+
+type Callback = ((event: IdleEvent) => unknown) | undefined;
 
 interface Waiting {
   readonly from: string;
   readonly inRef: unknown;
-  readonly cb: ((event: IdleEvent) => void) | undefined;
+  readonly cb: Callback;
   /** The key of the stored deadline; `null` when it is not stored. */
   readonly key: string | null;
   handle: WheelHandle | null;
@@ -61,9 +64,9 @@ export class IdleState {
   readonly #home: BotHome;
   readonly #stored: boolean;
   readonly #wheel: TimerWheel;
-  readonly #onIdle: ((report: IdleReport) => void) | undefined;
+  readonly #onIdle: ((report: IdleReport) => unknown) | undefined;
   readonly #users = new Map<string, Set<Waiting>>();
-  readonly #scopes = new Map<string, Promise<Scope<Deadlines>>>();
+  readonly #opening = new Map<string, Promise<Scope<Deadlines>>>();
   readonly #storing = new Set<Promise<void>>();
   #next = 0;
 
@@ -81,8 +84,12 @@ export class IdleState {
     return this.#wheel.size;
   }
 
-  /** Calls back when `from` has not been stopped for a while. */
+  /**
+   * Calls back when `from` has not been stopped for a while. Throws `TypeError`, as the methods
+   * below do, when `from` is not a text or empty.
+   */
   setIdleTime({ from, inRef, timeInSeconds, cb }: IdleRequest): void {
+    sender(from);
     if (typeof timeInSeconds !== "number" || Number.isNaN(timeInSeconds))
       throw new RangeError(`timeInSeconds must be a number, received ${String(timeInSeconds)}`);
     const delayMs = Math.max(0, timeInSeconds * 1_000);
@@ -96,7 +103,8 @@ export class IdleState {
 
   /** True when another wait of that user is pending, with another `inRef`. */
   get({ from, inRef }: BotContext & { readonly inRef?: unknown }): boolean {
-    for (const waiting of this.#users.get(from) ?? []) if (waiting.inRef !== inRef) return true;
+    for (const waiting of this.#users.get(sender(from)) ?? [])
+      if (waiting.inRef !== inRef) return true;
     return false;
   }
 
@@ -104,7 +112,7 @@ export class IdleState {
    * Ends all waits of a user, calling each back with `next: false`, in the order of their start.
    */
   stop(context: BotContext & Readonly<Record<string, unknown>>): void {
-    const stopped = [...(this.#users.get(context.from) ?? [])];
+    const stopped = [...(this.#users.get(sender(context.from)) ?? [])];
     for (const waiting of stopped) this.#remove(waiting);
     for (const { cb, inRef } of stopped) this.#call(cb, { ...context, next: false, inRef });
     const keys = stopped.flatMap(({ key }) => (key === null ? [] : [key]));
@@ -113,12 +121,17 @@ export class IdleState {
 
   /** Arms the deadlines that are stored for a user and not pending here. */
   async open(from: string): Promise<void> {
+    sender(from);
     if (!this.#stored) return;
-    const scope = await this.#scope(from);
+    const scope = await asCall(this.#home.runtime, async () => {
+      const opened = await this.#scope(from);
+      await opened.read(); // Another process may have stored some.
+      return opened;
+    });
     const known = new Set([...(this.#users.get(from) ?? [])].map(({ key }) => key));
     for (const [key, { inRef, at }] of Object.entries(scope.state)) {
       if (known.has(key)) continue;
-      const cb = (): void => this.#onIdle?.({ from, inRef });
+      const cb = (): unknown => this.#onIdle?.({ from, inRef });
       const delayMs = Math.max(0, at - this.#home.clock.now());
       this.#arm({ from, inRef, cb, key, handle: null }, delayMs);
     }
@@ -150,12 +163,10 @@ export class IdleState {
     if (known?.size === 0) this.#users.delete(waiting.from);
   }
 
-  #call(cb: ((event: IdleEvent) => void) | undefined, event: IdleEvent): void {
-    try {
-      cb?.(event);
-    } catch (error) {
-      this.#home.logger.error("an idle callback threw", { error });
-    }
+  #call(cb: Callback, event: IdleEvent): void {
+    const { logger } = this.#home;
+    const report = (error: unknown): void => logger.error("an idle callback threw", { error });
+    watchOver(() => cb?.(event), report);
   }
 
   #forget(from: string, keys: readonly string[]): void {
@@ -175,13 +186,14 @@ export class IdleState {
     this.#storing.add(stored);
   }
 
+  /** Calls that come while a scope is loaded wait for that load, so they keep their order. */
   #scope(from: string): Promise<Scope<Deadlines>> {
-    let scope = this.#scopes.get(from);
-    if (scope === undefined) {
-      scope = this.#home.runtime.open<Deadlines>("builderbot.idle", `user:${from}`);
-      this.#scopes.set(from, scope);
-    }
-    return scope;
+    const known = this.#opening.get(from);
+    if (known !== undefined) return known;
+    const loading = this.#home.runtime.open<Deadlines>("builderbot.idle", `user:${from}`);
+    const opened = loading.finally(() => this.#opening.delete(from));
+    this.#opening.set(from, opened);
+    return opened;
   }
 }
 

@@ -4,6 +4,7 @@
 import { systemClock } from "../../../actors/clock.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
 import { consoleLogger } from "../../../actors/settings.ts";
+import { typeName } from "../../../actors/values.ts";
 import { quietLogger } from "../../../actors/watch.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
@@ -29,6 +30,13 @@ export interface BotHome {
   readonly runtime: Runtime;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** Gives `from`. Throws `TypeError` for what names no sender: one record would be everybody's. */
+export function sender(from: unknown): string {
+  if (typeof from === "string" && from !== "") return from;
+  const received = from === "" ? "an empty text" : typeName(from);
+  throw new TypeError(`from must be a text that names the sender, received ${received}`);
 }
 
 /** Fills in the defaults and declares the kinds. */

@@ -9,12 +9,14 @@
  *  B1  What is shown is the confirmed state, changed by every record update and clear under way.
  *  B2  The scope gets the updates in the order of the calls, also those made while it is being
  *      opened.
- *  B3  A promise that nobody awaits never becomes an unhandled rejection; its failure is logged.
+ *  B3  A promise that is not awaited never becomes an unhandled rejection; its failure is logged.
+ *  B4  A scope that could not be opened is opened again by the next call.
  */
-import { StateTypeError } from "../../../actors/errors.ts";
+import { isHoldfastError, StateTypeError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
 import { copyIn, isPlainObject, typeName } from "../../../actors/values.ts";
 import { asCall } from "../../runtime/calls.ts";
+import { residentOf } from "../../runtime/handle.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { readPath } from "./path.ts";
 
@@ -37,27 +39,39 @@ type Pending = { readonly fields: BotRecord } | "clear";
 /** One record; see the head of this file. */
 export class StateRecord {
   readonly #runtime: object;
-  readonly #opened: Promise<RecordScope>;
+  readonly #open: () => Promise<RecordScope>;
   readonly #logger: Logger;
   readonly #pending = new Set<Pending>();
+  #opening: Promise<RecordScope> | null = null;
   #scope: RecordScope | null = null;
+  /** Calls that have not settled. */
+  #calls = 0;
   /** It was updated, so it exists even when it is empty. */
   #touched = false;
 
-  /** `runtime`: the one `opening` comes from. */
-  constructor(opening: Promise<RecordScope>, logger: Logger, runtime: object) {
+  constructor(open: () => Promise<RecordScope>, logger: Logger, runtime: object) {
+    this.#open = open;
     this.#runtime = runtime;
     this.#logger = logger;
-    this.#opened = opening.then((scope) => {
-      this.#scope = scope;
-      return scope;
-    });
-    this.#opened.catch((error: unknown) => logger.error("a record could not be opened", { error }));
   }
 
-  /** Resolves when the stored record is in memory; rejects when it cannot be read. */
+  /** The runtime dropped its scope from memory, and nothing is under way. */
+  get isPassive(): boolean {
+    if (this.#calls > 0 || this.#opening !== null) return false;
+    return this.#scope === null || residentOf(this.#scope)?.resident === false;
+  }
+
+  /** Resolves when what is stored now is in memory; rejects when it cannot be read. */
   async ready(): Promise<void> {
-    await this.#opened;
+    this.#calls += 1;
+    try {
+      await asCall(this.#runtime, () => this.#opened((scope) => scope.read()));
+    } catch (error) {
+      // Asked for by a function that is updating this record, which sees what is stored already.
+      if (!isHoldfastError(error, "REENTRANT_MUTATION")) throw error;
+    } finally {
+      this.#calls -= 1;
+    }
   }
 
   /** A copy of the record, or `undefined` when there is none. */
@@ -120,13 +134,29 @@ export class StateRecord {
     apply: (scope: RecordScope) => Promise<boolean>,
   ): Promise<void> {
     if (pending !== null) this.#pending.add(pending);
+    this.#calls += 1;
     try {
-      // Called at once when the scope is there, so that calls keep their order (B2).
-      await (this.#scope === null ? this.#opened.then(apply) : apply(this.#scope));
+      await this.#opened(apply);
       this.#touched = pending !== "clear";
     } finally {
+      this.#calls -= 1;
       if (pending !== null) this.#pending.delete(pending);
     }
+  }
+
+  /** Uses the scope: at once when it is there, so that calls keep their order (B2). */
+  #opened<T>(use: (scope: RecordScope) => Promise<T>): Promise<T> {
+    if (this.#opening !== null) return this.#opening.then(use);
+    if (this.#scope !== null) return use(this.#scope);
+    const opening = this.#open();
+    this.#opening = opening;
+    const ended = (scope: RecordScope | null): void => {
+      this.#opening = null;
+      this.#scope = scope;
+    };
+    // The first to know of its end, so that no call overtakes those that wait.
+    opening.then(ended, () => ended(null));
+    return opening.then(use);
   }
 
   #guard(work: () => Promise<void>): Promise<void> {

@@ -1,7 +1,13 @@
 /**
  * `SingleState`: one record per user, with the original's curried methods.
+ *
+ * Invariants
+ *  U1  A user whose scope the runtime dropped from memory is forgotten here too, soon after; what
+ *      is stored of him comes back with `open`, and with his next update.
+ *  U2  Of one user's records one at most has updates under way, whichever view they came through.
  */
-import { botHome, type BotHome, type BotStateOptions } from "./options.ts";
+import { botHome, sender, type BotHome, type BotStateOptions } from "./options.ts";
+import type { Scope } from "../../runtime/scope.ts";
 import { StateRecord, type BotRecord, type BotUpdate } from "./record.ts";
 
 /** Whose state: the sender of a message. */
@@ -21,7 +27,10 @@ export interface StateView {
   readonly clear: () => boolean;
 }
 
-/** State per user. */
+/** Records looked at, each time one is added, for one that can be forgotten. */
+const LOOKS = 8;
+
+/** State per user. `from` must be a text that is not empty, else methods throw `TypeError`. */
 export class SingleState {
   readonly #home: BotHome;
   readonly #records = new Map<string, StateRecord>();
@@ -31,18 +40,21 @@ export class SingleState {
   }
 
   /** `updateState(ctx)(fields)`: visible before the call returns, resolved when stored. */
-  updateState(context: BotContext = { from: "" }): (change: BotUpdate) => Promise<void> {
-    return (change) => this.#record(context.from).update(change);
+  updateState(context?: BotContext): (change: BotUpdate) => Promise<void> {
+    const from = context === undefined ? UNNAMED : sender(context.from);
+    return (change) => this.#record(from).update(change);
   }
 
   /** `getMyState(from)()` */
   getMyState(from: string): () => BotRecord | undefined {
-    return () => this.#known(from)?.read();
+    const known = this.#known(sender(from));
+    return () => known()?.read();
   }
 
   /** `get(from)(path)` */
   get(from: string): (path?: string) => unknown {
-    return (path) => this.#known(from)?.get(path);
+    const known = this.#known(sender(from));
+    return (path) => known()?.get(path);
   }
 
   /** The records of the users that are in memory. */
@@ -55,6 +67,7 @@ export class SingleState {
 
   /** `clear(from)()`: true when there was a record. */
   clear(from: string): () => boolean {
+    sender(from);
     return () => this.#record(from).clear();
   }
 
@@ -75,14 +88,33 @@ export class SingleState {
     await done;
   }
 
-  /** Resolves to a user's view once his stored record is in memory. */
+  /**
+   * Resolves to a user's view once what is stored now is in memory, also what another process
+   * stored. After that a view shows what this process knows: its own changes, and those of others
+   * as the store reports them or with the next `open` or update.
+   */
   async open(from: string): Promise<StateView> {
-    await this.#record(from).ready();
-    return this.view(from);
+    const record = this.#record(sender(from));
+    await record.ready();
+    return this.#view(from, record);
   }
 
   /** One user's state with `from` filled in. */
   view(from: string): StateView {
+    return this.#view(sender(from));
+  }
+
+  /** A view keeps the record it was opened with, so that it goes on showing it. */
+  #view(from: string, record?: StateRecord): StateView {
+    if (record !== undefined) {
+      const known = (): StateRecord => this.#record(from, record);
+      return {
+        getMyState: () => known().read(),
+        get: (path) => known().get(path),
+        update: (change) => known().update(change),
+        clear: () => known().clear(),
+      };
+    }
     return {
       getMyState: this.getMyState(from),
       get: this.get(from),
@@ -91,21 +123,35 @@ export class SingleState {
     };
   }
 
-  #known(from: string): StateRecord | undefined {
-    return this.#records.get(from);
+  #known(from: string): () => StateRecord | undefined {
+    return () => this.#records.get(from);
   }
 
-  #record(from: string): StateRecord {
-    let record = this.#records.get(from);
-    if (record === undefined) {
-      const { runtime, logger } = this.#home;
-      const opening = runtime.open("builderbot.user", ID_PREFIX + from);
-      record = new StateRecord(opening, logger, runtime);
-      this.#records.set(from, record);
-    }
+  /** The record of a user (U2): the one there is, else `own`, else a new one. */
+  #record(from: string, own?: StateRecord): StateRecord {
+    const found = this.#records.get(from);
+    if (found !== undefined) return found;
+    const { runtime, logger } = this.#home;
+    const open = (): Promise<Scope<BotRecord>> => runtime.open("builderbot.user", ID_PREFIX + from);
+    const record = own ?? new StateRecord(open, logger, runtime);
+    this.#forgetPassive();
+    this.#records.set(from, record);
     return record;
   }
+
+  /** Looks at the records that were not looked at for longest (U1). */
+  #forgetPassive(): void {
+    let looks = LOOKS;
+    for (const [from, record] of this.#records) {
+      if (looks-- === 0) return;
+      this.#records.delete(from);
+      if (!record.isPassive) this.#records.set(from, record); // To the end of the line.
+    }
+  }
 }
+
+/** The original's default sender, of `updateState()` without a context. */
+const UNNAMED = "";
 
 /** A scope id is never empty; a sender may be. */
 const ID_PREFIX = "user:";

@@ -1,7 +1,8 @@
 /**
  * The compare-and-set loop: one change brought to the caller's store, alone and in its turn.
  *
- *     run the mutator ──▶ nothing new ──▶ false, nothing is saved
+ *     run the mutator ──▶ nothing new ──▶ false, nothing is saved; with `reread` only when the
+ *          ▲     │                        store still holds that version, else as on a conflict
  *          ▲     └──────▶ persist ──ok──▶ the container takes the store's version
  *          │                 └──conflict──▶ take the store's state, wait 10/20/40 ms ──┐
  *          └───────────────────────────────────────────────────────────────────────────┘
@@ -11,6 +12,8 @@
  *  E2  The container changes only by a confirmed save or by what a conflict says the store holds.
  *  E3  After its turn was lost the loop does nothing any more; what an answer still on its way says
  *      is ignored, and its caller was told `COMMIT_UNKNOWN`.
+ *  E4  With `reread` neither "nothing new" nor an error of the mutator rests on a state that the
+ *      store has replaced.
  */
 import { Head } from "../../../actors/apply.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
@@ -26,13 +29,21 @@ import { SetMutation } from "../../ops/state-ops.ts";
 import { bodyOf } from "./body.ts";
 import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";
 import { insideBody, runMutator, whileHeld } from "./lock.ts";
-import { readAnswer, type CASMutationHint, type CASPersist } from "./persist.ts";
+import {
+  readAnswer,
+  readRecord,
+  type CASMutationHint,
+  type CASPersist,
+  type CASReread,
+} from "./persist.ts";
 
 /** What one change needs to be saved. */
 export interface Saving {
   readonly mutation: Mutation;
   /** `null`: there is no store, the container's version grows by one. */
   readonly persist: CASPersist<object> | null;
+  /** Absent: what this process knows decides whether there is something to save. */
+  readonly reread?: CASReread<object> | undefined;
   readonly hint: CASMutationHint;
   readonly cas: CasBudget;
   /** Goes into the event of the change. */
@@ -91,13 +102,33 @@ export class CasRun {
   }
 
   async #attempt(count: number): Promise<SaveStep> {
-    const prepared = await this.#prepare(count);
-    if (prepared === null) return "empty";
-    if (!prepared.outcome.changed) {
-      this.#end = { state: prepared.next, committed: false };
-      return "empty";
+    let prepared: Prepared | null;
+    try {
+      prepared = await this.#prepare(count);
+    } catch (error) {
+      if (await this.#isCurrent()) throw error;
+      return "conflict";
     }
-    return this.#save(prepared);
+    if (prepared === null) return "empty";
+    if (prepared.outcome.changed) return this.#save(prepared);
+    if (!(await this.#isCurrent())) return "conflict";
+    this.#end = { state: prepared.next, committed: false };
+    return "empty";
+  }
+
+  /** False when the store holds another version, which is taken then (E4). */
+  async #isCurrent(): Promise<boolean> {
+    const { reread } = this.#saving;
+    const scope = this.#scope;
+    if (reread === undefined || this.#hold.ended) return true;
+    const { commits, version } = scope;
+    this.#expected = version;
+    const found = readRecord(await outsideTurns(() => reread()), scope.identity);
+    if (found === undefined || this.#hold.ended) return true;
+    if (scope.commits !== commits) return false; // An outsider's commit counts as a conflict.
+    if (found.version === version) return true;
+    scope.follow(found.state, found.version);
+    return false;
   }
 
   /** Runs the mutator; again when an outsider committed meanwhile (D2). */
@@ -182,6 +213,12 @@ export interface RunWithCASOptions<S extends object> {
   readonly container: StateContainer<S>;
   readonly mutator: CASMutator<S>;
   readonly persist: CASPersist<S>;
+  /**
+   * Reads the store again before a result that saves nothing is given: when the stored version
+   * is another one, `mutator` runs again on what is stored, as after a conflict. Without it such a
+   * result rests on what the container holds.
+   */
+  readonly reread?: CASReread<S> | undefined;
   readonly options?: CASOptions;
   /** Default `{ kind: "set" }`. */
   readonly hint?: CASMutationHint;
@@ -214,6 +251,7 @@ export async function runWithCAS<S extends object>({
   container,
   mutator,
   persist,
+  reread,
   options = {},
   hint = { kind: "set" },
 }: RunWithCASOptions<S>): Promise<RunWithCASResult<S>> {
@@ -224,6 +262,7 @@ export async function runWithCAS<S extends object>({
   const saving: Saving = {
     mutation,
     persist: persist as unknown as CASPersist<object>,
+    reread,
     hint,
     cas: casBudget(cas),
   };

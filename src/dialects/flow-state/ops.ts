@@ -25,13 +25,15 @@ import { CasRun, type CASOptions, type RunWithCASResult } from "./cas.ts";
 import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";
 import { hintOf } from "./hint.ts";
 import { whileHeld } from "./lock.ts";
-import type { CASPersist } from "./persist.ts";
+import type { CASPersist, CASReread } from "./persist.ts";
 import { RebasedMutation } from "./rebase.ts";
 
 /** Options of `createScopeStateOps`. */
 export interface ScopeStateOpsOptions<S extends object> {
   /** Writes each change to a store; without it the state lives in the container. */
   readonly persist?: CASPersist<S> | undefined;
+  /** Confirms what saves nothing, as in `runWithCAS`; used with `persist` only. */
+  readonly reread?: CASReread<S> | undefined;
   /** How a conflict is retried; default 3 retries after 10, 20 and 40 ms. */
   readonly cas?: Omit<CASOptions, "timeoutMs"> | undefined;
   /** Milliseconds for waiting and running; default 30 000; 0, negative and `Infinity` = off. */
@@ -96,7 +98,7 @@ function patcher<S extends object>(apply: Apply): ScopeStateOps<S>["patchState"]
 /** Chooses the path of a change. */
 function applier<S extends object>(
   scope: ContainerScope,
-  { persist, cas, mutationTimeoutMs }: ScopeStateOpsOptions<S>,
+  { persist, reread, cas, mutationTimeoutMs }: ScopeStateOpsOptions<S>,
 ): Apply {
   const budget = casBudget(cas);
   timeoutOption(mutationTimeoutMs, 0); // Refuses NaN now, not at the first call.
@@ -106,9 +108,10 @@ function applier<S extends object>(
     mutationTimeoutMs === undefined ? call : { timeoutMs: mutationTimeoutMs, ...call };
   const saved = async (mutation: Mutation, call?: MutationOptions): Promise<boolean> => {
     const meta = copyIn(call?.meta, "meta");
+    const verified = save === null ? {} : { reread };
     const saving = { mutation, persist: save, hint: hintOf(mutation), cas: budget, meta };
     const run = (hold: Hold): Promise<RunWithCASResult<object>> =>
-      new CasRun(scope, saving, hold).run();
+      new CasRun(scope, { ...saving, ...verified }, hold).run();
     return (await whileHeld(scope, withTimeout(call), run)).committed;
   };
   const isSaved = save !== null || scope.isForeign;

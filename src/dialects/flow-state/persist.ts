@@ -35,6 +35,12 @@ export type CASPersist<S> = (
   hint: CASMutationHint,
 ) => CASPersistResult<S> | Promise<CASPersistResult<S>>;
 
+/** Reads what the store holds now; `undefined` when there is no record. */
+export type CASReread<S> = () =>
+  | { readonly state: S; readonly version: number }
+  | undefined
+  | Promise<{ readonly state: S; readonly version: number } | undefined>;
+
 /** An answer in one shape. `state: undefined` in a conflict: the record is gone. */
 export interface Answer {
   readonly ok: boolean;
@@ -52,6 +58,15 @@ export function readAnswer(given: unknown, scope: ScopeIdentity): Answer {
     return { ok: false, ...stateIn(fields["currentState"], fields["currentVersion"], scope) };
   const current = isObject(fields["current"]) ? fields["current"] : { version: 0 };
   return { ok: false, ...stateIn(current["state"], current["version"], scope) };
+}
+
+/** Reads what a reread found; throws `StoreContractError` when it is no record. */
+export function readRecord(given: unknown, scope: ScopeIdentity): Omit<Answer, "ok"> | undefined {
+  if (given === undefined || given === null) return undefined;
+  const { state, version } = isObject(given) ? given : {};
+  const record = stateIn(state, version, scope);
+  if (record.state === undefined) throw malformed("{ state, version }", given, scope);
+  return record;
 }
 
 function stateIn(state: unknown, version: unknown, scope: ScopeIdentity): Omit<Answer, "ok"> {

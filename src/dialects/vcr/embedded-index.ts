@@ -80,7 +80,13 @@ export class EmbeddedIndexes {
     set.add(name, definition);
     this.#sets.set(prefix, set);
     this.#ready.set(prefix, Promise.resolve(set));
-    if (definition.skipInitialScan !== true) await this.#scan(prefix, set, name);
+    if (definition.skipInitialScan === true) return;
+    try {
+      await this.#scan(prefix, set, name);
+    } catch (error) {
+      this.#forget(prefix); // It lacks keys: the next call fills it anew.
+      throw error;
+    }
   }
 
   /** Resolves to the keys that were in the index. Throws `NO_SUCH_INDEX`. */

@@ -51,8 +51,13 @@ export class LocalIndexes implements RedisIndexes {
     this.#spaces.set(prefix, space);
     this.#ready.set(prefix, Promise.resolve(space));
     space.set.add(name, definition);
-    if (definition.skipInitialScan !== true)
+    if (definition.skipInitialScan === true) return;
+    try {
       await this.#read(prefix, space.set, await scanKeys(this.#connection, prefix));
+    } catch (error) {
+      this.#forget(prefix); // It lacks keys: the next call fills it anew.
+      throw error;
+    }
   }
 
   async drop(prefix: string, name: string, withDocuments: boolean): Promise<void> {

@@ -159,3 +159,34 @@ it("carries 50,000 waits on one timer", async () => {
   expect(fired).toBe(50_000);
   await idle.close();
 });
+
+it("logs a callback that rejects as one that throws", async () => {
+  const clock = simulatedClock(1_000_000);
+  const logged: string[] = [];
+  const logger = { ...quiet, error: (message: string) => void logged.push(message) };
+  const path = join(testDirectory("idle-reject"), "bot.db");
+  const open = () => createRuntime({ store: sqliteStore({ path, clock }), clock });
+  const stray: unknown[] = [];
+  const keep = (error: unknown): void => void stray.push(error);
+  process.on("unhandledRejection", keep);
+  const reject = (): Promise<never> => Promise.reject(new Error("mine"));
+  const first = open();
+  const bot = createBotState({ runtime: first, clock, logger, onIdle: reject });
+  bot.idle.setIdleTime({ from: "ann", inRef: "late", timeInSeconds: 5, cb: reject });
+  bot.idle.setIdleTime({ from: "bob", inRef: "stopped", timeInSeconds: 5, cb: reject });
+  bot.idle.setIdleTime({ from: "eve", inRef: "stored", timeInSeconds: 60 });
+  bot.idle.stop({ from: "bob" });
+  await clock.advance(6_000);
+  await bot.close();
+  await first.close();
+  const second = open();
+  const next = createBotState({ runtime: second, clock, logger, onIdle: reject });
+  await next.open("eve");
+  await clock.advance(61_000);
+  await next.close();
+  await second.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", keep);
+  expect(stray).toEqual([]);
+  expect(logged).toEqual(Array.from({ length: 3 }, () => "an idle callback threw"));
+});

@@ -148,11 +148,35 @@ export function describeBotState({ name, durable, create }: BotWorld): void {
 
     it("keeps hostile senders apart", () =>
       world(async (bot) => {
-        const senders = ["", "__proto__", "../x", "*", "%", "a/b", "\u0000", "constructor"];
+        const senders = [" ", "__proto__", "../x", "*", "%", "a/b", "\u0000", "constructor"];
         await Promise.all(senders.map((from) => bot.state(from).update({ from })));
         expect(senders.map((from) => bot.state(from).get("from"))).toEqual(senders);
       }));
   });
+
+  it(`refuses what names no sender, on ${name}`, () =>
+    world(async (bot, runtime) => {
+      const users = new SingleState({ runtime, logger: quiet });
+      for (const bad of [undefined, null, "", Number.NaN, 7, {}, ["ann"], () => "ann"]) {
+        const from = bad as never;
+        await expect(bot.open(from)).rejects.toThrow(TypeError);
+        await expect(users.open(from)).rejects.toThrow(TypeError);
+        await expect(bot.idle.open(from)).rejects.toThrow(TypeError);
+        for (const call of [
+          () => bot.state(from),
+          () => users.view(from),
+          () => users.updateState({ from }),
+          () => users.getMyState(from),
+          () => users.get(from),
+          () => users.clear(from),
+          () => bot.idle.setIdleTime({ from, inRef: "a", timeInSeconds: 1 }),
+          () => bot.idle.get({ from }),
+          () => bot.idle.stop({ from }),
+        ])
+          expect(call).toThrow(TypeError);
+      }
+      expect((await runtime.list({ type: "builderbot.user" })).ids).toEqual([]);
+    }));
 
   describe(`the original's curried classes on ${name}`, () => {
     it("SingleState", async () => {

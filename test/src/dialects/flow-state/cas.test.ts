@@ -396,3 +396,79 @@ describe("time", () => {
     expect(saves).toBe(1);
   });
 });
+
+describe("reread", () => {
+  /** A container that is behind its store, or just as far. */
+  function start(stored: Counter, version: number) {
+    const container = createStateContainer<Counter>({ n: 0 }, 1);
+    const store = new CasStore<Counter>(stored, version);
+    let rereads = 0;
+    const reread = async () => {
+      rereads += 1;
+      await settle();
+      return store.state === undefined ? undefined : { state: store.state, version: store.version };
+    };
+    const parts = { container, persist: store.persist, reread, options: { baseDelayMs: 0 } };
+    return { ...parts, parts, store, rereads: () => rereads };
+  }
+
+  it("confirms what saves nothing, and costs no persist", async () => {
+    const { parts, store, rereads } = start({ n: 0 }, 1);
+    const result = await runWithCAS({ ...parts, mutator: () => ({ n: 0 }) });
+    expect(result).toEqual({ state: { n: 0 }, committed: false });
+    expect([rereads(), store.saves]).toEqual([1, 0]);
+  });
+
+  it("runs the mutator again on what is stored when the container is behind", async () => {
+    const { parts, container, store } = start({ n: 5 }, 7);
+    const seen: number[] = [];
+    const restore = ({ n }: Readonly<Counter>): Counter => {
+      seen.push(n);
+      return { n: 0 }; // Equal to the outdated copy: it looks as if there were nothing to do.
+    };
+    expect(await runWithCAS({ ...parts, mutator: restore })).toEqual({
+      state: { n: 0 },
+      committed: true,
+    });
+    expect([seen, store.state, store.version]).toEqual([[0, 5], { n: 0 }, 8]);
+    expect(container.getVersion()).toBe(8);
+    store.write({ n: 3 });
+    const ops = createScopeStateOps(container, { ...parts, ...FAST });
+    expect(await ops.patchState({ n: 0 })).toBe(true);
+    store.write({ n: 3 });
+    expect(await ops.patchState({ n: 3 })).toBe(false); // 0 became 3 elsewhere.
+  });
+
+  it("lets no guard throw on a state that was replaced", async () => {
+    const { parts, store } = start({ n: 10 }, 2);
+    const spend = ({ n }: Readonly<Counter>): Counter => {
+      if (n < 5) throw new Error(`only ${n}`);
+      return { n: n - 5 };
+    };
+    expect((await runWithCAS({ ...parts, mutator: spend })).state).toEqual({ n: 5 });
+    await runWithCAS({ ...parts, mutator: spend });
+    await expect(runWithCAS({ ...parts, mutator: spend })).rejects.toThrow("only 0");
+    expect(store.state).toEqual({ n: 0 });
+  });
+
+  it("has the budget of a conflict, and takes a record that is gone for confirmed", async () => {
+    const { parts, store, rereads } = start({ n: 0 }, 1);
+    const restless = async () => {
+      store.write({ n: 0 });
+      return parts.reread();
+    };
+    const options = { baseDelayMs: 0, maxRetries: 2 };
+    const nothing = { ...parts, options, mutator: (state: Readonly<Counter>) => state };
+    await expect(runWithCAS({ ...nothing, reread: restless })).rejects.toBeInstanceOf(
+      ConcurrentModificationError,
+    );
+    expect(rereads()).toBe(3);
+    const none = { ...nothing, reread: () => undefined };
+    expect((await runWithCAS(none)).committed).toBe(false);
+    const broken = { ...nothing, reread: () => ({ version: 1 }) as never };
+    await expect(runWithCAS(broken)).rejects.toBeInstanceOf(StoreContractError);
+    const away = { ...nothing, reread: () => Promise.reject(new Error("away")) };
+    await expect(runWithCAS(away)).rejects.toThrow("away");
+    expect(await runWithCAS({ ...nothing, reread: undefined })).toMatchObject({ committed: false });
+  });
+});
