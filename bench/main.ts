@@ -17,7 +17,7 @@ import { ServerAbsentError, withServer } from "./servers/server.ts";
 import type { Bench, BenchOptions, Section } from "./support.ts";
 
 /** In the order in which they run; each is a file here that exports `bench`. */
-const BENCHES = ["micro", "contention", "durable", "dialects"];
+const BENCHES = ["micro", "contention", "answers", "durable", "dialects"];
 
 async function find(name: string): Promise<Bench> {
   // A bench file is written to export this shape.

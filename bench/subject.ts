@@ -35,6 +35,7 @@ const driver: typeof Driver = await import(urlOf("stores/sqlite-driver"));
 /** `createScope` of the library under measure; so for the others below. */
 export const createScope: typeof Door.createScope = door.createScope;
 export const createRuntime: typeof Door.createRuntime = door.createRuntime;
+export const defineKind: typeof Door.defineKind = door.defineKind;
 export const defineSequencer: typeof Door.defineSequencer = door.defineSequencer;
 export const step: typeof Door.step = door.step;
 export const memoryStore: typeof Door.memoryStore = door.memoryStore;

@@ -1,8 +1,8 @@
 /** S1: what a sequencer of six steps costs beyond the commits it must make. */
 import type { Sequencer } from "../../src/runtime/sequence.ts";
-import type { StateStore } from "../../src/stores/store.ts";
 import { createRuntime, defineSequencer, step } from "../subject.ts";
 import { atMost, race, type Contender, type Section } from "../support.ts";
+import { counting } from "./counted.ts";
 import { createPlace } from "./place.ts";
 import { openBare } from "./site.ts";
 
@@ -24,32 +24,6 @@ const order: Sequencer<Progress> = defineSequencer<Progress>({
     }),
   ),
 });
-
-/** How many commits a store was asked for. */
-interface Counted {
-  readonly store: StateStore;
-  commits: number;
-}
-
-function counting(store: StateStore): Counted {
-  const exclusive = store.exclusive?.bind(store);
-  const counted: Counted = {
-    commits: 0,
-    store: {
-      name: store.name,
-      supports: store.supports,
-      load: (keys) => store.load(keys),
-      commit: (writes, options) => {
-        counted.commits += 1;
-        return store.commit(writes, options);
-      },
-      list: (query) => store.list(query),
-      ...(exclusive === undefined ? {} : { exclusive }),
-      close: () => store.close(),
-    },
-  };
-  return counted;
-}
 
 /** Runs, one after the other, each awaited; `onCommits` is told of the commits of each run. */
 function running(
