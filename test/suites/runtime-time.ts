@@ -299,7 +299,7 @@ export function passivationCases(stores: RuntimeStores, count: number): void {
       expect(runtime.residentScopes).toBeLessThanOrEqual(limit);
       const again = await runtime.open("request", held.identity.id);
       expect([again.state, again.version]).toEqual([{ n: 7 }, 1]);
-      const { ids } = await runtime.list({ type: "request", limit: 1_000 });
+      const { ids } = await runtime.list({ type: "request", prefix: held.identity.id });
       expect(ids).toContain(held.identity.id);
     });
 
