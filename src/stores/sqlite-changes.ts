@@ -2,7 +2,7 @@
  * What commits leave for the watchers of other connections.
  *
  * A commit notes its keys and versions in the same transaction, and only while another store object
- * is registered as a watcher: where nobody else watches, a commit costs one look. Notes have
+ * is registered as a watcher: where none is, a commit costs one look. Notes have
  * numbers without gaps, so a watcher knows when he missed some; old ones go.
  *
  * Invariants
@@ -61,7 +61,7 @@ export class ChangeNotes {
     this.#note(() => "[]");
   }
 
-  /** Registers this connection's watcher until then; what nobody waits for is removed. */
+  /** Registers this connection's watcher until then; notes without a reader are removed. */
   register(now: number, until: number): ChangePosition {
     const { dropWatchers, clearNotes, watch } = this.#statements;
     dropWatchers.run(now);

@@ -4,7 +4,7 @@
  *
  * Invariants
  *  F1  `start` resolves when the watcher is registered: what is committed from then on is reported.
- *  F2  Nothing looks at the file when nobody watches, and no timer keeps the process alive.
+ *  F2  Nothing looks at the file without a watcher, and no timer keeps the process alive.
  *  F3  After a time in which the file could not be read, or in which the registration ran out,
  *      each watcher is notified that some may be missing.
  */
@@ -65,7 +65,7 @@ export class SqliteFeed {
     return async () => this.#remove(watcher);
   }
 
-  /** Stops everything; nobody is notified after it. */
+  /** Stops everything; no watcher is notified after it. */
   close(): void {
     this.#watchers.clear();
     this.#end();

@@ -4,6 +4,8 @@ import { columnOf, type SqliteDatabase } from "./sqlite-driver.ts";
 
 /** What WAL mode keeps beside the database while a connection is open: the log and its index. */
 const BESIDE = ["-wal", "-shm"];
+/** Milliseconds between two looks at these: each costs a part of what a commit in memory does. */
+export const BESIDE_LOOK_MS = 20;
 
 /** The text in a column of a row, else empty. */
 function textOf(row: unknown, column: string): string {
@@ -27,6 +29,7 @@ export class OpenedFiles {
   readonly #database: SqliteDatabase;
   readonly #main: SamePath | undefined;
   #beside: readonly SamePath[] = [];
+  #besideSeen = 0;
 
   constructor(database: SqliteDatabase) {
     this.#database = database;
@@ -38,13 +41,22 @@ export class OpenedFiles {
   }
 
   /**
-   * Throws `StoreUnavailableError` when a file was removed or replaced. The log and its index are
-   * looked at before a write.
+   * Throws `StoreUnavailableError` when the file was removed or replaced; before a write also when
+   * the log or its index was, which is found after `BESIDE_LOOK_MS` at the latest.
    */
   check(writes: boolean): void {
     this.#main?.check();
-    if (!writes || this.#beside.every((file) => file.isSame)) return;
-    // Whoever gave the connection may have left WAL mode; SQLite removes these files then.
+    if (writes && this.#beside.length > 0) this.#checkBeside();
+  }
+
+  #checkBeside(): void {
+    const now = performance.now();
+    if (now - this.#besideSeen < BESIDE_LOOK_MS) return;
+    if (this.#beside.every((file) => file.isSame)) {
+      this.#besideSeen = now;
+      return;
+    }
+    // The owner of a given connection may have left WAL mode; SQLite removes these files then.
     if (journalMode(this.#database) !== "wal") this.#beside = [];
     for (const file of this.#beside) file.check();
   }

@@ -46,7 +46,7 @@ export function prepareConnection(database: SqliteDatabase, settings: Connection
     logger.warn(walWarning(path, version), { path, version });
 }
 
-/** Makes the tables of a file nobody else knows, in the mode it is to stay in. */
+/** Makes the tables of a file that no other program knows, in the mode it is to stay in. */
 export function prepareFresh(database: SqliteDatabase, processes: Processes): void {
   database.exec(`BEGIN; ${TABLES} COMMIT`);
   if (processes === "several" && isWalSound(sqliteVersion(database)))

@@ -69,7 +69,7 @@ class SqliteStore implements StateStore {
       durable: settings.path !== IN_MEMORY,
       transactions: true,
       ttl: true,
-      // Nobody else can commit where there is only one.
+      // No other owner can commit where there is only one.
       watch: settings.path !== IN_MEMORY && settings.processes !== "one",
       list: true,
       exclusive: true,

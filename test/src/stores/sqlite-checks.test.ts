@@ -1,4 +1,4 @@
-/** Checks of versions in a batch: what is committed decides, whoever committed it. */
+/** Checks of versions in a batch: what is committed decides, by any owner. */
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openDatabase } from "../../../src/stores/sqlite-driver.ts";

@@ -155,7 +155,7 @@ describe("a watcher of a file", () => {
 });
 
 describe("the notes in a file", () => {
-  it("are not made while nobody else watches", async () => {
+  it("are not made while no other store watches", async () => {
     const store = open("quiet");
     const { stop } = await watched(store);
     for (let version = 1; version <= 10; version += 1) await store.commit([write("k", version)]);

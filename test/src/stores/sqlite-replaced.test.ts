@@ -10,9 +10,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
-import { journalMode } from "../../../src/stores/sqlite-files.ts";
+import { BESIDE_LOOK_MS, journalMode } from "../../../src/stores/sqlite-files.ts";
 import { openDatabase } from "../../../src/stores/sqlite-driver.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import type { StateStore } from "../../../src/stores/store.ts";
@@ -139,6 +140,7 @@ it.each(["-wal", "-shm"])("a commit is refused when the %s file was removed", as
   const store = sqliteStore({ database });
   await store.commit([write("k", 1)]);
   unlinkSync(path + suffix);
+  await sleep(2 * BESIDE_LOOK_MS); // It is not looked at for each commit.
   await expect(store.commit([write("k", 2)])).rejects.toMatchObject(REFUSED);
   await store.close();
   database.close();
