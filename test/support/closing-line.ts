@@ -1,4 +1,10 @@
-/** Prints `N passed, N failed, N skipped` alone on the last line of a run, for people and for CI. */
+/**
+ * Prints `N passed, N failed, N skipped` alone on the last line of a run, for people and for CI.
+ *
+ * With CLOSING_COUNTS, the path of a file, the line is appended to that file instead: CI adds up
+ * several runs and prints one.
+ */
+import { appendFileSync } from "node:fs";
 import type { Reporter } from "vitest/node";
 
 /** Counts what ran; a file that does not load, or a stray error, is a failure of its own. */
@@ -11,6 +17,9 @@ export const closingLine: Reporter = {
       for (const test of module.children.allTests()) count[test.result().state] += 1;
     }
     const { passed, failed, skipped, pending } = count;
-    process.stdout.write(`${passed} passed, ${failed + pending} failed, ${skipped} skipped\n`);
+    const line = `${passed} passed, ${failed + pending} failed, ${skipped} skipped\n`;
+    const file = process.env["CLOSING_COUNTS"] ?? "";
+    if (file === "") process.stdout.write(line);
+    else appendFileSync(file, line);
   },
 };

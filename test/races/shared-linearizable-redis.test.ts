@@ -1,0 +1,4 @@
+import { sharedLinearizable } from "../suites/shared-linearizable.ts";
+import { onServer } from "../support/places.ts";
+
+await onServer("redis", sharedLinearizable);
