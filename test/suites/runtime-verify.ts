@@ -171,6 +171,25 @@ function storeCases(stores: RuntimeStores): void {
     gate.open();
     expect(await scope.patchState({ mode: "new" })).toBe(true);
   });
+
+  it.each(["checkpoint", "volatile"] as const)(
+    "come from memory for %s kinds",
+    async (durability) => {
+      const world = new World(stores);
+      const steered = steer(world.store());
+      const kinds = { session: defineKind({ durability }) };
+      const runtime = world.runtime({ store: steered, watch: false, kinds });
+      const scope = await runtime.open<Chat>("session", "s");
+      await scope.patchState({ mode: "chat" });
+      await scope.flush();
+      steered.before = () => {
+        throw new StoreUnavailableError("away");
+      };
+      expect(await scope.patchState({ mode: "chat" })).toBe(false);
+      await expect(scope.atomicState(spend)).rejects.toBe(POOR);
+      expect(await scope.read()).toEqual({ mode: "chat" });
+    },
+  );
 }
 
 /** Transactions that read. */
