@@ -146,7 +146,9 @@ export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSiz
 }
 
 /** Fills in what the runtime says; throws when the initial state or the store does not fit. */
-export function resolveKind(type: string, kind: Kind, context: KindContext): ResolvedKind {
+export function resolveKind(type: string, given: Kind, context: KindContext): ResolvedKind {
+  // From JavaScript it may be a plain object, with nothing checked and no default filled in.
+  const kind = defineKind(given);
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
   const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });
   const store = kind.store ?? context.store;

@@ -1,6 +1,6 @@
 /** Kinds of scopes: bad declarations are refused where they are made. */
 import { expect, it } from "vitest";
-import { createRuntime, defineKind, memoryStore } from "../../../src/index.ts";
+import { createRuntime, defineKind, memoryStore, type Kind } from "../../../src/index.ts";
 import { memoryView } from "../../support/sequencer.ts";
 
 it("refuses a bad durability, time to live and history", () => {
@@ -39,4 +39,18 @@ it("createRuntime warns of an option there is not, by its name", async () => {
   const options: object = { stores: memoryStore(), logger }; // As a program without types has it.
   await createRuntime(options).close();
   expect(warnings).toEqual([expect.stringMatching(/createRuntime.*"stores".*store/s)]);
+});
+
+it("checks a kind that is a plain object, and fills in its defaults", async () => {
+  // As from JavaScript: the types ask for what `defineKind` gives.
+  const plain = (options: object): { readonly session: Kind } => ({ session: options as Kind });
+  expect(() => createRuntime({ kinds: plain({ durability: "comit" }) })).toThrow(RangeError);
+  const store = memoryStore();
+  const [mine, others] = [{}, {}].map(() => createRuntime({ store, kinds: plain({}) }));
+  const older = await others?.open("session", "s");
+  const scope = await mine?.open("session", "s");
+  expect(await scope?.patchState({ mode: "agent" })).toBe(true);
+  expect(await older?.patchState({ mode: "agent" })).toBe(false);
+  expect(older?.state).toEqual({ mode: "agent" });
+  await Promise.all([mine?.close(), others?.close()]);
 });
