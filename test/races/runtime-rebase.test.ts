@@ -6,6 +6,7 @@ import { expect, it } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
 import { applyPatches } from "../../actors/patches.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
+import { residentOf } from "../../src/runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
@@ -128,7 +129,7 @@ async function opened(runtime: Runtime): Promise<Scope<Ids>> {
 
 /** Flushes until the store has taken it, then closes. */
 async function stored(scope: Scope<Ids>, runtime: Runtime): Promise<void> {
-  for (let tries = 0; Reflect.get(scope, "isStored") !== true; tries += 1) {
+  for (let tries = 0; residentOf(scope)?.isStored !== true; tries += 1) {
     expect(tries).toBeLessThan(CLOSES);
     await scope.flush().catch(() => undefined);
   }
