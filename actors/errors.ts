@@ -105,7 +105,8 @@ export class MailboxFullError extends HoldfastError {
 /** The scope was stopped before the mutation could commit. */
 export class ScopeStoppedError extends HoldfastError {
   constructor(options?: HoldfastErrorOptions) {
-    super("SCOPE_STOPPED", `${scopeLabel(options?.scope)} is stopped; open it again`, options);
+    const message = `${scopeLabel(options?.scope)} is stopped, or its runtime was closed`;
+    super("SCOPE_STOPPED", message, options);
   }
 }
 
@@ -224,6 +225,8 @@ export class StateSealedError extends HoldfastError {
 /** Stored bytes cannot be read; they are kept where they are, or where `location` says. */
 export class CorruptStateError extends HoldfastError {
   readonly location: string;
+  /** What is wrong with it. */
+  readonly reason: string;
 
   constructor(fields: { location: string; reason: string }, options?: HoldfastErrorOptions) {
     super(
@@ -233,6 +236,7 @@ export class CorruptStateError extends HoldfastError {
       options,
     );
     this.location = fields.location;
+    this.reason = fields.reason;
   }
 }
 

@@ -151,8 +151,8 @@ class SqliteStore implements StateStore {
     } catch (error) {
       const failure = toStoreError(error, this.#settings.path);
       if (failure instanceof CorruptStateError) {
-        const { location } = failure;
-        this.#damage = { location, reason: "found so when it was opened" };
+        const { location, reason } = failure;
+        this.#damage = { location, reason };
       }
       throw error;
     }

@@ -1,6 +1,6 @@
 /** The file itself: whose it is, how it is named, and what loading its library prints. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -93,4 +93,15 @@ it("loading SQLite prints nothing, and hides no other warning", async () => {
   expect(stderr).toContain("SQLite of mine");
   expect(stderr).toContain("another");
   expect(stderr).not.toContain("experimental feature");
+});
+
+it("an unreadable file gives its reason to every call, not only to the first", async () => {
+  const path = join(dir, "empty.db");
+  writeFileSync(path, "");
+  const store = sqliteStore({ path });
+  for (let call = 0; call < 2; call += 1) {
+    const refused = store.load(["k"]);
+    await expect(refused).rejects.toThrow(/empty/);
+  }
+  await store.close();
 });
