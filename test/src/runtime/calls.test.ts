@@ -75,7 +75,12 @@ describe("calls", () => {
       drains.push(calls.drain({ ...DRAIN, clock: simulatedClock() }));
       await tick();
     });
-    const first = Promise.race([...drains, tick().then(tick).then(() => "waits")]);
+    const first = Promise.race([
+      ...drains,
+      tick()
+        .then(tick)
+        .then(() => "waits"),
+    ]);
     expect(await first).toBe("waits");
     ends[0]?.();
     await other;
