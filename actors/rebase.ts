@@ -25,7 +25,7 @@ import { CheckpointWriter, type CheckpointTarget, type Rebase } from "./checkpoi
 import { CommitUnknownError, ConcurrentModificationError, isHoldfastError } from "./errors.ts";
 import type { Entry } from "./mailbox.ts";
 import type { SaveStep } from "./persist.ts";
-import type { Gone, MutationOptions, ScopeIdentity, Stored } from "./protocol.ts";
+import type { Gone, ScopeIdentity, Stored } from "./protocol.ts";
 import { storedState, type ScopeSettings } from "./settings.ts";
 import type { Hold } from "./solo.ts";
 import { outsideTurns, refuseReentry } from "./turn.ts";
@@ -41,7 +41,8 @@ export interface BehindScope {
   readonly stopped: boolean;
   /** It has to read the store before its next mutation. */
   stale: boolean;
-  hold(options: MutationOptions): Promise<Hold>;
+  /** Its turn, for as long as it takes; refused only once it has stopped. */
+  ownTurn(): Promise<Hold>;
   /** Goes to a state and announces it; calls `WriteBehind.loaded` before it does. */
   take(found: Stored<object> | Gone): void;
   /** Its state changed. */
@@ -216,7 +217,7 @@ export class WriteBehind {
     for (const { refuse } of this.#waiting) refuse?.();
     try {
       // Without a limit of its own: all that is done in it has one.
-      return await outsideTurns(() => this.#scope.hold({ timeoutMs: Infinity }));
+      return await outsideTurns(() => this.#scope.ownTurn());
     } catch (error) {
       if (isHoldfastError(error, "SCOPE_STOPPED")) return null;
       throw error;

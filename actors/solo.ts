@@ -233,6 +233,8 @@ export interface Hold {
   writing(isWriting: boolean): void;
   /** True once it was released or lost. */
   readonly ended: boolean;
+  /** True once it was released: then `lost` may never settle. */
+  readonly released: boolean;
 }
 
 /**
@@ -258,6 +260,9 @@ export function takeHold(submit: (work: Solo) => Promise<boolean>): Promise<Hold
             },
             get ended() {
               return released || entry.settled;
+            },
+            get released() {
+              return released;
             },
           });
         }),

@@ -54,6 +54,7 @@ export class BatchedStore {
   readonly store: StateStore;
   readonly load: (key: string) => Promise<StoredRecord | undefined>;
   readonly #commit: (request: ScopeWrite | VersionCheck) => Promise<WriteResult>;
+  readonly #check: (request: VersionCheck) => Promise<WriteResult>;
   readonly #kept = new Map<string, Keeping>();
   /** What was sent for a record and is not answered: a turn begins after it. */
   readonly #sent = new Map<string, Promise<unknown>>();
@@ -68,11 +69,22 @@ export class BatchedStore {
       run: (requests: readonly (ScopeWrite | VersionCheck)[]) => commitBatch(store, requests),
       isOfOne,
     });
+    this.#check = gather({
+      run: (checks: readonly VersionCheck[]) => commitWith(store, [], { checks }),
+      isOfOne,
+    });
   }
 
-  /** Resolves to whether a record still has a version, else to what is there. */
+  /**
+   * Resolves to whether a record still has a version, else to what is there. It is asked without
+   * writes when those it went with failed: that is nothing to it.
+   */
   verify(key: string, expectedVersion: number): Promise<WriteResult> {
-    return this.#commit({ key, expectedVersion });
+    const check = { key, expectedVersion };
+    return this.#commit(check).catch((error: unknown) => {
+      if (!isHoldfastError(error, "COMMIT_UNKNOWN")) throw error;
+      return this.#check(check);
+    });
   }
 
   /** Sends a write; waits before that while another owner keeps its record. */

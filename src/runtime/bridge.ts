@@ -6,6 +6,8 @@
  *      that is missing, or older than one this bridge has seen stored, is damage (an evicted or
  *      flushed server, a restored backup, an empty replica): `CORRUPT_STATE`, logged, and nothing
  *      is built on it until `forget` says that what is found counts.
+ *  V2  Only the answer to the newest request is taken as news of the record. One that comes after a
+ *      later request was sent may be older or newer than what that one finds.
  */
 import { difference } from "../../actors/difference.ts";
 import { CorruptStateError, isHoldfastError } from "../../actors/errors.ts";
@@ -89,6 +91,8 @@ export class StoreBridge implements PersistBridge<object> {
   /** The newest version seen stored, until its record may be missing by itself; 0 = none (V1). */
   #seen = 0;
   #seenUntil = Infinity;
+  /** Counts the requests (V2). */
+  #requests = 0;
   /** The state as the store has it; `null` when that is nothing or not known. */
   #stored: object | null = null;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
@@ -130,17 +134,19 @@ export class StoreBridge implements PersistBridge<object> {
   }
 
   async load(): Promise<Stored<object> | Gone | undefined> {
+    const isNews = this.#ask();
     const record = await this.#batched.load(this.key);
-    if (record !== undefined) return this.#decode(record);
-    this.#found(0);
+    if (record !== undefined) return this.#decode(record, isNews());
+    if (isNews()) this.#found(0);
     return undefined;
   }
 
   /** Whether the store still holds `expectedVersion`, else what is there. */
   async verify(expectedVersion: number): Promise<SaveResult<object>> {
     if (!isShared(this.store)) return { ok: true, version: expectedVersion };
+    const isNews = this.#ask();
     const result = await this.#batched.verify(this.key, expectedVersion);
-    return result.ok ? result : this.#refused(result.current);
+    return result.ok ? result : this.#refused(result.current, isNews());
   }
 
   /** Lets the next read count whatever version it finds (V1): `refresh` adopts on purpose. */
@@ -172,28 +178,37 @@ export class StoreBridge implements PersistBridge<object> {
 
   /** The write of one save, for a commit together with others; a state without life is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
+    this.#ask();
     const write = new LazyWrite(this, next, expectedVersion, commit);
     if (write.ttlMs !== 0) return write;
     return { key: this.key, expectedVersion, version: commit.version, state: undefined };
   }
 
   /** A store's answer to the write of `next` in the kernel's words. */
-  answer(result: WriteResult, next: object | null): SaveResult<object> {
+  answer(result: WriteResult, next: object | null, isNews = true): SaveResult<object> {
     if (result.ok) {
+      if (!isNews) return result;
       const isGone = next === null || this.leftToLive(next) === 0;
       this.#stored = isGone ? null : next;
       this.#saw(isGone ? 0 : result.version, isGone ? undefined : this.leftToLive(next));
       return result;
     }
-    return this.#refused(result.current);
+    return this.#refused(result.current, isNews);
   }
 
-  #refused(current: StoredRecord | undefined): SaveResult<object> {
+  /** A request is sent; says later whether it is still the newest (V2). */
+  #ask(): () => boolean {
+    this.#requests += 1;
+    const request = this.#requests;
+    return () => request === this.#requests;
+  }
+
+  #refused(current: StoredRecord | undefined, isNews: boolean): SaveResult<object> {
     if (current === undefined) {
-      this.#found(0);
+      if (isNews) this.#found(0);
       return { ok: false, current: undefined };
     }
-    const found = this.#decode(current);
+    const found = this.#decode(current, isNews);
     return found.state === undefined
       ? { ok: false, current: undefined, version: found.version }
       : { ok: false, current: found };
@@ -201,15 +216,19 @@ export class StoreBridge implements PersistBridge<object> {
 
   async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
     this.#stored = null; // Until the answer says what is there.
-    return this.answer(await this.#batched.commit(write, this), next);
+    const isNews = this.#ask();
+    const result = await this.#batched.commit(write, this);
+    return this.answer(result, next, isNews());
   }
 
-  #decode(record: StoredRecord): Stored<object> | Gone {
+  #decode(record: StoredRecord, isNews: boolean): Stored<object> | Gone {
     const { version, state, leftMs } = record;
-    this.#found(version);
-    this.#saw(state === undefined ? 0 : version, leftMs);
-    this.leftMs = leftMs;
-    this.#stored = null;
+    if (isNews) {
+      this.#found(version);
+      this.#saw(state === undefined ? 0 : version, leftMs);
+      this.leftMs = leftMs;
+      this.#stored = null;
+    }
     if (state === undefined) return { state, version };
     try {
       const decoded = decodeState(state);
@@ -217,7 +236,7 @@ export class StoreBridge implements PersistBridge<object> {
       // Its time may be over though the store still has it.
       if (livesUntil !== undefined && hasEnded(livesUntil, decoded, this.#clock.now()))
         return { state: undefined, version };
-      this.#stored = decoded;
+      if (isNews) this.#stored = decoded;
       return { state: decoded, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;

@@ -27,6 +27,8 @@ interface Call {
   readonly owner: Calls;
   outer: Call | undefined;
   live: boolean;
+  /** `null` until its code has begun to wait. */
+  done: Promise<unknown> | null;
 }
 
 const context = new AsyncLocalStorage<Call>();
@@ -50,7 +52,7 @@ export interface DrainParts {
 /** The calls of one runtime; see the head of this file. */
 export class Calls {
   readonly #isOwn: (holder: object) => boolean;
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #running = new Set<Call>();
   /** Calls between `enter` and `leave`. */
   #entered = 0;
   #phase: "open" | "draining" | "closed" = "open";
@@ -65,7 +67,7 @@ export class Calls {
   /** The running code may make no call. */
   get refuses(): boolean {
     if (this.#phase === "open") return false;
-    return this.#phase === "closed" || !(this.#depth() > 0 || heldNow().some(this.#isOwn));
+    return this.#phase === "closed" || !(this.#around().size > 0 || heldNow().some(this.#isOwn));
   }
 
   /** Runs `work` as a call of which everything it calls is a part (D1). */
@@ -73,25 +75,24 @@ export class Calls {
     if (this.refuses) return Promise.reject(new RuntimeClosedError());
     const outer = livingIn(context.getStore());
     for (let each = outer; each !== undefined; each = each.outer) each.outer = livingIn(each.outer);
-    const call = { owner: this, outer, live: true };
-    return this.#count(async () => {
-      try {
-        return await context.run(call, work);
-      } finally {
-        call.live = false;
-      }
-    });
-  }
-
-  #count<T>(work: () => Promise<T>): Promise<T> {
-    const done = work();
-    this.#running.add(done);
+    const call: Call = { owner: this, outer, live: true, done: null };
+    this.#running.add(call); // Before its code can ask.
+    const done = this.#begin(call, work);
+    call.done = done;
     const ended = (): void => {
-      this.#running.delete(done);
+      this.#running.delete(call);
       this.rested();
     };
     done.then(ended, ended);
     return done;
+  }
+
+  async #begin<T>(call: Call, work: () => Promise<T>): Promise<T> {
+    try {
+      return await context.run(call, work);
+    } finally {
+      call.live = false;
+    }
   }
 
   /** A call begins that calls nothing which could be refused; throws `RuntimeClosedError`. */
@@ -117,16 +118,18 @@ export class Calls {
    */
   async drain({ clock, drainMs, scopes }: DrainParts): Promise<number> {
     this.#phase = "draining";
-    const depth = this.#depth();
-    const held = new Set(heldNow());
     const limit = new Limit(clock, drainMs);
     let busy: readonly BusyScope[] = [];
     try {
       for (;;) {
+        // Looked at anew: what `drain` was called in may end before the others.
+        const around = this.#around();
+        const held = new Set(heldNow());
         busy = busy.filter((scope) => scope.busy);
         // When those that were busy are not, all are looked at again: one may have used another.
         if (busy.length === 0) busy = scopes().filter((scope) => scope.busy && !held.has(scope));
-        const left = busy.length + this.#entered + Math.max(0, this.#running.size - depth);
+        const others = [...this.#running].filter((call) => !around.has(call));
+        const left = busy.length + this.#entered + others.length;
         if (left === 0 || limit.isOver) return left;
         await Promise.race([limit.over, this.#next()]);
       }
@@ -134,7 +137,7 @@ export class Calls {
       limit.clear();
       this.#wake = null;
       this.#phase = "closed";
-      for (const call of this.#running) call.catch(() => undefined); // D4
+      for (const { done } of this.#running) done?.catch(() => undefined); // D4
     }
   }
 
@@ -148,12 +151,12 @@ export class Calls {
     });
   }
 
-  /** How many calls of this runtime the running code is in. */
-  #depth(): number {
-    let depth = 0;
+  /** The calls of this runtime that the running code is in. */
+  #around(): Set<Call> {
+    const around = new Set<Call>();
     for (let each = livingIn(context.getStore()); each !== undefined; each = livingIn(each.outer))
-      if (each.owner === this) depth += 1;
-    return depth;
+      if (each.owner === this) around.add(each);
+    return around;
   }
 }
 

@@ -83,7 +83,11 @@ export class JointSave {
   /** Waits for `work`, or throws what made the holder lose one of the scopes (J2). */
   async whileHeld<T>(work: Promise<T>): Promise<T> {
     const done = await Promise.race([this.#lost(), work]);
-    return this.isLost ? this.#lost() : done; // Also one that has come meanwhile.
+    if (!this.isLost) return done; // Else one was lost meanwhile, too.
+    // Nothing else is going to say that one was given back.
+    if (this.#holds.every((hold) => hold.released || !hold.ended))
+      throw new Error("a scope was given back before the work on it had ended");
+    return this.#lost();
   }
 
   /** Rejects with what ends one of the holds there are now. */
@@ -97,7 +101,7 @@ export class JointSave {
   ): Promise<WriteResult[]> {
     // The caller has seen to it that they share a store.
     const [store] = [...parts.map(({ scope }) => scope), ...read].map(({ backing }) => backing);
-    if (store === undefined || store === null) return [];
+    if (store === undefined || store === null) return this.whileHeld(Promise.resolve([]));
     const writes = parts.flatMap(writeOf);
     const checks = read.map(({ key, version: expectedVersion }) => ({ key, expectedVersion }));
     const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));

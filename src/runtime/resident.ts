@@ -17,7 +17,7 @@ import type {
 } from "../../actors/protocol.ts";
 import { WriteBehind } from "../../actors/rebase.ts";
 import { storedState } from "../../actors/settings.ts";
-import { catchUpWork } from "../../actors/solo.ts";
+import { catchUpWork, type Hold, takeHold } from "../../actors/solo.ts";
 import type { Resident } from "../../actors/system.ts";
 import { outsideTurns, type Cascade } from "../../actors/turn.ts";
 import type { Done } from "../../actors/unconfirmed.ts";
@@ -156,9 +156,14 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#keeper.refuses ? this.#refused() : super.submit(work, options);
   }
 
+  /** For what it does by itself: no call, so a runtime that drains does not refuse it. */
+  ownTurn(): Promise<Hold> {
+    return takeHold((work) => super.submit(work, { timeoutMs: Infinity }));
+  }
+
   /** Ends its life if its time is over, before whatever is submitted later. */
   expire(): Promise<boolean> {
-    this.#expiring ??= this.submit(catchUpWork(this)).finally(() => {
+    this.#expiring ??= super.submit(catchUpWork(this)).finally(() => {
       this.#expiring = null;
     });
     return this.#expiring;

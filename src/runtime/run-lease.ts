@@ -43,6 +43,8 @@ export class RunLeases {
   readonly runtime: string;
   readonly #home: ScopeHome;
   readonly #seen = new Map<string, Seen>();
+  /** Leases that are being stored. */
+  readonly #taking = new Set<Promise<void>>();
   #closed = false;
 
   constructor(home: ScopeHome, runtime: string) {
@@ -56,9 +58,13 @@ export class RunLeases {
     openRuntimes.delete(this.runtime);
   }
 
-  /** From now on nothing is taken: a watched lease is left alone. */
-  stop(): void {
+  /**
+   * From now on nothing is taken: a watched lease is left alone, and one that is being stored is
+   * given back when this has resolved.
+   */
+  async stop(): Promise<void> {
     this.#closed = true;
+    await Promise.allSettled(this.#taking);
   }
 
   /**
@@ -72,17 +78,33 @@ export class RunLeases {
       return this.#now();
     }
     await this.#wait(log, leaseMs);
+    this.#refuseWhenClosed(log);
     const since = this.#now();
+    const taking = this.#store(log, leaseMs, change);
+    this.#taking.add(taking);
+    await taking.finally(() => this.#taking.delete(taking));
+    return since;
+  }
+
+  /** Stores the lease, or throws; one that is stored when the runtime has closed is given back. */
+  async #store(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<void> {
     const lease = leaseOf(this.#home, this.runtime, leaseMs);
     log.write({ ...change, status: "running", lease });
     try {
       await log.flush();
-      return since;
+      if (!this.#closed) return;
+      log.write({ lease: null });
+      await log.flush();
     } catch (error) {
       if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
       await log.load();
       throw leased(log, error);
     }
+    this.#refuseWhenClosed(log);
+  }
+
+  #refuseWhenClosed({ identity: scope }: RunLog): void {
+    if (this.#closed) throw new ScopeStoppedError({ scope });
   }
 
   /** Resolves when the lease of the record is over; rejects when its holder may be alive. */
@@ -94,7 +116,7 @@ export class RunLeases {
     const pauseMs = Math.min(durationOf(lease, leaseMs) / LOOKS, LOOK_MAX_MS);
     do {
       await this.#pause(pauseMs);
-      if (this.#closed) throw new ScopeStoppedError({ scope: log.identity });
+      this.#refuseWhenClosed(log);
       await log.load();
       if (!log.exists || log.version !== version) throw leased(log);
     } while (!this.#isOver(log, lease, leaseMs));

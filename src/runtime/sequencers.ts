@@ -130,10 +130,10 @@ export class Sequencers {
   /** Ends every run; each can be resumed at once, here or elsewhere, when this has resolved. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#leases.stop();
+    const given = this.#leases.stop();
     for (const run of this.#active.values()) run?.stop();
     // A record that could not be stored keeps its lease; the runs themselves have rejected.
-    await Promise.allSettled([...this.#logs.values()].map((log) => log.flush()));
+    await Promise.allSettled([given, ...[...this.#logs.values()].map((log) => log.flush())]);
     await this.#unstored.flush();
     this.#leases.close();
   }

@@ -7,7 +7,7 @@
  *  H3  Code that runs in the turn and asks for one of its mailboxes is refused, not left waiting.
  */
 import { onAbort } from "../../../actors/abort.ts";
-import { ScopeMutationTimeoutError } from "../../../actors/errors.ts";
+import { ScopeMutationTimeoutError, StateSealedError } from "../../../actors/errors.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import type { Hold } from "../../../actors/solo.ts";
 import { Turn } from "../../../actors/turn.ts";
@@ -62,7 +62,12 @@ export class Holds {
 
   /** True when the turn may not save any more. */
   get lost(): boolean {
-    return this.#reason !== null || this.#holds.some((hold) => hold.ended);
+    return this.#reason !== null || this.ended;
+  }
+
+  /** True when a mailbox is held no longer. */
+  get ended(): boolean {
+    return this.#holds.some((hold) => hold.ended);
   }
 
   /** Runs the turn's code, for as long as it may take. */
@@ -80,7 +85,11 @@ export class Holds {
   async during<T>(work: Promise<T>): Promise<T> {
     const lost = this.#holds.map((hold) => hold.lost);
     const done = await Promise.race([...lost, work]);
-    return this.#holds.some((hold) => hold.ended) ? Promise.race(lost) : done;
+    if (!this.ended) return done;
+    if (this.#reason !== null) throw this.#reason.reason;
+    // Code of the turn that goes on after its end: nothing else is going to say so.
+    if (this.#holds.every((hold) => hold.released || !hold.ended)) throw new StateSealedError();
+    return Promise.race(lost);
   }
 
   /** Runs a write: who loses his mailboxes meanwhile cannot know what came of it. */

@@ -52,17 +52,17 @@ export class RuntimeVault implements Vault {
     return { actor: await this.#open(key), done: () => undefined };
   }
 
-  find(keys: readonly string[], isHeld: boolean): Promise<Found[]> {
+  find(keys: readonly string[], isHeld: (() => boolean) | null): Promise<Found[]> {
     return Promise.all(
       keys.map(async (key) => {
         const scope = await this.#open(key);
         // Another process may have written since this one looked, and a turn is not run again.
         if (!isDurable(scope)) {
-          if (isHeld) await endLife(scope, () => true);
+          if (isHeld !== null) await endLife(scope, isHeld);
           return foundIn(scope);
         }
-        if (!isHeld) return storedIn(scope);
-        await scope.reload(() => true);
+        if (isHeld === null) return storedIn(scope);
+        await scope.reload(isHeld); // Once it is not held, others have its state.
         return foundIn(scope);
       }),
     );

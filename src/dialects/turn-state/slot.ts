@@ -105,7 +105,7 @@ export async function checkFound(
   if (policy.onCorrupt === "throw" || vault.setAside === undefined) throw corrupt;
   const location = await vault.setAside(slot.key, found);
   policy.logger.warn("a damaged document was set aside", { scope: slot.identity, location });
-  const [again = NOTHING] = await vault.find([slot.key], true);
+  const [again = NOTHING] = await vault.find([slot.key], null);
   return again;
 }
 

@@ -28,7 +28,7 @@ export class VaultStorage implements Storage {
   /** Gives copies. Rejects with `CorruptStateError` when a document cannot be read. */
   async read(keys: readonly string[]): Promise<Record<string, unknown>> {
     const wanted = [...new Set(keys.map(checkedKey))];
-    const found = await this.#vault.find(wanted, false);
+    const found = await this.#vault.find(wanted, null);
     const documents = wanted.flatMap((key, index): [string, unknown][] => {
       const { value, corrupt } = found[index] ?? {};
       if (corrupt !== undefined) throw corrupt;

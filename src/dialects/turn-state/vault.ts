@@ -55,8 +55,11 @@ export interface Vault {
   /** Names a document in errors. */
   locate(key: string): string;
   mailbox(key: string): Promise<Mailbox>;
-  /** Reads documents, in order; a damaged one is found and not thrown. */
-  find(keys: readonly string[], isHeld: boolean): Promise<Found[]>;
+  /**
+   * Reads documents, in order; a damaged one is found and not thrown. `isHeld` says whether the
+   * caller still has their mailboxes; `null` when he asks without.
+   */
+  find(keys: readonly string[], isHeld: (() => boolean) | null): Promise<Found[]>;
   /** Replaces documents; where the place can, all or none. */
   swap(swaps: readonly Swap[], turn: SwapTurn): Promise<Swapped[]>;
   /**

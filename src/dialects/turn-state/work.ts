@@ -61,7 +61,8 @@ export class TurnWork {
   async load(): Promise<void> {
     const keys = this.#slots.map(({ key }) => key);
     if (keys.length === 0) return;
-    const found = await this.#vault.find(keys, this.#holds !== null);
+    const holds = this.#holds;
+    const found = await this.#vault.find(keys, holds && (() => !holds.ended));
     for (const [index, slot] of this.#slots.entries()) {
       const each = found[index];
       if (each !== undefined) slot.start(await checkFound(each, slot, this.#vault, this.policy));
@@ -152,7 +153,7 @@ export class TurnWork {
 
   async #rebase(slots: readonly Slot[], holds: Holds, attempts: number): Promise<void> {
     const keys = slots.map(({ key }) => key);
-    const found = await holds.during(this.#vault.find(keys, true));
+    const found = await holds.during(this.#vault.find(keys, () => !holds.ended));
     for (const [index, slot] of slots.entries()) {
       const each = found[index];
       if (each === undefined) continue;

@@ -4,6 +4,7 @@ import { batchedStore } from "../../../src/runtime/batched-store.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import type { ScopeWrite, StoredRecord, WriteResult } from "../../../src/stores/store.ts";
+import { faultyStore } from "../../../src/testing/faulty-store.ts";
 
 function write(key: string, expectedVersion: number, version: number): ScopeWrite {
   return { key, expectedVersion, version, state: { n: 1 } };
@@ -25,6 +26,26 @@ describe("a batched store", () => {
     expect([one, three].map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
     expect(two).toMatchObject({ status: "rejected", reason: expect.any(error) as Error });
   });
+
+  it.each(["lost", "unknown"] as const)(
+    "answers a check beside writes that are %s",
+    async (kind) => {
+      const inner = memoryStore();
+      await inner.commit([write("read", 0, 1)]);
+      const store = faultyStore(inner, {
+        choose: ({ operation }) => (operation === "commit" ? kind : undefined),
+      });
+      const batched = batchedStore(store);
+      const [written, same, moved] = await Promise.allSettled([
+        batched.commit(write("one", 0, 1), batched),
+        batched.verify("read", 1),
+        batched.verify("read", 3),
+      ]);
+      expect(written).toMatchObject({ reason: { code: "COMMIT_UNKNOWN" } });
+      expect(same).toMatchObject({ value: { ok: true, version: 1 } });
+      expect(moved).toMatchObject({ value: { ok: false, current: { version: 1 } } });
+    },
+  );
 
   const nonsense = [
     ["no answers", []],

@@ -66,6 +66,27 @@ describe("calls", () => {
     expect(isHoldfastError(await told, "RUNTIME_CLOSED")).toBe(true);
   });
 
+  it("D2: waits for the others also when the call it was made in has ended", async () => {
+    const calls = create();
+    const ends: (() => void)[] = [];
+    const other = calls.run(() => new Promise<void>((resolve) => void ends.push(resolve)));
+    const drains: Promise<number>[] = [];
+    await calls.run(async () => {
+      drains.push(calls.drain({ ...DRAIN, clock: simulatedClock() }));
+      await tick();
+    });
+    const first = Promise.race([
+      ...drains,
+      tick()
+        .then(tick)
+        .then(() => "waits"),
+    ]);
+    expect(await first).toBe("waits");
+    ends[0]?.();
+    await other;
+    expect(await Promise.all(drains)).toEqual([0]);
+  });
+
   it.each([0, -1])("D2: waits for nothing in %d ms", async (drainMs) => {
     const calls = create();
     calls.enter();

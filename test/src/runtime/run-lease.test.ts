@@ -228,3 +228,32 @@ describe("clocks that are 40 s apart", async () => {
   skewed("sqlite", () => `${root}/${(count += 1)}`);
   await onServer("redis", (places) => skewed("redis", places.fresh));
 });
+
+describe("a lease that is being stored when the runtime closes", () => {
+  it("is given back before that has ended", async () => {
+    const inner = memoryStore();
+    const [sent, answered] = [gate(), gate()];
+    let isClosed = false;
+    const store: StateStore = {
+      ...memoryView(inner),
+      async commit(...call) {
+        if (isClosed) throw new Error("the store is closed");
+        const results = await inner.commit(...call);
+        sent.open();
+        await answered.promise;
+        return results;
+      },
+      close: async () => void (isClosed = true),
+    };
+    const runtime = runtimeOn(store);
+    const run = runtime.run(suspending, { runId: "r" });
+    const end = expect(run.result).rejects.toMatchObject({ code: "SCOPE_STOPPED" });
+    await sent.promise;
+    const closing = runtime.close();
+    answered.open();
+    await closing;
+    await end;
+    const [record] = await inner.load([KEY]);
+    expect(record?.state).toMatchObject({ status: "running", lease: null });
+  });
+});

@@ -6,7 +6,7 @@ import { encodeKey } from "../../../src/stores/keys.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import type { StateStore } from "../../../src/stores/store.ts";
 import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
-import { keepingLogger, rejection, type Counter } from "../../suites/runtime-world.ts";
+import { keepingLogger, rejection, settled, type Counter } from "../../suites/runtime-world.ts";
 
 /** A store whose data can be taken away, as by a flush, an eviction or an older backup. */
 function replaceable(first: StateStore): StateStore & { inner: StateStore } {
@@ -95,4 +95,61 @@ describe("a record that vanished", () => {
     expired.vanish();
     expect(await withTime(expired.clock, expired.scope.incState({ n: 1 }))).toBe(true);
   });
+
+  it("is not what an answer says that comes after that of a later request", async () => {
+    const clock = simulatedClock(1);
+    const inner = memoryStore({ clock });
+    const [commits, loads] = [gates(), gates()];
+    const store: StateStore = {
+      name: "slow",
+      supports: inner.supports,
+      async load(keys) {
+        const found = await inner.load(keys);
+        await loads.pass();
+        return found;
+      },
+      async commit(...call) {
+        await commits.pass();
+        return inner.commit(...call);
+      },
+      list: (query) => inner.list(query),
+      close: () => inner.close(),
+    };
+    const logger = keepingLogger();
+    const runtime = createRuntime({ store, clock, logger, mutationTimeoutMs: 100 });
+    onTestFinished(() => runtime.close());
+    const scope = await runtime.open<Counter>("user", "u");
+    await scope.setState({ n: 1 });
+    commits.shut();
+    const lost = rejection(scope.incState({ n: 1 }), "COMMIT_UNKNOWN");
+    await settled();
+    await clock.advance(200);
+    await lost;
+    loads.shut();
+    const next = scope.incState({ n: 1 }); // It reads first: version 1.
+    await settled();
+    commits.open(); // The first write arrives, and its answer overtakes that of the read.
+    await settled();
+    loads.open();
+    await settled();
+    expect(await withTime(clock, next)).toBe(true);
+    expect([scope.state, scope.version, logger.lines]).toEqual([{ n: 3 }, 3, []]);
+  });
 });
+
+/** A place where calls wait while it is shut. */
+function gates() {
+  let waiting: (() => void)[] | null = null;
+  return {
+    shut: () => void (waiting = []),
+    open: () => {
+      for (const go of waiting ?? []) go();
+      waiting = null;
+    },
+    pass: () =>
+      new Promise<void>((resolve) => {
+        if (waiting === null) resolve();
+        else waiting.push(resolve);
+      }),
+  };
+}
