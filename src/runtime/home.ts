@@ -39,7 +39,7 @@ import {
 } from "./kinds.ts";
 import { type FeedHome, isWatchable, RemoteFeed } from "./remote-feed.ts";
 import { ResidentScope, type Keeper } from "./resident.ts";
-import { leaveStore, useStore } from "./store-users.ts";
+import { useStore } from "./store-users.ts";
 import type { ChangeOrigin } from "./unheld.ts";
 
 /** Scopes held in memory, when nothing else is said. */
@@ -85,6 +85,7 @@ export class ScopeHome {
   readonly #kinds = new Map<string, ResolvedKind>();
   readonly #declared = new Map<string, Kind>();
   readonly #stores = new Map<StateStore, BatchedStore>();
+  readonly #leaves: (() => Promise<void>)[] = [];
   readonly #feeds = new Map<StateStore, RemoteFeed>();
   readonly #watches: boolean;
   readonly #expiry: Expiry;
@@ -111,7 +112,7 @@ export class ScopeHome {
     });
     this.#expiry = new Expiry(this.wheel, (key) => this.system.find(key));
     this.#keeper = this.#createKeeper();
-    for (const store of this.stores) useStore(store); // Last: a runtime that is refused uses none.
+    for (const store of this.stores) this.#leaves.push(useStore(store)); // Last: it may be refused.
     this.#isMade = true;
   }
 
@@ -185,7 +186,7 @@ export class ScopeHome {
       this.wheel.stop();
       await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
       await runsEnded;
-      await Promise.all(this.stores.map(leaveStore));
+      await Promise.all(this.#leaves.map((leave) => leave()));
     }
   }
 
@@ -201,7 +202,7 @@ export class ScopeHome {
     const { store } = resolved;
     if (this.#stores.has(store)) return;
     this.#stores.set(store, batchedStore(store));
-    if (this.#isMade && !this.system.stopping) useStore(store);
+    if (this.#isMade && !this.system.stopping) this.#leaves.push(useStore(store));
     if (!this.#watches || !isWatchable(store)) return;
     this.#feeds.set(store, new RemoteFeed(store, this.#feedHome()));
     if (this.listeners.size > 0) this.watch();

@@ -3,9 +3,10 @@ import type { StateStore } from "../stores/store.ts";
 
 const users = new WeakMap<StateStore, number>();
 
-/** One more open runtime uses the store. */
-export function useStore(store: StateStore): void {
+/** One more open runtime uses the store, until it calls what this gives. */
+export function useStore(store: StateStore): () => Promise<void> {
   users.set(store, (users.get(store) ?? 0) + 1);
+  return () => leaveStore(store);
 }
 
 /**
@@ -17,7 +18,7 @@ export function isShared(store: StateStore): boolean {
 }
 
 /** A runtime that used the store is closed; the store is, too, when no other one uses it. */
-export async function leaveStore(store: StateStore): Promise<void> {
+async function leaveStore(store: StateStore): Promise<void> {
   const left = (users.get(store) ?? 1) - 1;
   if (left > 0) users.set(store, left);
   else users.delete(store);

@@ -35,6 +35,22 @@ describe("a store object of several runtimes", () => {
     expect(store.closed).toBe(1);
   });
 
+  it("is not closed for a kind that a closed runtime declared", async () => {
+    const store = counting();
+    const open = createRuntime({ store });
+    const closed = createRuntime();
+    await closed.close();
+    closed.declare("late", defineKind({ store }));
+    await closed.close();
+    const closing = createRuntime();
+    const ended = closing.close();
+    closing.declare("late", defineKind({ store }));
+    await ended;
+    expect(store.closed).toBe(0);
+    await open.close();
+    expect(store.closed).toBe(1);
+  });
+
   it("counts as a kind's own, and when it is declared later", async () => {
     const [shared, own] = [counting(), counting()];
     const kinds = { far: defineKind({ store: shared }), here: defineKind({ store: shared }) };
