@@ -10,6 +10,7 @@ import { causeHere, countCall } from "./cascade.ts";
 import { ScopeStoppedError } from "./errors.ts";
 import type { Entry } from "./mailbox.ts";
 import type { Logger, ScopeIdentity } from "./protocol.ts";
+import { isError } from "./realm.ts";
 import { cascadeHere } from "./turn.ts";
 import { enterWait } from "./wait-graph.ts";
 import { isWriting, refuseInWriting } from "./writing.ts";
@@ -42,7 +43,7 @@ export function admit(target: Called, entry: Entry): void {
     refuseInWriting(scope, settings.logger);
     if (cause !== undefined) countCall(scope, cause, settings.logger);
   } catch (error) {
-    if (error instanceof Error) reported.add(error);
+    if (isError(error)) reported.add(error);
     throw error;
   }
   entry.cause = cause;
@@ -52,7 +53,7 @@ export function admit(target: Called, entry: Entry): void {
 /** The answer of a call that was not let in. */
 export function refused(error: unknown): Promise<never> {
   const answer = Promise.reject(error);
-  if (error instanceof Error && reported.has(error)) leave(answer);
+  if (isError(error) && reported.has(error)) leave(answer);
   return answer;
 }
 

@@ -2,6 +2,7 @@
  * What every error of the library is: a code to test, a message to read, the scope it is about.
  */
 import type { ScopeIdentity } from "./protocol.ts";
+import { isError } from "./realm.ts";
 
 const CODES = [
   "CONCURRENT_MODIFICATION",
@@ -50,7 +51,7 @@ export class HoldfastError extends Error {
 
 /** True for an error of this library, whichever copy of it made the error. */
 export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
-  if (!(error instanceof Error) || !("code" in error)) return false;
+  if (!isError(error) || !("code" in error)) return false;
   return code === undefined ? CODES.some((known) => known === error.code) : error.code === code;
 }
 

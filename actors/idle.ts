@@ -15,6 +15,7 @@
  *  I6  A callback runs in no mutator's turn, whoever scheduled it: it may use every scope.
  */
 import { durationOption, MAX_TIMER_MS, monotonic } from "./clock.ts";
+import { isThenable } from "./mutation.ts";
 import type { Clock, Logger } from "./protocol.ts";
 import { outsideTurns } from "./turn.ts";
 import { quietLogger } from "./watch.ts";
@@ -194,7 +195,7 @@ class HashedWheel implements TimerWheel {
     this.#size--;
     try {
       const running = entry.callback();
-      if (running instanceof Promise) running.catch((error: unknown) => this.#report(error));
+      if (isThenable(running)) running.then(undefined, (error: unknown) => this.#report(error));
     } catch (error) {
       this.#report(error);
     }

@@ -9,6 +9,7 @@
  *  P2  Only own properties are read or written: `__proto__` is an ordinary key.
  *  P3  A patch that does not fit the state throws `PatchError`; no partial result gets out.
  */
+import { types } from "node:util";
 import { equal } from "./equal.ts";
 import { kindOf } from "./kind.ts";
 import type { Patch } from "./protocol.ts";
@@ -90,8 +91,8 @@ function ownedCopy(node: unknown, patch: Patch, owned: Set<object>): object {
 
 function shallowCopy(node: object, patch: Patch): object {
   if (Array.isArray(node)) return copyArray(node);
-  if (node instanceof Map) return new Map(node);
-  if (node instanceof Set) return new Set(node);
+  if (types.isMap(node)) return new Map(node);
+  if (types.isSet(node)) return new Set(node);
   if (kindOf(node) === "record") return copyRecord(node);
   throw new PatchError(patch, "no such path");
 }
@@ -103,12 +104,12 @@ function descend(node: object, depth: number, patch: Patch, owned: Set<object>):
     const index = indexIn(node, key, node.length - 1, patch);
     return (node[index] = ownedCopy(node[index], patch, owned));
   }
-  if (node instanceof Map) {
+  if (types.isMap(node)) {
     const child = ownedCopy(node.get(key), patch, owned);
     node.set(key, child);
     return child;
   }
-  if (node instanceof Set) throw new PatchError(patch, "a path cannot run through a set");
+  if (types.isSet(node)) throw new PatchError(patch, "a path cannot run through a set");
   return descendRecord(node, String(key), { patch, owned });
 }
 
@@ -128,8 +129,8 @@ function descendRecord(
 
 function write(node: object, key: PathKey, patch: Patch): void {
   if (Array.isArray(node)) writeArray(node, key, patch);
-  else if (node instanceof Map) writeMap(node, key, patch);
-  else if (node instanceof Set) writeSet(node, patch);
+  else if (types.isMap(node)) writeMap(node, key, patch);
+  else if (types.isSet(node)) writeSet(node, patch);
   else writeRecord(node, String(key), patch);
 }
 

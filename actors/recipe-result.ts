@@ -14,6 +14,7 @@
  *                                         put into a draft         is no plain object, is a part of
  *                                                                  the state, or drafts are several
  */
+import { types } from "node:util";
 import { current, isDraft, original } from "immer";
 import { StateTypeError } from "./errors.ts";
 import { isPlainObject, typeName } from "./values.ts";
@@ -98,7 +99,7 @@ function isNew(node: object): boolean {
 }
 
 function valuesIn(node: unknown): Iterable<unknown> {
-  if (node instanceof Map || node instanceof Set || Array.isArray(node)) return node.values();
+  if (types.isMap(node) || types.isSet(node) || Array.isArray(node)) return node.values();
   return isPlainObject(node) ? Object.values(node) : [];
 }
 

@@ -18,6 +18,7 @@ import {
   linterSilencers,
   machinePaths,
   nonNullAssertions,
+  realmBound,
   tooLong,
   tooWide,
 } from "./support/tidy-rules.ts";
@@ -25,6 +26,8 @@ import {
 const shipped = readFiles(["actors", "src"], [".ts"]);
 /** Declarations of other packages' types are imported by nobody: the compiler finds them itself. */
 const modules = shipped.filter(({ path }) => !path.endsWith(".d.ts"));
+/** What users run in realms of theirs; the engine is a program of its own. */
+const atUsers = shipped.filter(({ path }) => !path.startsWith("src/engine/"));
 const tests = readFiles(["test"], [".ts"]);
 const everything = [
   ...shipped,
@@ -63,6 +66,7 @@ describe("the sources", () => {
     ["have at most 100 columns", () => tooWide(shipped)],
     ["have no any", () => anyTypes(shipped)],
     ["have no non-null assertion", () => nonNullAssertions(shipped)],
+    ["ask for no built-in of one realm", () => realmBound(atUsers)],
     ["do not silence the compiler", () => compilerSilencers(shipped)],
     ["do not silence the linter", () => linterSilencers(shipped)],
     ["leave nothing for later", () => leftovers(shipped)],
@@ -156,6 +160,12 @@ describe("text rules", () => {
     ["lint-disable", linterSilencers, ["// oxlint-disable-next-line no-shadow"]],
     ["focus", focusedTests, ["it.only('a', () => {});"]],
     ["focus with a modifier", focusedTests, ["describe.concurrent.only('a', () => {});"]],
+    ["instanceof of an error", realmBound, ["if (error instanceof Error) a();"]],
+    ["instanceof of an error class", realmBound, ["return e instanceof AggregateError;"]],
+    ["instanceof of a collection", realmBound, ["a(b instanceof Map);"]],
+    ["instanceof of bytes", realmBound, ["if (!(a instanceof", "  Uint8Array)) b();"]],
+    ["instanceof of a global", realmBound, ["a(b instanceof globalThis.Date);"]],
+    ["instanceof of a variable", realmBound, ["all.some((type) => a instanceof type);"]],
     ["machine path", machinePaths, [`const a = "${["", "home", "ann"].join("/")}/notes";`]],
     ["leftover", leftovers, ["// TODO later"]],
   ])("catch %s", (_name, rule, lines) => {
@@ -172,6 +182,8 @@ describe("text rules", () => {
     ],
     ["not and unequal", nonNullAssertions, ["if (!a && b !== c) f('no!');", "/a!b/.test(d);"]],
     ["focus in a string", focusedTests, ['const a = "it.only";']],
+    ["instanceof of our own", realmBound, ["a instanceof NotSentError || b instanceof Slot;"]],
+    ["instanceof in prose", realmBound, ["// not a instanceof Error", 'f("a instanceof Map");']],
     ["addresses", machinePaths, ["see https://example.org/home/page and ./work/x"]],
   ])("leave alone: %s", (_name, rule, lines) => {
     expect(rule([file(path, ...lines)])).toEqual([]);

@@ -2,6 +2,7 @@
 /** The program `holdfast`: moves records between stores. `holdfast --help` says how. */
 import { createRequire } from "node:module";
 import { isHoldfastError } from "../../actors/errors.ts";
+import { isError } from "../../actors/realm.ts";
 import { reasonOf } from "../stores/repeat.ts";
 import { runTask } from "./commands.ts";
 import { DamagedFileError } from "./export-file.ts";
@@ -32,7 +33,7 @@ function warn(line: string): void {
 }
 
 function hasCode(error: unknown, code: string): error is Error {
-  return error instanceof Error && "code" in error && error.code === code;
+  return isError(error) && "code" in error && error.code === code;
 }
 
 /** One line for what can be expected to happen, everything for what cannot. */
@@ -40,7 +41,7 @@ function explain(error: unknown): string {
   if (isHoldfastError(error, "COMMIT_UNKNOWN")) return explainUnknown(error.cause);
   if (hasCode(error, "EEXIST") && "path" in error)
     return `there is a file ${String(error.path)} already; export overwrites none`;
-  if (!(error instanceof Error)) return String(error);
+  if (!isError(error)) return String(error);
   const isOurs = error instanceof UsageError || error instanceof DamagedFileError;
   const isExpected = isOurs || isHoldfastError(error) || "syscall" in error;
   return isExpected ? error.message : (error.stack ?? error.message);

@@ -3,6 +3,7 @@
  * when it is named. Addresses can hold a password, so no message repeats one.
  */
 import { existsSync } from "node:fs";
+import { isTypeError } from "../../actors/realm.ts";
 import { memoryStore } from "../stores/memory.ts";
 import type { StateStore } from "../stores/store.ts";
 import { UsageError } from "./options.ts";
@@ -29,7 +30,7 @@ export async function openStore(
     );
   } catch (error) {
     // What a store says of its options.
-    if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
+    if (isTypeError(error)) throw new UsageError(error.message, { cause: error });
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** What the command line asks for. */
 import { parseArgs } from "node:util";
+import { isError } from "../../actors/realm.ts";
 
 /** A command line that cannot be followed; `message` says why, to its author. */
 export class UsageError extends Error {
@@ -136,7 +137,7 @@ function parse(args: readonly string[]): Parsed {
       },
     });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = isError(cause) ? cause.message : String(cause);
     // What follows the first sentence is advice about operands that begin with a dash.
     throw wrong(reason.split(/\.\s/, 1)[0] ?? reason, cause);
   }

@@ -23,6 +23,7 @@ import type {
   ScopeIdentity,
   Stored,
 } from "../../actors/protocol.ts";
+import { isError } from "../../actors/realm.ts";
 import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
 import type { BatchedStore, TogetherOptions } from "./batched-store.ts";
@@ -241,7 +242,7 @@ export class StoreBridge implements PersistBridge<object> {
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
       const location = `${this.store.name} record ${this.key}`;
-      const reason = cause instanceof Error ? cause.message : "it is not a state";
+      const reason = isError(cause) ? cause.message : "it is not a state";
       throw new CorruptStateError({ location, reason }, { scope: this.#identity, cause });
     }
   }

@@ -2,6 +2,7 @@
  * Why a run failed, as its record keeps it: what the error says of itself. Its other fields, its
  * cause and its stack are not kept, for they may hold values.
  */
+import { isError } from "../../actors/realm.ts";
 import type { RunFailure } from "../../actors/sequencer.ts";
 import { typeName } from "../../actors/values.ts";
 import type { StoredRun } from "./run-record.ts";
@@ -35,7 +36,7 @@ export function failureError({ runId, error }: StoredRun): Error {
 
 /** A text field of an error; `undefined` when it is none, or cannot be read. */
 function textOf(thrown: unknown, field: string, most: number): string | undefined {
-  if (!(thrown instanceof Error)) return undefined;
+  if (!isError(thrown)) return undefined;
   try {
     const value: unknown = Reflect.get(thrown, field);
     return typeof value === "string" ? value.slice(0, most) : undefined;

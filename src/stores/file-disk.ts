@@ -3,13 +3,14 @@ import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { HoldfastError, StoreUnavailableError } from "../../actors/errors.ts";
+import { isError, isMisuse } from "../../actors/realm.ts";
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
 /** The `code` of a system error. */
 export function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  if (!isError(error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }
 
@@ -17,9 +18,8 @@ export function systemCode(error: unknown): string | undefined {
  * The library's error for whatever the file system threw; errors of ours and misuse pass unchanged.
  */
 export function toDiskError(error: unknown, dir: string): unknown {
-  if (error instanceof HoldfastError || error instanceof TypeError || error instanceof RangeError)
-    return error;
-  const reason = error instanceof Error ? error.message : "unknown failure";
+  if (error instanceof HoldfastError || isMisuse(error)) return error;
+  const reason = isError(error) ? error.message : "unknown failure";
   return new StoreUnavailableError(`the store directory ${dir} cannot be used: ${reason}`, {
     cause: error,
   });

@@ -10,6 +10,7 @@ import {
   StateSerializationError,
   StoreUnavailableError,
 } from "../../actors/errors.ts";
+import { isError, isMisuse } from "../../actors/realm.ts";
 import type { Verdict } from "./repeat.ts";
 
 /** No connection could be had: whatever was to be sent was not. */
@@ -63,7 +64,7 @@ const ADVICE: readonly (readonly [start: string, advice: string])[] = [
 /** The SQLSTATE of an error the server sent; `undefined` for any other. */
 function sqlState(error: unknown): string | undefined {
   // Both, because the codes of Node such as EPIPE look alike.
-  if (!(error instanceof Error) || !("code" in error) || !("severity" in error)) return undefined;
+  if (!isError(error) || !("code" in error) || !("severity" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }
 
@@ -74,8 +75,8 @@ export function isMissingTable(error: unknown): boolean {
 
 /** True when a call of a store that must not make its tables failed for want of the first. */
 export function lacksAllTables(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return isMissingTable(cause) && cause instanceof Error && cause.message.includes("_meta");
+  const cause = isError(error) ? error.cause : undefined;
+  return isMissingTable(cause) && isError(cause) && cause.message.includes("_meta");
 }
 
 /** True when the server's answer was read and the connection can go on. */
@@ -110,15 +111,14 @@ export function createJudge(names: PostgresNames): (error: unknown) => Verdict {
       return verdict?.kind === "refused" ? verdict : { kind: "later", cause: error.cause };
     }
     if (state !== undefined) return judgeServer(state, error);
-    if (error instanceof TypeError || error instanceof RangeError)
-      return { kind: "refused", error };
+    if (isMisuse(error)) return { kind: "refused", error };
     return { kind: "unknown", cause: error };
   };
 }
 
 function serverError(state: string, names: PostgresNames, cause: unknown): Error {
   const { server, table } = names;
-  const reason = cause instanceof Error ? cause.message : "no reason given";
+  const reason = isError(cause) ? cause.message : "no reason given";
   if (DAMAGE.test(state)) return new CorruptStateError({ location: server, reason }, { cause });
   if (state === OVER_LIMIT) {
     const tooLong = "a key too long for an index of PostgreSQL (about 2,700 bytes)";

@@ -15,6 +15,7 @@
  */
 import { StoreClosedError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
+import { isError } from "../../actors/realm.ts";
 import { watchOver } from "../../actors/watch.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
 import { ChangesCursor } from "./postgres-cursor.ts";
@@ -221,7 +222,7 @@ export class PostgresFeed {
       watchOver(
         () => tell(watcher),
         (error) => {
-          const name = error instanceof Error ? error.name : typeof error;
+          const name = isError(error) ? error.name : typeof error;
           this.#settings.logger.error("a watcher of the postgres store threw", { error: name });
         },
       );

@@ -12,6 +12,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { threadId } from "node:worker_threads";
+import { isError } from "../../actors/realm.ts";
 
 /** An owner, as it is written down. Texts are empty where the system does not say. */
 export interface ProcessOwner {
@@ -74,7 +75,7 @@ export function isDead(owner: ProcessOwner): boolean {
     process.kill(owner.pid, 0);
   } catch (error) {
     // EPERM: it lives, as another user.
-    return error instanceof Error && "code" in error && error.code === "ESRCH";
+    return isError(error) && "code" in error && error.code === "ESRCH";
   }
   const start = startOf(owner.pid);
   return start !== "" && owner.start !== "" && owner.start !== start;

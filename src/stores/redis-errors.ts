@@ -9,6 +9,7 @@
  *  E3  Errors of ioredis carry the arguments of the command, which are values: none gets out.
  */
 import { isHoldfastError, StoreUnavailableError } from "../../actors/errors.ts";
+import { isError } from "../../actors/realm.ts";
 import type { Verdict } from "./repeat.ts";
 
 /** A command was not handed over: there was no connection to do so. */
@@ -46,7 +47,7 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 
 /** The first word of a reply error; `undefined` when the server did not say it. */
 export function replyCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
+  if (!isError(error) || error.name !== "ReplyError") return undefined;
   return /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
 }
 
@@ -65,7 +66,7 @@ export function isStoppedInside(error: unknown): boolean {
   const code = replyCode(error);
   // Of the other words (OOM, MISCONF, …) a script hears at its first write at the latest.
   if (code !== "ERR" && code !== "NOPERM") return false;
-  return error instanceof Error && error.message.includes("user_script");
+  return isError(error) && error.message.includes("user_script");
 }
 
 /** Reads what went wrong with a command for the server named `server`. */
@@ -83,13 +84,13 @@ export function judgeRedis(server: string): (error: unknown) => Verdict {
 
 /** The error behind "all nodes failed" of a Cluster, if it says more. */
 export function innermost(error: unknown): unknown {
-  if (!(error instanceof Error) || !("lastNodeError" in error)) return error;
+  if (!isError(error) || !("lastNodeError" in error)) return error;
   return error.lastNodeError ?? error;
 }
 
 /** What the operator is told of a reply that stays until somebody does something. */
 export function refusal(server: string, code: string, error: unknown): StoreUnavailableError {
-  const text = error instanceof Error ? error.message : "";
+  const text = isError(error) ? error.message : "";
   let reason = REFUSED.get(code);
   // Before Redis 7.2 what a script is denied has no first word of its own.
   if (/ACL failure|executing the script can't/i.test(text)) reason = REFUSED.get("NOPERM");
@@ -105,7 +106,7 @@ export function refusal(server: string, code: string, error: unknown): StoreUnav
 
 /** A copy of an error that has its message and nothing of the command. */
 function withoutValues(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error("unknown failure");
+  if (!isError(error)) return new Error("unknown failure");
   // "unknown command …, with args beginning with: …" repeats arguments.
   const message = error.message.replace(/,? with args.*$/s, "");
   return new Error(error.name === "Error" ? message : `${error.name}: ${message}`);

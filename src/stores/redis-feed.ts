@@ -17,6 +17,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
+import { isError } from "../../actors/realm.ts";
 import { watchOver } from "../../actors/watch.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
 import { handshakeMs } from "./redis-link.ts";
@@ -150,7 +151,7 @@ export class RedisFeed {
 
   #call(tell: () => unknown): void {
     watchOver(tell, (error) => {
-      const reason = error instanceof Error ? error.name : typeof error;
+      const reason = isError(error) ? error.name : typeof error;
       this.#settings.logger.error("a watcher of the redis store threw", { reason });
     });
   }

@@ -13,6 +13,7 @@
  */
 import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "../../actors/errors.ts";
+import { isError } from "../../actors/realm.ts";
 import { pauseMs } from "./repeat.ts";
 
 const FOLLOW_MS = 5_000;
@@ -183,7 +184,7 @@ function pause(ms: number): Promise<void> {
 
 /** True when a server refused a command, a script or a batch because it is a replica. */
 function isReplica(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   // Before Redis 7 a script's error begins with what the script was.
   if (/^(?:-?READONLY\b|ERR Error running script.*-READONLY\b)/s.test(error.message)) return true;
   const causes: unknown = Reflect.get(error, "previousErrors");

@@ -12,6 +12,7 @@
  *  N4  There is always a listener for `error`: a dropped connection never ends the process.
  */
 import { StoreClosedError } from "../../actors/errors.ts";
+import { isError } from "../../actors/realm.ts";
 import { NotSentError, innermost, judgeRedis } from "./redis-errors.ts";
 import { type AnyRedis, openRedis } from "./redis-open.ts";
 import { reasonOf, within } from "./repeat.ts";
@@ -151,7 +152,7 @@ export class RedisLink {
 
   #notSent(reason: string): NotSentError {
     const error = this.#lastError;
-    return new NotSentError(error instanceof Error ? `${reason}: ${reasonOf(error)}` : reason);
+    return new NotSentError(isError(error) ? `${reason}: ${reasonOf(error)}` : reason);
   }
 }
 

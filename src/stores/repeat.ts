@@ -16,6 +16,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MAX_TIMER_MS } from "../../actors/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
+import { isAggregateError, isError } from "../../actors/realm.ts";
 
 /** An attempt ended before anything was sent, for want of time alone; a cause of `later`. */
 export class OutOfTimeError extends Error {}
@@ -114,9 +115,9 @@ function tellingOf(before: unknown, verdict: Verdict): unknown {
 
 /** What an error says, on one line; one of several addresses that were tried says it for each. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!isError(error)) return String(error);
   const { message } = error;
-  if (message !== "" || !(error instanceof AggregateError)) return message || error.name;
+  if (message !== "" || !isAggregateError(error)) return message || error.name;
   return error.errors.map(reasonOf).join(", ");
 }
 

@@ -5,20 +5,22 @@
  * peer.
  */
 import { createRequire } from "node:module";
+import { types } from "node:util";
 import {
   CommitUnknownError,
   CorruptStateError,
   HoldfastError,
   StoreUnavailableError,
 } from "../../actors/errors.ts";
+import { isError, isMisuse } from "../../actors/realm.ts";
 
 /** A value SQLite can bind or give back here. */
 export type SqliteValue = string | number | null;
 
 /** The text in a column read as bytes, which the libraries give in different shapes. */
 export function bytesToText(value: unknown): string | undefined {
-  if (value instanceof ArrayBuffer) return Buffer.from(value).toString();
-  if (!(value instanceof Uint8Array)) return undefined;
+  if (types.isAnyArrayBuffer(value)) return Buffer.from(value).toString();
+  if (!types.isUint8Array(value)) return undefined;
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
 }
 
@@ -108,7 +110,7 @@ const NAMES: ReadonlyMap<string, number> = new Map([
 
 /** The primary result code of a driver's error; `undefined` for any other error. */
 export function sqliteCode(error: unknown): number | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!isError(error)) return undefined;
   if ("rawCode" in error && typeof error.rawCode === "number") return error.rawCode & 0xff;
   if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;
   if (!("code" in error) || typeof error.code !== "string") return undefined;
@@ -135,14 +137,13 @@ export function isInDoubt(error: unknown): boolean {
 
 /** The library's error for whatever a driver threw; errors of ours and misuse pass unchanged. */
 export function toStoreError(error: unknown, path: string): unknown {
-  if (error instanceof HoldfastError || error instanceof TypeError || error instanceof RangeError)
-    return error;
+  if (error instanceof HoldfastError || isMisuse(error)) return error;
   const code = sqliteCode(error);
   if (code === CODE.corrupt || code === CODE.notadb) {
     const reason = code === CODE.notadb ? "not a database" : "malformed database";
     return new CorruptStateError({ location: path, reason }, { cause: error });
   }
-  const reason = error instanceof Error ? error.message : "unknown failure";
+  const reason = isError(error) ? error.message : "unknown failure";
   return new StoreUnavailableError(`the database at ${path} cannot be used: ${reason}`, {
     cause: error,
   });

@@ -9,6 +9,7 @@
  *      each watcher is notified that some may be missing.
  */
 import type { Logger } from "../../actors/protocol.ts";
+import { isError } from "../../actors/realm.ts";
 import { watchOver } from "../../actors/watch.ts";
 import type { ChangePosition, ChangeReport } from "./sqlite-changes.ts";
 import { isBusy } from "./sqlite-driver.ts";
@@ -133,7 +134,7 @@ export class SqliteFeed {
 
   #call(tell: () => unknown): void {
     watchOver(tell, (error) => {
-      const reason = error instanceof Error ? error.name : typeof error;
+      const reason = isError(error) ? error.name : typeof error;
       this.#port.logger.error("a watcher of the sqlite store threw", { reason });
     });
   }

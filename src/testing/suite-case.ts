@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Json } from "../../actors/protocol.ts";
+import { isError } from "../../actors/realm.ts";
 import type {
   ScopeWrite,
   StateStore,
@@ -124,7 +125,7 @@ export async function listAll(
 /** Asserts a rejection with the code of an error. */
 export async function expectCode(work: () => Promise<unknown>, code: string): Promise<void> {
   await assert.rejects(work, (error: unknown) => {
-    assert.ok(error instanceof Error && "code" in error);
+    assert.ok(isError(error) && "code" in error);
     assert.equal(error.code, code);
     return true;
   });

@@ -16,7 +16,13 @@ const layers: readonly Layer[] = [
   {
     name: "words",
     rank: 0,
-    prefixes: ["actors/protocol", "actors/errors", "actors/holdfast-error", "actors/run-errors"],
+    prefixes: [
+      "actors/protocol",
+      "actors/realm",
+      "actors/errors",
+      "actors/holdfast-error",
+      "actors/run-errors",
+    ],
   },
   {
     name: "pure kernel",

@@ -62,6 +62,26 @@ export function machinePaths(files: readonly SourceFile[]): string[] {
   );
 }
 
+/** Built-ins that each realm has its own of; an error of the platform is none of a test runner's. */
+const builtIns =
+  "(?:\\w*Error|DOMException|Promise|(?:Weak)?(?:Map|Set)|Date|RegExp|Array|Object|Function|" +
+  "(?:Shared)?ArrayBuffer|DataView|Buffer|\\w+Array|Abort(?:Signal|Controller)|Headers|URL)";
+
+/** Error classes of the library, which have the names of no built-in. */
+const ownErrors = "(?!(?:Type|Range|Syntax|Reference|Eval|URI|Aggregate)?Error\\b)\\w+Error\\b";
+
+/**
+ * `instanceof` of a built-in, which is false for one of another realm, and of a class in a variable,
+ * which may be one; `actors/realm.ts` and `util.types` say what a value is in any realm.
+ */
+export function realmBound(files: readonly SourceFile[]): string[] {
+  const pattern = new RegExp(
+    `\\binstanceof\\s+(?!${ownErrors})(?:globalThis\\.)?(?:${builtIns}\\b|[a-z]\\w*)`,
+    "g",
+  );
+  return inCode(files, pattern, "no instanceof of a built-in");
+}
+
 /** Work that was left for later. */
 export function leftovers(files: readonly SourceFile[]): string[] {
   return inText(files, /\b(?:TODO|FIXME|XXX)\b/g, "no leftover mark");

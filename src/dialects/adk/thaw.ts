@@ -1,4 +1,5 @@
 /** Copies that may be changed, of values that may not. */
+import { types } from "node:util";
 import { kindOf } from "../../../actors/kind.ts";
 import { isPlainObject } from "../../../actors/values.ts";
 
@@ -29,11 +30,10 @@ function copy(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(copy);
   if (isPlainObject(value)) return copyFields(value);
-  if (value instanceof Date) return new Date(value);
-  if (value instanceof Uint8Array) return new Uint8Array(value);
-  if (value instanceof Map)
-    return new Map([...value].map(([key, each]) => [copy(key), copy(each)]));
-  if (value instanceof Set) return new Set([...value].map(copy));
+  if (types.isDate(value)) return new Date(value);
+  if (types.isUint8Array(value)) return new Uint8Array(value);
+  if (types.isMap(value)) return new Map([...value].map(([key, each]) => [copy(key), copy(each)]));
+  if (types.isSet(value)) return new Set([...value].map(copy));
   return value;
 }
 

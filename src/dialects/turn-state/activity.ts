@@ -1,4 +1,5 @@
 /** Which documents a turn uses: the keys of its conversation and its user. */
+import { isTypeError } from "../../../actors/realm.ts";
 
 /** The fields of an inbound activity that keys are made of. */
 export interface TurnActivity {
@@ -36,7 +37,7 @@ export function keyOrError(
   try {
     return keyOf(scope, activity, format);
   } catch (error) {
-    if (error instanceof TypeError) return error;
+    if (isTypeError(error)) return error;
     throw error;
   }
 }

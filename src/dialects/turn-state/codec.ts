@@ -3,6 +3,7 @@
  * a key codec its key.
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
+import { types } from "node:util";
 
 /** Turns the JSON text of a document into what is stored, and back. */
 export interface ValueCodec {
@@ -35,7 +36,7 @@ export function aes256GcmCodec(
   secrets: Uint8Array | readonly [Uint8Array, ...Uint8Array[]],
   options: AesCodecOptions = {},
 ): ValueCodec {
-  const list: readonly Uint8Array[] = secrets instanceof Uint8Array ? [secrets] : secrets;
+  const list: readonly Uint8Array[] = types.isUint8Array(secrets) ? [secrets] : secrets;
   const named = new Map(list.map((secret) => [secretName(secret), Uint8Array.from(secret)]));
   const [current] = named;
   if (current === undefined) throw new RangeError("aes256GcmCodec needs a secret");
@@ -63,7 +64,7 @@ export function hmacKeyCodec(secret: string | Uint8Array): KeyCodec {
 
 /** Tells secrets apart in stored texts and gives nothing away about them. */
 function secretName(secret: Uint8Array): string {
-  if (!(secret instanceof Uint8Array) || secret.length !== KEY_BYTES)
+  if (!types.isUint8Array(secret) || secret.length !== KEY_BYTES)
     throw new RangeError(`a secret for AES-256 has ${KEY_BYTES} bytes`);
   return createHash("sha256").update(MARK).update(secret).digest("hex").slice(0, 8);
 }

@@ -14,6 +14,7 @@ import {
   HoldfastError,
   StoreUnavailableError,
 } from "../../../actors/errors.ts";
+import { isError } from "../../../actors/realm.ts";
 import { createGate, type Gate } from "../../stores/gate.ts";
 import type { LazyRedis, RedisCommands } from "./redis-client.ts";
 import type { StoredText, TextPlace, TextSwap } from "./text-vault.ts";
@@ -162,7 +163,7 @@ async function getTwice(redis: RedisCommands, key: string): Promise<string | nul
 
 /** True for an answer of the server, in contrast to a failure of the connection. */
 function isReply(error: unknown, code = ""): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   // ioredis says ReplyError; node-redis SimpleError or ErrorReply; all begin with a code in
   // capitals.
   const isAnswer = /^(?:ReplyError|SimpleError|ErrorReply)$/.test(error.name);

@@ -2,6 +2,8 @@
  * Values on their way in and out: JSON text for values, plain text for map fields, both checked so
  * that nothing is lost without a word.
  */
+import { types } from "node:util";
+import { isError } from "../../../actors/realm.ts";
 import { Failure } from "./error.ts";
 
 /** Half of a pair of units, which UTF-8 cannot say. */
@@ -48,15 +50,24 @@ function refuseBadDate(holder: unknown, key: string): void {
   if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, key)) return;
   // The holder has the key as its own, so it can be read as a record of it.
   const member = (holder as Readonly<Record<string, unknown>>)[key];
-  if (member instanceof Date) throw refusal("a Date that is none");
+  if (types.isDate(member)) throw refusal("a Date that is none");
 }
 
-const LOSSY = [Map, Set, WeakMap, WeakSet, Promise, RegExp, Error, ArrayBuffer];
+const LOSSY: readonly ((value: object) => boolean)[] = [
+  types.isMap,
+  types.isSet,
+  types.isWeakMap,
+  types.isWeakSet,
+  types.isPromise,
+  types.isRegExp,
+  types.isArrayBuffer,
+  isError,
+];
 
 /** True for objects whose content JSON does not see. */
 function isLossy(value: object | null): boolean {
   if (value === null) return false;
-  return ArrayBuffer.isView(value) || LOSSY.some((type) => value instanceof type);
+  return ArrayBuffer.isView(value) || LOSSY.some((isKind) => isKind(value));
 }
 
 function nameOf(value: object | null): string {

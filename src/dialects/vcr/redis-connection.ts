@@ -1,5 +1,7 @@
 /** Sending commands to Redis: replies as texts, failures by their codes. */
+import { types } from "node:util";
 import { isHoldfastError } from "../../../actors/errors.ts";
+import { isError } from "../../../actors/realm.ts";
 import type { RedisArgument, RedisClient } from "../../stores/dialect-redis.ts";
 import type { Reply } from "./command.ts";
 import { Failure, replyFailure } from "./error.ts";
@@ -64,13 +66,13 @@ export class RedisConnection {
 function toReply(value: unknown): Reply {
   if (value === null || value === undefined) return null;
   if (Array.isArray(value)) return value.map(toReply);
-  if (value instanceof Map) return [...value].flat().map(toReply);
+  if (types.isMap(value)) return [...value].flat().map(toReply);
   if (typeof value === "object") return Object.entries(value).flat().map(toReply);
   return `${value as string | number | bigint | boolean}`; // Nothing else is in a reply.
 }
 
 function failureOf(error: unknown): Failure | Error {
-  if (!(error instanceof Error)) return new Failure("REDIS", "the Redis client failed");
+  if (!isError(error)) return new Failure("REDIS", "the Redis client failed");
   if (error instanceof Failure || isHoldfastError(error)) return error;
   if (error.name === "ReplyError") return replyFailure(error.message, error);
   return new Failure("STORE_UNAVAILABLE", `Redis cannot be reached: ${error.message}`, {

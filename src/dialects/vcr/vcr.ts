@@ -171,8 +171,9 @@ function sessionIdOf(request: unknown): string {
   const headers: unknown = Reflect.get(request, "headers");
   if (typeof headers !== "object" || headers === null)
     throw new Failure("BAD_SESSION", "the request has no headers");
-  const header: unknown =
-    headers instanceof Headers ? headers.get(SESSION_HEADER) : Reflect.get(headers, SESSION_HEADER);
+  const header: unknown = hasGet(headers)
+    ? headers.get(SESSION_HEADER)
+    : Reflect.get(headers, SESSION_HEADER);
   const id: unknown = Array.isArray(header) ? header[0] : header;
   if (typeof id === "string" && id !== "") return id;
   throw new Failure("BAD_SESSION", `the request has no header ${SESSION_HEADER}`);
@@ -180,3 +181,8 @@ function sessionIdOf(request: unknown): string {
 
 /** A vcr in memory, ready for use; nothing is made before its first call. */
 export const vcr: Vcr = createVcr();
+
+/** True for the `Headers` of any realm or package; the headers of `node:http` have no methods. */
+function hasGet(headers: object): headers is Pick<Headers, "get"> {
+  return "get" in headers && typeof headers.get === "function";
+}
