@@ -7,6 +7,7 @@
  *      work of the mutator whose change it hears of.
  *  E2  Whoever wants to hear of the end hears of it once, also when he comes after it.
  */
+import { afterThis } from "./soon.ts";
 import { whileTold } from "./cascade.ts";
 import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./feed.ts";
 import type { FeedItem, Logger, ScopeIdentity, StateChange } from "./protocol.ts";
@@ -67,7 +68,7 @@ export class Audience<S> {
 
   /** Calls back once when the scope has stopped; the answer forgets the callback. */
   onEnd(callback: () => void): () => void {
-    if (this.#ended) queueMicrotask(callback);
+    if (this.#ended) afterThis(callback);
     else this.#ends.add(callback);
     return () => void this.#ends.delete(callback);
   }

@@ -16,6 +16,7 @@
  *      nobody, and may go on for as long as the program runs.
  *  L3  The first refusal of a cascade is reported to the logger.
  */
+import { performance } from "node:perf_hooks";
 import { ReentrantMutationError } from "./errors.ts";
 import type { Logger, ScopeIdentity } from "./protocol.ts";
 import { cascadeHere, inCascade, type Cascade } from "./turn.ts";

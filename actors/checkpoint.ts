@@ -21,6 +21,7 @@
  *  H6  Nothing is written while the record is read (`alone`), and a read waits for the write in
  *      flight. Neither waits for the turn of the scope, so it may be asked for in that turn.
  */
+import { nextTurn } from "./soon.ts";
 import { equal } from "./equal.ts";
 import { ConcurrentModificationError, isHoldfastError } from "./errors.ts";
 import { type ConflictPort, type ConflictWork, resolveConflict, type SaveStep } from "./persist.ts";
@@ -61,12 +62,6 @@ interface Attempt {
 
 /** Writes of unknown outcome that are remembered; an older one that arrived is a conflict. */
 const DOUBTFUL_MAX = 16;
-
-function endOfTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
 
 /** Writes one scope down behind its back. */
 export class CheckpointWriter {
@@ -187,7 +182,7 @@ export class CheckpointWriter {
   /** Writes as long as there is something newer than what is stored; never rejects. */
   async #follow(): Promise<void> {
     this.#following = true;
-    await endOfTurn();
+    await new Promise<void>((resolve) => nextTurn(resolve));
     try {
       while (!this.clean) await this.#bringOnce();
     } catch (error) {

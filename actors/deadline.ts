@@ -11,8 +11,9 @@
  *      has fired proves its time, whatever the clock says.
  *  D2  While any scope with a deadline is registered the timer keeps the process alive, so a hung
  *      mutator's caller is answered; while none is, the timer does not.
+ *  D3  A timer that was armed before fake timers came or went is armed anew at the next `watch`.
  */
-import { monotonic } from "./clock.ts";
+import { monotonic, timerSource } from "./clock.ts";
 import type { Clock } from "./protocol.ts";
 import { outsideTurns } from "./turn.ts";
 
@@ -41,6 +42,8 @@ export class DeadlineSweep {
   readonly #due = new Map<Expirable, number>();
   #timer: unknown = null;
   #timerAt = Infinity;
+  /** What made the timer (D3). */
+  #armedBy: unknown = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -49,6 +52,7 @@ export class DeadlineSweep {
   /** Registers `subject`, or moves its deadline forward. */
   watch(subject: Expirable, deadline: number): void {
     if (deadline === Infinity) return;
+    if (this.#timer !== null && this.#armedBy !== timerSource(this.#clock)) this.#armAnew();
     const known = this.#due.get(subject);
     if (known !== undefined && known <= deadline) return;
     if (this.#due.size === 0 && isRefCounted(this.#timer)) this.#timer.ref();
@@ -62,6 +66,20 @@ export class DeadlineSweep {
       this.#timer.unref();
   }
 
+  /** The old timer is left alone: others made it, and `#sweep` does not take it for its own. */
+  #armAnew(): void {
+    if (isRefCounted(this.#timer)) this.#timer.unref();
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    this.#armEarliest();
+  }
+
+  #armEarliest(): void {
+    let earliest = Infinity;
+    for (const deadline of this.#due.values()) earliest = Math.min(earliest, deadline);
+    if (earliest !== Infinity) this.#arm(earliest);
+  }
+
   #arm(deadline: number): void {
     if (deadline >= this.#timerAt) return;
     if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
@@ -69,8 +87,12 @@ export class DeadlineSweep {
     const wait = Math.min(Math.max(SWEEP_MIN_MS, deadline - now), TIMEOUT_MAX_MS);
     this.#timerAt = deadline;
     // Not in the turn of whoever armed it: what is told of a timeout may use every scope.
-    const sweep = (): void => outsideTurns(() => this.#sweep(now + wait));
-    this.#timer = this.#clock.setTimeout(sweep, wait);
+    const sweep = (): void => {
+      if (this.#timer === timer) outsideTurns(() => this.#sweep(now + wait));
+    };
+    this.#armedBy = timerSource(this.#clock);
+    const timer = this.#clock.setTimeout(sweep, wait);
+    this.#timer = timer;
   }
 
   #sweep(reached: number): void {
@@ -84,9 +106,7 @@ export class DeadlineSweep {
       const meanwhile = this.#due.get(subject);
       if (meanwhile !== undefined) this.#renew(subject, Math.min(next, meanwhile));
     }
-    let earliest = Infinity;
-    for (const deadline of this.#due.values()) earliest = Math.min(earliest, deadline);
-    if (earliest !== Infinity) this.#arm(earliest);
+    this.#armEarliest();
   }
 
   #renew(subject: Expirable, deadline: number): void {

@@ -23,6 +23,7 @@
  *      leaves at its deadline and that calls it: no entry is stranded.
  *  S4  User code (mutators, checks, listeners) never runs in the open phase: what it submits waits.
  */
+import { afterThis, nextTurn } from "./soon.ts";
 import type { ScopeCell } from "./cell.ts";
 import { sweepOf, type Expirable } from "./deadline.ts";
 import { CommitUnknownError, ScopeMutationTimeoutError, ScopeStoppedError } from "./errors.ts";
@@ -157,8 +158,8 @@ export class Dispatcher implements Expirable {
       if (this.#saveScheduled === phase) this.#saveScheduled = null;
       if (this.#phase === phase && this.#saver.round !== null) this.#save();
     };
-    if (phase === "open") queueMicrotask(save);
-    else setImmediate(save);
+    if (phase === "open") afterThis(save);
+    else nextTurn(save);
   }
 
   #rest(): void {

@@ -13,8 +13,9 @@
  *      callback up by no more than the time since the wheel last read it, at most a turn of the
  *      wheel; a timer that has fired proves its time, whatever the clock says.
  *  I6  A callback runs in no mutator's turn, whoever scheduled it: it may use every scope.
+ *  I7  A timer that was set before fake timers came or went is set anew at the next `schedule`.
  */
-import { durationOption, MAX_TIMER_MS, monotonic } from "./clock.ts";
+import { durationOption, MAX_TIMER_MS, monotonic, timerSource } from "./clock.ts";
 import { isThenable } from "./mutation.ts";
 import type { Clock, Logger } from "./protocol.ts";
 import { outsideTurns } from "./turn.ts";
@@ -83,6 +84,8 @@ class HashedWheel implements TimerWheel {
   #size = 0;
   #stopped = false;
   #lastNow: number;
+  /** What made the timer (I7). */
+  #armedBy: unknown;
   /** When the timer fires, by the wheel's time. */
   #timerDue = 0;
   /** What the clock lost by being set back. */
@@ -109,7 +112,9 @@ class HashedWheel implements TimerWheel {
     if (this.#stopped || !Number.isSafeInteger(dueTick)) return entry;
     this.#slot(dueTick).add(entry);
     this.#size++;
-    if (dueTick < this.#timerTick) this.#arm(dueTick);
+    const isOthers = this.#timer !== undefined && this.#armedBy !== timerSource(this.#clock);
+    if (isOthers) this.#armAnew();
+    else if (dueTick < this.#timerTick) this.#arm(dueTick);
     return entry;
   }
 
@@ -154,14 +159,25 @@ class HashedWheel implements TimerWheel {
     const delay = Math.ceil(Math.min(Math.max(tick * this.#tickMs - now, 1), MAX_TIMER_MS));
     this.#timerDue = now + delay;
     // Not in the turn of whoever armed it (I6).
-    const turn = (): void => outsideTurns(() => this.#turn());
-    this.#timer = this.#clock.setTimeout(turn, delay);
-    if (this.#unref) unref(this.#timer);
+    const turn = (): void => {
+      if (this.#timer === timer) outsideTurns(() => this.#turn());
+    };
+    this.#armedBy = timerSource(this.#clock);
+    const timer = this.#clock.setTimeout(turn, delay);
+    this.#timer = timer;
+    if (this.#unref) unref(timer);
+  }
+
+  /** The old timer is left alone: it belongs to others, and no turn comes of it. */
+  #armAnew(): void {
+    this.#disarm();
+    this.#arm(this.#nextTick());
   }
 
   #disarm(): void {
     if (this.#timerTick === Infinity) return;
-    this.#clock.clearTimeout(this.#timer);
+    if (this.#armedBy === timerSource(this.#clock)) this.#clock.clearTimeout(this.#timer);
+    else unref(this.#timer);
     this.#timerTick = Infinity;
     this.#timer = undefined;
   }

@@ -16,6 +16,7 @@
  *      unhandled rejection.
  *  D5  A chain of contexts is no longer than the calls in it that have not ended.
  */
+import { nextTurn } from "../../actors/soon.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { MAX_TIMER_MS } from "../../actors/clock.ts";
 import { RuntimeClosedError } from "../../actors/errors.ts";
@@ -146,7 +147,7 @@ export class Calls {
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = null;
-        setImmediate(resolve);
+        nextTurn(resolve);
       };
     });
   }

@@ -15,10 +15,11 @@
  *      Who takes a lock removes the folders of all others before it reads anything. From then on
  *      no rename of theirs succeeds, however far it had come, and each of their calls is refused.
  */
+import { performance } from "node:perf_hooks";
 import { randomUUID } from "node:crypto";
 import { access, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { systemClock } from "../../actors/clock.ts";
+import { hostClock } from "../../actors/clock.ts";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { removeFolder, systemCode, writeWhole } from "./file-disk.ts";
 import { formatLock, lockBeat, parseLock, type Holder } from "./file-lock-text.ts";
@@ -154,7 +155,7 @@ class Claim {
     // Also a time to come: then the clock was set back, and a living holder would have written.
     if (Math.abs(this.#now - found.writtenMs) <= quietMs) throw this.#refusal(path, found);
     await new Promise<void>((resolve) => {
-      systemClock.setTimeout(resolve, watchMs);
+      hostClock.setTimeout(resolve, watchMs);
     });
     const later = await findLock(path);
     if (later === undefined || later.writtenMs === found.writtenMs) return;

@@ -6,6 +6,7 @@
  * next turn without waiting for the answer of the one before. A batch that one of its requests
  * spoils is halved until that request is alone, so that nobody fails for his neighbour.
  */
+import { nextTurn } from "../../actors/soon.ts";
 
 /** Writes or keys in one batch: a synchronous store holds the event loop for a few ms with them. */
 const BATCH_MAX = 256;
@@ -32,12 +33,12 @@ export function gather<Request, Answer>(
   const flush = (): void => {
     const batch = waiting.length <= BATCH_MAX ? waiting : waiting.slice(0, BATCH_MAX);
     waiting = waiting.length <= BATCH_MAX ? [] : waiting.slice(BATCH_MAX);
-    if (waiting.length > 0) setImmediate(flush);
+    if (waiting.length > 0) nextTurn(flush);
     void answer(batch, work);
   };
   return (request) =>
     new Promise((resolve, reject) => {
-      if (waiting.length === 0) setImmediate(flush);
+      if (waiting.length === 0) nextTurn(flush);
       waiting.push({ request, resolve, reject });
     });
 }

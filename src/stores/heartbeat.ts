@@ -1,5 +1,5 @@
 /** Signs of life that a holder gives at intervals, so that others can tell when there are none. */
-import { systemClock } from "../../actors/clock.ts";
+import { hostClock } from "../../actors/clock.ts";
 import { createTimerWheel, type TimerWheel } from "../../actors/idle.ts";
 
 /** Signs of life that are being given. */
@@ -15,7 +15,7 @@ let shared: TimerWheel | null = null;
  * keeps no process alive. A beat that fails is tried again at the next interval.
  */
 export function startHeartbeat(everyMs: number, beat: () => Promise<void>): Heartbeat {
-  shared ??= createTimerWheel(systemClock);
+  shared ??= createTimerWheel(hostClock);
   const wheel = shared;
   let running = Promise.resolve();
   let stopped = false;

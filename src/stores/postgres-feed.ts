@@ -13,6 +13,8 @@
  *  F1  What another owner commits after `watch` resolved is reported, or `missed` is called.
  *  F2  Nothing here fails a commit or rejects unheard.
  */
+import { performance } from "node:perf_hooks";
+import { setTimeout, clearTimeout } from "node:timers";
 import { StoreClosedError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";
 import { isError } from "../../actors/realm.ts";

@@ -8,6 +8,7 @@
  *      `patience`, and on connections opened here whatever a statement does.
  *  D4  A connection that breaks while nobody uses it never ends the process.
  */
+import { performance } from "node:perf_hooks";
 import type pg from "pg";
 import { StoreClosedError, StoreUnavailableError } from "../../actors/errors.ts";
 import { isAnswered, NoAnswerError, NotConnectedError } from "./postgres-errors.ts";

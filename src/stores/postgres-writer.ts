@@ -12,6 +12,7 @@
  *  W5  A key that failed while others of its batch may have taken effect is looked at, and its
  *      state worked out, before its next batch is sent: it spoils one batch at most.
  */
+import { performance } from "node:perf_hooks";
 import { CommitUnknownError } from "../../actors/errors.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import { APART_FROM_CHARS, isLarge, type LargeKeys } from "./large-keys.ts";

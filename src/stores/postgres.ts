@@ -12,7 +12,7 @@
  *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
-import { monotonic, systemClock } from "../../actors/clock.ts";
+import { hostClock, monotonic } from "../../actors/clock.ts";
 import { toAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
@@ -63,7 +63,7 @@ class PostgresStore implements StateStore {
   readonly #gate = createGate("postgres");
   /** Tokens of the exclusive turns of this object. */
   readonly #tokens = new Map<string, string>();
-  readonly #turns: Turns = createTurns(systemClock);
+  readonly #turns: Turns = createTurns(hostClock);
   readonly #begin: string;
 
   constructor(settings: PostgresSettings) {
@@ -144,7 +144,7 @@ class PostgresStore implements StateStore {
   }
 
   exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    const since = monotonic(systemClock);
+    const since = monotonic(hostClock);
     const token = randomUUID();
     const { lease, release: end } = this.#statements;
     // Both fail as a read does: no turn has run, so nothing is in doubt.
@@ -162,7 +162,7 @@ class PostgresStore implements StateStore {
         session.query(end, [toAsciiKey(key), token, session.patience()]),
       );
     };
-    const place = { key, ttlMs, clock: systemClock, since, take, release };
+    const place = { key, ttlMs, clock: hostClock, since, take, release };
     // Those of this object queue here, so that they keep their order and only one asks the server.
     return this.#gate.run(() => this.#turns.run(key, ttlMs, () => leasedTurn(place, turn)));
   }

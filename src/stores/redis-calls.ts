@@ -1,4 +1,5 @@
 /** Calls of one store to its server: sent once, or repeated while the server is away. */
+import { performance } from "node:perf_hooks";
 import { judgeRedis } from "./redis-errors.ts";
 import { RedisGreeter } from "./redis-greet.ts";
 import { RedisLink } from "./redis-link.ts";

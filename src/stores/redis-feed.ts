@@ -13,6 +13,8 @@
  *      subscribed and not before: what he reads then is followed by all that comes.
  *  F3  A connection that is silent though asked is given up, so that F2 holds for half-open ones.
  */
+import { performance } from "node:perf_hooks";
+import { setInterval, clearInterval } from "node:timers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "../../actors/errors.ts";

@@ -11,6 +11,8 @@
  *  F3  `FOLLOW_MS` after its first refusal a call receives the refusal.
  *  F4  At most `WAITING_MAX` calls wait; the next one is refused at once.
  */
+import { performance } from "node:perf_hooks";
+import { setTimeout, clearTimeout } from "node:timers";
 import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { isError } from "../../actors/realm.ts";

@@ -5,6 +5,7 @@
  * ioredis goes on in database 0 when the one of the url does not exist; so it is selected again
  * here, where the answer is heard.
  */
+import { performance } from "node:perf_hooks";
 import type { Redis } from "ioredis";
 import { isHoldfastError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Logger } from "../../actors/protocol.ts";

@@ -11,6 +11,7 @@
  *      is tried within the same call. A given client is its owner's to judge.
  *  N4  There is always a listener for `error`: a dropped connection never ends the process.
  */
+import { performance } from "node:perf_hooks";
 import { StoreClosedError } from "../../actors/errors.ts";
 import { isError } from "../../actors/realm.ts";
 import { NotSentError, innermost, judgeRedis } from "./redis-errors.ts";

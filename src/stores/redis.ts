@@ -7,7 +7,7 @@
  * lost his turn.
  */
 import { randomBytes } from "node:crypto";
-import { systemClock } from "../../actors/clock.ts";
+import { hostClock } from "../../actors/clock.ts";
 import { fromAsciiKey } from "./ascii-key.ts";
 import { createGate } from "./gate.ts";
 import { LargeKeys } from "./large-keys.ts";
@@ -133,7 +133,7 @@ class RedisStore implements StateStore {
       if (this.#tokens.get(key) === token) this.#tokens.delete(key);
       return this.#calls.ask([{ script: RELEASE, keys, args: [token] }]);
     };
-    const lease = { key, ttlMs, clock: systemClock, take, release };
+    const lease = { key, ttlMs, clock: hostClock, take, release };
     return this.#gate.run(() => leasedTurn(lease, turn));
   }
 

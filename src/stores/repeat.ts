@@ -13,6 +13,8 @@
  *  R4  The reason that is told is the last one the server or the network gave: that an attempt had
  *      no time left says nothing of them.
  */
+import { performance } from "node:perf_hooks";
+import { setTimeout, clearTimeout, setImmediate, clearImmediate } from "node:timers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MAX_TIMER_MS } from "../../actors/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";

@@ -6,6 +6,7 @@
  * meanwhile wait with it and follow in their order, so that a held lock costs the thread one short
  * wait per pause, however many operations there are.
  */
+import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { isBusy, toStoreError } from "./sqlite-driver.ts";

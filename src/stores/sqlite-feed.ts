@@ -8,6 +8,7 @@
  *  F3  After a time in which the file could not be read, or in which the registration ran out,
  *      each watcher is notified that some may be missing.
  */
+import { setInterval, clearInterval } from "node:timers";
 import type { Logger } from "../../actors/protocol.ts";
 import { isError } from "../../actors/realm.ts";
 import { watchOver } from "../../actors/watch.ts";

@@ -1,4 +1,5 @@
 /** The files of an open database: what is committed must be in those that the path names. */
+import { performance } from "node:perf_hooks";
 import { SamePath } from "./same-path.ts";
 import { columnOf, type SqliteDatabase } from "./sqlite-driver.ts";
 

@@ -1,4 +1,5 @@
 /** Time that passes only when told to. */
+import { nextTurn } from "../../actors/soon.ts";
 import type { Clock } from "../../actors/protocol.ts";
 
 /** A `Clock` under the control of a test. */
@@ -30,7 +31,7 @@ interface Timer {
 function settle(): Promise<void> {
   // A macrotask runs only after all microtasks, however many each of them adds.
   return new Promise((resolve) => {
-    setImmediate(resolve);
+    nextTurn(resolve);
   });
 }
 

@@ -19,6 +19,7 @@ const layers: readonly Layer[] = [
     prefixes: [
       "actors/protocol",
       "actors/realm",
+      "actors/soon",
       "actors/errors",
       "actors/holdfast-error",
       "actors/run-errors",

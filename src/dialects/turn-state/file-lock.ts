@@ -11,6 +11,7 @@
  *  K4  Only the owner of a claim, which is a lock on a lock, removes the lock of another one. A
  *      claim falls like any lock, so who dies with one is in nobody's way.
  */
+import { performance } from "node:perf_hooks";
 import { randomUUID } from "node:crypto";
 import { mkdir, readlink, rename, rmdir, stat, symlink, unlink, utimes } from "node:fs/promises";
 import { join } from "node:path";

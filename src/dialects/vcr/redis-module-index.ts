@@ -1,4 +1,5 @@
 /** Search by the server's own module: definitions and options as arguments, replies read back. */
+import { setTimeout } from "node:timers";
 import type { SearchHit, SearchResult } from "../../ops/search/result.ts";
 import type { SearchField } from "../../ops/search/schema.ts";
 import type { RedisArgument } from "../../stores/dialect-redis.ts";

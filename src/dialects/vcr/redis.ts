@@ -7,6 +7,7 @@
  *      it wait for it.
  *  R3  A client that was given is left open.
  */
+import { setTimeout } from "node:timers";
 import { backoffMs } from "../../../actors/persist.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
