@@ -11,6 +11,8 @@ import { durationOption } from "../../actors/clock.ts";
 import {
   type Answers,
   answersOption,
+  optionNames,
+  refuseUnknown,
   scopeSettings,
   type ScopeSettings,
   type ScopeTuning,
@@ -66,8 +68,26 @@ export interface Kind<S extends object = object> extends KindOptions<S> {
   readonly durability: Durability;
 }
 
-/** Declares a kind of scope. Throws `RangeError` for a bad number or durability. */
+const OPTIONS = optionNames<KindOptions>({
+  schema: true,
+  initial: true,
+  durability: true,
+  ttlMs: true,
+  livesUntil: true,
+  observe: true,
+  store: true,
+  answers: true,
+  maxStateSizeBytes: true,
+  hardLimitBytes: true,
+  history: true,
+});
+
+/**
+ * Declares a kind of scope. Throws `RangeError` for a bad number or durability, `TypeError` for an
+ * unknown option.
+ */
 export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind<S> {
+  refuseUnknown("defineKind", options, OPTIONS);
   const durability = options.durability ?? "commit";
   if (!["volatile", "checkpoint", "commit"].includes(durability))
     throw new RangeError(
@@ -148,6 +168,7 @@ export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSiz
 /** Fills in what the runtime says; throws when the initial state or the store does not fit. */
 export function resolveKind(type: string, given: Kind, context: KindContext): ResolvedKind {
   // From JavaScript it may be a plain object, with nothing checked and no default filled in.
+  refuseUnknown(`kind "${type}"`, given ?? {}, OPTIONS);
   const kind = defineKind(given);
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
   const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });

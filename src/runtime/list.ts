@@ -1,7 +1,7 @@
 /**
  * Lists the ids of a runtime's scopes: those in the store and those that are only in memory so far.
  */
-import { countOption } from "../../actors/settings.ts";
+import { countOption, optionNames, refuseUnknown } from "../../actors/settings.ts";
 import { decodeKey, encodeKey, keyPrefix } from "../stores/keys.ts";
 import type { ListQuery, StateStore } from "../stores/store.ts";
 
@@ -19,6 +19,8 @@ export interface ListOptions {
   /** Ids in the page; default 100. */
   readonly limit?: number;
 }
+
+const OPTIONS = optionNames<ListOptions>({ type: true, prefix: true, cursor: true, limit: true });
 
 /** One scope in a list. */
 export interface ListedScope {
@@ -44,12 +46,14 @@ export interface ListSource {
 }
 
 /**
- * Lists one page; throws `RangeError` for a bad limit and `TypeError` for a prefix without a type.
+ * Lists one page; throws `RangeError` for a bad limit and `TypeError` for a prefix without a type
+ * and for an unknown option.
  */
 export async function listScopes(
   source: ListSource,
   options: ListOptions = {},
 ): Promise<ScopeList> {
+  refuseUnknown("list", options, OPTIONS);
   const { namespace, stores, unstored } = source;
   const limit = countOption("limit", options.limit, LIST_LIMIT, 1);
   const prefix = prefixOf(namespace, options);

@@ -24,6 +24,8 @@ import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import {
   type Answers,
   answersOption,
+  optionNames,
+  refuseUnknown,
   scopeSettings,
   type ScopeTuning,
 } from "../../actors/settings.ts";
@@ -228,14 +230,34 @@ export interface ScopeOptions<S extends object> extends ScopeTuning, CheckOption
   readonly answers?: Answers;
 }
 
+const OPTIONS = optionNames<ScopeOptions<object>>({
+  identity: true,
+  initial: true,
+  version: true,
+  schema: true,
+  persist: true,
+  answers: true,
+  maxStateSizeBytes: true,
+  hardLimitBytes: true,
+  onStateSizeWarning: true,
+  cas: true,
+  mutationTimeoutMs: true,
+  mailboxLimit: true,
+  logger: true,
+  clock: true,
+  random: true,
+});
+
 let created = 0;
 
 /**
  * Makes one scope with a store of your own or none. Throws `RangeError` for a bad number,
  * `StateValidationError` when the schema refuses `initial`, `StateSerializationError` when it
- * cannot be stored, `TypeError` for `answers: "verified"` without a bridge that can be asked.
+ * cannot be stored, `TypeError` for `answers: "verified"` without a bridge that can be asked and for an
+ * unknown option.
  */
 export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S> {
+  refuseUnknown("createScope", options, OPTIONS);
   created += 1;
   const identity = Object.freeze({ type: "scope", id: `scope-${created}`, ...options.identity });
   const checks = createChecks(options);

@@ -24,6 +24,7 @@ import {
 } from "./run-record.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
 import { UnstoredRuns } from "./unstored-runs.ts";
+import { optionNames, refuseUnknown } from "../../actors/settings.ts";
 
 /** Options of one run. */
 export interface RunOptions {
@@ -34,6 +35,8 @@ export interface RunOptions {
   /** Scopes the steps may use; opened again by identity when the run is resumed. */
   readonly scopes?: GivenScopes;
 }
+
+const RUN_OPTIONS = optionNames<RunOptions>({ runId: true, input: true, scopes: true });
 
 /** A run that was started. */
 export interface RunHandle {
@@ -73,6 +76,7 @@ export class Sequencers {
     const runId = options.runId ?? `run_${randomUUID()}`;
     let log: RunLog | null = null;
     const start = async (): Promise<RunOutcome> => {
+      refuseUnknown("run", options, RUN_OPTIONS);
       const input = copyIn(options.input, "input", { depth: 1 });
       return this.#claim(runId, async () => {
         log = await this.#open(runId);

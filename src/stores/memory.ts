@@ -27,6 +27,7 @@ import {
   stateText,
   toJsonText,
 } from "./write-check.ts";
+import { refuseUnknown } from "../../actors/settings.ts";
 
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
@@ -173,5 +174,6 @@ class MemoryStore implements StateStore {
  * turns.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
+  refuseUnknown("memoryStore", options, ["clock"]);
   return new MemoryStore(options.clock ?? systemClock);
 }

@@ -35,7 +35,7 @@ export interface BotState {
 
 /** Makes the states of a bot, over one runtime. */
 export function createBotState(options: CreateBotStateOptions = {}): BotState {
-  const { runtime, clock, logger } = botHome(options);
+  const { runtime, clock, logger } = botHome("createBotState", options, ["globalState", "onIdle"]);
   const shared = { runtime, clock, logger };
   const users = new SingleState(shared);
   const global = new GlobalState(options.globalState ?? {}, shared);

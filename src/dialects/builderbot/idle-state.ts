@@ -71,7 +71,7 @@ export class IdleState {
   #next = 0;
 
   constructor(options: IdleStateOptions = {}) {
-    this.#home = botHome(options);
+    this.#home = botHome("IdleState", options, ["onIdle"]);
     this.#stored = options.runtime !== undefined;
     this.#onIdle = options.onIdle;
     const { clock, logger } = this.#home;

@@ -11,6 +11,7 @@ import { scopeName } from "./place.ts";
 import { RedisBackend } from "./redis.ts";
 import { Session, type SessionHome } from "./session.ts";
 import { State } from "./state.ts";
+import { optionNames, refuseUnknown } from "../../../actors/settings.ts";
 
 /** Seconds a session lasts, when nothing else is said: a week. */
 const SESSION_TTL = 604_800;
@@ -60,8 +61,21 @@ export interface Vcr {
   close(): Promise<void>;
 }
 
-/** Makes a vcr. Throws `TypeError` when both a runtime and Redis are given. */
+const OPTIONS = optionNames<VcrOptions>({
+  runtime: true,
+  redis: true,
+  instanceId: true,
+  accountId: true,
+  equality: true,
+  namespaces: true,
+});
+
+/**
+ * Makes a vcr. Throws `TypeError` when both a runtime and Redis are given and for an unknown
+ * option.
+ */
 export function createVcr(options: VcrOptions = {}): Vcr {
+  refuseUnknown("createVcr", options, OPTIONS);
   if (options.runtime !== undefined && options.redis !== undefined)
     throw new TypeError("a vcr keeps its keys in a runtime or on Redis, not both");
   const places = new Places(options);
@@ -71,7 +85,10 @@ export function createVcr(options: VcrOptions = {}): Vcr {
     inOp(op, () => places.session(checkId(id), { ttl: checkTtl(ttl) }));
   return {
     createSession: (ttl = SESSION_TTL) => byId("createSession", randomUUID(), ttl),
-    createSessionWithId: (id, { ttl } = {}) => byId("createSessionWithId", id, ttl),
+    createSessionWithId(id, options = {}) {
+      refuseUnknown("createSessionWithId", options, ["ttl"]);
+      return byId("createSessionWithId", id, options.ttl);
+    },
     getSessionById: (id) => byId("getSessionById", id, undefined),
     getSessionFromRequest: (request) =>
       byId(
