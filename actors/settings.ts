@@ -15,17 +15,17 @@ const MUTATION_TIMEOUT_MS = 30_000;
 /** Options that every scope and runtime takes. */
 export interface ScopeTuning {
   /** How conflicts of saves are retried. */
-  readonly cas?: CasOptions;
+  readonly cas?: CasOptions | undefined;
   /** Default 30 000; 0, negative and `Infinity` turn it off. */
-  readonly mutationTimeoutMs?: number;
+  readonly mutationTimeoutMs?: number | undefined;
   /** Waiting mutations before `MAILBOX_FULL`; default 10 000. */
-  readonly mailboxLimit?: number;
+  readonly mailboxLimit?: number | undefined;
   readonly onStateSizeWarning?: ((warning: StateSizeWarning) => void) | undefined;
   /** Default: warnings and errors go to `console`. */
-  readonly logger?: Logger;
-  readonly clock?: Clock;
+  readonly logger?: Logger | undefined;
+  readonly clock?: Clock | undefined;
   /** A number in [0, 1), as `Math.random`; used for jitter. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 /** What a result that writes nothing rests on: the store, or the state in memory. */

@@ -12,10 +12,10 @@ export interface ExecuteOptions {
   /** Required; blank is refused with a TypeError. */
   readonly userId: string;
   /** Default: an ephemeral session of its own. */
-  readonly sessionId?: string;
+  readonly sessionId?: string | undefined;
   /** Without it `ctx.org` is undefined. */
-  readonly orgId?: string;
-  readonly requestId?: string;
+  readonly orgId?: string | undefined;
+  readonly requestId?: string | undefined;
 }
 
 /** The names of `ExecuteOptions`. */

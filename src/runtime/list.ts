@@ -11,13 +11,13 @@ const LIST_LIMIT = 100;
 /** Which scopes to list. */
 export interface ListOptions {
   /** Only scopes of this type. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** Only ids that start with this text; needs `type`. Every character is ordinary. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Where the page before ended, as it was given out. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
   /** Ids in the page; default 100. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 const OPTIONS = optionNames<ListOptions>({ type: true, prefix: true, cursor: true, limit: true });

@@ -215,19 +215,19 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
 /** Options of a stand-alone scope. */
 export interface ScopeOptions<S extends object> extends ScopeTuning, CheckOptions {
   /** Default: type `scope` and an id of its own. */
-  readonly identity?: ScopeIdentity;
+  readonly identity?: ScopeIdentity | undefined;
   /** The state before anything was written, and after `delete`. */
   readonly initial: S;
   /** The version under which `initial` is stored; default 0, never stored. */
-  readonly version?: number;
-  readonly schema?: StateSchema<S>;
+  readonly version?: number | undefined;
+  readonly schema?: StateSchema<S> | undefined;
   /** Where to save; without it the scope lives in memory. */
-  readonly persist?: PersistBridge<S>;
+  readonly persist?: PersistBridge<S> | undefined;
   /**
    * What a result that writes nothing rests on: `local`, the default, is the state this scope
    * knows; `verified` asks the bridge's `verify`, or its `load`, whether that is still current.
    */
-  readonly answers?: Answers;
+  readonly answers?: Answers | undefined;
 }
 
 const OPTIONS = optionNames<ScopeOptions<object>>({

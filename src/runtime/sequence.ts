@@ -82,19 +82,19 @@ export interface Sequencer<S extends object = Record<string, unknown>> {
 export interface SequencerOptions<S extends object> {
   readonly name: string;
   /** The state a run starts with, or a schema whose defaults give it; default `{}`. */
-  readonly state?: S | StateSchema<S>;
+  readonly state?: S | StateSchema<S> | undefined;
   readonly steps: readonly Step<S>[];
   /** Milliseconds without a sign of life until others may take a run over; default 30 000. */
-  readonly leaseMs?: number;
+  readonly leaseMs?: number | undefined;
   /** Names these steps for `onChange`; kept with every run that goes on under them. */
-  readonly version?: number | string;
+  readonly version?: number | string | undefined;
   /**
    * Asked when the steps of a stored run are not those declared here: gives the name of the step at
    * which the run goes on. Steps before it count as done; what a step of the same name returned and
    * kept by `runOnce` stays. When it throws, or names no step, the run stays as it is and
    * `SequencerChangedError` says so. Must be synchronous.
    */
-  readonly onChange?: (run: ChangedRun) => string;
+  readonly onChange?: ((run: ChangedRun) => string) | undefined;
 }
 
 const OPTIONS = optionNames<SequencerOptions<object>>({

@@ -29,11 +29,11 @@ import { optionNames, refuseUnknown } from "../../actors/settings.ts";
 /** Options of one run. */
 export interface RunOptions {
   /** Names the run for `resume`; default a new one. A known run goes on where it was. */
-  readonly runId?: string;
+  readonly runId?: string | undefined;
   /** Given to every step; stored with the run, so it must be storable. */
   readonly input?: unknown;
   /** Scopes the steps may use; opened again by identity when the run is resumed. */
-  readonly scopes?: GivenScopes;
+  readonly scopes?: GivenScopes | undefined;
 }
 
 const RUN_OPTIONS = optionNames<RunOptions>({ runId: true, input: true, scopes: true });

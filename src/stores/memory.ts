@@ -32,7 +32,7 @@ import { refuseUnknown } from "../../actors/settings.ts";
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /** Decides what has expired; default the system's clock. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 /**

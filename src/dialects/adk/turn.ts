@@ -90,7 +90,7 @@ async function takePlace(
 ): Promise<Place> {
   const scope = residentOf(await runtime.open("adk-turn", turnId(key)));
   if (scope === undefined) throw new TypeError("not a runtime of this library");
-  const hold = await scope.hold({ timeoutMs: Infinity, ...options });
+  const hold = await scope.hold({ ...options, timeoutMs: options?.timeoutMs ?? Infinity });
   return {
     run: async (work) => {
       const turn = new Turn(1);

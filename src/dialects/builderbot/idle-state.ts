@@ -40,7 +40,7 @@ export interface IdleReport extends BotContext {
 /** Options of `IdleState`. */
 export interface IdleStateOptions extends BotStateOptions {
   /** Told of deadlines that were armed before a restart. */
-  readonly onIdle?: (report: IdleReport) => void | Promise<void>;
+  readonly onIdle?: ((report: IdleReport) => void | Promise<void>) | undefined;
 }
 
 type Callback = ((event: IdleEvent) => unknown) | undefined;

@@ -12,10 +12,10 @@ import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 /** Options every class of this dialect takes. */
 export interface BotStateOptions {
   /** Where the state lives; default an in-memory runtime of its own. */
-  readonly runtime?: Runtime;
+  readonly runtime?: Runtime | undefined;
   /** Default the system's; give the runtime's when that has one of its own. */
-  readonly clock?: Clock;
-  readonly logger?: Logger;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
 }
 
 /** The kinds of this dialect. */

@@ -208,7 +208,7 @@ function settingsOf(
 /** Options of one compare-and-set loop. */
 export interface CASOptions extends Omit<CasOptions, "escalate"> {
   /** Milliseconds for waiting in the queue and running; default 30 000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Makes the whole next state out of the present one. */
@@ -225,9 +225,9 @@ export interface RunWithCASOptions<S extends object> {
    * result rests on what the container holds.
    */
   readonly reread?: CASReread<S> | undefined;
-  readonly options?: CASOptions;
+  readonly options?: CASOptions | undefined;
   /** Default `{ kind: "set" }`. */
-  readonly hint?: CASMutationHint;
+  readonly hint?: CASMutationHint | undefined;
 }
 
 const RUN_OPTIONS = optionNames<RunWithCASOptions<object>>({

@@ -51,8 +51,8 @@ export interface ObservableContainer<S extends object> extends StateContainer<S>
 /** Further options of a container; `schema` and the size options check what the ops write. */
 export interface ContainerOptions<S extends object>
   extends Omit<ScopeTuning, "cas" | "mutationTimeoutMs">, CheckOptions {
-  readonly identity?: ScopeIdentity;
-  readonly schema?: StateSchema<S>;
+  readonly identity?: ScopeIdentity | undefined;
+  readonly schema?: StateSchema<S> | undefined;
 }
 
 const OPTIONS = optionNames<ContainerOptions<object>>({

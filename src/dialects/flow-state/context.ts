@@ -10,7 +10,7 @@ import { refuseUnknown } from "../../../actors/settings.ts";
 /** Who executes, where, and on what. */
 export interface CreateExecutionContextOptions extends ExecuteOptions {
   /** Default: a runtime in memory of its own. */
-  readonly runtime?: Runtime;
+  readonly runtime?: Runtime | undefined;
 }
 
 /** The state types of a context's scopes; those that are not named hold unknown fields. */

@@ -113,7 +113,9 @@ function applier<S extends object>(
   // The container holds an S, so that is what its store is given.
   const save = (persist ?? null) as CASPersist<object> | null;
   const withTimeout = (call: MutationOptions | undefined): MutationOptions | undefined =>
-    mutationTimeoutMs === undefined ? call : { timeoutMs: mutationTimeoutMs, ...call };
+    mutationTimeoutMs === undefined
+      ? call
+      : { ...call, timeoutMs: call?.timeoutMs ?? mutationTimeoutMs };
   const saved = async (mutation: Mutation, call?: MutationOptions): Promise<boolean> => {
     const meta = copyIn(call?.meta, "meta");
     const verified = save === null ? {} : { reread };

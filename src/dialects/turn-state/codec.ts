@@ -19,7 +19,7 @@ export type KeyCodec = (key: string) => string;
 /** Options of `aes256GcmCodec`. */
 export interface AesCodecOptions {
   /** Reads documents that were stored before they were encrypted; default false. */
-  readonly acceptPlain?: boolean;
+  readonly acceptPlain?: boolean | undefined;
 }
 
 const ALGORITHM = "aes-256-gcm";

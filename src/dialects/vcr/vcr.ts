@@ -23,17 +23,17 @@ export interface VcrOptions {
   /**
    * Keeps the keys on its store; default a runtime in memory. Stays open when the vcr is closed.
    */
-  readonly runtime?: Runtime;
+  readonly runtime?: Runtime | undefined;
   /** Keeps the keys on a Redis server: a URL, or an ioredis client, which stays open. */
-  readonly redis?: RedisClient | string;
+  readonly redis?: RedisClient | string | undefined;
   /** Default the environment's `INSTANCE_ID`, else `debug`. */
-  readonly instanceId?: string;
+  readonly instanceId?: string | undefined;
   /** Keeps accounts on one store apart. */
-  readonly accountId?: string;
+  readonly accountId?: string | undefined;
   /** How lists are searched: by what values say (default), or by their JSON text as originally. */
-  readonly equality?: "deep" | "text";
+  readonly equality?: "deep" | "text" | undefined;
   /** Namespaces lie in the session (default), or are shared by all sessions as originally. */
-  readonly namespaces?: "nested" | "shared";
+  readonly namespaces?: "nested" | "shared" | undefined;
 }
 
 /** A request with headers, as web servers hand it over. */
@@ -48,7 +48,7 @@ export interface Vcr {
   /**
    * The session of an id. With `ttl` a session without an end gets one, that many seconds from now.
    */
-  createSessionWithId(id: string, options?: { readonly ttl?: number }): Session;
+  createSessionWithId(id: string, options?: { readonly ttl?: number | undefined }): Session;
   /** The session of an id. */
   getSessionById(id: string): Session;
   /** The session named in a request's header `x-neru-sessionid`. */
