@@ -2,8 +2,8 @@
  * What a new state must pass before it counts: its schema and its size.
  *
  * A schema validates and fills missing defaults; it does not strip, and one that transforms what it
- * is given is refused, because a state must read back as it was written. Filling happens when a state is made and when it is
- * loaded, so no reader ever meets a state that lacks a default.
+ * is given is refused, because a state must read back as it was written. Filling happens when a
+ * state is made and when it is loaded, so no reader ever meets a state that lacks a default.
  *
  * Invariants
  *  K1  A check changes nothing but missing fields, and throws before the state counts.
@@ -112,8 +112,7 @@ function validate(schema: StateSchema, state: object): StandardSchemaV1.Result<o
 }
 
 function changes(path: readonly PropertyKey[], scope: ScopeIdentity): StateValidationError {
-  const message =
-    "the schema changes this value; the schema of a state may check values and fill in missing ones";
+  const message = "the schema changes this value; it may only check it, or fill in a missing one";
   return new StateValidationError([{ message, path: [...path] }], { scope });
 }
 

@@ -57,12 +57,7 @@ function fill(given: unknown, made: unknown, path: Path): unknown {
   if (given === undefined || given === made) return made;
   if (Array.isArray(given) && Array.isArray(made)) return fillList(given, made, path);
   if (given instanceof Map && made instanceof Map) return fillMap(given, made, path);
-  if (given instanceof Set && made instanceof Set) {
-    const items = [...given];
-    const filled = fillList(items, [...made], path);
-    if (filled instanceof Changed) return filled;
-    return filled === items ? given : new Set(filled);
-  }
+  if (given instanceof Set && made instanceof Set) return fillSet(given, made, path);
   if (isPlainObject(given) && isPlainObject(made)) return fillFields(given, made, path);
   return equal(given, made) ? given : new Changed(path);
 }
@@ -83,6 +78,17 @@ function fillList(
     filled[index] = value;
   }
   return filled ?? given;
+}
+
+function fillSet(
+  given: ReadonlySet<unknown>,
+  made: ReadonlySet<unknown>,
+  path: Path,
+): ReadonlySet<unknown> | Changed {
+  const items = [...given];
+  const filled = fillList(items, [...made], path);
+  if (filled instanceof Changed) return filled;
+  return filled === items ? given : new Set(filled);
 }
 
 function fillMap(

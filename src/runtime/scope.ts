@@ -253,8 +253,8 @@ let created = 0;
 /**
  * Makes one scope with a store of your own or none. Throws `RangeError` for a bad number,
  * `StateValidationError` when the schema refuses `initial`, `StateSerializationError` when it
- * cannot be stored, `TypeError` for `answers: "verified"` without a bridge that can be asked and for an
- * unknown option.
+ * cannot be stored, `TypeError` for an unknown option and for `answers: "verified"`
+ * without a bridge that can be asked.
  */
 export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S> {
   refuseUnknown("createScope", options, OPTIONS);

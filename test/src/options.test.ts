@@ -178,7 +178,7 @@ describe("options of what is made", () => {
   it("may be undefined under a known name", () => {
     const nothing = { store: undefined, clock: undefined, cas: undefined } as object;
     onTestFinished(() => createRuntime(nothing).close());
-    expect(defineKind({ ttlMs: undefined, schema: undefined } as object).durability).toBe("commit");
+    expect(defineKind({ ttlMs: undefined, schema: undefined }).durability).toBe("commit");
     expect(new SessionService({ runtime: undefined }).profile).toBe("memory");
   });
 });

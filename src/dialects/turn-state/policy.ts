@@ -69,7 +69,10 @@ const OPTIONS = optionNames<TurnOptions>({
   clock: true,
 });
 
-/** Fills in the defaults; throws `RangeError` for a bad number or word, `TypeError` for an unknown option. */
+/**
+ * Fills in the defaults; throws `RangeError` for a bad number or word, `TypeError` for an unknown
+ * option.
+ */
 export function turnPolicy(options: TurnOptions = {}): TurnPolicy {
   refuseUnknown("a turn", options, OPTIONS);
   return {

@@ -85,9 +85,9 @@ export function createVcr(options: VcrOptions = {}): Vcr {
     inOp(op, () => places.session(checkId(id), { ttl: checkTtl(ttl) }));
   return {
     createSession: (ttl = SESSION_TTL) => byId("createSession", randomUUID(), ttl),
-    createSessionWithId(id, options = {}) {
-      refuseUnknown("createSessionWithId", options, ["ttl"]);
-      return byId("createSessionWithId", id, options.ttl);
+    createSessionWithId(id, given = {}) {
+      refuseUnknown("createSessionWithId", given, ["ttl"]);
+      return byId("createSessionWithId", id, given.ttl);
     },
     getSessionById: (id) => byId("getSessionById", id, undefined),
     getSessionFromRequest: (request) =>
