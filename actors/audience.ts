@@ -12,6 +12,7 @@ import { whileTold } from "./cascade.ts";
 import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./feed.ts";
 import type { FeedItem, Logger, ScopeIdentity, StateChange } from "./protocol.ts";
 import type { Cascade } from "./turn.ts";
+import { refuseUnknown } from "./settings.ts";
 
 /** Calls back when something ends; the answer forgets the callback. */
 export type OnEnd = (callback: () => void) => () => void;
@@ -52,6 +53,7 @@ export class Audience<S> {
 
   /** The changes from now on, or from after version `since`, to the end of the scope or `until`. */
   changes(options: FeedOptions, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
+    refuseUnknown("changes", options, ["since", "signal"]);
     const now = [this.#marker()];
     const missed = options.since !== undefined && options.since !== this.#subject.version;
     const source = {

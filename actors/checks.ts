@@ -1,9 +1,9 @@
 /**
  * What a new state must pass before it counts: its schema and its size.
  *
- * A schema validates and fills missing defaults; it does not transform and does not strip, because
- * a state must read back as it was written. Filling happens when a state is made and when it is
- * loaded, so no reader ever meets a state that lacks a default.
+ * A schema validates and fills missing defaults; it does not strip, and one that transforms what it
+ * is given is refused, because a state must read back as it was written. Filling happens when a
+ * state is made and when it is loaded, so no reader ever meets a state that lacks a default.
  *
  * Invariants
  *  K1  A check changes nothing but missing fields, and throws before the state counts.
@@ -14,9 +14,10 @@ import { whileTold } from "./cascade.ts";
 import { StateTooLargeError, StateValidationError } from "./errors.ts";
 import type { ScopeIdentity, StateSizeWarning } from "./protocol.ts";
 import { durationOption } from "./clock.ts";
+import { filledFrom, keptIn } from "./fill.ts";
 import { isThenable } from "./mutation.ts";
 import type { Cascade } from "./turn.ts";
-import { copyIn, isPlainObject, sizeBytes } from "./values.ts";
+import { copyIn, isPlainObject, sizeBytes, typeName } from "./values.ts";
 import { whileWriting } from "./writing.ts";
 
 /** Any schema that follows Standard Schema (zod, valibot, arktype, …). */
@@ -54,35 +55,65 @@ export interface Checks {
 const WARNING_BYTES = 10_240;
 const NOTHING: Fill = [];
 
-function missingFields(given: object, filled: unknown): Fill {
-  if (!isPlainObject(filled)) return NOTHING;
-  const fill: [string, unknown][] = [];
-  for (const [field, value] of Object.entries(filled)) {
-    const current = Object.hasOwn(given, field) ? Reflect.get(given, field) : undefined;
-    const merged = fillValue(current, value);
-    if (merged !== current) fill.push([field, copyIn(merged, field, { depth: 1 })]);
-  }
-  return fill;
-}
+/** How deep defaults may stand in defaults: each pass of a schema fills in one level. */
+const FILL_PASSES = 32;
 
-/** `given` where it says something, the schema's value where it is missing. */
-function fillValue(given: unknown, filled: unknown): unknown {
-  if (given === undefined) return filled;
-  if (Array.isArray(given) && Array.isArray(filled) && given.length === filled.length) {
-    const items = given.map((item, index) => fillValue(item, filled[index]));
-    return items.some((item, index) => item !== given[index]) ? items : given;
-  }
-  if (!isPlainObject(given) || !isPlainObject(filled)) return given;
-  const missing = missingFields(given, filled);
-  return missing.length === 0 ? given : { ...given, ...Object.fromEntries(missing) };
-}
-
+/** What the schema fills in, until there is nothing left to fill in. */
 function schemaFill(schema: StateSchema, state: object, scope: ScopeIdentity): Fill {
-  const result = schema["~standard"].validate(state);
-  if (isThenable(result)) throw refuseAsync(result);
+  const fill = new Map<string, unknown>();
+  let current = state;
+  for (let pass = 0; pass < FILL_PASSES; pass += 1) {
+    const missing = missingFields(schema, current, scope);
+    if (missing.length === 0) return fill.size === 0 ? NOTHING : [...fill];
+    for (const [field, value] of missing) fill.set(field, value);
+    current = { ...state, ...Object.fromEntries(fill) };
+  }
+  throw changes([...fill.keys()].slice(0, 1), scope);
+}
+
+/** What one pass of the schema fills in. */
+function missingFields(schema: StateSchema, state: object, scope: ScopeIdentity): Fill {
+  const result = validate(schema, state);
   if (result.issues !== undefined)
     throw new StateValidationError(result.issues.map(issue), { scope });
-  return missingFields(state, result.value);
+  const fill = addedFields(state, result.value, scope);
+  if (fill.length === 0) return NOTHING;
+  refuseMoves(schema, { state, made: result.value, fill }, scope);
+  return fill.map(([field, value]) => [field, copyIn(value, field, { depth: 1 })] as const);
+}
+
+function addedFields(state: object, made: unknown, scope: ScopeIdentity): Fill {
+  const found = filledFrom(state, made);
+  if ("path" in found) throw changes(found.path, scope);
+  if (found.filled === state) return NOTHING;
+  return Object.entries(found.filled).filter(
+    ([field, value]) => !Object.hasOwn(state, field) || Reflect.get(state, field) !== value,
+  );
+}
+
+/** Refuses what is filled in from a field that the schema leaves out: that renames it. */
+function refuseMoves(
+  schema: StateSchema,
+  { state, made, fill }: { state: object; made: unknown; fill: Fill },
+  scope: ScopeIdentity,
+): void {
+  const kept = keptIn(state, made);
+  if (kept === state || !isPlainObject(kept)) return;
+  const result = validate(schema, kept);
+  const added = result.issues === undefined ? addedFields(kept, result.value, scope) : NOTHING;
+  const moved = fill.find(([field]) => !added.some(([other]) => other === field));
+  if (moved !== undefined) throw changes([moved[0]], scope);
+}
+
+function validate(schema: StateSchema, state: object): StandardSchemaV1.Result<object> {
+  const result = schema["~standard"].validate(state);
+  if (isThenable(result)) throw refuseAsync(result);
+  return result;
+}
+
+function changes(path: readonly PropertyKey[], scope: ScopeIdentity): StateValidationError {
+  const message = "the schema changes this value; it may only check it, or fill in a missing one";
+  return new StateValidationError([{ message, path: [...path] }], { scope });
 }
 
 function refuseAsync(result: PromiseLike<unknown>): TypeError {
@@ -98,9 +129,19 @@ function issue(given: StandardSchemaV1.Issue): { message: string; path: Property
   };
 }
 
+/** Schemas of some libraries are functions. */
+function isSchema(schema: unknown): boolean {
+  if (typeof schema !== "function" && typeof schema !== "object") return false;
+  return schema !== null && "~standard" in schema;
+}
+
 /** The checks that the options ask for, or `null` when they ask for none. */
 export function createChecks(options: CheckOptions): Checks | null {
   const { schema, onStateSizeWarning: onWarning } = options;
+  if (schema !== undefined && !isSchema(schema))
+    throw new TypeError(
+      `schema must be a Standard Schema, such as z.object({ … }), received ${typeName(schema)}`,
+    );
   const maxStateSizeBytes = durationOption(
     "maxStateSizeBytes",
     options.maxStateSizeBytes,

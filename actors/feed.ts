@@ -108,8 +108,8 @@ export interface FeedSource<S> {
 /** Options of `changes()`. */
 export interface FeedOptions {
   /** The last version the reader has; a later one that cannot be replayed gives a marker. */
-  readonly since?: number;
-  readonly signal?: AbortSignal;
+  readonly since?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 function keyOf({ type, id }: ScopeIdentity): string {

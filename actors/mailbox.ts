@@ -19,7 +19,7 @@ import { monotonic } from "./clock.ts";
 import { MailboxFullError, ScopeStoppedError } from "./errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "./protocol.ts";
-import { timeoutOption, type ScopeSettings } from "./settings.ts";
+import { optionNames, refuseUnknown, type ScopeSettings, timeoutOption } from "./settings.ts";
 import type { CapturedContext, Cascade, Turn } from "./turn.ts";
 import { copyIn } from "./values.ts";
 
@@ -111,12 +111,18 @@ export class Entry {
   }
 }
 
-/** An entry for a call made now: its deadline runs, and its options are the caller's no longer. */
+const OPTIONS = optionNames<MutationOptions>({ signal: true, timeoutMs: true, meta: true });
+
+/**
+ * An entry for a call made now: its deadline runs, and its options are the caller's no longer.
+ * Throws `TypeError` for an unknown option.
+ */
 export function createEntry(
   work: Mutation | Solo,
   options: MutationOptions | undefined,
   { clock, mutationTimeoutMs }: ScopeSettings,
 ): Entry {
+  if (options !== undefined) refuseUnknown("a mutation", options, OPTIONS);
   const timeoutMs =
     options?.timeoutMs === undefined
       ? mutationTimeoutMs

@@ -77,11 +77,11 @@ export type FeedItem<S = unknown> = StateChange<S> | SnapshotMarker<S>;
 /** Options of one mutation. */
 export interface MutationOptions {
   /** Aborting rejects the call with `signal.reason`, unless its save is already in flight. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Overrides the scope's `mutationTimeoutMs` for this call; milliseconds from submission. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Copied into the change's event. */
-  readonly meta?: JsonObject;
+  readonly meta?: JsonObject | undefined;
 }
 
 /** What a mutator is told about the turn it runs in. */
@@ -139,15 +139,15 @@ export interface PersistBridge<S> {
 /** How often and how patiently a conflicting save is repeated. */
 export interface CasOptions {
   /** Default 3, so four attempts; negative counts as 0. */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /** Wait before retry n is `baseDelayMs × 2^(n-1)`; default 10. */
-  readonly baseDelayMs?: number;
+  readonly baseDelayMs?: number | undefined;
   /** Upper bound of one wait; default none. */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
   /** `full` draws each wait from [0, wait); default `none`. */
-  readonly jitter?: "none" | "full";
+  readonly jitter?: "none" | "full" | undefined;
   /** After the last retry ask the store for a short exclusive turn instead of giving up. */
-  readonly escalate?: boolean;
+  readonly escalate?: boolean | undefined;
 }
 
 /** Time, injectable. `now` is milliseconds since the epoch. */

@@ -15,17 +15,17 @@ const MUTATION_TIMEOUT_MS = 30_000;
 /** Options that every scope and runtime takes. */
 export interface ScopeTuning {
   /** How conflicts of saves are retried. */
-  readonly cas?: CasOptions;
+  readonly cas?: CasOptions | undefined;
   /** Default 30 000; 0, negative and `Infinity` turn it off. */
-  readonly mutationTimeoutMs?: number;
+  readonly mutationTimeoutMs?: number | undefined;
   /** Waiting mutations before `MAILBOX_FULL`; default 10 000. */
-  readonly mailboxLimit?: number;
+  readonly mailboxLimit?: number | undefined;
   readonly onStateSizeWarning?: ((warning: StateSizeWarning) => void) | undefined;
   /** Default: warnings and errors go to `console`. */
-  readonly logger?: Logger;
-  readonly clock?: Clock;
+  readonly logger?: Logger | undefined;
+  readonly clock?: Clock | undefined;
   /** A number in [0, 1), as `Math.random`; used for jitter. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 /** What a result that writes nothing rests on: the store, or the state in memory. */
@@ -105,20 +105,28 @@ export function refuseUnknown(where: string, options: object, known: readonly st
   const given: unknown = options;
   if (typeof given !== "object" || given === null)
     throw new TypeError(`${where} needs an object with its options: ${known.join(", ")}`);
-  const complaint = unknownOptions(where, given, known);
-  if (complaint !== undefined) throw new TypeError(complaint);
+  if (isRuntime(given)) {
+    const place = known.includes("runtime") ? "; give it as { runtime }" : "";
+    throw new TypeError(
+      `${where} received a runtime where its options belong${place}; it has ${known.join(", ")}`,
+    );
+  }
+  const unknown = Object.keys(given).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const names = unknown.map((name) => JSON.stringify(name)).join(", ");
+  throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
 }
 
-/** Says which options there are not; `undefined` when all are known. */
-export function unknownOptions(
-  where: string,
-  options: object,
-  known: readonly string[],
-): string | undefined {
-  const unknown = Object.keys(options).filter((name) => !known.includes(name));
-  if (unknown.length === 0) return undefined;
-  const names = unknown.map((name) => JSON.stringify(name)).join(", ");
-  return `${where} has no option ${names}; it has ${known.join(", ")}`;
+/** A runtime has no fields of its own, so it would pass for an object without options. */
+function isRuntime(given: object): boolean {
+  return ["open", "execute", "declare"].every(
+    (name) => typeof Reflect.get(given, name) === "function",
+  );
+}
+
+/** The names of all options of a type, each once; the compiler refuses one too few or too many. */
+export function optionNames<Options>(names: Record<keyof Options, true>): readonly string[] {
+  return Object.keys(names);
 }
 
 /** The `answers` option with its default; throws `TypeError` for another value. */
@@ -128,8 +136,20 @@ export function answersOption(given: Answers | undefined, fallback: Answers): An
   throw new TypeError(`answers must be "verified" or "local", received ${String(answers)}`);
 }
 
-/** Checks a conflict budget; RangeError on NaN and on an unknown jitter. */
+const CAS_OPTIONS = optionNames<CasOptions>({
+  maxRetries: true,
+  baseDelayMs: true,
+  maxDelayMs: true,
+  jitter: true,
+  escalate: true,
+});
+
+/**
+ * Checks a conflict budget; RangeError on NaN and on an unknown jitter, TypeError on an unknown
+ * option.
+ */
 export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
+  refuseUnknown("cas", cas, CAS_OPTIONS);
   const jitter = cas.jitter ?? "none";
   if (jitter !== "none" && jitter !== "full")
     throw new RangeError(`cas.jitter must be "none" or "full", received ${String(jitter)}`);

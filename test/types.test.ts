@@ -1,6 +1,26 @@
 /** What must compile, and what must not: the types people meet first. */
 import { describe, expect, expectTypeOf, it } from "vitest";
-import { createRuntime, createScope, isHoldfastError, type Scope } from "../src/index.ts";
+import {
+  createRuntime,
+  createScope,
+  isHoldfastError,
+  type CasOptions,
+  type IdentityExtra,
+  type KindOptions,
+  type ListOptions,
+  type MemoryStoreOptions,
+  type MutationOptions,
+  type ResumeOptions,
+  type RunOptions,
+  type RuntimeOptions,
+  type Scope,
+  type ScopeOptions,
+} from "../src/index.ts";
+import type { BotStateOptions } from "../src/builderbot.ts";
+import type { PostgresStoreOptions } from "../src/postgres.ts";
+import type { RedisStoreOptions } from "../src/redis.ts";
+import type { SqliteStoreOptions } from "../src/sqlite.ts";
+import type { VcrOptions } from "../src/vcr.ts";
 
 interface Chat {
   count: number;
@@ -10,6 +30,41 @@ interface Chat {
 }
 
 const initial: Chat = { count: 0, topics: [], seen: {} };
+
+/** Options as they come from a configuration that may lack them. */
+type Absent<T> = { readonly [Name in keyof T]: T[Name] | undefined };
+
+describe("the types of options", () => {
+  it("take undefined for everything that may be left out", () => {
+    expectTypeOf<Absent<RuntimeOptions>>().toExtend<RuntimeOptions>();
+    expectTypeOf<Absent<KindOptions>>().toExtend<KindOptions>();
+    expectTypeOf<Absent<ListOptions>>().toExtend<ListOptions>();
+    expectTypeOf<Absent<MutationOptions>>().toExtend<MutationOptions>();
+    expectTypeOf<Absent<CasOptions>>().toExtend<CasOptions>();
+    expectTypeOf<Absent<RunOptions>>().toExtend<RunOptions>();
+    expectTypeOf<Absent<ResumeOptions>>().toExtend<ResumeOptions>();
+    expectTypeOf<Absent<IdentityExtra>>().toExtend<IdentityExtra>();
+    expectTypeOf<Absent<MemoryStoreOptions>>().toExtend<MemoryStoreOptions>();
+    expectTypeOf<Absent<SqliteStoreOptions>>().toExtend<SqliteStoreOptions>();
+    expectTypeOf<Absent<RedisStoreOptions>>().toExtend<RedisStoreOptions>();
+    expectTypeOf<Absent<PostgresStoreOptions>>().toExtend<PostgresStoreOptions>();
+    expectTypeOf<Absent<VcrOptions>>().toExtend<VcrOptions>();
+    expectTypeOf<Absent<BotStateOptions>>().toExtend<BotStateOptions>();
+    expectTypeOf<Absent<ScopeOptions<Chat>>>().toExtend<
+      Omit<ScopeOptions<Chat>, "initial"> & { initial: Chat | undefined }
+    >();
+  });
+
+  it("leave what is undefined at its default", async () => {
+    const absent = { signal: undefined, timeoutMs: undefined, meta: undefined };
+    const chat = createScope<Chat>({ initial, clock: undefined, persist: undefined });
+    await expect(chat.incState({ count: 1 }, absent)).resolves.toBe(true);
+    const runtime = createRuntime({ store: undefined, kinds: undefined, watch: undefined });
+    await runtime.open("session", "s", { userId: undefined });
+    await runtime.list({ type: undefined, limit: undefined });
+    await runtime.close();
+  });
+});
 
 describe("the types of a scope", () => {
   it("take the fields of the state and no others", async () => {

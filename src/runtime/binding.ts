@@ -27,7 +27,10 @@ export function bindingKey(namespace: string, sessionId: string): string {
 }
 
 /** Extra parts of an identity. */
-export type IdentityExtra = Omit<ScopeIdentity, "type" | "id">;
+export interface IdentityExtra {
+  readonly userId?: string | undefined;
+  readonly orgId?: string | undefined;
+}
 
 /** Who a session belongs to. */
 export interface Binding {
@@ -118,7 +121,7 @@ export function checkBinding(
 }
 
 /** What was said of an identity, without the fields that were left open. */
-export function spoken({ userId, orgId }: IdentityExtra): IdentityExtra {
+export function spoken({ userId, orgId }: IdentityExtra): Partial<Binding> {
   return {
     ...(userId === undefined ? {} : { userId }),
     ...(orgId === undefined ? {} : { orgId }),

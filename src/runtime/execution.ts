@@ -5,17 +5,26 @@ import { randomUUID } from "node:crypto";
 import type { ScopeIdentity } from "../../actors/protocol.ts";
 import { ephemeralId } from "./binding.ts";
 import type { Scope } from "./scope.ts";
+import { optionNames, refuseUnknown } from "../../actors/settings.ts";
 
 /** Who executes, and where. */
 export interface ExecuteOptions {
   /** Required; blank is refused with a TypeError. */
   readonly userId: string;
   /** Default: an ephemeral session of its own. */
-  readonly sessionId?: string;
+  readonly sessionId?: string | undefined;
   /** Without it `ctx.org` is undefined. */
-  readonly orgId?: string;
-  readonly requestId?: string;
+  readonly orgId?: string | undefined;
+  readonly requestId?: string | undefined;
 }
+
+/** The names of `ExecuteOptions`. */
+export const EXECUTE_OPTIONS: readonly string[] = optionNames<ExecuteOptions>({
+  userId: true,
+  sessionId: true,
+  orgId: true,
+  requestId: true,
+});
 
 /** What an execution works with. */
 export interface ExecutionContext {
@@ -38,11 +47,12 @@ export interface ExecutionHost {
   ): Promise<Scope<Record<string, unknown>>>;
 }
 
-/** Checks the ids and opens the scopes. Throws `TypeError` for a blank id. */
+/** Checks the ids and opens the scopes. Throws `TypeError` for a blank id or an unknown option. */
 export async function openExecution(
   host: ExecutionHost,
   options: ExecuteOptions,
 ): Promise<ExecutionContext> {
+  refuseUnknown("execute", options, EXECUTE_OPTIONS);
   const userId = required("userId", options.userId);
   const orgId = optional("orgId", options.orgId);
   const extra = orgId === undefined ? { userId } : { userId, orgId };

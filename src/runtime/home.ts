@@ -20,6 +20,7 @@ import {
   bind,
   bindingKey,
   checkBinding,
+  type Binding,
   type IdentityExtra,
   loadBinding,
   ownsEphemeral,
@@ -50,20 +51,20 @@ const RETRY_MS = 1_000;
 /** Options of a runtime. */
 export interface RuntimeOptions extends ScopeTuning {
   /** Default: a memory store of its own. The last runtime that uses it closes it. */
-  readonly store?: StateStore;
+  readonly store?: StateStore | undefined;
   /** Further kinds, or other settings for the built-in ones. */
-  readonly kinds?: Readonly<Record<string, Kind>>;
+  readonly kinds?: Readonly<Record<string, Kind>> | undefined;
   /** Keeps the records of several applications on one store apart; default `holdfast`. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** Scopes held in memory before idle ones are passivated; default 100 000. */
-  readonly maxResidentScopes?: number;
+  readonly maxResidentScopes?: number | undefined;
   /** Milliseconds without use until a scope is passivated; default never. */
-  readonly passivateAfterMs?: number;
+  readonly passivateAfterMs?: number | undefined;
   /**
    * Hear of what other processes commit, where the store can tell; default true. With `false` a
    * scope learns of it when its next save meets a newer version, or by `refresh()`.
    */
-  readonly watch?: boolean;
+  readonly watch?: boolean | undefined;
 }
 
 /** The scopes of a runtime and all they live on. */
@@ -214,7 +215,7 @@ export class ScopeHome {
   }
 
   /** The rest of the identity: what was said, or what the session is bound to. */
-  async #bind(kind: ResolvedKind, id: string, extra: IdentityExtra): Promise<IdentityExtra> {
+  async #bind(kind: ResolvedKind, id: string, extra: IdentityExtra): Promise<Partial<Binding>> {
     const said = spoken(extra);
     if (kind.type !== "session" || kind.durability === "volatile") return said;
     const store = this.batched(kind);

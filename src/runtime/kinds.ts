@@ -11,6 +11,8 @@ import { durationOption } from "../../actors/clock.ts";
 import {
   type Answers,
   answersOption,
+  optionNames,
+  refuseUnknown,
   scopeSettings,
   type ScopeSettings,
   type ScopeTuning,
@@ -29,36 +31,36 @@ const LATEST_MS = 8.64e15;
 
 /** The declaration of a kind. */
 export interface KindOptions<S extends object = object> {
-  readonly schema?: StateSchema<S>;
+  readonly schema?: StateSchema<S> | undefined;
   /** The state of a scope nobody has written; default what the schema makes of `{}`. */
-  readonly initial?: S;
+  readonly initial?: S | undefined;
   /** Default `commit`. */
-  readonly durability?: Durability;
+  readonly durability?: Durability | undefined;
   /** Milliseconds after the last change until the scope is deleted; default never. */
-  readonly ttlMs?: number;
+  readonly ttlMs?: number | undefined;
   /**
    * When a state ends by itself, in milliseconds since the epoch: `Infinity` never, 0 = such a
    * state is no record, and the scope is deleted in place of being stored. Takes the place of
    * `ttlMs`. Must depend on the state only and not throw.
    */
-  readonly livesUntil?: (state: object) => number;
+  readonly livesUntil?: ((state: object) => number) | undefined;
   /**
    * Told the state of a scope in the very turn in which a change of it is confirmed, or found in
    * the store. Must not throw.
    */
-  readonly observe?: (id: string, state: object) => void;
+  readonly observe?: ((id: string, state: object) => void) | undefined;
   /** Default the runtime's. */
-  readonly store?: StateStore;
+  readonly store?: StateStore | undefined;
   /**
    * What a result that writes nothing (no change, a mutator that threw) rests on in a `commit` kind
    * whose store others may write: `verified`, the default, looks at the store with the commits of
    * the tick; `local` is the state in memory and costs nothing.
    */
-  readonly answers?: Answers;
-  readonly maxStateSizeBytes?: number;
-  readonly hardLimitBytes?: number;
+  readonly answers?: Answers | undefined;
+  readonly maxStateSizeBytes?: number | undefined;
+  readonly hardLimitBytes?: number | undefined;
   /** How many earlier checkpoints of a sequencer run are kept; default 0. */
-  readonly history?: number;
+  readonly history?: number | undefined;
 }
 
 /** A checked declaration. */
@@ -66,8 +68,26 @@ export interface Kind<S extends object = object> extends KindOptions<S> {
   readonly durability: Durability;
 }
 
-/** Declares a kind of scope. Throws `RangeError` for a bad number or durability. */
+const OPTIONS = optionNames<KindOptions>({
+  schema: true,
+  initial: true,
+  durability: true,
+  ttlMs: true,
+  livesUntil: true,
+  observe: true,
+  store: true,
+  answers: true,
+  maxStateSizeBytes: true,
+  hardLimitBytes: true,
+  history: true,
+});
+
+/**
+ * Declares a kind of scope. Throws `RangeError` for a bad number or durability, `TypeError` for an
+ * unknown option.
+ */
 export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind<S> {
+  refuseUnknown("defineKind", options, OPTIONS);
   const durability = options.durability ?? "commit";
   if (!["volatile", "checkpoint", "commit"].includes(durability))
     throw new RangeError(
@@ -148,6 +168,7 @@ export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSiz
 /** Fills in what the runtime says; throws when the initial state or the store does not fit. */
 export function resolveKind(type: string, given: Kind, context: KindContext): ResolvedKind {
   // From JavaScript it may be a plain object, with nothing checked and no default filled in.
+  refuseUnknown(`kind "${type}"`, given ?? {}, OPTIONS);
   const kind = defineKind(given);
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
   const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });

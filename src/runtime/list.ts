@@ -1,7 +1,7 @@
 /**
  * Lists the ids of a runtime's scopes: those in the store and those that are only in memory so far.
  */
-import { countOption } from "../../actors/settings.ts";
+import { countOption, optionNames, refuseUnknown } from "../../actors/settings.ts";
 import { decodeKey, encodeKey, keyPrefix } from "../stores/keys.ts";
 import type { ListQuery, StateStore } from "../stores/store.ts";
 
@@ -11,14 +11,16 @@ const LIST_LIMIT = 100;
 /** Which scopes to list. */
 export interface ListOptions {
   /** Only scopes of this type. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** Only ids that start with this text; needs `type`. Every character is ordinary. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Where the page before ended, as it was given out. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
   /** Ids in the page; default 100. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
+
+const OPTIONS = optionNames<ListOptions>({ type: true, prefix: true, cursor: true, limit: true });
 
 /** One scope in a list. */
 export interface ListedScope {
@@ -44,12 +46,14 @@ export interface ListSource {
 }
 
 /**
- * Lists one page; throws `RangeError` for a bad limit and `TypeError` for a prefix without a type.
+ * Lists one page; throws `RangeError` for a bad limit and `TypeError` for a prefix without a type
+ * and for an unknown option.
  */
 export async function listScopes(
   source: ListSource,
   options: ListOptions = {},
 ): Promise<ScopeList> {
+  refuseUnknown("list", options, OPTIONS);
   const { namespace, stores, unstored } = source;
   const limit = countOption("limit", options.limit, LIST_LIMIT, 1);
   const prefix = prefixOf(namespace, options);

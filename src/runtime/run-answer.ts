@@ -6,6 +6,7 @@ import type { RunOutcome } from "../../actors/sequencer.ts";
 import { typeName } from "../../actors/values.ts";
 import { failureError } from "./run-failure.ts";
 import type { StoredRun } from "./run-record.ts";
+import { refuseUnknown } from "../../actors/settings.ts";
 
 /** Ids of answered suspensions kept with a run; an answer to an older one is a mismatch. */
 const ANSWERED_MAX = 100;
@@ -21,6 +22,7 @@ export interface ResumeOptions {
 
 /** The suspension that is answered, as the options say it. */
 export function suspensionOption(options: ResumeOptions): string | undefined {
+  refuseUnknown("resume", options, ["suspension"]);
   const { suspension } = options;
   if (suspension !== undefined && (typeof suspension !== "string" || suspension === ""))
     throw new TypeError(`suspension must be an id, received ${typeName(suspension)}`);

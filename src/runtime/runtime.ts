@@ -4,8 +4,9 @@
 import type { Draft } from "../../actors/recipe.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
 import { durationOption } from "../../actors/clock.ts";
-import { consoleLogger, refuseUnknown, unknownOptions } from "../../actors/settings.ts";
-import { begin, quietLogger } from "../../actors/watch.ts";
+import { optionNames, refuseUnknown } from "../../actors/settings.ts";
+import { typeName } from "../../actors/values.ts";
+import { begin } from "../../actors/watch.ts";
 import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
@@ -29,22 +30,21 @@ type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;
 /** Scopes of any state. */
 type AnyScopes = readonly { readonly state: object }[];
 
-/** The options there are: a misspelt one would leave a default in force, such as the store. */
-const OPTIONS: readonly (keyof RuntimeOptions)[] = [
-  "cas",
-  "clock",
-  "kinds",
-  "logger",
-  "mailboxLimit",
-  "maxResidentScopes",
-  "mutationTimeoutMs",
-  "namespace",
-  "onStateSizeWarning",
-  "passivateAfterMs",
-  "random",
-  "store",
-  "watch",
-];
+const OPTIONS = optionNames<RuntimeOptions>({
+  cas: true,
+  clock: true,
+  kinds: true,
+  logger: true,
+  mailboxLimit: true,
+  maxResidentScopes: true,
+  mutationTimeoutMs: true,
+  namespace: true,
+  onStateSizeWarning: true,
+  passivateAfterMs: true,
+  random: true,
+  store: true,
+  watch: true,
+});
 
 /** A run's record belongs to its steps: written by anything else, it would skip or repeat them. */
 const NO_SCOPE =
@@ -52,12 +52,11 @@ const NO_SCOPE =
   "runtime.checkpoints(runId), go on with it by runtime.resume";
 
 /**
- * Makes a runtime. Throws `RangeError` for a bad number and when a kind's initial state is refused;
- * an option there is not is told to the logger.
+ * Makes a runtime. Throws `RangeError` for a bad number, `StateValidationError` when a kind's
+ * initial state is refused, `TypeError` for an unknown option.
  */
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
-  const complaint = unknownOptions("createRuntime", options, OPTIONS);
-  if (complaint !== undefined) quietLogger(options.logger ?? consoleLogger).warn(complaint);
+  refuseUnknown("createRuntime", options, OPTIONS);
   return new Runtime(options);
 }
 
@@ -113,6 +112,7 @@ export class Runtime implements AsyncDisposable {
     extra: IdentityExtra = {},
   ): Promise<Scope<S>> {
     if (type === "sequencer") throw new TypeError(NO_SCOPE);
+    refuseUnknown("open", extra, ["userId", "orgId"]);
     const { calls } = this.#home;
     calls.enter();
     try {
@@ -151,6 +151,8 @@ export class Runtime implements AsyncDisposable {
     options?: MutationOptions,
   ): Promise<boolean> {
     return this.#home.calls.run(async () => {
+      if (!Array.isArray(scopes))
+        throw new TypeError(`a transaction takes a list of scopes, received ${typeName(scopes)}`);
       const residents = scopes.map((scope: unknown) => this.#own(scope));
       // The drafts are made from these scopes in this order, so they have these types.
       const edit = recipe as unknown as (...drafts: object[]) => void | Promise<void>;
@@ -202,6 +204,7 @@ export class Runtime implements AsyncDisposable {
 
   /** The changes of every scope from now on. */
   changes(options: Pick<FeedOptions, "signal"> = {}): AsyncIterable<FeedItem> {
+    refuseUnknown("changes", options, ["signal"]);
     const source = {
       listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
       snapshot: (missed: readonly StateChange[]) =>

@@ -24,6 +24,8 @@ import type { ScopeActorRef } from "../../actors/scope-logic.ts";
 import {
   type Answers,
   answersOption,
+  optionNames,
+  refuseUnknown,
   scopeSettings,
   type ScopeTuning,
 } from "../../actors/settings.ts";
@@ -213,29 +215,49 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
 /** Options of a stand-alone scope. */
 export interface ScopeOptions<S extends object> extends ScopeTuning, CheckOptions {
   /** Default: type `scope` and an id of its own. */
-  readonly identity?: ScopeIdentity;
+  readonly identity?: ScopeIdentity | undefined;
   /** The state before anything was written, and after `delete`. */
   readonly initial: S;
   /** The version under which `initial` is stored; default 0, never stored. */
-  readonly version?: number;
-  readonly schema?: StateSchema<S>;
+  readonly version?: number | undefined;
+  readonly schema?: StateSchema<S> | undefined;
   /** Where to save; without it the scope lives in memory. */
-  readonly persist?: PersistBridge<S>;
+  readonly persist?: PersistBridge<S> | undefined;
   /**
    * What a result that writes nothing rests on: `local`, the default, is the state this scope
    * knows; `verified` asks the bridge's `verify`, or its `load`, whether that is still current.
    */
-  readonly answers?: Answers;
+  readonly answers?: Answers | undefined;
 }
+
+const OPTIONS = optionNames<ScopeOptions<object>>({
+  identity: true,
+  initial: true,
+  version: true,
+  schema: true,
+  persist: true,
+  answers: true,
+  maxStateSizeBytes: true,
+  hardLimitBytes: true,
+  onStateSizeWarning: true,
+  cas: true,
+  mutationTimeoutMs: true,
+  mailboxLimit: true,
+  logger: true,
+  clock: true,
+  random: true,
+});
 
 let created = 0;
 
 /**
  * Makes one scope with a store of your own or none. Throws `RangeError` for a bad number,
  * `StateValidationError` when the schema refuses `initial`, `StateSerializationError` when it
- * cannot be stored, `TypeError` for `answers: "verified"` without a bridge that can be asked.
+ * cannot be stored, `TypeError` for an unknown option and for `answers: "verified"`
+ * without a bridge that can be asked.
  */
 export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S> {
+  refuseUnknown("createScope", options, OPTIONS);
   created += 1;
   const identity = Object.freeze({ type: "scope", id: `scope-${created}`, ...options.identity });
   const checks = createChecks(options);

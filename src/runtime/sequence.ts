@@ -6,6 +6,7 @@ import { durationOption } from "../../actors/clock.ts";
 import type { RunStatus } from "../../actors/sequencer.ts";
 import { isPlainObject, typeName } from "../../actors/values.ts";
 import type { Scope, ScopeStateOps } from "./scope.ts";
+import { optionNames, refuseUnknown } from "../../actors/settings.ts";
 
 /** Milliseconds without a sign of life after which a run may be taken over by another process. */
 const LEASE_MS = 30_000;
@@ -81,20 +82,29 @@ export interface Sequencer<S extends object = Record<string, unknown>> {
 export interface SequencerOptions<S extends object> {
   readonly name: string;
   /** The state a run starts with, or a schema whose defaults give it; default `{}`. */
-  readonly state?: S | StateSchema<S>;
+  readonly state?: S | StateSchema<S> | undefined;
   readonly steps: readonly Step<S>[];
   /** Milliseconds without a sign of life until others may take a run over; default 30 000. */
-  readonly leaseMs?: number;
+  readonly leaseMs?: number | undefined;
   /** Names these steps for `onChange`; kept with every run that goes on under them. */
-  readonly version?: number | string;
+  readonly version?: number | string | undefined;
   /**
    * Asked when the steps of a stored run are not those declared here: gives the name of the step at
    * which the run goes on. Steps before it count as done; what a step of the same name returned and
    * kept by `runOnce` stays. When it throws, or names no step, the run stays as it is and
    * `SequencerChangedError` says so. Must be synchronous.
    */
-  readonly onChange?: (run: ChangedRun) => string;
+  readonly onChange?: ((run: ChangedRun) => string) | undefined;
 }
+
+const OPTIONS = optionNames<SequencerOptions<object>>({
+  name: true,
+  state: true,
+  steps: true,
+  leaseMs: true,
+  version: true,
+  onChange: true,
+});
 
 /** A named step. What it returns is stored, and is the next step's `previous`. */
 export function step<S extends object = Record<string, unknown>>(
@@ -107,20 +117,24 @@ export function step<S extends object = Record<string, unknown>>(
 }
 
 function checkStep(made: Step<never>): void {
+  refuseUnknown("a step", made, ["name", "run"]);
   const { name } = made;
   if (typeof name !== "string" || name === "") throw new TypeError("a step needs a name");
   if (typeof made.run !== "function") throw new TypeError(`step "${name}" needs a function`);
 }
 
 /**
- * Declares a sequencer. Throws `TypeError` for a missing or doubled name, a bad version or a bad
- * `onChange`, `RangeError` for a lease.
+ * Declares a sequencer. Throws `TypeError` for a missing or doubled name, a bad version, a bad
+ * `onChange` or an unknown option, `RangeError` for a lease.
  */
 export function defineSequencer<S extends object = Record<string, unknown>>(
   options: SequencerOptions<S>,
 ): Sequencer<S> {
+  refuseUnknown("defineSequencer", options, OPTIONS);
   const { name, steps, version, onChange } = options;
   if (typeof name !== "string" || name === "") throw new TypeError("a sequencer needs a name");
+  if (!Array.isArray(steps))
+    throw new TypeError(`steps must be a list of steps, received ${typeName(steps)}`);
   steps.forEach(checkStep);
   const names = new Set(steps.map((each) => each.name));
   if (names.size < steps.length)

@@ -24,16 +24,19 @@ import {
 } from "./run-record.ts";
 import type { RunScopes, Sequencer } from "./sequence.ts";
 import { UnstoredRuns } from "./unstored-runs.ts";
+import { optionNames, refuseUnknown } from "../../actors/settings.ts";
 
 /** Options of one run. */
 export interface RunOptions {
   /** Names the run for `resume`; default a new one. A known run goes on where it was. */
-  readonly runId?: string;
+  readonly runId?: string | undefined;
   /** Given to every step; stored with the run, so it must be storable. */
   readonly input?: unknown;
   /** Scopes the steps may use; opened again by identity when the run is resumed. */
-  readonly scopes?: GivenScopes;
+  readonly scopes?: GivenScopes | undefined;
 }
+
+const RUN_OPTIONS = optionNames<RunOptions>({ runId: true, input: true, scopes: true });
 
 /** A run that was started. */
 export interface RunHandle {
@@ -73,6 +76,7 @@ export class Sequencers {
     const runId = options.runId ?? `run_${randomUUID()}`;
     let log: RunLog | null = null;
     const start = async (): Promise<RunOutcome> => {
+      refuseUnknown("run", options, RUN_OPTIONS);
       const input = copyIn(options.input, "input", { depth: 1 });
       return this.#claim(runId, async () => {
         log = await this.#open(runId);

@@ -14,7 +14,7 @@ import { isHoldfastError } from "../../actors/errors.ts";
 import type { Logger, ScopeIdentity, StateChange } from "../../actors/protocol.ts";
 import { storedState } from "../../actors/settings.ts";
 import { decodeKey } from "../stores/keys.ts";
-import type { IdentityExtra } from "./binding.ts";
+import type { Binding } from "./binding.ts";
 import type { StoreBridge } from "./bridge.ts";
 import { leftToLive, type ResolvedKind } from "./kinds.ts";
 
@@ -35,7 +35,7 @@ export interface UnheldPort {
   now(): number;
   kindOf(type: string): ResolvedKind | undefined;
   /** Whose a session is. */
-  bind(kind: ResolvedKind, id: string): Promise<IdentityExtra>;
+  bind(kind: ResolvedKind, id: string): Promise<Partial<Binding>>;
   bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null;
   /** The scope of a key, if it came into memory meanwhile. */
   find(key: string): { readonly version: number; heard(version: number): void } | undefined;

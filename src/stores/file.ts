@@ -40,9 +40,9 @@ export interface FileStoreOptions {
   /** The directory; created, and locked for this store object while it is open. */
   readonly dir: string;
   /** Default true: an answered commit survives power loss. False: it survives only our process. */
-  readonly fsync?: boolean;
+  readonly fsync?: boolean | undefined;
   /** Decides what has expired; default the system's clock. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 const READS_AT_ONCE = 16;

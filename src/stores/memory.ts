@@ -27,11 +27,12 @@ import {
   stateText,
   toJsonText,
 } from "./write-check.ts";
+import { refuseUnknown } from "../../actors/settings.ts";
 
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /** Decides what has expired; default the system's clock. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 /**
@@ -173,5 +174,6 @@ class MemoryStore implements StateStore {
  * turns.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
+  refuseUnknown("memoryStore", options, ["clock"]);
   return new MemoryStore(options.clock ?? systemClock);
 }

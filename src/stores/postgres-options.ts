@@ -10,21 +10,21 @@ import { readServerUrl } from "./server-url.ts";
 /** Options of `postgresStore`; either `url` or `pool`. */
 export interface PostgresStoreOptions {
   /** `postgres://user:password@host:port/database`; connections are opened at the first use. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** A `pg.Pool` to use; `close` leaves it open. */
-  readonly pool?: PostgresPool;
+  readonly pool?: PostgresPool | undefined;
   /** The tables are `<table>_record` and so on; may name a schema: `app.holdfast`. */
-  readonly table?: string;
+  readonly table?: string | undefined;
   /** How long a call is repeated while the server is away; milliseconds, default 5000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Makes the tables when there are none; default true. Else run `postgresSchema()` before. */
-  readonly migrate?: boolean;
+  readonly migrate?: boolean | undefined;
   /** Connections at most, when opened by `url`; default 5, and one more for watching. */
-  readonly poolSize?: number;
+  readonly poolSize?: number | undefined;
   /** A state or change over so many bytes of JSON is refused; default and at most 256 MB. */
-  readonly maxStateBytes?: number;
+  readonly maxStateBytes?: number | undefined;
   /** Told once when the server's settings allow a commit to be lost; default the console. */
-  readonly logger?: Logger;
+  readonly logger?: Logger | undefined;
 }
 
 const TIMEOUT_MS = 5_000;

@@ -15,25 +15,27 @@ import { readServerUrl } from "./server-url.ts";
 /** Options of `redisStore`: `url` or `client`, and how much a commit promises. */
 export interface RedisStoreOptions {
   /** `redis://user:password@host:port/db`, or `rediss:` for TLS; the store ends its connection. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** A client of ioredis: one server, Sentinel, or a `Cluster`; `close` leaves it open. */
-  readonly client?: AnyRedis;
+  readonly client?: AnyRedis | undefined;
   /** Begins every key and the channel, without braces; default `holdfast:`. */
-  readonly keyPrefix?: string;
+  readonly keyPrefix?: string | undefined;
   /** How long a call is repeated while the server is away; milliseconds, default 5000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Commits wait until so many replicas have them (WAIT); default: they do not. */
-  readonly wait?: { readonly replicas: number; readonly timeoutMs: number };
+  readonly wait?: { readonly replicas: number; readonly timeoutMs: number } | undefined;
   /** Commits wait until so many disks have them (WAITAOF, Redis 7.2); default: they do not. */
-  readonly waitAof?: {
-    readonly local: 0 | 1;
-    readonly replicas: number;
-    readonly timeoutMs: number;
-  };
+  readonly waitAof?:
+    | {
+        readonly local: 0 | 1;
+        readonly replicas: number;
+        readonly timeoutMs: number;
+      }
+    | undefined;
   /** What the server should keep; less is warned of. Default `everysec`; `no`: nothing. */
-  readonly appendfsync?: AppendFsync;
+  readonly appendfsync?: AppendFsync | undefined;
   /** Where warnings go; default the console. */
-  readonly logger?: Logger;
+  readonly logger?: Logger | undefined;
 }
 
 /** The options with their defaults. */

@@ -12,24 +12,24 @@ import type { ConnectionSettings, Synchronous } from "./sqlite-setup.ts";
 /** Options of `sqliteStore`. */
 export interface SqliteStoreOptions {
   /** The file; it and its directory are created. `:memory:` keeps everything in this process. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** An open better-sqlite3, libsql or node:sqlite database to use; `close` leaves it open. */
-  readonly database?: SqliteDatabase;
+  readonly database?: SqliteDatabase | undefined;
   /**
    * `full` (default) survives power loss; `normal` may lose the last commits then, not on a crash.
    */
-  readonly synchronous?: Synchronous;
+  readonly synchronous?: Synchronous | undefined;
   /** How long to try while other processes hold the file; milliseconds, default 5000. */
-  readonly busyTimeoutMs?: number;
+  readonly busyTimeoutMs?: number | undefined;
   /** Decides what has expired; default the system's clock. Processes sharing a file must agree. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /**
    * How many processes, or store objects, use the file of `path` at the same time. `several`
    * (default); `one` keeps all others out while it is open: they reject with `STORE_UNAVAILABLE`.
    */
-  readonly processes?: Processes;
+  readonly processes?: Processes | undefined;
   /** Receives what should be known of the file or of this SQLite; default the console. */
-  readonly logger?: Logger;
+  readonly logger?: Logger | undefined;
 }
 
 const BUSY_TIMEOUT_MS = 5000;

@@ -48,13 +48,13 @@ export interface FaultPlan {
   /** Decides for one call; `undefined` leaves it to `rates`. */
   readonly choose?: (call: FaultCall) => FaultKind | undefined;
   /** Probability of each fault per call, drawn from `seed`. */
-  readonly rates?: Readonly<Partial<Record<FaultKind, number>>>;
+  readonly rates?: Readonly<Partial<Record<FaultKind, number>>> | undefined;
   /** Default 1. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Needed for `slow`. */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Longest wait of a `slow` call; default 50. */
-  readonly slowMs?: number;
+  readonly slowMs?: number | undefined;
 }
 
 /** A store with faults, and the way to steer them. */

@@ -16,6 +16,8 @@ const isNightly = process.env["TEST_SCALE"] === "nightly";
 const CALLERS = 2;
 /** Calls of one history, of all callers together. */
 const CALLS = 150;
+/** Histories with answers from memory until one has no order. */
+const TRIES = 10;
 const TIMEOUT = { timeout: (isNightly ? 60 : 3) * 60_000 };
 const SEVERAL = [2, 3, 4];
 
@@ -128,12 +130,14 @@ export function sharedLinearizable(place: MeetingPlace): void {
       }
 
     it(`V1 3 ${what} on ${place.kind}: answers from memory have none`, TIMEOUT, async () => {
-      const verdicts: boolean[] = [];
-      for (const seed of seedsOf(count))
-        verdicts.push(
-          isOneOrder(await historyOf(place, { owners: 3, watch: false, seed, answers: "local" })),
-        );
-      expect(verdicts).toContain(false);
+      // One history may have an order by chance, so there are some tries to find one without.
+      let seed = 0;
+      const isOrdered = async (): Promise<boolean> => {
+        seed += 1;
+        const options = { owners: 3, watch: false, seed, answers: "local" as const };
+        return isOneOrder(await historyOf(place, options));
+      };
+      while (await isOrdered()) expect(seed).toBeLessThan(TRIES);
     });
   }
 }

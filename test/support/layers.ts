@@ -41,6 +41,7 @@ const layers: readonly Layer[] = [
       "actors/recipe-result",
       "actors/difference",
       "actors/checks",
+      "actors/fill",
       "actors/settings",
       "actors/watch",
       "actors/apply",

@@ -8,7 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../../../actors/protocol.ts";
-import { consoleLogger } from "../../../actors/settings.ts";
+import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/settings.ts";
 import { quietLogger } from "../../../actors/watch.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
@@ -51,6 +51,13 @@ export interface SessionServiceOptions {
   readonly logger?: Logger | undefined;
 }
 
+const OPTIONS = optionNames<SessionServiceOptions>({
+  runtime: true,
+  profile: true,
+  conflict: true,
+  logger: true,
+});
+
 /** Sessions on a runtime; see the head of this file. */
 export class SessionService implements AsyncDisposable {
   readonly runtime: Runtime;
@@ -59,8 +66,9 @@ export class SessionService implements AsyncDisposable {
   readonly #appends: Appends;
   readonly #isOwner: boolean;
 
-  /** Throws `RangeError` for an unknown profile or conflict policy. */
+  /** Throws `RangeError` for an unknown profile or conflict policy, `TypeError` for an option. */
   constructor(options: SessionServiceOptions = {}) {
+    refuseUnknown("SessionService", options, OPTIONS);
     const { runtime, profile = "memory", conflict = "rebase" } = options;
     const logger = quietLogger(options.logger ?? consoleLogger);
     oneOf("profile", profile, ["memory", "database"]);

@@ -4,13 +4,17 @@ import { postgresStore } from "../../stores/postgres.ts";
 import { redisStore } from "../../stores/redis.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
 import { SessionService, type SessionServiceOptions } from "./service.ts";
+import { optionNames, refuseUnknown } from "../../../actors/settings.ts";
 
 /** Options of the two services: all but the profile. */
 export type ServiceOptions = Omit<SessionServiceOptions, "profile">;
 
+const OPTIONS = optionNames<ServiceOptions>({ runtime: true, conflict: true, logger: true });
+
 /** Sessions with the habits of the original's in-memory service, on any runtime. */
 export class InMemorySessionService extends SessionService {
   constructor(options: ServiceOptions = {}) {
+    refuseUnknown("InMemorySessionService", options, OPTIONS);
     super({ ...options, profile: "memory" });
   }
 }
@@ -25,6 +29,7 @@ export class DatabaseSessionService extends SessionService {
    * by `close`. Throws `TypeError` for any other URL.
    */
   constructor(where: string | (ServiceOptions & { readonly runtime: Runtime })) {
+    if (typeof where === "object") refuseUnknown("DatabaseSessionService", where, OPTIONS);
     const opened = typeof where === "string" ? openUrl(where) : undefined;
     const options = typeof where === "string" ? { runtime: opened } : where;
     if (options?.runtime === undefined)

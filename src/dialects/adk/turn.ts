@@ -13,6 +13,7 @@ import { declareKinds, placeId } from "./places.ts";
 import { checkText, type Session, type SessionKey } from "./request.ts";
 import type { SessionService } from "./service.ts";
 import { sessionMissing } from "./session-error.ts";
+import { refuseUnknown } from "../../../actors/settings.ts";
 
 /** What a turn is over: a session; without its id a user; without a user an app. */
 export interface TurnKey {
@@ -57,6 +58,7 @@ async function turnOf<T>(
   work: (session: Session) => T | Promise<T>,
   options: TurnOptions | undefined,
 ): Promise<T> {
+  if (options !== undefined) refuseUnknown("runTurn", options, ["signal", "timeoutMs"]);
   const place = await takePlace(service.runtime, key, options);
   try {
     return await place.run(async () => {
@@ -88,7 +90,7 @@ async function takePlace(
 ): Promise<Place> {
   const scope = residentOf(await runtime.open("adk-turn", turnId(key)));
   if (scope === undefined) throw new TypeError("not a runtime of this library");
-  const hold = await scope.hold({ timeoutMs: Infinity, ...options });
+  const hold = await scope.hold({ ...options, timeoutMs: options?.timeoutMs ?? Infinity });
   return {
     run: async (work) => {
       const turn = new Turn(1);

@@ -10,9 +10,9 @@ import { SingleState, type StateView } from "./single-state.ts";
 /** Options of `createBotState`. */
 export interface CreateBotStateOptions extends BotStateOptions {
   /** Initial global values, written when nothing is stored yet. */
-  readonly globalState?: BotRecord;
+  readonly globalState?: BotRecord | undefined;
   /** Told of idle deadlines that were armed before a restart. */
-  readonly onIdle?: (report: IdleReport) => void | Promise<void>;
+  readonly onIdle?: ((report: IdleReport) => void | Promise<void>) | undefined;
 }
 
 /** A bot's state. */
@@ -35,7 +35,7 @@ export interface BotState {
 
 /** Makes the states of a bot, over one runtime. */
 export function createBotState(options: CreateBotStateOptions = {}): BotState {
-  const { runtime, clock, logger } = botHome(options);
+  const { runtime, clock, logger } = botHome("createBotState", options, ["globalState", "onIdle"]);
   const shared = { runtime, clock, logger };
   const users = new SingleState(shared);
   const global = new GlobalState(options.globalState ?? {}, shared);

@@ -26,7 +26,7 @@ export class GlobalState {
 
   /** `initial` is written when nothing is stored yet. */
   constructor(initial: BotRecord = {}, options: BotStateOptions = {}) {
-    const { runtime, logger } = botHome(options);
+    const { runtime, logger } = botHome("GlobalState", options);
     const open = (): Promise<Scope<BotRecord>> => runtime.open("builderbot.global", "global");
     this.RAW = initial;
     this.#initial = copied(initial);

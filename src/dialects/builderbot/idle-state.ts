@@ -40,7 +40,7 @@ export interface IdleReport extends BotContext {
 /** Options of `IdleState`. */
 export interface IdleStateOptions extends BotStateOptions {
   /** Told of deadlines that were armed before a restart. */
-  readonly onIdle?: (report: IdleReport) => void | Promise<void>;
+  readonly onIdle?: ((report: IdleReport) => void | Promise<void>) | undefined;
 }
 
 type Callback = ((event: IdleEvent) => unknown) | undefined;
@@ -71,7 +71,7 @@ export class IdleState {
   #next = 0;
 
   constructor(options: IdleStateOptions = {}) {
-    this.#home = botHome(options);
+    this.#home = botHome("IdleState", options, ["onIdle"]);
     this.#stored = options.runtime !== undefined;
     this.#onIdle = options.onIdle;
     const { clock, logger } = this.#home;

@@ -3,7 +3,7 @@
  */
 import { systemClock } from "../../../actors/clock.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
-import { consoleLogger } from "../../../actors/settings.ts";
+import { consoleLogger, refuseUnknown } from "../../../actors/settings.ts";
 import { typeName } from "../../../actors/values.ts";
 import { quietLogger } from "../../../actors/watch.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
@@ -12,10 +12,10 @@ import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 /** Options every class of this dialect takes. */
 export interface BotStateOptions {
   /** Where the state lives; default an in-memory runtime of its own. */
-  readonly runtime?: Runtime;
+  readonly runtime?: Runtime | undefined;
   /** Default the system's; give the runtime's when that has one of its own. */
-  readonly clock?: Clock;
-  readonly logger?: Logger;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
 }
 
 /** The kinds of this dialect. */
@@ -39,8 +39,16 @@ export function sender(from: unknown): string {
   throw new TypeError(`from must be a text that names the sender, received ${received}`);
 }
 
-/** Fills in the defaults and declares the kinds. */
-export function botHome(options: BotStateOptions): BotHome {
+/**
+ * Fills in the defaults and declares the kinds. Throws `TypeError` for an option that is neither
+ * one of these nor among `more`.
+ */
+export function botHome(
+  where: string,
+  options: BotStateOptions,
+  more: readonly string[] = [],
+): BotHome {
+  refuseUnknown(where, options, ["runtime", "clock", "logger", ...more]);
   const { clock = systemClock } = options;
   const logger = quietLogger(options.logger ?? consoleLogger);
   const runtime = options.runtime ?? createRuntime({ clock, logger });

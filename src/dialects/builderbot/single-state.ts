@@ -36,7 +36,7 @@ export class SingleState {
   readonly #records = new Map<string, StateRecord>();
 
   constructor(options: BotStateOptions = {}) {
-    this.#home = botHome(options);
+    this.#home = botHome("SingleState", options);
   }
 
   /** `updateState(ctx)(fields)`: visible before the call returns, resolved when stored. */

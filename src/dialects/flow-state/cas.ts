@@ -21,7 +21,13 @@ import type { Outcome } from "../../../actors/mailbox.ts";
 import type { Mutation } from "../../../actors/mutation.ts";
 import { resolveConflict, type SaveStep } from "../../../actors/persist.ts";
 import type { CasOptions, JsonObject, MutatorTurn } from "../../../actors/protocol.ts";
-import { casBudget, storedState, type CasBudget } from "../../../actors/settings.ts";
+import {
+  casBudget,
+  type CasBudget,
+  optionNames,
+  refuseUnknown,
+  storedState,
+} from "../../../actors/settings.ts";
 import type { Hold } from "../../../actors/solo.ts";
 import { outsideTurns } from "../../../actors/turn.ts";
 import { applyMutation } from "../../../actors/write.ts";
@@ -202,7 +208,7 @@ function settingsOf(
 /** Options of one compare-and-set loop. */
 export interface CASOptions extends Omit<CasOptions, "escalate"> {
   /** Milliseconds for waiting in the queue and running; default 30 000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Makes the whole next state out of the present one. */
@@ -219,10 +225,27 @@ export interface RunWithCASOptions<S extends object> {
    * result rests on what the container holds.
    */
   readonly reread?: CASReread<S> | undefined;
-  readonly options?: CASOptions;
+  readonly options?: CASOptions | undefined;
   /** Default `{ kind: "set" }`. */
-  readonly hint?: CASMutationHint;
+  readonly hint?: CASMutationHint | undefined;
 }
+
+const RUN_OPTIONS = optionNames<RunWithCASOptions<object>>({
+  container: true,
+  mutator: true,
+  persist: true,
+  reread: true,
+  options: true,
+  hint: true,
+});
+
+const CAS_OPTIONS = optionNames<CASOptions>({
+  maxRetries: true,
+  baseDelayMs: true,
+  maxDelayMs: true,
+  jitter: true,
+  timeoutMs: true,
+});
 
 /** A mutator that gives the whole next state. */
 class WholeMutation implements Mutation {
@@ -247,14 +270,12 @@ class WholeMutation implements Mutation {
  * again on a conflict. Resolves to the state after it and whether that is a new one. Rejects with
  * `ConcurrentModificationError` after the last retry and with what `mutator` or `persist` throws.
  */
-export async function runWithCAS<S extends object>({
-  container,
-  mutator,
-  persist,
-  reread,
-  options = {},
-  hint = { kind: "set" },
-}: RunWithCASOptions<S>): Promise<RunWithCASResult<S>> {
+export async function runWithCAS<S extends object>(
+  given: RunWithCASOptions<S>,
+): Promise<RunWithCASResult<S>> {
+  refuseUnknown("runWithCAS", given, RUN_OPTIONS);
+  const { container, mutator, persist, reread, options = {}, hint = { kind: "set" } } = given;
+  refuseUnknown("runWithCAS options", options, CAS_OPTIONS);
   const scope = stateScopeOf(container);
   const { timeoutMs, ...cas } = options;
   // The container holds an S, so its mutator and its store are given one.

@@ -22,7 +22,12 @@ import { StateTypeError } from "../../../actors/errors.ts";
 import type { Outcome } from "../../../actors/mailbox.ts";
 import type { Mutation } from "../../../actors/mutation.ts";
 import type { JsonObject, ScopeIdentity, StateChange } from "../../../actors/protocol.ts";
-import { scopeSettings, type ScopeTuning } from "../../../actors/settings.ts";
+import {
+  optionNames,
+  refuseUnknown,
+  scopeSettings,
+  type ScopeTuning,
+} from "../../../actors/settings.ts";
 import { isPlainObject, typeName } from "../../../actors/values.ts";
 import { StateScope } from "../../runtime/scope.ts";
 import { refuseCommit } from "./body.ts";
@@ -46,9 +51,21 @@ export interface ObservableContainer<S extends object> extends StateContainer<S>
 /** Further options of a container; `schema` and the size options check what the ops write. */
 export interface ContainerOptions<S extends object>
   extends Omit<ScopeTuning, "cas" | "mutationTimeoutMs">, CheckOptions {
-  readonly identity?: ScopeIdentity;
-  readonly schema?: StateSchema<S>;
+  readonly identity?: ScopeIdentity | undefined;
+  readonly schema?: StateSchema<S> | undefined;
 }
+
+const OPTIONS = optionNames<ContainerOptions<object>>({
+  identity: true,
+  schema: true,
+  maxStateSizeBytes: true,
+  hardLimitBytes: true,
+  onStateSizeWarning: true,
+  mailboxLimit: true,
+  logger: true,
+  clock: true,
+  random: true,
+});
 
 interface ContainerParts {
   readonly initial: object;
@@ -141,6 +158,7 @@ export function createStateContainer<S extends object>(
   version = 0,
   options: ContainerOptions<S> = {},
 ): ObservableContainer<S> {
+  refuseUnknown("createStateContainer", options, OPTIONS);
   const identity = options.identity ?? { type: "container", id: "initial" };
   if (!isPlainObject(initial)) throw notAState(initial, identity);
   const parts = { initial, version: versionOption(version), options, owner: null };

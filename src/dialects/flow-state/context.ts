@@ -2,14 +2,15 @@
  * The execution context of flow-state-dev: the scopes of one request, on a runtime.
  */
 import { asCall } from "../../runtime/calls.ts";
-import { openExecution, type ExecuteOptions } from "../../runtime/execution.ts";
+import { EXECUTE_OPTIONS, openExecution, type ExecuteOptions } from "../../runtime/execution.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
+import { refuseUnknown } from "../../../actors/settings.ts";
 
 /** Who executes, where, and on what. */
 export interface CreateExecutionContextOptions extends ExecuteOptions {
   /** Default: a runtime in memory of its own. */
-  readonly runtime?: Runtime;
+  readonly runtime?: Runtime | undefined;
 }
 
 /** The state types of a context's scopes; those that are not named hold unknown fields. */
@@ -44,16 +45,17 @@ export interface FlowExecutionContext<T extends ScopeStates> extends AsyncDispos
  * for a blank id and with `BindingMismatchError` when the session is bound to somebody else.
  * Disposing of the context closes the runtime it made, never one it was given.
  */
-export async function createExecutionContext<T extends ScopeStates = ScopeStates>({
-  runtime: given,
-  ...options
-}: CreateExecutionContextOptions): Promise<FlowExecutionContext<T>> {
+export async function createExecutionContext<T extends ScopeStates = ScopeStates>(
+  options: CreateExecutionContextOptions,
+): Promise<FlowExecutionContext<T>> {
+  refuseUnknown("createExecutionContext", options, ["runtime", ...EXECUTE_OPTIONS]);
+  const { runtime: given, ...execute } = options;
   const runtime = given ?? createRuntime();
   const dispose = async (): Promise<void> => {
     if (given === undefined) await runtime.close();
   };
   try {
-    const opened = await asCall(runtime, () => openExecution(runtime, options));
+    const opened = await asCall(runtime, () => openExecution(runtime, execute));
     const context = { ...opened, runtime };
     // The caller names the state types; the schemas of the runtime's kinds are what checks them.
     return { ...context, [Symbol.asyncDispose]: dispose } as unknown as FlowExecutionContext<T>;

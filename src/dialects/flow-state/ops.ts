@@ -7,7 +7,7 @@
  */
 import type { Mutation } from "../../../actors/mutation.ts";
 import type { MutationOptions, ScopeIdentity } from "../../../actors/protocol.ts";
-import { casBudget, timeoutOption } from "../../../actors/settings.ts";
+import { casBudget, optionNames, refuseUnknown, timeoutOption } from "../../../actors/settings.ts";
 import type { Hold } from "../../../actors/solo.ts";
 import { copyIn } from "../../../actors/values.ts";
 import {
@@ -40,6 +40,13 @@ export interface ScopeStateOpsOptions<S extends object> {
   readonly mutationTimeoutMs?: number | undefined;
 }
 
+const OPTIONS = optionNames<ScopeStateOpsOptions<object>>({
+  persist: true,
+  reread: true,
+  cas: true,
+  mutationTimeoutMs: true,
+});
+
 /** The seven operations and the state they work on. */
 export interface ContainerOps<S extends object> extends ScopeStateOps<S> {
   /** The last committed state. */
@@ -62,6 +69,7 @@ export function createScopeStateOps<S extends object>(
   container: StateContainer<S>,
   options: ScopeStateOpsOptions<S> = {},
 ): ContainerOps<S> {
+  refuseUnknown("createScopeStateOps", options, OPTIONS);
   const apply = applier<S>(stateScopeOf(container), options);
   return {
     patchState: patcher<S>(apply),
@@ -105,7 +113,9 @@ function applier<S extends object>(
   // The container holds an S, so that is what its store is given.
   const save = (persist ?? null) as CASPersist<object> | null;
   const withTimeout = (call: MutationOptions | undefined): MutationOptions | undefined =>
-    mutationTimeoutMs === undefined ? call : { timeoutMs: mutationTimeoutMs, ...call };
+    mutationTimeoutMs === undefined
+      ? call
+      : { ...call, timeoutMs: call?.timeoutMs ?? mutationTimeoutMs };
   const saved = async (mutation: Mutation, call?: MutationOptions): Promise<boolean> => {
     const meta = copyIn(call?.meta, "meta");
     const verified = save === null ? {} : { reread };

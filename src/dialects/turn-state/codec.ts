@@ -4,6 +4,8 @@
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
 import { types } from "node:util";
+import { refuseUnknown } from "../../../actors/settings.ts";
+import { typeName } from "../../../actors/values.ts";
 
 /** Turns the JSON text of a document into what is stored, and back. */
 export interface ValueCodec {
@@ -18,7 +20,7 @@ export type KeyCodec = (key: string) => string;
 /** Options of `aes256GcmCodec`. */
 export interface AesCodecOptions {
   /** Reads documents that were stored before they were encrypted; default false. */
-  readonly acceptPlain?: boolean;
+  readonly acceptPlain?: boolean | undefined;
 }
 
 const ALGORITHM = "aes-256-gcm";
@@ -30,13 +32,20 @@ const MARK = "holdfast-aes1";
 /**
  * Encrypts documents with AES-256-GCM, bound to their keys: a text copied to another key cannot be
  * read there. Give one secret of 32 bytes, or several to rotate: the first encrypts, all decrypt.
- * Throws `RangeError` for a secret of another length.
+ * Throws `RangeError` for a secret of another length, `TypeError` for what is no bytes and for an
+ * unknown option.
  */
 export function aes256GcmCodec(
   secrets: Uint8Array | readonly [Uint8Array, ...Uint8Array[]],
   options: AesCodecOptions = {},
 ): ValueCodec {
+  refuseUnknown("aes256GcmCodec", options, ["acceptPlain"]);
   const list: readonly Uint8Array[] = types.isUint8Array(secrets) ? [secrets] : secrets;
+  if (!Array.isArray(list))
+    throw new TypeError(
+      `aes256GcmCodec takes a secret of ${KEY_BYTES} bytes, or a list of them, received ` +
+        typeName(secrets),
+    );
   const named = new Map(list.map((secret) => [secretName(secret), Uint8Array.from(secret)]));
   const [current] = named;
   if (current === undefined) throw new RangeError("aes256GcmCodec needs a secret");
@@ -58,13 +67,17 @@ export function aes256GcmCodec(
 
 /** Names documents by an HMAC-SHA256 of their keys, so that a name tells nothing about anybody. */
 export function hmacKeyCodec(secret: string | Uint8Array): KeyCodec {
+  if (typeof secret !== "string" && !types.isUint8Array(secret))
+    throw new TypeError(`hmacKeyCodec takes a text or bytes, received ${typeName(secret)}`);
   if (secret.length === 0) throw new RangeError("hmacKeyCodec needs a secret");
   return (key) => createHmac("sha256", secret).update(Buffer.from(key, "utf16le")).digest("hex");
 }
 
 /** Tells secrets apart in stored texts and gives nothing away about them. */
 function secretName(secret: Uint8Array): string {
-  if (!types.isUint8Array(secret) || secret.length !== KEY_BYTES)
+  if (!types.isUint8Array(secret))
+    throw new TypeError(`a secret for AES-256 is bytes, received ${typeName(secret)}`);
+  if (secret.length !== KEY_BYTES)
     throw new RangeError(`a secret for AES-256 has ${KEY_BYTES} bytes`);
   return createHash("sha256").update(MARK).update(secret).digest("hex").slice(0, 8);
 }

@@ -1,7 +1,7 @@
 /** The options of a turn, with their defaults, checked. */
 import { durationOption, systemClock } from "../../../actors/clock.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
-import { consoleLogger } from "../../../actors/settings.ts";
+import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/settings.ts";
 import { quietLogger } from "../../../actors/watch.ts";
 import type { KeyFormat } from "./activity.ts";
 import type { ValuesPolicy } from "./json.ts";
@@ -54,8 +54,27 @@ export interface TurnPolicy {
   readonly clock: Clock;
 }
 
-/** Fills in the defaults; throws `RangeError` for a number or a word that is none of these. */
+const OPTIONS = optionNames<TurnOptions>({
+  timeoutMs: true,
+  handlerTimeoutMs: true,
+  signal: true,
+  onHandlerError: true,
+  onSaveError: true,
+  onCorrupt: true,
+  deleteThenSet: true,
+  afterTurn: true,
+  values: true,
+  keyFormat: true,
+  logger: true,
+  clock: true,
+});
+
+/**
+ * Fills in the defaults; throws `RangeError` for a bad number or word, `TypeError` for an unknown
+ * option.
+ */
 export function turnPolicy(options: TurnOptions = {}): TurnPolicy {
+  refuseUnknown("a turn", options, OPTIONS);
   return {
     timeoutMs: limit("timeoutMs", options.timeoutMs, TURN_WAIT_MS),
     handlerTimeoutMs: limit("handlerTimeoutMs", options.handlerTimeoutMs, Infinity),

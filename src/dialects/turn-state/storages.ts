@@ -9,10 +9,13 @@ import { RedisPlace } from "./redis-place.ts";
 import { RuntimeVault } from "./runtime-vault.ts";
 import { VaultStorage } from "./storage.ts";
 import { TextVault } from "./text-vault.ts";
+import { optionNames, refuseUnknown } from "../../../actors/settings.ts";
 
 /** Documents in memory, or in a runtime when one is given. */
 export class MemoryStorage extends VaultStorage {
-  constructor({ runtime }: { readonly runtime?: Runtime | undefined } = {}) {
+  constructor(options: { readonly runtime?: Runtime | undefined } = {}) {
+    refuseUnknown("MemoryStorage", options, ["runtime"]);
+    const { runtime } = options;
     super(runtime === undefined ? new MemoryVault() : new RuntimeVault(runtime));
   }
 }
@@ -31,9 +34,17 @@ export interface FileStorageOptions extends CodecOptions {
   readonly fsync?: boolean | undefined;
 }
 
+const FILE_OPTIONS = optionNames<FileStorageOptions>({
+  fsync: true,
+  codec: true,
+  keyCodec: true,
+});
+
 /** One JSON file per document in a directory, as the original's ports write and read them. */
 export class FileStorage extends VaultStorage {
-  constructor(dir = "./bot-state", { fsync = true, codec, keyCodec }: FileStorageOptions = {}) {
+  constructor(dir = "./bot-state", options: FileStorageOptions = {}) {
+    refuseUnknown("FileStorage", options, FILE_OPTIONS);
+    const { fsync = true, codec, keyCodec } = options;
     if (typeof dir !== "string" || dir === "")
       throw new TypeError("a directory must be a text that is not empty");
     super(new TextVault(new FilePlace(dir, fsync), { indent: 2, codec, keyCodec }));
@@ -48,12 +59,20 @@ export interface RedisStorageOptions extends CodecOptions {
   readonly ownsClient?: boolean | undefined;
 }
 
+const REDIS_OPTIONS = optionNames<RedisStorageOptions>({
+  keyPrefix: true,
+  ownsClient: true,
+  codec: true,
+  keyCodec: true,
+});
+
 /** One string per document in Redis, as the original's ports write and read them. */
 export class RedisStorage extends VaultStorage {
   readonly #place: RedisPlace;
 
   /** Takes a URL, or a client; the connection is opened when it is first needed. */
   constructor(urlOrClient: string | RedisClient, options: RedisStorageOptions = {}) {
+    refuseUnknown("RedisStorage", options, REDIS_OPTIONS);
     const { keyPrefix = "botas:", ownsClient = false, codec, keyCodec } = options;
     if (typeof urlOrClient !== "string" && (typeof urlOrClient !== "object" || !urlOrClient))
       throw new TypeError(`RedisStorage takes a URL or a client, not ${typeof urlOrClient}`);
@@ -83,8 +102,10 @@ export class RuntimeStorage extends VaultStorage {
   /** Throws `TypeError` when the runtime has another kind of the name `turn-state`. */
   constructor(
     runtime: Runtime | { readonly runtime: Runtime },
-    { type }: RuntimeStorageOptions = {},
+    options: RuntimeStorageOptions = {},
   ) {
+    refuseUnknown("RuntimeStorage", options, ["type"]);
+    const { type } = options;
     super(new RuntimeVault("runtime" in runtime ? runtime.runtime : runtime, type));
   }
 }

@@ -13,46 +13,48 @@ export interface IndexField {
   readonly fieldName: string;
   readonly type: FieldType;
   /** The name in queries; default `fieldName`. */
-  readonly alias?: string;
-  readonly sortable?: boolean;
+  readonly alias?: string | undefined;
+  readonly sortable?: boolean | undefined;
   /** Sort keys keep their case. */
-  readonly unf?: boolean;
+  readonly unf?: boolean | undefined;
   /** Sorted by and returned, but not searched. */
-  readonly noIndex?: boolean;
+  readonly noIndex?: boolean | undefined;
   /** TEXT: what one occurrence counts for; default 1. */
-  readonly weight?: number;
+  readonly weight?: number | undefined;
   /** TEXT: words are found as written only. */
-  readonly noStem?: boolean;
+  readonly noStem?: boolean | undefined;
   /** TAG: the character between tags; default a comma. */
-  readonly separator?: string;
+  readonly separator?: string | undefined;
   /** TAG: tags differ by case. */
-  readonly caseSensitive?: boolean;
+  readonly caseSensitive?: boolean | undefined;
 }
 
 /** What an index holds. Counts of the original may be left out; they are worked out here. */
 export interface CreateIndexOptions {
   readonly schema: readonly IndexField[];
   /** Maps whose key starts with one of these; default all of the state's. */
-  readonly prefix?: { readonly count?: number; readonly prefixes: readonly string[] };
-  readonly on?: IndexType;
+  readonly prefix?: { readonly count?: number; readonly prefixes: readonly string[] } | undefined;
+  readonly on?: IndexType | undefined;
   /** A condition over fields, such as `@n>5 && @s=="x"`. */
-  readonly filter?: string;
-  readonly language?: string;
-  readonly languageField?: string;
-  readonly score?: number;
-  readonly scoreField?: string;
-  readonly payloadField?: string;
-  readonly stopwords?: { readonly count?: number; readonly stopwords: readonly string[] };
+  readonly filter?: string | undefined;
+  readonly language?: string | undefined;
+  readonly languageField?: string | undefined;
+  readonly score?: number | undefined;
+  readonly scoreField?: string | undefined;
+  readonly payloadField?: string | undefined;
+  readonly stopwords?:
+    | { readonly count?: number; readonly stopwords: readonly string[] }
+    | undefined;
   /** Index what is written from now on only. */
-  readonly skipInitialScan?: boolean;
+  readonly skipInitialScan?: boolean | undefined;
   /** Taken and without effect: the engine here keeps what these leave out. */
-  readonly maxTextFields?: boolean;
-  readonly noOffsets?: boolean;
-  readonly noHl?: boolean;
-  readonly noFields?: boolean;
-  readonly noFreqs?: boolean;
+  readonly maxTextFields?: boolean | undefined;
+  readonly noOffsets?: boolean | undefined;
+  readonly noHl?: boolean | undefined;
+  readonly noFields?: boolean | undefined;
+  readonly noFreqs?: boolean | undefined;
   /** Refused: an index that removes maps by itself. */
-  readonly temporary?: number;
+  readonly temporary?: number | undefined;
 }
 
 /** A checked definition, as it is stored: plain JSON. */
@@ -71,38 +73,40 @@ export interface IndexDefinition {
 
 /** Options of a search. Counts of the original may be left out; they are worked out here. */
 export interface StateSearchOptions {
-  readonly noContent?: boolean;
-  readonly verbatim?: boolean;
-  readonly noStopwords?: boolean;
-  readonly withScores?: boolean;
-  readonly withPayloads?: boolean;
-  readonly withSortKeys?: boolean;
-  readonly filters?: readonly NumericFilter[];
+  readonly noContent?: boolean | undefined;
+  readonly verbatim?: boolean | undefined;
+  readonly noStopwords?: boolean | undefined;
+  readonly withScores?: boolean | undefined;
+  readonly withPayloads?: boolean | undefined;
+  readonly withSortKeys?: boolean | undefined;
+  readonly filters?: readonly NumericFilter[] | undefined;
   readonly geoFilters?: readonly (GeoFilter & { readonly unit: Unit })[];
-  readonly inKeys?: { readonly count?: number; readonly keys: readonly string[] };
-  readonly inFields?: { readonly count?: number; readonly fields: readonly string[] };
-  readonly return?: {
-    readonly count?: number;
-    readonly fields: readonly { readonly identifier: string; readonly property?: string }[];
-  };
-  readonly summarize?: SearchOptions["summarize"];
-  readonly highlight?: SearchOptions["highlight"];
-  readonly slop?: number;
-  readonly inorder?: boolean;
-  readonly language?: string;
-  readonly sortBy?: { readonly field: string; readonly order?: SortOrder };
+  readonly inKeys?: { readonly count?: number; readonly keys: readonly string[] } | undefined;
+  readonly inFields?: { readonly count?: number; readonly fields: readonly string[] } | undefined;
+  readonly return?:
+    | {
+        readonly count?: number;
+        readonly fields: readonly { readonly identifier: string; readonly property?: string }[];
+      }
+    | undefined;
+  readonly summarize?: SearchOptions["summarize"] | undefined;
+  readonly highlight?: SearchOptions["highlight"] | undefined;
+  readonly slop?: number | undefined;
+  readonly inorder?: boolean | undefined;
+  readonly language?: string | undefined;
+  readonly sortBy?: { readonly field: string; readonly order?: SortOrder } | undefined;
   /** Default the first 10. */
-  readonly limit?: { readonly offset: number; readonly num: number };
+  readonly limit?: { readonly offset: number; readonly num: number } | undefined;
   readonly params?: readonly { readonly name: string; readonly value: string }[];
   /** Only `"2"`, which is what queries are read as. */
-  readonly dialect?: string;
+  readonly dialect?: string | undefined;
   /** Taken and without effect: a search here ends before the call returns. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Refused, as are the three after it. */
-  readonly expander?: string;
-  readonly scorer?: string;
-  readonly explainScore?: boolean;
-  readonly payload?: string;
+  readonly expander?: string | undefined;
+  readonly scorer?: string | undefined;
+  readonly explainScore?: boolean | undefined;
+  readonly payload?: string | undefined;
 }
 
 /** Checks a definition; throws `NOT_SUPPORTED` and what the engine says of it. */

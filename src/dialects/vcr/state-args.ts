@@ -5,9 +5,9 @@ import { Failure } from "./error.ts";
 /** How `set` treats the time to live. */
 export interface SetOptions {
   /** Seconds until the key ends; more than 0. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** Keeps the time to live the key had. */
-  readonly keepTtl?: boolean;
+  readonly keepTtl?: boolean | undefined;
 }
 
 /** Throws `BAD_EXPIRE` for a bad time and `SYNTAX` for both options at once. */

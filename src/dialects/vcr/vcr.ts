@@ -11,6 +11,7 @@ import { scopeName } from "./place.ts";
 import { RedisBackend } from "./redis.ts";
 import { Session, type SessionHome } from "./session.ts";
 import { State } from "./state.ts";
+import { optionNames, refuseUnknown } from "../../../actors/settings.ts";
 
 /** Seconds a session lasts, when nothing else is said: a week. */
 const SESSION_TTL = 604_800;
@@ -22,17 +23,17 @@ export interface VcrOptions {
   /**
    * Keeps the keys on its store; default a runtime in memory. Stays open when the vcr is closed.
    */
-  readonly runtime?: Runtime;
+  readonly runtime?: Runtime | undefined;
   /** Keeps the keys on a Redis server: a URL, or an ioredis client, which stays open. */
-  readonly redis?: RedisClient | string;
+  readonly redis?: RedisClient | string | undefined;
   /** Default the environment's `INSTANCE_ID`, else `debug`. */
-  readonly instanceId?: string;
+  readonly instanceId?: string | undefined;
   /** Keeps accounts on one store apart. */
-  readonly accountId?: string;
+  readonly accountId?: string | undefined;
   /** How lists are searched: by what values say (default), or by their JSON text as originally. */
-  readonly equality?: "deep" | "text";
+  readonly equality?: "deep" | "text" | undefined;
   /** Namespaces lie in the session (default), or are shared by all sessions as originally. */
-  readonly namespaces?: "nested" | "shared";
+  readonly namespaces?: "nested" | "shared" | undefined;
 }
 
 /** A request with headers, as web servers hand it over. */
@@ -47,7 +48,7 @@ export interface Vcr {
   /**
    * The session of an id. With `ttl` a session without an end gets one, that many seconds from now.
    */
-  createSessionWithId(id: string, options?: { readonly ttl?: number }): Session;
+  createSessionWithId(id: string, options?: { readonly ttl?: number | undefined }): Session;
   /** The session of an id. */
   getSessionById(id: string): Session;
   /** The session named in a request's header `x-neru-sessionid`. */
@@ -60,8 +61,21 @@ export interface Vcr {
   close(): Promise<void>;
 }
 
-/** Makes a vcr. Throws `TypeError` when both a runtime and Redis are given. */
+const OPTIONS = optionNames<VcrOptions>({
+  runtime: true,
+  redis: true,
+  instanceId: true,
+  accountId: true,
+  equality: true,
+  namespaces: true,
+});
+
+/**
+ * Makes a vcr. Throws `TypeError` when both a runtime and Redis are given and for an unknown
+ * option.
+ */
 export function createVcr(options: VcrOptions = {}): Vcr {
+  refuseUnknown("createVcr", options, OPTIONS);
   if (options.runtime !== undefined && options.redis !== undefined)
     throw new TypeError("a vcr keeps its keys in a runtime or on Redis, not both");
   const places = new Places(options);
@@ -71,7 +85,10 @@ export function createVcr(options: VcrOptions = {}): Vcr {
     inOp(op, () => places.session(checkId(id), { ttl: checkTtl(ttl) }));
   return {
     createSession: (ttl = SESSION_TTL) => byId("createSession", randomUUID(), ttl),
-    createSessionWithId: (id, { ttl } = {}) => byId("createSessionWithId", id, ttl),
+    createSessionWithId(id, given = {}) {
+      refuseUnknown("createSessionWithId", given, ["ttl"]);
+      return byId("createSessionWithId", id, given.ttl);
+    },
     getSessionById: (id) => byId("getSessionById", id, undefined),
     getSessionFromRequest: (request) =>
       byId(
