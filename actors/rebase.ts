@@ -53,6 +53,8 @@ export interface BehindScope {
 
 /** Where it is written. */
 export interface BehindTarget extends CheckpointTarget {
+  /** When the state last read ends, in milliseconds since the epoch; `undefined`: not by itself. */
+  readonly until: number | undefined;
   load(): Promise<Stored<object> | Gone | undefined>;
   exclusive<T>(turn: () => Promise<T>): Promise<T>;
 }
@@ -250,6 +252,7 @@ export class WriteBehind {
       state: storedState(found.state, scope.settings, scope.identity),
       exists: found.state !== undefined,
       after: this.#writer.doubtBelow(found.version),
+      until: this.#target.until ?? Infinity,
       isWanted,
     });
     if (replayed === null) return;

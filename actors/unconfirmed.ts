@@ -53,6 +53,8 @@ export interface ReplayBase {
   readonly exists: boolean;
   /** Changes up to this version are left out: it is unknown whether the state holds them. */
   readonly after: number;
+  /** When `state` ends by itself, in milliseconds since the epoch. */
+  readonly until: number;
   readonly isWanted: () => boolean;
 }
 
@@ -136,12 +138,14 @@ class Replay implements Replayed {
   readonly #scope: ReplayScope;
   readonly #head: Head;
   readonly #after: number;
+  readonly #until: number;
 
-  constructor(scope: ReplayScope, { state, exists, after }: ReplayBase) {
+  constructor(scope: ReplayScope, { state, exists, after, until }: ReplayBase) {
     this.exists = exists;
     this.#scope = scope;
     this.#head = new Head(state, scope.identity);
     this.#after = after;
+    this.#until = until;
   }
 
   get state(): object {
@@ -156,6 +160,7 @@ class Replay implements Replayed {
       this.lost.add(kept);
       return null;
     }
+    if (this.changes === 0 && this.#until <= this.#scope.settings.clock.now()) this.#end();
     if (done === "delete") return this.#delete();
     if (done.compute === undefined) return this.#take(kept, this.#applied(done, undefined));
     return runAgain(this.#scope, { mutation: done, state: this.state, entry: kept.entry }).then(
@@ -172,6 +177,10 @@ class Replay implements Replayed {
 
   #delete(): null {
     if (this.exists) this.changes += 1;
+    return this.#end();
+  }
+
+  #end(): null {
     this.#head.reset(this.#scope.settings.initial);
     this.exists = false;
     return null;

@@ -28,7 +28,7 @@ import { decodeState, encodePatches, encodeState } from "../stores/codec.ts";
 import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../stores/store.ts";
 import type { BatchedStore, TogetherOptions } from "./batched-store.ts";
 import { isShared } from "./store-users.ts";
-import { hasEnded, leftToLive, type ResolvedKind } from "./kinds.ts";
+import { endOf, leftToLive, type ResolvedKind } from "./kinds.ts";
 
 /** A write whose state and patches are encoded when the store asks for them. */
 class LazyWrite implements ScopeWrite {
@@ -102,8 +102,8 @@ export class StoreBridge implements PersistBridge<object> {
   wantsPatches = false;
   /** When the scope's state ends, if that is not for its kind alone to say. */
   endsAt: (() => number) | null = null;
-  /** Milliseconds the record last read had left to live, when the store says so. */
-  leftMs: number | undefined;
+  /** When the state last read ends, by itself or by what the store said; `undefined`: not said. */
+  until: number | undefined;
 
   constructor(batched: BatchedStore, parts: BridgeParts) {
     this.#batched = batched;
@@ -222,21 +222,32 @@ export class StoreBridge implements PersistBridge<object> {
     return this.answer(result, next, isNews());
   }
 
+  #learn({ version, state, leftMs }: StoredRecord): void {
+    this.#found(version);
+    this.#saw(state === undefined ? 0 : version, leftMs);
+    this.until = undefined;
+    this.#stored = null;
+  }
+
+  /** When a state that was read now ends; `undefined`: nobody says so. */
+  #untilOf(state: object, { leftMs }: StoredRecord): number | undefined {
+    const { livesUntil } = this.#rule;
+    if (livesUntil === undefined)
+      return leftMs === undefined ? undefined : this.#clock.now() + leftMs;
+    const end = endOf(livesUntil, state);
+    return end === 0 ? undefined : end;
+  }
+
   #decode(record: StoredRecord, isNews: boolean): Stored<object> | Gone {
-    const { version, state, leftMs } = record;
-    if (isNews) {
-      this.#found(version);
-      this.#saw(state === undefined ? 0 : version, leftMs);
-      this.leftMs = leftMs;
-      this.#stored = null;
-    }
+    const { version, state } = record;
+    if (isNews) this.#learn(record);
     if (state === undefined) return { state, version };
     try {
       const decoded = decodeState(state);
-      const { livesUntil } = this.#rule;
+      const until = this.#untilOf(decoded, record);
+      if (isNews) this.until = until;
       // Its time may be over though the store still has it.
-      if (livesUntil !== undefined && hasEnded(livesUntil, decoded, this.#clock.now()))
-        return { state: undefined, version };
+      if (until !== undefined && until <= this.#clock.now()) return { state: undefined, version };
       if (isNews) this.#stored = decoded;
       return { state: decoded, version };
     } catch (cause) {

@@ -49,16 +49,13 @@ export class Expiry {
   }
 
   /**
-   * The scope was read: it has `leftMs` to go, or as long as after a change. A version that was
+   * The scope was read: it lives `until` then, or as long as after a change. A version that was
    * known before gets no longer life by it.
    */
-  read(scope: ResidentScope, leftMs: number | undefined): void {
-    const { livesUntil } = scope.kind;
-    const isCounted = livesUntil === undefined && leftMs !== undefined && scope.exists;
-    if (!isCounted) return this.changed(scope);
-    const { life, settings, version } = scope;
-    const longest = life.version === version ? life.until : Infinity;
-    this.#lives(scope, Math.min(longest, settings.clock.now() + leftMs));
+  read(scope: ResidentScope, until: number | undefined): void {
+    if (until === undefined || !scope.exists) return this.changed(scope);
+    const { life, version } = scope;
+    this.#lives(scope, Math.min(life.version === version ? life.until : Infinity, until));
   }
 
   /** The scope has left memory: from here on its store keeps the time alone. */

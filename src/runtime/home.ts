@@ -235,7 +235,7 @@ export class ScopeHome {
     const load = async (): Promise<ResidentScope> => {
       const found = await store?.load();
       const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
-      this.#expiry.read(scope, store?.leftMs);
+      this.#expiry.read(scope, store?.until);
       return scope;
     };
     const feed = store === null ? undefined : this.#feeds.get(kind.store);
@@ -288,7 +288,7 @@ export class ScopeHome {
         if (!scope.resident) this.system.hold(scope.key, scope);
         this.#expiry.changed(scope);
       },
-      taken: (scope, leftMs) => this.#expiry.read(scope, leftMs),
+      taken: (scope, until) => this.#expiry.read(scope, until),
       rested: (scope) => {
         this.system.rested(scope.key);
         calls.rested();

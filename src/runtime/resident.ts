@@ -44,8 +44,8 @@ export interface Keeper {
   used(scope: ResidentScope): void;
   /** A change is confirmed. */
   committed(scope: ResidentScope): void;
-  /** It was read from the store, where it has `leftMs` to live. */
-  taken(scope: ResidentScope, leftMs: number | undefined): void;
+  /** It was read from the store, where it lives `until` then, when that says so. */
+  taken(scope: ResidentScope, until: number | undefined): void;
   /** Nothing waits, and nothing is left to store. */
   rested(scope: ResidentScope): void;
   ended(scope: ResidentScope): void;
@@ -255,7 +255,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   override taken(): void {
     this.#writer?.loaded(this.version);
     if (this.#heard <= this.#readVersion) this.stale = false;
-    this.#keeper.taken(this, this.#store?.leftMs);
+    this.#keeper.taken(this, this.#store?.until);
     this.#observe(undefined);
   }
 

@@ -16,7 +16,7 @@ import { storedState } from "../../actors/settings.ts";
 import { decodeKey } from "../stores/keys.ts";
 import type { Binding } from "./binding.ts";
 import type { StoreBridge } from "./bridge.ts";
-import { leftToLive, type ResolvedKind } from "./kinds.ts";
+import type { ResolvedKind } from "./kinds.ts";
 
 /** Records not in memory that are read for listeners at the same time. */
 const UNHELD_MAX = 10_000;
@@ -119,8 +119,7 @@ export class UnheldReports {
     }
     const state = storedState(found.state, kind.settings, identity);
     const now = (): number => this.#port.now();
-    const leftMs = kind.livesUntil === undefined ? bridge?.leftMs : leftToLive(kind, state, now());
-    const until = now() + (leftMs ?? Infinity);
+    const until = bridge?.until ?? Infinity;
     const origin = {
       identity,
       version,

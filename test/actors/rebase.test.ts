@@ -145,3 +145,35 @@ it("K4: a time to live that ended here does not end what another writer stored l
   await clock.advance(1_000);
   expect([here.state, there.state]).toEqual([{}, {}]);
 });
+
+it("K4: changes are not made again on a state whose time ended meanwhile", async () => {
+  const clock = simulatedClock(1_000_000);
+  const world = new World({ name: "memory", open: () => memoryStore({ clock }) }, clock);
+  const mortal = { code: defineKind({ durability: "checkpoint" as const, ttlMs: 10_000 }) };
+  const store = steer(world.store());
+  const scope = await world.runtime({ kinds: mortal, store }).open<Counter>("code", "c");
+  const other = await world.runtime({ kinds: mortal }).open<Counter>("code", "c");
+  const [held, again] = [handle(), handle()];
+  store.before = (operation) => (operation === "commit" ? held.promise : undefined);
+  const attempts: number[] = [];
+  await scope.atomicState(async ({ n = 0 }, { attempt }) => {
+    attempts.push(attempt);
+    if (attempt === 1) return { n: n + 1 };
+    await again.promise;
+    return {};
+  });
+  const seen: unknown[] = [];
+  await scope.atomicState((state) => {
+    seen.push({ ...state });
+    return { n: (state.n ?? 0) + 1 };
+  });
+  await other.setState({ n: 100 });
+  await other.flush();
+  held.open();
+  for (let tries = 0; tries < 100 && attempts.length < 2; tries += 1) await clock.advance(10);
+  clock.setTime(clock.now() + 20_000);
+  again.open();
+  await scope.flush();
+  expect(seen).toEqual([{ n: 1 }, {}]);
+  expect(scope.state).toEqual({ n: 1 });
+});

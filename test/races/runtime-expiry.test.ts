@@ -1,7 +1,8 @@
 /**
- * States that end, by simulation: two runtimes, a store that fails, time that passes with its timers
- * or is set, and calls that wait for each other. Nothing that is over is ever given to anybody: not to
- * a reader, a mutator, a transaction, nor to who opens the scope. A failing run says its seed.
+ * States that end, by simulation: two runtimes, a store that fails, time that passes with its
+ * timers or is set, and calls that wait for each other. Nothing that is over is ever given to
+ * anybody: not to a reader, a mutator, a transaction, nor to who opens the scope. A failing run
+ * says its seed.
  */
 import { expect, it } from "vitest";
 import { defineKind, type Durability } from "../../src/runtime/kinds.ts";
@@ -157,7 +158,15 @@ class Simulation {
     this.store.release();
     await this.clock.advance(60_000);
     await Promise.all(this.waits);
-    for (const runtime of this.runtimes) await runtime.close().catch(() => undefined);
+    const closing = Promise.allSettled(this.runtimes.map((runtime) => runtime.close()));
+    const closed = closing.then(() => true);
+    const time = async (): Promise<boolean> => {
+      // What still waits for another try is given the time for it, and no more than a limit.
+      for (let second = 0; second < 60; second += 1) await this.clock.advance(1_000);
+      return false;
+    };
+    const isClosed = await Promise.race([closed, time()]);
+    if (!isClosed) this.faults.push(`seed ${this.seed}: a runtime does not close`);
   }
 }
 
