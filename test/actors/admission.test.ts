@@ -314,7 +314,10 @@ describe("a state that is read from the store", () => {
     scope = createScope<Bag>({ initial, persist: bridge, schema, logger: keepingLogger() });
     bridge.write({ n: 5, m: 5 });
     await scope.refresh();
-    expect(await Promise.all(made)).toMatchObject([{ code: "REENTRANT_MUTATION" }]);
+    // A schema that fills in a field is asked again about the result.
+    expect(made.length).toBeGreaterThan(0);
+    for (const refused of await Promise.all(made))
+      expect(refused).toMatchObject({ code: "REENTRANT_MUTATION" });
     expect([scope.state, scope.version]).toEqual([{ n: 5, m: 5, filled: 1 }, 1]);
   });
 });

@@ -433,7 +433,8 @@ describe("reread", () => {
     expect([seen, store.state, store.version]).toEqual([[0, 5], { n: 0 }, 8]);
     expect(container.getVersion()).toBe(8);
     store.write({ n: 3 });
-    const ops = createScopeStateOps(container, { ...parts, ...FAST });
+    const { persist, reread } = parts;
+    const ops = createScopeStateOps(container, { persist, reread, ...FAST });
     expect(await ops.patchState({ n: 0 })).toBe(true);
     store.write({ n: 3 });
     expect(await ops.patchState({ n: 3 })).toBe(false); // 0 became 3 elsewhere.
