@@ -3,8 +3,8 @@
  * refused (`writing.ts`), so is a listener in an endless round (`cascade.ts`) and a mutator that
  * would wait for itself (`wait-graph.ts`).
  *
- * Schemas and listeners have nobody who would await their calls. Their refusals are reported to the
- * logger, and a rejection that nobody looks at does not end the process.
+ * The calls of schemas and listeners are not awaited. Their refusals are reported to the logger, and
+ * a rejection without a handler does not end the process.
  */
 import { causeHere, countCall } from "./cascade.ts";
 import { ScopeStoppedError } from "./errors.ts";
@@ -64,7 +64,7 @@ export function done(call: Promise<boolean>): Promise<void> {
   return answer;
 }
 
-/** Nobody has to look at it: what it rejects with was reported. */
+/** Needs no handler: what it rejects with was reported. */
 function leave(answer: Promise<unknown>): void {
   reported.add(answer);
   answer.catch(() => undefined);

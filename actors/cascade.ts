@@ -12,8 +12,8 @@
  *  L1  A call made at a depth of more than `LISTENER_DEPTH_MAX` is refused, and one that is over
  *      `LISTENER_CHANGES_MAX` of those which one change led to, the first round not counted: so
  *      every cascade ends, though each change leads to several.
- *  L2  What a listener does by itself later than `PAUSE_MS` after its call begins anew: it harms
- *      nobody, and may go on for as long as the program runs.
+ *  L2  What a listener does by itself later than `PAUSE_MS` after its call begins anew: it does
+ *      no harm, and may go on for as long as the program runs.
  *  L3  The first refusal of a cascade is reported to the logger.
  */
 import { performance } from "node:perf_hooks";

@@ -43,7 +43,7 @@ export function changeOf(
   };
 }
 
-/** A clock is somebody else's code: between a change and its event it may not change the scope. */
+/** A clock is foreign code: between a change and its event it may not change the scope. */
 function timeOf({ identity, settings }: ChangedScope): number {
   return whileWriting(identity, () => settings.clock.now());
 }

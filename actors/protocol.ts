@@ -154,7 +154,7 @@ export interface CasOptions {
 export interface Clock {
   now(): number;
   /**
-   * Milliseconds from some start that never go back and that nobody sets: limits of waiting and
+   * Milliseconds from some start that never go back and cannot be set: limits of waiting and
    * running are measured by it. Default `now`.
    */
   monotonic?(): number;

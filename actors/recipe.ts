@@ -61,7 +61,7 @@ export function createDraft(state: object): object {
 }
 
 /**
- * Ends the drafts of a recipe: the next states, which are nobody's yet; `RecipeMutation` writes
+ * Ends the drafts of a recipe: the next states, which have no owner yet; `RecipeMutation` writes
  * them. Throws `StateTypeError` when what the recipe returned would be lost.
  */
 export function endRecipe(drafts: readonly object[], returned: unknown): readonly object[] {

@@ -99,7 +99,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return this.#dispatcher !== null;
   }
 
-  /** It is not busy, and nobody listens. */
+  /** It is not busy, and has no listener. */
   get idle(): boolean {
     return !this.busy && (this.#audience?.size ?? 0) === 0 && this.#actor === null;
   }

@@ -29,7 +29,7 @@ export function refreshWork(cell: ScopeCell): Solo {
     reloads: true,
     solo: async (entry) => {
       const isWanted = (): boolean => !entry.settled;
-      // What keeps it from ending is told by the read, or does not matter to it.
+      // The read rejects with what keeps it from ending, or does not depend on it.
       if (!cell.stale) await endLife(cell, isWanted).catch(() => undefined);
       await cell.reload(isWanted, true);
       return false;
@@ -58,7 +58,7 @@ export async function prepare(cell: ScopeCell, isWanted: () => boolean): Promise
 }
 
 /**
- * Ends a state whose time is over, in the turn of whoever would build on it; does nothing to one
+ * Ends a state whose time is over, in the turn of the work that would build on it; does nothing to one
  * that is in time. Rejects with what the store threw, and then the state is still over (W3).
  */
 export async function endLife(cell: ScopeCell, isWanted: () => boolean): Promise<void> {

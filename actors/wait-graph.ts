@@ -8,8 +8,8 @@
  *       holds A               holds B                      holds C               refused: A B C A
  *
  * Only calls made while something is held are kept here: a call from outside holds nothing, so
- * nobody can wait for its caller. Whether a kept call stands for a wait is decided when somebody
- * looks, by what lives then; nothing has to be corrected when a turn ends, a caller leaves or a
+ * no call can wait for its caller. Whether a kept call stands for a wait is decided when the graph
+ * is looked at, by what lives then; nothing has to be corrected when a turn ends, a caller leaves or a
  * hold is released.
  *
  * Invariants
@@ -17,7 +17,7 @@
  *      held.
  *  V2  A call counts as a wait of the innermost living holding it was made in, and of the scopes
  *      that the same work holds with it; of nothing when all of them have ended. It counts whether
- *      or not its caller awaits it: the promise may have been handed to whoever does.
+ *      or not its caller awaits it: the promise may have been handed to code that does.
  *  V3  A call that was applied and waits for its save waits for the store alone, unless its round
  *      is being run again.
  *  V4  A circle is closed by a call, never by an answer: what starts to run waits for nothing yet.

@@ -229,7 +229,7 @@ export class StoreBridge implements PersistBridge<object> {
     this.#stored = null;
   }
 
-  /** When a state that was read now ends; `undefined`: nobody says so. */
+  /** When a state that was read now ends; `undefined`: not known. */
   #untilOf(state: object, { leftMs }: StoredRecord): number | undefined {
     const { livesUntil } = this.#rule;
     if (livesUntil === undefined)

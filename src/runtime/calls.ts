@@ -12,7 +12,7 @@
  *  D2  `drain` resolves when nothing is under way any more, or when its time is over; it does not
  *      wait for the call it was itself made in.
  *  D3  A timer that keeps the process alive runs while `drain` waits.
- *  D4  A call that is left when the time is over, and that nobody awaits, does not become an
+ *  D4  A call that is left when the time is over, and that is not awaited, does not become an
  *      unhandled rejection.
  *  D5  A chain of contexts is no longer than the calls in it that have not ended.
  */

@@ -4,7 +4,7 @@
  *
  * The store keeps the same time on its own, so a scope also ends while no process is running. Here
  * the end is made visible in memory: state back to the initial one, version + 1, a `delete` event.
- * That is for those who listen: whoever reads a state or builds on it looks at the time himself
+ * That is for listeners: code that reads a state or builds on it looks at the time itself
  * (`overdue`), so that nothing depends on a timer that runs in time.
  * The wheel keeps keys and not scopes, so that waiting does not keep a scope in memory.
  *

@@ -114,7 +114,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /**
    * Dropping it from memory loses nothing: it can be loaded again as it is. A volatile scope lives
-   * as long as somebody holds a handle; without one its state may go, and its version starts again.
+   * as long as a handle is held; without one its state may go, and its version starts again.
    */
   get mayPassivate(): boolean {
     return this.idle && (this.isStored || this.#store === null);

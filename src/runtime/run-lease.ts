@@ -8,7 +8,7 @@
  *  E1  A lease is over by time when `CLOCK_SKEW_MS` more than its time has passed. That bears so
  *      much difference between the clocks of two processes, in either direction.
  *  E2  Before that, it is over for a reader who found its record unchanged for as long as the lease
- *      was given for, by his own clock, that nobody sets. No two clocks are compared.
+ *      was given for, by its own monotonic clock. No two clocks are compared.
  *  E3  A lease whose time is not over by the reader's clock is refused at once. One whose time is
  *      over is watched (E2) within the call; any change of the record means that its holder lives.
  *
@@ -72,7 +72,7 @@ export class RunLeases {
    * monotonic clock.
    */
   async take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<number> {
-    // Nobody else can reach a run that is in no store.
+    // No other process can reach a run that is in no store.
     if (!log.shared) {
       log.write({ ...change, status: "running" });
       return this.#now();

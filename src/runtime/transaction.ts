@@ -67,7 +67,7 @@ export class Transaction {
     }
   }
 
-  /** Waits for a scope; whoever waits for those that are held already waits for it, too. */
+  /** Waits for a scope; a call that waits for those that are held already waits for it, too. */
   async #take(scope: ResidentScope, held: readonly ResidentScope[]): Promise<void> {
     const asking = new Turn(1);
     try {
@@ -78,7 +78,7 @@ export class Transaction {
           if (this.#ended) hold.release();
           else this.#holds.push(hold);
         });
-      taken.catch(() => undefined); // Whoever lost another scope no longer waits for this one.
+      taken.catch(() => undefined); // After another scope was lost this one is no longer waited for.
       await this.#joint.whileHeld(taken);
     } finally {
       asking.end();

@@ -26,7 +26,7 @@ import { formatLock, lockBeat, parseLock, type Holder } from "./file-lock-text.t
 import { startHeartbeat, type Heartbeat } from "./heartbeat.ts";
 import { describeOwner, isDead, isThisThread, thisProcess } from "./process-owner.ts";
 
-/** How locks of living holders are told from what others left behind; milliseconds. */
+/** When a lock counts as left behind by a holder that is gone; milliseconds. */
 export interface LockTiming {
   readonly beatMs: number;
   readonly quietMs: number;

@@ -21,7 +21,7 @@ import type { PostgresTables } from "./postgres-schema.ts";
 
 /** A row remembers the last writes of everybody, so many of each. */
 export const OPS_OF_ONE = 4;
-/** And of all together, whoever they are. */
+/** And of all writers together. */
 export const OPS_MAX = 64;
 /** What is older is forgotten, in time longer than any call is repeated; seconds. */
 export const OPS_SECONDS = 60;

@@ -77,7 +77,7 @@ export const checkCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T7 checks of every key are told apart, and answered in their order",
+    name: "T7 checks of every key are distinct, and their results come in order",
     needs: ["checks"],
     async run({ store }) {
       const versions = HOSTILE_KEYS.map((_, at) => at + 1);

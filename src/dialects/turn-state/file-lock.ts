@@ -9,7 +9,7 @@
  *  K3  A lock whose holder is known to be dead is taken at once. Any other holder touches its
  *      folder at intervals; who finds it untouched for `quietMs` takes the lock.
  *  K4  Only the owner of a claim, which is a lock on a lock, removes the lock of another one. A
- *      claim falls like any lock, so who dies with one is in nobody's way.
+ *      claim falls like any lock, so an owner that dies with one blocks no other.
  */
 import { performance } from "node:perf_hooks";
 import { randomUUID } from "node:crypto";
@@ -21,7 +21,7 @@ import { removeFolder, replaceFile, systemCode } from "../../stores/file-disk.ts
 import { startHeartbeat } from "../../stores/heartbeat.ts";
 import { isDead, readOwner, thisProcess, type ProcessOwner } from "../../stores/process-owner.ts";
 
-/** How long an owner waits, and how a living holder is told from a dead one; milliseconds. */
+/** How long an owner waits, and when a holder counts as dead; milliseconds. */
 export interface FileLockTiming {
   /** How long to wait for another owner to finish its write. */
   readonly waitMs: number;
