@@ -3,8 +3,8 @@
  * refused (`writing.ts`), so is a listener in an endless round (`cascade.ts`) and a mutator that
  * would wait for itself (`wait-graph.ts`).
  *
- * The calls of schemas and listeners are not awaited. Their refusals are reported to the logger, and
- * a rejection without a handler does not end the process.
+ * The calls of schemas and listeners are not awaited. Their refusals are reported to the logger,
+ * and a rejection without a handler does not end the process.
  */
 import { causeHere, countCall } from "./cascade.ts";
 import { ScopeStoppedError } from "./errors.ts";

@@ -58,8 +58,8 @@ export async function prepare(cell: ScopeCell, isWanted: () => boolean): Promise
 }
 
 /**
- * Ends a state whose time is over, in the turn of the work that would build on it; does nothing to one
- * that is in time. Rejects with what the store threw, and then the state is still over (W3).
+ * Ends a state whose time is over, in the turn of the work that would build on it; does nothing to
+ * one that is in time. Rejects with what the store threw, and then the state is still over (W3).
  */
 export async function endLife(cell: ScopeCell, isWanted: () => boolean): Promise<void> {
   while (isOver(cell) && isWanted()) {

@@ -9,8 +9,8 @@
  *
  * Only calls made while something is held are kept here: a call from outside holds nothing, so
  * no call can wait for its caller. Whether a kept call stands for a wait is decided when the graph
- * is looked at, by what lives then; nothing has to be corrected when a turn ends, a caller leaves or a
- * hold is released.
+ * is looked at, by what lives then; nothing has to be corrected when a turn ends, a caller leaves or
+ * a hold is released.
  *
  * Invariants
  *  V1  A call is here from before it can start until it is settled, under each scope its caller

@@ -219,8 +219,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Lets everything end that was called before, also what is not awaited, and refuses what is called
-   * from now on: here with `RuntimeClosedError`, on scopes with `ScopeStoppedError`. What a call
+   * Lets everything end that was called before, awaited or not, and refuses what is called from now
+   * on: here with `RuntimeClosedError`, on scopes with `ScopeStoppedError`. What a call
    * that has not ended calls itself is part of it. What is left after `drainMs` is refused, too.
    * Then writes down what is only in memory and closes the stores, except those another open
    * runtime uses. Rejects if that failed, and with `RangeError` for a bad `drainMs`. Later calls

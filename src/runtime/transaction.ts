@@ -78,7 +78,7 @@ export class Transaction {
           if (this.#ended) hold.release();
           else this.#holds.push(hold);
         });
-      taken.catch(() => undefined); // After another scope was lost this one is no longer waited for.
+      taken.catch(() => undefined); // It is not waited for after another was lost.
       await this.#joint.whileHeld(taken);
     } finally {
       asking.end();
