@@ -7,9 +7,9 @@
  *     A's mutator ── call ──▶ B, whose mutator ── call ──▶ C, whose mutator ── call ──▶ A
  *       holds A               holds B                      holds C               refused: A B C A
  *
- * Only calls made while something is held are kept here: a call from outside holds nothing, so
- * no call can wait for its caller. Whether a kept call stands for a wait is decided when the graph
- * is looked at, by what lives then; nothing has to be corrected when a turn ends, a caller leaves or
+ * Only calls made while something is held are kept here: a call from outside holds nothing, so no
+ * call can wait for its caller. Whether a kept call stands for a wait is decided when the graph is
+ * looked at, by what lives then; nothing has to be corrected when a turn ends, a caller leaves or
  * a hold is released.
  *
  * Invariants
