@@ -4,6 +4,7 @@ import { createRuntime } from "../../src/runtime/runtime.ts";
 import { openStore } from "../faults/open-store.ts";
 import { startChild, type Child } from "../support/child.ts";
 import type { MeetingPlace } from "./contention-suite.ts";
+import { until } from "./runtime-world.ts";
 
 const TIMES = 100;
 const FLUSH_EVERY = 10;
@@ -68,6 +69,8 @@ export function checkpointProcesses(place: MeetingPlace): void {
       ]);
       if (dying === undefined || living === undefined) throw new Error("two were started");
       expect(await living.closed).toBe(0);
+      // On a busy machine the other one may be done before this one has flushed at all.
+      await until(() => lastOf(dying).stored > 0, 60_000);
       dying.process.kill("SIGKILL");
       await dying.closed;
       const certain = lastOf(dying).stored;
