@@ -8,7 +8,7 @@ import type * as Door from "../src/index.ts";
 import type * as PostgresDoor from "../src/postgres.ts";
 import type * as RedisDoor from "../src/redis.ts";
 import type * as SqliteDoor from "../src/sqlite.ts";
-import type * as Driver from "../src/stores/sqlite-driver.ts";
+import type * as Driver from "../src/stores/sqlite/driver.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -30,7 +30,7 @@ const sqliteDoor: typeof SqliteDoor = await import(urlOf("sqlite"));
 const fileDoor: typeof FileDoor = await import(urlOf("file"));
 const redisDoor: typeof RedisDoor = await import(urlOf("redis"));
 const postgresDoor: typeof PostgresDoor = await import(urlOf("postgres"));
-const driver: typeof Driver = await import(urlOf("stores/sqlite-driver"));
+const driver: typeof Driver = await import(urlOf("stores/sqlite/driver"));
 
 /** `createScope` of the library under measure; so for the others below. */
 export const createScope: typeof Door.createScope = door.createScope;

@@ -3,9 +3,9 @@
  */
 export type * from "../actors/protocol.ts";
 export * from "../actors/errors.ts";
-export type { StateSchema } from "../actors/checks.ts";
-export type { Recipe } from "../actors/recipe.ts";
-export type { Answers } from "../actors/settings.ts";
+export type { StateSchema } from "../actors/scope/validation.ts";
+export type { Recipe } from "../actors/scope/recipe.ts";
+export type { Answers } from "../actors/scope/options.ts";
 export {
   createScope,
   type AtomicResult,
@@ -14,12 +14,12 @@ export {
   type ScopeStateOps,
 } from "./runtime/scope.ts";
 export { createRuntime, type Runtime } from "./runtime/runtime.ts";
-export type { RuntimeOptions } from "./runtime/home.ts";
-export type { IdentityExtra } from "./runtime/binding.ts";
-export type { ExecuteOptions, ExecutionContext } from "./runtime/execution.ts";
+export type { RuntimeOptions } from "./runtime/scope-host.ts";
+export type { IdentityExtra } from "./runtime/session/binding.ts";
+export type { ExecuteOptions, ExecutionContext } from "./runtime/session/execution.ts";
 export type { ListedScope, ListOptions, ScopeList } from "./runtime/list.ts";
 export { defineKind, type Durability, type Kind, type KindOptions } from "./runtime/kinds.ts";
-export { memoryStore, type MemoryStoreOptions } from "./stores/memory.ts";
+export { memoryStore, type MemoryStoreOptions } from "./stores/memory/store.ts";
 export type {
   CommitOptions,
   ListQuery,
@@ -29,7 +29,7 @@ export type {
   StoreSupports,
   VersionCheck,
   WriteResult,
-} from "./stores/store.ts";
+} from "./stores/contract.ts";
 export {
   defineSequencer,
   step,
@@ -39,8 +39,8 @@ export {
   type SequencerOptions,
   type Step,
   type StepContext,
-} from "./runtime/sequence.ts";
-export type { RunHandle, RunOptions } from "./runtime/sequencers.ts";
-export type { ResumeOptions } from "./runtime/run-answer.ts";
-export type { Checkpoint } from "./runtime/run-record.ts";
-export type { RunFailure, RunOutcome, RunStatus, Suspension } from "../actors/sequencer.ts";
+} from "./runtime/sequencer/define.ts";
+export type { RunHandle, RunOptions } from "./runtime/sequencer/sequencers.ts";
+export type { ResumeOptions } from "./runtime/sequencer/run-answer.ts";
+export type { Checkpoint } from "./runtime/sequencer/run-record.ts";
+export type { RunFailure, RunOutcome, RunStatus, Suspension } from "./runtime/sequencer/steps.ts";

@@ -1,5 +1,5 @@
 /** The door `holdfast/redis`: a store in Redis, Valkey or a Cluster; needs the package ioredis. */
-export { redisStore } from "./stores/redis.ts";
-export type { RedisStoreOptions } from "./stores/redis-options.ts";
-export type { AppendFsync } from "./stores/redis-greet.ts";
-export type { AnyRedis } from "./stores/redis-open.ts";
+export { redisStore } from "./stores/redis/store.ts";
+export type { RedisStoreOptions } from "./stores/redis/options.ts";
+export type { AppendFsync } from "./stores/redis/handshake.ts";
+export type { AnyRedis } from "./stores/redis/open.ts";

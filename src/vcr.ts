@@ -19,5 +19,5 @@ export type {
   IndexField,
   StateSearchOptions,
 } from "./dialects/vcr/index-option.ts";
-export type { SearchHit, SearchResult } from "./ops/search/result.ts";
-export type { RedisClient } from "./stores/dialect-redis.ts";
+export type { SearchHit, SearchResult } from "./dialects/vcr/search/result.ts";
+export type { RedisClient } from "./dialects/redis-client.ts";

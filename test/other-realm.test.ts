@@ -13,9 +13,9 @@ import { rootUrl } from "./support/doors.ts";
 /** Those that meet errors of files, of the file lock, of SQLite and of processes. */
 const files = [
   "test/actors/realm.test.ts",
-  "test/src/stores/file.test.ts",
-  "test/src/stores/sqlite-file.test.ts",
-  "test/src/stores/sqlite-busy.test.ts",
+  "test/src/stores/file/store.test.ts",
+  "test/src/stores/sqlite/file.test.ts",
+  "test/src/stores/sqlite/busy.test.ts",
   "test/src/dialects/turn-state/documents.test.ts",
 ];
 

@@ -7,7 +7,7 @@
  * answers from memory must not, or it would not be the one it says it is.
  */
 import type { Scope } from "../../src/runtime/scope.ts";
-import type { StateStore } from "../../src/stores/store.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 import { createPlace } from "../contention/place.ts";
 import { storeAt, type Site, type StoreName } from "../contention/site.ts";
 import { createUser, type User } from "../micro/states.ts";

@@ -1,5 +1,5 @@
 /** A store of the library, and bare reads of its records' versions on the connection it works on. */
-import type { StateStore } from "../../src/stores/store.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 import type { Site } from "../contention/site.ts";
 import { memoryStore, openDatabase, postgresStore, redisStore, sqliteStore } from "../subject.ts";
 

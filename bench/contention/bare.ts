@@ -1,7 +1,7 @@
 /** Competitors on a bare SQLite database, in the journal and sync mode of the store. */
 import { setImmediate as turn } from "node:timers/promises";
 import { assign, createActor, setup } from "xstate";
-import type { SqliteDatabase } from "../../src/stores/sqlite-driver.ts";
+import type { SqliteDatabase } from "../../src/stores/sqlite/driver.ts";
 import type { Competitor } from "./competitor.ts";
 import { openBare } from "./site.ts";
 

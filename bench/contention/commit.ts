@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Mutex } from "async-mutex";
 import type { Scope } from "../../src/runtime/scope.ts";
-import type { SqliteDatabase } from "../../src/stores/sqlite-driver.ts";
+import type { SqliteDatabase } from "../../src/stores/sqlite/driver.ts";
 import { createUser, type User } from "../micro/states.ts";
 import { createRuntime } from "../subject.ts";
 import {

@@ -4,7 +4,7 @@ import { Mutex } from "async-mutex";
 import equal from "fast-deep-equal";
 import PQueue from "p-queue";
 import type { Scope } from "../../src/runtime/scope.ts";
-import type { StateStore, StoredRecord, WriteResult } from "../../src/stores/store.ts";
+import type { StateStore, StoredRecord, WriteResult } from "../../src/stores/contract.ts";
 import { createRuntime } from "../subject.ts";
 import { GaveUp, type Competitor, type Counters } from "./competitor.ts";
 import type { Place } from "./place.ts";

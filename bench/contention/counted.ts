@@ -1,5 +1,5 @@
 /** A store that counts what it is asked for. */
-import type { StateStore } from "../../src/stores/store.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 
 /** How many calls a store was asked for. */
 export interface Counted {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { StateStore } from "../../src/stores/store.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 import { isServerStore, redisPrefix, serverOf } from "../servers/server.ts";
 import { storeAt, type Site, type StoreName } from "./site.ts";
 

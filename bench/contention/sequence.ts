@@ -1,5 +1,5 @@
 /** S1: what a sequencer of six steps costs beyond the commits it must make. */
-import type { Sequencer } from "../../src/runtime/sequence.ts";
+import type { Sequencer } from "../../src/runtime/sequencer/define.ts";
 import { createRuntime, defineSequencer, step } from "../subject.ts";
 import { atMost, race, type Contender, type Section } from "../support.ts";
 import { counting } from "./counted.ts";

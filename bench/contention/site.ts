@@ -1,7 +1,7 @@
 /** Where records of a bench lie: said in plain data, so that another process can go there too. */
 import type { Logger } from "../../actors/protocol.ts";
-import type { StateStore } from "../../src/stores/store.ts";
-import type { SqliteDatabase } from "../../src/stores/sqlite-driver.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
+import type { SqliteDatabase } from "../../src/stores/sqlite/driver.ts";
 import {
   fileStore,
   memoryStore,

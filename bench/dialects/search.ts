@@ -2,15 +2,17 @@
 import { performance } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { SearchIndex } from "../../src/ops/search/search-index.ts";
-import type * as Engine from "../../src/ops/search/search-index.ts";
-import type * as Stems from "../../src/ops/search/stem.ts";
+import type { SearchIndex } from "../../src/dialects/vcr/search/search-index.ts";
+import type * as Engine from "../../src/dialects/vcr/search/search-index.ts";
+import type * as Stems from "../../src/dialects/vcr/search/stem.ts";
 import { urlOf } from "../subject.ts";
 import { atMost, median, type Goal, type Section, type Timing } from "../support.ts";
 import { createSample, rareWord, type Sample } from "./sample.ts";
 
-const { createSearchIndex }: typeof Engine = await import(urlOf("ops/search/search-index"));
-const { stemOf }: typeof Stems = await import(urlOf("ops/search/stem"));
+const { createSearchIndex }: typeof Engine = await import(
+  urlOf("dialects/vcr/search/search-index")
+);
+const { stemOf }: typeof Stems = await import(urlOf("dialects/vcr/search/stem"));
 
 const DOCUMENTS = 10_000;
 const SEARCHES = 201;

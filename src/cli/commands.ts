@@ -2,7 +2,7 @@
 import { open, rm } from "node:fs/promises";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { StateStore } from "../stores/store.ts";
+import type { StateStore } from "../stores/contract.ts";
 import { readExport, toLines } from "./export-file.ts";
 import { openStore, placeOf, type Presence } from "./open-store.ts";
 import type { CommandName, Task } from "./options.ts";

@@ -11,7 +11,7 @@
 import { createReadStream } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Json } from "../../actors/protocol.ts";
-import { isPlainObject } from "../../actors/values.ts";
+import { isPlainObject } from "../../actors/state/copy.ts";
 import type { KeyedRecord, RecordGroups } from "./transfer.ts";
 
 /** A file that is not a whole export; `message` names the file, the line and what is wrong. */

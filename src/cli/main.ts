@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { isHoldfastError } from "../../actors/errors.ts";
 import { isError } from "../../actors/realm.ts";
-import { reasonOf } from "../stores/repeat.ts";
+import { reasonOf } from "../stores/shared/retry-until.ts";
 import { runTask } from "./commands.ts";
 import { DamagedFileError } from "./export-file.ts";
 import { HELP, readTask, UsageError } from "./options.ts";

@@ -4,8 +4,8 @@
  */
 import { existsSync } from "node:fs";
 import { isTypeError } from "../../actors/realm.ts";
-import { memoryStore } from "../stores/memory.ts";
-import type { StateStore } from "../stores/store.ts";
+import { memoryStore } from "../stores/memory/store.ts";
+import type { StateStore } from "../stores/contract.ts";
 import { UsageError } from "./options.ts";
 
 const FORMS = "sqlite:PATH, file:DIRECTORY, redis://…, rediss://…, postgres://… or postgresql://…";
@@ -41,7 +41,7 @@ async function orEmpty(store: StateStore, warn: () => void): Promise<StateStore>
     return store;
   } catch (error) {
     await store.close();
-    const { lacksAllTables } = await import("../stores/postgres-errors.ts");
+    const { lacksAllTables } = await import("../stores/postgres/errors.ts");
     if (!lacksAllTables(error)) throw error;
     warn();
     return memoryStore();
@@ -55,22 +55,22 @@ async function make(address: string, presence: Presence): Promise<StateStore> {
   switch (scheme) {
     case "sqlite": {
       const path = localPath(rest, presence);
-      return (await import("../stores/sqlite.ts")).sqliteStore({ path });
+      return (await import("../stores/sqlite/store.ts")).sqliteStore({ path });
     }
     case "file": {
       const dir = localPath(rest, presence);
-      return (await import("../stores/file.ts")).fileStore({ dir });
+      return (await import("../stores/file/store.ts")).fileStore({ dir });
     }
     case "redis":
     case "rediss": {
       const { url, name } = splitName(address);
-      const { redisStore } = await import("../stores/redis.ts");
+      const { redisStore } = await import("../stores/redis/store.ts");
       return redisStore({ url, ...(name === undefined ? {} : { keyPrefix: name }) });
     }
     case "postgres":
     case "postgresql": {
       const { url, name } = splitName(address);
-      const { postgresStore } = await import("../stores/postgres.ts");
+      const { postgresStore } = await import("../stores/postgres/store.ts");
       const migrate = presence === "may be made";
       return postgresStore({ url, migrate, ...(name === undefined ? {} : { table: name }) });
     }

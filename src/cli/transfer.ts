@@ -12,9 +12,9 @@
  * Tombstones do not move, because no store lists them: the version of a deleted key starts again
  * at 1 on the other side.
  */
-import { equal } from "../../actors/equal.ts";
+import { equal } from "../../actors/state/equal.ts";
 import type { Json } from "../../actors/protocol.ts";
-import type { ScopeWrite, StateStore, StoredRecord } from "../stores/store.ts";
+import type { ScopeWrite, StateStore, StoredRecord } from "../stores/contract.ts";
 
 /** A living record with its key. */
 export interface KeyedRecord {

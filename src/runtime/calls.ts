@@ -16,12 +16,12 @@
  *      unhandled rejection.
  *  D5  A chain of contexts is no longer than the calls in it that have not ended.
  */
-import { nextTurn } from "../../actors/soon.ts";
+import { nextTurn } from "../../actors/time/soon.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { MAX_TIMER_MS } from "../../actors/clock.ts";
+import { MAX_TIMER_MS } from "../../actors/time/clock.ts";
 import { RuntimeClosedError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
-import { heldNow } from "../../actors/turn.ts";
+import { heldNow } from "../../actors/scope/reentrancy.ts";
 
 /** The call that the running code belongs to, and the one around it. */
 interface Call {

@@ -15,10 +15,10 @@
  *      that is logged once.
  *  L4  A state is looked at only when its kind has a `livesUntil`.
  */
-import type { TimerWheel, WheelHandle } from "../../actors/idle.ts";
-import type { StateStore } from "../stores/store.ts";
+import type { TimerWheel, WheelHandle } from "../../actors/time/timer-wheel.ts";
+import type { StateStore } from "../stores/contract.ts";
 import { endOf, FOR_EVER } from "./kinds.ts";
-import type { ResidentScope } from "./resident.ts";
+import type { ResidentScope } from "./resident-scope.ts";
 
 /** Milliseconds until a scope that could not be ended is tried again; doubled each time. */
 const RETRY_MS = 1_000;

@@ -6,17 +6,17 @@
  *  H2  `stop` ends what was subscribed to through this handle, and nothing of other holders.
  *  H3  While a handle is held, or something is subscribed to through it, its scope stays the same.
  */
-import type { ChangeListener, FeedOptions } from "../../actors/feed.ts";
+import type { ChangeListener, FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
   FeedItem,
   MutationOptions,
   MutatorTurn,
   ScopeIdentity,
 } from "../../actors/protocol.ts";
-import type { Recipe } from "../../actors/recipe.ts";
-import type { ScopeActorRef } from "../../actors/scope-logic.ts";
-import type { ScopeSettings } from "../../actors/settings.ts";
-import { ResidentScope } from "./resident.ts";
+import type { Recipe } from "../../actors/scope/recipe.ts";
+import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
+import type { ScopeSettings } from "../../actors/scope/options.ts";
+import { ResidentScope } from "./resident-scope.ts";
 import type { AtomicResult, Scope } from "./scope.ts";
 
 /** One holder's handle; see the head of this file. */

@@ -6,8 +6,8 @@ import {
   initialState,
   type CheckOptions,
   type StateSchema,
-} from "../../actors/checks.ts";
-import { durationOption } from "../../actors/clock.ts";
+} from "../../actors/scope/validation.ts";
+import { durationOption } from "../../actors/time/clock.ts";
 import {
   type Answers,
   answersOption,
@@ -16,9 +16,9 @@ import {
   scopeSettings,
   type ScopeSettings,
   type ScopeTuning,
-} from "../../actors/settings.ts";
-import { typeName } from "../../actors/values.ts";
-import type { StateStore } from "../stores/store.ts";
+} from "../../actors/scope/options.ts";
+import { typeName } from "../../actors/state/copy.ts";
+import type { StateStore } from "../stores/contract.ts";
 
 /**
  * When a change is answered: `commit` after it is stored, `checkpoint` from memory with the store

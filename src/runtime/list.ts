@@ -1,9 +1,9 @@
 /**
  * Lists the ids of a runtime's scopes: those in the store and those that are only in memory so far.
  */
-import { countOption, optionNames, refuseUnknown } from "../../actors/settings.ts";
-import { decodeKey, encodeKey, keyPrefix } from "../stores/keys.ts";
-import type { ListQuery, StateStore } from "../stores/store.ts";
+import { countOption, optionNames, refuseUnknown } from "../../actors/scope/options.ts";
+import { decodeKey, encodeKey, keyPrefix } from "./scope-key.ts";
+import type { ListQuery, StateStore } from "../stores/contract.ts";
 
 /** Ids in one page of a list, when nothing else is said. */
 const LIST_LIMIT = 100;

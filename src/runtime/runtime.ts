@@ -1,29 +1,29 @@
 /**
  * The runtime: opens scopes by type and id, and is their one home. Same key, same actor.
  */
-import type { Draft } from "../../actors/recipe.ts";
+import type { Draft } from "../../actors/scope/recipe.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
-import { durationOption } from "../../actors/clock.ts";
-import { optionNames, refuseUnknown } from "../../actors/settings.ts";
-import { typeName } from "../../actors/values.ts";
-import { begin } from "../../actors/watch.ts";
-import { FeedReader, type FeedOptions } from "../../actors/feed.ts";
+import { durationOption } from "../../actors/time/clock.ts";
+import { optionNames, refuseUnknown } from "../../actors/scope/options.ts";
+import { typeName } from "../../actors/state/copy.ts";
+import { begin } from "../../actors/scope/safe-call.ts";
+import { FeedReader, type FeedOptions } from "../../actors/scope/change-stream.ts";
 import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
-import { openExecution, type ExecuteOptions, type ExecutionContext } from "./execution.ts";
-import type { IdentityExtra } from "./binding.ts";
+import { openExecution, type ExecuteOptions, type ExecutionContext } from "./session/execution.ts";
+import type { IdentityExtra } from "./session/binding.ts";
 import { keepCalls } from "./calls.ts";
 import { residentOf, ScopeHandle } from "./handle.ts";
-import { ScopeHome, type RuntimeOptions } from "./home.ts";
+import { ScopeHome, type RuntimeOptions } from "./scope-host.ts";
 import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
-import type { ResidentScope } from "./resident.ts";
-import type { ResumeOptions } from "./run-answer.ts";
+import type { ResidentScope } from "./resident-scope.ts";
+import type { ResumeOptions } from "./sequencer/run-answer.ts";
 import type { Scope } from "./scope.ts";
-import type { Checkpoint } from "./run-record.ts";
-import type { RunOutcome } from "../../actors/sequencer.ts";
-import type { Sequencer } from "./sequence.ts";
-import { Sequencers, type RunHandle, type RunOptions } from "./sequencers.ts";
-import { Transaction } from "./transaction.ts";
+import type { Checkpoint } from "./sequencer/run-record.ts";
+import type { RunOutcome } from "./sequencer/steps.ts";
+import type { Sequencer } from "./sequencer/define.ts";
+import { Sequencers, type RunHandle, type RunOptions } from "./sequencer/sequencers.ts";
+import { Transaction } from "./transaction/transaction.ts";
 
 /** The state type of a scope. */
 type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;

@@ -7,9 +7,9 @@ import {
   initialState,
   type CheckOptions,
   type StateSchema,
-} from "../../actors/checks.ts";
-import { durationOption } from "../../actors/clock.ts";
-import type { FeedOptions } from "../../actors/feed.ts";
+} from "../../actors/scope/validation.ts";
+import { durationOption } from "../../actors/time/clock.ts";
+import type { FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
   FeedItem,
   MutationOptions,
@@ -18,9 +18,9 @@ import type {
   ScopeIdentity,
   StateChange,
 } from "../../actors/protocol.ts";
-import type { Recipe } from "../../actors/recipe.ts";
-import { ScopeActor } from "../../actors/scope.ts";
-import type { ScopeActorRef } from "../../actors/scope-logic.ts";
+import type { Recipe } from "../../actors/scope/recipe.ts";
+import { ScopeActor } from "../../actors/scope/scope.ts";
+import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
 import {
   type Answers,
   answersOption,
@@ -28,8 +28,8 @@ import {
   refuseUnknown,
   scopeSettings,
   type ScopeTuning,
-} from "../../actors/settings.ts";
-import { READ, type Mutation } from "../../actors/mutation.ts";
+} from "../../actors/scope/options.ts";
+import { READ, type Mutation } from "../../actors/scope/mutation.ts";
 import {
   AtomicMutation,
   DeleteKeyMutation,
@@ -39,7 +39,7 @@ import {
   PushMutation,
   SetKeyMutation,
   SetMutation,
-} from "../ops/state-ops.ts";
+} from "./state-ops.ts";
 
 /** Names of the fields of `S` that hold numbers. */
 export type NumericKeys<S> = {

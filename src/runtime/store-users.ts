@@ -1,5 +1,5 @@
 /** Which store objects are used by open runtimes: the last one to close closes the store. */
-import type { StateStore } from "../stores/store.ts";
+import type { StateStore } from "../stores/contract.ts";
 
 const users = new WeakMap<StateStore, number>();
 

@@ -1,5 +1,5 @@
 /** Time that passes only when told to. */
-import { nextTurn } from "../../actors/soon.ts";
+import { nextTurn } from "../../actors/time/soon.ts";
 import type { Clock } from "../../actors/protocol.ts";
 
 /** A `Clock` under the control of a test. */

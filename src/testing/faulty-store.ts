@@ -1,7 +1,7 @@
 /** A store that fails as stores do: refused, lost answers, late, twice, half. */
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
-import type { CommitOptions, ScopeWrite, StateStore, WriteResult } from "../stores/store.ts";
+import type { CommitOptions, ScopeWrite, StateStore, WriteResult } from "../stores/contract.ts";
 import { type Random, seededRandom } from "./random.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** The contract of a store as tests, for every implementation and every test runner. */
 import { randomUUID } from "node:crypto";
-import type { StateStore } from "../stores/store.ts";
+import type { StateStore } from "../stores/contract.ts";
 import { simulatedClock } from "./clock.ts";
 import { batchCases } from "./suite-batch.ts";
 import type { StoreSuiteOptions, SuiteCase, SuiteContext, SuiteSession } from "./suite-case.ts";

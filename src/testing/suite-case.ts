@@ -9,7 +9,7 @@ import type {
   StoredRecord,
   StoreSupports,
   WriteResult,
-} from "../stores/store.ts";
+} from "../stores/contract.ts";
 import type { SimulatedClock } from "./clock.ts";
 
 /** Passed to the implementor's functions; the same object for all stores of one test. */

@@ -1,6 +1,6 @@
 /** T4 and T7: checks beside writes, and beside other owners. */
 import assert from "node:assert/strict";
-import type { CommitOptions, ScopeWrite, StateStore } from "../stores/store.ts";
+import type { CommitOptions, ScopeWrite, StateStore } from "../stores/contract.ts";
 import {
   commitOk,
   drive,

@@ -1,7 +1,7 @@
 /** T7: a check answers from what is committed when it is asked. */
 import assert from "node:assert/strict";
 import type { Json, Patch } from "../../actors/protocol.ts";
-import type { StateStore, VersionCheck, WriteResult } from "../stores/store.ts";
+import type { StateStore, VersionCheck, WriteResult } from "../stores/contract.ts";
 import {
   commitOk,
   commitOne,

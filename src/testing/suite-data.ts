@@ -1,7 +1,7 @@
 /** T5 and the keys: any key, any JSON, nothing shared, nothing asked for that is not needed. */
 import assert from "node:assert/strict";
 import type { Json, Patch } from "../../actors/protocol.ts";
-import type { ScopeWrite, StateStore } from "../stores/store.ts";
+import type { ScopeWrite, StateStore } from "../stores/contract.ts";
 import {
   commitOk,
   commitOne,

@@ -1,6 +1,6 @@
 /** Several owners, exclusive turns, and the end of a store. */
 import assert from "node:assert/strict";
-import type { StateStore } from "../stores/store.ts";
+import type { StateStore } from "../stores/contract.ts";
 import {
   commitOk,
   commitOne,

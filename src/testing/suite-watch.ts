@@ -1,6 +1,6 @@
 /** Watching: who shares the data hears of the commits of others, and only of theirs. */
 import assert from "node:assert/strict";
-import type { StateStore } from "../stores/store.ts";
+import type { StateStore } from "../stores/contract.ts";
 import { commitOk, drive, type SuiteCase, type SuiteSession, write } from "./suite-case.ts";
 import { HOSTILE_KEYS } from "./suite-data.ts";
 

@@ -6,12 +6,12 @@ import { createRuntime } from "holdfast";
 import { fileStore } from "holdfast/file";
 import { sqliteStore } from "holdfast/sqlite";
 import { describe, expect, it } from "vitest";
-import { createTimerWheel } from "../../actors/idle.ts";
-import { applyPatches } from "../../actors/patches.ts";
+import { createTimerWheel } from "../../actors/time/timer-wheel.ts";
+import { applyPatches } from "../../actors/state/patches.ts";
 import { isAggregateError, isError, isMisuse, isTypeError } from "../../actors/realm.ts";
-import { bytesToText, sqliteCode } from "../../src/stores/sqlite-driver.ts";
-import { systemCode } from "../../src/stores/file-disk.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
+import { bytesToText, sqliteCode } from "../../src/stores/sqlite/driver.ts";
+import { systemCode } from "../../src/stores/file/disk.ts";
+import { memoryStore } from "../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import { testDirectory } from "../support/directory.ts";
 

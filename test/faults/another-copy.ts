@@ -2,4 +2,4 @@
 export * as library from "../../src/index.ts";
 export * as stores from "./open-store.ts";
 export * as turnState from "../../src/turn-state.ts";
-export * as files from "../../src/stores/file.ts";
+export * as files from "../../src/stores/file/store.ts";

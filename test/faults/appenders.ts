@@ -5,7 +5,7 @@
 import { expect } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { Json } from "../../actors/protocol.ts";
-import type { StateStore, StoredRecord } from "../../src/stores/store.ts";
+import type { StateStore, StoredRecord } from "../../src/stores/contract.ts";
 
 /** Makes a state large, so that it is changed by patches. */
 const PAD = "x".repeat(10_000);

@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { Pool } from "pg";
-import { postgresStore } from "../../src/stores/postgres.ts";
+import { postgresStore } from "../../src/stores/postgres/store.ts";
 
 const [, , url = "", table = ""] = process.argv;
 const pool = new Pool({ connectionString: url });

@@ -1,5 +1,5 @@
 import { it } from "vitest";
-import { postgresStore } from "../../src/stores/postgres.ts";
+import { postgresStore } from "../../src/stores/postgres/store.ts";
 import { awaySuite } from "../suites/away-suite.ts";
 import { canStartPostgres, ownPostgres, type OwnPostgres } from "../support/postgres.ts";
 

@@ -1,6 +1,6 @@
 /** With `appendfsync always`, so that what the server acknowledged outlives its crash. */
 import { it } from "vitest";
-import { redisStore } from "../../src/stores/redis.ts";
+import { redisStore } from "../../src/stores/redis/store.ts";
 import { awaySuite } from "../suites/away-suite.ts";
 import { canStartRedis, ownRedis, type OwnRedis } from "../support/redis.ts";
 

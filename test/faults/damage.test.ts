@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { StateStore, StoredRecord } from "../../src/stores/store.ts";
+import type { StateStore, StoredRecord } from "../../src/stores/contract.ts";
 import { seededRandom, type Random } from "../../src/testing/random.ts";
 import { testDirectory } from "../support/directory.ts";
 import { openStore, stateAt } from "./open-store.ts";

@@ -4,7 +4,7 @@
  * it has seen.
  */
 import { deepStrictEqual } from "node:assert/strict";
-import type { ScopeWrite } from "../../src/stores/store.ts";
+import type { ScopeWrite } from "../../src/stores/contract.ts";
 import { openStore } from "./open-store.ts";
 
 const OTHERS_EVERY = 25;

@@ -4,8 +4,8 @@
  */
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { isHoldfastError } from "../../src/index.ts";
-import { timedFileStore } from "../../src/stores/file.ts";
-import type { LockTiming } from "../../src/stores/file-lock.ts";
+import { timedFileStore } from "../../src/stores/file/store.ts";
+import type { LockTiming } from "../../src/stores/file/lock.ts";
 
 /** What the thread is given. */
 export interface LockTask {

@@ -1,10 +1,10 @@
 /** Opens the stores that fault tests use, in the test's process and in its children. */
 import { join } from "node:path";
-import { fileStore } from "../../src/stores/file.ts";
-import { postgresStore } from "../../src/stores/postgres.ts";
-import { redisStore } from "../../src/stores/redis.ts";
-import { sqliteStore } from "../../src/stores/sqlite.ts";
-import type { StateStore } from "../../src/stores/store.ts";
+import { fileStore } from "../../src/stores/file/store.ts";
+import { postgresStore } from "../../src/stores/postgres/store.ts";
+import { redisStore } from "../../src/stores/redis/store.ts";
+import { sqliteStore } from "../../src/stores/sqlite/store.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 
 /**
  * Opens the store of `kind` at `place`: a directory, or for a server its URL, `#` and the name under

@@ -1,4 +1,4 @@
-/** Owners in one process: threads of it, and copies of the package (O1 of process-owner.ts). */
+/** Owners in one process: threads of it, and copies of the package (O1 of process-identity.ts). */
 import { join } from "node:path";
 import { tsImport } from "tsx/esm/api";
 import { describe, expect, it } from "vitest";

@@ -1,10 +1,10 @@
 /** What a PostgreSQL server refuses for good: a typed error that says what to do, and no harm. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { postgresSchema } from "../../src/stores/postgres-schema.ts";
-import { postgresStore } from "../../src/stores/postgres.ts";
-import type { PostgresStoreOptions } from "../../src/stores/postgres-options.ts";
-import type { StateStore } from "../../src/stores/store.ts";
+import { postgresSchema } from "../../src/stores/postgres/schema.ts";
+import { postgresStore } from "../../src/stores/postgres/store.ts";
+import type { PostgresStoreOptions } from "../../src/stores/postgres/options.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 import {
   canStartPostgres,
   freshTable,

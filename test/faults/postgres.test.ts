@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { postgresStore } from "../../src/stores/postgres.ts";
-import type { PostgresStoreOptions } from "../../src/stores/postgres-options.ts";
-import type { StateStore } from "../../src/stores/store.ts";
+import { postgresStore } from "../../src/stores/postgres/store.ts";
+import type { PostgresStoreOptions } from "../../src/stores/postgres/options.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 import { startChild } from "../support/child.ts";
 import { startWrites } from "../support/marked-writes.ts";
 import {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { fileStore } from "../../src/stores/file.ts";
+import { fileStore } from "../../src/stores/file/store.ts";
 import { startChild } from "../support/child.ts";
 import { testDirectory } from "../support/directory.ts";
 import { dropTables, findPostgres, freshTable } from "../support/postgres.ts";

@@ -5,8 +5,8 @@
  */
 import { Cluster } from "ioredis";
 import { afterAll, describe, expect, it } from "vitest";
-import { slotOf } from "../../src/stores/redis-key.ts";
-import { redisStore } from "../../src/stores/redis.ts";
+import { slotOf } from "../../src/stores/redis/keys.ts";
+import { redisStore } from "../../src/stores/redis/store.ts";
 import { canStartRedis } from "../support/redis.ts";
 import { startCluster } from "../support/redis-cluster.ts";
 import { startAppenders } from "./appenders.ts";

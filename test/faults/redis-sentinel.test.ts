@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { describe, it, onTestFinished } from "vitest";
-import { redisStore } from "../../src/stores/redis.ts";
+import { redisStore } from "../../src/stores/redis/store.ts";
 import { freePort, untilListening } from "../support/port.ts";
 import { canStartRedis, ownRedis } from "../support/redis.ts";
 import { startAppenders } from "./appenders.ts";

@@ -6,7 +6,7 @@ import { RedisStorage, runTurn } from "holdfast/turn-state";
 import { createVcr, State } from "holdfast/vcr";
 import { Redis } from "ioredis";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { redisStore } from "../../src/stores/redis.ts";
+import { redisStore } from "../../src/stores/redis/store.ts";
 import { type RedisPair, startRedisPair } from "../support/redis-pair.ts";
 import { canStartRedis } from "../support/redis.ts";
 import { activity } from "../src/dialects/turn-state/places.ts";

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import { redisStore } from "../../src/stores/redis.ts";
-import type { StateStore } from "../../src/stores/store.ts";
+import { redisStore } from "../../src/stores/redis/store.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 import { durableSettings, canStartRedis, ownRedis } from "../support/redis.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { startAppenders } from "./appenders.ts";

@@ -8,7 +8,7 @@ import { expect, it } from "vitest";
 import { defineKind, type Durability } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
+import { memoryStore } from "../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import { type FaultKind, faultyStore } from "../../src/testing/faulty-store.ts";
 import { seededRandom } from "../../src/testing/random.ts";

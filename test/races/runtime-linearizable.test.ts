@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
+import { memoryStore } from "../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import { faultyStore } from "../../src/testing/faulty-store.ts";
 import {

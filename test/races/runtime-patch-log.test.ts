@@ -6,17 +6,17 @@
 import * as fc from "fast-check";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { equal } from "../../actors/equal.ts";
+import { equal } from "../../actors/state/equal.ts";
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { Json, Patch } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
-import { decodeState, encodeState } from "../../src/stores/codec.ts";
-import { encodeKey } from "../../src/stores/keys.ts";
-import { openDatabase } from "../../src/stores/sqlite-driver.ts";
-import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../src/stores/large-keys.ts";
-import { sqliteStore } from "../../src/stores/sqlite.ts";
+import { decodeState, encodeState } from "../../src/runtime/persistence/record-codec.ts";
+import { encodeKey } from "../../src/runtime/scope-key.ts";
+import { openDatabase } from "../../src/stores/sqlite/driver.ts";
+import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../../src/stores/shared/large-records.ts";
+import { sqliteStore } from "../../src/stores/sqlite/store.ts";
 import { testDirectory } from "../support/directory.ts";
 import { stateValues } from "../support/state-value.ts";
 

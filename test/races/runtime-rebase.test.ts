@@ -4,12 +4,12 @@
  */
 import { expect, it } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
-import { applyPatches } from "../../actors/patches.ts";
+import { applyPatches } from "../../actors/state/patches.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import { residentOf } from "../../src/runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
+import { memoryStore } from "../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import { type FaultKind, faultyStore } from "../../src/testing/faulty-store.ts";
 import { seededRandom } from "../../src/testing/random.ts";

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
+import { memoryStore } from "../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import { type FaultKind, faultyStore } from "../../src/testing/faulty-store.ts";
 import { seededRandom } from "../../src/testing/random.ts";

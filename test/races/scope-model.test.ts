@@ -5,7 +5,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
-import { applyPatches } from "../../actors/patches.ts";
+import { applyPatches } from "../../actors/state/patches.ts";
 import type { StateChange } from "../../actors/protocol.ts";
 import { createScope, type Scope } from "../../src/runtime/scope.ts";
 import { tableBridge, type SeenSave, type TableBridge } from "../support/table-bridge.ts";

@@ -3,9 +3,14 @@
  * if they had been made one after another. A check that says ok is a read of the newest version.
  */
 import { afterAll, describe, expect, it } from "vitest";
-import { postgresStore } from "../../src/stores/postgres.ts";
-import { redisStore } from "../../src/stores/redis.ts";
-import type { ScopeWrite, StateStore, VersionCheck, WriteResult } from "../../src/stores/store.ts";
+import { postgresStore } from "../../src/stores/postgres/store.ts";
+import { redisStore } from "../../src/stores/redis/store.ts";
+import type {
+  ScopeWrite,
+  StateStore,
+  VersionCheck,
+  WriteResult,
+} from "../../src/stores/contract.ts";
 import {
   checkLinearizable,
   type SequentialModel,

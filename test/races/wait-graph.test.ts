@@ -6,7 +6,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
-import { waitsOf } from "../../actors/wait-graph.ts";
+import { waitsOf } from "../../actors/scope/wait-graph.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import { createScope, type Scope } from "../../src/runtime/scope.ts";
 import { settled, tableBridge } from "../support/table-bridge.ts";

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import type { FeedItem } from "../../actors/protocol.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
-import type { StateStore } from "../../src/stores/store.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
 import { keepingLogger, until } from "./runtime-world.ts";
 

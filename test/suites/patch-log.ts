@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { enablePatches, Immer } from "immer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Json } from "../../actors/protocol.ts";
-import type { ScopeWrite, StateStore } from "../../src/stores/store.ts";
+import type { ScopeWrite, StateStore } from "../../src/stores/contract.ts";
 import { propertyRuns } from "../support/state-value.ts";
 
 enablePatches();

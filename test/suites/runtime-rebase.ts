@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { CommitUnknownError } from "../../actors/errors.ts";
-import { applyPatches } from "../../actors/patches.ts";
+import { applyPatches } from "../../actors/state/patches.ts";
 import type { StateChange } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Scope } from "../../src/runtime/scope.ts";

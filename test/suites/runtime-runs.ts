@@ -1,10 +1,10 @@
 /**
  * Runs of sequencers over deploys: what is finished stays finished, and nothing is skipped, also
- * under a definition or a release that changed (N1–N3 of src/runtime/run-fit.ts, Q5).
+ * under a definition or a release that changed (N1–N3 of src/runtime/sequencer/run-fit.ts, Q5).
  */
 import { describe, expect, it } from "vitest";
 import { defineSequencer, step, type Sequencer } from "../../src/index.ts";
-import type { SequencerOptions } from "../../src/runtime/sequence.ts";
+import type { SequencerOptions } from "../../src/runtime/sequencer/define.ts";
 import { storedRun, writeRun } from "../support/sequencer.ts";
 import { rejection, steer, World, type RuntimeStores } from "./runtime-world.ts";
 

@@ -4,7 +4,7 @@ import type { StateChange } from "../../actors/protocol.ts";
 import { residentOf } from "../../src/runtime/handle.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
+import { memoryStore } from "../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import {
   add,

@@ -2,12 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
 import type { Clock, Logger } from "../../actors/protocol.ts";
-import type { RuntimeOptions } from "../../src/runtime/home.ts";
+import type { RuntimeOptions } from "../../src/runtime/scope-host.ts";
 import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import { residentOf } from "../../src/runtime/handle.ts";
-import { createGate } from "../../src/stores/gate.ts";
-import type { StateStore } from "../../src/stores/store.ts";
+import { createGate } from "../../src/stores/shared/closable.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 
 /** How the suite reaches a store. */
 export interface RuntimeStores {

@@ -1,6 +1,6 @@
 /** A store whose checks are answered by loads, and may be answered wrongly. */
-import type { StateStore, VersionCheck, WriteResult } from "../../src/stores/store.ts";
-import { checkVersions } from "../../src/stores/write-check.ts";
+import type { StateStore, VersionCheck, WriteResult } from "../../src/stores/contract.ts";
+import { checkVersions } from "../../src/stores/shared/writes.ts";
 
 /** Answers checks one by one from what a load gives. */
 export async function answersByLoad(

@@ -5,7 +5,7 @@
 import { expect } from "vitest";
 import type { Json } from "../../actors/protocol.ts";
 import { isHoldfastError } from "../../actors/errors.ts";
-import type { StateStore } from "../../src/stores/store.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
 
 /** Running writers. */
 export interface MarkedWrites {

@@ -2,7 +2,7 @@
 import { residentOf } from "../../src/runtime/handle.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
+import { memoryStore } from "../../src/stores/memory/store.ts";
 
 const COUNT = 10_000;
 const store = memoryStore();

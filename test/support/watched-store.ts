@@ -1,5 +1,10 @@
 /** Store objects on shared data that report their commits to each other, until the line is cut. */
-import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../../src/stores/store.ts";
+import type {
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  WriteResult,
+} from "../../src/stores/contract.ts";
 import { sharingStore } from "../suites/runtime-world.ts";
 
 interface Watcher {

@@ -9,7 +9,7 @@
  */
 import { ConcurrentModificationError, StateTypeError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
-import { typeName } from "../../../actors/values.ts";
+import { typeName } from "../../../actors/state/copy.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { EventActions, plainEvent, type Event } from "./event.ts";
 import {

@@ -1,7 +1,7 @@
 /** Events and their actions, as classes and as the factories of the published package. */
 import { randomInt } from "node:crypto";
 import { StateTypeError } from "../../../actors/errors.ts";
-import { isPlainObject, typeName } from "../../../actors/values.ts";
+import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import { flatten, put, thaw, type Fields } from "./thaw.ts";
 
 /** The mark by which the published package knows an event. */

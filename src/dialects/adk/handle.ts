@@ -9,7 +9,7 @@
  *      stay as they are.
  *  H3  Nothing in a handle is shared with the store, and the caller's own event object is in it.
  */
-import { copyIn } from "../../../actors/values.ts";
+import { copyIn } from "../../../actors/state/copy.ts";
 import { thawEvent, type Event, type StoredEvent } from "./event.ts";
 import { readEvents } from "./history.ts";
 import type { Places } from "./places.ts";

@@ -1,5 +1,5 @@
 /** A session's events: reading them by number, and moving old ones into pages. */
-import { originalOf } from "../../../actors/recipe.ts";
+import { originalOf } from "../../../actors/scope/recipe.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { StoredEvent } from "./event.ts";
 import { openPage, type Places } from "./places.ts";

@@ -1,5 +1,5 @@
 /** Where a session's records live on a runtime, and how several of them change together. */
-import { originalOf } from "../../../actors/recipe.ts";
+import { originalOf } from "../../../actors/scope/recipe.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";

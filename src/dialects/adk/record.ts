@@ -11,7 +11,7 @@
  *  L3  `uid` differs for each session that ever had this id; an empty one means there is none.
  *  L4  `revision` grows with every change, `replaced` with every event that took the place of one.
  */
-import { copyIn } from "../../../actors/values.ts";
+import { copyIn } from "../../../actors/state/copy.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { StoredEvent } from "./event.ts";
 import { StatePrefix } from "./state.ts";

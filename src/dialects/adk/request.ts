@@ -1,6 +1,6 @@
 /** What the calls of a session service take and give. */
 import { StateTypeError } from "../../../actors/errors.ts";
-import { isPlainObject, typeName } from "../../../actors/values.ts";
+import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import type { Event } from "./event.ts";
 import type { State } from "./state.ts";
 

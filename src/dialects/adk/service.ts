@@ -8,8 +8,8 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../../../actors/protocol.ts";
-import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/settings.ts";
-import { quietLogger } from "../../../actors/watch.ts";
+import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { Appends, type ConflictPolicy, type Profile } from "./append.ts";

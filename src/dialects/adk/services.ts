@@ -1,10 +1,10 @@
 /** The two services of the original: the one service, with their habits. */
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
-import { postgresStore } from "../../stores/postgres.ts";
-import { redisStore } from "../../stores/redis.ts";
-import { sqliteStore } from "../../stores/sqlite.ts";
+import { postgresStore } from "../../stores/postgres/store.ts";
+import { redisStore } from "../../stores/redis/store.ts";
+import { sqliteStore } from "../../stores/sqlite/store.ts";
 import { SessionService, type SessionServiceOptions } from "./service.ts";
-import { optionNames, refuseUnknown } from "../../../actors/settings.ts";
+import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of the two services: all but the profile. */
 export type ServiceOptions = Omit<SessionServiceOptions, "profile">;

@@ -11,9 +11,9 @@
  *  J4  A stored value that was handed out and then changed in place is a change not stored yet.
  */
 import { inspect } from "node:util";
-import { equal } from "../../../actors/equal.ts";
+import { equal } from "../../../actors/state/equal.ts";
 import { StateTypeError } from "../../../actors/errors.ts";
-import { isPlainObject, typeName } from "../../../actors/values.ts";
+import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import { put, thaw, type Fields } from "./thaw.ts";
 import { nextStamp, stampWrite } from "./write-order.ts";
 

@@ -1,7 +1,7 @@
 /** Copies that may be changed, of values that may not. */
 import { types } from "node:util";
-import { kindOf } from "../../../actors/kind.ts";
-import { isPlainObject } from "../../../actors/values.ts";
+import { kindOf } from "../../../actors/state/kind.ts";
+import { isPlainObject } from "../../../actors/state/copy.ts";
 
 /** A record by its fields. */
 export type Fields = Record<string, unknown>;

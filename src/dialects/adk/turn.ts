@@ -5,7 +5,7 @@
  * appends from outside go on. Turns are kept apart within one runtime.
  */
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import { Turn } from "../../../actors/turn.ts";
+import { Turn } from "../../../actors/scope/reentrancy.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
@@ -13,7 +13,7 @@ import { declareKinds, placeId } from "./places.ts";
 import { checkText, type Session, type SessionKey } from "./request.ts";
 import type { SessionService } from "./service.ts";
 import { sessionMissing } from "./session-error.ts";
-import { refuseUnknown } from "../../../actors/settings.ts";
+import { refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** What a turn is over: a session; without its id a user; without a user an app. */
 export interface TurnKey {

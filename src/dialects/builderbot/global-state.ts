@@ -1,7 +1,7 @@
 /**
  * `GlobalState`: one record for the whole bot.
  */
-import { copyIn } from "../../../actors/values.ts";
+import { copyIn } from "../../../actors/state/copy.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { botHome, type BotStateOptions } from "./options.ts";
 import { StateRecord, type BotRecord, type BotUpdate } from "./record.ts";

@@ -8,9 +8,9 @@
  *  I1  A callback is called at most once, after its entry was removed, and not before its time.
  *  I2  A callback that throws or rejects is logged and keeps no other from being called.
  */
-import type { WheelHandle } from "../../../actors/idle.ts";
-import { createTimerWheel, type TimerWheel } from "../../../actors/idle.ts";
-import { watchOver } from "../../../actors/watch.ts";
+import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
+import { createTimerWheel, type TimerWheel } from "../../../actors/time/timer-wheel.ts";
+import { watchOver } from "../../../actors/scope/safe-call.ts";
 import { asCall } from "../../runtime/calls.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { botHome, sender, type BotHome, type BotStateOptions } from "./options.ts";

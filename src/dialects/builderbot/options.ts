@@ -1,11 +1,11 @@
 /**
  * What the parts of this dialect share: a runtime, its kinds, a clock, a logger.
  */
-import { systemClock } from "../../../actors/clock.ts";
+import { systemClock } from "../../../actors/time/clock.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
-import { consoleLogger, refuseUnknown } from "../../../actors/settings.ts";
-import { typeName } from "../../../actors/values.ts";
-import { quietLogger } from "../../../actors/watch.ts";
+import { consoleLogger, refuseUnknown } from "../../../actors/scope/options.ts";
+import { typeName } from "../../../actors/state/copy.ts";
+import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 

@@ -14,7 +14,7 @@
  */
 import { isHoldfastError, StateTypeError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
-import { copyIn, isPlainObject, typeName } from "../../../actors/values.ts";
+import { copyIn, isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { Scope } from "../../runtime/scope.ts";

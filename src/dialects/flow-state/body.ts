@@ -7,8 +7,8 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
-import type { Hold } from "../../../actors/solo.ts";
-import { refuseReentry } from "../../../actors/turn.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { refuseReentry } from "../../../actors/scope/reentrancy.ts";
 
 /** One lock's body while it runs. */
 export interface LockBody {

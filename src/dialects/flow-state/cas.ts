@@ -15,11 +15,11 @@
  *  E4  With `reread` neither "nothing new" nor an error of the mutator rests on a state that the
  *      store has replaced.
  */
-import { Head } from "../../../actors/apply.ts";
+import { Head } from "../../../actors/state/draft-state.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
-import type { Outcome } from "../../../actors/mailbox.ts";
-import type { Mutation } from "../../../actors/mutation.ts";
-import { resolveConflict, type SaveStep } from "../../../actors/persist.ts";
+import type { Outcome } from "../../../actors/scope/mailbox.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
+import { resolveConflict, type SaveStep } from "../../../actors/scope/retry.ts";
 import type { CasOptions, JsonObject, MutatorTurn } from "../../../actors/protocol.ts";
 import {
   casBudget,
@@ -27,11 +27,11 @@ import {
   optionNames,
   refuseUnknown,
   storedState,
-} from "../../../actors/settings.ts";
-import type { Hold } from "../../../actors/solo.ts";
-import { outsideTurns } from "../../../actors/turn.ts";
-import { applyMutation } from "../../../actors/write.ts";
-import { SetMutation } from "../../ops/state-ops.ts";
+} from "../../../actors/scope/options.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { outsideTurns } from "../../../actors/scope/reentrancy.ts";
+import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
+import { SetMutation } from "../../runtime/state-ops.ts";
 import { bodyOf } from "./body.ts";
 import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";
 import { insideBody, runMutator, whileHeld } from "./lock.ts";

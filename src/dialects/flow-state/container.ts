@@ -16,19 +16,19 @@ import {
   initialState,
   type CheckOptions,
   type StateSchema,
-} from "../../../actors/checks.ts";
-import { durationOption } from "../../../actors/clock.ts";
+} from "../../../actors/scope/validation.ts";
+import { durationOption } from "../../../actors/time/clock.ts";
 import { StateTypeError } from "../../../actors/errors.ts";
-import type { Outcome } from "../../../actors/mailbox.ts";
-import type { Mutation } from "../../../actors/mutation.ts";
+import type { Outcome } from "../../../actors/scope/mailbox.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { JsonObject, ScopeIdentity, StateChange } from "../../../actors/protocol.ts";
 import {
   optionNames,
   refuseUnknown,
   scopeSettings,
   type ScopeTuning,
-} from "../../../actors/settings.ts";
-import { isPlainObject, typeName } from "../../../actors/values.ts";
+} from "../../../actors/scope/options.ts";
+import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import { StateScope } from "../../runtime/scope.ts";
 import { refuseCommit } from "./body.ts";
 

@@ -2,10 +2,14 @@
  * The execution context of flow-state-dev: the scopes of one request, on a runtime.
  */
 import { asCall } from "../../runtime/calls.ts";
-import { EXECUTE_OPTIONS, openExecution, type ExecuteOptions } from "../../runtime/execution.ts";
+import {
+  EXECUTE_OPTIONS,
+  openExecution,
+  type ExecuteOptions,
+} from "../../runtime/session/execution.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
-import { refuseUnknown } from "../../../actors/settings.ts";
+import { refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Who executes, where, and on what. */
 export interface CreateExecutionContextOptions extends ExecuteOptions {

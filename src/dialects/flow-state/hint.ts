@@ -1,13 +1,13 @@
 /**
  * What a change wants of a store, worked out from its mutation.
  */
-import type { Mutation } from "../../../actors/mutation.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
 import {
   FieldMutation,
   IncrementMutation,
   PatchMutation,
   PushMutation,
-} from "../../ops/state-ops.ts";
+} from "../../runtime/state-ops.ts";
 import type { CASMutationHint } from "./persist.ts";
 
 const SET: CASMutationHint = { kind: "set" };

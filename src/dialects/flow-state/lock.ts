@@ -8,8 +8,8 @@
  *  L3  The lock is kept until everything started inside it through this module has ended.
  */
 import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
-import type { Hold } from "../../../actors/solo.ts";
-import { Turn } from "../../../actors/turn.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { Turn } from "../../../actors/scope/reentrancy.ts";
 import { inBody, outsideBodies, type LockBody } from "./body.ts";
 import { scopeOf, type ContainerScope } from "./container.ts";
 

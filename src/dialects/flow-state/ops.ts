@@ -5,11 +5,16 @@
  * takes the container's turn, is saved on its own and checked by version (the CAS path). Either way
  * calls wait in one queue, so callers of one process never conflict with one another.
  */
-import type { Mutation } from "../../../actors/mutation.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, ScopeIdentity } from "../../../actors/protocol.ts";
-import { casBudget, optionNames, refuseUnknown, timeoutOption } from "../../../actors/settings.ts";
-import type { Hold } from "../../../actors/solo.ts";
-import { copyIn } from "../../../actors/values.ts";
+import {
+  casBudget,
+  optionNames,
+  refuseUnknown,
+  timeoutOption,
+} from "../../../actors/scope/options.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { copyIn } from "../../../actors/state/copy.ts";
 import {
   AtomicMutation,
   DeleteKeyMutation,
@@ -19,7 +24,7 @@ import {
   PushMutation,
   SetKeyMutation,
   SetMutation,
-} from "../../ops/state-ops.ts";
+} from "../../runtime/state-ops.ts";
 import type { ScopeStateOps } from "../../runtime/scope.ts";
 import { CasRun, type CASOptions, type RunWithCASResult } from "./cas.ts";
 import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";

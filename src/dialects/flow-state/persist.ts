@@ -3,7 +3,7 @@
  */
 import { StoreContractError } from "../../../actors/errors.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
-import { isPlainObject, typeName } from "../../../actors/values.ts";
+import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 
 /**
  * What a change wants, so that a store with verbs of its own can do just that. The same on every

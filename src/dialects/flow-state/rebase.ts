@@ -2,8 +2,8 @@
  * A mutation of a container without a store that notices an outsider's `commit`: when one came
  * while asynchronous code was running, the code runs again on what was committed (D2).
  */
-import type { Head } from "../../../actors/apply.ts";
-import { isThenable, type Mutation } from "../../../actors/mutation.ts";
+import type { Head } from "../../../actors/state/draft-state.ts";
+import { isThenable, type Mutation } from "../../../actors/scope/mutation.ts";
 import type { MutatorTurn, OperationName } from "../../../actors/protocol.ts";
 import { outsideBodies } from "./body.ts";
 import type { ContainerScope } from "./container.ts";

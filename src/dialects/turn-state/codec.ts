@@ -4,8 +4,8 @@
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
 import { types } from "node:util";
-import { refuseUnknown } from "../../../actors/settings.ts";
-import { typeName } from "../../../actors/values.ts";
+import { refuseUnknown } from "../../../actors/scope/options.ts";
+import { typeName } from "../../../actors/state/copy.ts";
 
 /** Turns the JSON text of a document into what is stored, and back. */
 export interface ValueCodec {

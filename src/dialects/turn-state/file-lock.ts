@@ -17,9 +17,14 @@ import { mkdir, readlink, rename, rmdir, stat, symlink, unlink, utimes } from "n
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
-import { removeFolder, replaceFile, systemCode } from "../../stores/file-disk.ts";
-import { startHeartbeat } from "../../stores/heartbeat.ts";
-import { isDead, readOwner, thisProcess, type ProcessOwner } from "../../stores/process-owner.ts";
+import { removeFolder, replaceFile, systemCode } from "../../stores/file/disk.ts";
+import { startHeartbeat } from "../../stores/shared/heartbeat.ts";
+import {
+  isDead,
+  readOwner,
+  thisProcess,
+  type ProcessOwner,
+} from "../../stores/shared/process-identity.ts";
 
 /** How long an owner waits, and when a holder counts as dead; milliseconds. */
 export interface FileLockTiming {

@@ -6,11 +6,11 @@
  *  H2  Every mailbox is given back, however the turn ends.
  *  H3  Code that runs in the turn and asks for one of its mailboxes is refused, not left waiting.
  */
-import { onAbort } from "../../../actors/abort.ts";
+import { onAbort } from "../../../actors/scope/abort.ts";
 import { ScopeMutationTimeoutError, StateSealedError } from "../../../actors/errors.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
-import type { Hold } from "../../../actors/solo.ts";
-import { Turn } from "../../../actors/turn.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { Turn } from "../../../actors/scope/reentrancy.ts";
 import type { TurnPolicy } from "./policy.ts";
 import type { Mailbox, Vault } from "./vault.ts";
 

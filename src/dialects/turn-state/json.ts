@@ -3,10 +3,10 @@
  * handed out as a copy that may be changed.
  */
 import { StateSerializationError } from "../../../actors/errors.ts";
-import { kindOf, typeName } from "../../../actors/kind.ts";
-import { copyRecord } from "../../../actors/patches.ts";
+import { kindOf, typeName } from "../../../actors/state/kind.ts";
+import { copyRecord } from "../../../actors/state/patches.ts";
 import type { Json, ScopeIdentity } from "../../../actors/protocol.ts";
-import { MAX_DEPTH } from "../../../actors/values.ts";
+import { MAX_DEPTH } from "../../../actors/state/copy.ts";
 
 /** Stands for a key that is not there. */
 export const GONE: unique symbol = Symbol("gone");

@@ -2,8 +2,8 @@
  * Mailboxes of documents that live outside a runtime: one per place and key, there only while
  * somebody uses it.
  */
-import { ScopeActor } from "../../../actors/scope.ts";
-import { scopeSettings } from "../../../actors/settings.ts";
+import { ScopeActor } from "../../../actors/scope/scope.ts";
+import { scopeSettings } from "../../../actors/scope/options.ts";
 import type { Mailbox } from "./vault.ts";
 
 const settings = scopeSettings({}, { initial: Object.freeze({}), checks: null });

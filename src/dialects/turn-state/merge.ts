@@ -6,8 +6,8 @@
  *  R2  Records are merged key by key, arrays of equal length element by element; everything else is
  *      one value.
  */
-import { equal } from "../../../actors/equal.ts";
-import { isPlainObject } from "../../../actors/kind.ts";
+import { equal } from "../../../actors/state/equal.ts";
+import { isPlainObject } from "../../../actors/state/kind.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import { GONE } from "./json.ts";
 

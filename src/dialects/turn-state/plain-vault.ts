@@ -2,7 +2,7 @@
  * Documents in somebody else's storage, which has the three verbs and nothing else. Turns of this
  * process are kept apart by their mailboxes; another process can still come in between.
  */
-import { equal } from "../../../actors/equal.ts";
+import { equal } from "../../../actors/state/equal.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import { mailboxAt, placeOf } from "./mailboxes.ts";
 import { toJson, GONE } from "./json.ts";

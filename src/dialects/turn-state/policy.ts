@@ -1,8 +1,8 @@
 /** The options of a turn, with their defaults, checked. */
-import { durationOption, systemClock } from "../../../actors/clock.ts";
+import { durationOption, systemClock } from "../../../actors/time/clock.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
-import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/settings.ts";
-import { quietLogger } from "../../../actors/watch.ts";
+import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import type { KeyFormat } from "./activity.ts";
 import type { ValuesPolicy } from "./json.ts";
 

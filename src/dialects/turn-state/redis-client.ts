@@ -2,7 +2,7 @@
  * The Redis clients people bring: ioredis, or one of the shape the original takes (`isOpen`,
  * `connect`, `GET`, `SET`, `DEL`, `quit`), in one shape.
  */
-import { connectRedis, type RedisConnection } from "../../stores/dialect-redis.ts";
+import { connectRedis, type RedisConnection } from "../redis-client.ts";
 
 /** A client with lower-case commands: ioredis. */
 export type IoredisClient = Pick<RedisConnection, "get" | "set" | "del" | "quit"> &

@@ -15,7 +15,7 @@ import {
   StoreUnavailableError,
 } from "../../../actors/errors.ts";
 import { isError } from "../../../actors/realm.ts";
-import { createGate, type Gate } from "../../stores/gate.ts";
+import { createGate, type Gate } from "../../stores/shared/closable.ts";
 import type { LazyRedis, RedisCommands } from "./redis-client.ts";
 import type { StoredText, TextPlace, TextSwap } from "./text-vault.ts";
 

@@ -3,22 +3,22 @@
  * of its scope, so whoever opens the scope itself waits in the same line.
  */
 import { StoreUnavailableError } from "../../../actors/errors.ts";
-import type { Head } from "../../../actors/apply.ts";
-import type { Mutation } from "../../../actors/mutation.ts";
+import type { Head } from "../../../actors/state/draft-state.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { Json } from "../../../actors/protocol.ts";
-import { endLife } from "../../../actors/solo.ts";
-import { copyIn } from "../../../actors/values.ts";
+import { endLife } from "../../../actors/scope/exclusive.ts";
+import { copyIn } from "../../../actors/state/copy.ts";
 import {
   changedPart,
   deletedPart,
   isDurable,
   JointSave,
   type Part,
-} from "../../runtime/joint-save.ts";
+} from "../../runtime/transaction/multi-scope-commit.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
-import type { ResidentScope } from "../../runtime/resident.ts";
+import type { ResidentScope } from "../../runtime/resident-scope.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { GONE } from "./json.ts";
 import type { Found, Mailbox, Swap, Swapped, SwapTurn, Vault } from "./vault.ts";

@@ -1,6 +1,6 @@
 /** One persisted scope of a turn: its key, what was found there, and what the turn makes of it. */
 import { ConcurrentModificationError, CorruptStateError } from "../../../actors/errors.ts";
-import { isPlainObject, typeName } from "../../../actors/kind.ts";
+import { isPlainObject, typeName } from "../../../actors/state/kind.ts";
 import type { JsonObject, ScopeIdentity } from "../../../actors/protocol.ts";
 import { MergeConflict, same } from "./merge.ts";
 import type { TurnPolicy } from "./policy.ts";

@@ -9,7 +9,7 @@ import { RedisPlace } from "./redis-place.ts";
 import { RuntimeVault } from "./runtime-vault.ts";
 import { VaultStorage } from "./storage.ts";
 import { TextVault } from "./text-vault.ts";
-import { optionNames, refuseUnknown } from "../../../actors/settings.ts";
+import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Documents in memory, or in a runtime when one is given. */
 export class MemoryStorage extends VaultStorage {

@@ -4,8 +4,8 @@
  */
 import type { CorruptStateError } from "../../../actors/errors.ts";
 import type { Json, JsonObject } from "../../../actors/protocol.ts";
-import type { ScopeActor } from "../../../actors/scope.ts";
-import type { Hold } from "../../../actors/solo.ts";
+import type { ScopeActor } from "../../../actors/scope/scope.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
 import type { Edit } from "./working.ts";
 
 /** What is stored under a key. */

@@ -8,8 +8,8 @@
  *  W3  Saves of one turn run one after another.
  */
 import { isHoldfastError, StateSealedError } from "../../../actors/errors.ts";
-import { backoffMs } from "../../../actors/persist.ts";
-import { casBudget } from "../../../actors/settings.ts";
+import { backoffMs } from "../../../actors/scope/retry.ts";
+import { casBudget } from "../../../actors/scope/options.ts";
 import { keyOrError, type PersistedScope, type TurnActivity } from "./activity.ts";
 import { Holds } from "./holds.ts";
 import type { TurnPolicy } from "./policy.ts";

@@ -1,6 +1,6 @@
 /** What keeps the keys of states: a runtime in this process, or a Redis server. */
 import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
-import type { SearchResult } from "../../ops/search/result.ts";
+import type { SearchResult } from "./search/result.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import { Failure } from "./error.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";

@@ -1,7 +1,7 @@
 /** How a state's methods reach its keys, and how their failures reach the caller. */
 import { isHoldfastError } from "../../../actors/errors.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import { SearchError } from "../../ops/search/search-error.ts";
+import { SearchError } from "./search/search-error.ts";
 import type { Backend, TextRecipe } from "./backend.ts";
 import type { Command, Reply } from "./command.ts";
 import { checkName, KEY_LENGTH_MAX } from "./encode.ts";

@@ -3,7 +3,7 @@
  * the stored maps when a space is first searched.
  */
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
-import type { ResidentScope } from "../../runtime/resident.ts";
+import type { ResidentScope } from "../../runtime/resident-scope.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { fieldsOf, livesUntil, type EntryState } from "./entry.ts";

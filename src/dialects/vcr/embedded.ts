@@ -9,11 +9,11 @@
  *  M4  `keys` and `search` see every write that was called for before them.
  */
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import type { SearchResult } from "../../ops/search/result.ts";
+import type { SearchResult } from "./search/result.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
-import type { ResidentScope } from "../../runtime/resident.ts";
+import type { ResidentScope } from "../../runtime/resident-scope.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
 import type { Command, Reply } from "./command.ts";

@@ -6,7 +6,7 @@
  *  N2  An entry whose time is over reads as nothing, also before anybody has removed it.
  *  N3  Reading an entry changes nothing; writing to one whose time is over starts a new one.
  */
-import type { Head } from "../../../actors/apply.ts";
+import type { Head } from "../../../actors/state/draft-state.ts";
 import { Failure, failure } from "./error.ts";
 
 /** The state of a key's scope. Field names stand behind a colon, which keeps their order. */

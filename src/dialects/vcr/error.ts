@@ -1,6 +1,6 @@
 /** What can go wrong with a state: one error class, and the texts Redis uses for each case. */
 import type { ErrorCode } from "../../../actors/errors.ts";
-import type { SearchErrorCode } from "../../ops/search/search-error.ts";
+import type { SearchErrorCode } from "./search/search-error.ts";
 
 /** Names the reason of a `VcrStateError`. */
 export type VcrStateErrorCode =

@@ -1,9 +1,9 @@
 /**
  * Index definitions and search options as callers write them, checked and put into engine words.
  */
-import type { GeoFilter, NumericFilter, SearchOptions } from "../../ops/search/option.ts";
-import type { SearchField, SearchFieldType } from "../../ops/search/schema.ts";
-import { createSearchIndex, type SearchIndex } from "../../ops/search/search-index.ts";
+import type { GeoFilter, NumericFilter, SearchOptions } from "./search/option.ts";
+import type { SearchField, SearchFieldType } from "./search/schema.ts";
+import { createSearchIndex, type SearchIndex } from "./search/search-index.ts";
 import type { FieldType, IndexType, SortOrder, Unit } from "./enum.ts";
 import { Failure } from "./error.ts";
 

@@ -6,9 +6,9 @@
  *  X1  A map is in exactly the indexes one of whose prefixes its key starts with.
  *  X2  A map whose time is over is found by no search, also before anybody has removed it.
  */
-import { LIMIT_MAX } from "../../ops/search/limit.ts";
-import type { SearchResult } from "../../ops/search/result.ts";
-import type { SearchIndex } from "../../ops/search/search-index.ts";
+import { LIMIT_MAX } from "./search/limit.ts";
+import type { SearchResult } from "./search/result.ts";
+import type { SearchIndex } from "./search/search-index.ts";
 import { Failure } from "./error.ts";
 import {
   indexOf,

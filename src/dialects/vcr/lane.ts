@@ -2,11 +2,11 @@
  * Turns on a key that lives elsewhere: while somebody works on it for a while, the calls after it
  * wait. A lane is a scope without a state; it exists only while somebody is in it.
  */
-import { createChecks } from "../../../actors/checks.ts";
+import { createChecks } from "../../../actors/scope/validation.ts";
 import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
-import { scopeSettings } from "../../../actors/settings.ts";
-import type { Hold } from "../../../actors/solo.ts";
-import { Turn } from "../../../actors/turn.ts";
+import { scopeSettings } from "../../../actors/scope/options.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { Turn } from "../../../actors/scope/reentrancy.ts";
 import { StateScope } from "../../runtime/scope.ts";
 
 const EMPTY = Object.freeze({});

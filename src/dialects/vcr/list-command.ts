@@ -1,5 +1,5 @@
 /** Commands on lists; see `Command`. */
-import { equal } from "../../../actors/equal.ts";
+import { equal } from "../../../actors/state/equal.ts";
 import type { Reply } from "./command.ts";
 import { decodeValue } from "./encode.ts";
 import type { Entry } from "./entry.ts";

@@ -1,6 +1,6 @@
 /** Commands and updates as mutations of a key's scope. */
-import type { Head } from "../../../actors/apply.ts";
-import type { Mutation } from "../../../actors/mutation.ts";
+import type { Head } from "../../../actors/state/draft-state.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { MutatorTurn } from "../../../actors/protocol.ts";
 import type { TextRecipe } from "./backend.ts";
 import type { Command, Reply } from "./command.ts";

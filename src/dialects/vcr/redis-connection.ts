@@ -2,7 +2,7 @@
 import { types } from "node:util";
 import { isHoldfastError } from "../../../actors/errors.ts";
 import { isError } from "../../../actors/realm.ts";
-import type { RedisArgument, RedisClient } from "../../stores/dialect-redis.ts";
+import type { RedisArgument, RedisClient } from "../redis-client.ts";
 import type { Reply } from "./command.ts";
 import { Failure, replyFailure } from "./error.ts";
 

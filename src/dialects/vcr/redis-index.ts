@@ -1,5 +1,5 @@
 /** Search over the maps of a Redis server, wherever the index is. */
-import type { SearchResult } from "../../ops/search/result.ts";
+import type { SearchResult } from "./search/result.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
 import type { Target } from "./place.ts";
 

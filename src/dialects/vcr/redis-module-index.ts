@@ -1,8 +1,8 @@
 /** Search by the server's own module: definitions and options as arguments, replies read back. */
 import { setTimeout } from "node:timers";
-import type { SearchHit, SearchResult } from "../../ops/search/result.ts";
-import type { SearchField } from "../../ops/search/schema.ts";
-import type { RedisArgument } from "../../stores/dialect-redis.ts";
+import type { SearchHit, SearchResult } from "./search/result.ts";
+import type { SearchField } from "./search/schema.ts";
+import type { RedisArgument } from "../redis-client.ts";
 import type { Reply } from "./command.ts";
 import { Failure } from "./error.ts";
 import { searchOptions, type IndexDefinition, type StateSearchOptions } from "./index-option.ts";

@@ -1,6 +1,6 @@
 /** The options of a search as arguments of `FT.SEARCH`. */
-import type { SearchOptions } from "../../ops/search/option.ts";
-import type { RedisArgument } from "../../stores/dialect-redis.ts";
+import type { SearchOptions } from "./search/option.ts";
+import type { RedisArgument } from "../redis-client.ts";
 
 /** The first version of the module that knows the scorer the index in this process uses. */
 const BM25STD_VERSION = 20_800;

@@ -8,12 +8,12 @@
  *  R3  A client that was given is left open.
  */
 import { setTimeout } from "node:timers";
-import { backoffMs } from "../../../actors/persist.ts";
+import { backoffMs } from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import { casBudget } from "../../../actors/settings.ts";
-import type { SearchResult } from "../../ops/search/result.ts";
-import { connectRedis, type RedisClient } from "../../stores/dialect-redis.ts";
+import { casBudget } from "../../../actors/scope/options.ts";
+import type { SearchResult } from "./search/result.ts";
+import { connectRedis, type RedisClient } from "../redis-client.ts";
 import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";

@@ -1,5 +1,5 @@
 /** The part of a state that works on texts and on keys of any type. */
-import { isThenable } from "../../../actors/mutation.ts";
+import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
 import { Caller, inPlace } from "./caller.ts";
 import { checkName, decodeValue, encodeValue, numberText } from "./encode.ts";

@@ -1,5 +1,5 @@
 /** The class of the original: keys with texts, maps and lists under them, in one scope. */
-import { toRaw, type RawItem, type SearchResult } from "../../ops/search/result.ts";
+import { toRaw, type RawItem, type SearchResult } from "./search/result.ts";
 import { checkName } from "./encode.ts";
 import { Failure } from "./error.ts";
 import {

@@ -1,7 +1,7 @@
 /** Where sessions and states come from. */
 import { randomUUID } from "node:crypto";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
-import type { RedisClient } from "../../stores/dialect-redis.ts";
+import type { RedisClient } from "../redis-client.ts";
 import type { Backend } from "./backend.ts";
 import { inPlace } from "./caller.ts";
 import { EmbeddedBackend } from "./embedded.ts";
@@ -11,7 +11,7 @@ import { scopeName } from "./place.ts";
 import { RedisBackend } from "./redis.ts";
 import { Session, type SessionHome } from "./session.ts";
 import { State } from "./state.ts";
-import { optionNames, refuseUnknown } from "../../../actors/settings.ts";
+import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Seconds a session lasts, when nothing else is said: a week. */
 const SESSION_TTL = 604_800;

@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { equal } from "../../../actors/equal.ts";
+import { equal } from "../../../actors/state/equal.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import {
   compareRecords,
@@ -10,12 +10,12 @@ import {
   exportRecords,
   importRecords,
 } from "../../../src/cli/transfer.ts";
-import { fileStore } from "../../../src/stores/file.ts";
-import { memoryStore } from "../../../src/stores/memory.ts";
-import { postgresStore } from "../../../src/stores/postgres.ts";
-import { redisStore } from "../../../src/stores/redis.ts";
-import { sqliteStore } from "../../../src/stores/sqlite.ts";
-import type { ScopeWrite, StateStore } from "../../../src/stores/store.ts";
+import { fileStore } from "../../../src/stores/file/store.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
+import { postgresStore } from "../../../src/stores/postgres/store.ts";
+import { redisStore } from "../../../src/stores/redis/store.ts";
+import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
+import type { ScopeWrite, StateStore } from "../../../src/stores/contract.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 import { collect } from "../../support/collect.ts";
 import { testDirectory } from "../../support/directory.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { defineKind, type Kind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
-import { memoryStore } from "../../../src/stores/memory.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 
 interface Lease {

@@ -1,10 +1,10 @@
 /** What is given of a state whose time is over besides the scope itself. */
 import { expect, it, onTestFinished } from "vitest";
-import { FEED_BUFFER_MAX } from "../../../actors/feed.ts";
+import { FEED_BUFFER_MAX } from "../../../actors/scope/change-stream.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
-import { memoryStore } from "../../../src/stores/memory.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 import { keepingLogger, steer, until, type Counter } from "../../suites/runtime-world.ts";
 import { watchedStores } from "../../support/watched-store.ts";

@@ -1,6 +1,6 @@
 /** What a change costs beside the change: a state is frozen only for who looks at it. */
 import { expect, it, onTestFinished, vi } from "vitest";
-import { Head } from "../../../actors/apply.ts";
+import { Head } from "../../../actors/state/draft-state.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { createScope } from "../../../src/runtime/scope.ts";

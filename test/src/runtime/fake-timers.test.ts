@@ -5,10 +5,10 @@ import { createRuntime, defineKind } from "holdfast";
 import { fileStore } from "holdfast/file";
 import { sqliteStore } from "holdfast/sqlite";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { monotonic, systemClock } from "../../../actors/clock.ts";
-import { createTimerWheel } from "../../../actors/idle.ts";
+import { monotonic, systemClock } from "../../../actors/time/clock.ts";
+import { createTimerWheel } from "../../../actors/time/timer-wheel.ts";
 import { createScope } from "../../../src/runtime/scope.ts";
-import { memoryStore } from "../../../src/stores/memory.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
 import { testDirectory } from "../../support/directory.ts";
 
 const dir = testDirectory("fake-timers");

@@ -2,7 +2,7 @@
 import { createRuntime, defineKind, defineSequencer, step } from "holdfast";
 import { createActor } from "xstate";
 import { describe, expect, it } from "vitest";
-import { scopeLogic } from "../../../actors/scope-logic.ts";
+import { scopeLogic } from "../../../actors/xstate/scope-logic.ts";
 import { residentOf, ScopeHandle } from "../../../src/runtime/handle.ts";
 import { settled } from "../../suites/runtime-world.ts";
 

@@ -1,6 +1,6 @@
 /** Faults that a runtime hides: writes made twice, conflicts out of nothing, late answers. */
-import { systemClock } from "../../../actors/clock.ts";
-import { memoryStore } from "../../../src/stores/memory.ts";
+import { systemClock } from "../../../actors/time/clock.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
 import { faultyStore } from "../../../src/testing/faulty-store.ts";
 import { describeRuntime } from "../../suites/runtime-suite.ts";
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { fileStore } from "../../../src/stores/file.ts";
+import { fileStore } from "../../../src/stores/file/store.ts";
 import { testDirectory } from "../../support/directory.ts";
 import { describeRuntime } from "../../suites/runtime-suite.ts";
 

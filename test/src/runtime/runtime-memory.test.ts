@@ -1,4 +1,4 @@
-import { memoryStore } from "../../../src/stores/memory.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
 import { describeRuntime } from "../../suites/runtime-suite.ts";
 
 describeRuntime({

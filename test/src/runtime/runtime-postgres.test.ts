@@ -1,5 +1,5 @@
 import { afterAll, describe } from "vitest";
-import { postgresStore } from "../../../src/stores/postgres.ts";
+import { postgresStore } from "../../../src/stores/postgres/store.ts";
 import { dropTables, findPostgres } from "../../support/postgres.ts";
 import { describeRuntime } from "../../suites/runtime-suite.ts";
 

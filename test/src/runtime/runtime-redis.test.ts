@@ -1,5 +1,5 @@
 import { afterAll, it } from "vitest";
-import { redisStore } from "../../../src/stores/redis.ts";
+import { redisStore } from "../../../src/stores/redis/store.ts";
 import { findRedis, testKeys } from "../../support/redis.ts";
 import { describeRuntime } from "../../suites/runtime-suite.ts";
 

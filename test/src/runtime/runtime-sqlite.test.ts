@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { sqliteStore } from "../../../src/stores/sqlite.ts";
+import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
 import { testDirectory } from "../../support/directory.ts";
 import { describeRuntime } from "../../suites/runtime-suite.ts";
 

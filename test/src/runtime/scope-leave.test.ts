@@ -1,6 +1,6 @@
 /** Callers who stop waiting, and scopes that are stopped, in every phase of a mutation. */
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../actors/clock.ts";
+import { systemClock } from "../../../actors/time/clock.ts";
 import type { MutatorTurn } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
 import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";

@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import { CommitUnknownError } from "../../../actors/errors.ts";
-import { applyPatches } from "../../../actors/patches.ts";
+import { applyPatches } from "../../../actors/state/patches.ts";
 import type { SaveResult, StateChange } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";

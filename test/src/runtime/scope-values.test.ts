@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import type { StateSchema } from "../../../actors/checks.ts";
+import type { StateSchema } from "../../../actors/scope/validation.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
 import { isDeepFrozen } from "../../support/frozen.ts";
 import { rejection, settled, tableBridge } from "../../support/table-bridge.ts";

@@ -2,9 +2,9 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
-import { encodeKey } from "../../../src/stores/keys.ts";
-import { memoryStore } from "../../../src/stores/memory.ts";
-import type { StateStore } from "../../../src/stores/store.ts";
+import { encodeKey } from "../../../src/runtime/scope-key.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
+import type { StateStore } from "../../../src/stores/contract.ts";
 import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
 import { keepingLogger, rejection, settled, type Counter } from "../../suites/runtime-world.ts";
 

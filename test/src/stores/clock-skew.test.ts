@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { postgresStore } from "../../../src/stores/postgres.ts";
-import { redisStore } from "../../../src/stores/redis.ts";
-import type { StateStore } from "../../../src/stores/store.ts";
+import { postgresStore } from "../../../src/stores/postgres/store.ts";
+import { redisStore } from "../../../src/stores/redis/store.ts";
+import type { StateStore } from "../../../src/stores/contract.ts";
 import { commitOk, exclusiveOf, expectConflict, write } from "../../../src/testing/suite-case.ts";
 import { dropTables, findPostgres, freshTable } from "../../support/postgres.ts";
 import { findRedis, testKeys } from "../../support/redis.ts";

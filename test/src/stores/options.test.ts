@@ -2,10 +2,10 @@
 import { Client, Pool } from "pg";
 import { Redis } from "ioredis";
 import { expect, it } from "vitest";
-import { fileStore } from "../../../src/stores/file.ts";
-import { postgresStore } from "../../../src/stores/postgres.ts";
-import { redisStore } from "../../../src/stores/redis.ts";
-import { sqliteStore } from "../../../src/stores/sqlite.ts";
+import { fileStore } from "../../../src/stores/file/store.ts";
+import { postgresStore } from "../../../src/stores/postgres/store.ts";
+import { redisStore } from "../../../src/stores/redis/store.ts";
+import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
 
 const makers = { fileStore, postgresStore, redisStore, sqliteStore };
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Json, Patch } from "../../../actors/protocol.ts";
 import { postgresSchema, postgresStore } from "../../../src/postgres.ts";
 import { redisStore } from "../../../src/redis.ts";
-import type { StateStore } from "../../../src/stores/store.ts";
+import type { StateStore } from "../../../src/stores/contract.ts";
 import { collect } from "../../support/collect.ts";
 import { rootUrl } from "../../support/doors.ts";
 import { findPostgres, freshTable, runSql } from "../../support/postgres.ts";

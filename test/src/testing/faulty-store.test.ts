@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { memoryStore } from "../../../src/stores/memory.ts";
-import type { ScopeWrite, StateStore } from "../../../src/stores/store.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
+import type { ScopeWrite, StateStore } from "../../../src/stores/contract.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 import {
   faultyStore,

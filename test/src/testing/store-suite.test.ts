@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { memoryStore } from "../../../src/stores/memory.ts";
-import type { ScopeWrite, StateStore, StoredRecord } from "../../../src/stores/store.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
+import type { ScopeWrite, StateStore, StoredRecord } from "../../../src/stores/contract.ts";
 import { describeStore } from "../../../src/testing/store-suite.ts";
 import type { StoreSuiteOptions } from "../../../src/testing/suite-case.ts";
 import { answersByLoad, checking } from "../../support/checking-store.ts";

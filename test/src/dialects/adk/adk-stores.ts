@@ -1,10 +1,10 @@
 /** The stores every promise of the session services is tested on. */
 import { join } from "node:path";
 import { createRuntime, type Runtime } from "../../../../src/runtime/runtime.ts";
-import { fileStore } from "../../../../src/stores/file.ts";
-import { memoryStore } from "../../../../src/stores/memory.ts";
-import { sqliteStore } from "../../../../src/stores/sqlite.ts";
-import type { StateStore } from "../../../../src/stores/store.ts";
+import { fileStore } from "../../../../src/stores/file/store.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
+import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
+import type { StateStore } from "../../../../src/stores/contract.ts";
 import { testDirectory } from "../../../support/directory.ts";
 
 /** A way to make stores; the same id means the same data where it is durable. */

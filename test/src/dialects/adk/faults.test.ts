@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { createEvent, InMemorySessionService, runTurn } from "../../../../src/adk.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
-import { memoryStore } from "../../../../src/stores/memory.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import { faultyStore } from "../../../../src/testing/faulty-store.ts";
 import { keepingLogger } from "./adk-stores.ts";
 

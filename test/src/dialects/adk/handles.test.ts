@@ -9,8 +9,8 @@ import {
 } from "../../../../src/adk.ts";
 import { PAGE_SIZE } from "../../../../src/dialects/adk/record.ts";
 import { createRuntime, type Runtime } from "../../../../src/runtime/runtime.ts";
-import { memoryStore } from "../../../../src/stores/memory.ts";
-import type { StateStore } from "../../../../src/stores/store.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
+import type { StateStore } from "../../../../src/stores/contract.ts";
 
 const key = { appName: "app", userId: "u", sessionId: "s" };
 

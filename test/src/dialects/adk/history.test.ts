@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { createEvent, InMemorySessionService, type Session } from "../../../../src/adk.ts";
 import { PAGE_SIZE } from "../../../../src/dialects/adk/record.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
-import { memoryStore } from "../../../../src/stores/memory.ts";
-import type { ScopeWrite, StateStore } from "../../../../src/stores/store.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
+import type { ScopeWrite, StateStore } from "../../../../src/stores/contract.ts";
 import { keepingLogger } from "./adk-stores.ts";
 
 const key = { appName: "app", userId: "u", sessionId: "s" };

@@ -10,7 +10,7 @@ import {
   type Session,
 } from "../../../../src/adk.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
-import { memoryStore } from "../../../../src/stores/memory.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import { testDirectory } from "../../../support/directory.ts";
 
 const dir = testDirectory("adk-services");

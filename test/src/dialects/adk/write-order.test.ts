@@ -9,8 +9,8 @@ import {
   type Session,
 } from "../../../../src/adk.ts";
 import { createRuntime, type Runtime } from "../../../../src/runtime/runtime.ts";
-import { memoryStore } from "../../../../src/stores/memory.ts";
-import { sqliteStore } from "../../../../src/stores/sqlite.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
+import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
 import { testDirectory } from "../../../support/directory.ts";
 
 const dir = testDirectory("adk-order");

@@ -179,7 +179,7 @@ describe("files", () => {
     const hash = createHash("sha256").update(Buffer.from("k", "utf16le")).digest("hex");
     const storage = new FileStorage(dir);
     await storage.write({ other: {} });
-    const { thisProcess } = await import("../../../../src/stores/process-owner.ts");
+    const { thisProcess } = await import("../../../../src/stores/shared/process-identity.ts");
     const dead = { ...thisProcess(), pid: 2 ** 22 + 1, lock: randomUUID() };
     symlinkSync(JSON.stringify(dead), join(dir, `.lock-${hash.slice(0, 32)}`));
     await storage.write({ k: { n: 1 } });

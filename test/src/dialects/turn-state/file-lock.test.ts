@@ -11,7 +11,7 @@ import {
   type FileLock,
   type FileLockTiming,
 } from "../../../../src/dialects/turn-state/file-lock.ts";
-import { thisProcess } from "../../../../src/stores/process-owner.ts";
+import { thisProcess } from "../../../../src/stores/shared/process-identity.ts";
 import type * as Copy from "../../../faults/another-copy.ts";
 import { testDirectory } from "../../../support/directory.ts";
 import { gate } from "../../../support/sequencer.ts";

@@ -2,7 +2,7 @@
 import { createRuntime, memoryStore, type Runtime, type StateStore } from "holdfast";
 import { MemoryStorage, runTurn, type TurnState } from "holdfast/turn-state";
 import { expect, it, onTestFinished } from "vitest";
-import { decodeKey } from "../../../../src/stores/keys.ts";
+import { decodeKey } from "../../../../src/runtime/scope-key.ts";
 import { collect } from "../../../support/collect.ts";
 import { settled } from "../../../suites/runtime-world.ts";
 import { activity } from "./places.ts";

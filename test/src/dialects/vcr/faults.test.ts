@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { State } from "../../../../src/dialects/vcr/state.ts";
 import { createVcr } from "../../../../src/dialects/vcr/vcr.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
-import { memoryStore } from "../../../../src/stores/memory.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../../../src/testing/clock.ts";
 import { faultyStore, type FaultCall } from "../../../../src/testing/faulty-store.ts";
 

@@ -2,10 +2,10 @@
 import { join } from "node:path";
 import { createVcr, type Vcr, type VcrOptions } from "../../../../src/dialects/vcr/vcr.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
-import { fileStore } from "../../../../src/stores/file.ts";
-import { memoryStore } from "../../../../src/stores/memory.ts";
-import { sqliteStore } from "../../../../src/stores/sqlite.ts";
-import type { StateStore } from "../../../../src/stores/store.ts";
+import { fileStore } from "../../../../src/stores/file/store.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
+import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
+import type { StateStore } from "../../../../src/stores/contract.ts";
 import { testDirectory } from "../../../support/directory.ts";
 import { findRedis, testClient } from "../../../support/redis.ts";
 

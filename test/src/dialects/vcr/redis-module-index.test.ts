@@ -10,7 +10,7 @@ import {
 import { searchArgs } from "../../../../src/dialects/vcr/redis-module-query.ts";
 import { indexDefinition, searchOptions } from "../../../../src/dialects/vcr/index-option.ts";
 import { RedisConnection } from "../../../../src/dialects/vcr/redis-connection.ts";
-import type { RedisArgument, RedisClient } from "../../../../src/stores/dialect-redis.ts";
+import type { RedisArgument, RedisClient } from "../../../../src/dialects/redis-client.ts";
 
 /** A server that gives recorded answers by command and keeps what it was sent. */
 function recorded(answers: Readonly<Record<string, unknown>>) {

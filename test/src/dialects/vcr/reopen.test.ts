@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { State } from "../../../../src/dialects/vcr/state.ts";
 import { createVcr } from "../../../../src/dialects/vcr/vcr.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
-import { fileStore } from "../../../../src/stores/file.ts";
-import { sqliteStore } from "../../../../src/stores/sqlite.ts";
-import type { StateStore } from "../../../../src/stores/store.ts";
+import { fileStore } from "../../../../src/stores/file/store.ts";
+import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
+import type { StateStore } from "../../../../src/stores/contract.ts";
 import { simulatedClock } from "../../../../src/testing/clock.ts";
 import { testDirectory } from "../../../support/directory.ts";
 

@@ -1,0 +1,92 @@
+/**
+ * Builds the events of a scope. Called only when somebody listens.
+ */
+import type { Outcome } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
+import type { JsonObject, ScopeIdentity, StateChange } from "../protocol.ts";
+import type { Head } from "../state/draft-state.ts";
+import type { ScopeSettings } from "./options.ts";
+import type { Cascade } from "./reentrancy.ts";
+import { whileWriting } from "./writing.ts";
+
+/** The scope an event is about. */
+export interface ChangedScope {
+  readonly identity: ScopeIdentity;
+  readonly version: number;
+  readonly settings: ScopeSettings;
+  readonly head: Head;
+  /** Changes of others may have gone unheard since the store was last read. */
+  readonly gap?: boolean;
+}
+
+/** The event of one mutation, with the scope's present version. */
+export function changeOf(
+  scope: ChangedScope,
+  mutation: Mutation,
+  outcome: Outcome,
+  meta?: JsonObject,
+): StateChange {
+  const path = mutation.path?.();
+  const delta = mutation.delta?.(outcome.computed);
+  return {
+    type: "state_change",
+    scope: scope.identity,
+    version: scope.version,
+    operation: mutation.operation,
+    ...(path === undefined ? {} : { path }),
+    ...(delta === undefined ? {} : { delta }),
+    patches: outcome.patches ?? [],
+    inversePatches: outcome.inverse ?? [],
+    origin: "local",
+    timestamp: timeOf(scope),
+    ...(meta === undefined ? {} : { meta }),
+  };
+}
+
+/** A clock is foreign code: between a change and its event it may not change the scope. */
+function timeOf({ identity, settings }: ChangedScope): number {
+  return whileWriting(identity, () => settings.clock.now());
+}
+
+/** The event of a state that another process wrote and nobody holds in memory here. */
+export function foundChange(found: {
+  readonly identity: ScopeIdentity;
+  readonly version: number;
+  readonly state: object;
+  readonly timestamp: number;
+}): StateChange {
+  return {
+    type: "state_change",
+    scope: found.identity,
+    version: found.version,
+    operation: "refresh",
+    patches: [{ op: "replace", path: [], value: found.state }],
+    inversePatches: [], // What was there before is known where it was changed.
+    origin: "remote",
+    timestamp: found.timestamp,
+  };
+}
+
+/** A change that replaced the state `before` by the present one. */
+export interface WholeChange {
+  readonly operation: "refresh" | "delete";
+  readonly origin: "local" | "remote";
+  readonly before: object;
+  /** The listeners that made it. */
+  readonly cause?: Cascade | undefined;
+}
+
+/** The event of a change that replaced the whole state. */
+export function stateChangeOf(scope: ChangedScope, change: WholeChange): StateChange {
+  return {
+    type: "state_change",
+    scope: scope.identity,
+    version: scope.version,
+    operation: change.operation,
+    patches: [{ op: "replace", path: [], value: scope.head.expose() }],
+    inversePatches: [{ op: "replace", path: [], value: change.before }],
+    origin: change.origin,
+    timestamp: timeOf(scope),
+    ...(scope.gap === true && change.origin === "remote" ? { gap: true } : {}),
+  };
+}

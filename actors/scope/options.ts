@@ -1,0 +1,197 @@
+/**
+ * Options of a scope, checked once and shared by all scopes of a kind.
+ */
+import { durationOption, MAX_TIMER_MS, systemClock } from "../time/clock.ts";
+import { withDefaults, type Checks } from "./validation.ts";
+import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from "../protocol.ts";
+import { copyIn } from "../state/copy.ts";
+import { quietLogger } from "./safe-call.ts";
+
+/** Waiting mutations of one scope before `MAILBOX_FULL`. */
+const MAILBOX_LIMIT = 10_000;
+/** Milliseconds a mutation may wait and run before `SCOPE_MUTATION_TIMEOUT`. */
+const MUTATION_TIMEOUT_MS = 30_000;
+
+/** Options that every scope and runtime takes. */
+export interface ScopeTuning {
+  /** How conflicts of saves are retried. */
+  readonly cas?: CasOptions | undefined;
+  /** Default 30 000; 0, negative and `Infinity` turn it off. */
+  readonly mutationTimeoutMs?: number | undefined;
+  /** Waiting mutations before `MAILBOX_FULL`; default 10 000. */
+  readonly mailboxLimit?: number | undefined;
+  readonly onStateSizeWarning?: ((warning: StateSizeWarning) => void) | undefined;
+  /** Default: warnings and errors go to `console`. */
+  readonly logger?: Logger | undefined;
+  readonly clock?: Clock | undefined;
+  /** A number in [0, 1), as `Math.random`; used for jitter. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** What a result that writes nothing rests on: the store, or the state in memory. */
+export type Answers = "verified" | "local";
+
+/** The conflict budget with its defaults filled in. */
+export interface CasBudget {
+  readonly maxRetries: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+  readonly jitter: "none" | "full";
+  readonly escalate: boolean;
+}
+
+/** What a scope is told about itself; one object for all scopes of a kind. */
+export interface ScopeSettings {
+  /** The deep-frozen state of a scope nobody has written, and of one that was deleted. */
+  readonly initial: object;
+  readonly checks: Checks | null;
+  readonly cas: CasBudget;
+  /** `Infinity` = off. */
+  readonly mutationTimeoutMs: number;
+  readonly mailboxLimit: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** The bridge hands over fresh frozen states, so adopting one need not copy it. */
+  readonly bridgeFreezes: boolean;
+  /** A result that writes nothing counts once its version is verified at the store. */
+  readonly verifies: boolean;
+}
+
+/** What the settings of one scope, or of a kind, add to the tuning. */
+export interface ScopeTraits extends Pick<ScopeSettings, "initial" | "checks"> {
+  readonly escalate?: boolean;
+  readonly bridgeFreezes?: boolean;
+  readonly verifies?: boolean;
+}
+
+/** Where reports go when no logger is given. */
+export const consoleLogger: Logger = {
+  warn: (message, fields) => console.warn(message, fields ?? ""),
+  error: (message, fields) => console.error(message, fields ?? ""),
+};
+
+/** `mutationTimeoutMs` as a number of milliseconds, `Infinity` when off; RangeError on NaN. */
+export function timeoutOption(value: number | undefined, fallback: number): number {
+  const timeoutMs = durationOption("mutationTimeoutMs", value, fallback);
+  return timeoutMs > 0 ? timeoutMs : Infinity;
+}
+
+/** A whole number of at least `least`; RangeError names the option. */
+export function countOption(
+  name: string,
+  value: number | undefined,
+  fallback: number,
+  least = 0,
+): number {
+  const count = durationOption(name, value, fallback);
+  if (count < least) throw new RangeError(`${name} must be at least ${least}, received ${count}`);
+  return Math.floor(count);
+}
+
+/** A number over 0 that a timer can keep; RangeError names the option. */
+export function positiveOption(name: string, value: number | undefined, fallback: number): number {
+  const number = durationOption(name, value, fallback);
+  if (number > 0 && number <= MAX_TIMER_MS) return number;
+  throw new RangeError(`${name} must be over 0 and at most ${MAX_TIMER_MS}, received ${number}`);
+}
+
+/**
+ * Throws a `TypeError` when `options` is no object, or has a name that is not among `known`: a
+ * misspelt option would else be its default in silence. `where` begins the message.
+ */
+export function refuseUnknown(where: string, options: object, known: readonly string[]): void {
+  // The types forbid what a caller in JavaScript may still do.
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null)
+    throw new TypeError(`${where} needs an object with its options: ${known.join(", ")}`);
+  if (isRuntime(given)) {
+    const place = known.includes("runtime") ? "; give it as { runtime }" : "";
+    throw new TypeError(
+      `${where} received a runtime where its options belong${place}; it has ${known.join(", ")}`,
+    );
+  }
+  const unknown = Object.keys(given).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const names = unknown.map((name) => JSON.stringify(name)).join(", ");
+  throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
+}
+
+/** A runtime has no fields of its own, so it would pass for an object without options. */
+function isRuntime(given: object): boolean {
+  return ["open", "execute", "declare"].every(
+    (name) => typeof Reflect.get(given, name) === "function",
+  );
+}
+
+/** The names of all options of a type, each once; the compiler refuses one too few or too many. */
+export function optionNames<Options>(names: Record<keyof Options, true>): readonly string[] {
+  return Object.keys(names);
+}
+
+/** The `answers` option with its default; throws `TypeError` for another value. */
+export function answersOption(given: Answers | undefined, fallback: Answers): Answers {
+  const answers = given ?? fallback;
+  if (answers === "verified" || answers === "local") return answers;
+  throw new TypeError(`answers must be "verified" or "local", received ${String(answers)}`);
+}
+
+const CAS_OPTIONS = optionNames<CasOptions>({
+  maxRetries: true,
+  baseDelayMs: true,
+  maxDelayMs: true,
+  jitter: true,
+  escalate: true,
+});
+
+/**
+ * Checks a conflict budget; RangeError on NaN and on an unknown jitter, TypeError on an unknown
+ * option.
+ */
+export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
+  refuseUnknown("cas", cas, CAS_OPTIONS);
+  const jitter = cas.jitter ?? "none";
+  if (jitter !== "none" && jitter !== "full")
+    throw new RangeError(`cas.jitter must be "none" or "full", received ${String(jitter)}`);
+  return {
+    maxRetries: Math.max(0, Math.floor(durationOption("cas.maxRetries", cas.maxRetries, 3))),
+    baseDelayMs: Math.max(0, durationOption("cas.baseDelayMs", cas.baseDelayMs, 10)),
+    maxDelayMs: Math.max(0, durationOption("cas.maxDelayMs", cas.maxDelayMs, Infinity)),
+    jitter,
+    escalate: cas.escalate ?? escalate,
+  };
+}
+
+// Shared by all scopes that ask for nothing else: 240 bytes of each stand-alone scope.
+const quietConsole = quietLogger(consoleLogger);
+const defaultBudget = casBudget();
+
+/** Fills in the defaults of the tuning options; RangeError names a bad one. */
+export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSettings {
+  return {
+    initial: scope.initial,
+    checks: scope.checks,
+    cas: tuning.cas || scope.escalate ? casBudget(tuning.cas, scope.escalate) : defaultBudget,
+    mutationTimeoutMs: timeoutOption(tuning.mutationTimeoutMs, MUTATION_TIMEOUT_MS),
+    mailboxLimit: countOption("mailboxLimit", tuning.mailboxLimit, MAILBOX_LIMIT),
+    logger: tuning.logger === undefined ? quietConsole : quietLogger(tuning.logger),
+    clock: tuning.clock ?? systemClock,
+    random: tuning.random ?? Math.random,
+    bridgeFreezes: scope.bridgeFreezes ?? false,
+    verifies: scope.verifies ?? false,
+  };
+}
+
+/**
+ * What a bridge handed over as a state of ours: frozen, with defaults; `undefined` gives the
+ * initial one. Throws `StateValidationError` when the schema refuses it.
+ */
+export function storedState(
+  found: object | undefined,
+  settings: ScopeSettings,
+  scope: ScopeIdentity,
+): object {
+  if (found === undefined) return settings.initial;
+  const state = settings.bridgeFreezes ? found : copyIn(found, "", { scope });
+  return withDefaults(state, settings.checks, scope);
+}

@@ -1,0 +1,112 @@
+/**
+ * What a recipe returned besides changing its drafts.
+ *
+ * A recipe changes drafts, or it returns the state that takes the place of the only one; both is a
+ * mistake. Since an arrow function returns what its expression gives, `(d) => d.list.push(x)` and
+ * `(d) => (d.user = {…})` return without meaning to: what is returned and lost nothing is accepted.
+ *
+ *     returned                            a draft was changed      no draft was changed
+ *     nothing, a number, a boolean, …     the drafts count         the drafts count
+ *     a draft, or a part of one           the drafts count         the drafts count
+ *     a text                              the drafts count         refused, unless the state has it
+ *     a list                              the drafts count         refused
+ *     an object                           refused, unless it was   the next state; refused when it
+ *                                         put into a draft         is no plain object, is a part of
+ *                                                                  the state, or drafts are several
+ */
+import { types } from "node:util";
+import { current, isDraft, original } from "immer";
+import { StateTypeError } from "../errors.ts";
+import { isPlainObject, typeName } from "../state/copy.ts";
+
+/** Ends a draft: gives the state it was made into. */
+export type Finish = (draft: object) => object;
+
+/**
+ * Ends the drafts of a recipe that returned `returned`; answers their next states, in order. Throws
+ * `StateTypeError` when what it returned would be lost.
+ */
+export function endDrafts(
+  drafts: readonly object[],
+  returned: unknown,
+  finish: Finish,
+): readonly object[] {
+  if (!mayBeLost(returned)) return drafts.map(finish);
+  const [draft] = drafts;
+  if (isPlainObject(returned) && draft !== undefined && drafts.every(isUntouched)) {
+    const isPart = drafts.some((each) => holds(original(each), (value) => value === returned));
+    if (drafts.length > 1 || isPart) throw refusal(returned, drafts.length);
+    if (!holds(returned, isDraft)) return [returned];
+    replaceFields(draft, returned);
+    return [finish(draft)];
+  }
+  const before = drafts.map((each) => original(each));
+  const next = drafts.map(finish);
+  if (!isKept(returned, before, next)) throw refusal(returned, drafts.length);
+  return next;
+}
+
+/** True when the states hold what was returned, or a change that it belongs to by the way. */
+function isKept(returned: unknown, before: readonly unknown[], next: readonly object[]): boolean {
+  const isIt = (value: unknown): boolean => value === returned;
+  const isChanged = next.some((state, index) => state !== before[index]);
+  if (Array.isArray(returned)) return isChanged;
+  if (typeof returned === "string") return isChanged || before.some((state) => holds(state, isIt));
+  return isChanged && next.some((state) => holds(state, isIt, isNew));
+}
+
+/** False for what says nothing: an arrow function returns it by the way. */
+function mayBeLost(returned: unknown): boolean {
+  if (typeof returned === "object") return returned !== null && !isDraft(returned);
+  return typeof returned === "string" || typeof returned === "function";
+}
+
+/** True when nothing was changed: immer gives the state itself then. */
+function isUntouched(draft: object): boolean {
+  try {
+    return current(draft) === original(draft);
+  } catch {
+    return false; // It copies what was put in, and cannot copy what goes round in a circle.
+  }
+}
+
+/** Turns a draft into what the recipe returned, in which parts of the draft may be. */
+function replaceFields(draft: object, next: Record<string, unknown>): void {
+  for (const key of Object.keys(draft))
+    if (!Object.hasOwn(next, key)) Reflect.deleteProperty(draft, key);
+  for (const key of Reflect.ownKeys(next)) Reflect.set(draft, key, Reflect.get(next, key));
+}
+
+/** True when a value anywhere in `container` is the one; goes into those nodes that `enters`. */
+function holds(
+  container: unknown,
+  isIt: (value: unknown) => boolean,
+  enters: (node: object) => boolean = () => true,
+): boolean {
+  const seen = new Set<unknown>([container]);
+  for (const node of seen)
+    // Also those that are added on the way.
+    for (const value of valuesIn(node)) {
+      if (isIt(value)) return true;
+      if (typeof value === "object" && value !== null && enters(value)) seen.add(value);
+    }
+  return false;
+}
+
+/** What was in the state before is frozen. */
+function isNew(node: object): boolean {
+  return !Object.isFrozen(node);
+}
+
+function valuesIn(node: unknown): Iterable<unknown> {
+  if (types.isMap(node) || types.isSet(node) || Array.isArray(node)) return node.values();
+  return isPlainObject(node) ? Object.values(node) : [];
+}
+
+function refusal(returned: unknown, drafts: number): StateTypeError {
+  const expected =
+    drafts === 1
+      ? "a recipe that changes its draft or returns a new state (a plain object), not both"
+      : "a recipe that changes its drafts and returns nothing";
+  return new StateTypeError({ path: "", expected, received: typeName(returned) });
+}

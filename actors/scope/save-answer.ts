@@ -1,0 +1,63 @@
+/**
+ * Reads what a bridge answered. A bridge is somebody else's code: what it gives is looked at before
+ * anything is built on it.
+ */
+import { StoreContractError } from "../errors.ts";
+import { isPlainObject, typeName } from "../state/kind.ts";
+import type { Gone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "../protocol.ts";
+
+/** The answer of a store that holds another version than expected. */
+export type Refusal = Extract<SaveResult<object>, { ok: false }>;
+
+/** A refusal, or the version the bridge says it stored, or the name of what it gave instead. */
+export function readAnswer(result: unknown): Refusal | { readonly received: unknown } {
+  if (!isObject(result)) return { received: typeName(result) };
+  const { ok, version, current } = result;
+  if (ok === true) return { received: typeof version === "number" ? version : typeName(version) };
+  if (ok !== false || !(version === undefined || isVersion(version)))
+    return { received: "an answer of another shape" };
+  const tombstone = version === undefined ? {} : { version };
+  if (current === undefined || current === null) return { ok, current: undefined, ...tombstone };
+  if (isStored(current)) return { ok, current, ...tombstone };
+  return { received: "a current record of another shape" };
+}
+
+/** Whether the store still holds `expected`; asks `load` of a bridge that has no `verify`. */
+export async function verification(
+  bridge: PersistBridge<object>,
+  expected: number,
+  scope: ScopeIdentity,
+): Promise<Refusal | { readonly received: unknown }> {
+  if (bridge.verify !== undefined) return readAnswer(await bridge.verify(expected));
+  if (bridge.load === undefined) return { received: expected }; // It cannot be asked.
+  const { state, version } = readLoaded(await bridge.load(), scope);
+  if (version === expected) return { received: version };
+  return { ok: false, current: state === undefined ? undefined : { state, version }, version };
+}
+
+/** What a refusal says the store holds. */
+export function foundIn({ current, version }: Refusal): Stored<object> | Gone {
+  return current ?? { state: undefined, version: version ?? 0 };
+}
+
+/** What `load` gave; throws `StoreContractError` when it is neither a record nor nothing. */
+export function readLoaded(found: unknown, scope: ScopeIdentity): Stored<object> | Gone {
+  if (found === undefined || found === null) return { state: undefined, version: 0 };
+  if (isStored(found)) return found;
+  if (isObject(found) && found["state"] === undefined && isVersion(found["version"]))
+    return { state: undefined, version: found["version"] };
+  const fields = { expected: "a state with its version", received: typeName(found) };
+  throw new StoreContractError(fields, { scope });
+}
+
+function isStored(value: unknown): value is Stored<object> {
+  return isObject(value) && isPlainObject(value["state"]) && isVersion(value["version"]);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function isVersion(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

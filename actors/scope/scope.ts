@@ -1,0 +1,290 @@
+/**
+ * A scope: one state with its mailbox, its version and its events. This is the actor.
+ *
+ * It owns the confirmed state and version, and who is told of changes. Waiting calls belong to a
+ * dispatcher, which exists only while there are any, so that an idle scope is a few hundred bytes.
+ *
+ * Cases of a mutation
+ *   idle, no bridge, plain data    applied before the call returns; no entry, no dispatcher
+ *   idle, no bridge, user code     applied before the call returns unless the code is asynchronous
+ *   busy                           waits in the mailbox
+ *   with a bridge                  applied when its turn comes, answered when its save is confirmed
+ *
+ * Invariants
+ *  C1  `state` is a confirmed, deep-frozen state; reading it never waits and runs no user code.
+ *  C2  `version` grows by one per real change; else it moves only by adopting the store's version.
+ *  C3  Every promise handed out is settled, also after `stop`.
+ *  C4  Events follow the order of versions; each local change has exactly one.
+ */
+import { admit, done, isPlainCall, refused } from "./admission.ts";
+import { Audience, type OnEnd } from "./subscribers.ts";
+import { readLoaded } from "./save-answer.ts";
+import { Head } from "../state/draft-state.ts";
+import { changeOf, stateChangeOf, type WholeChange } from "./change-event.ts";
+import { causeHere, whileTold } from "./cascade.ts";
+import type { ScopeCell, ScopeParts } from "./scope-core.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { equalState } from "../state/equal.ts";
+import type { ChangeListener, FeedOptions } from "./change-stream.ts";
+import { createEntry, type Entry, type Outcome, type Solo } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
+import type {
+  FeedItem,
+  Gone,
+  JsonObject,
+  MutationOptions,
+  PersistBridge,
+  ScopeIdentity,
+  StateChange,
+  Stored,
+} from "../protocol.ts";
+import { RecipeMutation, type Recipe } from "./recipe.ts";
+import { ScopeHooks } from "./scope-hooks.ts";
+import { createScopeActor, type ScopeActorRef } from "../xstate/scope-logic.ts";
+import { storedState, type ScopeSettings } from "./options.ts";
+import { deleteWork, refreshWork, takeHold, type Hold } from "./exclusive.ts";
+import type { Cascade } from "./reentrancy.ts";
+import { begin, watchOver } from "./safe-call.ts";
+import { applyMutation } from "./apply-mutation.ts";
+import { visible } from "./writing.ts";
+
+const CHANGED = Promise.resolve(true);
+const UNCHANGED = Promise.resolve(false);
+
+/** One scope; see the head of this file. */
+export class ScopeActor<S extends object = object> extends ScopeHooks implements ScopeCell {
+  readonly identity: ScopeIdentity;
+  readonly settings: ScopeSettings;
+  readonly bridge: PersistBridge<object> | null;
+  readonly head: Head;
+  /** @internal The confirmed version; read it as `version`. */
+  version: number;
+  /** @internal */
+  stale = false;
+  /** @internal A record of this scope exists: it was written and not deleted. */
+  exists: boolean;
+  /** @internal Set by every use; whoever passivates idle scopes clears it. */
+  touched = true;
+  #dispatcher: Dispatcher | null = null;
+  #audience: Audience<S> | null = null;
+  #actor: ScopeActorRef | null = null;
+  #stopped = false;
+  #hasEnded = false;
+  #stopping: Promise<void> | null = null;
+
+  constructor(parts: ScopeParts) {
+    super();
+    this.identity = parts.identity;
+    this.settings = parts.settings;
+    this.bridge = parts.bridge;
+    this.head = new Head(parts.state, parts.identity);
+    this.version = parts.version;
+    this.exists = parts.version > 0;
+  }
+
+  /** The last confirmed state, deep-frozen. */
+  get state(): Readonly<S> {
+    this.touched = true;
+    // The head holds an S: it starts as one and every write is checked or typed as one.
+    return (this.#dispatcher?.confirmed ?? visible(this.head)) as Readonly<S>;
+  }
+
+  /** True after `stop`. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Something waits, runs or is being saved. */
+  get busy(): boolean {
+    return this.#dispatcher !== null;
+  }
+
+  /** It is not busy, and has no listener. */
+  get idle(): boolean {
+    return !this.busy && (this.#audience?.size ?? 0) === 0 && this.#actor === null;
+  }
+
+  /** @internal A bridge may save patches, and does not say whether it does. */
+  get recording(): boolean {
+    return this.bridge !== null || this.listening;
+  }
+
+  /** @internal */
+  get listening(): boolean {
+    return (this.#audience?.size ?? 0) > 0 || this.watched;
+  }
+
+  /** The XState actor of this scope; made when first asked for. */
+  get actor(): ScopeActorRef {
+    return (this.#actor ??= createScopeActor(this));
+  }
+
+  /** @internal Where the scope is loaded from; a subclass may save there by other ways. */
+  get backing(): PersistBridge<object> | null {
+    return this.bridge;
+  }
+
+  /** Submits a mutation; resolves to whether it changed the state. */
+  mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
+    this.touched = true;
+    const direct =
+      this.#dispatcher === null &&
+      this.bridge === null &&
+      options === undefined &&
+      mutation.compute === undefined &&
+      !this.stale &&
+      !this.#stopped &&
+      isPlainCall(this.identity);
+    if (!direct) return this.submit(mutation, options);
+    const outcome = applyMutation(this, mutation, undefined);
+    if (outcome.error !== null) return Promise.reject(outcome.error.thrown);
+    if (!outcome.changed) return UNCHANGED;
+    this.version += 1;
+    this.exists = true;
+    this.noted(mutation, null);
+    if (this.listening) this.#publish(changeOf(this, mutation, outcome), undefined);
+    this.committed();
+    return CHANGED;
+  }
+
+  /** Puts work into the mailbox; the promise settles with its outcome. */
+  submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
+    try {
+      const entry = createEntry(work, options, this.settings);
+      admit(this, entry);
+      this.#dispatcher ??= new Dispatcher(this);
+      this.#dispatcher.submit(entry);
+      return entry.promise;
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  /** Changes the state by an immer recipe. */
+  update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean> {
+    return this.mutate(new RecipeMutation(recipe), options);
+  }
+
+  /** Removes the record; the state goes back to the initial one and the version grows by one. */
+  delete(options?: MutationOptions): Promise<boolean> {
+    return this.submit(deleteWork(this), options);
+  }
+
+  /** @internal Takes the scope for somebody else's work; resolves when its turn has come. */
+  hold(options?: MutationOptions): Promise<Hold> {
+    return takeHold((work) => this.submit(work, options));
+  }
+
+  /** Reads the store again, in turn with the mutations. */
+  refresh(): Promise<void> {
+    return done(this.submit(refreshWork(this)));
+  }
+
+  /** Writes down what is only in memory; a scope that saves as it goes has nothing to do. */
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Calls `listener` with every change; the answer stops it. */
+  subscribe(listener: ChangeListener): () => void {
+    return this.#hearing().subscribe(listener);
+  }
+
+  /** The changes from now on, or from after version `since`; `until` may end them earlier. */
+  changes(options: FeedOptions = {}, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
+    return this.#hearing().changes(options, until);
+  }
+
+  /** Settles every waiting caller, writes down what is only in memory, ends every reader. */
+  stop(): Promise<void> {
+    this.#stopped = true; // Before anybody is refused, so that nobody can come in meanwhile.
+    const keep = (stopping: Promise<void>): void => void (this.#stopping = stopping);
+    return this.#stopping ?? begin(keep, () => this.#stop());
+  }
+
+  /** Stops at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** @internal */
+  announce(entry: Entry, outcome: Outcome, version: number): void {
+    if (!this.listening) return;
+    // Only mutations are announced by the dispatcher; solo work announces itself.
+    const change = changeOf(this, entry.work as Mutation, outcome, entry.options?.meta);
+    this.#publish({ ...change, version }, entry.cause);
+  }
+
+  /** @internal Announces a change that was made under a hold. */
+  announceChange(mutation: Mutation, outcome: Outcome, meta?: JsonObject): void {
+    if (this.listening) this.#publish(changeOf(this, mutation, outcome, meta), causeHere());
+  }
+
+  /** @internal */
+  committed(exists = true, cause?: Cascade): void {
+    this.exists = exists;
+    const { checks, logger } = this.settings;
+    if (checks === null) return;
+    watchOver(
+      () => checks.warn(this.state, this.identity, cause),
+      (error) => logger.error("onStateSizeWarning threw", { scope: this.identity, error }),
+    );
+  }
+
+  /** @internal */
+  async reload(isWanted: () => boolean): Promise<void> {
+    const { backing } = this;
+    const found: unknown = await backing?.load?.();
+    if (!isWanted()) return;
+    if (backing?.load !== undefined) this.take(readLoaded(found, this.identity));
+    this.stale = false;
+  }
+
+  /** @internal Takes over what the store holds; announces it when it differs. */
+  take(found: Stored<object> | Gone): void {
+    const before = this.head.expose();
+    const state = storedState(found.state, this.settings, this.identity);
+    const changed = found.version !== this.version || !equalState(before, state);
+    this.head.reset(state);
+    this.version = found.version;
+    this.exists = found.state !== undefined;
+    this.taken();
+    if (changed) this.announceState({ operation: "refresh", origin: "remote", before });
+  }
+
+  /** @internal */
+  announceState(change: WholeChange): void {
+    if (this.listening) this.#publish(stateChangeOf(this, change), change.cause);
+  }
+
+  /** @internal */
+  rest(): void {
+    this.#dispatcher = null;
+  }
+
+  #publish(change: StateChange, cause: Cascade | undefined): void {
+    if (this.#audience === null) whileTold(change.scope, cause, () => this.published(change));
+    else this.#audience.announce(change, cause);
+  }
+
+  #hearing(): Audience<S> {
+    return (this.#audience ??= new Audience<S>(this, this.#hasEnded));
+  }
+
+  /** @internal Calls back once when the scope has stopped; the answer forgets the callback. */
+  onEnd(callback: () => void): () => void {
+    return this.#hearing().onEnd(callback);
+  }
+
+  async #stop(): Promise<void> {
+    await this.#dispatcher?.stop();
+    try {
+      await this.flush();
+    } finally {
+      this.#hasEnded = true;
+      this.#audience?.end();
+      this.#actor?.stop();
+      this.ended();
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Deadlines of waiting and running mutations: one timer per clock, not one per mutation (a timer
+ * each costs more than the mutation).
+ *
+ * A busy scope registers itself with its earliest deadline. When the timer fires, every registered
+ * scope whose time has come looks through its own entries and names its next deadline.
+ *
+ * Invariants
+ *  D1  A registered scope is called at or after the deadline it named, never before. Time is
+ *      monotonic: a wall clock that is set neither hurries a deadline nor holds it up. A timer that
+ *      has fired proves its time, whatever the clock says.
+ *  D2  While any scope with a deadline is registered the timer keeps the process alive, so a hung
+ *      mutator's caller is answered; while none is, the timer does not.
+ *  D3  A timer that was armed before fake timers came or went is armed anew at the next `watch`.
+ */
+import { monotonic, timerSource } from "../time/clock.ts";
+import type { Clock } from "../protocol.ts";
+import { outsideTurns } from "./reentrancy.ts";
+
+/** Something whose entries can run out of time. */
+export interface Expirable {
+  /** Expires what is due at `now`, of `monotonic`; answers the next deadline, or `Infinity`. */
+  expire(now: number): number;
+}
+
+/** The shortest time between two looks, so that many close deadlines cost one look. */
+const SWEEP_MIN_MS = 1;
+const TIMEOUT_MAX_MS = 2_147_483_647;
+
+interface RefCounted {
+  ref(): unknown;
+  unref(): unknown;
+}
+
+function isRefCounted(handle: unknown): handle is RefCounted {
+  return typeof handle === "object" && handle !== null && "unref" in handle && "ref" in handle;
+}
+
+/** The sweep of one clock. */
+export class DeadlineSweep {
+  readonly #clock: Clock;
+  readonly #due = new Map<Expirable, number>();
+  #timer: unknown = null;
+  #timerAt = Infinity;
+  /** What made the timer (D3). */
+  #armedBy: unknown = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Registers `subject`, or moves its deadline forward. */
+  watch(subject: Expirable, deadline: number): void {
+    if (deadline === Infinity) return;
+    if (this.#timer !== null && this.#armedBy !== timerSource(this.#clock)) this.#armAnew();
+    const known = this.#due.get(subject);
+    if (known !== undefined && known <= deadline) return;
+    if (this.#due.size === 0 && isRefCounted(this.#timer)) this.#timer.ref();
+    this.#due.set(subject, deadline);
+    this.#arm(deadline);
+  }
+
+  /** Forgets `subject`. The timer stays: clearing and setting one per call is what we avoid. */
+  unwatch(subject: Expirable): void {
+    if (this.#due.delete(subject) && this.#due.size === 0 && isRefCounted(this.#timer))
+      this.#timer.unref();
+  }
+
+  /** The old timer is left alone: others made it, and `#sweep` does not take it for its own. */
+  #armAnew(): void {
+    if (isRefCounted(this.#timer)) this.#timer.unref();
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    this.#armEarliest();
+  }
+
+  #armEarliest(): void {
+    let earliest = Infinity;
+    for (const deadline of this.#due.values()) earliest = Math.min(earliest, deadline);
+    if (earliest !== Infinity) this.#arm(earliest);
+  }
+
+  #arm(deadline: number): void {
+    if (deadline >= this.#timerAt) return;
+    if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
+    const now = monotonic(this.#clock);
+    const wait = Math.min(Math.max(SWEEP_MIN_MS, deadline - now), TIMEOUT_MAX_MS);
+    this.#timerAt = deadline;
+    // Not in the turn of whoever armed it: what is told of a timeout may use every scope.
+    const sweep = (): void => {
+      if (this.#timer === timer) outsideTurns(() => this.#sweep(now + wait));
+    };
+    this.#armedBy = timerSource(this.#clock);
+    const timer = this.#clock.setTimeout(sweep, wait);
+    this.#timer = timer;
+  }
+
+  #sweep(reached: number): void {
+    this.#timer = null;
+    this.#timerAt = Infinity;
+    const now = Math.max(monotonic(this.#clock), reached);
+    for (const [subject, deadline] of this.#due) {
+      if (deadline > now) continue;
+      this.#due.set(subject, Infinity); // So that a deadline it comes to meanwhile is not late.
+      const next = subject.expire(now);
+      const meanwhile = this.#due.get(subject);
+      if (meanwhile !== undefined) this.#renew(subject, Math.min(next, meanwhile));
+    }
+    this.#armEarliest();
+  }
+
+  #renew(subject: Expirable, deadline: number): void {
+    if (deadline === Infinity) this.#due.delete(subject);
+    else this.#due.set(subject, deadline);
+  }
+}
+
+const sweeps = new WeakMap<Clock, DeadlineSweep>();
+
+/** The sweep of a clock; one per clock. */
+export function sweepOf(clock: Clock): DeadlineSweep {
+  let sweep = sweeps.get(clock);
+  if (sweep === undefined) {
+    sweep = new DeadlineSweep(clock);
+    sweeps.set(clock, sweep);
+  }
+  return sweep;
+}

@@ -1,0 +1,235 @@
+/**
+ * The head state: the state under construction, and the only place where a state is written.
+ *
+ * A head is written copy-on-write, one level at a time, and makes immer-format patches by hand
+ * (drafts cost 20 to 140 times as much). A node is copied at most once until somebody looks: copies
+ * made here are *owned* and written in place, and looking (`expose`) freezes them and ends the
+ * ownership.
+ *
+ *        root (owned after the first write)          expose() freezes the owned nodes only:
+ *       /   |    \                                   all others are frozen already.
+ *    field field  field (owned after a write below it)
+ *             \
+ *              values (frozen when they came in)
+ *
+ * It does not decide what a mutation means (mutations do), when it runs (the dispatcher does) or
+ * whether it counts (the round does).
+ *
+ * Invariants
+ *  A1  A write method either writes completely or throws before it wrote anything.
+ *  A2  Every node reachable from `#state` is frozen or owned; nobody outside has seen an owned
+ *      node.
+ *  A3  An equal write changes nothing: no copy, no patch, `changed` stays as it was.
+ *  A4  Replaying `patches` on the state at `begin` gives the state now; `inverse` undoes it,
+ *      applied in its own order.
+ *  A5  Only own properties are read, and `__proto__` is written as an ordinary own key.
+ */
+import { StateTypeError } from "../errors.ts";
+import { equal } from "./equal.ts";
+import { copyArray, copyRecord } from "./patches.ts";
+import type { Patch, ScopeIdentity } from "../protocol.ts";
+import { isPlainObject, typeName } from "./copy.ts";
+
+/** A plain object node of a state. */
+export type RecordNode = Record<string, unknown>;
+
+type Path = readonly (string | number)[];
+
+/** Reads an own property; anything inherited reads as missing. */
+export function ownValue(node: object, key: string): unknown {
+  return Object.hasOwn(node, key) ? (node as RecordNode)[key] : undefined;
+}
+
+function assign(node: RecordNode, key: string, value: unknown): void {
+  if (key !== "__proto__") {
+    node[key] = value;
+    return;
+  }
+  const descriptor = { value, writable: true, enumerable: true, configurable: true };
+  Object.defineProperty(node, key, descriptor);
+}
+
+/** The state under construction; see the head of this file. */
+export class Head {
+  /** True when something was written since `begin`. */
+  changed = false;
+  /** The changes since `begin`, or `null` when nobody asked for them. */
+  patches: Patch[] | null = null;
+  /** What undoes the changes, in the order in which it must be applied; `null` as above. */
+  inverse: Patch[] | null = null;
+  #state: RecordNode;
+  readonly #scope: ScopeIdentity;
+  #rootOwned = false;
+  #owned: Set<object> | null = null;
+
+  /** `state` must be deep-frozen; `scope` is named in errors. */
+  constructor(state: object, scope: ScopeIdentity) {
+    this.#scope = scope;
+    // A state is a plain object by the checks at the door; its fields are read as unknown.
+    this.#state = state as RecordNode;
+  }
+
+  /** Starts a new change; makes its patches when `recording`, and what undoes them when asked. */
+  begin(recording: boolean, undoable: boolean = recording): void {
+    this.changed = false;
+    this.patches = recording ? [] : null;
+    this.inverse = undoable ? [] : null;
+  }
+
+  /** Whose state it is. */
+  get scope(): ScopeIdentity {
+    return this.#scope;
+  }
+
+  /** The state as everybody may see it: deep-frozen. Ends the ownership of all nodes. */
+  expose(): object {
+    if (this.#rootOwned) {
+      if (this.#owned !== null) for (const node of this.#owned) Object.freeze(node);
+      this.#owned = null;
+      this.#rootOwned = false;
+      Object.freeze(this.#state);
+    }
+    return this.#state;
+  }
+
+  /** Goes to another deep-frozen state without recording a change. */
+  reset(state: object): void {
+    this.#state = state as RecordNode; // A plain object, as in the constructor.
+    this.#rootOwned = false;
+    this.#owned = null;
+    this.changed = false;
+  }
+
+  /** The value of a field; `undefined` when missing. Not to be handed out: it may be owned. */
+  get(field: string): unknown {
+    return ownValue(this.#state, field);
+  }
+
+  /** Writes one field. `value` must be frozen. */
+  set(field: string, value: unknown): void {
+    const had = Object.hasOwn(this.#state, field);
+    const before = had ? this.#state[field] : undefined;
+    if (had && equal(before, value)) return;
+    if (this.patches !== null) this.#recordSet([field], had, before, value);
+    assign(this.#ownRoot(), field, value);
+    this.changed = true;
+  }
+
+  /** Replaces the whole state. `next` must be frozen. */
+  replace(next: object): void {
+    if (equal(this.#state, next)) return;
+    const before = this.expose();
+    this.#state = next as RecordNode; // A plain object by the caller's check.
+    this.#record(
+      { op: "replace", path: [], value: next },
+      { op: "replace", path: [], value: before },
+    );
+    this.changed = true;
+  }
+
+  /** Appends to the array in `field`; a missing field starts as an empty array. */
+  push(field: string, value: unknown): void {
+    const before = this.get(field);
+    if (before === undefined) return this.#create(field, [value], Object.freeze([value]));
+    if (!Array.isArray(before)) throw this.#wrongType(field, "an array", before);
+    const node = this.#ownField(field, before);
+    this.#record(
+      { op: "add", path: [field, node.length], value },
+      { op: "remove", path: [field, node.length] },
+    );
+    node.push(value);
+    this.changed = true;
+  }
+
+  /** Writes one key of the record in `field`; a missing field starts as an empty record. */
+  setKey(field: string, key: string, value: unknown): void {
+    const before = this.get(field);
+    if (before === undefined) {
+      const created: RecordNode = {};
+      assign(created, key, value);
+      return this.#create(field, created, Object.freeze({ ...created }));
+    }
+    if (!isPlainObject(before)) throw this.#wrongType(field, "a record", before);
+    const had = Object.hasOwn(before, key);
+    const current = had ? before[key] : undefined;
+    if (had && equal(current, value)) return;
+    if (this.patches !== null) this.#recordSet([field, key], had, current, value);
+    assign(this.#ownField(field, before), key, value);
+    this.changed = true;
+  }
+
+  /** Removes one key of the record in `field`; nothing happens when either is missing. */
+  deleteKey(field: string, key: string): void {
+    const before = this.get(field);
+    if (before === undefined) return;
+    if (!isPlainObject(before)) throw this.#wrongType(field, "a record", before);
+    if (!Object.hasOwn(before, key)) return;
+    const value = before[key];
+    this.#record({ op: "remove", path: [field, key] }, { op: "add", path: [field, key], value });
+    delete this.#ownField(field, before)[key];
+    this.changed = true;
+  }
+
+  /** Takes over a state made elsewhere, with the patches that lead to it and back. */
+  take(next: object, patches: readonly Patch[], inverse: readonly Patch[]): void {
+    this.#state = next as RecordNode; // A plain object by the caller's check.
+    this.#rootOwned = false;
+    this.#owned = null;
+    if (this.patches !== null) this.patches = this.patches.concat(patches);
+    if (this.inverse !== null) this.inverse = inverse.concat(this.inverse);
+    this.changed = true;
+  }
+
+  /** Puts a new container into a field. It is owned; the patch gets a frozen twin of it. */
+  #create(field: string, container: object, twin: object): void {
+    const had = Object.hasOwn(this.#state, field);
+    if (this.patches !== null) this.#recordSet([field], had, undefined, twin);
+    assign(this.#ownRoot(), field, container);
+    this.#own(container);
+    this.changed = true;
+  }
+
+  #ownRoot(): RecordNode {
+    if (!this.#rootOwned) {
+      this.#state = copyRecord(this.#state);
+      this.#rootOwned = true;
+    }
+    return this.#state;
+  }
+
+  #own(node: object): void {
+    if (this.#owned === null) this.#owned = new Set();
+    this.#owned.add(node);
+  }
+
+  #ownField<N extends unknown[] | RecordNode>(field: string, node: N): N {
+    if (this.#owned?.has(node) === true) return node;
+    // The copy has the shape of the node: an array stays an array, a record a record.
+    const copy = (Array.isArray(node) ? copyArray(node) : copyRecord(node)) as N;
+    assign(this.#ownRoot(), field, copy);
+    this.#own(copy);
+    return copy;
+  }
+
+  #recordSet(path: Path, had: boolean, before: unknown, value: unknown): void {
+    // A replaced container leaves the state here: nobody writes it again, so it may be handed out.
+    if (typeof before === "object" && before !== null && this.#owned?.delete(before) === true)
+      Object.freeze(before);
+    this.#record(
+      { op: had ? "replace" : "add", path, value },
+      had ? { op: "replace", path, value: before } : { op: "remove", path },
+    );
+  }
+
+  #record(patch: Patch, inverse: Patch): void {
+    if (this.patches !== null) this.patches.push(patch);
+    if (this.inverse !== null) this.inverse.unshift(inverse);
+  }
+
+  #wrongType(path: string, expected: string, received: unknown): StateTypeError {
+    return new StateTypeError(
+      { path, expected, received: typeName(received) },
+      { scope: this.#scope },
+    );
+  }
+}

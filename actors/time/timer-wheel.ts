@@ -1,0 +1,237 @@
+/**
+ * One timer for everything that waits long: idle callbacks, expiry, passivation. Tens of thousands
+ * of scopes each wait for a quiet moment; a platform timer for each would cost more than their
+ * state.
+ *
+ * Owns: the waiting callbacks and the one platform timer behind them.
+ *
+ *  I1  A callback runs at most once, never before its delay is over, and never after its cancel.
+ *  I2  The platform timer is set only while something waits, and for the next slot in use.
+ *  I3  Scheduling and cancelling cost the same however much is waiting.
+ *  I4  A callback that throws or rejects is logged; the others run, also when the logger throws.
+ *  I5  The wheel's own time is monotonic. A clock without a monotonic time that is set back holds a
+ *      callback up by no more than the time since the wheel last read it, at most a turn of the
+ *      wheel; a timer that has fired proves its time, whatever the clock says.
+ *  I6  A callback runs in no mutator's turn, whoever scheduled it: it may use every scope.
+ *  I7  A timer that was set before fake timers came or went is set anew at the next `schedule`.
+ */
+import { durationOption, MAX_TIMER_MS, monotonic, timerSource } from "./clock.ts";
+import { isThenable } from "../scope/mutation.ts";
+import type { Clock, Logger } from "../protocol.ts";
+import { outsideTurns } from "../scope/reentrancy.ts";
+import { quietLogger } from "../scope/safe-call.ts";
+
+/** Slots of the wheel; a delay longer than a turn waits in its slot for a later one. */
+const SLOT_COUNT = 512;
+
+/** How a wheel turns. */
+export interface TimerWheelOptions {
+  /** Width of a slot and so the most a callback is late, in milliseconds; default 100. */
+  readonly tickMs?: number;
+  /** Whether waiting callbacks let the process end; default true. */
+  readonly unref?: boolean;
+  /** Told of callbacks that fail; default the console. */
+  readonly logger?: Logger;
+}
+
+/** A callback that waits. */
+export interface WheelHandle {
+  /** True until the callback runs or is cancelled. */
+  readonly waiting: boolean;
+}
+
+/** Runs many callbacks later on one timer of the clock. */
+export interface TimerWheel {
+  /** How many callbacks wait. */
+  readonly size: number;
+  /**
+   * Runs `callback` once, `delayMs` from now or up to a tick later; never in this call. `Infinity`
+   * waits for ever and so does everything scheduled after `stop`. NaN throws a `RangeError`.
+   */
+  schedule(delayMs: number, callback: () => void | Promise<void>): WheelHandle;
+  /** Forgets a callback that waits; otherwise does nothing. */
+  cancel(handle: WheelHandle): void;
+  /** Forgets all callbacks and the timer, for good. */
+  stop(): void;
+}
+
+/** Makes a wheel on `clock`. */
+export function createTimerWheel(clock: Clock, options: TimerWheelOptions = {}): TimerWheel {
+  return new HashedWheel(clock, options);
+}
+
+class WheelEntry implements WheelHandle {
+  readonly dueTick: number;
+  readonly callback: () => void | Promise<void>;
+  waiting = true;
+
+  constructor(dueTick: number, callback: () => void | Promise<void>) {
+    this.dueTick = dueTick;
+    this.callback = callback;
+  }
+}
+
+class HashedWheel implements TimerWheel {
+  readonly #clock: Clock;
+  readonly #tickMs: number;
+  readonly #unref: boolean;
+  readonly #logger: Logger;
+  readonly #slots: Set<WheelEntry>[];
+  /** The last tick whose slot has been emptied of what was due. */
+  #tick: number;
+  #timer: unknown;
+  #timerTick = Infinity;
+  #size = 0;
+  #stopped = false;
+  #lastNow: number;
+  /** What made the timer (I7). */
+  #armedBy: unknown;
+  /** When the timer fires, by the wheel's time. */
+  #timerDue = 0;
+  /** What the clock lost by being set back. */
+  #lostMs = 0;
+
+  constructor(clock: Clock, options: TimerWheelOptions) {
+    this.#clock = clock;
+    this.#tickMs = Math.max(durationOption("tickMs", options.tickMs, 100), 1);
+    this.#unref = options.unref ?? true;
+    this.#logger = quietLogger(options.logger ?? console);
+    this.#slots = Array.from({ length: SLOT_COUNT }, () => new Set<WheelEntry>());
+    this.#lastNow = monotonic(clock);
+    this.#tick = Math.floor(this.#lastNow / this.#tickMs);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  schedule(delayMs: number, callback: () => void | Promise<void>): WheelHandle {
+    const delay = Math.max(durationOption("delayMs", delayMs, 0), 0);
+    const dueTick = Math.max(Math.ceil((this.#now() + delay) / this.#tickMs), this.#tick + 1);
+    const entry = new WheelEntry(dueTick, callback);
+    if (this.#stopped || !Number.isSafeInteger(dueTick)) return entry;
+    this.#slot(dueTick).add(entry);
+    this.#size++;
+    const isOthers = this.#timer !== undefined && this.#armedBy !== timerSource(this.#clock);
+    if (isOthers) this.#armAnew();
+    else if (dueTick < this.#timerTick) this.#arm(dueTick);
+    return entry;
+  }
+
+  cancel(handle: WheelHandle): void {
+    // Sound: `schedule` is the only maker of handles; another wheel's is not in the slot.
+    const entry = handle as WheelEntry;
+    entry.waiting = false;
+    if (!this.#slot(entry.dueTick).delete(entry)) return;
+    this.#size--;
+    if (this.#size === 0) this.#disarm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const slot of this.#slots) {
+      for (const entry of slot) entry.waiting = false;
+      slot.clear();
+    }
+    this.#size = 0;
+    this.#disarm();
+  }
+
+  /** The clock's time plus what it lost by being set back. */
+  #now(): number {
+    const now = monotonic(this.#clock);
+    if (now < this.#lastNow) this.#lostMs += this.#lastNow - now;
+    this.#lastNow = now;
+    return now + this.#lostMs;
+  }
+
+  #slot(tick: number): Set<WheelEntry> {
+    const place = Number.isSafeInteger(tick) ? tick % SLOT_COUNT : 0;
+    const slot = this.#slots.at(place);
+    if (slot === undefined) throw new RangeError(`no slot for tick ${tick}`);
+    return slot;
+  }
+
+  #arm(tick: number): void {
+    this.#disarm();
+    this.#timerTick = tick;
+    const now = this.#now();
+    const delay = Math.ceil(Math.min(Math.max(tick * this.#tickMs - now, 1), MAX_TIMER_MS));
+    this.#timerDue = now + delay;
+    // Not in the turn of whoever armed it (I6).
+    const turn = (): void => {
+      if (this.#timer === timer) outsideTurns(() => this.#turn());
+    };
+    this.#armedBy = timerSource(this.#clock);
+    const timer = this.#clock.setTimeout(turn, delay);
+    this.#timer = timer;
+    if (this.#unref) unref(timer);
+  }
+
+  /** The old timer is left alone: it belongs to others, and no turn comes of it. */
+  #armAnew(): void {
+    this.#disarm();
+    this.#arm(this.#nextTick());
+  }
+
+  #disarm(): void {
+    if (this.#timerTick === Infinity) return;
+    if (this.#armedBy === timerSource(this.#clock)) this.#clock.clearTimeout(this.#timer);
+    else unref(this.#timer);
+    this.#timerTick = Infinity;
+    this.#timer = undefined;
+  }
+
+  #turn(): void {
+    this.#timerTick = Infinity;
+    this.#timer = undefined;
+    const behindMs = this.#timerDue - this.#now();
+    if (behindMs > this.#tickMs) this.#lostMs += behindMs; // Less is the timer's own play.
+    for (const entry of this.#takeDue()) if (entry.waiting) this.#run(entry);
+    if (this.#size === 0) return;
+    const next = this.#nextTick();
+    if (next < this.#timerTick) this.#arm(next);
+  }
+
+  /** What is due, earliest first; it stays cancellable until it runs. */
+  #takeDue(): WheelEntry[] {
+    const reached = Math.floor(this.#now() / this.#tickMs);
+    const last = Math.min(reached, this.#tick + SLOT_COUNT);
+    const due: WheelEntry[] = [];
+    for (let tick = this.#tick + 1; tick <= last; tick++) {
+      for (const entry of this.#slot(tick)) if (entry.dueTick <= reached) due.push(entry);
+    }
+    this.#tick = Math.max(this.#tick, reached);
+    return due.toSorted((a, b) => a.dueTick - b.dueTick);
+  }
+
+  #run(entry: WheelEntry): void {
+    entry.waiting = false;
+    this.#slot(entry.dueTick).delete(entry);
+    this.#size--;
+    try {
+      const running = entry.callback();
+      if (isThenable(running)) running.then(undefined, (error: unknown) => this.#report(error));
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #report(error: unknown): void {
+    this.#logger.error("a delayed callback failed", { error });
+  }
+
+  /** The next tick whose slot is in use, be it for a later turn of the wheel. */
+  #nextTick(): number {
+    const first = this.#tick + 1;
+    for (let tick = first; tick < first + SLOT_COUNT; tick++) {
+      if (this.#slot(tick).size > 0) return tick;
+    }
+    return first;
+  }
+}
+
+function unref(timer: unknown): void {
+  if (typeof timer !== "object" || timer === null || !("unref" in timer)) return;
+  if (typeof timer.unref === "function") timer.unref();
+}

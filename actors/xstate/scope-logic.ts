@@ -1,0 +1,133 @@
+/**
+ * A scope as XState actor logic: subscribe to it, inspect it, invoke it from a machine, wait for
+ * it.
+ *
+ * The scope runs on its own; the XState actor is told of changes and shows them as snapshots. That
+ * keeps XState off the hot path, and a scope nobody looks at that way costs nothing for it.
+ *
+ *   snapshot.status  active → done (the scope was stopped)
+ *   snapshot.context { identity, state, version }
+ *   events in        { type: "update", recipe } · { type: "delete" } · { type: "refresh" }
+ *
+ * A failed event is an `error` snapshot only for the event's own promise, never for the actor: a
+ * scope outlives a mutation that was refused. The failure is reported to the scope's logger.
+ */
+import { createActor, type Actor, type ActorLogic, type Snapshot } from "xstate";
+import type { ChangeListener } from "../scope/change-stream.ts";
+import type { Recipe } from "../scope/recipe.ts";
+import type { Logger, ScopeIdentity } from "../protocol.ts";
+
+/** The side of a scope that its XState actor uses. */
+export interface ShownScope<S extends object = object> {
+  readonly identity: ScopeIdentity;
+  readonly settings: { readonly logger: Logger };
+  readonly state: Readonly<S>;
+  readonly version: number;
+  readonly stopped: boolean;
+  update(recipe: Recipe<S>): Promise<boolean>;
+  delete(): Promise<boolean>;
+  refresh(): Promise<void>;
+  subscribe(listener: ChangeListener): () => void;
+  /** Calls back once when the scope has stopped; the answer forgets the callback. */
+  onEnd(callback: () => void): () => void;
+}
+
+/** What the scope looks like from XState. */
+export interface ScopeContext<S extends object = object> {
+  readonly identity: ScopeIdentity;
+  readonly state: Readonly<S>;
+  readonly version: number;
+}
+
+/** A snapshot of a scope's XState actor. */
+export type ScopeSnapshot<S extends object = object> = Snapshot<undefined> & {
+  readonly context: ScopeContext<S>;
+};
+
+/** What can be sent to a scope's XState actor. */
+export type ScopeEvent<S extends object = object> =
+  | { readonly type: "update"; readonly recipe: Recipe<S> }
+  | { readonly type: "delete" }
+  | { readonly type: "refresh" };
+
+/** Which scope the actor shows. */
+export interface ScopeLogicInput<S extends object = object> {
+  readonly scope: ShownScope<S>;
+}
+
+/** What the scope tells its XState actor; not to be sent by others. */
+type ScopeNews = { readonly type: "holdfast.news" };
+
+/** The logic behind `scope.actor`. */
+export type ScopeLogic<S extends object = object> = ActorLogic<
+  ScopeSnapshot<S>,
+  ScopeEvent<S> | ScopeNews,
+  ScopeLogicInput<S>
+>;
+
+/** The XState actor of a scope. */
+export type ScopeActorRef = Actor<ScopeLogic>;
+
+interface Link {
+  readonly scope: ShownScope;
+  readonly cut: (() => void)[];
+}
+
+/** Which scope each running XState actor shows. */
+const links = new WeakMap<object, Link>();
+
+function snapshotOf(scope: ShownScope): ScopeSnapshot {
+  const { identity, state, version } = scope;
+  const context = {
+    identity,
+    version,
+    // Its time may end with no change to tell of.
+    get state() {
+      return scope.version === version ? scope.state : state;
+    },
+  };
+  const status = scope.stopped ? "done" : "active";
+  return { status, output: undefined, error: undefined, context };
+}
+
+function run(scope: ShownScope, event: ScopeEvent): Promise<unknown> {
+  if (event.type === "update") return scope.update(event.recipe);
+  return event.type === "delete" ? scope.delete() : scope.refresh();
+}
+
+/** Actor logic that shows a scope; `input: { scope }`. Use it as `src` of an invoke. */
+export const scopeLogic: ScopeLogic = {
+  getInitialSnapshot: ({ self }, { scope }) => {
+    links.set(self, { scope, cut: [] });
+    return snapshotOf(scope);
+  },
+  start: (_snapshot, { self }) => {
+    const link = links.get(self);
+    if (link === undefined) return;
+    const tell = (): void => self.send({ type: "holdfast.news" });
+    link.cut.push(link.scope.subscribe(tell), link.scope.onEnd(tell));
+  },
+  transition: (snapshot, event, { self }) => {
+    const link = links.get(self);
+    if (link === undefined) return snapshot;
+    const type: string = event.type; // XState sends events of its own besides the declared ones.
+    if (type === "xstate.stop") {
+      for (const cut of link.cut.splice(0)) cut();
+      return { ...snapshot, status: "stopped" } as ScopeSnapshot; // As in XState's own logics.
+    }
+    if (event.type === "holdfast.news") return snapshotOf(link.scope);
+    if (type !== "update" && type !== "delete" && type !== "refresh") return snapshot;
+    const { identity: scope, settings } = link.scope;
+    run(link.scope, event).catch((error: unknown) =>
+      settings.logger.error(`a ${type} sent to a scope's actor failed`, { scope, error }),
+    );
+    return snapshot;
+  },
+  getPersistedSnapshot: (snapshot) => snapshot,
+};
+
+/** The started XState actor of a scope. */
+export function createScopeActor(scope: ShownScope): ScopeActorRef {
+  const id = `${scope.identity.type}/${scope.identity.id}`;
+  return createActor(scopeLogic, { id, input: { scope } }).start();
+}

@@ -1,0 +1,25 @@
+/**
+ * The door `holdfast/actors`: the kernel, for people who compose with XState or build on scopes.
+ */
+export type * from "../actors/protocol.ts";
+export * from "../actors/errors.ts";
+export { applyPatches, PatchError } from "../actors/state/patches.ts";
+export { equal } from "../actors/state/equal.ts";
+export {
+  scopeLogic,
+  type ScopeContext,
+  type ScopeEvent,
+  type ScopeLogic,
+  type ScopeLogicInput,
+  type ScopeSnapshot,
+} from "../actors/xstate/scope-logic.ts";
+export { systemClock } from "../actors/time/clock.ts";
+export { sequencerLogic, type SequencerLogicInput } from "./runtime/sequencer/xstate-logic.ts";
+export type { RunOutcome, RunStatus, Suspension } from "./runtime/sequencer/steps.ts";
+export { idleLogic, type IdleLogicInput, type TouchEvent } from "../actors/xstate/idle-logic.ts";
+export {
+  createTimerWheel,
+  type TimerWheel,
+  type TimerWheelOptions,
+  type WheelHandle,
+} from "../actors/time/timer-wheel.ts";

@@ -1,0 +1,221 @@
+/**
+ * A store as all scopes on it share it: requests are gathered per tick, writes and version checks
+ * into one batch, and while one scope has its exclusive turn, other runtimes on the same store
+ * object wait with that record.
+ *
+ * A store keeps other processes out of a turn; that its own object counts as one owner is its
+ * contract, so keeping runtimes of one process apart is done here.
+ */
+import { type ErrorCode, isHoldfastError } from "../../../actors/errors.ts";
+import type { Clock } from "../../../actors/protocol.ts";
+import { gather } from "./batch-per-tick.ts";
+import type {
+  CommitOptions,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  VersionCheck,
+  WriteResult,
+} from "../../stores/contract.ts";
+import { checkWrites } from "../../stores/shared/writes.ts";
+import { checkedRecords, checkedResults } from "./store-answer.ts";
+
+/** Milliseconds an exclusive turn may keep a record. */
+const EXCLUSIVE_TTL_MS = 5_000;
+
+/** A turn that keeps a record. */
+interface Keeping {
+  readonly owner: object;
+  readonly over: Promise<void>;
+}
+
+/** A damaged record or a state that cannot be stored is nobody else's failure. */
+const OF_ONE: ReadonlySet<string> = new Set<ErrorCode>([
+  "CORRUPT_STATE",
+  "STATE_NOT_SERIALIZABLE",
+  "STATE_TOO_LARGE",
+]);
+
+function isOfOne(error: unknown): boolean {
+  return isHoldfastError(error) && OF_ONE.has(error.code);
+}
+
+const shared = new WeakMap<StateStore, BatchedStore>();
+
+/** The one `BatchedStore` of a store object. */
+export function batchedStore(store: StateStore): BatchedStore {
+  const known = shared.get(store) ?? new BatchedStore(store);
+  shared.set(store, known);
+  return known;
+}
+
+/** A store with its requests gathered; see the head of this file. */
+export class BatchedStore {
+  readonly store: StateStore;
+  readonly load: (key: string) => Promise<StoredRecord | undefined>;
+  readonly #commit: (request: ScopeWrite | VersionCheck) => Promise<WriteResult>;
+  readonly #check: (request: VersionCheck) => Promise<WriteResult>;
+  readonly #kept = new Map<string, Keeping>();
+  /** What was sent for a record and is not answered: a turn begins after it. */
+  readonly #sent = new Map<string, Promise<unknown>>();
+
+  constructor(store: StateStore) {
+    this.store = store;
+    this.load = gather({
+      run: async (keys: readonly string[]) => checkedRecords(await store.load(keys), keys.length),
+      isOfOne,
+    });
+    this.#commit = gather({
+      run: (requests: readonly (ScopeWrite | VersionCheck)[]) => commitBatch(store, requests),
+      isOfOne,
+    });
+    this.#check = gather({
+      run: (checks: readonly VersionCheck[]) => commitWith(store, [], { checks }),
+      isOfOne,
+    });
+  }
+
+  /**
+   * Resolves to whether a record still has a version, else to what is there. It is asked without
+   * writes when those it went with failed: that is nothing to it.
+   */
+  verify(key: string, expectedVersion: number): Promise<WriteResult> {
+    const check = { key, expectedVersion };
+    return this.#commit(check).catch((error: unknown) => {
+      if (!isHoldfastError(error, "COMMIT_UNKNOWN")) throw error;
+      return this.#check(check);
+    });
+  }
+
+  /** Sends a write; waits before that while another owner keeps its record. */
+  async commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
+    checkWrites([write]); // Here, because a store refuses the whole batch for it.
+    const kept = this.#kept.size === 0 ? undefined : this.#kept.get(write.key);
+    if (kept === undefined || kept.owner === owner)
+      return this.#send([write.key], this.#commit(write));
+    return kept.over.then(() => this.commit(write, owner));
+  }
+
+  /**
+   * Sends several writes and checks as one batch of their own; waits while another owner keeps one
+   * of the records to write. The results of the checks follow those of the writes.
+   */
+  async commitTogether(
+    writes: readonly ScopeWrite[],
+    { atomic = false, owners, checks = [] }: TogetherOptions,
+  ): Promise<WriteResult[]> {
+    const kept = (): Keeping | undefined =>
+      writes
+        .map(({ key }) => this.#kept.get(key))
+        .find((keeping) => keeping !== undefined && !owners.has(keeping.owner));
+    for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
+    const keys = writes.map(({ key }) => key);
+    return this.#send(keys, commitWith(this.store, writes, { checks, ...(atomic && { atomic }) }));
+  }
+
+  /** Runs `turn` while nobody else commits `key`, for at most the time of an exclusive turn. */
+  exclusive<T>(key: string, { owner, clock }: ExclusiveOwner, turn: () => Promise<T>): Promise<T> {
+    const keep = (): Promise<T> => this.#keep(key, { owner, clock }, turn);
+    const { store } = this;
+    return store.exclusive === undefined ? keep() : store.exclusive(key, EXCLUSIVE_TTL_MS, keep);
+  }
+
+  /** Notes that `keys` are being written until `answer` is there; gives the answer. */
+  #send<T>(keys: readonly string[], answer: Promise<T>): Promise<T> {
+    for (const key of keys) {
+      const earlier = this.#sent.get(key);
+      const both = earlier === undefined ? answer : Promise.allSettled([earlier, answer]);
+      const forget = (): void => {
+        if (this.#sent.get(key) === settled) this.#sent.delete(key);
+      };
+      const settled: Promise<void> = both.then(forget, forget);
+      this.#sent.set(key, settled);
+    }
+    return answer;
+  }
+
+  async #keep<T>(
+    key: string,
+    { owner, clock }: ExclusiveOwner,
+    turn: () => Promise<T>,
+  ): Promise<T> {
+    for (let kept = this.#kept.get(key); kept !== undefined; kept = this.#kept.get(key))
+      await kept.over;
+    let timer: unknown;
+    const running = Promise.resolve(this.#sent.get(key)).then(turn);
+    const over = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, EXCLUSIVE_TTL_MS);
+      running.then(
+        () => resolve(),
+        () => resolve(),
+      );
+    }).then(() => {
+      clock.clearTimeout(timer);
+      if (this.#kept.get(key)?.over === over) this.#kept.delete(key);
+    });
+    this.#kept.set(key, { owner, over });
+    return running;
+  }
+}
+
+/** Commits a gathered batch; the results have the order of the requests. */
+async function commitBatch(
+  store: StateStore,
+  requests: readonly (ScopeWrite | VersionCheck)[],
+): Promise<WriteResult[]> {
+  const writes = requests.filter(isWrite);
+  if (writes.length === requests.length) return commitWith(store, writes, {});
+  const checks = requests.filter((request) => !isWrite(request));
+  const results = await commitWith(store, writes, { checks });
+  const [written, checked] = [results.values(), results.slice(writes.length).values()];
+  // There is a result for each request.
+  return requests.map((each) => (isWrite(each) ? written : checked).next().value as WriteResult);
+}
+
+function isWrite(request: ScopeWrite | VersionCheck): request is ScopeWrite {
+  return "version" in request;
+}
+
+/** Commits writes and verifies checks, by `load` where the store takes no checks. */
+async function commitWith(
+  store: StateStore,
+  writes: readonly ScopeWrite[],
+  { atomic = false, checks = [] }: CommitOptions,
+): Promise<WriteResult[]> {
+  const options = atomic ? { atomic } : undefined;
+  if (checks.length === 0)
+    return checkedResults(await store.commit(writes, options), writes.length);
+  if (store.supports.checks === true) {
+    const results = await store.commit(writes, { ...options, checks });
+    return checkedResults(results, writes.length + checks.length);
+  }
+  // Read first: a batch that is atomic is not sent when one of its checks fails.
+  const records = checkedRecords(await store.load(checks.map(({ key }) => key)), checks.length);
+  const checked = checks.map(({ expectedVersion }, index): WriteResult => {
+    const current = records[index];
+    const version = current?.version ?? 0;
+    return version === expectedVersion ? { ok: true, version } : { ok: false, current };
+  });
+  if (writes.length === 0) return checked;
+  if (atomic && !checked.every(({ ok }) => ok))
+    return [...(await refusal(store, writes)), ...checked];
+  return [...checkedResults(await store.commit(writes, options), writes.length), ...checked];
+}
+
+/** What is there in place of writes that were not sent. */
+async function refusal(store: StateStore, writes: readonly ScopeWrite[]): Promise<WriteResult[]> {
+  const records = checkedRecords(await store.load(writes.map(({ key }) => key)), writes.length);
+  return records.map((current) => ({ ok: false, current }));
+}
+
+/** How several writes are sent. */
+export interface TogetherOptions extends CommitOptions {
+  /** Whose writes they are. */
+  readonly owners: ReadonlySet<unknown>;
+}
+
+/** Who has an exclusive turn. */
+export interface ExclusiveOwner {
+  readonly owner: object;
+  readonly clock: Clock;
+}

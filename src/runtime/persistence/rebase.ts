@@ -1,0 +1,300 @@
+/**
+ * Write-behind of a checkpoint scope that others may write, too: it answers from memory, and what
+ * it answered is made again on the state of a writer that was first.
+ *
+ *     changes ──▶ memory ──▶ write ──ok──▶ stored
+ *                              │ conflict, or a newer version was reported
+ *                              ▼
+ *            in the scope's turn: read ──▶ make unstored changes again ──▶ adopt, one event
+ *                              └──▶ write again; in the end in an exclusive turn of the store
+ *
+ * Invariants
+ *  E1  A change that was answered is in every later state of the scope, until it is stored. What
+ *      cannot be made again is logged, counted, and rejects the next `flush`: never silent.
+ *  E2  The scope goes to another state in its turn and at once: no mutation runs between the read
+ *      and the event, and readers see the old state or the new one.
+ *  E3  A version that is adopted is newer than the one in memory and not older than the store's.
+ *  E4  Two writers make progress: after `cas.maxRetries` a write has the record to itself.
+ *  E5  A change that may or may not be part of what another writer built on is not made again; it
+ *      is reported as `COMMIT_UNKNOWN` in the way of E1.
+ *  E6  A scope that stopped has no turns left to wait for: its last write rebases without one, and
+ *      does not wait between attempts either: the second has the record to itself.
+ */
+import { readLoaded } from "../../../actors/scope/save-answer.ts";
+import { CheckpointWriter, type CheckpointTarget, type Rebase } from "./write-behind.ts";
+import {
+  CommitUnknownError,
+  ConcurrentModificationError,
+  isHoldfastError,
+} from "../../../actors/errors.ts";
+import type { Entry } from "../../../actors/scope/mailbox.ts";
+import type { SaveStep } from "../../../actors/scope/retry.ts";
+import type { Gone, ScopeIdentity, Stored } from "../../../actors/protocol.ts";
+import { storedState, type ScopeSettings } from "../../../actors/scope/options.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { outsideTurns, refuseReentry } from "../../../actors/scope/reentrancy.ts";
+import { type Done, type Replayed, Unconfirmed } from "../../../actors/scope/unconfirmed.ts";
+
+/** The scope that is written. */
+export interface BehindScope {
+  readonly identity: ScopeIdentity;
+  readonly settings: ScopeSettings;
+  readonly state: object;
+  readonly version: number;
+  readonly exists: boolean;
+  readonly stopped: boolean;
+  /** It has to read the store before its next mutation. */
+  stale: boolean;
+  /** Its turn, for as long as it takes; refused only once it has stopped. */
+  ownTurn(): Promise<Hold>;
+  /** Goes to a state and announces it; calls `WriteBehind.loaded` before it does. */
+  take(found: Stored<object> | Gone): void;
+  /** Its state changed. */
+  committed(exists: boolean): void;
+  /** Everything is stored. */
+  stored(): void;
+}
+
+/** Where it is written. */
+export interface BehindTarget extends CheckpointTarget {
+  /** When the state last read ends, in milliseconds since the epoch; `undefined`: not by itself. */
+  readonly until: number | undefined;
+  load(): Promise<Stored<object> | Gone | undefined>;
+  exclusive<T>(turn: () => Promise<T>): Promise<T>;
+}
+
+/** A caller in `flush`. */
+interface Waiting {
+  loss: Error | null;
+  /** Set when it waits in a turn of the scope: ends the waiting for another turn. */
+  refuse: (() => void) | null;
+}
+
+/** Work in the turn of the scope; what it has read counts while `isWanted`. */
+type TurnWork<T> = (isWanted: () => boolean) => Promise<T>;
+
+/** How a scope that stopped meets a conflict. */
+const LAST_TIME = { maxRetries: 0, escalate: true };
+
+/** Writes a scope that others may write, too; see the head of this file. */
+export class WriteBehind {
+  readonly #scope: BehindScope;
+  readonly #target: BehindTarget;
+  readonly #writer: CheckpointWriter;
+  readonly #changes = new Unconfirmed();
+  /** The store's version while the scope goes to a state that builds on it. */
+  #base: number | null = null;
+  /** Why answered changes are not part of the state, until `flush` rejects with it. */
+  #loss: Error | null = null;
+  readonly #waiting = new Set<Waiting>();
+  #turnsAwaited = 0;
+  #lost = 0;
+
+  constructor(scope: BehindScope, target: BehindTarget) {
+    this.#scope = scope;
+    this.#target = target;
+    const { identity, settings } = scope;
+    const { clock, random, logger } = settings;
+    const source = {
+      identity,
+      get state() {
+        return scope.state;
+      },
+      get version() {
+        return scope.version;
+      },
+      get exists() {
+        return scope.exists;
+      },
+      stored: () => scope.stored(),
+      confirmed: (version: number) => this.#changes.confirm(version),
+    };
+    const rebase: Rebase = {
+      get cas() {
+        return scope.stopped ? { ...settings.cas, ...LAST_TIME } : settings.cas;
+      },
+      clock,
+      random,
+      again: () => this.#inTurn((isWanted) => this.#read(isWanted)),
+      exclusive: (write) => this.#inTurn((isWanted) => this.#exclusively(isWanted, write)),
+    };
+    this.#writer = new CheckpointWriter(source, target, { logger, rebase });
+  }
+
+  /** Everything is stored. */
+  get clean(): boolean {
+    return this.#writer.clean;
+  }
+
+  /** The version that is stored, as far as is known. */
+  get storedVersion(): number {
+    return this.#writer.storedVersion;
+  }
+
+  /** Writes that failed so far, and changes that could not be made again. */
+  get errors(): number {
+    return this.#writer.errors + this.#lost;
+  }
+
+  /** Why the last write failed; `null` when it did not. */
+  get failure(): unknown {
+    return this.#writer.failure;
+  }
+
+  /** The state changed: it is written soon. */
+  mark(): void {
+    this.#writer.mark();
+  }
+
+  /** Keeps what the scope did as its present version, to make it again if need be. */
+  note(done: Done, entry: Entry | null): void {
+    this.#changes.add(this.#scope.version, done, entry);
+    if (this.#changes.full) this.#scope.stale = true; // The next mutation waits for `reload`.
+  }
+
+  /** The scope went to `version`, alone or on top of the store's. */
+  loaded(version: number): void {
+    this.#writer.loaded(this.#base ?? version);
+    if (this.#base === null) this.#changes.clear();
+  }
+
+  /** Waits until the present state is stored; also rejects, once, with what E1 says. */
+  async flush(): Promise<void> {
+    if (this.#scope.stopped) this.#writer.hurry();
+    const waiting: Waiting = { loss: this.#loss, refuse: null };
+    this.#loss = null;
+    this.#waiting.add(waiting);
+    try {
+      await Promise.race([this.#writer.flush(), ...this.#refusal(waiting)]);
+    } catch (error) {
+      this.#loss ??= waiting.loss;
+      throw error;
+    } finally {
+      this.#waiting.delete(waiting);
+    }
+    if (waiting.loss !== null) throw waiting.loss;
+  }
+
+  /** In the scope's turn: goes to what the store holds, with what is not stored on top. */
+  async reload(isWanted: () => boolean): Promise<void> {
+    if (this.#changes.full) await this.#writer.bring(this.#inThisTurn(isWanted));
+    await this.#read(isWanted);
+    if (isWanted()) this.#scope.stale = false;
+  }
+
+  /** Rejects when a caller who is in a turn of the scope would have to wait for the next. */
+  #refusal(waiting: Waiting): Promise<never>[] {
+    try {
+      refuseReentry(this.#scope, this.#scope.identity);
+    } catch (error) {
+      const refused = new Promise<never>((_, reject) => {
+        waiting.refuse = () => reject(error);
+        if (this.#turnsAwaited > 0) waiting.refuse();
+      });
+      return [refused];
+    }
+    return [];
+  }
+
+  #inThisTurn(isWanted: () => boolean): Rebase {
+    return {
+      ...this.#scope.settings,
+      again: () => this.#read(isWanted),
+      exclusive: (write) => this.#exclusively(isWanted, write),
+    };
+  }
+
+  /** Runs `work` when the scope's turn has come; again, without one, when it stops (E6). */
+  async #inTurn<T>(work: TurnWork<T>): Promise<T> {
+    const hold = await this.#hold();
+    if (hold === null) return work(() => true);
+    try {
+      const done = await work(() => !hold.ended);
+      if (!hold.ended) return done;
+    } finally {
+      hold.release();
+    }
+    return this.#inTurn(work);
+  }
+
+  async #hold(): Promise<Hold | null> {
+    if (this.#scope.stopped) return null;
+    this.#turnsAwaited += 1;
+    for (const { refuse } of this.#waiting) refuse?.();
+    try {
+      // Without a limit of its own: all that is done in it has one.
+      return await outsideTurns(() => this.#scope.ownTurn());
+    } catch (error) {
+      if (isHoldfastError(error, "SCOPE_STOPPED")) return null;
+      throw error;
+    } finally {
+      this.#turnsAwaited -= 1;
+    }
+  }
+
+  #exclusively(isWanted: () => boolean, write: () => Promise<SaveStep>): Promise<SaveStep> {
+    return this.#target.exclusive(async () => {
+      await this.#read(isWanted);
+      return write();
+    });
+  }
+
+  #read(isWanted: () => boolean): Promise<void> {
+    return this.#writer.alone(async () => {
+      const found = readLoaded(await this.#target.load(), this.#scope.identity);
+      if (!isWanted()) return;
+      if (this.storedVersion === this.#scope.version) this.#scope.take(found);
+      else if (!this.#writer.knows(found)) await this.#adopt(found, isWanted);
+    });
+  }
+
+  /** Makes what is not stored again on what was found, and goes there (E2). */
+  async #adopt(found: Stored<object> | Gone, isWanted: () => boolean): Promise<void> {
+    const scope = this.#scope;
+    const expectedVersion = this.storedVersion;
+    const replayed = await this.#changes.replay(scope, {
+      state: storedState(found.state, scope.settings, scope.identity),
+      exists: found.state !== undefined,
+      after: this.#writer.doubtBelow(found.version),
+      until: this.#target.until ?? Infinity,
+      isWanted,
+    });
+    if (replayed === null) return;
+    const isTheirs = replayed.changes === 0 && found.version > scope.version;
+    const version = isTheirs ? found.version : Math.max(found.version, scope.version) + 1;
+    this.#changes.rebased(version, replayed);
+    this.#report(replayed, { attempts: 1, expectedVersion, actualVersion: found.version });
+    const { exists, state } = replayed;
+    this.#base = found.version;
+    try {
+      scope.take(exists ? { state, version } : { state: undefined, version });
+    } finally {
+      this.#base = null;
+    }
+    if (!isTheirs) scope.committed(exists);
+    else this.#changes.clear();
+  }
+
+  /** Says what was answered and is not part of the state (E1, E5). */
+  #report(
+    { failures, failure: cause, unknown }: Replayed,
+    fields: ConstructorParameters<typeof ConcurrentModificationError>[0],
+  ): void {
+    const { identity: scope, settings } = this.#scope;
+    this.#lost += failures + unknown;
+    if (unknown > 0) {
+      const message = "it is unknown whether another writer built on answered changes";
+      settings.logger.error(message, { scope, operations: unknown });
+      this.#lose(new CommitUnknownError({ scope }));
+    }
+    if (failures === 0) return;
+    const message = "answered changes could not be made again on what another writer stored";
+    settings.logger.error(message, { scope, operations: failures, error: cause });
+    this.#lose(new ConcurrentModificationError(fields, { scope, cause }));
+  }
+
+  #lose(error: Error): void {
+    if (this.#waiting.size === 0) this.#loss ??= error;
+    for (const waiting of this.#waiting) waiting.loss ??= error;
+  }
+}

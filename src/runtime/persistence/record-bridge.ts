@@ -1,0 +1,278 @@
+/**
+ * The bridge from a scope to a store: encodes, batches with the other scopes of the tick, decodes.
+ *
+ * Invariants
+ *  V1  Versions of a living record never go back, and a deleted one leaves a tombstone. So a record
+ *      that is missing, or older than one this bridge has seen stored, is damage (an evicted or
+ *      flushed server, a restored backup, an empty replica): `CORRUPT_STATE`, logged, and nothing
+ *      is built on it until `forget` says that what is found counts.
+ *  V2  Only the answer to the newest request is taken as news of the record. One that comes after a
+ *      later request was sent may be older or newer than what that one finds.
+ */
+import { difference } from "../../../actors/state/diff.ts";
+import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
+import type {
+  Clock,
+  CommitInfo,
+  Gone,
+  Json,
+  Logger,
+  Patch,
+  PersistBridge,
+  SaveResult,
+  ScopeIdentity,
+  Stored,
+} from "../../../actors/protocol.ts";
+import { isError } from "../../../actors/realm.ts";
+import { decodeState, encodePatches, encodeState } from "./record-codec.ts";
+import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../../stores/contract.ts";
+import type { BatchedStore, TogetherOptions } from "./batching-store.ts";
+import { isShared } from "../store-users.ts";
+import { endOf, leftToLive, type ResolvedKind } from "../kinds.ts";
+
+/** A write whose state and patches are encoded when the store asks for them. */
+class LazyWrite implements ScopeWrite {
+  readonly key: string;
+  readonly expectedVersion: number;
+  readonly version: number;
+  readonly ttlMs: number | undefined;
+  readonly #bridge: StoreBridge;
+  readonly #next: object;
+  readonly #before: object | null;
+  readonly #patches: readonly Patch[];
+  #encoded: Json | undefined;
+
+  constructor(bridge: StoreBridge, next: object, expectedVersion: number, commit: CommitInfo) {
+    this.key = bridge.key;
+    this.expectedVersion = expectedVersion;
+    this.version = commit.version;
+    this.ttlMs = bridge.leftToLive(next);
+    this.#bridge = bridge;
+    this.#next = next;
+    this.#before = bridge.patchBase;
+    this.#patches = commit.patches;
+  }
+
+  get state(): Json {
+    this.#encoded ??= encodeState(this.#next);
+    return this.#encoded;
+  }
+
+  get patches(): readonly Patch[] | undefined {
+    this.#bridge.wantsPatches = true;
+    const before = this.#before;
+    if (before === null) return undefined;
+    // A change always has patches, unless nobody had wanted any when it was made.
+    const recorded = this.#patches.length > 0;
+    const patches = recorded ? this.#patches : difference(before, this.#next).patches;
+    return encodePatches(before, patches);
+  }
+}
+
+/** What a kind says of the life of its states. */
+type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil">;
+
+/** What a bridge is made from. */
+export interface BridgeParts {
+  readonly key: string;
+  readonly identity: ScopeIdentity;
+  readonly rule: LifeRule;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** One scope's way to its store. */
+export class StoreBridge implements PersistBridge<object> {
+  readonly key: string;
+  readonly #rule: LifeRule;
+  readonly #batched: BatchedStore;
+  readonly #clock: Clock;
+  readonly #identity: ScopeIdentity;
+  readonly #logger: Logger;
+  /** The newest version seen stored, until its record may be missing by itself; 0 = none (V1). */
+  #seen = 0;
+  #seenUntil = Infinity;
+  /** Counts the requests (V2). */
+  #requests = 0;
+  /** The state as the store has it; `null` when that is nothing or not known. */
+  #stored: object | null = null;
+  /** The confirmed state, on which a save's patches build; set once the scope exists. */
+  confirmed: (() => object) | null = null;
+  /** The store has asked for the patches of a write: from now on they are recorded. */
+  wantsPatches = false;
+  /** When the scope's state ends, if that is not for its kind alone to say. */
+  endsAt: (() => number) | null = null;
+  /** When the state last read ends, by itself or by what the store said; `undefined`: not said. */
+  until: number | undefined;
+
+  constructor(batched: BatchedStore, parts: BridgeParts) {
+    this.#batched = batched;
+    this.#clock = parts.clock;
+    this.#logger = parts.logger;
+    this.key = parts.key;
+    this.#identity = parts.identity;
+    this.#rule = parts.rule;
+  }
+
+  /** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
+  leftToLive(state: object): number | undefined {
+    const now = this.#clock.now();
+    if (this.endsAt === null) return leftToLive(this.#rule, state, now);
+    const leftMs = Math.max(0, this.endsAt() - now);
+    return leftMs === Infinity ? undefined : leftMs;
+  }
+
+  get store(): StateStore {
+    return this.#batched.store;
+  }
+
+  /**
+   * What patches may build on: the confirmed state, if it is what the store has. It is not when a
+   * schema filled in defaults.
+   */
+  get patchBase(): object | null {
+    return this.#stored !== null && this.confirmed?.() === this.#stored ? this.#stored : null;
+  }
+
+  async load(): Promise<Stored<object> | Gone | undefined> {
+    const isNews = this.#ask();
+    const record = await this.#batched.load(this.key);
+    if (record !== undefined) return this.#decode(record, isNews());
+    if (isNews()) this.#found(0);
+    return undefined;
+  }
+
+  /** Whether the store still holds `expectedVersion`, else what is there. */
+  async verify(expectedVersion: number): Promise<SaveResult<object>> {
+    if (!isShared(this.store)) return { ok: true, version: expectedVersion };
+    const isNews = this.#ask();
+    const result = await this.#batched.verify(this.key, expectedVersion);
+    return result.ok ? result : this.#refused(result.current, isNews());
+  }
+
+  /** Lets the next read count whatever version it finds (V1): `refresh` adopts on purpose. */
+  forget(): void {
+    this.#seen = 0;
+  }
+
+  save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>> {
+    return this.#commit(this.write(next, expectedVersion, commit), next);
+  }
+
+  delete(
+    expectedVersion: number,
+    version: number = expectedVersion + 1,
+  ): Promise<SaveResult<object>> {
+    const { key } = this;
+    return this.#commit({ key, expectedVersion, version, state: undefined }, null);
+  }
+
+  /** Runs `turn` while no other owner can commit the record. */
+  exclusive<T>(turn: () => Promise<T>): Promise<T> {
+    return this.#batched.exclusive(this.key, { owner: this, clock: this.#clock }, turn);
+  }
+
+  /** Sends writes of this store's scopes as one batch. */
+  together(writes: readonly ScopeWrite[], options: TogetherOptions): Promise<WriteResult[]> {
+    return this.#batched.commitTogether(writes, options);
+  }
+
+  /** The write of one save, for a commit together with others; a state without life is deleted. */
+  write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
+    this.#ask();
+    const write = new LazyWrite(this, next, expectedVersion, commit);
+    if (write.ttlMs !== 0) return write;
+    return { key: this.key, expectedVersion, version: commit.version, state: undefined };
+  }
+
+  /** A store's answer to the write of `next` in the kernel's words. */
+  answer(result: WriteResult, next: object | null, isNews = true): SaveResult<object> {
+    if (result.ok) {
+      if (!isNews) return result;
+      const isGone = next === null || this.leftToLive(next) === 0;
+      this.#stored = isGone ? null : next;
+      this.#saw(isGone ? 0 : result.version, isGone ? undefined : this.leftToLive(next));
+      return result;
+    }
+    return this.#refused(result.current, isNews);
+  }
+
+  /** A request is sent; says later whether it is still the newest (V2). */
+  #ask(): () => boolean {
+    this.#requests += 1;
+    const request = this.#requests;
+    return () => request === this.#requests;
+  }
+
+  #refused(current: StoredRecord | undefined, isNews: boolean): SaveResult<object> {
+    if (current === undefined) {
+      if (isNews) this.#found(0);
+      return { ok: false, current: undefined };
+    }
+    const found = this.#decode(current, isNews);
+    return found.state === undefined
+      ? { ok: false, current: undefined, version: found.version }
+      : { ok: false, current: found };
+  }
+
+  async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
+    this.#stored = null; // Until the answer says what is there.
+    const isNews = this.#ask();
+    const result = await this.#batched.commit(write, this);
+    return this.answer(result, next, isNews());
+  }
+
+  #learn({ version, state, leftMs }: StoredRecord): void {
+    this.#found(version);
+    this.#saw(state === undefined ? 0 : version, leftMs);
+    this.until = undefined;
+    this.#stored = null;
+  }
+
+  /** When a state that was read now ends; `undefined`: not known. */
+  #untilOf(state: object, { leftMs }: StoredRecord): number | undefined {
+    const { livesUntil } = this.#rule;
+    if (livesUntil === undefined)
+      return leftMs === undefined ? undefined : this.#clock.now() + leftMs;
+    const end = endOf(livesUntil, state);
+    return end === 0 ? undefined : end;
+  }
+
+  #decode(record: StoredRecord, isNews: boolean): Stored<object> | Gone {
+    const { version, state } = record;
+    if (isNews) this.#learn(record);
+    if (state === undefined) return { state, version };
+    try {
+      const decoded = decodeState(state);
+      const until = this.#untilOf(decoded, record);
+      if (isNews) this.until = until;
+      // Its time may be over though the store still has it.
+      if (until !== undefined && until <= this.#clock.now()) return { state: undefined, version };
+      if (isNews) this.#stored = decoded;
+      return { state: decoded, version };
+    } catch (cause) {
+      if (isHoldfastError(cause)) throw cause;
+      const location = `${this.store.name} record ${this.key}`;
+      const reason = isError(cause) ? cause.message : "it is not a state";
+      throw new CorruptStateError({ location, reason }, { scope: this.#identity, cause });
+    }
+  }
+
+  #saw(version: number, leftMs: number | undefined): void {
+    this.#seen = version;
+    this.#seenUntil = leftMs === undefined ? Infinity : this.#clock.now() + leftMs;
+  }
+
+  /** Throws `CorruptStateError` when the record went back or vanished (V1). */
+  #found(version: number): void {
+    if (version >= this.#seen || this.#clock.now() >= this.#seenUntil) return;
+    const what = version === 0 ? "and is missing now" : `and version ${version} is stored now`;
+    const reason = `version ${this.#seen} was stored ${what}; refresh() adopts what is there`;
+    const scope = this.#identity;
+    this.#logger.error("a stored record went back", { scope, known: this.#seen, found: version });
+    throw new CorruptStateError(
+      { location: `${this.store.name} record ${this.key}`, reason },
+      { scope },
+    );
+  }
+}

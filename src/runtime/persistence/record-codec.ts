@@ -1,0 +1,249 @@
+/**
+ * States as JSON and back. A state of JSON values is its own encoding. What JSON cannot hold
+ * becomes a tagged object, `{ "$holdfast": kind, "value": … }`; an object of the user that has a
+ * `$holdfast` key is itself wrapped, so that a tag never means two things.
+ *
+ *  C1  `decodeState(encodeState(state))` is equal to `state`, and every node of it is frozen.
+ *  C2  Nodes that need no tag are not copied.
+ *  C3  Applying `encodePatches(state, patches)` to the encoding of `state` gives the encoding of
+ *      the next state.
+ */
+import { copyRecord } from "../../../actors/state/patches.ts";
+import { kindOf } from "../../../actors/state/kind.ts";
+import type { Json, JsonObject, Patch } from "../../../actors/protocol.ts";
+import { freezeShallow, MAX_DEPTH } from "../../../actors/state/copy.ts";
+
+/** The key that marks an object as a tag. */
+const TAG = "$holdfast";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A place on the path of a patch, with what the patches so far have put there and below. */
+interface Spot {
+  value: unknown;
+  readonly below: Map<string, Spot>;
+  /** Length of an array after the patches so far. */
+  length: number;
+  /** Elements of an array from here on have moved; what they hold is no longer known. */
+  movedFrom: number;
+}
+
+/** Gives the JSON form of a committed state. Plain nodes are shared with it, not copied. */
+export function encodeState(state: object): Json {
+  return encode(state);
+}
+
+/**
+ * Gives `patches`, a change of the committed `state`, for use on its encoding. `undefined` when a
+ * path runs through something that is encoded in another shape (a map, a set, a wrapped object) or
+ * cannot be followed cheaply; then the next state is to be encoded whole. Costs nothing for the
+ * size of the state.
+ */
+export function encodePatches(state: object, patches: readonly Patch[]): Patch[] | undefined {
+  const root = spotOf(state);
+  const encoded: Patch[] = [];
+  for (const { op, path, value } of patches) {
+    if (!follow(root, { op, path, value })) return undefined;
+    encoded.push(op === "remove" ? { op, path } : { op, path, value: encode(value) });
+  }
+  return encoded;
+}
+
+/**
+ * Gives the state back, deep-frozen. Takes `json` over: its plain nodes are frozen where they are.
+ * Throws an `Error` when the JSON is not what `encodeState` makes.
+ */
+export function decodeState(json: Json): object {
+  const state = decode(json, 1);
+  if (typeof state === "object" && state !== null) return state;
+  throw new Error("a stored state is not an object");
+}
+
+function encode(value: unknown): Json {
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
+  if (typeof value === "object") return encodeNode(value);
+  if (typeof value === "number") return encodeNumber(value);
+  return typeof value === "bigint" ? tag("bigint", String(value)) : { [TAG]: "undefined" };
+}
+
+function encodeNumber(value: number): Json {
+  if (Object.is(value, -0)) return tag("number", "-0");
+  return Number.isFinite(value) ? value : tag("number", String(value));
+}
+
+function tag(kind: string, value: Json): Json {
+  return { [TAG]: kind, value };
+}
+
+function encodeNode(node: object): Json {
+  const kind = kindOf(node);
+  // The casts are sound: `kindOf` says what the node is, and a committed state holds nothing else.
+  if (kind === "record") return encodeRecord(node as Fields);
+  if (kind === "array") return encodeList(node as readonly unknown[]);
+  if (kind === "map") return tag("map", encodeList([...(node as Map<unknown, unknown>)]));
+  if (kind === "set") return tag("set", encodeList([...(node as Set<unknown>)]));
+  if (kind === "bytes") return tag("bytes", Buffer.from(node as Uint8Array).toString("base64"));
+  const time = (node as Date).getTime();
+  return tag("date", Number.isNaN(time) ? null : new Date(time).toISOString());
+}
+
+function encodeList(list: readonly unknown[]): Json {
+  let copy: Json[] | undefined;
+  for (let index = 0; index < list.length; index++) {
+    const value = list[index];
+    const encoded = encode(value);
+    // Sound: every member that was its own encoding is JSON.
+    if (encoded !== value) (copy ??= list.slice() as Json[])[index] = encoded;
+  }
+  return copy ?? (list as readonly Json[]);
+}
+
+function encodeRecord(node: Fields): Json {
+  let copy: Record<string, unknown> | undefined;
+  for (const key of Object.keys(node)) {
+    const value = node[key];
+    const encoded = encode(value);
+    if (encoded !== value) (copy ??= copyRecord(node))[key] = encoded;
+  }
+  // Sound: every field that was its own encoding is JSON.
+  const json = (copy ?? node) as JsonObject;
+  return Object.hasOwn(node, TAG) ? tag("object", json) : json;
+}
+
+function decode(json: Json, depth: number): unknown {
+  if (typeof json !== "object" || json === null) return json;
+  if (Array.isArray(json)) return decodeList(json, depth);
+  // Sound: JSON that is an object and no array is a `JsonObject`.
+  const node = json as JsonObject;
+  return Object.hasOwn(node, TAG) ? decodeTag(node, depth) : decodeRecord(node, depth);
+}
+
+function checkDepth(depth: number): void {
+  if (depth > MAX_DEPTH) throw new Error(`a stored state nests deeper than ${MAX_DEPTH} levels`);
+}
+
+function decodeList(list: readonly Json[], depth: number): readonly unknown[] {
+  checkDepth(depth);
+  let copy: unknown[] | undefined;
+  for (let index = 0; index < list.length; index++) {
+    const value = list[index] ?? null;
+    const decoded = decode(value, depth + 1);
+    if (decoded !== value) (copy ??= list.slice())[index] = decoded;
+  }
+  return Object.freeze(copy ?? list);
+}
+
+function decodeRecord(node: JsonObject, depth: number): Fields {
+  checkDepth(depth);
+  let copy: Record<string, unknown> | undefined;
+  for (const key of Object.keys(node)) {
+    const value = node[key] ?? null;
+    const decoded = decode(value, depth + 1);
+    if (decoded !== value) (copy ??= copyRecord(node))[key] = decoded;
+  }
+  return Object.freeze(copy ?? node);
+}
+
+function decodeTag(node: JsonObject, depth: number): unknown {
+  const { [TAG]: kind, value } = node;
+  if (kind === "undefined") return undefined;
+  if (kind === "date" && value === null) return new Date(Number.NaN);
+  if (typeof value === "string") return decodeText(kind, value);
+  if (Array.isArray(value)) return decodeCollection(kind, value as readonly Json[], depth);
+  if (kind === "object" && typeof value === "object" && value !== null) {
+    return decodeRecord(value as JsonObject, depth);
+  }
+  return unreadable(kind);
+}
+
+function unreadable(kind: Json | undefined): never {
+  const name = typeof kind === "string" ? `"${kind.slice(0, 40)}"` : typeof kind;
+  throw new Error(`a stored value has a tag that cannot be read: ${name}`);
+}
+
+function decodeText(kind: Json | undefined, text: string): unknown {
+  if (kind === "bytes") return new Uint8Array(Buffer.from(text, "base64"));
+  if (kind === "bigint" && /^-?\d+$/.test(text)) return BigInt(text);
+  if (kind === "number" && /^(NaN|-?Infinity|-0)$/.test(text)) return Number(text);
+  const date = new Date(kind === "date" ? text : Number.NaN);
+  return Number.isNaN(date.getTime()) ? unreadable(kind) : date;
+}
+
+function decodeCollection(kind: Json | undefined, list: readonly Json[], depth: number): object {
+  checkDepth(depth);
+  if (kind === "set") {
+    return freezeShallow(new Set(list.map((member) => decode(member, depth + 1))));
+  }
+  if (kind !== "map") return unreadable(kind);
+  return freezeShallow(new Map(list.map((pair) => decodePair(pair, depth))));
+}
+
+function decodePair(pair: Json, depth: number): [unknown, unknown] {
+  if (!Array.isArray(pair) || pair.length !== 2) return unreadable("map");
+  // Sound: the members of a JSON array are JSON.
+  const [key, value] = pair as [Json, Json];
+  return [decode(key, depth + 1), decode(value, depth + 1)];
+}
+
+function spotOf(value: unknown): Spot {
+  const length = Array.isArray(value) ? value.length : 0;
+  return { value, below: new Map(), length, movedFrom: Infinity };
+}
+
+/** Goes the way of one patch and notes what it changes; false when the way cannot be gone. */
+function follow(root: Spot, patch: Patch): boolean {
+  const last = patch.path.at(-1);
+  if (last === undefined) {
+    Object.assign(root, spotOf(patch.value));
+    return patch.op !== "remove";
+  }
+  let spot: Spot | undefined = root;
+  for (const key of patch.path.slice(0, -1)) spot = spot && stepInto(spot, String(key));
+  if (spot === undefined) return false;
+  return Array.isArray(spot.value)
+    ? noteElement(spot, String(last), patch)
+    : noteField(spot, String(last), patch);
+}
+
+function stepInto(spot: Spot, key: string): Spot | undefined {
+  const { value, below } = spot;
+  if (!keepsShape(value)) return undefined;
+  if (Array.isArray(value) && !(Number(key) < Math.min(spot.length, spot.movedFrom))) {
+    return undefined;
+  }
+  const known = below.get(key);
+  if (known !== undefined) return known;
+  if (!Object.hasOwn(value, key)) return undefined;
+  const next = spotOf(Reflect.get(value, key));
+  below.set(key, next);
+  return next;
+}
+
+/** True for a node whose encoding has its fields or elements in the same places. */
+function keepsShape(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const kind = kindOf(value);
+  return kind === "array" || (kind === "record" && !Object.hasOwn(value, TAG));
+}
+
+function noteField(spot: Spot, key: string, patch: Patch): boolean {
+  // A field with the name of the tag changes how the whole record is encoded.
+  if (!keepsShape(spot.value) || key === TAG) return false;
+  spot.below.set(key, spotOf(patch.op === "remove" ? undefined : patch.value));
+  return true;
+}
+
+function noteElement(spot: Spot, key: string, patch: Patch): boolean {
+  if (key === "length") {
+    spot.length = Number(patch.value);
+    return spot.length >= 0;
+  }
+  const index = Number(key);
+  const end = patch.op === "remove" ? spot.length - 1 : spot.length;
+  if (patch.op !== "replace") {
+    if (index < end) spot.movedFrom = Math.min(spot.movedFrom, index);
+    spot.length += patch.op === "add" ? 1 : -1;
+  }
+  if (patch.op !== "remove") spot.below.set(key, spotOf(patch.value));
+  return index >= 0;
+}

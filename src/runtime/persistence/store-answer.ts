@@ -1,0 +1,52 @@
+/**
+ * Looks at what a store answered before anything is built on it: a store can be somebody else's
+ * code.
+ */
+import { CommitUnknownError, StoreContractError } from "../../../actors/errors.ts";
+import type { StoredRecord, WriteResult } from "../../stores/contract.ts";
+
+/** The records of `count` keys; throws `StoreContractError` when they are nothing of the kind. */
+export function checkedRecords(
+  answers: readonly (StoredRecord | undefined)[],
+  count: number,
+): readonly (StoredRecord | undefined)[] {
+  refuseCount(answers, count);
+  if (!answers.every(isRecord)) throw contractError("a record or nothing per key", "another shape");
+  return answers;
+}
+
+/**
+ * The answers to `count` writes. When they are nothing of the kind nobody knows what was written:
+ * throws `CommitUnknownError`, caused by a `StoreContractError`.
+ */
+export function checkedResults(answers: WriteResult[], count: number): WriteResult[] {
+  try {
+    refuseCount(answers, count);
+    if (!answers.every(isResult)) throw contractError("an answer per write", "another shape");
+    return answers;
+  } catch (cause) {
+    throw new CommitUnknownError({ cause });
+  }
+}
+
+function refuseCount(answers: unknown, count: number): void {
+  if (!Array.isArray(answers)) throw contractError("a list of answers", typeof answers);
+  if (answers.length !== count) throw contractError(`${count} answers`, answers.length);
+}
+
+function contractError(expected: string, received: unknown): StoreContractError {
+  return new StoreContractError({ expected, received });
+}
+
+function isRecord(value: unknown): boolean {
+  return value === undefined || (isObject(value) && typeof value["version"] === "number");
+}
+
+function isResult(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  return value["ok"] === true || (value["ok"] === false && isRecord(value["current"]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,300 @@
+/**
+ * Write-behind of checkpoint scopes: mutations are answered from memory, and the newest state
+ * follows to the store in the background.
+ *
+ *     mark v1 ──▶ (v2 in the same turn) ──▶ writing v2 ──▶ (meanwhile v3, v4) ──▶ writing v4 ──▶
+ *     clean
+ *                                            │ another writer was first
+ *                                            └─▶ rebase ──▶ writing ──▶ … (by retry.ts)
+ *
+ * Invariants
+ *  H1  At most one write is in flight; everything newer becomes one further write. The first write
+ *      in the background starts when the turn of the event loop is over, with all it has marked.
+ *  H2  A write carries the version it was made under and expects the version stored before it, so a
+ *      stale owner can never overwrite a newer one. A source that can go to the newer state with
+ *      its own changes on top (`Rebase`) does, within the budget of conflicts; else it rejects.
+ *  H3  `flush` resolves only when the state as it was at the call is stored, and rejects when a
+ *      write failed; what is not stored stays marked and is written at the next occasion.
+ *  H4  A failed background write is reported to the logger and counted, never swallowed.
+ *  H5  A write whose outcome was unknown and that is found in the store counts as stored; one that
+ *      was refused does not, however alike: then it is somebody else's.
+ *  H6  Nothing is written while the record is read (`alone`), and a read waits for the write in
+ *      flight. Neither waits for the turn of the scope, so it may be asked for in that turn.
+ */
+import { nextTurn } from "../../../actors/time/soon.ts";
+import { equal } from "../../../actors/state/equal.ts";
+import { ConcurrentModificationError, isHoldfastError } from "../../../actors/errors.ts";
+import {
+  type ConflictPort,
+  type ConflictWork,
+  resolveConflict,
+  type SaveStep,
+} from "../../../actors/scope/retry.ts";
+import type {
+  CommitInfo,
+  Gone,
+  Logger,
+  SaveResult,
+  ScopeIdentity,
+  Stored,
+} from "../../../actors/protocol.ts";
+
+/** The scope being written down. */
+export interface CheckpointSource {
+  readonly identity: ScopeIdentity;
+  readonly state: object;
+  readonly version: number;
+  /** False when it was deleted. */
+  readonly exists: boolean;
+  /** Called when everything is stored. */
+  stored(): void;
+  /** Called when everything up to `version` is stored. */
+  confirmed?(version: number): void;
+}
+
+/** How a source that lost to another writer goes on. */
+export interface Rebase extends Pick<ConflictPort, "cas" | "clock" | "random"> {
+  /** Goes to what the store holds, with the changes that are not stored on top. */
+  again(): Promise<void>;
+  /** The same and then `write`, while no other owner of the store can write. */
+  exclusive(write: () => Promise<SaveStep>): Promise<SaveStep>;
+}
+
+/** Where checkpoints go. */
+export interface CheckpointTarget {
+  save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>>;
+  delete(expectedVersion: number, version: number): Promise<SaveResult<object>>;
+}
+
+/** What a write carried; `state: undefined` deletes. */
+interface Attempt {
+  readonly version: number;
+  readonly state: object | undefined;
+}
+
+/** Writes of unknown outcome that are remembered; an older one that arrived is a conflict. */
+const DOUBTFUL_MAX = 16;
+
+/** Writes one scope down behind its back. */
+export class CheckpointWriter {
+  readonly #source: CheckpointSource;
+  readonly #target: CheckpointTarget;
+  readonly #logger: Logger;
+  readonly #rebase: Rebase | null;
+  #stored: number;
+  #writing: Promise<SaveStep> | null = null;
+  #reading: Promise<void> | null = null;
+  /** The write under way with all it takes to end it, for those who only wait. */
+  #bringing: Promise<void> | null = null;
+  /** Callers waiting in `flush`. */
+  #flushing = 0;
+  /** Somebody in `flush` heard of the last failure. */
+  #told = false;
+  /** The background writes until there is nothing newer; while false they wait for a mark. */
+  #following = false;
+  /** Writes of unknown outcome since the last that arrived: one may have taken effect. */
+  #doubtful: Attempt[] = [];
+  /** A conflict being worked on. */
+  #resolving: ConflictWork | null = null;
+  /** The last conflict met. */
+  #conflict = { expectedVersion: 0, actualVersion: 0 };
+  /** Writes that failed so far. */
+  errors = 0;
+  /** Why the last write failed; `null` when it did not. */
+  failure: unknown = null;
+
+  constructor(
+    source: CheckpointSource,
+    target: CheckpointTarget,
+    { logger, rebase = null }: { readonly logger: Logger; readonly rebase?: Rebase | null },
+  ) {
+    this.#source = source;
+    this.#target = target;
+    this.#logger = logger;
+    this.#rebase = rebase;
+    this.#stored = source.version;
+  }
+
+  /** Everything is stored. */
+  get clean(): boolean {
+    const isUpToDate = this.#stored === this.#source.version;
+    return isUpToDate && this.#writing === null && this.#reading === null;
+  }
+
+  /** The version that is stored, as far as is known. */
+  get storedVersion(): number {
+    return this.#stored;
+  }
+
+  /** The state changed: write it soon. */
+  mark(): void {
+    if (!this.#following) void this.#follow();
+  }
+
+  /** Waits until the present state is stored; rejects with why it is not. */
+  async flush(): Promise<void> {
+    const wanted = this.#source.version;
+    this.#flushing += 1;
+    try {
+      while (!this.clean && (this.#stored < wanted || this.#stored > this.#source.version))
+        await this.#bringOnce();
+    } finally {
+      this.#flushing -= 1;
+    }
+  }
+
+  /** Ends the waiting between the attempts of a conflict; the next one is made at once. */
+  hurry(): void {
+    this.#resolving?.stop();
+  }
+
+  /** Reads the record: nothing is in flight and nothing is written meanwhile (H6). */
+  async alone<T>(read: () => Promise<T>): Promise<T> {
+    while (this.#writing !== null || this.#reading !== null)
+      await (this.#writing ?? this.#reading)?.catch(() => undefined);
+    const reading = read();
+    const over = (): void => {
+      this.#reading = null;
+    };
+    this.#reading = reading.then(over, over);
+    await this.#reading;
+    return reading;
+  }
+
+  /** The scope was read from the store and builds on `version`. */
+  loaded(version: number): void {
+    if (version !== this.#stored) this.#doubtful = []; // Else one may still arrive.
+    this.#stored = version;
+    this.failure = null;
+  }
+
+  /** True when a record that was read is the one that is built on, or came from here. */
+  knows(found: Stored<object> | Gone): boolean {
+    return found.version === this.#stored || this.#claims(found);
+  }
+
+  /** The newest version of ours that may be part of what others stored as `version`. */
+  doubtBelow(version: number): number {
+    const older = this.#doubtful.filter((attempt) => attempt.version < version);
+    return Math.max(0, ...older.map((attempt) => attempt.version));
+  }
+
+  /** Writes the present state and ends the conflicts it meets by `rebase`. */
+  async bring(rebase: Rebase | null): Promise<void> {
+    try {
+      if ((await this.#write()) === "conflict") await this.#resolve(rebase);
+      this.failure = null;
+    } catch (error) {
+      this.errors += 1;
+      this.failure = error;
+      this.#told = this.#flushing > 0;
+      throw error;
+    }
+  }
+
+  /** Writes as long as there is something newer than what is stored; never rejects. */
+  async #follow(): Promise<void> {
+    this.#following = true;
+    await new Promise<void>((resolve) => nextTurn(resolve));
+    try {
+      while (!this.clean) await this.#bringOnce();
+    } catch (error) {
+      const { identity: scope, version } = this.#source;
+      // Whoever waits in `flush` is told; the log is for a failure nobody else hears of.
+      if (!this.#told) this.#logger.error("a checkpoint was not stored", { scope, version, error });
+    }
+    this.#following = false;
+  }
+
+  #bringOnce(): Promise<void> {
+    this.#bringing ??= this.bring(this.#rebase).finally(() => {
+      this.#bringing = null;
+    });
+    return this.#bringing;
+  }
+
+  async #write(): Promise<SaveStep> {
+    while (this.#reading !== null) await this.#reading;
+    if (this.clean) return "empty";
+    this.#writing ??= this.#writeNewest();
+    return this.#writing;
+  }
+
+  async #writeNewest(): Promise<SaveStep> {
+    const expected = this.#stored;
+    const { exists, state, version } = this.#source;
+    const attempt = { version, state: exists ? state : undefined };
+    let step: SaveStep;
+    try {
+      step = this.#take(attempt, expected, await this.#send(attempt, expected));
+    } finally {
+      this.#writing = null;
+    }
+    if (this.clean) this.#source.stored();
+    return step;
+  }
+
+  async #send(attempt: Attempt, expected: number): Promise<SaveResult<object>> {
+    const { version, state } = attempt;
+    try {
+      return state === undefined
+        ? await this.#target.delete(expected, version)
+        : await this.#target.save(state, expected, { version, patches: [], operations: [] });
+    } catch (error) {
+      if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.#doubtful.push(attempt);
+      if (this.#doubtful.length > DOUBTFUL_MAX) this.#doubtful.shift();
+      throw error;
+    }
+  }
+
+  /** What an answer means (H2, H5), unless the scope was read from the store meanwhile. */
+  #take(attempt: Attempt, expected: number, result: SaveResult<object>): SaveStep {
+    if (this.#stored !== expected) return "saved";
+    if (result.ok) {
+      this.#confirm(attempt.version);
+      return "saved";
+    }
+    const version = result.current?.version ?? result.version ?? 0;
+    if (this.#claims({ state: result.current?.state, version })) return "saved";
+    this.#conflict = { expectedVersion: expected, actualVersion: version };
+    return "conflict";
+  }
+
+  /** Counts a found record as stored if it is a write of ours whose answer was lost (H5). */
+  #claims(found: { readonly state: object | undefined; readonly version: number }): boolean {
+    const isOurs = ({ version, state }: Attempt): boolean =>
+      version === found.version && equal(state, found.state);
+    if (!this.#doubtful.some(isOurs)) return false;
+    this.#confirm(found.version);
+    return true;
+  }
+
+  #confirm(version: number): void {
+    this.#stored = version;
+    this.#doubtful = [];
+    this.#source.confirmed?.(version);
+  }
+
+  async #resolve(rebase: Rebase | null): Promise<void> {
+    if (rebase === null) throw this.#conflictError(1);
+    const again = async (): Promise<SaveStep> => {
+      await rebase.again();
+      return this.#write();
+    };
+    const exclusive = (): Promise<SaveStep> => rebase.exclusive(() => this.#write());
+    const work = resolveConflict({ ...rebase, attempt: again, exclusive });
+    this.#resolving = work;
+    const end = await work.end;
+    if (this.#resolving === work) this.#resolving = null;
+    if (end.kind === "givenUp") throw this.#conflictError(end.attempts);
+    if (end.kind !== "failed") return;
+    // What the other writer stored is refused here, so it stays what there is.
+    if (isHoldfastError(end.error, "STATE_INVALID")) throw this.#conflictError(1, end.error);
+    throw end.error;
+  }
+
+  #conflictError(attempts: number, cause?: unknown): ConcurrentModificationError {
+    const context = { scope: this.#source.identity, ...(cause !== undefined && { cause }) };
+    return new ConcurrentModificationError({ attempts, ...this.#conflict }, context);
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Reports of records that nobody holds in memory here: read for those who listen to the whole
+ * runtime, and announced as a whole, without becoming scopes.
+ *
+ * Invariants
+ *  U1  Listeners are told of no version twice and of none that is older than one they were told of.
+ *  U2  A record that is opened while it is being read is announced before anything changes it here,
+ *      or announces itself.
+ *  U3  A read that failed because the store was away is tried again; other failures are logged.
+ *  U4  At most `UNHELD_MAX` records are being read, and the last version told is kept of as many.
+ */
+import { foundChange } from "../../../actors/scope/change-event.ts";
+import { isHoldfastError } from "../../../actors/errors.ts";
+import type { Logger, ScopeIdentity, StateChange } from "../../../actors/protocol.ts";
+import { storedState } from "../../../actors/scope/options.ts";
+import { decodeKey } from "../scope-key.ts";
+import type { Binding } from "../session/binding.ts";
+import type { StoreBridge } from "../persistence/record-bridge.ts";
+import type { ResolvedKind } from "../kinds.ts";
+
+/** Records not in memory that are read for listeners at the same time. */
+const UNHELD_MAX = 10_000;
+
+/** What a change left behind, for readers who missed it. */
+export interface ChangeOrigin {
+  readonly identity: ScopeIdentity;
+  readonly version: number;
+  readonly state: object;
+}
+
+/** What is asked of the runtime. */
+export interface UnheldPort {
+  readonly namespace: string;
+  readonly logger: Logger;
+  now(): number;
+  kindOf(type: string): ResolvedKind | undefined;
+  /** Whose a session is. */
+  bind(kind: ResolvedKind, id: string): Promise<Partial<Binding>>;
+  bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null;
+  /** The scope of a key, if it came into memory meanwhile. */
+  find(key: string): { readonly version: number; heard(version: number): void } | undefined;
+  announce(change: StateChange, origin: ChangeOrigin): void;
+  /** Calls back when it is time to try the store again. */
+  later(callback: () => void): void;
+}
+
+/** Reads and announces; see the head of this file. */
+export class UnheldReports {
+  readonly #port: UnheldPort;
+  /** What is being read, with the newest version reported of it. */
+  readonly #reading = new Map<string, number>();
+  readonly #told = new Map<string, number>();
+  #stopped = false;
+
+  constructor(port: UnheldPort) {
+    this.#port = port;
+  }
+
+  /** Another owner committed `version` of a record that is not in memory. */
+  report(key: string, version: number): void {
+    const reading = this.#reading.get(key);
+    if (reading === undefined && version <= (this.#told.get(key) ?? 0)) return;
+    if (reading === undefined && this.#reading.size >= UNHELD_MAX) {
+      this.#port.logger.warn("too many changes of other processes at once: one is not announced");
+      return;
+    }
+    this.#reading.set(key, Math.max(version, reading ?? 0));
+    if (reading === undefined) void this.#read(key);
+  }
+
+  /** The record came into memory, as `origin`; nothing has changed it here yet. */
+  arrived(key: string, origin: ChangeOrigin): void {
+    if (this.#reading.has(key)) this.#announce(key, origin);
+  }
+
+  /** Listeners were told of a version by the scope itself. */
+  published(key: string, version: number): void {
+    if (this.#told.has(key) || this.#reading.has(key)) this.#tell(key, version);
+  }
+
+  /** Nothing is announced any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #read(key: string): Promise<void> {
+    try {
+      for (let wanted = 0, reached = 0; !this.#stopped;) {
+        const reported = this.#reading.get(key) ?? 0;
+        if (reported <= Math.max(wanted, reached)) break;
+        wanted = reported;
+        reached = await this.#look(key);
+      }
+    } catch (error) {
+      if (isHoldfastError(error, "STORE_UNAVAILABLE") && !this.#stopped) {
+        this.#port.later(() => void this.#read(key));
+        return;
+      }
+      if (!this.#stopped)
+        this.#port.logger.error("a change of another process could not be read", { key, error });
+    }
+    this.#reading.delete(key);
+  }
+
+  /** Reads a record and tells of it; gives its version, 0 when there is none for listeners here. */
+  async #look(key: string): Promise<number> {
+    const name = nameOf(key, this.#port);
+    if (name === undefined) return 0;
+    const { kind, id } = name;
+    const identity = { type: kind.type, id, ...(await this.#port.bind(kind, id)) };
+    const bridge = this.#port.bridge(kind, identity);
+    const found = await bridge?.load();
+    if (found === undefined || this.#stopped) return 0;
+    const { version } = found;
+    const held = this.#port.find(key);
+    if (held !== undefined && held.version < version) {
+      held.heard(version); // It announces what it finds.
+      return version;
+    }
+    const state = storedState(found.state, kind.settings, identity);
+    const now = (): number => this.#port.now();
+    const until = bridge?.until ?? Infinity;
+    const origin = {
+      identity,
+      version,
+      // A reader who is behind may ask for it when its time is over.
+      get state() {
+        return until <= now() ? kind.settings.initial : state;
+      },
+    };
+    this.#announce(key, origin);
+    return version;
+  }
+
+  #announce(key: string, origin: ChangeOrigin): void {
+    if (origin.version <= (this.#told.get(key) ?? 0)) return;
+    this.#tell(key, origin.version);
+    this.#port.announce(foundChange({ ...origin, timestamp: this.#port.now() }), origin);
+  }
+
+  #tell(key: string, version: number): void {
+    const before = this.#told.get(key) ?? 0;
+    this.#told.delete(key);
+    this.#told.set(key, Math.max(before, version)); // To the end of the line.
+    if (this.#told.size <= UNHELD_MAX) return;
+    for (const oldest of this.#told.keys()) {
+      this.#told.delete(oldest);
+      break;
+    }
+  }
+}
+
+/** The scope a key stands for; `undefined` when it is not for listeners of this runtime. */
+function nameOf(key: string, port: UnheldPort): { kind: ResolvedKind; id: string } | undefined {
+  const parts = decodeKey(key);
+  if (parts?.namespace !== port.namespace) return undefined;
+  const kind = port.kindOf(parts.type);
+  // A run's record is the run's own, in this process as in another.
+  return kind === undefined || kind.type === "sequencer" ? undefined : { kind, id: parts.id };
+}

@@ -1,0 +1,296 @@
+/**
+ * A scope kept by a runtime: it knows its key, tells the runtime's feed, and writes itself down
+ * behind its back when its kind says so.
+ */
+import { whileTold } from "../../actors/scope/cascade.ts";
+import type { ChangeListener } from "../../actors/scope/change-stream.ts";
+import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
+import { type ErrorCode, isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
+import type { Entry, Solo } from "../../actors/scope/mailbox.ts";
+import type { Mutation } from "../../actors/scope/mutation.ts";
+import type {
+  Gone,
+  MutationOptions,
+  ScopeIdentity,
+  StateChange,
+  Stored,
+} from "../../actors/protocol.ts";
+import { WriteBehind } from "./persistence/rebase.ts";
+import { storedState } from "../../actors/scope/options.ts";
+import { catchUpWork, type Hold, takeHold } from "../../actors/scope/exclusive.ts";
+import type { Resident } from "./registry.ts";
+import { outsideTurns, type Cascade } from "../../actors/scope/reentrancy.ts";
+import type { Done } from "../../actors/scope/unconfirmed.ts";
+import type { StoreBridge } from "./persistence/record-bridge.ts";
+import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
+import { StateScope } from "./scope.ts";
+
+/** Why a scope could not read its store now, and may another time. */
+const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
+  "COMMIT_UNKNOWN",
+  "MAILBOX_FULL",
+  "SCOPE_MUTATION_TIMEOUT",
+  "STORE_UNAVAILABLE",
+]);
+
+/** What a resident scope tells its runtime. */
+export interface Keeper {
+  /** Somebody listens to the changes of all scopes. */
+  readonly watching: boolean;
+  /** The runtime closes, and the running code belongs to no call that was made before. */
+  readonly refuses: boolean;
+  published(change: StateChange, scope: ResidentScope): void;
+  /** Somebody begins to listen: it may not leave memory, or has to come back into it. */
+  used(scope: ResidentScope): void;
+  /** A change is confirmed. */
+  committed(scope: ResidentScope): void;
+  /** It was read from the store, where it lives `until` then, when that says so. */
+  taken(scope: ResidentScope, until: number | undefined): void;
+  /** Nothing waits, and nothing is left to store. */
+  rested(scope: ResidentScope): void;
+  ended(scope: ResidentScope): void;
+  /** Calls back when it is time to try the store again. */
+  later(callback: () => void): void;
+}
+
+/** What a resident scope is made from. */
+export interface ResidentParts {
+  readonly key: string;
+  readonly kind: ResolvedKind;
+  readonly identity: ScopeIdentity;
+  /** `null` for a volatile scope. */
+  readonly store: StoreBridge | null;
+  readonly keeper: Keeper;
+  readonly found: Stored<object> | Gone | undefined;
+}
+
+/** A scope in the memory of a runtime. */
+export class ResidentScope<S extends object = object> extends StateScope<S> implements Resident {
+  readonly key: string;
+  readonly kind: ResolvedKind;
+  resident = false;
+  life: Life = FOR_EVER;
+  readonly #keeper: Keeper;
+  readonly #store: StoreBridge | null;
+  readonly #writer: WriteBehind | null;
+  #expiring: Promise<boolean> | null = null;
+  /** The newest version of other owners heard of since the store was read; `Infinity`: unknown. */
+  #heard = 0;
+  #gap = false;
+  #catchingUp = false;
+
+  constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
+    const { settings, durability } = kind;
+    const bridge = durability === "commit" ? store : null;
+    const state = storedState(found?.state, settings, identity);
+    super({ identity, settings, bridge, state, version: found?.version ?? 0 });
+    this.exists = found?.state !== undefined;
+    this.key = key;
+    this.kind = kind;
+    this.#keeper = keeper;
+    this.#store = store;
+    if (bridge !== null) bridge.confirmed = () => this.state;
+    const behind = durability === "checkpoint" && store !== null;
+    this.#writer = behind ? new WriteBehind(this, store) : null;
+    if (behind) store.endsAt = () => this.life.until; // A late write adds no life.
+  }
+
+  /** Its time is over, and it has not been ended yet. */
+  get overdue(): boolean {
+    const { until, version } = this.life;
+    const { clock } = this.settings;
+    if (version === this.version) return until !== Infinity && until <= clock.now();
+    // Just confirmed: `ttlMs` begins now, but a state may say of itself that it is over.
+    const { livesUntil } = this.kind;
+    return livesUntil !== undefined && hasEnded(livesUntil, super.state, clock.now());
+  }
+
+  /** The last confirmed state; the initial one once its time is over. */
+  override get state(): Readonly<S> {
+    const state = super.state;
+    // The initial state of a kind is an S, as in the kernel.
+    return this.overdue ? (this.settings.initial as Readonly<S>) : state;
+  }
+
+  /**
+   * Dropping it from memory loses nothing: it can be loaded again as it is. A volatile scope lives
+   * as long as a handle is held; without one its state may go, and its version starts again.
+   */
+  get mayPassivate(): boolean {
+    return this.idle && (this.isStored || this.#store === null);
+  }
+
+  /** The store knows as much as this scope does. */
+  get isStored(): boolean {
+    return this.#store !== null && (this.#writer?.clean ?? true);
+  }
+
+  /** True when this is the runtime's scope. */
+  isKeptBy(keeper: Keeper): boolean {
+    return this.#keeper === keeper;
+  }
+
+  /** Checkpoint writes that failed so far. */
+  get checkpointErrors(): number {
+    return this.#writer?.errors ?? 0;
+  }
+
+  /** Why the last checkpoint write failed; `null` when it did not. */
+  get checkpointFailure(): unknown {
+    return this.#writer?.failure ?? null;
+  }
+
+  /** How this scope reaches its store; `null` for a volatile one. */
+  override get backing(): StoreBridge | null {
+    return this.#store;
+  }
+
+  override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
+    if (this.#keeper.refuses) return this.#refused();
+    if (!this.overdue) return super.mutate(mutation, options);
+    this.touched = true;
+    return super.submit(mutation, options); // Its turn ends the state first.
+  }
+
+  override submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
+    return this.#keeper.refuses ? this.#refused() : super.submit(work, options);
+  }
+
+  /** For what it does by itself: no call, so a runtime that drains does not refuse it. */
+  ownTurn(): Promise<Hold> {
+    return takeHold((work) => super.submit(work, { timeoutMs: Infinity }));
+  }
+
+  /** Ends its life if its time is over, before whatever is submitted later. */
+  expire(): Promise<boolean> {
+    this.#expiring ??= super.submit(catchUpWork(this)).finally(() => {
+      this.#expiring = null;
+    });
+    return this.#expiring;
+  }
+
+  /** Most stores want patches of large states only. */
+  override get recording(): boolean {
+    return this.listening || (this.bridge !== null && this.#store?.wantsPatches === true);
+  }
+
+  override get watched(): boolean {
+    return this.#keeper.watching;
+  }
+
+  override published(change: StateChange): void {
+    if (this.#keeper.watching) this.#keeper.published(change, this);
+  }
+
+  override committed(exists = true, cause?: Cascade): void {
+    super.committed(exists && this.kind.livesUntil?.(super.state) !== 0, cause);
+    this.#observe(cause);
+    this.#keeper.committed(this);
+    this.#writer?.mark();
+  }
+
+  override noted(done: Done, entry: Entry | null): void {
+    this.#writer?.note(done, entry);
+  }
+
+  /** Also rejects, once, when answered changes are lost to what another process stored. */
+  override async flush(): Promise<void> {
+    await this.#writer?.flush();
+  }
+
+  /** Changes of others may have gone unheard since the store was last read. */
+  get gap(): boolean {
+    return this.#gap;
+  }
+
+  /**
+   * Another owner committed `version`: the scope goes there, before its next mutation. `Infinity`
+   * stands for commits that may have gone unheard.
+   */
+  heard(version: number): void {
+    // What is only in memory has versions the store knows nothing of.
+    if (this.stopped || version <= this.#readVersion) return;
+    this.#heard = Math.max(this.#heard, version);
+    this.#gap ||= version === Infinity;
+    this.stale = true;
+    this.#catchUp();
+  }
+
+  /** The version of the store's record that this scope builds on. */
+  get #readVersion(): number {
+    return this.#writer?.storedVersion ?? this.version;
+  }
+
+  /** In its turn: what is only in memory stays on top of what is read. */
+  override async reload(isWanted: () => boolean, onPurpose = false): Promise<void> {
+    if (onPurpose) this.#store?.forget();
+    const before = this.#heard;
+    this.#heard = 0; // What is heard from here on may be newer than what is read.
+    try {
+      await (this.#writer?.reload(isWanted) ?? super.reload(isWanted));
+    } finally {
+      if (this.stale || !isWanted()) this.#heard = Math.max(this.#heard, before);
+    }
+    if (this.#heard > this.#readVersion) this.stale = true;
+    this.#gap &&= this.#heard === Infinity;
+  }
+
+  /** One at a time: whatever is heard meanwhile is looked for by the next. */
+  #catchUp(): void {
+    if (this.#catchingUp || this.#keeper.refuses) return;
+    this.#catchingUp = true;
+    const again = (): void => {
+      this.#catchingUp = false;
+      if (this.stale && !this.stopped) this.#catchUp();
+    };
+    outsideTurns(() => this.submit(catchUpWork(this))).then(again, (error: unknown) => {
+      if (isHoldfastError(error) && PASSING.has(error.code)) return this.#keeper.later(again);
+      this.#catchingUp = false; // The next mutation reads, and its caller is told.
+      if (this.stopped) return;
+      const { identity: scope, settings } = this;
+      settings.logger.error("a change of another process could not be read", { scope, error });
+    });
+  }
+
+  override taken(): void {
+    this.#writer?.loaded(this.version);
+    if (this.#heard <= this.#readVersion) this.stale = false;
+    this.#keeper.taken(this, this.#store?.until);
+    this.#observe(undefined);
+  }
+
+  #observe(cause: Cascade | undefined): void {
+    const { identity, kind } = this;
+    if (kind.observe) whileTold(identity, cause, () => kind.observe?.(identity.id, this.state));
+  }
+
+  override subscribe(listener: ChangeListener): () => void {
+    const unsubscribe = super.subscribe(listener);
+    this.#keeper.used(this); // What listens may not be forgotten with the last handle.
+    return unsubscribe;
+  }
+
+  override get actor(): ScopeActorRef {
+    const actor = super.actor;
+    this.#keeper.used(this);
+    return actor;
+  }
+
+  override rest(): void {
+    super.rest();
+    this.#keeper.rested(this);
+  }
+
+  /** Everything is stored. */
+  stored(): void {
+    this.#keeper.rested(this);
+  }
+
+  override ended(): void {
+    this.#keeper.ended(this);
+  }
+
+  #refused(): Promise<never> {
+    return Promise.reject(new ScopeStoppedError({ scope: this.identity }));
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * Who may run a run.
+ *
+ * A lease ends with the run, when its runtime closes, and at once when its holder is known to be
+ * dead. Any other holder may be alive on a machine whose clock is another one's, so the time that
+ * is written in the lease is not enough to take it:
+ *
+ *  E1  A lease is over by time when `CLOCK_SKEW_MS` more than its time has passed. That bears so
+ *      much difference between the clocks of two processes, in either direction.
+ *  E2  Before that, it is over for a reader who found its record unchanged for as long as the lease
+ *      was given for, by its own monotonic clock. No two clocks are compared.
+ *  E3  A lease whose time is not over by the reader's clock is refused at once. One whose time is
+ *      over is watched (E2) within the call; any change of the record means that its holder lives.
+ *
+ * The holder's part is L1 of `run.ts`: he acts on a lease no longer than it was given for.
+ */
+import { monotonic } from "../../../actors/time/clock.ts";
+import { isHoldfastError, RunLeasedError, ScopeStoppedError } from "../../../actors/errors.ts";
+import { describeOwner, isDead, readOwner } from "../../stores/shared/process-identity.ts";
+import type { ScopeHome } from "../scope-host.ts";
+import { leaseOf, type Lease, type RunLog, type StoredRun } from "./run-record.ts";
+
+/** Milliseconds by which the clocks of two processes may differ, or one may be set. */
+const CLOCK_SKEW_MS = 60_000;
+/** A watched lease is read so many times in its duration, but not less often than each second. */
+const LOOKS = 10;
+const LOOK_MAX_MS = 1_000;
+/** Leases of others that are remembered from call to call; the oldest is forgotten. */
+const SEEN_MAX = 1_000;
+
+/** Runtimes made by this copy of the module that are open; a lease of another one is over. */
+const openRuntimes = new Set<string>();
+
+interface Seen {
+  readonly version: number;
+  /** By the monotonic clock. */
+  readonly since: number;
+}
+
+/** The leases one runtime takes. */
+export class RunLeases {
+  /** Tells this runtime from others. */
+  readonly runtime: string;
+  readonly #home: ScopeHome;
+  readonly #seen = new Map<string, Seen>();
+  /** Leases that are being stored. */
+  readonly #taking = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(home: ScopeHome, runtime: string) {
+    this.#home = home;
+    this.runtime = runtime;
+    openRuntimes.add(runtime);
+  }
+
+  /** The leases that are left are over, for this copy of the module. */
+  close(): void {
+    openRuntimes.delete(this.runtime);
+  }
+
+  /**
+   * From now on nothing is taken: a watched lease is left alone, and one that is being stored is
+   * given back when this has resolved.
+   */
+  async stop(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#taking);
+  }
+
+  /**
+   * Takes the run, or throws `RunLeasedError`. Resolves to since when the lease is ours, by the
+   * monotonic clock.
+   */
+  async take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<number> {
+    // No other process can reach a run that is in no store.
+    if (!log.shared) {
+      log.write({ ...change, status: "running" });
+      return this.#now();
+    }
+    await this.#wait(log, leaseMs);
+    this.#refuseWhenClosed(log);
+    const since = this.#now();
+    const taking = this.#store(log, leaseMs, change);
+    this.#taking.add(taking);
+    await taking.finally(() => this.#taking.delete(taking));
+    return since;
+  }
+
+  /** Stores the lease, or throws; one that is stored when the runtime has closed is given back. */
+  async #store(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<void> {
+    const lease = leaseOf(this.#home, this.runtime, leaseMs);
+    log.write({ ...change, status: "running", lease });
+    try {
+      await log.flush();
+      if (!this.#closed) return;
+      log.write({ lease: null });
+      await log.flush();
+    } catch (error) {
+      if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
+      await log.load();
+      throw leased(log, error);
+    }
+    this.#refuseWhenClosed(log);
+  }
+
+  #refuseWhenClosed({ identity: scope }: RunLog): void {
+    if (this.#closed) throw new ScopeStoppedError({ scope });
+  }
+
+  /** Resolves when the lease of the record is over; rejects when its holder may be alive. */
+  async #wait(log: RunLog, leaseMs: number): Promise<void> {
+    const { lease } = log.record;
+    if (lease === null || this.#isOver(log, lease, leaseMs)) return;
+    if (this.#home.clock.now() < lease.until) throw leased(log);
+    const { version } = log;
+    const pauseMs = Math.min(durationOf(lease, leaseMs) / LOOKS, LOOK_MAX_MS);
+    do {
+      await this.#pause(pauseMs);
+      this.#refuseWhenClosed(log);
+      await log.load();
+      if (!log.exists || log.version !== version) throw leased(log);
+    } while (!this.#isOver(log, lease, leaseMs));
+  }
+
+  #isOver(log: RunLog, lease: Lease, leaseMs: number): boolean {
+    if (lease.runtime === this.runtime) return true;
+    const owner = readOwner(lease.owner);
+    if (owner?.instance === this.#home.owner.instance && !openRuntimes.has(lease.runtime))
+      return true;
+    if (owner !== undefined && isDead(owner)) return true;
+    if (this.#home.clock.now() >= lease.until + CLOCK_SKEW_MS) return true;
+    return this.#seenFor(log) >= durationOf(lease, leaseMs);
+  }
+
+  /** For how long the record was found unchanged, in milliseconds. */
+  #seenFor({ identity: { id }, version }: RunLog): number {
+    const now = this.#now();
+    const seen = this.#seen.get(id);
+    if (seen?.version === version) return now - seen.since;
+    this.#seen.delete(id);
+    this.#seen.set(id, { version, since: now });
+    if (this.#seen.size > SEEN_MAX) {
+      // A Map iterates in the order of insertion: the oldest goes.
+      for (const oldest of this.#seen.keys()) {
+        this.#seen.delete(oldest);
+        break;
+      }
+    }
+    return 0;
+  }
+
+  #now(): number {
+    return monotonic(this.#home.clock);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#home.clock.setTimeout(resolve, ms);
+    });
+  }
+}
+
+/** For how long a lease was given; one of an earlier release does not say. */
+function durationOf(lease: Lease, leaseMs: number): number {
+  return lease.leaseMs ?? leaseMs;
+}
+
+function leased(log: RunLog, cause?: unknown): RunLeasedError {
+  const lease = log.exists ? log.record.lease : null;
+  const owner = readOwner(lease?.owner);
+  const holder =
+    lease === null || owner === undefined
+      ? "another process that changed it just now"
+      : `${describeOwner(owner)} until ${new Date(lease.until).toISOString()}`;
+  const { id: runId } = log.identity;
+  return new RunLeasedError({ runId, holder }, { scope: log.identity, cause });
+}

@@ -1,0 +1,238 @@
+/**
+ * What is stored of a run: the kernel's record with its lease, its scopes and its history.
+ */
+import { CheckpointWriter, type CheckpointSource } from "../persistence/write-behind.ts";
+import type { Logger, ScopeIdentity } from "../../../actors/protocol.ts";
+import type { RunFailure, RunRecord } from "./steps.ts";
+import { copyIn, isPlainObject } from "../../../actors/state/copy.ts";
+import type { ProcessOwner } from "../../stores/shared/process-identity.ts";
+import type { ScopeHome } from "../scope-host.ts";
+import type { StoreBridge } from "../persistence/record-bridge.ts";
+import type { ResolvedKind } from "../kinds.ts";
+import type { RunScopes, Sequencer } from "./define.ts";
+
+/** Scopes of any state, by the names under which steps find them; an execution's context fits. */
+export type GivenScopes = {
+  readonly [Name in keyof RunScopes]?: { readonly identity: ScopeIdentity } | undefined;
+};
+
+/** Who runs a run, and until when nobody else may. */
+export interface Lease {
+  readonly owner: ProcessOwner;
+  /** Tells the runtimes of one process apart. */
+  readonly runtime: string;
+  /** Milliseconds since the epoch, by the holder's clock. */
+  readonly until: number;
+  /** Milliseconds it was given for; earlier releases do not say. */
+  readonly leaseMs?: number;
+}
+
+/** A checkpoint as it was at an earlier boundary. */
+export interface Checkpoint {
+  readonly runId: string;
+  readonly sequencer: string;
+  /** How many steps were finished. */
+  readonly stepIndex: number;
+  readonly state: object;
+  readonly outputs: readonly unknown[];
+  readonly status: RunRecord["status"];
+  /** Why the run failed, while its status is `failed`. */
+  readonly error?: RunFailure;
+  readonly version: number;
+  readonly createdAt: number;
+}
+
+/**
+ * The stored record: the kernel's, with its lease, its scopes and its history. Of a run that an
+ * earlier release stored or went on with, `steps` may name fewer steps than there are.
+ */
+export interface StoredRun extends RunRecord {
+  /** The `version` of the sequencer under which the run went on last. */
+  readonly definition: number | string | null;
+  /** Values of `runOnce` as earlier releases kept them: by key, of whatever step. */
+  readonly once?: Readonly<Record<string, unknown>> | undefined;
+  readonly lease: Lease | null;
+  readonly scopes: Readonly<Record<string, ScopeIdentity>>;
+  readonly history: readonly Checkpoint[];
+}
+
+/** What a log is made from. */
+export interface RunLogParts {
+  readonly runId: string;
+  readonly kind: ResolvedKind;
+  /** `null`: the record lives in memory alone. */
+  readonly bridge: StoreBridge | null;
+  readonly logger: Logger;
+}
+
+/**
+ * The record of one run in this process: written at once in memory, stored behind. It belongs to
+ * the run alone, so nothing else can hold it up, read it again or change it; another process that
+ * writes the same record is met by the version check.
+ */
+export class RunLog implements CheckpointSource {
+  readonly identity: ScopeIdentity;
+  readonly kind: ResolvedKind;
+  version = 0;
+  readonly #bridge: StoreBridge | null;
+  readonly #writer: CheckpointWriter | null;
+  #record: StoredRun | null = null;
+
+  constructor({ runId, kind, bridge, logger }: RunLogParts) {
+    this.identity = { type: kind.type, id: runId };
+    this.kind = kind;
+    this.#bridge = bridge;
+    this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, { logger });
+  }
+
+  /** True when other processes can reach the record. */
+  get shared(): boolean {
+    return this.#bridge !== null;
+  }
+
+  /** True once there is a record. */
+  get exists(): boolean {
+    return this.#record !== null;
+  }
+
+  /** The record; throws when there is none. */
+  get record(): StoredRun {
+    if (this.#record === null) throw new TypeError(`there is no run "${this.identity.id}"`);
+    return this.#record;
+  }
+
+  get state(): object {
+    return this.record;
+  }
+
+  /** The store has the record as it is. */
+  get clean(): boolean {
+    return this.#writer?.clean ?? true;
+  }
+
+  /** Writes that failed so far. */
+  get errors(): number {
+    return this.#writer?.errors ?? 0;
+  }
+
+  /** Why the last write failed; `null` when it did not. */
+  get failure(): unknown {
+    return this.#writer?.failure ?? null;
+  }
+
+  /** Takes what the store holds. */
+  async load(): Promise<void> {
+    if (this.#bridge === null) return;
+    const found = await this.#bridge.load();
+    this.version = found?.version ?? 0;
+    this.#record = found?.state === undefined ? null : wholeRecord(found.state, this.identity);
+    this.#writer?.loaded(this.version);
+  }
+
+  /** Begins with a new record. */
+  begin(record: StoredRun): void {
+    this.#change(record);
+  }
+
+  /** Changes fields, and adds an output; values are frozen. */
+  write(fields: Partial<StoredRun>, added?: { readonly output: unknown }): void {
+    const { record } = this;
+    const outputs = added === undefined ? record.outputs : [...record.outputs, added.output];
+    this.#change({ ...record, outputs, ...fields });
+  }
+
+  /** Resolves when the record as it is now is stored. */
+  async flush(): Promise<void> {
+    await this.#writer?.flush();
+  }
+
+  stored(): void {
+    // Nobody waits for it but `flush`.
+  }
+
+  #change(record: StoredRun): void {
+    this.#record = record;
+    this.version += 1;
+    this.#writer?.mark();
+  }
+}
+
+/** The part of a record that is shown as a checkpoint. */
+export function checkpointOf(record: StoredRun, version: number): Checkpoint {
+  const { runId, sequencer, stepIndex, state, outputs, status, error, createdAt } = record;
+  const why = status !== "failed" || error === null ? {} : { error };
+  return { runId, sequencer, stepIndex, state, outputs, status, ...why, version, createdAt };
+}
+
+/** A lease of this process from now on. */
+export function leaseOf(home: ScopeHome, runtime: string, leaseMs: number): Lease {
+  const until = home.clock.now() + leaseMs;
+  return copyIn({ owner: home.owner, runtime, until, leaseMs }, "lease");
+}
+
+const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
+
+/** What the record of a new run is made from. */
+export interface NewRun {
+  readonly runId: string;
+  readonly sequencer: Sequencer<never>;
+  readonly input: unknown;
+  readonly initial: object;
+  readonly createdAt: number;
+  readonly scopes: GivenScopes | undefined;
+}
+
+/** The record of a run that has not begun. */
+export function newRecord({
+  runId,
+  sequencer,
+  input,
+  initial,
+  createdAt,
+  scopes,
+}: NewRun): StoredRun {
+  const identities = SCOPE_NAMES.flatMap((name) => {
+    const given = scopes?.[name];
+    return given === undefined ? [] : [[name, given.identity] as const];
+  });
+  return {
+    runId,
+    sequencer: sequencer.name,
+    definition: sequencer.version ?? null,
+    steps: sequencer.steps.slice(0, 1).map(({ name }) => name),
+    stepIndex: 0,
+    input,
+    state: initial,
+    outputs: NOTHING,
+    status: "running",
+    effects: NONE,
+    answers: NOTHING,
+    suspension: null,
+    answered: NOTHING,
+    error: null,
+    createdAt,
+    lease: null,
+    scopes: identities.length === 0 ? NONE : copyIn(Object.fromEntries(identities), "scopes"),
+    history: NOTHING,
+  };
+}
+
+/** What records of earlier releases do not have. */
+const ABSENT = { definition: null, steps: [], effects: {}, answered: [], error: null } as const;
+
+/**
+ * A stored record with every field of this release. Throws `TypeError` for what is no run: earlier
+ * releases let a scope be opened under the id of one.
+ */
+function wholeRecord(state: object, { id }: ScopeIdentity): StoredRun {
+  const isRun = "runId" in state && state.runId === id && "stepIndex" in state;
+  if (!isRun || !isPlainObject(state))
+    throw new TypeError(
+      `"${id}" is no run but a scope that an earlier release stored; name another`,
+    );
+  // A record with these fields was written by this class, in this release or an earlier one.
+  return { ...ABSENT, ...state } as unknown as StoredRun;
+}
+
+const NOTHING: readonly never[] = Object.freeze([]);
+const NONE: Readonly<Record<string, never>> = Object.freeze({});

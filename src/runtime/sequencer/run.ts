@@ -1,0 +1,271 @@
+/**
+ * One run of a sequencer in this process: its record scope, its own state, its lease.
+ *
+ * Invariants
+ *  L1  While a run executes, the stored record names this process as its holder and the lease is
+ *      renewed well before it ends; every write carries the version it builds on, so a holder who
+ *      lost the lease cannot write. One who could not renew it for as long as it was given for
+ *      renews it before he starts a step or a `runOnce`: by then another may have taken the run.
+ *  L2  The end of a run and the end of its lease are one write.
+ */
+import { createChecks, initialState } from "../../../actors/scope/validation.ts";
+import { monotonic } from "../../../actors/time/clock.ts";
+import {
+  isHoldfastError,
+  RunLeasedError,
+  ScopeStoppedError,
+  StoreUnavailableError,
+} from "../../../actors/errors.ts";
+import type { RunPort, RunRecord, RunStatus, StepTurn } from "./steps.ts";
+import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
+import { scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
+import { copyIn } from "../../../actors/state/copy.ts";
+import type { ScopeHome } from "../scope-host.ts";
+import { failureOf } from "./run-failure.ts";
+import { namesOf } from "./run-fit.ts";
+import {
+  checkpointOf,
+  leaseOf,
+  type Checkpoint,
+  type RunLog,
+  type StoredRun,
+} from "./run-record.ts";
+import { StateScope } from "../scope.ts";
+import type { RunScopes, Sequencer } from "./define.ts";
+import { boundOps, StepWork, type BoundOps } from "./step-context.ts";
+
+const NO_ANSWERS: readonly unknown[] = Object.freeze([]);
+
+/** What a run is made from. */
+export interface RunParts<S extends object> {
+  readonly home: ScopeHome;
+  readonly sequencer: Sequencer<S>;
+  readonly log: RunLog;
+  readonly scopes: RunScopes;
+  /** Tells the runtimes of one process apart. */
+  readonly runtime: string;
+  /** Since when the run is ours, by the monotonic clock. */
+  readonly leasedAt: number;
+  /** What the states of this sequencer's runs share. */
+  readonly settings: ScopeSettings;
+}
+
+/** A run that executes; see the head of this file. */
+export class Run<S extends object> implements RunPort {
+  readonly runId: string;
+  readonly input: unknown;
+  readonly scopes: RunScopes;
+  /** What the step before returned. */
+  previous: unknown;
+  readonly #parts: RunParts<S>;
+  readonly #log: RunLog;
+  readonly #names: readonly string[];
+  /** The state the steps work on; made when a step first asks for it. */
+  #own: StateScope<S> | null = null;
+  #ops: BoundOps<S> | null = null;
+  /** Why the run has to end; `null` while it may go on. */
+  #lost: { readonly reason: unknown } | null = null;
+  /** Made when a step first asks for the signal. */
+  #abort: AbortController | null = null;
+  #tell: ((reason: unknown) => void) | null = null;
+  #renewal: WheelHandle | null = null;
+  /** When the lease that is stored was made, by the monotonic clock. */
+  #leasedAt: number;
+  #ended = false;
+
+  constructor(parts: RunParts<S>) {
+    const { runId, input, outputs } = parts.log.record;
+    this.#parts = parts;
+    this.#log = parts.log;
+    this.#names = namesOf(parts.sequencer);
+    this.scopes = parts.scopes;
+    this.runId = runId;
+    this.input = input;
+    this.previous = outputs.at(-1);
+    this.#leasedAt = parts.leasedAt;
+  }
+
+  get record(): StoredRun {
+    return this.#log.record;
+  }
+
+  get state(): Readonly<S> {
+    return this.#state().state;
+  }
+
+  /** The seven operations on the run's own state, usable without their owner. */
+  get ops(): BoundOps<S> {
+    this.#ops ??= boundOps(this.#state());
+    return this.#ops;
+  }
+
+  /** True when the run has to end before its steps are done. */
+  get lost(): boolean {
+    return this.#lost !== null;
+  }
+
+  write(change: Partial<RunRecord>): void {
+    const ends = change.status !== undefined && change.status !== "running";
+    if (ends) this.#endRenewal();
+    this.#log.write(ends ? { ...change, lease: null } : change);
+  }
+
+  finish(stepIndex: number, output: unknown, status: RunStatus): void {
+    const ends = status !== "running";
+    if (ends) this.#endRenewal();
+    const change: Partial<StoredRun> = {
+      stepIndex,
+      steps: this.#names.slice(0, stepIndex + 1),
+      error: null,
+      ...(this.#own === null ? {} : { state: this.#own.state }),
+      answers: NO_ANSWERS,
+      ...(ends ? { status, lease: null } : {}),
+      ...(this.#log.kind.history === 0 ? {} : { history: this.#remember() }),
+    };
+    this.previous = output;
+    this.#log.write(change, { output });
+  }
+
+  /**
+   * The step the run stands in failed. A question that could not be stored was seen by no caller:
+   * it is asked again when the run is resumed.
+   */
+  fail(error: unknown): void {
+    const { stepIndex, error: before } = this.record;
+    const step = this.#names[stepIndex] ?? "";
+    const attempt = before?.step === step ? before.attempt + 1 : 1;
+    this.write({ status: "failed", suspension: null, error: failureOf(error, { step, attempt }) });
+  }
+
+  onLost(tell: (reason: unknown) => void): void {
+    this.#tell = tell;
+  }
+
+  flush(): Promise<void> {
+    return this.#store(this.#isOverdue);
+  }
+
+  async #store(renews: boolean): Promise<void> {
+    try {
+      await (renews ? this.#lease() : this.#log.flush());
+    } catch (cause) {
+      this.check(cause);
+      const message = `a checkpoint of run "${this.runId}" could not be stored; resume it later`;
+      throw new StoreUnavailableError(message, { scope: this.#log.identity, cause });
+    }
+  }
+
+  check(failure: unknown = this.#log.failure): void {
+    if (this.#lost !== null) throw this.#lost.reason;
+    if (!isHoldfastError(failure, "CONCURRENT_MODIFICATION")) return;
+    const error = new RunLeasedError(
+      { runId: this.runId, holder: "another process that took it over" },
+      { scope: this.#log.identity, cause: failure },
+    );
+    this.#lose(error);
+    throw error;
+  }
+
+  /** Keeps the lease alive until the run ends; one that is lost ends the run (L1). */
+  renew(): void {
+    const { home, sequencer } = this.#parts;
+    this.#renewal = home.wheel.schedule(sequencer.leaseMs / 3, () => {
+      this.renew();
+      // A refusal by version loses the run; any other failure is met at the next boundary.
+      return this.#store(true).catch(() => undefined);
+    });
+  }
+
+  /** Ends the run from outside: its step is told, its record can be resumed at once. */
+  stop(): void {
+    if (this.#ended) return;
+    this.#endRenewal();
+    this.#log.write({ lease: null });
+    this.#lose(new ScopeStoppedError({ scope: this.#log.identity }));
+    void this.end();
+  }
+
+  /** The run is over: late code of its steps changes nothing any more. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    this.#endRenewal();
+    await this.#own?.stop();
+  }
+
+  /** The lease ends with the run's end, in one write: no renewal may come after it (L2). */
+  #endRenewal(): void {
+    if (this.#renewal !== null) this.#parts.home.wheel.cancel(this.#renewal);
+    this.#renewal = null;
+  }
+
+  step(index: number, turn: StepTurn): unknown {
+    const step = this.#parts.sequencer.steps[index];
+    if (step === undefined) throw new RangeError(`there is no step ${index}`);
+    const work = (): unknown => step.run(new StepWork<S>(this, step.name, turn));
+    return this.#isOverdue ? this.flush().then(work) : work();
+  }
+
+  /** True when the lease of an executing run may be over, so that another may have taken it. */
+  get #isOverdue(): boolean {
+    if (this.record.lease === null) return false;
+    return this.#now() - this.#leasedAt >= this.#parts.sequencer.leaseMs;
+  }
+
+  /** Stores a new lease. */
+  async #lease(): Promise<void> {
+    const { home, runtime, sequencer } = this.#parts;
+    const now = this.#now();
+    this.#log.write({ lease: leaseOf(home, runtime, sequencer.leaseMs) });
+    await this.#log.flush();
+    this.#leasedAt = now;
+  }
+
+  #now(): number {
+    return monotonic(this.#parts.home.clock);
+  }
+
+  /** Aborts when the run has to end; made when first asked for. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#lost !== null) this.#abort.abort(this.#lost.reason);
+    return this.#abort.signal;
+  }
+
+  #lose(reason: unknown): void {
+    if (this.#lost !== null) return;
+    this.#endRenewal();
+    this.#lost = { reason };
+    this.#abort?.abort(reason);
+    this.#tell?.(reason);
+  }
+
+  /** Late code of an ended run finds a state that is stopped. */
+  #state(): StateScope<S> {
+    if (this.#own !== null) return this.#own;
+    const identity = { type: "sequencer", id: this.runId };
+    const { settings } = this.#parts;
+    const { state } = this.record;
+    this.#own = new StateScope<S>({ identity, settings, bridge: null, state, version: 0 });
+    if (this.#ended) void this.#own.stop();
+    return this.#own;
+  }
+
+  /** The boundary before this one joins the history. */
+  #remember(): readonly Checkpoint[] {
+    const { record } = this;
+    const { kind, version } = this.#log;
+    const latest = checkpointOf(record, version);
+    return copyIn([latest, ...record.history].slice(0, kind.history), "history");
+  }
+}
+
+/** What the states of a sequencer's runs share; throws when its schema refuses the initial one. */
+export function runSettings<S extends object>(
+  sequencer: Sequencer<S>,
+  home: ScopeHome,
+): ScopeSettings {
+  const identity = { type: "sequencer", id: sequencer.name };
+  const checks = createChecks({ schema: sequencer.schema });
+  const initial = initialState(sequencer.initial, checks, identity);
+  return scopeSettings({ clock: home.clock, logger: home.logger }, { initial, checks });
+}

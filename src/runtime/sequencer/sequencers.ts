@@ -1,0 +1,249 @@
+/**
+ * Runs sequencers on a runtime: new ones, cut-off ones, suspended ones.
+ */
+import { randomUUID } from "node:crypto";
+import { RunLeasedError, RuntimeClosedError } from "../../../actors/errors.ts";
+import type { ScopeIdentity } from "../../../actors/protocol.ts";
+import { runSteps, type RunOutcome } from "./steps.ts";
+import type { ScopeSettings } from "../../../actors/scope/options.ts";
+import { copyIn } from "../../../actors/state/copy.ts";
+import { ScopeHandle } from "../handle.ts";
+import type { ScopeHome } from "../scope-host.ts";
+import { checkId } from "../id.ts";
+import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
+import { checkSame, goingOn, namesOf } from "./run-fit.ts";
+import { RunLeases } from "./run-lease.ts";
+import { Run, runSettings } from "./run.ts";
+import {
+  checkpointOf,
+  newRecord,
+  RunLog,
+  type Checkpoint,
+  type GivenScopes,
+  type StoredRun,
+} from "./run-record.ts";
+import type { RunScopes, Sequencer } from "./define.ts";
+import { UnstoredRuns } from "./unstored-runs.ts";
+import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+
+/** Options of one run. */
+export interface RunOptions {
+  /** Names the run for `resume`; default a new one. A known run goes on where it was. */
+  readonly runId?: string | undefined;
+  /** Given to every step; stored with the run, so it must be storable. */
+  readonly input?: unknown;
+  /** Scopes the steps may use; opened again by identity when the run is resumed. */
+  readonly scopes?: GivenScopes | undefined;
+}
+
+const RUN_OPTIONS = optionNames<RunOptions>({ runId: true, input: true, scopes: true });
+
+/** A run that was started. */
+export interface RunHandle {
+  readonly runId: string;
+  /** How the run ended; rejects with what a step threw, or when its end could not be stored. */
+  readonly result: Promise<RunOutcome>;
+  /** Checkpoint writes that failed so far. */
+  readonly checkpointErrors: number;
+}
+
+type AnySequencer = Sequencer<never>;
+
+/** What a resume answers. */
+export interface Answer {
+  readonly data: unknown;
+  readonly options: ResumeOptions;
+}
+
+/** The sequencer runs of one runtime. */
+export class Sequencers {
+  readonly #home: ScopeHome;
+  readonly #leases: RunLeases;
+  readonly #active = new Map<string, Run<never> | null>();
+  /** Records of runs that execute, and of those in memory alone that have more to do. */
+  readonly #logs = new Map<string, RunLog>();
+  readonly #unstored = new UnstoredRuns();
+  readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
+  #closed = false;
+
+  constructor(home: ScopeHome) {
+    this.#home = home;
+    this.#leases = new RunLeases(home, randomUUID());
+  }
+
+  /** Starts a run, or goes on with the one of that id. */
+  run(sequencer: AnySequencer, options: RunOptions = {}): RunHandle {
+    const runId = options.runId ?? `run_${randomUUID()}`;
+    let log: RunLog | null = null;
+    const start = async (): Promise<RunOutcome> => {
+      refuseUnknown("run", options, RUN_OPTIONS);
+      const input = copyIn(options.input, "input", { depth: 1 });
+      return this.#claim(runId, async () => {
+        log = await this.#open(runId);
+        const { initial } = this.#settings(sequencer);
+        const { scopes } = options;
+        const createdAt = this.#home.clock.now();
+        if (log.exists) checkSame(log.record, sequencer, input);
+        else log.begin(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
+        // Scopes of any state: the steps say what they expect in them.
+        return this.#execute(sequencer, log, options.scopes as RunScopes | undefined);
+      });
+    };
+    const result = start();
+    // Whoever never looks at the result finds it in the log, and not as an unhandled rejection.
+    let looked = false;
+    result.catch((error: unknown) => {
+      if (!looked) this.#home.logger.error("a sequencer run failed unseen", { runId, error });
+    });
+    return {
+      runId,
+      get result() {
+        looked = true;
+        return result;
+      },
+      get checkpointErrors() {
+        return log?.errors ?? 0;
+      },
+    };
+  }
+
+  /** Goes on with a run that was suspended, failed or cut off; `data` answers its suspension. */
+  async resume(sequencer: AnySequencer, runId: string, answer: Answer): Promise<RunOutcome> {
+    const suspension = suspensionOption(answer.options);
+    const data = copyIn(answer.data, "data", { depth: 2 });
+    return this.#claim(runId, async () => {
+      const log = await this.#open(runId);
+      if (!log.exists) throw new TypeError(`there is no run "${runId}" to resume`);
+      checkSame(log.record, sequencer);
+      const change = answerTo(log.record, data, suspension);
+      if (change !== null) return this.#execute(sequencer, log, undefined, change);
+      // The answer is known. A run that was cut off with it goes on; any other is as it is.
+      if (log.record.status === "running") return this.#execute(sequencer, log, undefined);
+      return presentOutcome(log.record);
+    });
+  }
+
+  /** The checkpoints of a run, latest first: one, and the earlier ones its kind keeps. */
+  async checkpoints(runId: string): Promise<readonly Checkpoint[]> {
+    const log = this.#logs.get(runId) ?? (await this.#open(runId));
+    if (!log.exists) return [];
+    const { record, version } = log;
+    return [checkpointOf(record, version), ...record.history];
+  }
+
+  /** Ends every run; each can be resumed at once, here or elsewhere, when this has resolved. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const given = this.#leases.stop();
+    for (const run of this.#active.values()) run?.stop();
+    // A record that could not be stored keeps its lease; the runs themselves have rejected.
+    await Promise.allSettled([given, ...[...this.#logs.values()].map((log) => log.flush())]);
+    await this.#unstored.flush();
+    this.#leases.close();
+  }
+
+  /** What all runs of a sequencer share; made once. */
+  #settings(sequencer: AnySequencer): ScopeSettings {
+    let settings = this.#known.get(sequencer);
+    if (settings === undefined) {
+      settings = runSettings(sequencer, this.#home);
+      this.#known.set(sequencer, settings);
+    }
+    return settings;
+  }
+
+  /** One execution per run in this runtime. */
+  async #claim(runId: string, work: () => Promise<RunOutcome>): Promise<RunOutcome> {
+    if (this.#closed) throw new RuntimeClosedError();
+    if (this.#active.has(runId)) throw new RunLeasedError({ runId, holder: "this runtime" });
+    this.#active.set(runId, null);
+    try {
+      return await work();
+    } finally {
+      this.#active.delete(runId);
+    }
+  }
+
+  /** The record of a run as the store has it, or of a run that lives in memory alone. */
+  async #open(runId: string): Promise<RunLog> {
+    const known = this.#logs.get(runId);
+    if (known !== undefined && !known.shared) return known;
+    await this.#unstored.settle(runId);
+    const kind = this.#home.kind("sequencer");
+    checkId(runId);
+    const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
+    const log = new RunLog({ runId, kind, bridge, logger: this.#home.logger });
+    await log.load();
+    return log;
+  }
+
+  async #execute(
+    sequencer: AnySequencer,
+    log: RunLog,
+    given: RunScopes | undefined,
+    change: Partial<StoredRun> = {},
+  ): Promise<RunOutcome> {
+    const { record } = log;
+    if (record.status === "completed") return presentOutcome(record);
+    const next = { ...change, ...goingOn(record, sequencer) };
+    const { suspension } = { ...record, ...next };
+    if (suspension !== null) return { status: "suspended", suspension };
+    // Before the lease is taken: when a scope cannot be opened, the run is as it was.
+    const scopes = given ?? (await this.#reopen(record.scopes));
+    this.#logs.set(record.runId, log);
+    try {
+      const leasedAt = await this.#leases.take(log, sequencer.leaseMs, next);
+      return await this.#run(sequencer, log, { scopes, leasedAt });
+    } finally {
+      // A run that is in no store and has more to do is kept for its resume.
+      if (log.shared || log.record.status === "completed") this.#logs.delete(record.runId);
+      this.#unstored.keep(log);
+    }
+  }
+
+  async #run(
+    sequencer: AnySequencer,
+    log: RunLog,
+    given: { readonly scopes: RunScopes; readonly leasedAt: number },
+  ): Promise<RunOutcome> {
+    const settings = this.#settings(sequencer);
+    const { runtime } = this.#leases;
+    const run = new Run({ home: this.#home, sequencer, log, runtime, settings, ...given });
+    this.#active.set(log.record.runId, run);
+    if (this.#closed) run.stop();
+    else if (log.shared) run.renew();
+    try {
+      return await runSteps(run, namesOf(sequencer), randomUUID);
+    } catch (error) {
+      await this.#failed(run, log, error);
+      throw error;
+    } finally {
+      await run.end();
+    }
+  }
+
+  async #reopen(scopes: Readonly<Record<string, ScopeIdentity>>): Promise<RunScopes> {
+    const opened = await Promise.all(
+      Object.entries(scopes).map(async ([name, { type, id, ...extra }]) => {
+        // One that is in memory already may be older than what the killed process wrote.
+        const known = this.#home.system.find(this.#home.key(type, id));
+        const scope = await this.#home.open(type, id, extra);
+        if (known !== undefined) await scope.refresh();
+        return [name, new ScopeHandle(scope)] as const;
+      }),
+    );
+    // Stored under the names below from scopes of these kinds.
+    return Object.fromEntries(opened) as RunScopes;
+  }
+
+  /** Writes the failure down, unless the run is no longer ours or was only cut off. */
+  async #failed(run: Run<never>, log: RunLog, error: unknown): Promise<void> {
+    if (run.lost) return;
+    // With all steps done only the writing failed: the run's end is what has to be stored.
+    if (run.record.status !== "completed") run.fail(error);
+    await log.flush().catch((cause: unknown) => {
+      const { id: runId } = log.identity;
+      this.#home.logger.error("a failed run could not be written down", { runId, error, cause });
+    });
+  }
+}

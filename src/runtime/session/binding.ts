@@ -1,0 +1,140 @@
+/**
+ * Whose a session is. The first use of a session by a user (and organisation) binds it for good;
+ * the binding is a record of its own beside the session, so every runtime on the store sees it and
+ * the session itself stays at version 0 until somebody writes it.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { equal } from "../../../actors/state/equal.ts";
+import {
+  BindingMismatchError,
+  ConcurrentModificationError,
+  isHoldfastError,
+} from "../../../actors/errors.ts";
+import type { Json, ScopeIdentity } from "../../../actors/protocol.ts";
+import { isPlainObject } from "../../../actors/state/copy.ts";
+import { encodeKey } from "../scope-key.ts";
+import type { BatchedStore } from "../persistence/batching-store.ts";
+
+/** Attempts to read or write a binding until the store's answers fit together. */
+const BIND_ATTEMPTS = 4;
+
+/**
+ * The key of a session's binding. No scope's key starts like it, whatever its namespace: there a
+ * `%` is followed by a hexadecimal number.
+ */
+export function bindingKey(namespace: string, sessionId: string): string {
+  return `%binding/${encodeKey(namespace, "session", sessionId)}`;
+}
+
+/** Extra parts of an identity. */
+export interface IdentityExtra {
+  readonly userId?: string | undefined;
+  readonly orgId?: string | undefined;
+}
+
+/** Who a session belongs to. */
+export interface Binding {
+  readonly userId: string;
+  readonly orgId?: string;
+}
+
+const EPHEMERAL = /^ephemeral_[-0-9a-f]{36}_([0-9a-f]{32})$/;
+
+function digest({ userId, orgId }: Partial<Binding>): string {
+  const owner = JSON.stringify([userId, orgId ?? null]);
+  return createHash("sha256").update(owner).digest("hex").slice(0, 32);
+}
+
+/** An id for a session made up for one call. It names its owner, so no binding has to be stored. */
+export function ephemeralId(owner: Binding): string {
+  return `ephemeral_${randomUUID()}_${digest(owner)}`;
+}
+
+/** True for an ephemeral id of this owner, false for any other id; throws when it is another's. */
+export function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity): boolean {
+  const owner = EPHEMERAL.exec(id)?.[1];
+  if (owner === undefined) return false;
+  if (owner === digest(wanted)) return true;
+  const message = `session "${id}" was made up for another user and cannot be opened by this one`;
+  throw new BindingMismatchError(message, { scope });
+}
+
+/** Binds a session, or checks that it is bound just so; throws `BindingMismatchError`. */
+export async function bind(
+  store: BatchedStore,
+  key: string,
+  wanted: Binding,
+  scope: ScopeIdentity,
+): Promise<void> {
+  let version = 0;
+  for (let attempt = 1; attempt <= BIND_ATTEMPTS; attempt++) {
+    const known = await store.load(key);
+    if (known?.state !== undefined) return checkBinding(bindingOf(known.state), wanted, scope);
+    version = known?.version ?? 0;
+    if (await tryBind(store, key, version, wanted)) return;
+  }
+  const fields = { attempts: BIND_ATTEMPTS, expectedVersion: version, actualVersion: version };
+  throw new ConcurrentModificationError(fields, { scope });
+}
+
+/** True when the binding is stored now; false when the store has to be read again. */
+async function tryBind(
+  store: BatchedStore,
+  key: string,
+  version: number,
+  wanted: Binding,
+): Promise<boolean> {
+  const state: Json = { ...wanted };
+  try {
+    const write = { key, expectedVersion: version, version: version + 1, state };
+    return (await store.commit(write, write)).ok;
+  } catch (error) {
+    if (isHoldfastError(error, "COMMIT_UNKNOWN")) return false;
+    throw error;
+  }
+}
+
+/** The stored binding of a session, when it has one. */
+export async function loadBinding(store: BatchedStore, key: string): Promise<Binding | undefined> {
+  const record = await store.load(key);
+  return record?.state === undefined ? undefined : bindingOf(record.state);
+}
+
+function bindingOf(stored: Json): Binding {
+  const { userId, orgId } = isPlainObject(stored) ? stored : {};
+  const user = { userId: typeof userId === "string" ? userId : "" };
+  return typeof orgId === "string" ? { ...user, orgId } : user;
+}
+
+/** Throws `BindingMismatchError` when a session is bound otherwise than wanted. */
+export function checkBinding(
+  bound: Partial<Binding>,
+  wanted: Partial<Binding>,
+  scope: ScopeIdentity,
+): void {
+  if (equal(bound, wanted)) return;
+  const what = bound.userId === wanted.userId ? "organisation" : "user";
+  throw new BindingMismatchError(
+    `session "${scope.id}" is bound to another ${what} and cannot be opened by this one`,
+    { scope },
+  );
+}
+
+/** What was said of an identity, without the fields that were left open. */
+export function spoken({ userId, orgId }: IdentityExtra): Partial<Binding> {
+  return {
+    ...(userId === undefined ? {} : { userId }),
+    ...(orgId === undefined ? {} : { orgId }),
+  };
+}
+
+/** True when a live scope can be given out to who says `extra`; throws when it may not. */
+export function agrees(identity: ScopeIdentity, extra: IdentityExtra): boolean {
+  if (identity.type !== "session") return true;
+  const said = spoken(extra);
+  if (said.userId === undefined && said.orgId === undefined) return true;
+  if (identity.userId === undefined) return false; // Not bound when it was opened: ask the store.
+  const bound = spoken(identity);
+  checkBinding(bound, said.userId === undefined ? { ...bound, ...said } : said, identity);
+  return true;
+}

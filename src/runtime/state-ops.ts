@@ -1,0 +1,229 @@
+/**
+ * The seven operations as mutations: pure data and pure functions, run by the kernel.
+ *
+ * Arguments are copied in when a mutation is made, that is, when the caller makes the call. What
+ * user code returns is copied in when it is written. `delta` and `path` are what events of
+ * flow-state-dev carry.
+ */
+import { ownValue, type Head } from "../../actors/state/draft-state.ts";
+import { StateTypeError } from "../../actors/errors.ts";
+import type { Mutation } from "../../actors/scope/mutation.ts";
+import type { MutatorTurn, ScopeIdentity } from "../../actors/protocol.ts";
+import { copyFields, copyIn, isPlainObject, typeName } from "../../actors/state/copy.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function wrongType(path: string, expected: string, received: unknown, scope: ScopeIdentity): never {
+  throw new StateTypeError({ path, expected, received: typeName(received) }, { scope });
+}
+
+/** The fields of a plain object, copied in; throws `StateTypeError` for anything else. */
+function fieldsOf(value: unknown, scope: ScopeIdentity): Fields {
+  if (!isPlainObject(value)) wrongType("", "a plain object", value, scope);
+  return copyFields(value, scope);
+}
+
+function nameOf(value: unknown, what: string, scope: ScopeIdentity): string {
+  if (typeof value !== "string") wrongType(what, "a string", value, scope);
+  return value;
+}
+
+function numberIn(head: Head, field: string): number {
+  const current = head.get(field);
+  if (current === undefined) return 0;
+  if (typeof current !== "number") wrongType(field, "a number", current, head.scope);
+  return current;
+}
+
+function merge(head: Head, fields: Fields): void {
+  for (const field of Object.keys(fields)) head.set(field, fields[field]);
+}
+
+/** `patchState(updates)`: merges one level deep; `undefined` and `null` change nothing. */
+export class PatchMutation implements Mutation {
+  readonly operation = "patch";
+  readonly #updates: Fields;
+
+  constructor(updates: unknown, scope: ScopeIdentity) {
+    this.#updates = updates === undefined || updates === null ? {} : fieldsOf(updates, scope);
+  }
+
+  write(head: Head): void {
+    merge(head, this.#updates);
+  }
+
+  delta(): unknown {
+    return Object.freeze(this.#updates);
+  }
+}
+
+/** `patchState(key, updater)`: sets one field to what the updater makes of its value. */
+export class FieldMutation implements Mutation {
+  readonly operation = "patch";
+  readonly #field: string;
+  readonly #updater: (current: unknown, turn: MutatorTurn) => unknown;
+  #next: unknown;
+
+  constructor(field: string, updater: unknown, scope: ScopeIdentity) {
+    if (typeof updater !== "function") wrongType(field, "an updater function", updater, scope);
+    this.#field = field;
+    // Any function can be called with these; what it returns is checked when it is written.
+    this.#updater = updater as (current: unknown, turn: MutatorTurn) => unknown;
+  }
+
+  compute(state: object, turn: MutatorTurn): unknown {
+    return this.#updater(ownValue(state, this.#field), turn);
+  }
+
+  write(head: Head, computed: unknown): void {
+    this.#next = copyIn(computed, this.#field, { depth: 1, scope: head.scope });
+    head.set(this.#field, this.#next);
+  }
+
+  path(): string {
+    return this.#field;
+  }
+
+  delta(): unknown {
+    return { [this.#field]: this.#next };
+  }
+}
+
+/** `setState(next)`: replaces the whole state. */
+export class SetMutation implements Mutation {
+  readonly operation = "set";
+  readonly #next: Fields;
+
+  constructor(next: unknown, scope: ScopeIdentity) {
+    if (!isPlainObject(next)) wrongType("", "a plain object", next, scope);
+    this.#next = copyIn(next, "", { scope }); // Frozen: it becomes the state.
+  }
+
+  write(head: Head): void {
+    head.replace(this.#next);
+  }
+
+  delta(): unknown {
+    return this.#next;
+  }
+}
+
+/** `incState(increments)`: adds to numbers; a missing field starts at 0. */
+export class IncrementMutation implements Mutation {
+  readonly operation = "increment";
+  readonly #increments: Readonly<Record<string, number>>;
+
+  constructor(increments: unknown, scope: ScopeIdentity) {
+    const fields = fieldsOf(increments ?? {}, scope);
+    for (const field of Object.keys(fields))
+      if (typeof fields[field] !== "number")
+        wrongType(field, "a number to add", fields[field], scope);
+    this.#increments = fields as Readonly<Record<string, number>>; // Checked just above.
+  }
+
+  write(head: Head): void {
+    const fields = Object.keys(this.#increments);
+    for (const field of fields) numberIn(head, field); // Throws before anything is written (A1).
+    for (const field of fields)
+      head.set(field, numberIn(head, field) + (this.#increments[field] ?? 0));
+  }
+
+  delta(): unknown {
+    return Object.freeze(this.#increments);
+  }
+}
+
+/** `pushState(field, value)`: appends to an array; a missing field starts empty. */
+export class PushMutation implements Mutation {
+  readonly operation = "push";
+  readonly #field: string;
+  readonly #value: unknown;
+
+  constructor(field: unknown, value: unknown, scope: ScopeIdentity) {
+    this.#field = nameOf(field, "field", scope);
+    this.#value = copyIn(value, this.#field, { depth: 2, scope });
+  }
+
+  write(head: Head): void {
+    head.push(this.#field, this.#value);
+  }
+
+  path(): string {
+    return this.#field;
+  }
+
+  delta(): unknown {
+    return { [this.#field]: this.#value };
+  }
+}
+
+/** `setStateRecord(field, key, value)`: sets one key of a record; a missing record starts empty. */
+export class SetKeyMutation implements Mutation {
+  readonly operation = "patch";
+  readonly #field: string;
+  readonly #key: string;
+  readonly #value: unknown;
+
+  constructor(place: readonly [unknown, unknown], value: unknown, scope: ScopeIdentity) {
+    this.#field = nameOf(place[0], "field", scope);
+    this.#key = nameOf(place[1], `${this.#field} key`, scope);
+    this.#value = copyIn(value, `${this.#field}.${this.#key}`, { depth: 2, scope });
+  }
+
+  write(head: Head): void {
+    head.setKey(this.#field, this.#key, this.#value);
+  }
+
+  path(): string {
+    return `${this.#field}.${this.#key}`;
+  }
+
+  delta(): unknown {
+    return { [this.#field]: { [this.#key]: this.#value } };
+  }
+}
+
+/** `deleteStateRecord(field, key)`: removes one key of a record. */
+export class DeleteKeyMutation implements Mutation {
+  readonly operation = "delete_key";
+  readonly #field: string;
+  readonly #key: string;
+
+  constructor(field: unknown, key: unknown, scope: ScopeIdentity) {
+    this.#field = nameOf(field, "field", scope);
+    this.#key = nameOf(key, `${this.#field} key`, scope);
+  }
+
+  write(head: Head): void {
+    head.deleteKey(this.#field, this.#key);
+  }
+
+  path(): string {
+    return `${this.#field}.${this.#key}`;
+  }
+
+  delta(): unknown {
+    return { [this.#field]: this.#key };
+  }
+}
+
+/** `atomicState(mutator)`: merges what the mutator returns; nothing returned changes nothing. */
+export class AtomicMutation implements Mutation {
+  readonly operation = "atomic";
+  readonly #mutator: (state: object, turn: MutatorTurn) => unknown;
+
+  constructor(mutator: unknown, scope: ScopeIdentity) {
+    if (typeof mutator !== "function") wrongType("", "a mutator function", mutator, scope);
+    // Any function can be called with these; what it returns is checked when it is written.
+    this.#mutator = mutator as (state: object, turn: MutatorTurn) => unknown;
+  }
+
+  compute(state: object, turn: MutatorTurn): unknown {
+    return this.#mutator(state, turn);
+  }
+
+  write(head: Head, computed: unknown): void {
+    if (computed === undefined || computed === null) return;
+    merge(head, fieldsOf(computed, head.scope));
+  }
+}

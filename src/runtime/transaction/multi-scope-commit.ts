@@ -1,0 +1,204 @@
+/**
+ * Saves scopes together while somebody holds them: a transaction, or a dialect's turn.
+ *
+ * Invariants
+ *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed
+ *      at all, and the scope goes to what the store holds.
+ *  J2  Once a hold is lost nothing is changed any more; while the write was under way its outcome
+ *      is unknown, and every scope in it reads the store before it goes on.
+ *  J3  Listeners hear of it when all scopes show it.
+ *  J4  What is stored is shown, also when what was found in place of the rest cannot be read; then
+ *      the whole is in doubt.
+ */
+import { foundIn } from "../../../actors/scope/save-answer.ts";
+import { Head } from "../../../actors/state/draft-state.ts";
+import { causeHere } from "../../../actors/scope/cascade.ts";
+import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
+import type { Entry, Outcome } from "../../../actors/scope/mailbox.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
+import type { CommitInfo } from "../../../actors/protocol.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
+import type { ScopeWrite, WriteResult } from "../../stores/contract.ts";
+import type { ResidentScope } from "../resident-scope.ts";
+
+/** One scope's part in a save. */
+export interface Part {
+  readonly scope: ResidentScope;
+  /** `null`: the record is deleted. */
+  readonly mutation: Mutation | null;
+  readonly outcome: Outcome;
+  /** The state from now on. */
+  readonly next: object | undefined;
+  readonly commit: CommitInfo;
+  /** The call that made it, when its code may have to run again. */
+  readonly entry?: Entry;
+}
+
+/** How parts are saved. */
+export interface JointOptions {
+  /** All or none. */
+  readonly atomic: boolean;
+  /** Scopes that were read: their versions are verified with the save. */
+  readonly read?: readonly ResidentScope[];
+}
+
+/** Saves of scopes that are held. */
+export class JointSave {
+  readonly #holds: readonly Hold[];
+
+  /** `holds` may grow until the first save. */
+  constructor(holds: readonly Hold[]) {
+    this.#holds = holds;
+  }
+
+  /**
+   * Saves the parts. Resolves to the scopes whose record is newer; the others are saved unless it
+   * was atomic. Rejects with what the store threw.
+   */
+  async save(
+    parts: readonly Part[],
+    { atomic, read = [] }: JointOptions,
+  ): Promise<ResidentScope[]> {
+    const durable = parts.filter(({ scope }) => isDurable(scope));
+    const nexts = new Map(durable.map(({ scope, next }) => [scope, next ?? null]));
+    const scopes = [...nexts.keys(), ...read];
+    const results = await this.#commit(durable, { atomic, read });
+    const stale = scopes.filter((_, index) => results[index]?.ok === false);
+    const isRefused = atomic && stale.length > 0;
+    const failures = scopes.flatMap((scope, index) => {
+      const result = results[index];
+      const next = nexts.get(scope);
+      if (result === undefined || (result.ok && (isRefused || next === undefined))) return [];
+      return adopted(scope, result, result.ok ? (next ?? null) : null);
+    });
+    const kept = isRefused ? [] : parts.filter(({ scope }) => !stale.includes(scope));
+    confirm(kept);
+    const [failure] = failures;
+    if (failure === undefined) return stale;
+    // Some of it is stored, whatever was found in place of the rest.
+    throw kept.length > 0 ? new CommitUnknownError({ cause: failure.error }) : failure.error;
+  }
+
+  /** Waits for `work`, or throws what made the holder lose one of the scopes (J2). */
+  async whileHeld<T>(work: Promise<T>): Promise<T> {
+    const done = await Promise.race([this.#lost(), work]);
+    if (!this.isLost) return done; // Else one was lost meanwhile, too.
+    // Nothing else is going to say that one was given back.
+    if (this.#holds.every((hold) => hold.released || !hold.ended))
+      throw new Error("a scope was given back before the work on it had ended");
+    return this.#lost();
+  }
+
+  /** Rejects with what ends one of the holds there are now. */
+  #lost(): Promise<never> {
+    return Promise.race(this.#holds.map((hold) => hold.lost));
+  }
+
+  async #commit(
+    parts: readonly Part[],
+    { atomic, read = [] }: JointOptions,
+  ): Promise<WriteResult[]> {
+    // The caller has seen to it that they share a store.
+    const [store] = [...parts.map(({ scope }) => scope), ...read].map(({ backing }) => backing);
+    if (store === undefined || store === null) return this.whileHeld(Promise.resolve([]));
+    const writes = parts.flatMap(writeOf);
+    const checks = read.map(({ key, version: expectedVersion }) => ({ key, expectedVersion }));
+    const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
+    this.#writing(writes.length > 0);
+    try {
+      return await this.whileHeld(store.together(writes, { atomic, owners, checks }));
+    } catch (cause) {
+      const isUnknown = this.isLost || isHoldfastError(cause, "COMMIT_UNKNOWN");
+      if (writes.length === 0 || !isUnknown) throw cause; // Checks write nothing.
+      for (const { scope } of parts) scope.stale = true;
+      throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
+    } finally {
+      this.#writing(false);
+    }
+  }
+
+  #writing(isWriting: boolean): void {
+    for (const hold of this.#holds) hold.writing(isWriting);
+  }
+
+  /** One of the holds ended: nothing may be saved any more. */
+  get isLost(): boolean {
+    return this.#holds.some((hold) => hold.ended);
+  }
+}
+
+/** Lets a scope go to what the store answered; what keeps it from that leaves it to look again. */
+function adopted(
+  scope: ResidentScope,
+  result: WriteResult,
+  next: object | null,
+): { readonly error: unknown }[] {
+  try {
+    const answer = scope.backing?.answer(result, next);
+    if (answer?.ok === false) scope.take(foundIn(answer));
+    return [];
+  } catch (error) {
+    scope.stale = true;
+    return [{ error }];
+  }
+}
+
+/** True for a scope whose changes are stored before they count. */
+export function isDurable(scope: ResidentScope): boolean {
+  return scope.kind.durability === "commit" && scope.backing !== null;
+}
+
+/**
+ * The part of a scope that a mutation changes, or leaves as it is. Throws when it may not be so.
+ */
+export function changedPart(scope: ResidentScope, mutation: Mutation, computed?: unknown): Part {
+  const scratch = new Head(scope.head.expose(), scope.identity);
+  const { settings } = scope;
+  // Somebody may begin to listen until it is announced, and a part is announced with its patches.
+  const target = { head: scratch, settings, recording: true, listening: true };
+  const outcome = applyMutation(target, mutation, computed);
+  if (outcome.error !== null) throw outcome.error.thrown;
+  const commit: CommitInfo = {
+    version: scope.version + 1,
+    patches: outcome.patches ?? [],
+    operations: ["update"],
+  };
+  return { scope, mutation, outcome, next: scratch.expose(), commit };
+}
+
+/** The part of a scope whose record is deleted. */
+export function deletedPart(scope: ResidentScope): Part {
+  const outcome = { changed: true, error: null, patches: null, inverse: null, computed: undefined };
+  const commit: CommitInfo = { version: scope.version + 1, patches: [], operations: ["delete"] };
+  return { scope, mutation: null, outcome, next: undefined, commit };
+}
+
+function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
+  const { key, version: expectedVersion, backing } = scope;
+  if (next === undefined)
+    return [{ key, expectedVersion, version: info.version, state: undefined }];
+  return backing === null ? [] : [backing.write(next, expectedVersion, info)];
+}
+
+/** All scopes show it before anybody hears of it (J3). */
+function confirm(parts: readonly Part[]): void {
+  const before = new Map(parts.map(({ scope }) => [scope, scope.head.expose()]));
+  for (const { scope, mutation, next, commit, entry = null } of parts) {
+    scope.head.reset(next ?? scope.settings.initial);
+    scope.version = commit.version;
+    scope.exists = next !== undefined;
+    scope.noted(mutation ?? "delete", entry);
+  }
+  const cause = causeHere();
+  for (const { scope, mutation, outcome } of parts) {
+    if (mutation === null) {
+      scope.committed(false, cause);
+      const gone = before.get(scope) ?? {};
+      scope.announceState({ operation: "delete", origin: "local", before: gone, cause });
+    } else {
+      scope.announceChange(mutation, outcome);
+      scope.committed(true, cause);
+    }
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * A transaction over several scopes: all of it takes effect, or none.
+ *
+ * Invariants
+ *  G1  Mailboxes are taken in the order of keys, so two transactions cannot wait for each other.
+ *  G2  Nothing is changed in memory before the store has answered for all records at once.
+ *  G3  A conflict on any record makes the whole recipe run again on what the store holds.
+ *  G4  Every hold is released, however the transaction ends.
+ *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome
+ *      is unknown, and every scope in it reads the store before it goes on.
+ *  G6  Listeners hear of it when all scopes show it.
+ *  G7  After `cas.maxRetries` it takes the exclusive turns of all its records, in the order of
+ *      keys, reads them and tries once more; without `cas.escalate` it gives up.
+ *  G8  Scopes that were read and not changed are verified with the save; a recipe that threw, or
+ *      changed nothing, counts only when the states it was given are current.
+ *  G9  A checkpoint scope takes part from memory. When another writer of it was first, the recipe
+ *      runs again for that scope alone, on the others' states as they were.
+ */
+import { backoffMs } from "../../../actors/scope/retry.ts";
+import { ConcurrentModificationError } from "../../../actors/errors.ts";
+import { isThenable } from "../../../actors/scope/mutation.ts";
+import type { Clock, MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import { createDraft, endRecipe, RecipeMutation } from "../../../actors/scope/recipe.ts";
+import { createEntry } from "../../../actors/scope/mailbox.ts";
+import { endLife, type Hold } from "../../../actors/scope/exclusive.ts";
+import { captureContext, Turn } from "../../../actors/scope/reentrancy.ts";
+import type { StateStore } from "../../stores/contract.ts";
+import { changedPart, isDurable, JointSave, type Part } from "./multi-scope-commit.ts";
+import type { ResidentScope } from "../resident-scope.ts";
+
+/** What is done in a transaction, on drafts in the order in which the scopes were given. */
+export type TransactionRecipe = (drafts: object[], turn: MutatorTurn) => void | Promise<void>;
+
+const UPDATE = new RecipeMutation<object>(() => undefined);
+
+/** One transaction on held scopes. */
+export class Transaction {
+  readonly #scopes: readonly ResidentScope[];
+  readonly #recipe: TransactionRecipe;
+  readonly #options: MutationOptions | undefined;
+  readonly #holds: Hold[] = [];
+  readonly #joint = new JointSave(this.#holds);
+  #ended = false;
+
+  constructor(
+    scopes: readonly ResidentScope[],
+    recipe: TransactionRecipe,
+    options: MutationOptions | undefined,
+  ) {
+    this.#scopes = scopes;
+    this.#recipe = recipe;
+    this.#options = options;
+    const stores = new Set(scopes.filter(isDurable).map((scope) => scope.kind.store));
+    for (const store of stores) refuseStore(store, stores.size);
+  }
+
+  /** Resolves to whether anything changed. */
+  async run(): Promise<boolean> {
+    const ordered = [...new Set(this.#scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    try {
+      for (const [index, scope] of ordered.entries())
+        await this.#take(scope, ordered.slice(0, index));
+      return await this.#attempts(ordered);
+    } finally {
+      this.#ended = true;
+      for (const hold of this.#holds) hold.release();
+    }
+  }
+
+  /** Waits for a scope; a call that waits for those that are held already waits for it, too. */
+  async #take(scope: ResidentScope, held: readonly ResidentScope[]): Promise<void> {
+    const asking = new Turn(1);
+    try {
+      // At once with its coming, so that it is given back however the others were lost.
+      const taken = asking
+        .runJointly(held, () => scope.hold(this.#options))
+        .then((hold) => {
+          if (this.#ended) hold.release();
+          else this.#holds.push(hold);
+        });
+      taken.catch(() => undefined); // It is not waited for after another was lost.
+      await this.#joint.whileHeld(taken);
+    } finally {
+      asking.end();
+    }
+  }
+
+  async #attempts(scopes: readonly ResidentScope[]): Promise<boolean> {
+    const settings = scopes[0]?.kind.settings;
+    if (settings === undefined) return false;
+    const { cas, clock, random } = settings;
+    for (let attempt = 1; ; attempt++) {
+      const end = await this.#attempt(scopes, attempt);
+      if (typeof end === "boolean") return end;
+      if (attempt > cas.maxRetries) {
+        if (!cas.escalate) throw end;
+        return this.#exclusively(scopes, attempt + 1);
+      }
+      await this.#wait(clock, backoffMs(cas, attempt, random));
+    }
+  }
+
+  /** Whether anything changed, or the conflict that kept it from it. */
+  async #attempt(
+    scopes: readonly ResidentScope[],
+    attempt: number,
+  ): Promise<boolean | ConcurrentModificationError> {
+    const { parts, thrown } = await this.#joint.whileHeld(
+      this.#compute(scopes, attempt).then(
+        (computed) => ({ parts: computed, thrown: null }),
+        (error: unknown) => ({ parts: [], thrown: { error } }),
+      ),
+    );
+    const changed = parts.filter((part) => part.outcome.changed);
+    const written = new Set(changed.map(({ scope }) => scope));
+    const read = scopes.filter((scope) => verified(scope) && !written.has(scope));
+    const expected = new Map(scopes.map((scope) => [scope, scope.version]));
+    const stale = await this.#joint.save(changed, { atomic: true, read });
+    if (stale.length > 0) return conflictOf(stale, attempt, expected);
+    if (thrown !== null) throw thrown.error;
+    return changed.length > 0;
+  }
+
+  /** One more attempt while nobody else can write any of the records. */
+  async #exclusively(scopes: readonly ResidentScope[], attempt: number): Promise<boolean> {
+    let changed: boolean | undefined;
+    const durable = scopes.filter(isDurable);
+    const last = async (): Promise<boolean> => {
+      for (const scope of durable)
+        await this.#joint.whileHeld(scope.reload(() => !this.#joint.isLost));
+      const end = await this.#attempt(scopes, attempt);
+      if (typeof end !== "boolean") throw end;
+      changed = end;
+      return end;
+    };
+    const turns = durable.reduceRight<() => Promise<boolean>>(
+      (inner, { backing }) =>
+        () =>
+          backing?.exclusive(inner) ?? inner(),
+      last,
+    );
+    try {
+      return await this.#joint.whileHeld(turns());
+    } catch (error) {
+      // It was over, and only the places were being given back.
+      if (changed !== undefined) return changed;
+      throw error;
+    }
+  }
+
+  /** Runs the recipe on drafts and works out what it does to each scope. */
+  async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Part[]> {
+    // The time of one may have ended while another was waited for, or was ended itself.
+    for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
+      await this.#joint.whileHeld(endLife(over, () => !this.#joint.isLost));
+    const states = new Map(scopes.map((scope) => [scope, scope.head.expose()]));
+    const drafts = new Map(scopes.map((scope) => [scope, createDraft(states.get(scope) ?? {})]));
+    const turn = new Turn(attempt);
+    let returned: unknown;
+    const recipe = (): unknown =>
+      this.#recipe(
+        this.#scopes.map((scope) => drafts.get(scope) ?? {}),
+        turn,
+      );
+    try {
+      // Every held scope is on the chain of the recipe, so that using one in it is refused.
+      returned = turn.runJointly(scopes, recipe);
+      if (isThenable(returned)) returned = await this.#joint.whileHeld(Promise.resolve(returned));
+    } catch (error) {
+      turn.lose(error);
+      throw error;
+    } finally {
+      turn.end();
+    }
+    const next = endRecipe([...drafts.values()], returned);
+    return scopes.map((scope, index) => this.#part(scope, next[index] ?? {}, states));
+  }
+
+  /** What the recipe does to `scope`; a checkpoint scope may have to do it again later (G9). */
+  #part(scope: ResidentScope, next: object, states: ReadonlyMap<ResidentScope, object>): Part {
+    if (isDurable(scope) || scope.backing === null) return changedPart(scope, UPDATE, next);
+    const again = new RecipeMutation<object>((draft, turn) => {
+      const drafts = new Map([...states].map(([each, state]) => [each, createDraft(state)]));
+      drafts.set(scope, draft);
+      const returned: unknown = this.#recipe(
+        this.#scopes.map((each) => drafts.get(each) ?? {}),
+        turn,
+      );
+      if (drafts.size === 1) return returned as void; // It may be the next state.
+      return isThenable(returned) ? Promise.resolve(returned).then(() => undefined) : undefined;
+    });
+    const entry = createEntry(again, this.#options, scope.settings);
+    entry.context = captureContext();
+    entry.attempt = 1;
+    return { ...changedPart(scope, again, next), entry };
+  }
+
+  /** Waits before the next attempt; leaves no timer behind when a scope is lost meanwhile. */
+  async #wait(clock: Clock, waitMs: number): Promise<void> {
+    let timer: unknown;
+    const over = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, waitMs);
+    });
+    try {
+      await this.#joint.whileHeld(over);
+    } finally {
+      clock.clearTimeout(timer);
+    }
+  }
+}
+
+/** True for a scope whose state may be older than its record. */
+function verified(scope: ResidentScope): boolean {
+  return isDurable(scope) && scope.settings.verifies;
+}
+
+function firstOver(scopes: readonly ResidentScope[]): ResidentScope | undefined {
+  return scopes.find((scope) => scope.overdue);
+}
+
+function conflictOf(
+  stale: readonly ResidentScope[],
+  attempts: number,
+  expected: ReadonlyMap<ResidentScope, number>,
+): ConcurrentModificationError {
+  const [scope] = stale;
+  if (scope === undefined) throw new Error("a transaction met a conflict without a stale scope");
+  const { version: actualVersion, identity } = scope;
+  const fields = { attempts, expectedVersion: expected.get(scope) ?? 0, actualVersion };
+  return new ConcurrentModificationError(fields, { scope: identity });
+}
+
+function refuseStore(store: StateStore, count: number): void {
+  if (count > 1) throw new TypeError("a transaction needs all its durable scopes in one store");
+  if (!store.supports.transactions)
+    throw new TypeError(
+      `the ${store.name} store cannot do transactions over several scopes: keep what changes ` +
+        "together in one scope, or use a store that can (memory, sqlite, postgres)",
+    );
+}

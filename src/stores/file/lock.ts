@@ -1,0 +1,287 @@
+/**
+ * One owner per directory.
+ *
+ * The lock is the file `lock.<n>` with the highest n. It is made whole by link(2), which fails if
+ * the name is taken, and a number is never used again: a closed lock stays until the next one is
+ * there. So two owners that both find the lock free cannot both take it.
+ *
+ *  K1  A lock that was released, or whose holder is known to be dead, is free at once.
+ *  K2  Any other holder writes into its lock every `beatMs`. A lock that was not written for
+ *      `quietMs`, by the time of the file system it lies on, is watched for `watchMs`; when it was
+ *      not written then either, it is free. Else it is refused at once.
+ *  K3  A store object of this very thread that was not used for `quietMs` gives way: after a hot
+ *      reload it is what the old code left behind.
+ *  K4  A holder writes from a folder of its own: each file begins there and is renamed into place.
+ *      Who takes a lock removes the folders of all others before it reads anything. From then on
+ *      no rename of theirs succeeds, however far it had come, and each of their calls is refused.
+ */
+import { performance } from "node:perf_hooks";
+import { randomUUID } from "node:crypto";
+import { access, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { hostClock } from "../../../actors/time/clock.ts";
+import { StoreUnavailableError } from "../../../actors/errors.ts";
+import { removeFolder, systemCode, writeWhole } from "./disk.ts";
+import { formatLock, lockBeat, parseLock, type Holder } from "./lock-text.ts";
+import { startHeartbeat, type Heartbeat } from "../shared/heartbeat.ts";
+import { describeOwner, isDead, isThisThread, thisProcess } from "../shared/process-identity.ts";
+
+/** When a lock counts as left behind by a holder that is gone; milliseconds. */
+export interface LockTiming {
+  readonly beatMs: number;
+  readonly quietMs: number;
+  /** More than `beatMs`. */
+  readonly watchMs: number;
+}
+
+/** A lock falls at most `quietMs` and `watchMs` after the last sign of life. */
+export const LOCK_TIMING: LockTiming = { beatMs: 5_000, quietMs: 25_000, watchMs: 6_000 };
+
+/** The held lock of a directory. */
+export interface DirectoryLock {
+  /** The folder in which files begin that are to be renamed into place (K4). */
+  readonly folder: string;
+  /** Rejects with `StoreUnavailableError` when another owner has taken the directory. */
+  check(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** A lock file as it was found. */
+interface Found {
+  readonly text: string;
+  /** When it was written, by the file system's time. */
+  readonly writtenMs: number;
+}
+
+const PREFIX = "lock.";
+const DRAFT_PREFIX = "lock-";
+const FOLDER_PREFIX = "tmp-";
+/** The folder of all holders, of an earlier release: without it such a holder cannot write. */
+const SHARED_FOLDER = "tmp";
+/** Each failed attempt means another owner just took over. */
+const ATTEMPTS_MAX = 20;
+const DIRECTORY_MODE = 0o700;
+
+/** The numbers of the lock files, highest first. */
+async function lockNumbers(dir: string): Promise<number[]> {
+  const numbers: number[] = [];
+  for (const name of await readdir(dir)) {
+    if (/^lock\.\d+$/.test(name)) numbers.push(Number(name.slice(PREFIX.length)));
+  }
+  return numbers.toSorted((left, right) => right - left);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function findLock(path: string): Promise<Found | undefined> {
+  try {
+    // Opened, because the attributes of a name may be remembered by a network file system.
+    const file = await open(path, "r");
+    try {
+      const { mtimeMs } = await file.stat();
+      return { text: await file.readFile("utf8"), writtenMs: mtimeMs };
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function takenOver(dir: string): StoreUnavailableError {
+  return new StoreUnavailableError(`the store directory ${dir} is being taken over; try again`);
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.round(ms / 1000));
+}
+
+/** An attempt to take the lock of a directory. */
+class Claim {
+  readonly #dir: string;
+  readonly #timing: LockTiming;
+  readonly #draft: string;
+  readonly #folder: string;
+  readonly #holder: Holder = { ...thisProcess(), released: false };
+  /** When the draft was written, by the file system's time. */
+  #now = 0;
+
+  constructor(dir: string, timing: LockTiming) {
+    this.#dir = dir;
+    this.#timing = timing;
+    const id = randomUUID();
+    this.#draft = join(dir, DRAFT_PREFIX + id);
+    this.#folder = join(dir, FOLDER_PREFIX + id);
+  }
+
+  async take(): Promise<DirectoryLock> {
+    try {
+      // Before there is a lock, and never again: who removes it ends this holder (K4).
+      await mkdir(this.#folder, { mode: DIRECTORY_MODE });
+      await writeWhole(this.#draft, formatLock(this.#holder), true);
+      this.#now = (await stat(this.#draft)).mtimeMs;
+      for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+        const [highest = 0] = await lockNumbers(this.#dir);
+        if (highest > 0) await this.#waitFor(this.#path(highest));
+        if (await this.#link(highest + 1)) return await this.#begin(highest + 1);
+      }
+      throw takenOver(this.#dir);
+    } catch (error) {
+      await removeFolder(this.#folder);
+      throw error;
+    } finally {
+      await rm(this.#draft, { force: true });
+    }
+  }
+
+  #path(number: number): string {
+    return join(this.#dir, PREFIX + String(number));
+  }
+
+  /** Resolves when the lock is free; rejects when its holder may be alive. */
+  async #waitFor(path: string): Promise<void> {
+    const found = await findLock(path);
+    // Removed in between: the attempt that follows finds the higher number.
+    if (found === undefined || this.#isFree(found)) return;
+    const { quietMs, watchMs } = this.#timing;
+    // Also a time to come: then the clock was set back, and a living holder would have written.
+    if (Math.abs(this.#now - found.writtenMs) <= quietMs) throw this.#refusal(path, found);
+    await new Promise<void>((resolve) => {
+      hostClock.setTimeout(resolve, watchMs);
+    });
+    const later = await findLock(path);
+    if (later === undefined || later.writtenMs === found.writtenMs) return;
+    throw this.#refusal(path, later);
+  }
+
+  #isFree({ text }: Found): boolean {
+    const holder = parseLock(text);
+    if (holder === undefined) return false;
+    if (holder.released || isDead(holder)) return true;
+    return isThisThread(holder) && holder.idleMs > this.#timing.quietMs;
+  }
+
+  #refusal(path: string, { text, writtenMs }: Found): StoreUnavailableError {
+    const holder = parseLock(text);
+    const { quietMs, watchMs } = this.#timing;
+    let who = "a process whose lock cannot be read";
+    if (holder !== undefined)
+      who = isThisThread(holder) ? "another store object of this process" : describeOwner(holder);
+    return new StoreUnavailableError(
+      `the store directory ${this.#dir} is in use by ${who}; close that store first, or wait: ` +
+        `its lock falls ${seconds(quietMs + watchMs)} s after its last sign of life, which was ` +
+        `${seconds(this.#now - writtenMs)} s ago; or remove ${path} if its process is gone`,
+    );
+  }
+
+  /** False when another owner was faster. */
+  async #link(number: number): Promise<boolean> {
+    const path = this.#path(number);
+    try {
+      await link(this.#draft, path);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === "EEXIST") return false;
+      // The owner that took over removed all drafts.
+      if (code === "ENOENT") throw takenOver(this.#dir);
+      throw error;
+    }
+    const [highest = 0] = await lockNumbers(this.#dir);
+    if (highest === number) return true;
+    // An old listing led here; another owner is further on.
+    await rm(path, { force: true });
+    return false;
+  }
+
+  /** Ends all other holders (K4), then removes what they left. */
+  async #begin(number: number): Promise<DirectoryLock> {
+    const dir = this.#dir;
+    const names = (await readdir(dir)).map((name) => join(dir, name));
+    for (const path of names) {
+      const isFolder =
+        path.startsWith(join(dir, FOLDER_PREFIX)) || path === join(dir, SHARED_FOLDER);
+      if (isFolder && path !== this.#folder) await removeFolder(path);
+    }
+    for (const old of (await lockNumbers(dir)).toReversed())
+      if (old < number) await rm(this.#path(old), { force: true });
+    for (const path of names)
+      if (path.startsWith(join(dir, DRAFT_PREFIX))) await rm(path, { force: true });
+    const { beatMs } = this.#timing;
+    const parts = { dir, path: this.#path(number), folder: this.#folder, holder: this.#holder };
+    const lock = new HeldLock(parts, beatMs);
+    if (await isThere(this.#folder)) return lock;
+    // An owner that held the lock in between took this one for a holder.
+    await lock.release();
+    throw takenOver(dir);
+  }
+}
+
+interface HeldParts {
+  readonly dir: string;
+  readonly path: string;
+  readonly folder: string;
+  readonly holder: Holder;
+}
+
+class HeldLock implements DirectoryLock {
+  readonly folder: string;
+  readonly #parts: HeldParts;
+  readonly #heartbeat: Heartbeat;
+  #usedAt = performance.now();
+
+  constructor(parts: HeldParts, beatMs: number) {
+    this.folder = parts.folder;
+    this.#parts = parts;
+    this.#heartbeat = startHeartbeat(beatMs, () => this.#beat());
+  }
+
+  async check(): Promise<void> {
+    this.#usedAt = performance.now();
+    if (await isThere(this.folder)) return;
+    throw new StoreUnavailableError(
+      `the store directory ${this.#parts.dir} was taken over by another owner, because this one ` +
+        "gave no sign of life or was not used; close this store and open a new one",
+    );
+  }
+
+  async release(): Promise<void> {
+    await this.#heartbeat.stop();
+    const { dir, path, holder } = this.#parts;
+    if (!(await isThere(this.folder))) return;
+    const draft = join(dir, DRAFT_PREFIX + randomUUID());
+    await writeWhole(draft, formatLock({ ...holder, released: true }), true);
+    await rename(draft, path);
+    await removeFolder(this.folder);
+  }
+
+  async #beat(): Promise<void> {
+    const { path, holder } = this.#parts;
+    // In place, and only if it is there: a beat never brings a lock back.
+    const file = await open(path, "r+");
+    try {
+      const { bytes, at } = lockBeat(holder, performance.now() - this.#usedAt);
+      await file.write(bytes, 0, bytes.length, at);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/**
+ * Takes the lock of `dir`, from an owner that is gone, too. Throws `StoreUnavailableError` if it is
+ * in use.
+ */
+export function lockDirectory(
+  dir: string,
+  timing: LockTiming = LOCK_TIMING,
+): Promise<DirectoryLock> {
+  return new Claim(dir, timing).take();
+}

@@ -1,0 +1,184 @@
+/**
+ * The documents of one locked directory: reading, replacing, setting damaged ones aside, listing.
+ */
+import { randomUUID } from "node:crypto";
+import { access, readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { CorruptStateError } from "../../../actors/errors.ts";
+import {
+  fileNameOf,
+  openDirectory,
+  prepareFolders,
+  readIfThere,
+  replaceFile,
+  type StoreFolders,
+  type SyncedDirectory,
+} from "./disk.ts";
+import { decodeDocument, encodeDocument, type FileDocument } from "./document.ts";
+import { mapBounded, settleBounded } from "../shared/key-queue.ts";
+
+/** So many files are read or written at a time. */
+const FILES_AT_ONCE = 16;
+/** So many heads are remembered until `list` has made the index of all keys. */
+const HEADS_MAX = 10_000;
+
+/** What is known of a document without reading it. */
+export interface Head {
+  readonly version: number;
+  readonly expires: number | undefined;
+  readonly living: boolean;
+}
+
+/** A document to be written; `text` is the JSON of its state, `undefined` for a tombstone. */
+export interface Draft {
+  readonly key: string;
+  readonly version: number;
+  readonly expires: number | undefined;
+  readonly text: string | undefined;
+}
+
+/** The documents of a directory that this process has locked. */
+export class FileRecords {
+  readonly #folders: StoreFolders;
+  readonly #directory: SyncedDirectory;
+  readonly #fsync: boolean;
+  /** Names of files that were set aside and not yet seen removed. */
+  readonly #aside: Set<string>;
+  /** Only this process writes here, so what was read or written once stays true. */
+  readonly #heads = new Map<string, Head>();
+  #indexed: Promise<void> | undefined;
+
+  constructor(fields: {
+    folders: StoreFolders;
+    directory: SyncedDirectory;
+    fsync: boolean;
+    aside: Set<string>;
+  }) {
+    this.#folders = fields.folders;
+    this.#directory = fields.directory;
+    this.#fsync = fields.fsync;
+    this.#aside = fields.aside;
+  }
+
+  /** Makes the folders of `dir`; documents are written in `temporary` before they are in place. */
+  static async open(dir: string, temporary: string, fsync: boolean): Promise<FileRecords> {
+    const folders = await prepareFolders(dir, temporary);
+    const aside = new Set(await readdir(folders.corrupt));
+    const directory = await openDirectory(folders.records);
+    return new FileRecords({ folders, directory, fsync, aside });
+  }
+
+  /** Reads a document; throws `CorruptStateError` for a damaged one, which is moved aside first. */
+  async read(key: string): Promise<FileDocument | undefined> {
+    const name = fileNameOf(key);
+    const bytes = await readIfThere(join(this.#folders.records, name));
+    if (bytes === undefined) {
+      await this.#checkAside(name);
+      return undefined;
+    }
+    const document = decodeDocument(bytes);
+    if (typeof document === "string") return this.#setAside(name, document);
+    if (document.key !== key) return this.#setAside(name, "it belongs to another key");
+    this.#remember(key, headOf(document));
+    return document;
+  }
+
+  /** The head of a document, from memory if it is known. */
+  async head(key: string): Promise<Head | undefined> {
+    const known = this.#heads.get(key);
+    if (known !== undefined) return known;
+    const document = await this.read(key);
+    return document === undefined ? undefined : headOf(document);
+  }
+
+  /** Writes documents side by side; the answers tell which are in place. */
+  async write(drafts: readonly Draft[]): Promise<PromiseSettledResult<void>[]> {
+    return settleBounded(drafts, FILES_AT_ONCE, async (draft) => {
+      const { key, version, expires, text } = draft;
+      const name = fileNameOf(key);
+      await replaceFile(encodeDocument({ key, version, expires }, text), {
+        temporary: join(this.#folders.temporary, `${name}.${randomUUID()}`),
+        target: join(this.#folders.records, name),
+        fsync: this.#fsync,
+      });
+      this.#remember(key, { version, expires, living: text !== undefined });
+    });
+  }
+
+  /** Makes the renames of finished writes durable. */
+  async sync(): Promise<void> {
+    if (this.#fsync) await this.#directory.sync();
+  }
+
+  /** Forgets what is known of `keys`, so that it is read again. */
+  forget(keys: Iterable<string>): void {
+    for (const key of keys) this.#heads.delete(key);
+    // The index is the heads: without all of them it is made again.
+    this.#indexed = undefined;
+  }
+
+  /** Every key with its head. The first call reads every document, later ones none. */
+  async all(): Promise<ReadonlyMap<string, Head>> {
+    this.#indexed ??= this.#index();
+    try {
+      await this.#indexed;
+    } catch (error) {
+      this.#indexed = undefined;
+      throw error;
+    }
+    return this.#heads;
+  }
+
+  /** Releases the directory. */
+  async close(): Promise<void> {
+    await this.#directory.close();
+  }
+
+  async #index(): Promise<void> {
+    const names = await readdir(this.#folders.records);
+    await mapBounded(names, FILES_AT_ONCE, async (name) => {
+      const bytes = await readIfThere(join(this.#folders.records, name));
+      const document = bytes === undefined ? undefined : decodeDocument(bytes);
+      // A damaged document has no key to list; loading its key reports it.
+      if (typeof document !== "object" || fileNameOf(document.key) !== name) return;
+      if (!this.#heads.has(document.key)) this.#heads.set(document.key, headOf(document));
+    });
+  }
+
+  #remember(key: string, head: Head): void {
+    if (this.#indexed === undefined && this.#heads.size >= HEADS_MAX && !this.#heads.has(key)) {
+      // A Map iterates in the order of insertion: the oldest goes.
+      for (const oldest of this.#heads.keys()) {
+        this.#heads.delete(oldest);
+        break;
+      }
+    }
+    this.#heads.set(key, head);
+  }
+
+  async #setAside(name: string, reason: string): Promise<never> {
+    const location = join(this.#folders.corrupt, name);
+    await rename(join(this.#folders.records, name), location);
+    this.#aside.add(name);
+    throw new CorruptStateError({ location, reason });
+  }
+
+  /** A key whose file was set aside stays damaged until somebody takes that file away. */
+  async #checkAside(name: string): Promise<void> {
+    if (!this.#aside.has(name)) return;
+    const location = join(this.#folders.corrupt, name);
+    try {
+      await access(location);
+    } catch {
+      // Somebody removed it: from here on the key is like one that never was.
+      this.#aside.delete(name);
+      return;
+    }
+    throw new CorruptStateError({ location, reason: "it was set aside earlier" });
+  }
+}
+
+function headOf(document: FileDocument): Head {
+  const { version, expires, state } = document;
+  return { version, expires, living: state !== undefined };
+}

@@ -1,0 +1,262 @@
+/**
+ * A store of one checked file per record, for one process at a time.
+ *
+ * Exclusive turns and times to live go by the clock of that process, so no skew has to be borne.
+ */
+import { join, resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { systemClock } from "../../../actors/time/clock.ts";
+import { CommitUnknownError, StoreUnavailableError } from "../../../actors/errors.ts";
+import type { Clock, Json } from "../../../actors/protocol.ts";
+import { refuseUnknown } from "../../../actors/scope/options.ts";
+import { systemCode, toDiskError } from "./disk.ts";
+import { type DirectoryLock, LOCK_TIMING, lockDirectory, type LockTiming } from "./lock.ts";
+import { type Draft, FileRecords, type Head } from "./records.ts";
+import { createGate } from "../shared/closable.ts";
+import { createKeyQueue, mapBounded } from "../shared/key-queue.ts";
+import type {
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "../contract.ts";
+import { refuseUrl } from "../shared/local-path.ts";
+import { SamePath } from "../shared/same-path.ts";
+import { createTurns, type Turns } from "../shared/exclusive-lease.ts";
+import {
+  checkWrites,
+  conflict,
+  expiryOf,
+  isExpired,
+  leftMs,
+  selectKeys,
+  stateText,
+} from "../shared/writes.ts";
+
+/** Options of `fileStore`. */
+export interface FileStoreOptions {
+  /** The directory; created, and locked for this store object while it is open. */
+  readonly dir: string;
+  /** Default true: an answered commit survives power loss. False: it survives only our process. */
+  readonly fsync?: boolean | undefined;
+  /** Decides what has expired; default the system's clock. */
+  readonly clock?: Clock | undefined;
+}
+
+const READS_AT_ONCE = 16;
+const KNOWN = ["dir", "fsync", "clock"] satisfies readonly (keyof FileStoreOptions)[];
+
+interface Opened {
+  readonly records: FileRecords;
+  readonly lock: DirectoryLock;
+  /** The directories, as they were opened; their heads are in memory. */
+  readonly places: readonly SamePath[];
+}
+
+async function openStore(dir: string, fsync: boolean, timing: LockTiming): Promise<Opened> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const lock = await lockDirectory(dir, timing);
+  try {
+    const records = await FileRecords.open(dir, lock.folder, fsync);
+    return { records, lock, places: [new SamePath(dir), new SamePath(join(dir, "records"))] };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+interface Plan {
+  readonly results: WriteResult[];
+  readonly drafts: readonly Draft[];
+}
+
+function draftRecord(draft: Draft, now: number): StoredRecord {
+  const { version, text, expires } = draft;
+  if (text === undefined) return { version, state: undefined };
+  // The text was made by JSON.stringify from a state.
+  return { version, state: JSON.parse(text) as Json, leftMs: leftMs(expires, now) };
+}
+
+/** Puts drafts in place and makes them durable; all, or a throw that says what is known. */
+async function putInPlace(records: FileRecords, drafts: readonly Draft[]): Promise<void> {
+  if (drafts.length === 0) return;
+  const settled = await records.write(drafts);
+  const failure = settled.find((result) => result.status === "rejected");
+  if (failure !== undefined) {
+    records.forget(drafts.map((draft) => draft.key));
+    const isUntouched = settled.every((result) => result.status === "rejected");
+    throw isUntouched ? failure.reason : new CommitUnknownError({ cause: failure.reason });
+  }
+  try {
+    await records.sync();
+  } catch (cause) {
+    throw new CommitUnknownError({ cause });
+  }
+}
+
+class FileStore implements StateStore {
+  readonly name = "file";
+  readonly supports: StoreSupports = {
+    durable: true,
+    transactions: false,
+    ttl: true,
+    watch: false,
+    list: true,
+    exclusive: true,
+    shared: false, // The lock of the directory refuses a second owner.
+  };
+  readonly #dir: string;
+  readonly #fsync: boolean;
+  readonly #clock: Clock;
+  readonly #timing: LockTiming;
+  readonly #gate = createGate("file");
+  readonly #queue = createKeyQueue();
+  readonly #turns: Turns;
+  #opening: Promise<Opened> | undefined;
+
+  constructor(fields: { dir: string; fsync: boolean; clock: Clock; timing: LockTiming }) {
+    this.#dir = fields.dir;
+    this.#timing = fields.timing;
+    this.#fsync = fields.fsync;
+    this.#clock = fields.clock;
+    this.#turns = createTurns(fields.clock);
+  }
+
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#run((records) =>
+      mapBounded(keys, READS_AT_ONCE, (key) =>
+        this.#queue.run([key], () => this.#read(records, key)),
+      ),
+    );
+  }
+
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false }: { readonly atomic?: boolean } = {},
+  ): Promise<WriteResult[]> {
+    return this.#run((records) => {
+      checkWrites(writes);
+      if (atomic && writes.length > 1) throw noTransactions();
+      const keys = writes.map((write) => write.key);
+      return this.#queue.run(keys, async () => {
+        const { results, drafts } = await this.#plan(records, writes);
+        await putInPlace(records, drafts);
+        return results;
+      });
+    });
+  }
+
+  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
+    const heads = await this.#run((records) => records.all());
+    const now = this.#clock.now();
+    const living: string[] = [];
+    for (const [key, head] of heads) {
+      if (head.living && !isExpired(head.expires, now)) living.push(key);
+    }
+    for (const key of selectKeys(living, query)) {
+      this.#gate.check();
+      yield key;
+    }
+  }
+
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(async () => {
+      // A failed opening was reported to the call that caused it.
+      const opened = await this.#opening?.catch(() => undefined);
+      await opened?.records.close();
+      await opened?.lock.release();
+    });
+  }
+
+  /** Runs `work` on the open directory, in the library's errors. */
+  #run<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
+    return this.#gate.run(async () => {
+      try {
+        const { records, lock, places } = await this.#open();
+        for (const place of places) place.check();
+        await lock.check();
+        return await work(records).catch(async (error: unknown) => {
+          // Files go missing under a holder that lost the directory: then that is the reason.
+          if (systemCode(error) === "ENOENT") await lock.check();
+          throw error;
+        });
+      } catch (error) {
+        throw toDiskError(error, this.#dir);
+      }
+    });
+  }
+
+  #open(): Promise<Opened> {
+    this.#opening ??= openStore(this.#dir, this.#fsync, this.#timing).catch((error: unknown) => {
+      // The next call tries again: the other process may be gone by then.
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #read(records: FileRecords, key: string): Promise<StoredRecord | undefined> {
+    const document = await records.read(key);
+    if (document === undefined) return undefined;
+    const { version, state, expires } = document;
+    const now = this.#clock.now();
+    if (isExpired(expires, now)) return { version, state: undefined };
+    return { version, state, leftMs: state === undefined ? undefined : leftMs(expires, now) };
+  }
+
+  /** Decides every write before any is done: what throws here leaves nothing behind. */
+  async #plan(records: FileRecords, writes: readonly ScopeWrite[]): Promise<Plan> {
+    const keys = [...new Set(writes.map((write) => write.key))];
+    const found = await mapBounded(keys, READS_AT_ONCE, (key) => records.head(key));
+    const heads = new Map<string, Head | undefined>(keys.map((key, at) => [key, found[at]]));
+    const drafts = new Map<string, Draft>();
+    const results: WriteResult[] = [];
+    for (const write of writes) {
+      const { key, version, expectedVersion } = write;
+      const draft = drafts.get(key);
+      const current = draft?.version ?? heads.get(key)?.version ?? 0;
+      if (current === expectedVersion && !this.#turns.isStale(key)) {
+        const expires = expiryOf(write, this.#clock.now());
+        drafts.set(key, { key, version, expires, text: stateText(write) });
+        results.push({ ok: true, version });
+      } else {
+        const now = this.#clock.now();
+        const record =
+          draft === undefined ? await this.#read(records, key) : draftRecord(draft, now);
+        results.push(conflict(record));
+      }
+    }
+    return { results, drafts: [...drafts.values()] };
+  }
+}
+
+function noTransactions(): StoreUnavailableError {
+  return new StoreUnavailableError(
+    "the file store cannot commit several records as one; use a store with transactions",
+  );
+}
+
+/**
+ * A store in `dir`, opened at the first use. A damaged file is moved to `dir/corrupt` and its key
+ * answers `CorruptStateError` until that file is removed; all other keys go on. `list` reads every
+ * document once and keeps all keys in memory from then on.
+ */
+export function fileStore(options: FileStoreOptions): StateStore {
+  return timedFileStore(options, LOCK_TIMING);
+}
+
+/** A `fileStore` whose lock lives by other times. */
+export function timedFileStore(options: FileStoreOptions, timing: LockTiming): StateStore {
+  refuseUnknown("fileStore", options, KNOWN);
+  if (typeof options.dir !== "string" || options.dir === "")
+    throw new TypeError("fileStore needs `dir`");
+  refuseUrl("dir", options.dir);
+  const { fsync = true, clock = systemClock } = options;
+  return new FileStore({ dir: resolve(options.dir), fsync, clock, timing });
+}

@@ -1,0 +1,179 @@
+/** Records in a Map: for tests, for volatile scopes, and as the default of a runtime. */
+import { applyPatches } from "../../../actors/state/patches.ts";
+import { systemClock } from "../../../actors/time/clock.ts";
+import type { Clock, Json, Patch } from "../../../actors/protocol.ts";
+import { createGate } from "../shared/closable.ts";
+import type {
+  CommitOptions,
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  VersionCheck,
+  WriteResult,
+} from "../contract.ts";
+import { createTurns, type Turns } from "../shared/exclusive-lease.ts";
+import {
+  checkVersions,
+  checkWrites,
+  conflict,
+  expiryOf,
+  isAllOk,
+  isExpired,
+  leftMs,
+  patchesOf,
+  selectKeys,
+  stateText,
+  toJsonText,
+} from "../shared/writes.ts";
+import { refuseUnknown } from "../../../actors/scope/options.ts";
+
+/** Options of `memoryStore`. */
+export interface MemoryStoreOptions {
+  /** Decides what has expired; default the system's clock. */
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * From this many characters of JSON on, a state is changed by patches; below, copying it is less.
+ */
+const PATCHED_FROM_CHARS = 8192;
+
+interface Entry {
+  readonly version: number;
+  readonly large: boolean;
+  /** Never handed out and never changed: readers get a copy, a patch makes the next one. */
+  readonly state: Json | undefined;
+  readonly expires: number | undefined;
+}
+
+/** A copy made by way of JSON, so that memory keeps what every other store would. */
+function copyJson<T extends Json | readonly Patch[]>(value: T): T {
+  // JSON text of a T parses to a T: both are plain JSON.
+  return JSON.parse(toJsonText(value)) as T;
+}
+
+function toRecord(entry: Entry | undefined, now: number): StoredRecord | undefined {
+  if (entry === undefined) return undefined;
+  const { version, state, expires } = entry;
+  if (state === undefined || isExpired(expires, now)) return { version, state: undefined };
+  return { version, state: copyJson(state), leftMs: leftMs(expires, now) };
+}
+
+/**
+ * The record after `write`, sharing nothing with it; of a large state costs what the change costs
+ * when it has patches.
+ */
+function nextEntry(write: ScopeWrite, entry: Entry | undefined, now: number): Entry {
+  const { version } = write;
+  const expires = expiryOf(write, now);
+  if (entry?.state !== undefined && entry.large && !isExpired(entry.expires, now)) {
+    const patches = patchesOf(write);
+    if (patches !== undefined)
+      return { version, large: true, state: applyPatches(entry.state, copyJson(patches)), expires };
+  }
+  const text = stateText(write);
+  if (text === undefined) return { version, large: false, state: undefined, expires };
+  // The text was made from a Json.
+  const state = JSON.parse(text) as Json;
+  return { version, large: text.length >= PATCHED_FROM_CHARS, state, expires };
+}
+
+class MemoryStore implements StateStore {
+  readonly name = "memory";
+  readonly supports: StoreSupports = {
+    durable: false,
+    transactions: true,
+    ttl: true,
+    watch: false,
+    list: true,
+    exclusive: true,
+    shared: true,
+    checks: true,
+  };
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+  readonly #gate = createGate("memory");
+  readonly #turns: Turns;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#turns = createTurns(clock);
+  }
+
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#gate.run(() => {
+      const now = this.#clock.now();
+      return keys.map((key) => toRecord(this.#entries.get(key), now));
+    });
+  }
+
+  commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
+    return this.#gate.run(() => this.#commit(writes, options));
+  }
+
+  async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
+    this.#gate.check();
+    const now = this.#clock.now();
+    const living: string[] = [];
+    for (const [key, entry] of this.#entries) {
+      if (entry.state !== undefined && !isExpired(entry.expires, now)) living.push(key);
+    }
+    for (const key of selectKeys(living, query)) {
+      this.#gate.check();
+      yield key;
+    }
+  }
+
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(() => this.#entries.clear());
+  }
+
+  #commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false, checks = [] }: CommitOptions,
+  ): WriteResult[] {
+    checkWrites(writes);
+    checkVersions(checks);
+    const now = this.#clock.now();
+    const checked = checks.map((check) => this.#check(check, now));
+    // Staged first: a state that JSON refuses must leave nothing of its batch behind.
+    const staged = new Map<string, Entry>();
+    const results = writes.map((write): WriteResult => {
+      const { key, expectedVersion, version } = write;
+      const entry = staged.get(key) ?? this.#entries.get(key);
+      if ((entry?.version ?? 0) !== expectedVersion || this.#turns.isStale(key))
+        return conflict(toRecord(entry, now));
+      staged.set(key, nextEntry(write, entry, now));
+      return { ok: true, version };
+    });
+    if (atomic && !(isAllOk(results) && isAllOk(checked))) {
+      const refused = writes.map(({ key }) => conflict(toRecord(this.#entries.get(key), now)));
+      return [...refused, ...checked];
+    }
+    for (const [key, entry] of staged) this.#entries.set(key, entry);
+    return [...results, ...checked];
+  }
+
+  #check({ key, expectedVersion: version }: VersionCheck, now: number): WriteResult {
+    const entry = this.#entries.get(key);
+    return (entry?.version ?? 0) === version
+      ? { ok: true, version }
+      : conflict(toRecord(entry, now));
+  }
+}
+
+/**
+ * A store that forgets everything with the process. Each call makes a separate one. Whoever shares
+ * the store object counts as one owner: `exclusive` keeps turns apart, not commits outside of
+ * turns.
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
+  refuseUnknown("memoryStore", options, ["clock"]);
+  return new MemoryStore(options.clock ?? systemClock);
+}

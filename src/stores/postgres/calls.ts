@@ -1,0 +1,88 @@
+/**
+ * Calls of one store to its server: prepared once, repeated while the server is away.
+ *
+ * Invariants
+ *  L1  A call ends within about `timeoutMs`, also when the server is away or hangs.
+ *  L2  Nothing is written before the tables were found to be right; a server that is away until
+ *      then leaves nothing in doubt.
+ */
+import type { Logger } from "../../../actors/protocol.ts";
+import type { PostgresLink, PostgresSession } from "./connection.ts";
+import { createJudge, type PostgresNames } from "./errors.ts";
+import { type PostgresTables, prepareTables, weakSettings } from "./schema.ts";
+import { createRepeat, type Repeat } from "../shared/retry-until.ts";
+
+/** What the calls need. */
+export interface CallsSettings {
+  readonly names: PostgresNames;
+  readonly tables: PostgresTables;
+  readonly timeoutMs: number;
+  readonly migrate: boolean;
+  readonly logger: Logger;
+}
+
+/** The calls of a store; see the head of this file. */
+export class PostgresCalls {
+  readonly #settings: CallsSettings;
+  readonly #link: PostgresLink;
+  readonly #repeat: Repeat;
+  #opening: Promise<void> | undefined;
+  #isReady = false;
+  #isWarned = false;
+
+  constructor(settings: CallsSettings, link: PostgresLink) {
+    const { names, timeoutMs } = settings;
+    this.#settings = settings;
+    this.#link = link;
+    this.#repeat = createRepeat({ timeoutMs, server: names.server, judge: createJudge(names) });
+  }
+
+  /** Waits until the tables are there and right. */
+  async ready(): Promise<void> {
+    if (!this.#isReady) await this.#repeat.read((deadline) => this.#open(deadline));
+  }
+
+  /** Repeats what changes nothing and has connections of its own. */
+  async attempt<T>(work: () => Promise<T>): Promise<T> {
+    await this.ready();
+    return this.#repeat.read(work);
+  }
+
+  /** Runs what changes nothing. */
+  async read<T>(work: (session: PostgresSession) => Promise<T>): Promise<T> {
+    await this.ready();
+    return this.#repeat.read((deadline) => this.#link.run(work, deadline));
+  }
+
+  /**
+   * Runs an idempotent write; `isRepeat`: an attempt before may have taken effect.
+   */
+  async write<T>(work: (session: PostgresSession, isRepeat: boolean) => Promise<T>): Promise<T> {
+    await this.ready();
+    return this.#repeat.write((deadline, attempt) =>
+      this.#link.run((session) => work(session, attempt > 0), deadline),
+    );
+  }
+
+  #open(deadline: number): Promise<void> {
+    this.#opening ??= this.#prepare(deadline).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #prepare(deadline: number): Promise<void> {
+    const { names, tables, migrate, logger } = this.#settings;
+    const weak = await this.#link.run(async (session) => {
+      await prepareTables(session, { tables, names, migrate });
+      return weakSettings(session);
+    }, deadline);
+    this.#isReady = true;
+    if (weak.length === 0 || this.#isWarned) return;
+    this.#isWarned = true;
+    logger.warn(
+      `${names.server} runs with ${weak.join(" and ")} off: ` +
+        "commits that were answered can be lost when it stops",
+    );
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * Commits of other owners, for who watches: found by a cursor, hurried by notifications.
+ *
+ * Each commit stamps its rows with its transaction's number. A look reads the rows stamped since
+ * the oldest transaction that was still running at the look before, so one that commits late is
+ * found by the next. What is found twice is reported once.
+ *
+ * A notification only says that it is time to look. It is sent after the commit, apart from it:
+ * PostgreSQL lets transactions that notify end one by one, each with its sync to disk. One that is
+ * lost costs the time until the next regular look.
+ *
+ * Invariants
+ *  F1  What another owner commits after `watch` resolved is reported, or `missed` is called.
+ *  F2  Nothing here fails a commit or rejects unheard.
+ */
+import { performance } from "node:perf_hooks";
+import { setTimeout, clearTimeout } from "node:timers";
+import { StoreClosedError, StoreUnavailableError } from "../../../actors/errors.ts";
+import type { Logger } from "../../../actors/protocol.ts";
+import { isError } from "../../../actors/realm.ts";
+import { watchOver } from "../../../actors/scope/safe-call.ts";
+import { fromAsciiKey } from "../shared/ascii-key.ts";
+import { ChangesCursor } from "./changes-cursor.ts";
+import type { PostgresLink, PostgresListener } from "./connection.ts";
+import type { PostgresCalls } from "./calls.ts";
+import type { Statements } from "./sql.ts";
+import { pauseMs } from "../shared/retry-until.ts";
+
+/** What a feed needs. */
+export interface FeedSettings {
+  readonly link: PostgresLink;
+  readonly calls: PostgresCalls;
+  readonly statements: Statements;
+  /** The channel, quoted. */
+  readonly channel: string;
+  /** Names this store object in operation ids and notifications. */
+  readonly writer: string;
+  readonly logger: Logger;
+}
+
+interface Watcher {
+  readonly changed: (key: string, version: number) => void;
+  readonly missed: (() => void) | undefined;
+}
+
+/** Time between looks when no notification comes. */
+const LOOK_MS = 1_000;
+/** Notifications of one store object are at least so far apart. */
+const TELL_MS = 5;
+const PAUSES = { firstMs: 50, longestMs: 2_000 };
+
+/** The feed of one store object. */
+export class PostgresFeed {
+  readonly #settings: FeedSettings;
+  readonly #watchers = new Set<Watcher>();
+  #listener: PostgresListener | undefined;
+  #beginning: Promise<void> | undefined;
+  /** Grows when the last watcher leaves, so that what still runs for him lets go. */
+  #generation = 0;
+  #isFollowing = false;
+  #cursor = new ChangesCursor();
+  #isWoken = false;
+  #wake: (() => void) | undefined;
+  #telling: NodeJS.Timeout | undefined;
+  #isToldLate = false;
+
+  constructor(settings: FeedSettings) {
+    this.#settings = settings;
+  }
+
+  /** Reports to `changed` until the function it gives is called. */
+  async watch(changed: Watcher["changed"], missed?: () => void): Promise<() => Promise<void>> {
+    const watcher: Watcher = { changed, missed };
+    this.#watchers.add(watcher);
+    try {
+      await this.#begin();
+    } catch (error) {
+      this.#remove(watcher);
+      throw error;
+    }
+    if (!this.#isFollowing && this.#watchers.size > 0) {
+      this.#isFollowing = true;
+      void this.#follow(this.#generation);
+    }
+    return async () => this.#remove(watcher);
+  }
+
+  /** Says to other owners that something was committed, now or a moment later. */
+  tell(): void {
+    if (this.#telling !== undefined) {
+      this.#isToldLate = true;
+      return;
+    }
+    const { link, statements, writer } = this.#settings;
+    this.#telling = setTimeout(() => {
+      this.#telling = undefined;
+      if (!this.#isToldLate) return;
+      this.#isToldLate = false;
+      this.tell();
+    }, TELL_MS);
+    this.#telling.unref();
+    const work = link.run(
+      (session) => session.query(statements.tell, [writer]),
+      performance.now() + LOOK_MS,
+    );
+    work.catch(() => undefined); // The regular looks find it.
+  }
+
+  /** Ends the connection; nothing is reported after it. */
+  close(): void {
+    this.#watchers.clear();
+    this.#end();
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+  }
+
+  #remove(watcher: Watcher): void {
+    if (this.#watchers.delete(watcher) && this.#watchers.size === 0) this.#end();
+  }
+
+  #end(): void {
+    this.#generation += 1;
+    this.#isFollowing = false;
+    this.#beginning = undefined;
+    this.#cursor = new ChangesCursor();
+    this.#drop();
+    this.#stir();
+  }
+
+  /** Listens and takes the cursor; several that begin at once share it. */
+  #begin(): Promise<void> {
+    // With a cursor nothing from here on is missed, whatever the connection is doing.
+    if (this.#cursor.at !== null) return Promise.resolve();
+    const generation = this.#generation;
+    this.#beginning ??= this.#settings.calls
+      .attempt(async () => {
+        const listener = await this.#listen(generation);
+        await this.#checkTables(listener);
+        await this.#look(listener, generation);
+      })
+      .catch((error: unknown) => {
+        if (generation === this.#generation) this.#drop();
+        throw error;
+      })
+      .finally(() => {
+        if (generation === this.#generation) this.#beginning = undefined;
+      });
+    return this.#beginning;
+  }
+
+  async #follow(generation: number): Promise<void> {
+    let failures = 0;
+    while (generation === this.#generation) {
+      try {
+        await this.#look(this.#listener ?? (await this.#listen(generation)), generation);
+        failures = 0;
+        await this.#rest(LOOK_MS, generation);
+      } catch {
+        if (generation !== this.#generation) return;
+        this.#cursor.lose();
+        this.#drop();
+        // What woke it was perhaps the end of the connection; that is no reason to hurry.
+        this.#isWoken = false;
+        await this.#rest(pauseMs(failures, PAUSES), generation);
+        failures += 1;
+      }
+    }
+  }
+
+  async #listen(generation: number): Promise<PostgresListener> {
+    const { link, channel, writer } = this.#settings;
+    let mine: PostgresListener | undefined;
+    const listener = await link.listen(
+      (payload) => {
+        if (payload !== writer) this.#stir();
+      },
+      () => {
+        if (mine === undefined || this.#listener !== mine) return;
+        this.#listener = undefined;
+        this.#cursor.lose();
+        this.#stir();
+      },
+    );
+    if (generation !== this.#generation) {
+      listener.end();
+      // Final, so that it is not tried again: nobody watches any longer.
+      throw new StoreClosedError("postgres");
+    }
+    this.#drop();
+    mine = listener;
+    this.#listener = listener;
+    await listener.query({ text: `LISTEN ${channel}` });
+    return listener;
+  }
+
+  /** The connection is not of the pool: what the pool's owner does to its connections it lacks. */
+  async #checkTables(listener: PostgresListener): Promise<void> {
+    const { link, statements } = this.#settings;
+    const [here] = await listener.query(statements.table);
+    const [there] = await link.run(
+      (session) => session.query(statements.table),
+      performance.now() + LOOK_MS,
+    );
+    if (here?.["oid"] === there?.["oid"]) return;
+    throw new StoreUnavailableError(
+      "the connection that listens finds other tables than those of the pool; name the schema in " +
+        "the option `table`, or set the search_path in the pool's options, not when it connects",
+    );
+  }
+
+  async #look(listener: PostgresListener, generation: number): Promise<void> {
+    const { statements, writer } = this.#settings;
+    this.#isWoken = false;
+    const rows = await listener.query(statements.changes, [this.#cursor.at, writer]);
+    if (generation !== this.#generation) return;
+    const { changes, isMissed } = this.#cursor.read(rows);
+    for (const [key, version] of changes)
+      this.#report((watcher) => watcher.changed(fromAsciiKey(key), version));
+    if (isMissed) this.#report((watcher) => watcher.missed?.());
+  }
+
+  #report(tell: (watcher: Watcher) => unknown): void {
+    for (const watcher of this.#watchers)
+      watchOver(
+        () => tell(watcher),
+        (error) => {
+          const name = isError(error) ? error.name : typeof error;
+          this.#settings.logger.error("a watcher of the postgres store threw", { error: name });
+        },
+      );
+  }
+
+  #drop(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.end();
+  }
+
+  /** Ends the present rest, or the next one. */
+  #stir(): void {
+    this.#isWoken = true;
+    this.#wake?.();
+  }
+
+  async #rest(ms: number, generation: number): Promise<void> {
+    if (this.#isWoken || generation !== this.#generation) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      timer.unref();
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+}

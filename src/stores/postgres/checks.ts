@@ -1,0 +1,121 @@
+/**
+ * The checks of a batch: the parameters they are sent as, and what the answers mean.
+ *
+ * Beside writes they ride in the statement of the writes. In an atomic batch they lock their rows
+ * FOR SHARE, in one order with those of the writes, so what they found holds until the batch takes
+ * effect; a row that is not there is made for that time, with version 0, and removed before the
+ * end (`placeholders`).
+ */
+import { StoreUnavailableError } from "../../../actors/errors.ts";
+import { toAsciiKey } from "../shared/ascii-key.ts";
+import type { PostgresRow, PostgresValue } from "./connection.ts";
+import type { WriteRow } from "./rows.ts";
+import type { StoredRecord, VersionCheck, WriteResult } from "../contract.ts";
+import { conflict } from "../shared/writes.ts";
+
+/** One check as it is sent. */
+export interface CheckRow {
+  readonly key: string;
+  readonly expectedVersion: number;
+}
+
+/** The parameters of checks, which follow those of the writes. */
+export function checkParameters(checks: readonly CheckRow[]): PostgresValue[] {
+  return [checks.map(({ key }) => key), checks.map(({ expectedVersion }) => expectedVersion)];
+}
+
+/**
+ * Gives each group of writes the checks that go with it: those whose keys come before its last one,
+ * so that one transaction of several statements locks in the order of keys.
+ */
+export function checksOfGroups(
+  groups: readonly (readonly WriteRow[])[],
+  checks: readonly CheckRow[],
+): CheckRow[][] {
+  const last = groups.length - 1;
+  const ends = groups.map((group) => group.at(-1)?.key ?? "");
+  const parts: CheckRow[][] = groups.map(() => []);
+  for (const check of checks) {
+    const at = ends.findIndex((end) => check.key <= end);
+    parts[at === -1 ? last : at]?.push(check);
+  }
+  return parts;
+}
+
+/** The checks of a batch and their answers, over all attempts to send them. */
+export class CheckAnswers {
+  readonly rows: readonly CheckRow[];
+  /** All writes of the batch depend on them. */
+  readonly isGuard: boolean;
+  /** Keys of rows that were made for the time of the transaction. */
+  readonly placeholders: Set<string> = new Set<string>();
+  readonly #results = new Map<CheckRow, WriteResult>();
+
+  constructor(checks: readonly VersionCheck[], isGuard: boolean) {
+    this.rows = checks.map(({ key, expectedVersion }) => ({
+      key: toAsciiKey(key),
+      expectedVersion,
+    }));
+    this.isGuard = isGuard;
+  }
+
+  /** In the order of the checks. */
+  get results(): WriteResult[] {
+    return this.rows.map((row) => this.#results.get(row) ?? conflict(undefined));
+  }
+
+  /** Forgets what an attempt answered that was taken back. */
+  clear(): void {
+    this.#results.clear();
+    this.placeholders.clear();
+  }
+
+  /** Those of `checks` that have no answer yet. */
+  open(checks: readonly CheckRow[]): CheckRow[] {
+    return checks.filter((check) => !this.#results.has(check));
+  }
+
+  /** What was found for a check. */
+  answer(check: CheckRow, record: StoredRecord | undefined): void {
+    const { expectedVersion: version } = check;
+    const isSame = (record?.version ?? 0) === version;
+    this.#results.set(check, isSame ? { ok: true, version } : conflict(record));
+  }
+
+  /** The checks held. */
+  confirm(checks: readonly CheckRow[]): void {
+    for (const check of checks)
+      this.#results.set(check, { ok: true, version: check.expectedVersion });
+  }
+
+  /** They failed, and nothing was found or can be had of what was. */
+  refuse(check: CheckRow): void {
+    this.#results.set(check, conflict(undefined));
+  }
+}
+
+/** The checks that failed, with the rows that say why. */
+export function failedChecks(
+  answers: CheckAnswers,
+  checks: readonly CheckRow[],
+  answer: readonly PostgresRow[],
+): Map<CheckRow, PostgresRow> {
+  const failed = new Map<CheckRow, PostgresRow>();
+  for (const columns of answer) {
+    const check = checks[-Number(columns["at"]) - 1];
+    if (check === undefined) continue;
+    if (columns["fits"] === true) answers.placeholders.add(check.key);
+    else failed.set(check, columns);
+  }
+  answers.confirm(checks.filter((check) => !failed.has(check)));
+  return failed;
+}
+
+/** Refuses the answer of a standby, whose copy may be older; its row says so. */
+export function refuseStandby(answer: readonly PostgresRow[]): void {
+  const first = answer.find(({ at }) => Number(at) === 0);
+  if (first?.["found"] === false) return;
+  throw new StoreUnavailableError(
+    "this server is a standby, whose copy may be older; connect to the primary",
+  );
+}

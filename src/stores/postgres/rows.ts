@@ -1,0 +1,84 @@
+/** Writes as they are sent to PostgreSQL: rows, in which order and in which groups. */
+import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
+import type { PostgresValue } from "./connection.ts";
+import type { ScopeWrite } from "../contract.ts";
+import { wavesOf } from "../shared/writes.ts";
+
+/** Rows in one statement; about the fastest where it was measured. */
+export const GROUP_MAX = 100;
+/** Characters of JSON in one statement, so that one burst of large states is sent in parts. */
+const GROUP_CHARS_MAX = 2 ** 24;
+
+/** A longer key may be too long for the server, which only the server can tell; characters. */
+const KEY_SAFE_CHARS = 2_600;
+
+/** A write as it is sent. */
+export interface WriteRow {
+  readonly write: ScopeWrite;
+  readonly key: string;
+  /** Remembered in the row, so that a repeat is known. */
+  readonly op: string;
+  /** When it was made, of `performance.now()`. */
+  readonly since: number;
+  /** The JSON of the new state, null for a delete; `undefined` when the patches are tried alone. */
+  state: string | null | undefined;
+  /** The JSON of the change, when the stored state may be large. */
+  patches: string | null;
+}
+
+/**
+ * Batches of rows such that no key is twice in one. Each is in the order of its keys, so that the
+ * transaction of several statements locks rows in that order as well. Keys that the server may
+ * refuse come before all others, so that a refusal finds nothing done.
+ */
+export function orderedWavesOf(rows: readonly WriteRow[]): WriteRow[][] {
+  const isLong = ({ key }: WriteRow): boolean => key.length > KEY_SAFE_CHARS;
+  const parts = [rows.filter(isLong), rows.filter((row) => !isLong(row))];
+  const waves = parts.flatMap((part) => wavesOf(part, ({ key }) => key));
+  return waves.map((wave) => wave.toSorted((a, b) => (a.key < b.key ? -1 : 1)));
+}
+
+/** Parts of a wave that are sent as one statement each. */
+export function groupsOf(rows: readonly WriteRow[]): WriteRow[][] {
+  const groups: WriteRow[][] = [];
+  let chars = Infinity;
+  for (const row of rows) {
+    const size = (row.state?.length ?? 0) + (row.patches?.length ?? 0);
+    const last = groups.at(-1);
+    if (last === undefined || last.length >= GROUP_MAX || chars + size > GROUP_CHARS_MAX) {
+      groups.push([row]);
+      chars = size;
+    } else {
+      last.push(row);
+      chars += size;
+    }
+  }
+  return groups;
+}
+
+/** The error of a batch whose statements failed so; `isPartly`: something of it took effect. */
+export function failureOf(failures: readonly unknown[], isPartly: boolean): unknown {
+  const unknown = failures.find((failure) => isHoldfastError(failure, "COMMIT_UNKNOWN"));
+  if (unknown !== undefined || !isPartly) return unknown ?? failures[0];
+  return new CommitUnknownError({ cause: failures[0] });
+}
+
+/** The parameters of the statement `commit`; the tokens of the rows, and the time for each lock. */
+export function parametersOf(
+  rows: readonly WriteRow[],
+  leases: readonly (string | null)[],
+  patience: string,
+): PostgresValue[] {
+  return [
+    rows.map(({ key }) => key),
+    rows.map(({ write }) => write.expectedVersion),
+    rows.map(({ write }) => write.version),
+    rows.map(({ state }) => state !== undefined),
+    rows.map(({ state }) => state ?? null),
+    rows.map(({ patches }) => patches),
+    rows.map(({ write }) => write.ttlMs ?? null),
+    rows.map(({ op }) => op),
+    leases,
+    patience,
+  ];
+}

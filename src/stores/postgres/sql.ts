@@ -1,0 +1,123 @@
+/**
+ * The statements of a store, each prepared once per connection.
+ *
+ * What may wait for the lock of a row is given the longest time for it as a parameter: a setting of
+ * the connection would cost a round trip, and in a given pool hold for the statements of others.
+ */
+import { crc32 } from "node:zlib";
+import { checkText, commitText, dropText } from "./commit-sql.ts";
+import { expectOne, NOW, patient, recordColumns } from "./fragments.ts";
+import type { PostgresStatement } from "./connection.ts";
+import type { PostgresTables } from "./schema.ts";
+
+/** With more changes than this at once whoever watches looks for himself. */
+export const CHANGES_MAX = 10_000;
+
+/** The statements the store runs. */
+export type StatementName =
+  | "commit"
+  | "commitChecked"
+  | "commitGuarded"
+  | "check"
+  | "drop"
+  | "load"
+  | "listFrom"
+  | "listAfter"
+  | "lease"
+  | "release"
+  | "changes"
+  | "table"
+  | "tell";
+
+/** Every statement. */
+export type Statements = Readonly<Record<StatementName, PostgresStatement>>;
+
+/**
+ * Patches up to `base_version` may be left over from a fold that did not see them. The log is one
+ * JSON text: a list of `[version before, version, patches]`.
+ */
+function loadText({ record, patch }: PostgresTables): string {
+  return (
+    `SELECT a.at::float8 AS at, ${recordColumns("r")}, CASE WHEN r.log_count > 0 THEN (` +
+    "SELECT '[' || string_agg('[' || p.since || ',' || p.version || ',' || p.patches || ']', ',' " +
+    `ORDER BY p.version) || ']' FROM ${patch} p ` +
+    "WHERE p.key = r.key AND p.version > r.base_version) END AS log " +
+    `FROM unnest($1::text[]) WITH ORDINALITY AS a(key, at) JOIN ${record} r ON r.key = a.key ` +
+    `WHERE ${expectOne("a")}`
+  );
+}
+
+function listText({ record }: PostgresTables, from: ">=" | ">"): string {
+  return (
+    `SELECT key FROM ${record} WHERE key ${from} $1 AND key < $2 AND state IS NOT NULL ` +
+    `AND (expires IS NULL OR expires > ${NOW}) ORDER BY key LIMIT $3`
+  );
+}
+
+/** Asking again with the same token is the same lease. */
+function leaseText({ record }: PostgresTables): string {
+  return (
+    `INSERT INTO ${record} AS r (key, version, lease, lease_until) ` +
+    `SELECT $1, 0, $2, ${NOW} + $3::float8 WHERE ${patient("$4")} ON CONFLICT (key) DO UPDATE ` +
+    "SET lease = excluded.lease, lease_until = excluded.lease_until " +
+    `WHERE r.lease IS NULL OR r.lease = $2 OR r.lease_until <= ${NOW} RETURNING 1 AS taken`
+  );
+}
+
+/**
+ * A row that only the lease made goes with it. Whether it is one is read when its lock was had, for
+ * a commit of the same turn may be under way.
+ */
+function releaseText({ record }: PostgresTables): string {
+  return (
+    `WITH held AS MATERIALIZED (SELECT key, version FROM ${record} ` +
+    `WHERE ${patient("$3")} AND key = $1 AND lease = $2 FOR UPDATE), ` +
+    `gone AS (DELETE FROM ${record} r USING held h WHERE r.key = h.key AND h.version = 0) ` +
+    `UPDATE ${record} r SET lease = NULL, lease_until = NULL FROM held h ` +
+    "WHERE r.key = h.key AND h.version > 0"
+  );
+}
+
+/**
+ * What others changed in transactions that were not over at the cursor. The next cursor comes from
+ * the snapshot the rows are read in, so a transaction that commits later is found by the next one.
+ * Rows that were restored from another server may have numbers that are still to come here.
+ */
+function changesText({ record }: PostgresTables): string {
+  return (
+    "SELECT s.next::text AS next, s.top::text AS top, c.key, c.version " +
+    "FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS next, " +
+    "pg_snapshot_xmax(pg_current_snapshot()) AS top) s LEFT JOIN LATERAL (" +
+    `SELECT r.key, r.version::float8 AS version FROM ${record} r ` +
+    "WHERE r.changed >= coalesce($1::xid8, s.next) AND r.changed < s.top " +
+    "AND split_part(split_part(r.ops[1], '.', 2), '-', 1) <> $2 " +
+    // In this order and at most so many: else the planner may read the whole table.
+    `ORDER BY r.changed LIMIT ${CHANGES_MAX + 1}) c ON true`
+  );
+}
+
+/** The statements on these tables. */
+export function statementsOf(tables: PostgresTables): Statements {
+  const texts: Readonly<Record<StatementName, string>> = {
+    commit: commitText(tables, "nothing"),
+    commitChecked: commitText(tables, "checks"),
+    commitGuarded: commitText(tables, "guards"),
+    check: checkText(tables),
+    drop: dropText(tables),
+    load: loadText(tables),
+    listFrom: listText(tables, ">="),
+    listAfter: listText(tables, ">"),
+    lease: leaseText(tables),
+    release: releaseText(tables),
+    changes: changesText(tables),
+    table: `SELECT to_regclass('${tables.record}')::oid::text AS oid`,
+    tell: `SELECT pg_notify('${tables.channel.slice(1, -1)}', $1)`,
+  };
+  const entries = Object.entries(texts).map(([name, text]) => {
+    // A pool may be shared by several stores: the name says which text it is.
+    const mark = crc32(text).toString(36);
+    return [name, { name: `holdfast_${name}_${mark}`, text }] as const;
+  });
+  // The keys are those of `texts`, one statement each.
+  return Object.fromEntries(entries) as Statements;
+}

@@ -1,0 +1,259 @@
+/**
+ * A store in a PostgreSQL database, shared by any number of processes.
+ *
+ * A commit is one statement for up to a hundred records, each its own compare-and-set; an atomic
+ * batch is one transaction. Exclusive turns are leases in the records' rows rather than advisory
+ * locks: a lock of a session would stay with a process that was stopped, would keep a connection
+ * for each turn, and could not make the commits of a late owner fail.
+ *
+ * Invariants
+ *  P1  Of a batch that fails nothing took effect, or the error is a `CommitUnknownError`.
+ *  P2  An atomic batch of a process that was stopped keeps its rows no longer than `timeoutMs`.
+ *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
+ */
+import { randomUUID } from "node:crypto";
+import { hostClock, monotonic } from "../../../actors/time/clock.ts";
+import { toAsciiKey } from "../shared/ascii-key.ts";
+import { createGate } from "../shared/closable.ts";
+import { LargeKeys } from "../shared/large-records.ts";
+import { listPages, type PageRange } from "../shared/key-pages.ts";
+import { PostgresLink } from "./connection.ts";
+import { isAnswered } from "./errors.ts";
+import { PostgresFeed } from "./changes.ts";
+import { PostgresCalls } from "./calls.ts";
+import { CheckAnswers, type CheckRow, checksOfGroups } from "./checks.ts";
+import { type PostgresSettings, type PostgresStoreOptions, readOptions } from "./options.ts";
+import { RecordReader } from "./reader.ts";
+import { failureOf, GROUP_MAX, groupsOf, orderedWavesOf, type WriteRow } from "./rows.ts";
+import { type Statements, statementsOf } from "./sql.ts";
+import { PostgresWriter } from "./writer.ts";
+import type {
+  CommitOptions,
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "../contract.ts";
+import { createTurns, leasedTurn, type Turns } from "../shared/exclusive-lease.ts";
+import { checkVersions, checkWrites, conflict, isAllOk } from "../shared/writes.ts";
+
+class PostgresStore implements StateStore {
+  readonly name = "postgres";
+  readonly supports: StoreSupports = {
+    durable: true,
+    transactions: true,
+    ttl: true,
+    watch: true,
+    list: true,
+    exclusive: true,
+    shared: true,
+    checks: true,
+  };
+  readonly #link: PostgresLink;
+  readonly #calls: PostgresCalls;
+  readonly #feed: PostgresFeed;
+  readonly #statements: Statements;
+  readonly #writer: PostgresWriter;
+  readonly #gate = createGate("postgres");
+  /** Tokens of the exclusive turns of this object. */
+  readonly #tokens = new Map<string, string>();
+  readonly #turns: Turns = createTurns(hostClock);
+  readonly #begin: string;
+
+  constructor(settings: PostgresSettings) {
+    const link = new PostgresLink(settings);
+    const { names, tables, maxStateBytes, logger } = settings;
+    // Half of a UUID tells writers apart as well, and each row has it several times.
+    const writer = randomUUID().replaceAll("-", "").slice(16);
+    const idleMs = Math.ceil(settings.timeoutMs);
+    this.#begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED; " +
+      `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
+      `SET LOCAL statement_timeout = ${idleMs}`;
+    this.#link = link;
+    this.#statements = statementsOf(tables);
+    this.#calls = new PostgresCalls(settings, link);
+    this.#writer = new PostgresWriter({
+      statements: this.#statements,
+      reader: new RecordReader(names.server),
+      large: new LargeKeys(),
+      writer,
+      maxStateBytes,
+      leaseOf: (key) => this.#tokens.get(key),
+    });
+    this.#feed = new PostgresFeed({
+      link,
+      calls: this.#calls,
+      statements: this.#statements,
+      channel: tables.channel,
+      writer,
+      logger,
+    });
+  }
+
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#gate.run(async () => {
+      const encoded = keys.map((key) => toAsciiKey(key));
+      const records: (StoredRecord | undefined)[] = [];
+      for (let at = 0; at < encoded.length; at += GROUP_MAX) {
+        const part = encoded.slice(at, at + GROUP_MAX);
+        records.push(...(await this.#calls.read((session) => this.#writer.load(session, part))));
+      }
+      return records;
+    });
+  }
+
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false, checks = [] }: CommitOptions = {},
+  ): Promise<WriteResult[]> {
+    return this.#gate.run(async () => {
+      checkWrites(writes);
+      checkVersions(checks);
+      const suspects = this.#writer.suspectsOf([...writes, ...checks]);
+      if (suspects.length > 0)
+        await this.#calls.read((session) => this.#writer.load(session, suspects));
+      const answers = new CheckAnswers(checks, atomic);
+      const rows = this.#writer.prepare(writes, answers.rows);
+      const results = new Map<WriteRow, WriteResult>();
+      if (rows.length === 0) await this.#check(answers, answers.rows);
+      else if (atomic) await this.#commitTogether(rows, results, answers);
+      else await this.#commitEach(rows, results, answers);
+      const written = rows.map((row) => results.get(row) ?? conflict(undefined));
+      if (written.some(({ ok }) => ok)) this.#feed.tell();
+      return [...written, ...answers.results];
+    });
+  }
+
+  list(query: ListQuery = {}): AsyncIterable<string> {
+    const { listFrom, listAfter } = this.#statements;
+    const page = async ({ from, isAfter, end, count }: PageRange): Promise<string[]> => {
+      const statement = isAfter ? listAfter : listFrom;
+      const rows = await this.#calls.read((session) =>
+        session.query(statement, [from, end, count]),
+      );
+      return rows.map(({ key }) => String(key));
+    };
+    return listPages(query, { gate: this.#gate, page });
+  }
+
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    const since = monotonic(hostClock);
+    const token = randomUUID();
+    const { lease, release: end } = this.#statements;
+    // Both fail as a read does: no turn has run, so nothing is in doubt.
+    const take = async (): Promise<boolean> => {
+      const taken = await this.#calls.read((session) =>
+        session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
+      );
+      if (taken.length === 0) return false;
+      this.#tokens.set(key, token);
+      return true;
+    };
+    const release = (): Promise<unknown> => {
+      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+      return this.#calls.read((session) =>
+        session.query(end, [toAsciiKey(key), token, session.patience()]),
+      );
+    };
+    const place = { key, ttlMs, clock: hostClock, since, take, release };
+    // Those of this object queue here, so that they keep their order and only one asks the server.
+    return this.#gate.run(() => this.#turns.run(key, ttlMs, () => leasedTurn(place, turn)));
+  }
+
+  watch(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>> {
+    return this.#gate.runUntilClosed(() => this.#feed.watch(changed, missed));
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(() => {
+      this.#feed.close();
+      return this.#link.close();
+    });
+  }
+
+  async #check(answers: CheckAnswers, checks: readonly CheckRow[]): Promise<void> {
+    if (checks.length > 0)
+      await this.#calls.read((session) => this.#writer.check(session, { checks, answers }));
+  }
+
+  async #commitEach(
+    rows: readonly WriteRow[],
+    results: Map<WriteRow, WriteResult>,
+    answers: CheckAnswers,
+  ): Promise<void> {
+    const written = new Set(rows.map(({ key }) => key));
+    // They see the record as it was before the batch, also when a statement is repeated.
+    await this.#check(
+      answers,
+      answers.rows.filter(({ key }) => written.has(key)),
+    );
+    for (const wave of orderedWavesOf(rows)) {
+      const groups = groupsOf(wave);
+      const parts = checksOfGroups(groups, answers.open(answers.rows));
+      const sent = await Promise.allSettled(
+        groups.map((group, at) =>
+          this.#calls.write((session, isRepeat) => {
+            const attempt = { results, isRepeat, checks: parts[at] ?? [], answers };
+            return this.#writer.send(session, group, attempt);
+          }),
+        ),
+      );
+      const failures = sent.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
+      if (failures.length === 0) continue;
+      throw failureOf(
+        failures,
+        [...results.values()].some(({ ok }) => ok),
+      );
+    }
+  }
+
+  async #commitTogether(
+    rows: readonly WriteRow[],
+    results: Map<WriteRow, WriteResult>,
+    answers: CheckAnswers,
+  ): Promise<void> {
+    const groups = orderedWavesOf(rows).flatMap((wave) => groupsOf(wave));
+    const parts = checksOfGroups(groups, answers.rows);
+    const isDone = await this.#calls.write(async (session, isRepeat) => {
+      results.clear();
+      answers.clear();
+      try {
+        await session.query({ text: this.#begin });
+        for (const [at, group] of groups.entries())
+          await this.#writer.send(session, group, {
+            results,
+            isRepeat,
+            checks: parts[at] ?? [],
+            answers,
+          });
+        if (answers.placeholders.size > 0)
+          await session.query(this.#statements.drop, [[...answers.placeholders]]);
+      } catch (error) {
+        if (isAnswered(error)) await session.query({ text: "ROLLBACK" });
+        throw error;
+      }
+      const isAll = isAllOk([...results.values(), ...answers.results]);
+      await session.query({ text: isAll ? "COMMIT" : "ROLLBACK" });
+      return isAll;
+    });
+    if (isDone) return;
+    const all = [...rows, ...answers.rows].map(({ key }) => key);
+    const current = await this.#calls.read((session) => this.#writer.load(session, all));
+    rows.forEach((row, index) => results.set(row, conflict(current[index])));
+    answers.rows.forEach((check, at) => answers.answer(check, current[rows.length + at]));
+  }
+}
+
+/**
+ * A store in PostgreSQL 13 or later. Throws a `TypeError` for options that do not fit together and
+ * a `RangeError` for numbers that are none; what is wrong with the server comes with the calls.
+ */
+export function postgresStore(options: PostgresStoreOptions): StateStore {
+  return new PostgresStore(readOptions(options));
+}

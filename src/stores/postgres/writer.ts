@@ -1,0 +1,292 @@
+/**
+ * Batches of writes: what is sent of each, and what the answers mean.
+ *
+ * Invariants
+ *  W1  Everything is put into JSON before anything is sent, so a state that cannot be is no harm;
+ *      only of a large record the state is not worked out before its log has to be folded.
+ *  W2  Writes of one key go one after another, in the order of the batch.
+ *  W3  A repeat finds out from the row whether the attempt before took effect; when others wrote so
+ *      often since that the row has forgotten, the outcome is unknown.
+ *  W4  What took effect is noted before anything else of the answer is looked at, so that no
+ *      failure after it can pass for a batch without effect.
+ *  W5  A key that failed while others of its batch may have taken effect is looked at, and its
+ *      state worked out, before its next batch is sent: it spoils one batch at most.
+ */
+import { performance } from "node:perf_hooks";
+import { CommitUnknownError } from "../../../actors/errors.ts";
+import { toAsciiKey } from "../shared/ascii-key.ts";
+import { APART_FROM_CHARS, isLarge, type LargeKeys } from "../shared/large-records.ts";
+import { OPS_MAX, OPS_OF_ONE, OPS_SECONDS } from "./commit-sql.ts";
+import {
+  type CheckAnswers,
+  checkParameters,
+  type CheckRow,
+  failedChecks,
+  refuseStandby,
+} from "./checks.ts";
+import type { PostgresRow, PostgresSession, PostgresStatement } from "./connection.ts";
+import type { RecordReader } from "./reader.ts";
+import { parametersOf, type WriteRow } from "./rows.ts";
+import type { Statements } from "./sql.ts";
+import type { ScopeWrite, StoredRecord, VersionCheck, WriteResult } from "../contract.ts";
+import { checkBytes, conflict, patchesOf, stateText, toJsonText } from "../shared/writes.ts";
+
+/** So often a statement is sent for rows that others made or unmade meanwhile. */
+const ROUNDS_MAX = 20;
+/** A write of this age may be forgotten; a while before the server's clock says so. */
+const FORGOTTEN_MS = (OPS_SECONDS - 5) * 1_000;
+/** So many keys that failed are remembered. */
+const SUSPECTS_MAX = 1_000;
+
+/** What a writer needs. */
+export interface WriterSettings {
+  readonly statements: Statements;
+  readonly reader: RecordReader;
+  readonly large: LargeKeys;
+  /** Names the store object in operation ids. */
+  readonly writer: string;
+  readonly maxStateBytes: number;
+  /** The token of the exclusive turn of a key, if this store object has one. */
+  readonly leaseOf: (key: string) => string | undefined;
+}
+
+/** A row that did not take effect, and why. */
+type Refusal = { readonly again: true } | { readonly again: false; readonly columns: PostgresRow };
+
+/** How a group of rows fares, over all attempts to send it. */
+export interface Attempt {
+  /** The answers so far; a row that has one is not sent again. */
+  readonly results: Map<WriteRow, WriteResult>;
+  /** True when an earlier attempt may have taken effect. */
+  readonly isRepeat: boolean;
+  /** The checks that go with the rows. */
+  readonly checks: readonly CheckRow[];
+  readonly answers: CheckAnswers;
+}
+
+/** Sends writes on the connection it is given. */
+export class PostgresWriter {
+  readonly #settings: WriterSettings;
+  readonly #suspects = new Set<string>();
+  #count = 0;
+
+  constructor(settings: WriterSettings) {
+    this.#settings = settings;
+  }
+
+  /** The encoded keys to `load` before a batch of writes and checks is prepared; see W5. */
+  suspectsOf(batch: readonly VersionCheck[]): string[] {
+    if (this.#suspects.size === 0) return [];
+    return batch.map(({ key }) => toAsciiKey(key)).filter((key) => this.#suspects.has(key));
+  }
+
+  /** Puts a batch into rows; throws what is wrong with one of them. */
+  prepare(writes: readonly ScopeWrite[], checks: readonly CheckRow[]): WriteRow[] {
+    const rows = writes.map((write) => this.#row(write));
+    if (this.#suspects.size > 0)
+      for (const { key } of [...rows, ...checks]) this.#suspects.delete(key);
+    return rows;
+  }
+
+  /** Sends rows of different keys, with their checks, and notes all answers. */
+  async send(session: PostgresSession, rows: readonly WriteRow[], attempt: Attempt): Promise<void> {
+    let left = rows.filter((row) => !attempt.results.has(row));
+    for (let round = 0; left.length > 0; round += 1) {
+      if (round === ROUNDS_MAX) throw new Error("the rows kept changing");
+      left = await this.#round(session, left, attempt);
+    }
+    await this.check(session, attempt);
+  }
+
+  /** Asks the checks that have no answer yet. */
+  async check(
+    session: PostgresSession,
+    { checks, answers }: Pick<Attempt, "checks" | "answers">,
+  ): Promise<void> {
+    const open = answers.open(checks);
+    if (open.length === 0) return;
+    const answer = await session.query(this.#settings.statements.check, checkParameters(open));
+    refuseStandby(answer);
+    await this.#settle(session, { checks: open, answers }, answer);
+  }
+
+  /** Reads records, in the order of the keys, which are encoded. */
+  async load(
+    session: PostgresSession,
+    keys: readonly string[],
+  ): Promise<(StoredRecord | undefined)[]> {
+    const { statements, reader, large } = this.#settings;
+    const records: (StoredRecord | undefined)[] = keys.map(() => undefined);
+    if (keys.length === 0) return records;
+    for (const columns of await session.query(statements.load, [keys]))
+      this.#suspecting(String(columns["key"]), () => {
+        const row = reader.row(columns);
+        if (row.baseSize >= APART_FROM_CHARS) large.add(row.key);
+        records[Number(columns["at"]) - 1] = reader.record(row, columns["log"]);
+      });
+    return records;
+  }
+
+  /** One statement; gives the rows that have to be sent again. */
+  async #round(
+    session: PostgresSession,
+    rows: readonly WriteRow[],
+    { results, isRepeat, checks, answers }: Attempt,
+  ): Promise<WriteRow[]> {
+    const { leaseOf } = this.#settings;
+    const leases = rows.map(({ write }) => leaseOf(write.key) ?? null);
+    const leased = new Set(rows.filter((_, index) => leases[index] !== null));
+    const open = answers.open(checks);
+    const values = parametersOf(rows, leases, session.patience());
+    if (open.length > 0) values.push(...checkParameters(open));
+    const answer = await session.query(this.#statement(answers, open), values);
+    const refused = new Map(answer.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
+    const refusals = new Map<WriteRow, Refusal>();
+    for (const row of rows) {
+      const columns = refused.get(row);
+      const refusal = columns && refusalOf(row, columns, { isRepeat, isLeased: leased.has(row) });
+      if (refusal === undefined) results.set(row, { ok: true, version: row.write.version });
+      else refusals.set(row, refusal);
+    }
+    this.#noteSizes(rows);
+    await this.#settle(session, { checks: open, answers }, answer);
+    // What an earlier attempt did as a whole took effect because the checks held.
+    const isDone = rows.some((row) => refused.has(row) && results.has(row));
+    if (isDone && answers.isGuard) answers.confirm(checks);
+    return this.#answer(session, refusals, results);
+  }
+
+  #statement({ isGuard }: CheckAnswers, checks: readonly CheckRow[]): PostgresStatement {
+    const { commit, commitChecked, commitGuarded } = this.#settings.statements;
+    if (checks.length === 0) return commit;
+    return isGuard ? commitGuarded : commitChecked;
+  }
+
+  /** Notes the answers to checks. */
+  async #settle(
+    session: PostgresSession,
+    { checks, answers }: Pick<Attempt, "checks" | "answers">,
+    answer: readonly PostgresRow[],
+  ): Promise<void> {
+    const logged: CheckRow[] = [];
+    for (const [check, columns] of failedChecks(answers, checks, answer))
+      if (columns["found"] !== true) answers.refuse(check);
+      else if (Number(columns["log_count"]) > 0) logged.push(check);
+      else answers.answer(check, this.#current(check.key, columns));
+    const records = await this.load(
+      session,
+      logged.map(({ key }) => key),
+    );
+    logged.forEach((check, index) => answers.answer(check, records[index]));
+  }
+
+  /** Answers the rows that met something else; gives those that have to be sent again. */
+  async #answer(
+    session: PostgresSession,
+    refusals: ReadonlyMap<WriteRow, Refusal>,
+    results: Map<WriteRow, WriteResult>,
+  ): Promise<WriteRow[]> {
+    const again: WriteRow[] = [];
+    const logged: WriteRow[] = [];
+    for (const [row, refusal] of refusals)
+      if (refusal.again) again.push(this.#suspecting(row.key, () => this.#whole(row)));
+      else if (Number(refusal.columns["log_count"]) > 0) logged.push(row);
+      else results.set(row, conflict(this.#current(row.key, refusal.columns)));
+    const keys = logged.map(({ key }) => key);
+    const records = await this.load(session, keys);
+    logged.forEach((row, index) => results.set(row, conflict(records[index])));
+    return again;
+  }
+
+  /** Runs what may find something wrong with a key, and remembers which it was. */
+  #suspecting<T>(key: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (this.#suspects.size >= SUSPECTS_MAX) this.#suspects.clear();
+      this.#suspects.add(key);
+      throw error;
+    }
+  }
+
+  #noteSizes(rows: readonly WriteRow[]): void {
+    const { large } = this.#settings;
+    for (const { key, state, patches } of rows)
+      if (isLarge(state) || patches !== null) large.add(key);
+      else large.delete(key);
+  }
+
+  #current(key: string, columns: PostgresRow): StoredRecord | undefined {
+    if (columns["found"] !== true) return undefined;
+    const { reader } = this.#settings;
+    return this.#suspecting(key, () => reader.record(reader.row(columns), undefined));
+  }
+
+  #row(write: ScopeWrite): WriteRow {
+    const { writer, large } = this.#settings;
+    this.#count += 1;
+    const key = toAsciiKey(write.key);
+    const row: WriteRow = {
+      write,
+      key,
+      op: `${writer}-${this.#count.toString(36)}`,
+      since: performance.now(),
+      state: undefined,
+      patches: null,
+    };
+    const mayAppend = write.expectedVersion > 0;
+    const isKnown = large.has(key) && !this.#suspects.has(key);
+    if (mayAppend && isKnown) row.patches = this.#patches(write);
+    if (row.patches !== null) return row;
+    row.state = this.#checked(stateText(write) ?? null);
+    // Not known yet as large: the state goes along, for the case that the stored one is small.
+    if (mayAppend && isLarge(row.state)) row.patches = this.#patches(write);
+    return row;
+  }
+
+  /** The row with its whole state, which the log is folded into. */
+  #whole(row: WriteRow): WriteRow {
+    if (row.state === undefined) row.state = this.#checked(stateText(row.write) ?? null);
+    row.patches = null;
+    return row;
+  }
+
+  #patches(write: ScopeWrite): string | null {
+    const patches = patchesOf(write);
+    return patches === undefined ? null : this.#checked(toJsonText(patches));
+  }
+
+  #checked<T extends string | null>(text: T): T {
+    if (text !== null) checkBytes(text, this.#settings.maxStateBytes);
+    return text;
+  }
+}
+
+/** Why a row did not take effect; `undefined`: it did, in an earlier attempt. */
+function refusalOf(
+  row: WriteRow,
+  columns: PostgresRow,
+  { isRepeat, isLeased }: { readonly isRepeat: boolean; readonly isLeased: boolean },
+): Refusal | undefined {
+  const { expectedVersion } = row.write;
+  if (columns["found"] !== true)
+    // Not there when the statement began, but there when it was to be made. A lease has a row: with
+    // that gone, so is the lease.
+    return expectedVersion === 0 && !isLeased ? { again: true } : { again: false, columns };
+  if (columns["fits"] === true) return { again: true };
+  const ops = Array.isArray(columns["ops"]) ? columns["ops"].map(String) : [];
+  if (ops.some((entry) => entry.endsWith(`.${row.op}@${expectedVersion}`))) return undefined;
+  if (isRepeat && Number(columns["version"]) > expectedVersion && isForgotten(row, ops))
+    throw new CommitUnknownError();
+  return { again: false, columns };
+}
+
+/** True when `ops`, which lack the write of `row`, may have had it. */
+function isForgotten({ write, op, since }: WriteRow, ops: readonly string[]): boolean {
+  const isOld = performance.now() - since > FORGOTTEN_MS;
+  if (isOld || ops.length === 0) return true;
+  const later = ops.filter((entry) => Number(entry.split("@").at(-1)) > write.expectedVersion);
+  const mine = `.${op.slice(0, op.indexOf("-"))}-`;
+  const count = later.filter((entry) => entry.includes(mine)).length;
+  return count >= OPS_OF_ONE || later.length >= OPS_MAX;
+}

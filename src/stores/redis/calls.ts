@@ -1,0 +1,67 @@
+/** Calls of one store to its server: sent once, or repeated while the server is away. */
+import { performance } from "node:perf_hooks";
+import { judgeRedis } from "./errors.ts";
+import { RedisGreeter } from "./handshake.ts";
+import { RedisLink } from "./connection.ts";
+import type { RedisSettings } from "./options.ts";
+import { type RedisReply, type RedisRequest, sendAll } from "./pipeline.ts";
+import { createRepeat, type Repeat } from "../shared/retry-until.ts";
+
+const LAST_ATTEMPT_MS = 100;
+
+/** Sends requests; what the server answers is the caller's to read. */
+export class RedisCalls {
+  readonly link: RedisLink;
+  readonly #settings: RedisSettings;
+  readonly #greeter: RedisGreeter;
+  readonly #repeat: Repeat;
+
+  constructor(settings: RedisSettings) {
+    const { server, timeoutMs } = settings;
+    this.#settings = settings;
+    this.#greeter = new RedisGreeter(settings);
+    this.link = new RedisLink({ ...settings, greet: (client) => this.#greeter.greet(client) });
+    this.#repeat = createRepeat({ timeoutMs, server, judge: judgeRedis(server) });
+  }
+
+  /** The longest text the server takes; bytes. */
+  get bulkBytesMax(): number {
+    return this.#greeter.bulkBytesMax;
+  }
+
+  /** Sends once; each request has its reply. Rejects only when nothing was sent. */
+  readonly sendOnce = (
+    requests: readonly RedisRequest[],
+    deadline: number,
+  ): Promise<RedisReply[]> => {
+    const { confirmation } = this.#settings;
+    return sendAll(requests, { link: this.link, deadline, confirmation });
+  };
+
+  /** Repeats an idempotent write until its deadline. */
+  write<T>(work: (deadline: number) => Promise<T>): Promise<T> {
+    return this.#repeat.write((deadline) => work(lasting(deadline)));
+  }
+
+  /** Repeats what changes no record until its deadline. */
+  read<T>(work: (deadline: number) => Promise<T>): Promise<T> {
+    return this.#repeat.read((deadline) => work(lasting(deadline)));
+  }
+
+  /** Values of requests that change no record, repeated until all are there. */
+  ask(requests: readonly RedisRequest[]): Promise<unknown[]> {
+    return this.read(async (deadline) => {
+      const route = { link: this.link, deadline, confirmation: undefined };
+      const replies = await sendAll(requests, route);
+      return replies.map((reply) => {
+        if ("error" in reply) throw reply.error;
+        return reply.value;
+      });
+    });
+  }
+}
+
+/** The last attempt has time for an answer, which says more than that there was none. */
+function lasting(deadline: number): number {
+  return Math.max(deadline, performance.now() + LAST_ATTEMPT_MS);
+}

@@ -1,0 +1,196 @@
+/**
+ * Hears of the commits of others, on a connection of its own: a subscriber can do nothing else.
+ *
+ * Owns: one connection for all watchers of a store, from the first to the last of them.
+ *
+ * Redis publishes to those who listen and keeps nothing, so whoever was away has missed something.
+ * ioredis would subscribe again by itself and say nothing of it; therefore each connection here is
+ * used until it ends, and a new one is made.
+ *
+ * Invariants
+ *  F1  `start` resolves when the server has confirmed the subscription.
+ *  F2  After a lost connection each watcher is told that he missed something, when the next one is
+ *      subscribed and not before: what he reads then is followed by all that comes.
+ *  F3  A connection that is silent though asked is given up, so that F2 holds for half-open ones.
+ */
+import { performance } from "node:perf_hooks";
+import { setInterval, clearInterval } from "node:timers";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import { StoreUnavailableError } from "../../../actors/errors.ts";
+import type { Logger } from "../../../actors/protocol.ts";
+import { isError } from "../../../actors/realm.ts";
+import { watchOver } from "../../../actors/scope/safe-call.ts";
+import { fromAsciiKey } from "../shared/ascii-key.ts";
+import { handshakeMs } from "./connection.ts";
+import { type AnyRedis, isCluster } from "./open.ts";
+import { within } from "../shared/retry-until.ts";
+
+/** What a feed needs of its store. */
+export interface FeedSettings {
+  readonly channel: string;
+  /** Whose commits are not told. */
+  readonly owner: string;
+  /** For messages. */
+  readonly server: string;
+  /** How long a watcher waits for the beginning; milliseconds. */
+  readonly timeoutMs: number;
+  readonly logger: Logger;
+  /** A connected client, whose address and password are used. */
+  readonly client: (deadline: number) => Promise<AnyRedis>;
+  /** Repeats what fails for want of a connection, until the deadline. */
+  readonly repeat: (work: (deadline: number) => Promise<void>) => Promise<void>;
+}
+
+/** Who is told. */
+export interface Watcher {
+  readonly changed: (key: string, version: number) => void;
+  readonly missed: (() => void) | undefined;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const PING_MS = 10_000;
+const PAUSE_MS = 250;
+
+/** The watchers of a store and their connection; see the head of this file. */
+export class RedisFeed {
+  readonly #settings: FeedSettings;
+  readonly #watchers = new Set<Watcher>();
+  /** Settles when the connection is subscribed, for the first time or again. */
+  #live: Promise<void> | undefined;
+  #connection: Redis | undefined;
+  /** Grows when the connection is given up, so that what still runs for it lets go. */
+  #generation = 0;
+
+  constructor(settings: FeedSettings) {
+    this.#settings = settings;
+  }
+
+  /** Begins to tell `watcher`; resolves to the way to stop. */
+  async start(watcher: Watcher): Promise<() => Promise<void>> {
+    const { timeoutMs, server } = this.#settings;
+    const away = (): Error =>
+      new StoreUnavailableError(`${server} could not be watched for ${timeoutMs} ms; try again`);
+    this.#watchers.add(watcher);
+    try {
+      this.#live ??= this.#begin(this.#generation);
+      await within(performance.now() + timeoutMs, this.#live, away);
+    } catch (error) {
+      this.#remove(watcher);
+      throw error;
+    }
+    return async () => this.#remove(watcher);
+  }
+
+  /** Ends the connection; nobody is told anything after it. */
+  close(): void {
+    this.#watchers.clear();
+    this.#end();
+  }
+
+  #remove(watcher: Watcher): void {
+    if (this.#watchers.delete(watcher) && this.#watchers.size === 0) this.#end();
+  }
+
+  #end(): void {
+    this.#generation += 1;
+    this.#live = undefined;
+    this.#connection?.disconnect();
+    this.#connection = undefined;
+  }
+
+  #begin(generation: number): Promise<void> {
+    return this.#settings.repeat((deadline) => this.#subscribe(generation, deadline));
+  }
+
+  async #subscribe(generation: number, deadline: number): Promise<void> {
+    const connection = duplicate(await this.#settings.client(deadline));
+    connection.on("message", (_channel: string, notice: string) => {
+      if (generation === this.#generation) this.#tell(notice);
+    });
+    const ready = connection.connect().then(() => connection.subscribe(this.#settings.channel));
+    const until = Math.min(deadline, performance.now() + handshakeMs(this.#settings.timeoutMs));
+    try {
+      await within(until, ready, () => new Error("no subscription in time"));
+    } catch (error) {
+      connection.disconnect();
+      throw error;
+    }
+    if (generation !== this.#generation) {
+      connection.disconnect();
+      return;
+    }
+    this.#connection = connection;
+    const ping = pinging(connection);
+    connection.once("end", () => {
+      clearInterval(ping);
+      if (generation === this.#generation) this.#live = this.#recover(generation);
+    });
+  }
+
+  /** Makes a new connection, for as long as it takes and somebody watches. Never rejects. */
+  async #recover(generation: number): Promise<void> {
+    for (;;) {
+      try {
+        await this.#begin(generation);
+        break;
+      } catch {
+        // The commits of this store report what is wrong; a watcher only waits for its end.
+        await sleep(PAUSE_MS, undefined, { ref: false });
+      }
+      if (generation !== this.#generation) return;
+    }
+    if (generation !== this.#generation) return;
+    for (const { missed } of this.#watchers) this.#call(() => missed?.());
+  }
+
+  #tell(notice: string): void {
+    const [, owner, version, name] = /^(\S+) (\d+) (.*)$/s.exec(notice) ?? [];
+    if (name === undefined || owner === this.#settings.owner) return;
+    const key = fromAsciiKey(name);
+    for (const { changed } of this.#watchers) this.#call(() => changed(key, Number(version)));
+  }
+
+  #call(tell: () => unknown): void {
+    watchOver(tell, (error) => {
+      const reason = isError(error) ? error.name : typeof error;
+      this.#settings.logger.error("a watcher of the redis store threw", { reason });
+    });
+  }
+}
+
+/** A connection beside the client's, to any node of a Cluster: each hears of every commit. */
+function duplicate(client: AnyRedis): Redis {
+  const nodes = isCluster(client) ? client.nodes() : [client];
+  const node = nodes[Math.floor(Math.random() * nodes.length)];
+  if (node === undefined) throw new Error("the cluster has no nodes");
+  const connection = node.duplicate({
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    retryStrategy: () => null,
+    autoResubscribe: false,
+    enableOfflineQueue: true,
+    maxRetriesPerRequest: 0,
+    // The channel's name has it already.
+    keyPrefix: "",
+  });
+  // Its end is what is acted on.
+  connection.on("error", () => undefined);
+  return connection;
+}
+
+/** Asks the server from time to time, and ends the connection when it did not answer. */
+function pinging(connection: Redis): NodeJS.Timeout {
+  let isAnswered = true;
+  const ping = setInterval(() => {
+    if (!isAnswered) connection.disconnect();
+    isAnswered = false;
+    connection.ping().then(
+      () => {
+        isAnswered = true;
+      },
+      () => undefined,
+    );
+  }, PING_MS);
+  return ping.unref();
+}

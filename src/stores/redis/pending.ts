@@ -1,0 +1,84 @@
+/**
+ * A write or a check of a batch on its way, and what is known of it.
+ *
+ * A check changes nothing: it is repeated like a read, and leaves nothing in doubt.
+ */
+import { CommitUnknownError } from "../../../actors/errors.ts";
+import { type RecordKeys, recordKeys } from "./keys.ts";
+import { readFound } from "./reader.ts";
+import { CHECK } from "./scripts.ts";
+import type { RedisRequest } from "./pipeline.ts";
+import type { ScopeWrite, VersionCheck, WriteResult } from "../contract.ts";
+import { conflict } from "../shared/writes.ts";
+
+interface Sent {
+  readonly key: string;
+  readonly keys: RecordKeys;
+  request: RedisRequest;
+  /** `open`: not answered. `again`: its patches cannot be appended, the state must be sent. */
+  stage: "open" | "again" | "closed";
+  /** True when an attempt may have taken effect whose answer did not come. */
+  isDoubtful: boolean;
+  outcome: WriteResult | undefined;
+  failure: unknown;
+}
+
+/** One write on its way. */
+export interface PendingWrite extends Sent {
+  readonly write: ScopeWrite;
+  readonly operation: number;
+}
+
+/** One check on its way. */
+export interface PendingCheck extends Sent {
+  readonly check: VersionCheck;
+}
+
+/** One request of a batch. */
+export type Pending = PendingWrite | PendingCheck;
+
+/** What is known of a request before it is sent. */
+export function unsent(): Pick<Sent, "stage" | "isDoubtful" | "outcome" | "failure"> {
+  return { stage: "open", isDoubtful: false, outcome: undefined, failure: undefined };
+}
+
+/** A check that is to be sent. */
+export function pendingCheck(prefix: string, check: VersionCheck): PendingCheck {
+  const { key, expectedVersion } = check;
+  const keys = recordKeys(prefix, key);
+  const request: RedisRequest = {
+    script: CHECK,
+    keys: [keys.head, keys.base, keys.log],
+    args: [String(expectedVersion)],
+    isRead: true,
+  };
+  return { check, key, keys, request, ...unsent() };
+}
+
+/** Reads the answer of `CHECK`; throws as `readFound` does. */
+export function checkResult({ check, keys }: PendingCheck, value: unknown): WriteResult {
+  const { expectedVersion: version } = check;
+  if (Array.isArray(value) && value[0] === "same") return { ok: true, version };
+  const { record } = readFound(value, keys.head);
+  return (record?.version ?? 0) === version ? { ok: true, version } : conflict(record);
+}
+
+/** True for a check, which changes nothing. */
+export function isCheck(pending: Pending): pending is PendingCheck {
+  return "check" in pending;
+}
+
+/** True when it is not known, and may never be, whether a request took effect. */
+export function isInDoubt({ outcome, isDoubtful }: Pending): boolean {
+  return outcome === undefined && isDoubtful;
+}
+
+/** True when a request changed a record, or may have. */
+export function mayBeWritten(pending: Pending): boolean {
+  return !isCheck(pending) && (pending.outcome?.ok === true || isInDoubt(pending));
+}
+
+/** The error of an unknown outcome, for this reason. */
+export function unknownBecause(cause: unknown): CommitUnknownError {
+  return cause instanceof CommitUnknownError ? cause : new CommitUnknownError({ cause });
+}

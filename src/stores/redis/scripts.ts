@@ -1,0 +1,201 @@
+/**
+ * What runs inside Redis. A script is one step for everybody else: nothing comes between its reads
+ * and its writes.
+ *
+ * The head of a record is a hash: `f` format, `v` version, `m` how the state is kept (`i` in the
+ * head, `a` apart as base and log, `d` none), `x` when it expires (server time, ms; "" = never),
+ * `s` the state if it is in the head, `w` version of the base, `b` bytes of the base, `l` bytes and
+ * `n` count of the log, `o:<owner>` when that owner last wrote and the last operations it did.
+ *
+ * Invariants
+ *  L1  A write happens only at the version it expects and with the token of the lease that is
+ *      there, "" when none is: who lost his turn has a token that no lease has any more.
+ *  L2  An operation takes effect once: its owner's last four are remembered with the record, for at
+ *      least as long as a call is repeated.
+ *  L3  All that can be refused is refused before the first write, for a script is not taken back:
+ *      all but a command the user has no right to. Who gets that reply does not know the outcome.
+ *  L4  The head is never removed, so a version never goes back. What expires in Redis' own sense is
+ *      only the text of a state whose head already counts as expired.
+ *  L5  Versions are compared and kept as text; no number of Lua touches them.
+ */
+import { createHash } from "node:crypto";
+import { LOG_COUNT_MAX } from "../shared/large-records.ts";
+
+/** A script and its name in the server's cache. */
+export interface RedisScript {
+  readonly text: string;
+  readonly sha: string;
+}
+
+/** The format of a record this code reads and writes. */
+export const FORMAT = "1";
+/** So many writers are remembered, and more only while a call of theirs may be repeated. */
+const OWNERS_MAX = 4;
+/** Fields of a head besides those of its owners. */
+const HEAD_FIELDS = 9;
+/** Text outlives its head's expiry by this much: the head decides, also if a clock is set back. */
+const GRACE_MS = 60_000;
+
+/** The longest time Redis is asked to count, over 30,000 years: it refuses what leaves 64 bits. */
+const LONGEST_MS = 1e15;
+
+/** A time in milliseconds as Redis takes it: whole, at least 1. */
+export function redisMs(ms: number): string {
+  return String(Math.ceil(Math.min(ms, LONGEST_MS)));
+}
+
+function script(text: string): RedisScript {
+  return { text, sha: createHash("sha1").update(text).digest("hex") };
+}
+
+const HEAD = "'f','v','m','x','w','b','l','n'";
+
+/** KEYS: head, base, log. `found` answers what is there, as reader.ts reads it. */
+const COMMON = `
+local function now()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local function digits(n) return string.format('%.0f', n) end
+local function left(h, at)
+  if h[4] == '' then return '' end
+  local x = tonumber(h[4] or '')
+  if not x then return nil end
+  if x <= at then return false end
+  return digits(x - at)
+end
+local function found(h, at)
+  if not h[1] then
+    if redis.call('EXISTS', KEYS[1]) == 1 then return {'foreign', KEYS[1]} end
+    return {'none'}
+  end
+  if h[1] ~= '${FORMAT}' then return {'newer', h[1]} end
+  local ms = left(h, at)
+  if ms == nil then return {'foreign', KEYS[1]} end
+  if ms == false or h[3] == 'd' then return {'dead', h[2]} end
+  if h[3] == 'i' then return {'inline', h[2], ms, redis.call('HGET', KEYS[1], 's')} end
+  return {'apart', h[2], ms, h[5], redis.call('GET', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
+end
+`;
+
+/** KEYS: head, base, log. Answers what is there. */
+export const READ: RedisScript = script(`${COMMON}
+return found(redis.call('HMGET', KEYS[1], ${HEAD}), now())
+`);
+
+/**
+ * KEYS: head, base, log. ARGV: expected version. Answers `same`, or what is there. Only a server
+ * that may write now can say what is committed: one that became a replica, or was cut off from its
+ * replicas, answers with the error a write would get. The write asked for changes nothing.
+ */
+export const CHECK: RedisScript = script(`${COMMON}
+local h = redis.call('HMGET', KEYS[1], ${HEAD})
+local asked = redis.pcall('HDEL', KEYS[1], '')
+local no = type(asked) == 'table' and asked.err or ''
+for _, code in ipairs({'READONLY', 'NOREPLICAS'}) do
+  if string.find(no, code, 1, true) then return redis.error_reply(code .. ' no checks here') end
+end
+if h[1] == '${FORMAT}' and h[2] == ARGV[1] then return {'same'} end
+return found(h, now())
+`);
+
+/**
+ * KEYS: head, base, log, lease. ARGV: how, text, expected, version, ttl, owner, operation, token,
+ * channel, notice, how long operations are remembered. `how` is the form of the new state, or `p`
+ * for patches to append. Answers `done`, `whole` (cannot append, send the state), `denied` with the
+ * reply to PUBLISH, before anything is written, or what is there, inside `forgotten` when the owner
+ * has done four newer operations, so that nobody knows whether this one was done before them.
+ */
+export const COMMIT: RedisScript = script(`${COMMON}
+local how, text, expected, version, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local own = 'o:' .. ARGV[6]
+local at = now()
+local h = redis.call('HMGET', KEYS[1], ${HEAD}, own)
+local mine = h[9] or ''
+if h[1] == '${FORMAT}' and string.find(mine .. ' ', ' ' .. ARGV[7] .. ' ', 1, true) then
+  redis.call('HSET', KEYS[1], own, mine) -- Written again, so that a WAIT after it waits for it.
+  return {'done'}
+end
+local lease = redis.call('GET', KEYS[4]) or ''
+if (h[1] and h[1] ~= '${FORMAT}') or (h[2] or '0') ~= expected or lease ~= ARGV[8] then
+  local oldest = string.match(mine, '^%d+ (%d+) %d+ %d+ %d+$')
+  if oldest and tonumber(oldest) > tonumber(ARGV[7]) then return {'forgotten', found(h, at)} end
+  return found(h, at)
+end
+if not h[1] then
+  for i = 1, 3 do
+    if redis.call('EXISTS', KEYS[i]) == 1 then return {'foreign', KEYS[i]} end
+  end
+end
+local size = (tonumber(h[7]) or 0) + #text
+local count = (tonumber(h[8]) or 0) + 1
+if how == 'p' and (h[3] ~= 'a' or not left(h, at) or count > ${LOG_COUNT_MAX}
+    or size >= (tonumber(h[6]) or 0)) then
+  return {'whole'}
+end
+local x = ttl == '' and '' or digits(at + ttl)
+local told = redis.pcall('PUBLISH', ARGV[9], ARGV[10])
+if type(told) == 'table' and told.err then return {'denied', told.err} end
+local ids = string.match(mine, ' %d+ %d+ %d+$') or string.match(mine, ' .*$') or ''
+local ops = digits(at) .. ids .. ' ' .. ARGV[7]
+if how == 'p' then
+  redis.call('RPUSH', KEYS[3], text)
+  redis.call('HSET', KEYS[1], 'v', version, 'x', x, 'l', size, 'n', count, own, ops)
+elseif how == 'i' and h[3] == 'i' then
+  redis.call('HSET', KEYS[1], 'v', version, 'x', x, 's', text, own, ops)
+else
+  if h[3] == 'a' then redis.call('DEL', KEYS[2], KEYS[3]) end
+  if how == 'a' then redis.call('SET', KEYS[2], text) end
+  redis.call('HSET', KEYS[1], 'f', '${FORMAT}', 'v', version, 'm', how, 'x', x,
+    's', how == 'i' and text or '', 'w', version, 'b', #text, 'l', 0, 'n', 0, own, ops)
+end
+if how == 'a' or how == 'p' then
+  for i = 2, 3 do
+    if x == '' then redis.call('PERSIST', KEYS[i])
+    else redis.call('PEXPIREAT', KEYS[i], digits(x + ${GRACE_MS})) end
+  end
+end
+if not h[9] and redis.call('HLEN', KEYS[1]) > ${HEAD_FIELDS + OWNERS_MAX} then
+  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if string.sub(field, 1, 2) == 'o:' then
+      local last = string.match(redis.call('HGET', KEYS[1], field), '^%d+')
+      if (tonumber(last) or 0) < at - ARGV[11] then redis.call('HDEL', KEYS[1], field) end
+    end
+  end
+end
+return {'done'}
+`);
+
+/** KEYS: head. Answers 1 when a living record is there, or something that only a load can tell. */
+export const LIVING: RedisScript = script(`${COMMON}
+local h = redis.pcall('HMGET', KEYS[1], 'f', 'v', 'm', 'x')
+if h.err then return 1 end
+if not h[1] then return redis.call('EXISTS', KEYS[1]) end
+if h[3] == 'd' or left(h, now()) == false then return 0 end
+return 1
+`);
+
+/** KEYS: lease. ARGV: token, ms. Answers 1 when the place is taken by this token, now or before. */
+export const TAKE: RedisScript = script(`
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`);
+
+/** KEYS: lease. ARGV: token. Gives the place back if this token has it. */
+export const RELEASE: RedisScript = script(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+`);
+
+/** KEYS: index. ARGV: members to add. */
+export const INDEX: RedisScript = script(`
+for _, member in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 0, member) end
+return 1
+`);
+
+/** KEYS: index. ARGV: from, to, count; answers members in the order of their bytes. */
+export const PAGE: RedisScript = script(`
+return redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
+`);

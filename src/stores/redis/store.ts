@@ -1,0 +1,195 @@
+/**
+ * A store in Redis, Valkey or a Cluster of them: one script per write, all writes of a call in one
+ * round trip per node.
+ *
+ * `list` reads an index that holds at least every living key, and asks each record's head whether
+ * it lives. A turn's token goes with every commit of its key, so that Redis itself refuses whoever
+ * lost his turn.
+ */
+import { randomBytes } from "node:crypto";
+import { hostClock } from "../../../actors/time/clock.ts";
+import { fromAsciiKey } from "../shared/ascii-key.ts";
+import { createGate } from "../shared/closable.ts";
+import { LargeKeys } from "../shared/large-records.ts";
+import { listPages, type PageRange } from "../shared/key-pages.ts";
+import { RedisCalls } from "./calls.ts";
+import { RedisFeed } from "./changes.ts";
+import { type RecordKeys, recordKeys } from "./keys.ts";
+import { readOptions, type RedisSettings, type RedisStoreOptions } from "./options.ts";
+import { readFound } from "./reader.ts";
+import { LIVING, PAGE, READ, redisMs, RELEASE, TAKE } from "./scripts.ts";
+import { RedisWriter } from "./writer.ts";
+import type {
+  CommitOptions,
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "../contract.ts";
+import { leasedTurn } from "../shared/exclusive-lease.ts";
+
+/** The shortest time the server remembers an operation, and the longest; milliseconds. */
+const REMEMBER_MIN_MS = 60_000;
+const REMEMBER_MAX_MS = 86_400_000;
+
+class RedisStore implements StateStore {
+  readonly name = "redis";
+  readonly supports: StoreSupports = {
+    durable: true,
+    transactions: false,
+    ttl: true,
+    watch: true,
+    list: true,
+    exclusive: true,
+    shared: true,
+    checks: true,
+  };
+  readonly #prefix: string;
+  readonly #index: string;
+  readonly #gate = createGate("redis");
+  readonly #calls: RedisCalls;
+  readonly #writer: RedisWriter;
+  readonly #feed: RedisFeed;
+  readonly #large = new LargeKeys();
+  /** Names this store object in what it writes: short, because every record carries it. */
+  readonly #owner: string = randomBytes(9).toString("base64url");
+  /** Tokens of the exclusive turns of this object. */
+  readonly #tokens = new Map<string, string>();
+  #turns = 0;
+
+  constructor(settings: RedisSettings) {
+    const { prefix, server, timeoutMs } = settings;
+    const channel = `${settings.client?.options.keyPrefix ?? ""}${prefix}feed`;
+    const remembered = Math.max(REMEMBER_MIN_MS, 2 * timeoutMs);
+    this.#prefix = prefix;
+    this.#index = `${prefix}index`;
+    this.#calls = new RedisCalls(settings);
+    this.#writer = new RedisWriter({
+      prefix,
+      channel,
+      index: this.#index,
+      server,
+      owner: this.#owner,
+      rememberMs: Math.min(remembered, REMEMBER_MAX_MS),
+      large: this.#large,
+      bulkBytesMax: () => this.#calls.bulkBytesMax,
+      tokenOf: (key) => this.#tokens.get(key) ?? "",
+      sendOnce: this.#calls.sendOnce,
+      repeat: (work) => this.#calls.write(work),
+      repeatRead: (work) => this.#calls.read(work),
+      look: (keys) => this.#load(keys),
+    });
+    this.#feed = new RedisFeed({
+      ...settings,
+      channel,
+      owner: this.#owner,
+      client: (deadline) => this.#calls.link.ready(deadline),
+      repeat: (work) => this.#calls.read(work),
+    });
+  }
+
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#gate.run(() => this.#load(keys));
+  }
+
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false, checks = [] }: CommitOptions = {},
+  ): Promise<WriteResult[]> {
+    return this.#gate.run(async () => {
+      if (atomic)
+        throw new TypeError(
+          "the redis store has no transactions over several keys: use one key, or another store",
+        );
+      if (writes.length + checks.length === 0) return [];
+      // What the server takes is known only then.
+      await this.#calls.read((deadline) => this.#calls.link.ready(deadline));
+      return this.#writer.commit(writes, checks);
+    });
+  }
+
+  list(query: ListQuery = {}): AsyncIterable<string> {
+    return listPages(query, {
+      gate: this.#gate,
+      page: (range) => this.#page(range),
+      living: (keys) => this.#living(keys),
+    });
+  }
+
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    this.#turns += 1;
+    const token = `${this.#owner}.${this.#turns}`;
+    const keys = [this.#keys(key).lease] as const;
+    const take = async (): Promise<boolean> => {
+      const args = [token, redisMs(ttlMs)];
+      const [taken] = await this.#calls.ask([{ script: TAKE, keys, args }]);
+      if (Number(taken) !== 1) return false;
+      this.#tokens.set(key, token);
+      return true;
+    };
+    const release = (): Promise<unknown> => {
+      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+      return this.#calls.ask([{ script: RELEASE, keys, args: [token] }]);
+    };
+    const lease = { key, ttlMs, clock: hostClock, take, release };
+    return this.#gate.run(() => leasedTurn(lease, turn));
+  }
+
+  watch(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>> {
+    return this.#gate.runUntilClosed(() => this.#feed.start({ changed, missed }));
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(() => {
+      this.#feed.close();
+      this.#calls.link.close();
+    });
+  }
+
+  #keys(key: string): RecordKeys {
+    return recordKeys(this.#prefix, key);
+  }
+
+  async #load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    if (keys.length === 0) return [];
+    const names = keys.map((key) => this.#keys(key));
+    const answers = await this.#calls.ask(
+      names.map(({ head, base, log }) => ({ script: READ, keys: [head, base, log], args: [] })),
+    );
+    return names.map(({ head }, at) => {
+      const { record, isLarge } = readFound(answers[at], head);
+      if (isLarge) this.#large.add(head);
+      return record;
+    });
+  }
+
+  async #page({ from, isAfter, end, count }: PageRange): Promise<string[]> {
+    const args = [`${isAfter ? "(" : "["}${from}`, `(${end}`, String(count)];
+    const [members] = await this.#calls.ask([{ script: PAGE, keys: [this.#index], args }]);
+    return Array.isArray(members) ? members.map(String) : [];
+  }
+
+  async #living(members: readonly string[]): Promise<string[]> {
+    if (members.length === 0) return [];
+    const answers = await this.#calls.ask(
+      members.map((member) => {
+        const { head } = this.#keys(fromAsciiKey(member));
+        return { script: LIVING, keys: [head], args: [] };
+      }),
+    );
+    return members.filter((_, at) => Number(answers[at]) === 1);
+  }
+}
+
+/**
+ * A store in Redis. It connects at the first use, and what is wrong with the server is told there.
+ * Throws `TypeError` and `RangeError` for bad options.
+ */
+export function redisStore(options: RedisStoreOptions): StateStore {
+  return new RedisStore(readOptions(options));
+}

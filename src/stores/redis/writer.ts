@@ -1,0 +1,270 @@
+/**
+ * The writes and checks of a store: one script each, sent together, repeated until each was
+ * answered.
+ *
+ * Invariants
+ *  W1  All that a batch needs is worked out before its first write is sent; a failure of that is a
+ *      failure without effect.
+ *  W2  Each write has an operation number, the same for all its repeats: one that took effect is
+ *      not done again.
+ *  W3  Writes of one key go one after the other, in their order, and after its checks.
+ *  W4  When one write of a batch fails and another took effect, or may have, the batch's outcome is
+ *      unknown (T6). A key that spoiled one is looked at before its next batch is sent.
+ *  W5  The key of a new record is in the index before the record is there. It is never taken out:
+ *      whoever did that could race with whoever makes the key anew.
+ */
+import { CommitUnknownError, CorruptStateError } from "../../../actors/errors.ts";
+import type { Patch } from "../../../actors/protocol.ts";
+import { toAsciiKey } from "../shared/ascii-key.ts";
+import { isLarge, type LargeKeys } from "../shared/large-records.ts";
+import { isStoppedInside, judgeRedis, NotSentError, refusal, replyCode } from "./errors.ts";
+import { recordKeys } from "./keys.ts";
+import {
+  checkResult,
+  isCheck,
+  isInDoubt,
+  mayBeWritten,
+  type Pending,
+  type PendingCheck,
+  pendingCheck,
+  type PendingWrite,
+  unknownBecause,
+  unsent,
+} from "./pending.ts";
+import { logEntry, readFound } from "./reader.ts";
+import { COMMIT, INDEX, redisMs } from "./scripts.ts";
+import type { RedisReply, RedisRequest } from "./pipeline.ts";
+import { reasonOf, type Verdict } from "../shared/retry-until.ts";
+import type { ScopeWrite, VersionCheck, WriteResult } from "../contract.ts";
+import {
+  checkBytes,
+  checkVersions,
+  checkWrites,
+  conflict,
+  patchesOf,
+  stateText,
+  toJsonText,
+  wavesOf,
+} from "../shared/writes.ts";
+
+/** So many keys with a damaged record are remembered. */
+const DAMAGED_MAX = 1000;
+
+/** What a writer needs of its store. */
+export interface WriterSettings {
+  readonly prefix: string;
+  /** The channel commits are told on. */
+  readonly channel: string;
+  readonly index: string;
+  readonly server: string;
+  readonly owner: string;
+  /** How long the server remembers operations; milliseconds. */
+  readonly rememberMs: number;
+  readonly large: LargeKeys;
+  /** The longest text the server takes; bytes. */
+  readonly bulkBytesMax: () => number;
+  /** The token of the turn that runs here for a key, "" for none. */
+  readonly tokenOf: (key: string) => string;
+  /** Sends an idempotent write once. */
+  readonly sendOnce: (requests: readonly RedisRequest[], deadline: number) => Promise<RedisReply[]>;
+  /** Repeats what throws an error of the server or the connection, until the deadline. */
+  readonly repeat: (work: (deadline: number) => Promise<void>) => Promise<void>;
+  /** The same for what changes no record: its failure leaves nothing in doubt. */
+  readonly repeatRead: (work: (deadline: number) => Promise<void>) => Promise<void>;
+  /** Reads these keys; rejects when one cannot be read. */
+  readonly look: (keys: readonly string[]) => Promise<unknown>;
+}
+
+type Named = Pick<PendingWrite, "write" | "keys" | "operation">;
+
+/** Writes batches; see the head of this file. */
+export class RedisWriter {
+  readonly #settings: WriterSettings;
+  readonly #judge: (error: unknown) => Verdict;
+  /** Keys whose record could not be read when they were last written. */
+  readonly #damaged = new Set<string>();
+  #operations = 0;
+
+  constructor(settings: WriterSettings) {
+    this.#settings = settings;
+    this.#judge = judgeRedis(settings.server);
+  }
+
+  /** Writes all and answers each, then each check. */
+  async commit(
+    writes: readonly ScopeWrite[],
+    checks: readonly VersionCheck[],
+  ): Promise<WriteResult[]> {
+    checkWrites(writes);
+    checkVersions(checks);
+    await this.#lookAtDamaged([...writes, ...checks]);
+    const written = writes.map((write) => this.#prepare(write));
+    const checked = checks.map((check) => pendingCheck(this.#settings.prefix, check));
+    const unconfirmed = await this.#enterIndex(writes);
+    try {
+      const all: Pending[] = [...checked, ...written];
+      for (const wave of wavesOf(all, ({ key }) => key)) await this.#run(wave);
+      if (unconfirmed !== undefined) throw unconfirmed;
+    } catch (error) {
+      throw written.some(mayBeWritten) ? unknownBecause(error) : error;
+    }
+    return [...written, ...checked].map(({ outcome }) => {
+      if (outcome === undefined) throw new CommitUnknownError();
+      return outcome;
+    });
+  }
+
+  async #lookAtDamaged(batch: readonly VersionCheck[]): Promise<void> {
+    const keys = batch.map(({ key }) => key).filter((key) => this.#damaged.has(key));
+    if (keys.length === 0) return;
+    await this.#settings.look(keys);
+    for (const key of keys) this.#damaged.delete(key);
+  }
+
+  #prepare(write: ScopeWrite): PendingWrite {
+    this.#operations += 1;
+    const { prefix, large } = this.#settings;
+    const operation = this.#operations;
+    const keys = recordKeys(prefix, write.key);
+    const patches = large.has(keys.head) ? patchesOf(write) : undefined;
+    const named = { write, keys, operation };
+    const request = patches === undefined ? this.#whole(named) : this.#append(named, patches);
+    return { ...named, key: write.key, request, ...unsent() };
+  }
+
+  #append(named: Named, patches: readonly Patch[]): RedisRequest {
+    const { expectedVersion, version } = named.write;
+    const entry = logEntry(expectedVersion, version, toJsonText(patches));
+    checkBytes(entry, this.#settings.bulkBytesMax());
+    return this.#request("p", entry, named);
+  }
+
+  /** Reads the state, which may compute it. */
+  #whole(named: Named): RedisRequest {
+    const text = stateText(named.write);
+    if (text === undefined) return this.#request("d", "", named);
+    const { head } = named.keys;
+    if (isLarge(text)) this.#settings.large.add(head);
+    else this.#settings.large.delete(head);
+    checkBytes(text, this.#settings.bulkBytesMax());
+    // What expires is kept apart too: Redis then takes the text away by itself.
+    const isApart = isLarge(text) || named.write.ttlMs !== undefined;
+    return this.#request(isApart ? "a" : "i", text, named);
+  }
+
+  #request(
+    how: "i" | "a" | "d" | "p",
+    text: string,
+    { write, keys, operation }: Named,
+  ): RedisRequest {
+    const { owner, channel, rememberMs, tokenOf } = this.#settings;
+    const { key, expectedVersion, version, ttlMs } = write;
+    const versions = [String(expectedVersion), String(version)];
+    const ttl = ttlMs === undefined ? "" : redisMs(ttlMs);
+    const who = [owner, String(operation), tokenOf(key)];
+    const notice = [channel, `${owner} ${version} ${toAsciiKey(key)}`];
+    return {
+      script: COMMIT,
+      keys: [keys.head, keys.base, keys.log, keys.lease],
+      args: [how, text, ...versions, ttl, ...who, ...notice, String(rememberMs)],
+    };
+  }
+
+  /** Gives the error of an entry that is there and was not confirmed as the options ask. */
+  async #enterIndex(writes: readonly ScopeWrite[]): Promise<CommitUnknownError | undefined> {
+    const fresh = writes.filter(({ expectedVersion }) => expectedVersion === 0);
+    if (fresh.length === 0) return undefined;
+    const { index, sendOnce } = this.#settings;
+    const args = [...new Set(fresh.map(({ key }) => toAsciiKey(key)))];
+    let unconfirmed: CommitUnknownError | undefined;
+    await this.#settings.repeatRead(async (deadline) => {
+      const [reply] = await sendOnce([{ script: INDEX, keys: [index], args }], deadline);
+      if (reply === undefined || !("error" in reply)) return;
+      if (!(reply.error instanceof CommitUnknownError)) throw reply.error;
+      unconfirmed = reply.error;
+    });
+    return unconfirmed;
+  }
+
+  /** Sends requests of different keys until each was answered. */
+  async #run(wave: readonly Pending[]): Promise<void> {
+    await this.#settings.repeat(async (deadline) => {
+      let open = wave.filter(({ stage }) => stage !== "closed");
+      while (open.length > 0) {
+        const replies = await this.#send(open, deadline);
+        for (const [at, pending] of open.entries()) this.#settle(pending, replies[at]);
+        open = open.filter(({ stage }) => stage === "again");
+      }
+      const left = wave.filter(({ stage }) => stage === "open");
+      // What may have taken effect decides what the whole is called.
+      const worst = left.find(({ isDoubtful }) => isDoubtful) ?? left[0];
+      if (worst !== undefined) throw isCheck(worst) ? notChecked(worst) : worst.failure;
+    });
+    const failed = wave.find(isInDoubt) ?? wave.find(({ outcome }) => outcome === undefined);
+    if (failed !== undefined) throw failed.failure;
+  }
+
+  /** Never rejects: what was not sent now may have been sent before, which each write knows. */
+  async #send(open: readonly Pending[], deadline: number): Promise<RedisReply[]> {
+    const requests = open.map(({ request }) => request);
+    try {
+      return await this.#settings.sendOnce(requests, deadline);
+    } catch (error) {
+      return open.map(() => ({ error }));
+    }
+  }
+
+  #settle(pending: Pending, reply: RedisReply | undefined): void {
+    pending.stage = "open";
+    if (reply === undefined || "error" in reply) {
+      this.#fail(pending, reply?.error);
+      return;
+    }
+    try {
+      pending.stage = "closed";
+      pending.outcome = this.#answerOf(pending, reply.value);
+    } catch (error) {
+      this.#remember(pending.key, error);
+      pending.failure = pending.isDoubtful ? unknownBecause(error) : error;
+    }
+  }
+
+  #fail(pending: Pending, error: unknown): void {
+    const verdict = this.#judge(error);
+    pending.failure = error;
+    const isUnknown = verdict.kind === "unknown" || error instanceof CommitUnknownError;
+    if (!isCheck(pending) && (isUnknown || isStoppedInside(error))) pending.isDoubtful = true;
+    if (verdict.kind !== "refused") return;
+    pending.stage = "closed";
+    this.#remember(pending.key, verdict.error);
+    pending.failure = pending.isDoubtful ? unknownBecause(verdict.error) : verdict.error;
+  }
+
+  #answerOf(pending: Pending, value: unknown): WriteResult | undefined {
+    if (isCheck(pending)) return checkResult(pending, value);
+    const { write, keys } = pending;
+    const [word, more]: readonly unknown[] = Array.isArray(value) ? value : [];
+    if (word === "denied") throw refusal(this.#settings.server, "NOPERM", new Error(String(more)));
+    if (word === "done") return { ok: true, version: write.version };
+    if (word === "whole") {
+      // Also when it fails: the next batch then fails before anything of it was sent.
+      this.#settings.large.delete(keys.head);
+      pending.request = this.#whole(pending);
+      pending.stage = "again";
+      return undefined;
+    }
+    if (word === "forgotten" && pending.isDoubtful) throw new CommitUnknownError();
+    return conflict(readFound(word === "forgotten" ? more : value, keys.head).record);
+  }
+
+  #remember(key: string, error: unknown): void {
+    if (!(error instanceof CorruptStateError)) return;
+    if (this.#damaged.size >= DAMAGED_MAX) this.#damaged.clear();
+    this.#damaged.add(key);
+  }
+}
+
+/** Why a check is not answered, as an error that leaves nothing in doubt. */
+function notChecked({ failure }: PendingCheck): unknown {
+  return replyCode(failure) === undefined ? new NotSentError(reasonOf(failure)) : failure;
+}

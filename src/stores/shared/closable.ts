@@ -1,0 +1,69 @@
+/** Counts running operations, so that a store can close after them and refuse what comes later. */
+import { StoreClosedError } from "../../../actors/errors.ts";
+
+/** The door of one store object. */
+export interface Gate {
+  /** Throws `StoreClosedError` once `close` was called. */
+  check(): void;
+  /** Runs `work`; `close` waits for it. */
+  run<T>(work: () => T | Promise<T>): Promise<T>;
+  /**
+   * Runs `work` that stores nothing; `close` does not wait for it, it rejects with
+   * `StoreClosedError` then.
+   */
+  runUntilClosed<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Refuses what comes later, waits for what runs, then releases; repeated calls share one answer.
+   */
+  close(release: () => void | Promise<void>): Promise<void>;
+}
+
+/** Makes the gate of a store; `name` appears in the error. */
+export function createGate(name: string): Gate {
+  let running = 0;
+  let closing: Promise<void> | undefined;
+  let wake: (() => void) | undefined;
+  const leaving = new Set<(error: StoreClosedError) => void>();
+
+  const check = (): void => {
+    if (closing !== undefined) throw new StoreClosedError(name);
+  };
+  const idle = (): Promise<void> =>
+    running === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          wake = resolve;
+        });
+
+  return {
+    check,
+    async run(work) {
+      check();
+      running += 1;
+      try {
+        return await work();
+      } finally {
+        running -= 1;
+        if (running === 0) wake?.();
+      }
+    },
+    async runUntilClosed(work) {
+      check();
+      let leave: ((error: StoreClosedError) => void) | undefined;
+      const closed = new Promise<never>((_resolve, reject) => {
+        leave = reject;
+        leaving.add(reject);
+      });
+      try {
+        return await Promise.race([work(), closed]);
+      } finally {
+        if (leave !== undefined) leaving.delete(leave);
+      }
+    },
+    close(release) {
+      for (const leave of leaving) leave(new StoreClosedError(name));
+      closing ??= idle().then(release);
+      return closing;
+    },
+  };
+}

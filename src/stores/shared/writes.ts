@@ -1,0 +1,117 @@
+/** What the stores do with writes before they touch their data. */
+import { StateSerializationError, StateTooLargeError } from "../../../actors/errors.ts";
+import type { Json, Patch } from "../../../actors/protocol.ts";
+import type { ListQuery, ScopeWrite, StoredRecord, VersionCheck } from "../contract.ts";
+import { checkTtl } from "./exclusive-lease.ts";
+
+/** Refuses a batch with a write that no store could keep, before anything of it takes effect. */
+export function checkWrites(writes: readonly ScopeWrite[]): void {
+  for (const { key, expectedVersion, version, ttlMs } of writes) {
+    if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
+    if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
+      throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
+    if (!Number.isSafeInteger(version) || version <= expectedVersion)
+      throw new RangeError(`version must be over ${expectedVersion}, received ${version}`);
+    if (ttlMs !== undefined) checkTtl(ttlMs);
+  }
+}
+
+/** Refuses checks of what can be no version of a key. */
+export function checkVersions(checks: readonly VersionCheck[]): void {
+  for (const { key, expectedVersion } of checks) {
+    if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
+    if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
+      throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
+  }
+}
+
+/** The patches of a write, if it has any; a write without them is described by its state alone. */
+export function patchesOf(write: ScopeWrite): readonly Patch[] | undefined {
+  // Read once: it may be computed when read.
+  const patches: readonly Patch[] | undefined = write.patches;
+  return patches === undefined || patches.length === 0 ? undefined : patches;
+}
+
+/** Splits a batch so that no key is twice in a part, and each key's writes keep their order. */
+export function wavesOf<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
+  const waves: T[][] = [];
+  const seen = new Map<string, number>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const turn = seen.get(key) ?? 0;
+    seen.set(key, turn + 1);
+    (waves[turn] ??= []).push(item);
+  }
+  return waves;
+}
+
+/** Throws `StateTooLargeError` for a text of more bytes in UTF-8. */
+export function checkBytes(text: string, limitBytes: number): void {
+  // A character takes at most three bytes, so most texts need no counting.
+  if (text.length * 3 <= limitBytes) return;
+  const sizeBytes = Buffer.byteLength(text);
+  if (sizeBytes > limitBytes) throw new StateTooLargeError({ sizeBytes, limitBytes });
+}
+
+/**
+ * JSON text of a state or of patches; throws `StateSerializationError` for what JSON cannot hold.
+ */
+export function toJsonText(value: Json | readonly Patch[]): string {
+  let text: string | undefined;
+  try {
+    // The declared type promises text; a function or symbol that got past the types gives
+    // undefined.
+    text = JSON.stringify(value) as string | undefined;
+  } catch (cause) {
+    throw new StateSerializationError({ path: "", reason: "a value JSON cannot hold" }, { cause });
+  }
+  if (text === undefined)
+    throw new StateSerializationError({ path: "", reason: `a value of type ${typeof value}` });
+  return text;
+}
+
+/**
+ * JSON text of a write's state; `undefined` for a delete. Reads the state, which may compute it.
+ */
+export function stateText(write: ScopeWrite): string | undefined {
+  const state = write.state;
+  return state === undefined ? undefined : toJsonText(state);
+}
+
+/** When a write's record expires, in milliseconds since the epoch; `undefined`: never. */
+export function expiryOf(write: ScopeWrite, now: number): number | undefined {
+  return write.ttlMs === undefined ? undefined : now + write.ttlMs;
+}
+
+/** True when a record that expires at `expires` is gone at `now`. */
+export function isExpired(expires: number | null | undefined, now: number): boolean {
+  return expires !== undefined && expires !== null && expires <= now;
+}
+
+/** Milliseconds a living record has left at `now`; `undefined` when it does not expire. */
+export function leftMs(expires: number | null | undefined, now: number): number | undefined {
+  return expires === undefined || expires === null ? undefined : expires - now;
+}
+
+/** What `list` gives of all living keys, for stores that have them in memory. */
+export function selectKeys(living: readonly string[], query: ListQuery): string[] {
+  const { prefix = "", after, limit } = query;
+  const matching = living.filter(
+    (key) => key.startsWith(prefix) && (after === undefined || key > after),
+  );
+  // Without a function `sort` compares UTF-16 code units, which is the order asked for.
+  return matching.toSorted().slice(0, limit);
+}
+
+/** The answer to a write that met `current`. */
+export function conflict(current: StoredRecord | undefined): {
+  readonly ok: false;
+  readonly current: StoredRecord | undefined;
+} {
+  return { ok: false, current };
+}
+
+/** What every write of an atomic batch answers when one of them met a conflict. */
+export function isAllOk(results: readonly { readonly ok: boolean }[]): boolean {
+  return results.every((result) => result.ok);
+}

@@ -1,0 +1,47 @@
+/**
+ * Which SQLite works here, and how it may keep a file.
+ *
+ * In WAL mode SQLite 3.7.0 to 3.51.2 can lose a commit or damage the file when one connection folds
+ * the log in while another writes (https://sqlite.org/wal.html#walresetbug); 3.44.6 and 3.50.7 have
+ * the correction too. Such a build keeps a new file with a rollback journal, which is sound for
+ * several processes, or in WAL mode for the one process that has the file to itself. A file that
+ * is in WAL mode already stays so: other programs may have it open.
+ */
+import { columnOf, type SqliteDatabase } from "./driver.ts";
+
+/** How many processes may open a file at the same time. */
+export type Processes = "one" | "several";
+
+/** From which patch on a release has the correction; what is newer has it from the start. */
+const CORRECTED: ReadonlyMap<string, number> = new Map([
+  ["3.44", 6],
+  ["3.50", 7],
+  ["3.51", 3],
+]);
+const LAST_WITHOUT = { major: 3, minor: 51 };
+const FIRST_WITH_WAL = { major: 3, minor: 7 };
+
+/** True when WAL mode of this version of SQLite is sound for several connections. */
+export function isWalSound(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  const corrected = CORRECTED.get(`${major}.${minor}`);
+  if (corrected !== undefined) return patch >= corrected;
+  if (major !== LAST_WITHOUT.major) return major > LAST_WITHOUT.major;
+  return minor > LAST_WITHOUT.minor || minor < FIRST_WITH_WAL.minor;
+}
+
+/** The version of the SQLite behind a connection. */
+export function sqliteVersion(database: SqliteDatabase): string {
+  const row = database.prepare("SELECT sqlite_version() AS version").get();
+  return String(columnOf(row, "version"));
+}
+
+/** What is said of a file in WAL mode on a build that does not keep it soundly. */
+export function walWarning(path: string, version: string): string {
+  return (
+    `${path} is in WAL mode, in which SQLite ${version} can lose commits while several ` +
+    "connections use one file (https://sqlite.org/wal.html#walresetbug). Use Node 22.22.3 or " +
+    '24.15, or later. Or open the file once with `processes: "one"` and close it, while no ' +
+    "other program has it open: it then has a rollback journal"
+  );
+}

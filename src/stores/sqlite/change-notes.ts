@@ -1,0 +1,138 @@
+/**
+ * What commits leave for the watchers of other connections.
+ *
+ * A commit notes its keys and versions in the same transaction, and only while another store object
+ * is registered as a watcher: where none is, a commit costs one look. Notes have
+ * numbers without gaps, so a watcher knows when he missed some; old ones go.
+ *
+ * Invariants
+ *  N1  A watcher whose registration has not run out is seen by every commit after it.
+ *  N2  What changed without a note (by an older release, or by hand) moves `data_version`, and
+ *      counts as missed when no note of another connection came with it.
+ */
+import { bytesToText, columnOf } from "./driver.ts";
+import type { Statements } from "./schema.ts";
+import type { ScopeWrite, WriteResult } from "../contract.ts";
+
+/** A commit of more records is noted without their keys: its watchers look at everything. */
+const NOTED_KEYS_MAX = 256;
+/** How many notes are kept; a watcher that is further behind looks at everything. */
+const NOTES_KEPT = 512;
+/** Old notes are removed once in so many of our own. */
+const NOTES_PER_REMOVAL = 128;
+
+/** Up to where a watcher knows what changed. */
+export interface ChangePosition {
+  readonly seq: number;
+  readonly dataVersion: number;
+}
+
+/** What changed since a position. */
+export interface ChangeReport {
+  readonly position: ChangePosition;
+  readonly changes: readonly (readonly [key: string, version: number])[];
+  /** True when there may be more than `changes`. */
+  readonly missed: boolean;
+}
+
+/** The notes of one connection. Everything here runs inside a transaction of the caller. */
+export class ChangeNotes {
+  readonly #statements: Statements;
+  readonly #owner: string;
+  #noted = 0;
+
+  constructor(fields: { statements: Statements; owner: string }) {
+    this.#statements = fields.statements;
+    this.#owner = fields.owner;
+  }
+
+  /** Notes the writes that took effect. */
+  noteWrites(writes: readonly ScopeWrite[], results: readonly WriteResult[]): void {
+    if (!results.some(({ ok }) => ok)) return;
+    this.#note(() => {
+      const done = writes.filter((_, at) => results[at]?.ok === true);
+      if (done.length > NOTED_KEYS_MAX) return null;
+      return JSON.stringify(done.map(({ key, version }) => [key, version]));
+    });
+  }
+
+  /** Notes that the file changed and no record did. */
+  noteOther(): void {
+    this.#note(() => "[]");
+  }
+
+  /** Registers this connection's watcher until then; notes without a reader are removed. */
+  register(now: number, until: number): ChangePosition {
+    const { dropWatchers, clearNotes, watch } = this.#statements;
+    dropWatchers.run(now);
+    clearNotes.run(this.#owner);
+    watch.run(this.#owner, until);
+    this.noteOther();
+    return this.#position();
+  }
+
+  /** Registers it for longer. */
+  renew(until: number): void {
+    this.#statements.watch.run(this.#owner, until);
+    this.noteOther();
+  }
+
+  /** Takes the registration back. */
+  unregister(): void {
+    this.#statements.unwatch.run(this.#owner);
+    this.noteOther();
+  }
+
+  /** What others changed since `from`; `undefined` when nothing moved. */
+  since(from: ChangePosition): ChangeReport | undefined {
+    const position = this.#position();
+    const { seq, dataVersion } = position;
+    if (seq === from.seq && dataVersion === from.dataVersion) return undefined;
+    const rows = this.#statements.notes.all(this.#owner, this.#owner, from.seq);
+    const changes: (readonly [string, number])[] = [];
+    let missed = rows.length !== seq - from.seq;
+    let others = 0;
+    for (const row of rows) {
+      if (columnOf(row, "mine") === 1) continue;
+      others += 1;
+      const noted = readKeys(bytesToText(columnOf(row, "keys")));
+      if (noted === undefined) missed = true;
+      else changes.push(...noted);
+    }
+    const isUnnoted = dataVersion !== from.dataVersion && others === 0;
+    return { position, changes, missed: missed || isUnnoted };
+  }
+
+  #note(keys: () => string | null): void {
+    const { watched, note, dropNotes } = this.#statements;
+    // Real time, not the injected clock: it says which processes are there.
+    if (columnOf(watched.get(this.#owner, Date.now()), "found") === undefined) return;
+    note.run(this.#owner, keys());
+    this.#noted += 1;
+    if (this.#noted % NOTES_PER_REMOVAL === 0) dropNotes.run(NOTES_KEPT);
+  }
+
+  #position(): ChangePosition {
+    const { lastNote, dataVersion } = this.#statements;
+    return {
+      seq: Number(columnOf(lastNote.get(), "seq")),
+      dataVersion: Number(columnOf(dataVersion.get(), "data_version")),
+    };
+  }
+}
+
+/** The keys and versions of a note; `undefined` when it names none, or is damaged. */
+function readKeys(text: string | undefined): (readonly [string, number])[] | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const noted: unknown = JSON.parse(text);
+    return Array.isArray(noted) && noted.every(isChange) ? noted : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isChange(value: unknown): value is readonly [string, number] {
+  if (!Array.isArray(value)) return false;
+  return typeof value[0] === "string" && typeof value[1] === "number";
+}

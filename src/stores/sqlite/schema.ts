@@ -1,0 +1,184 @@
+/** The tables, and the statements, prepared once. */
+import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
+
+/** The version of the tables below; a file with a higher one is refused. */
+export const SCHEMA_VERSION = 1;
+
+/** What `form` says about where a record's state is. */
+export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
+
+/*
+ * holdfast_record  one narrow row per key; the state itself only while it is small
+ * holdfast_base    the last whole state of a large record, apart so that patches leave it alone
+ * holdfast_patch   what happened to a large record since; `since` links each row to the one before
+ * holdfast_lease   who may commit a key during an exclusive turn
+ * holdfast_watch   which store objects want to know what others commit
+ * holdfast_change  the keys and versions of the last commits, while another one wants to know
+ *
+ * The last two are made where an older release left them out; it works on without them.
+ *
+ * `sum` is a checksum of the row's meaning: SQLite does not notice a changed byte in a value.
+ */
+export const TABLES: string = `
+CREATE TABLE IF NOT EXISTS holdfast_meta (
+  name TEXT PRIMARY KEY, value INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_record (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  version INTEGER NOT NULL,
+  form INTEGER NOT NULL,
+  expires INTEGER,
+  sum INTEGER NOT NULL,
+  log_count INTEGER NOT NULL DEFAULT 0,
+  log_size INTEGER NOT NULL DEFAULT 0,
+  base_size INTEGER NOT NULL DEFAULT 0,
+  state TEXT
+);
+CREATE TABLE IF NOT EXISTS holdfast_base (
+  id INTEGER PRIMARY KEY, version INTEGER NOT NULL, sum INTEGER NOT NULL, state TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS holdfast_patch (
+  id INTEGER NOT NULL, version INTEGER NOT NULL, since INTEGER NOT NULL, sum INTEGER NOT NULL,
+  patches TEXT NOT NULL, PRIMARY KEY (id, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_lease (
+  key TEXT PRIMARY KEY, owner TEXT NOT NULL, token TEXT NOT NULL, until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_watch (
+  owner TEXT PRIMARY KEY, until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_change (
+  seq INTEGER PRIMARY KEY, owner TEXT NOT NULL, keys TEXT
+);
+INSERT OR IGNORE INTO holdfast_meta VALUES ('schema', ${SCHEMA_VERSION});
+`;
+
+/** No other owner's turn holds the key of the row; parameters: own lease owner, now. */
+const FREE =
+  "NOT EXISTS (SELECT 1 FROM holdfast_lease l " +
+  "WHERE l.key = holdfast_record.key AND l.owner <> ? AND l.until > ?)";
+
+const UPDATE_INLINE =
+  `UPDATE holdfast_record SET version = ?, form = ${FORM.inline}, expires = ?, sum = ?, ` +
+  `state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
+
+/*
+ * Columns are read as numbers and bytes whatever a damaged row holds: libsql ends the process at
+ * text that is not UTF-8, and node:sqlite throws at integers over 2^53.
+ */
+function real(column: string): string {
+  return `CAST(${column} AS REAL) AS ${column}`;
+}
+
+function bytes(column: string): string {
+  return `CAST(${column} AS BLOB) AS ${column}`;
+}
+
+const LIVING = `form > ${FORM.dead} AND (expires IS NULL OR expires > ?)`;
+
+/** The statements the store runs. */
+export type StatementName =
+  | "head"
+  | "version"
+  | "leased"
+  | "blocked"
+  | "insert"
+  | "update"
+  | "updateAlone"
+  | "replace"
+  | "append"
+  | "addPatch"
+  | "addBase"
+  | "dropBase"
+  | "dropPatches"
+  | "base"
+  | "patches"
+  | "listFrom"
+  | "listAfter"
+  | "lease"
+  | "release"
+  | "watch"
+  | "unwatch"
+  | "watched"
+  | "dropWatchers"
+  | "note"
+  | "notes"
+  | "lastNote"
+  | "dropNotes"
+  | "clearNotes"
+  | "dataVersion";
+
+/* Parameters are anonymous: the libraries differ in what they make of numbered ones. */
+const SQL: Readonly<Record<StatementName, string>> = {
+  head:
+    `SELECT id, ${real("version")}, ${real("form")}, ${real("expires")}, ${real("sum")}, ` +
+    `${bytes("state")} FROM holdfast_record WHERE key = ?`,
+  version: `SELECT ${real("version")} FROM holdfast_record WHERE key = ?`,
+  leased: "SELECT 1 AS found FROM holdfast_lease WHERE owner <> ? AND until > ? LIMIT 1",
+  blocked: "SELECT 1 AS found FROM holdfast_lease WHERE key = ? AND owner <> ? AND until > ?",
+  insert:
+    "INSERT INTO holdfast_record (version, form, expires, sum, state, base_size, key) " +
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+  update: UPDATE_INLINE,
+  updateAlone: `${UPDATE_INLINE} AND ${FREE}`,
+  replace:
+    "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, sum = ?, state = ?, " +
+    "base_size = ?, log_size = 0, log_count = 0 WHERE key = ? AND version = ?",
+  append:
+    "UPDATE holdfast_record SET version = ?, expires = ?, sum = ?, log_size = log_size + ?, " +
+    `log_count = log_count + 1 WHERE key = ? AND version = ? AND form = ${FORM.apart} ` +
+    "AND log_size + ? < base_size AND log_count < ? AND (expires IS NULL OR expires > ?)",
+  addPatch:
+    "INSERT INTO holdfast_patch (id, version, since, sum, patches) " +
+    "SELECT id, ?, ?, ?, ? FROM holdfast_record WHERE key = ?",
+  addBase:
+    "INSERT INTO holdfast_base (id, version, sum, state) " +
+    "SELECT id, ?, ?, ? FROM holdfast_record WHERE key = ?",
+  dropBase: "DELETE FROM holdfast_base WHERE id = (SELECT id FROM holdfast_record WHERE key = ?)",
+  dropPatches:
+    "DELETE FROM holdfast_patch WHERE id = (SELECT id FROM holdfast_record WHERE key = ?)",
+  base:
+    `SELECT ${real("version")}, ${real("sum")}, ${bytes("state")} ` +
+    "FROM holdfast_base WHERE id = ?",
+  patches:
+    `SELECT ${real("version")}, ${real("since")}, ${real("sum")}, ${bytes("patches")} ` +
+    "FROM holdfast_patch WHERE id = ? ORDER BY holdfast_patch.version",
+  listFrom:
+    `SELECT ${bytes("key")} FROM holdfast_record WHERE key >= ? AND key < ? AND ${LIVING} ` +
+    "ORDER BY holdfast_record.key LIMIT ?",
+  listAfter:
+    `SELECT ${bytes("key")} FROM holdfast_record WHERE key > ? AND key < ? AND ${LIVING} ` +
+    "ORDER BY holdfast_record.key LIMIT ?",
+  lease:
+    "INSERT INTO holdfast_lease (key, owner, token, until) VALUES (?, ?, ?, ?) " +
+    "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, token = excluded.token, " +
+    "until = excluded.until WHERE until <= ?",
+  release: "DELETE FROM holdfast_lease WHERE key = ? AND token = ?",
+  watch:
+    "INSERT INTO holdfast_watch (owner, until) VALUES (?, ?) " +
+    "ON CONFLICT (owner) DO UPDATE SET until = excluded.until",
+  unwatch: "DELETE FROM holdfast_watch WHERE owner = ?",
+  watched: "SELECT 1 AS found FROM holdfast_watch WHERE owner <> ? AND until > ? LIMIT 1",
+  dropWatchers: "DELETE FROM holdfast_watch WHERE until <= ?",
+  note: "INSERT INTO holdfast_change (owner, keys) VALUES (?, ?)",
+  notes:
+    "SELECT owner = ? AS mine, CASE WHEN owner = ? THEN NULL ELSE CAST(keys AS BLOB) END AS keys " +
+    "FROM holdfast_change WHERE seq > ? ORDER BY seq",
+  lastNote: "SELECT CAST(coalesce(max(seq), 0) AS REAL) AS seq FROM holdfast_change",
+  dropNotes: "DELETE FROM holdfast_change WHERE seq <= (SELECT max(seq) FROM holdfast_change) - ?",
+  clearNotes:
+    "DELETE FROM holdfast_change " +
+    "WHERE NOT EXISTS (SELECT 1 FROM holdfast_watch WHERE owner <> ?)",
+  dataVersion: "PRAGMA data_version",
+};
+
+/** Every statement, prepared. */
+export type Statements = Readonly<Record<StatementName, SqliteStatement>>;
+
+/** Prepares every statement once. */
+export function prepareStatements(database: SqliteDatabase): Statements {
+  const entries = Object.entries(SQL).map(([name, sql]) => [name, database.prepare(sql)] as const);
+  // The keys are those of SQL, one statement each.
+  return Object.fromEntries(entries) as Statements;
+}

@@ -1,0 +1,234 @@
+/**
+ * One open connection with its statements: transactions, commits and reads, all synchronous.
+ *
+ * SQLite leaves a statement open that found a lock taken, so that it can be stepped again. Some
+ * libraries do not reset a prepared one that threw: it then keeps an old snapshot on the
+ * connection, whose reads are stale and whose commits all fail. So whatever can meet a lock is
+ * `exec`, which every library finishes: BEGIN IMMEDIATE takes the writer's lock, TAKE_SNAPSHOT the
+ * reader's, COMMIT what is left. A prepared statement only runs between them, where no lock is
+ * asked for.
+ */
+import { toAsciiKey } from "../shared/ascii-key.ts";
+import { LargeKeys } from "../shared/large-records.ts";
+import type { PageRange } from "../shared/key-pages.ts";
+import { ChangeNotes, type ChangePosition, type ChangeReport } from "./change-notes.ts";
+import {
+  bytesToText,
+  commitUnknown,
+  isInDoubt,
+  type SqliteDatabase,
+  toStoreError,
+} from "./driver.ts";
+import { OpenedFiles } from "./files.ts";
+import { RecordReader } from "./reader.ts";
+import { prepareStatements, type Statements } from "./schema.ts";
+import { rollback, toSchemaError } from "./setup.ts";
+import { RecordWriter } from "./writer.ts";
+import type {
+  CommitOptions,
+  ScopeWrite,
+  StoredRecord,
+  VersionCheck,
+  WriteResult,
+} from "../contract.ts";
+import { conflict, isAllOk } from "../shared/writes.ts";
+
+/** A deferred BEGIN reads nothing: the first SELECT after it takes the snapshot. */
+const TAKE_SNAPSHOT = "SELECT 1 FROM holdfast_meta LIMIT 1";
+
+/** What a session needs. */
+export interface SessionSettings {
+  readonly database: SqliteDatabase;
+  /** For messages. */
+  readonly path: string;
+  readonly owner: string;
+  /** True when a write comes from a turn that ran out of time. */
+  readonly isStale: (key: string) => boolean;
+}
+
+/** Everything the store does on its connection. */
+export class SqliteSession {
+  readonly #database: SqliteDatabase;
+  readonly #path: string;
+  readonly #owner: string;
+  readonly #isStale: (key: string) => boolean;
+  readonly #statements: Statements;
+  readonly #files: OpenedFiles;
+  readonly #notes: ChangeNotes;
+  readonly #reader: RecordReader;
+  readonly #writer: RecordWriter;
+
+  constructor(settings: SessionSettings) {
+    const { database, path, owner, isStale } = settings;
+    this.#database = database;
+    this.#path = path;
+    this.#owner = owner;
+    this.#isStale = isStale;
+    this.#statements = preparedIn(database, path);
+    this.#files = new OpenedFiles(database);
+    this.#notes = new ChangeNotes({ statements: this.#statements, owner });
+    const large = new LargeKeys();
+    this.#reader = new RecordReader({ statements: this.#statements, path, large });
+    this.#writer = new RecordWriter({ statements: this.#statements, owner, large });
+  }
+
+  load(keys: readonly string[], now: number): (StoredRecord | undefined)[] {
+    return this.#snapshot(() => keys.map((key) => this.#read(key, now)));
+  }
+
+  /** Checks see what was there before the writes; without writes they take no writer's lock. */
+  commit(
+    writes: readonly ScopeWrite[],
+    { atomic = false, checks = [] }: CommitOptions,
+    now: number,
+  ): WriteResult[] {
+    if (writes.length === 0) return this.#checkAlone(checks, now);
+    const { checked, written } = this.#transact("BEGIN IMMEDIATE", {
+      work: () => {
+        const answers = this.#checkAll(checks, now);
+        const isRefused = atomic && !isAllOk(answers);
+        const results = isRefused ? [] : this.#writeAll(writes, now);
+        this.#notes.noteWrites(writes, results);
+        return { checked: answers, written: results };
+      },
+      keep: (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
+    });
+    const isKept = !atomic || (isAllOk(checked) && isAllOk(written));
+    return [...(isKept ? written : this.#refuse(writes, now)), ...checked];
+  }
+
+  /** A page of encoded keys. */
+  list({ from, isAfter, end, count }: PageRange, now: number): string[] {
+    const statement = isAfter ? this.#statements.listAfter : this.#statements.listFrom;
+    const rows = this.#snapshot(() => statement.all(from, end, now, count));
+    // The statement selects the one column `key`, as bytes.
+    return rows.map((row) => bytesToText((row as { key: unknown }).key) ?? "");
+  }
+
+  /** Takes the lease of `key` until then, if no living lease is there. */
+  lease(key: string, token: string, times: { now: number; until: number }): boolean {
+    const { lease } = this.#statements;
+    const values = [toAsciiKey(key), this.#owner, token, times.until, times.now];
+    return this.#change(() => Number(lease.run(...values).changes) > 0);
+  }
+
+  release(key: string, token: string): void {
+    const { release } = this.#statements;
+    this.#change(() => Number(release.run(toAsciiKey(key), token).changes) > 0);
+  }
+
+  /** Registers this connection's watcher until then; times are the system's. */
+  watch(times: { now: number; until: number }): ChangePosition {
+    const work = (): ChangePosition => this.#notes.register(times.now, times.until);
+    return this.#transact("BEGIN IMMEDIATE", { work });
+  }
+
+  /** Registers it for longer. */
+  watchOn(until: number): void {
+    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.renew(until) });
+  }
+
+  unwatch(): void {
+    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.unregister() });
+  }
+
+  /** What others changed since `from`; `undefined` when nothing moved. */
+  since(from: ChangePosition): ChangeReport | undefined {
+    return this.#snapshot(() => this.#notes.since(from));
+  }
+
+  /** Runs `work`, which changes the file without changing a record, and answers whether it did. */
+  #change(work: () => boolean): boolean {
+    return this.#transact("BEGIN IMMEDIATE", {
+      work: () => {
+        const isChanged = work();
+        if (isChanged) this.#notes.noteOther();
+        return isChanged;
+      },
+    });
+  }
+
+  #read(key: string, now: number): StoredRecord | undefined {
+    return this.#reader.read(toAsciiKey(key), now);
+  }
+
+  #checkAlone(checks: readonly VersionCheck[], now: number): WriteResult[] {
+    return checks.length === 0 ? [] : this.#snapshot(() => this.#checkAll(checks, now));
+  }
+
+  #checkAll(checks: readonly VersionCheck[], now: number): WriteResult[] {
+    return checks.map(({ key, expectedVersion: version }) => {
+      const row = this.#statements.version.get(toAsciiKey(key));
+      const stored = typeof row === "object" && row !== null && "version" in row ? row.version : 0;
+      return stored === version ? { ok: true, version } : conflict(this.#read(key, now));
+    });
+  }
+
+  #writeAll(writes: readonly ScopeWrite[], now: number): WriteResult[] {
+    const [only] = writes;
+    if (writes.length === 1 && only !== undefined && !this.#isStale(only.key)) {
+      if (this.#writer.updateAlone(only, now)) return [{ ok: true, version: only.version }];
+    }
+    const leased = this.#writer.isAnyBlocked(now);
+    return writes.map((write) => this.#write(write, now, leased));
+  }
+
+  #write(write: ScopeWrite, now: number, leased: boolean): WriteResult {
+    const mayWrite = !this.#isStale(write.key) && !(leased && this.#writer.isBlocked(write, now));
+    if (mayWrite && this.#writer.write(write, now)) return { ok: true, version: write.version };
+    return conflict(this.#read(write.key, now));
+  }
+
+  #refuse(writes: readonly ScopeWrite[], now: number): WriteResult[] {
+    const current = this.load(
+      writes.map((write) => write.key),
+      now,
+    );
+    return current.map((record) => conflict(record));
+  }
+
+  /** Runs `work`, which only reads, on one state of the file. */
+  #snapshot<T>(work: () => T): T {
+    return this.#transact("BEGIN", {
+      work: () => {
+        this.#database.exec(TAKE_SNAPSHOT);
+        return work();
+      },
+    });
+  }
+
+  /** Runs `work` in a transaction and commits it if `keep` says so. */
+  #transact<T>(
+    begin: "BEGIN IMMEDIATE" | "BEGIN",
+    { work, keep }: { work: () => T; keep?: (result: T) => boolean },
+  ): T {
+    this.#files.check(begin === "BEGIN IMMEDIATE");
+    this.#database.exec(begin);
+    try {
+      const result = work();
+      if (keep?.(result) === false) rollback(this.#database);
+      else this.#end();
+      return result;
+    } catch (error) {
+      rollback(this.#database);
+      throw toSchemaError(error, this.#path);
+    }
+  }
+
+  #end(): void {
+    try {
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      // A COMMIT that failed at the disk may be found complete when the log is next recovered.
+      throw isInDoubt(error) ? commitUnknown(toStoreError(error, this.#path)) : error;
+    }
+  }
+}
+
+function preparedIn(database: SqliteDatabase, path: string): Statements {
+  try {
+    return prepareStatements(database);
+  } catch (error) {
+    throw toSchemaError(error, path);
+  }
+}

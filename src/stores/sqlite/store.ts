@@ -1,0 +1,197 @@
+/**
+ * A store in one SQLite file: one transaction per batch, safe for several processes.
+ *
+ * Leases and times to live go by the clock of the process that looks. All processes are on one
+ * machine, so they have one clock and no skew has to be borne; a given clock must be theirs.
+ */
+import { randomUUID } from "node:crypto";
+import { CorruptStateError } from "../../../actors/errors.ts";
+import type { Clock } from "../../../actors/protocol.ts";
+import { createGate } from "../shared/closable.ts";
+import { listPages, type PageRange } from "../shared/key-pages.ts";
+import { type Attempt, createAttempt } from "./busy.ts";
+import { type SqliteDatabase, toStoreError } from "./driver.ts";
+import { SqliteFeed } from "./changes.ts";
+import { connect, IN_MEMORY } from "./open.ts";
+import { readSqliteOptions, type SqliteSettings, type SqliteStoreOptions } from "./options.ts";
+import { SqliteSession } from "./session.ts";
+import { leaveExclusive, prepareConnection } from "./setup.ts";
+import type {
+  CommitOptions,
+  ListQuery,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+  StoreSupports,
+  WriteResult,
+} from "../contract.ts";
+import { leasedTurn } from "../shared/exclusive-lease.ts";
+import { checkVersions, checkWrites } from "../shared/writes.ts";
+
+/** What may be the matter when a file is locked before it could be opened. */
+const KEPT = ', or close the program that has it to itself, as with processes: "one"';
+
+class SqliteStore implements StateStore {
+  readonly name = "sqlite";
+  readonly supports: StoreSupports;
+  readonly #settings: SqliteSettings;
+  readonly #clock: Clock;
+  readonly #owner: string = randomUUID();
+  readonly #gate = createGate("sqlite");
+  /** Apart, because a reader need not wait for the writer of another process. */
+  readonly #attemptRead: Attempt;
+  readonly #attemptWrite: Attempt;
+  readonly #feed: SqliteFeed;
+  /** Exclusive turns of this object; `until` is when the lease ends. */
+  readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
+  #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
+  #damage: { readonly location: string; readonly reason: string } | undefined;
+
+  constructor(settings: SqliteSettings) {
+    this.#settings = settings;
+    this.#clock = settings.clock;
+    const { path, busyTimeoutMs } = settings;
+    const hint = (): string => (this.#opened === undefined ? KEPT : "");
+    this.#attemptRead = createAttempt({ path, busyTimeoutMs, hint });
+    this.#attemptWrite = createAttempt({ path, busyTimeoutMs, hint });
+    this.#feed = new SqliteFeed({
+      begin: (now, until) => this.#attemptWrite(() => this.#session().watch({ now, until })),
+      renew: (until) => this.#session().watchOn(until),
+      since: (from) => this.#session().since(from),
+      end: () => this.#unwatch(),
+      logger: settings.logger,
+    });
+    this.supports = {
+      durable: settings.path !== IN_MEMORY,
+      transactions: true,
+      ttl: true,
+      // No other owner can commit where there is only one.
+      watch: settings.path !== IN_MEMORY && settings.processes !== "one",
+      list: true,
+      exclusive: true,
+      shared: true,
+      checks: true,
+    };
+  }
+
+  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    return this.#read((session) => session.load(keys, this.#clock.now()));
+  }
+
+  commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
+    // Checks alone only read: they need not wait for the writer of another process.
+    const attempt = writes.length === 0 ? this.#attemptRead : this.#attemptWrite;
+    return this.#gate.run(() =>
+      attempt(() => {
+        checkWrites(writes);
+        checkVersions(options.checks ?? []);
+        return this.#session().commit(writes, options, this.#clock.now());
+      }),
+    );
+  }
+
+  list(query: ListQuery = {}): AsyncIterable<string> {
+    const page = (range: PageRange): Promise<string[]> =>
+      this.#attemptRead(() => this.#session().list(range, this.#clock.now()));
+    return listPages(query, { gate: this.#gate, page });
+  }
+
+  watch(
+    changed: (key: string, version: number) => void,
+    missed?: () => void,
+  ): Promise<() => Promise<void>> {
+    return this.#gate.run(() => this.#feed.start({ changed, missed }));
+  }
+
+  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+    const clock = this.#clock;
+    const token = randomUUID();
+    const take = (): Promise<boolean> => this.#attemptWrite(() => this.#take(key, token, ttlMs));
+    const release = (): Promise<void> => {
+      if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
+      return this.#attemptWrite(() => this.#session().release(key, token));
+    };
+    return this.#gate.run(() => leasedTurn({ key, ttlMs, clock, take, release }, turn));
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(() => {
+      this.#feed.close();
+      if (this.#settings.database === undefined) this.#closeOwn();
+      this.#opened = undefined;
+    });
+  }
+
+  /**
+   * SQLite folds the log in when this is the last connection. To ask for it beside others can lose
+   * what they commit meanwhile.
+   */
+  #closeOwn(): void {
+    const database = this.#opened?.database;
+    if (database === undefined) return;
+    if (this.#settings.processes === "one") leaveExclusive(database);
+    database.close();
+  }
+
+  #read<T>(work: (session: SqliteSession) => T): Promise<T> {
+    return this.#gate.run(() => this.#attemptRead(() => work(this.#session())));
+  }
+
+  #session(): SqliteSession {
+    if (this.#opened !== undefined) return this.#opened.session;
+    // Damage does not heal, and libsql keeps each file it opened until the next garbage collection.
+    const damage = this.#damage;
+    if (damage !== undefined) throw new CorruptStateError(damage);
+    try {
+      return this.#open();
+    } catch (error) {
+      const failure = toStoreError(error, this.#settings.path);
+      if (failure instanceof CorruptStateError) {
+        const { location, reason } = failure;
+        this.#damage = { location, reason };
+      }
+      throw error;
+    }
+  }
+
+  #open(): SqliteSession {
+    const { path, database: given } = this.#settings;
+    if (given !== undefined) prepareConnection(given, this.#settings);
+    const database = given ?? connect(this.#settings);
+    const isStale = (key: string): boolean => {
+      const turn = this.#turns.get(key);
+      return turn !== undefined && this.#clock.now() >= turn.until;
+    };
+    try {
+      const session = new SqliteSession({ database, path, owner: this.#owner, isStale });
+      this.#opened = { database, session };
+      return session;
+    } catch (error) {
+      if (given === undefined) database.close();
+      throw error;
+    }
+  }
+
+  #unwatch(): void {
+    try {
+      this.#opened?.session.unwatch();
+    } catch {
+      // The registration runs out by itself.
+    }
+  }
+
+  #take(key: string, token: string, ttlMs: number): boolean {
+    const now = this.#clock.now();
+    const until = now + ttlMs;
+    if (!this.#session().lease(key, token, { now, until })) return false;
+    this.#turns.set(key, { token, until });
+    return true;
+  }
+}
+
+/**
+ * A store on one file; the database is opened at the first use, and the errors of that come there.
+ */
+export function sqliteStore(options: SqliteStoreOptions): StateStore {
+  return new SqliteStore(readSqliteOptions(options));
+}

@@ -1,0 +1,146 @@
+import { describe, expect, it } from "vitest";
+import {
+  backoffMs,
+  resolveConflict,
+  type ConflictEnd,
+  type SaveStep,
+} from "../../../actors/scope/retry.ts";
+import type { CasOptions } from "../../../actors/protocol.ts";
+import { casBudget } from "../../../actors/scope/options.ts";
+import { simulatedClock } from "../../../src/testing/clock.ts";
+import { gate, settled } from "../../support/table-bridge.ts";
+
+interface Outcome {
+  readonly end: ConflictEnd | undefined;
+  readonly times: readonly number[];
+  readonly exclusives: number;
+}
+
+async function conflict(
+  cas: CasOptions,
+  answer: (retry: number) => SaveStep | Error,
+  options: { random?: () => number; exclusive?: () => SaveStep | Error } = {},
+): Promise<Outcome> {
+  const clock = simulatedClock();
+  const times: number[] = [];
+  let exclusives = 0;
+  const { exclusive } = options;
+  const give = async (step: SaveStep | Error): Promise<SaveStep> => {
+    await Promise.resolve();
+    if (step instanceof Error) throw step;
+    return step;
+  };
+  let end: ConflictEnd | undefined;
+  const work = resolveConflict({
+    cas: casBudget(cas),
+    clock,
+    random: options.random ?? (() => 0.5),
+    attempt: () => {
+      times.push(clock.now());
+      return give(answer(times.length));
+    },
+    exclusive:
+      exclusive === undefined
+        ? undefined
+        : () => {
+            exclusives += 1;
+            return give(exclusive());
+          },
+  });
+  void work.end.then((value) => (end = value));
+  await clock.advance(1_000_000);
+  expect(clock.pending).toBe(0);
+  return { end, times, exclusives };
+}
+
+describe("a conflict being worked on", () => {
+  it("P1: waits exactly 10, 20 and 40 ms by default, then gives up after 4 attempts", async () => {
+    const { end, times } = await conflict({}, () => "conflict");
+    expect(times).toEqual([10, 30, 70]);
+    expect(end).toEqual({ kind: "givenUp", attempts: 4 });
+  });
+
+  it("ends with the first save that succeeds, or finds nothing left to save", async () => {
+    const second = await conflict({}, (retry) => (retry === 2 ? "saved" : "conflict"));
+    expect([second.times, second.end]).toEqual([[10, 30], { kind: "saved" }]);
+    expect((await conflict({}, () => "empty")).end).toEqual({ kind: "saved" });
+  });
+
+  it("waits no longer than maxDelayMs", async () => {
+    const { times } = await conflict({ maxRetries: 5, maxDelayMs: 25 }, () => "conflict");
+    expect(times).toEqual([10, 30, 55, 80, 105]);
+  });
+
+  it("draws each wait from [0, wait) with full jitter", async () => {
+    const draws = [0, 0.25, 0.999];
+    let drawn = 0;
+    const random = (): number => draws[drawn++] ?? 0;
+    const { times } = await conflict({ jitter: "full" }, () => "conflict", { random });
+    expect(times).toEqual([0, 5, 44]);
+  });
+
+  it("P1: takes negative and broken retries down, and baseDelayMs 0 as no wait", async () => {
+    expect((await conflict({ maxRetries: -1 }, () => "conflict")).end).toEqual({
+      kind: "givenUp",
+      attempts: 1,
+    });
+    const none = await conflict({ maxRetries: 2.9, baseDelayMs: 0 }, () => "conflict");
+    expect([none.times, none.end]).toEqual([[0, 0], { kind: "givenUp", attempts: 3 }]);
+  });
+
+  it("refuses NaN and an unknown jitter", () => {
+    for (const name of ["maxRetries", "baseDelayMs", "maxDelayMs"])
+      expect(() => casBudget({ [name]: Number.NaN })).toThrow(`cas.${name}`);
+    expect(() => casBudget({ jitter: "some" as "full" })).toThrow(RangeError); // Not typed on purpose.
+  });
+
+  it("never waits a number of milliseconds that is none", () => {
+    const budget = casBudget({ baseDelayMs: 0, maxRetries: 5_000 });
+    expect(backoffMs(budget, 5_000, () => 0)).toBe(0);
+    expect(backoffMs(casBudget({ maxDelayMs: 50 }), 5_000, () => 0)).toBe(50);
+  });
+
+  it("P2: does not repeat a save that throws", async () => {
+    const down = new Error("down");
+    const { end, times } = await conflict({}, () => down);
+    expect([times.length, end]).toEqual([1, { kind: "failed", error: down }]);
+  });
+
+  it("P1: escalates once after the last retry, only when told to and able to", async () => {
+    const escalate = { escalate: true, maxRetries: 1 };
+    const exclusive = (): SaveStep => "saved";
+    const won = await conflict(escalate, () => "conflict", { exclusive });
+    expect([won.exclusives, won.end]).toEqual([1, { kind: "saved" }]);
+    const lost = await conflict(escalate, () => "conflict", { exclusive: () => "conflict" });
+    expect([lost.exclusives, lost.end]).toEqual([1, { kind: "givenUp", attempts: 2 }]);
+    const down = new Error("down");
+    const threw = await conflict(escalate, () => "conflict", { exclusive: () => down });
+    expect(threw.end).toEqual({ kind: "failed", error: down });
+    const off = await conflict({ maxRetries: 1 }, () => "conflict", { exclusive });
+    expect([off.exclusives, off.end?.kind]).toEqual([0, "givenUp"]);
+    expect((await conflict(escalate, () => "conflict")).end?.kind).toBe("givenUp");
+  });
+
+  it("P3: stops at once while it waits, and after the save while it saves", async () => {
+    const clock = simulatedClock();
+    const saving = gate<SaveStep>();
+    const port = {
+      cas: casBudget({}),
+      clock,
+      random: Math.random,
+      attempt: () => saving.passed,
+    };
+    const waiting = resolveConflict(port);
+    waiting.stop();
+    expect(await waiting.end).toEqual({ kind: "stopped" });
+    const inFlight = resolveConflict(port);
+    await clock.advance(10);
+    inFlight.stop();
+    let isOver = false;
+    void inFlight.end.then(() => (isOver = true));
+    await settled();
+    expect(isOver).toBe(false);
+    saving.open("saved");
+    expect(await inFlight.end).toEqual({ kind: "saved" });
+  });
+});

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { Head } from "../../../actors/state/draft-state.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
+import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
+import { scopeSettings } from "../../../actors/scope/options.ts";
+import { IncrementMutation, PatchMutation } from "../../../src/runtime/state-ops.ts";
+
+const scope = { type: "user", id: "1" };
+
+function targetOf(state: object): { head: Head; apply: (mutation: Mutation) => unknown } {
+  const head = new Head(Object.freeze(state), scope);
+  const settings = scopeSettings({}, { initial: state, checks: null });
+  const target = { head, settings, recording: true, listening: true };
+  return { head, apply: (mutation) => applyMutation(target, mutation, undefined) };
+}
+
+describe("arguments of flat fields", () => {
+  it("are copied when the mutation is made", () => {
+    const updates = { count: 1 };
+    const mutation = new PatchMutation(updates, scope);
+    updates.count = 2;
+    const { head, apply } = targetOf({ count: 0 });
+    apply(mutation);
+    expect(head.expose()).toEqual({ count: 1 });
+  });
+
+  it.each([
+    ["a symbol key", { count: 1, [Symbol("hidden")]: 1 }],
+    ["a function", { count: () => 1 }],
+  ])("refuse %s", (_, updates) => {
+    expect(() => new PatchMutation(updates, scope)).toThrow(
+      expect.objectContaining({ code: "STATE_NOT_SERIALIZABLE" }),
+    );
+  });
+
+  it("name the field whose getter throws", () => {
+    const updates = {
+      get broken(): number {
+        throw new Error("no value");
+      },
+    };
+    expect(() => new PatchMutation(updates, scope)).toThrow(
+      expect.objectContaining({ path: "broken" }),
+    );
+  });
+
+  it("keep __proto__ an ordinary key", () => {
+    const { head, apply } = targetOf({});
+    apply(new PatchMutation(JSON.parse('{"__proto__":1,"a":2}'), scope));
+    const state = head.expose();
+    expect(Object.keys(state)).toEqual(["__proto__", "a"]);
+    expect(Object.getPrototypeOf(state)).toBe(Object.prototype);
+  });
+
+  it("are handed out frozen by delta", () => {
+    expect(Object.isFrozen(new PatchMutation({ a: 1 }, scope).delta())).toBe(true);
+    expect(Object.isFrozen(new IncrementMutation({ a: 1 }, scope).delta())).toBe(true);
+  });
+});
+
+describe("incState", () => {
+  it("writes nothing when one of its fields is no number", () => {
+    const { head, apply } = targetOf({ a: 1, b: "text" });
+    expect(apply(new IncrementMutation({ a: 1, b: 1 }, scope))).toMatchObject({ changed: false });
+    expect(head.expose()).toEqual({ a: 1, b: "text" });
+  });
+});
+
+describe("a head whose change was handed on", () => {
+  it("keeps no patches", () => {
+    const { head, apply } = targetOf({ a: 1 });
+    expect(apply(new PatchMutation({ a: 2 }, scope))).toMatchObject({
+      patches: [{ op: "replace", path: ["a"], value: 2 }],
+    });
+    expect([head.patches, head.inverse]).toEqual([null, null]);
+  });
+});

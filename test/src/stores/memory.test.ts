@@ -1,5 +1,0 @@
-import { describe, it } from "vitest";
-import { memoryStore } from "../../../src/stores/memory.ts";
-import { describeStore } from "../../../src/testing/store-suite.ts";
-
-describeStore({ describe, it }, { name: "memory", create: ({ clock }) => memoryStore({ clock }) });
