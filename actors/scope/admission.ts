@@ -8,7 +8,7 @@
  */
 import { causeHere, countCall } from "./cascade.ts";
 import { ScopeStoppedError } from "../errors.ts";
-import type { Entry } from "./mailbox.ts";
+import type { Call } from "./mailbox.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
 import { isError } from "../realm.ts";
 import { cascadeHere } from "./reentrancy.ts";
@@ -34,10 +34,10 @@ export function isPlainCall(scope: ScopeIdentity): boolean {
  * Lets a call in, or throws: `ScopeStoppedError`, why its signal was aborted,
  * `ReentrantMutationError` or `DeadlockError`.
  */
-export function admit(target: Called, entry: Entry): void {
+export function admit(target: Called, call: Call): void {
   const { identity: scope, settings } = target;
   if (target.stopped) throw new ScopeStoppedError({ scope });
-  entry.options?.signal?.throwIfAborted();
+  call.options?.signal?.throwIfAborted();
   const cause = causeHere();
   try {
     refuseInWriting(scope, settings.logger);
@@ -46,8 +46,8 @@ export function admit(target: Called, entry: Entry): void {
     if (isError(error)) reported.add(error);
     throw error;
   }
-  entry.cause = cause;
-  enterWait(target, entry);
+  call.cause = cause;
+  enterWait(target, call);
 }
 
 /** The answer of a call that was not let in. */

@@ -1,299 +1,259 @@
 /**
- * The saver of a busy durable scope: it owns the open round and brings it to the store.
+ * A save of one commit batch, from the first send up to the moment in which each of its calls is
+ * settled: what a store's answer to a batch means, and what comes next.
  *
- * First save → confirmed, or a conflict (the machine of `retry.ts` takes over), or a throw. It
- * decides what each caller of the round is told; when to save is the dispatcher's business.
+ *     send ──ok──▶ confirmed      send ──conflict──▶ take the winner's state ──▶ retry.ts ──▶ send
+ *      └──no changes──▶ verify ──▶ as above           threw, or another version ──▶ refused
  *
  * Invariants
- *  B1  Callers of a round are answered in order, after the save that holds their change is
- *      confirmed and before anybody hears of it; each gets its own error object, except for what
- *      the store threw.
- *  B2  A save in flight is never forgotten silently: a caller who leaves meanwhile is told
- *      `COMMIT_UNKNOWN`, and a round all of whose callers ran out of time is given up with the
- *      scope marked stale. The late answer of a round given up is ignored.
- *  B3  After `save` resolves there is no round, and the head holds a confirmed state.
- *  B4  Versions of a confirmed round are `expected + 1 … expected + k`, one per change, in order.
- *  B5  The patches of a confirmed round's events lead, in order, from the state before it to the
- *      state after it; each alone is its own change, if somebody was listening when it was made.
- *  B6  What is sent holds no change of a caller who left before it was sent.
- *  B7  A round without changes is verified in place of being saved (R6): a version that moved is a
+ *  B1  Calls of a batch are settled in order, after the save that holds their change is confirmed
+ *      and before its events; each receives its own error object, except for what the store threw.
+ *  B2  A call that is cancelled while its save is in flight rejects with `COMMIT_UNKNOWN`. A save
+ *      all of whose calls ran out of time is given up with the scope marked stale; the late answer
+ *      of the store to a save that was given up is ignored.
+ *  B3  A save ends exactly once, and then the draft state is a confirmed state.
+ *  B4  Versions of a confirmed batch are `expected + 1 … expected + k`, one per change, in order.
+ *  B5  The patches of a confirmed batch's events lead, in order, from the state before it to the
+ *      state after it; each alone is its own change, if it was recorded when it was made.
+ *  B6  What is sent holds no change of a call that was cancelled before it was sent.
+ *  B7  A batch without changes is verified in place of being saved (R6): a version that moved is a
  *      conflict like any other. A verification writes nothing, so its outcome is never unknown.
  */
 import { foundIn, readAnswer, verification, type Refusal } from "./save-answer.ts";
-import type { ScopeCell } from "./scope-core.ts";
+import type { ScopeCore } from "./scope-core.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
   isHoldfastError,
   StoreContractError,
 } from "../errors.ts";
-import type { Entry, Outcome } from "./mailbox.ts";
-import { resolveConflict, type ConflictEnd, type ConflictWork, type SaveStep } from "./retry.ts";
+import { adopt, confirm, refuse, type MakeError } from "./commit.ts";
+import type { Call, Outcome } from "./mailbox.ts";
+import { resolveConflict, type ConflictWork, type SaveStep } from "./retry.ts";
 import type { PersistBridge } from "../protocol.ts";
-import { Round } from "./commit-batch.ts";
+import type { CommitBatch } from "./commit-batch.ts";
 import { endLife } from "./exclusive.ts";
 
-/** Runs an entry again on the present head; `null` when its caller left meanwhile. */
-export type Rerun = (entry: Entry) => Promise<Outcome | null>;
+/** What a save asks of the executor. */
+export interface SavePort {
+  /** Runs a call again on the present draft state; `null` when it was cancelled meanwhile. */
+  rerun(call: Call): Promise<Outcome | null>;
+  /** Called once, when the save is over. */
+  ended(): void;
+}
 
-type MakeError = () => unknown;
-
-/** Brings rounds to the store; see the head of this file. */
-export class Saver {
-  readonly #cell: ScopeCell;
-  readonly #rerun: Rerun;
-  #round: Round | null = null;
+/** One batch on its way to the store; see the head of this file. */
+export class Save {
+  readonly batch: CommitBatch;
+  readonly #scope: ScopeCore;
+  readonly #port: SavePort;
   #inFlight = false;
-  #conflict: ConflictWork | null = null;
-  /** Ends `save` early; `null` while nothing is being saved. */
-  #abandon: (() => void) | null = null;
+  #retry: ConflictWork | null = null;
   #stopped: MakeError | null = null;
+  #over = false;
   #expected = 0;
-  /** The head holds the store's state, not yet the round's changes. */
-  #headConfirmed = false;
+  /** The draft state is the store's, and the changes of the batch are not made on it yet. */
+  #adopting = false;
 
-  constructor(cell: ScopeCell, rerun: Rerun) {
-    this.#cell = cell;
-    this.#rerun = rerun;
+  constructor(scope: ScopeCore, batch: CommitBatch, port: SavePort) {
+    this.#scope = scope;
+    this.batch = batch;
+    this.#port = port;
   }
 
-  /** The round being gathered or saved. */
-  get round(): Round | null {
-    return this.#round;
+  /** Brings the batch to the store and settles its calls. */
+  start(): void {
+    void this.#bring().then(() => this.#end());
   }
 
-  /** What readers see; `null` when the head is the confirmed state. */
-  get confirmed(): object | null {
-    return this.#headConfirmed ? null : (this.#round?.base ?? null);
+  /** What readers see meanwhile; `null` when the draft state is the confirmed state. */
+  get shown(): object | null {
+    return this.#adopting ? null : this.batch.base;
   }
 
-  /** The open round; opens one on the confirmed state, before its first entry is applied. */
-  open(): Round {
-    this.#round ??= new Round(this.#cell.head.expose());
-    return this.#round;
+  /** A call that is cancelled now cannot know its outcome. */
+  get inFlight(): boolean {
+    return this.#inFlight;
   }
 
-  /** Forgets a round nobody joined. */
-  dropEmpty(): void {
-    if (this.#round !== null && this.#round.entries.length === 0) this.#round = null;
-  }
-
-  /** Saves the round and answers its callers; never rejects. */
-  save(): Promise<void> {
-    return new Promise((resolve) => {
-      const round = this.#round;
-      if (round === null) return resolve();
-      this.#abandon = resolve;
-      void this.#bring(round).then(() => {
-        if (this.#abandon === resolve) this.#forget(); // Else it was given up, and others go on.
-      });
-    });
-  }
-
-  /** A caller of the round no longer waits. */
-  leave(entry: Entry, reason: unknown): void {
-    if (this.#inFlight)
-      return entry.reject(new CommitUnknownError({ scope: this.#cell.identity, cause: reason }));
-    entry.reject(reason);
-    if (this.#round !== null && entry.outcome?.changed === true) this.#round.spoiled = true;
-    entry.turn?.lose(reason);
-  }
-
-  /** Gives up a save nobody waits for any more; answers when to look again. */
+  /** Gives up a save that no caller waits for any more; returns when to look again. */
   expire(now: number): number {
-    const round = this.#round;
-    if (round === null || this.#abandon === null || !round.deserted) return Infinity;
-    if (round.deadline > now) return round.deadline;
-    if (this.#inFlight) this.#cell.stale = true;
-    this.#cell.head.reset(round.base);
-    this.#conflict?.stop();
-    this.#forget();
+    const { batch } = this;
+    if (this.#over || !batch.abandoned) return Infinity;
+    if (batch.deadline > now) return batch.deadline;
+    if (this.#inFlight) this.#scope.stale = true;
+    this.#scope.head.reset(batch.base);
+    this.#retry?.stop();
+    this.#end();
     return Infinity;
   }
 
-  /** Refuses the callers of a round that is not in flight. */
+  /** Refuses the calls, unless the save is in flight. */
   stop(error: MakeError): void {
     this.#stopped = error;
-    this.#conflict?.stop();
-    if (this.#round === null || this.#inFlight) return;
-    this.#refuse(this.#round, error);
-    if (this.#abandon === null) this.#round = null;
+    this.#retry?.stop();
+    if (!this.#inFlight) refuse(this.#scope, this.batch, error);
   }
 
-  #forget(): void {
-    const abandon = this.#abandon;
-    this.#abandon = null;
-    this.#round = null;
-    this.#inFlight = false;
-    this.#headConfirmed = false;
-    abandon?.();
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#port.ended();
   }
 
-  /** Everything between the first save and the last answer; settles all callers of the round. */
-  async #bring(round: Round): Promise<void> {
+  get #isWanted(): boolean {
+    return !this.#over && this.#stopped === null;
+  }
+
+  /** Everything between the first send and the last settled call; never rejects. */
+  async #bring(): Promise<void> {
     try {
-      if ((await this.#attempt(round)) !== "conflict") return;
-      const end = await this.#resolve(round);
-      if (end.kind === "failed") throw end.error;
-      if (end.kind === "givenUp") this.#giveUp(round, end.attempts);
+      if ((await this.#attempt()) === "conflict") await this.#resolve();
     } catch (error) {
-      if (this.#round === round) this.#fail(round, error); // Else everybody was told (B2).
+      if (!this.#over) this.#fail(error); // Else every call was settled (B2).
     }
   }
 
-  async #resolve(round: Round): Promise<ConflictEnd> {
-    const { settings, bridge } = this.#cell;
+  async #resolve(): Promise<void> {
+    const { settings, bridge, identity: scope } = this.#scope;
     const again = (): Promise<SaveStep> => {
-      round.spoiled = true; // All of it has to be worked out on the winner's state.
-      return this.#attempt(round);
+      this.batch.needsReplay = true; // All of it rests on a state that is gone.
+      return this.#attempt();
+    };
+    const lookAndAgain = async (): Promise<SaveStep> => {
+      await this.#adopt(() => this.#scope.reload(() => !this.#over));
+      return again();
     };
     const exclusive = bridge?.exclusive?.bind(bridge);
-    const work = resolveConflict({
+    this.#retry = resolveConflict({
       ...settings,
       attempt: again,
-      exclusive:
-        exclusive === undefined
-          ? undefined
-          : () =>
-              exclusive(async () => {
-                await this.#takeOver(round, () => this.#cell.reload(() => this.#round === round));
-                return again();
-              }),
+      exclusive: exclusive && (() => exclusive(lookAndAgain)),
     });
-    this.#conflict = work;
-    const end = await work.end;
-    if (this.#conflict === work) this.#conflict = null;
-    return end;
+    const end = await this.#retry.end;
+    if (end.kind === "failed") throw end.error;
+    if (end.kind !== "givenUp") return;
+    const fields = { attempts: end.attempts, expectedVersion: this.#expected };
+    const actualVersion = this.#scope.version;
+    this.#refuse(() => new ConcurrentModificationError({ ...fields, actualVersion }, { scope }));
   }
 
-  /** Sends the round, without who left (B6): nothing is awaited between the look and the save. */
-  async #attempt(round: Round): Promise<SaveStep> {
-    while (round.spoiled && this.#isWanted(round)) await this.#rework(round);
-    return this.#send(round);
-  }
-
-  #isWanted(round: Round): boolean {
-    return this.#round === round && this.#stopped === null;
-  }
-
-  async #send(round: Round): Promise<SaveStep> {
-    const { bridge, head, version } = this.#cell;
-    if (!this.#isWanted(round) || bridge === null) return "empty";
-    if (round.changes === 0) return this.#verify(round, bridge);
-    const commit = round.commit(version);
+  /** Sends the batch, without cancelled calls (B6): nothing is awaited between look and send. */
+  async #attempt(): Promise<SaveStep> {
+    while (this.batch.needsReplay && this.#isWanted) await this.#replay();
+    const { bridge, head, version } = this.#scope;
+    if (!this.#isWanted || bridge === null) return "empty";
     this.#expected = version;
+    if (this.batch.changes === 0) return this.#verify(bridge);
+    const commit = this.batch.commit(version);
     this.#inFlight = true;
     const result: unknown = await bridge.save(head.expose(), version, commit);
-    if (this.#round !== round) return "empty"; // Given up: the answer comes too late (B2).
-    this.#inFlight = false;
-    const answer = readAnswer(result);
-    if ("current" in answer) return this.#conflicted(round, answer);
-    if (answer.received !== commit.version) this.#breach(round, commit.version, answer.received);
-    else this.#confirm(round);
-    return "saved";
+    return this.#judge(readAnswer(result), commit.version);
   }
 
   /** Asks the store whether the state on which the results rest is still current (B7). */
-  async #verify(round: Round, bridge: PersistBridge<object>): Promise<SaveStep> {
-    const { identity, settings, version } = this.#cell;
-    this.#expected = version;
-    const answer = round.needsVerification(settings)
-      ? await verification(bridge, version, identity)
-      : { received: version };
-    if (this.#round !== round) return "empty"; // Given up: the answer comes too late (B2).
-    if ("current" in answer) return this.#conflicted(round, answer);
-    if (answer.received === version) this.#confirm(round);
-    else this.#breach(round, version, answer.received);
+  async #verify(bridge: PersistBridge<object>): Promise<SaveStep> {
+    const { identity, settings } = this.#scope;
+    const version = this.#expected;
+    if (!this.batch.needsVerification(settings)) return this.#judge({ received: version }, version);
+    return this.#judge(await verification(bridge, version, identity), version);
+  }
+
+  async #judge(
+    answer: Refusal | { readonly received: unknown },
+    expected: number,
+  ): Promise<SaveStep> {
+    if (this.#over) return "empty"; // Given up: the answer comes too late (B2).
+    this.#inFlight = false;
+    if ("current" in answer) {
+      await this.#adopt(() => adopt(this.#scope, foundIn(answer)));
+      if (this.#stopped === null) return "conflict";
+      this.#refuse(this.#stopped);
+      return "empty";
+    }
+    const { received } = answer;
+    if (received === expected) this.#confirm();
+    else this.#breach(expected, received);
     return "saved";
   }
 
-  async #conflicted(round: Round, found: Refusal): Promise<SaveStep> {
-    await this.#takeOver(round, () => this.#cell.take(foundIn(found)));
-    if (this.#stopped === null) return "conflict";
-    this.#refuse(round, this.#stopped);
-    return "empty";
-  }
-
-  /** Lets the scope go to the store's state; whoever hears of it sees that state at once. */
-  async #takeOver(round: Round, take: () => void | Promise<void>): Promise<void> {
-    if (this.#round !== round) return;
-    const { head } = this.#cell;
-    head.reset(round.base);
-    this.#headConfirmed = true;
+  /** Lets the scope go to the store's state; its subscribers see that state at once. */
+  async #adopt(go: () => void | Promise<void>): Promise<void> {
+    if (this.#over) return;
+    const { head } = this.#scope;
+    head.reset(this.batch.base);
+    this.#adopting = true;
     try {
-      await take();
+      await go();
     } finally {
-      if (this.#round === round) {
-        round.base = head.expose();
-        round.isCurrent = true;
-        this.#headConfirmed = false;
+      if (!this.#over) {
+        this.batch.base = head.expose();
+        this.batch.isCurrent = true;
+        this.#adopting = false;
       }
     }
   }
 
-  /** Applies the round's entries again on its base. */
-  async #rework(round: Round): Promise<void> {
-    const entries = round.restart();
-    this.#cell.head.reset(round.base);
-    for (const entry of entries) {
-      if (entry.settled) continue;
-      if (round.changes === 0) await this.#inTime(round);
-      const outcome = await this.#rerun(entry);
+  /** Applies the calls of the batch again on its base. */
+  async #replay(): Promise<void> {
+    const { batch } = this;
+    const calls = batch.restart();
+    batch.replaying = true;
+    this.#scope.head.reset(batch.base);
+    for (const call of calls) {
+      if (call.settled) continue;
+      if (batch.changes === 0) await this.#inTime();
+      const outcome = await this.#port.rerun(call);
       if (outcome === null) continue;
-      if (entry.settled) round.spoiled ||= outcome.changed;
-      round.record(entry, outcome);
+      if (call.settled) batch.needsReplay ||= outcome.changed;
+      batch.record(call, outcome);
     }
-    round.reworking = false;
+    batch.replaying = false;
   }
 
-  /** The base may have come to its end since the round began, or since it was found. */
-  async #inTime(round: Round): Promise<void> {
-    if (this.#cell.overdue !== true) return;
-    await this.#takeOver(round, () => endLife(this.#cell, () => this.#round === round));
+  /** The base may have come to its end since the batch began, or since it was found. */
+  async #inTime(): Promise<void> {
+    if (this.#scope.overdue === true)
+      await this.#adopt(() => endLife(this.#scope, () => !this.#over));
   }
 
-  /** The save is confirmed: versions, answers and events, in order (B1, B4). */
-  #confirm(round: Round): void {
-    const cell = this.#cell;
-    const { version } = cell;
-    const before = round.base;
-    cell.version += round.changes;
-    cell.exists ||= round.changes > 0; // Before a listener looks.
-    round.base = cell.head.expose();
-    for (const entry of round.entries) {
-      if (entry.outcome?.error == null) entry.resolve(entry.outcome?.changed === true);
-      else entry.reject(entry.outcome.error.thrown);
+  /** The save is confirmed: version, settled calls and events, in order (B1, B4). */
+  #confirm(): void {
+    const { batch } = this;
+    const scope = this.#scope;
+    const before = batch.base;
+    let { version } = scope;
+    const exists = scope.exists || batch.changes > 0; // Before a subscriber looks.
+    confirm(scope, { version: version + batch.changes, exists });
+    batch.base = scope.head.expose();
+    for (const call of batch.calls) {
+      if (call.outcome?.error == null) call.resolve(call.outcome?.changed === true);
+      else call.reject(call.outcome.error.thrown);
     }
-    if (round.changes === 0) return;
-    let announced = version;
-    if (cell.listening)
-      for (const [entry, change] of round.changesSince(before))
-        cell.announce(entry, change, ++announced);
-    cell.committed(true, round.cause);
+    if (batch.changes === 0) return;
+    if (scope.listening)
+      for (const [call, change] of batch.changesSince(before)) {
+        version += 1;
+        scope.announce(call.mutation, change, call, version);
+      }
+    scope.committed(true, batch.cause);
   }
 
-  #refuse(round: Round, error: MakeError): void {
-    this.#cell.head.reset(round.base);
-    for (const entry of round.entries) if (!entry.settled) entry.reject(error());
+  #refuse(error: MakeError): void {
+    refuse(this.#scope, this.batch, error);
   }
 
-  #fail(round: Round, error: unknown): void {
+  #fail(error: unknown): void {
     this.#inFlight = false;
-    const { identity: scope } = this.#cell;
-    if (!isHoldfastError(error, "COMMIT_UNKNOWN")) return this.#refuse(round, () => error);
-    this.#cell.stale = true;
-    this.#refuse(round, () => new CommitUnknownError({ scope, cause: error }));
+    const { identity: scope } = this.#scope;
+    if (!isHoldfastError(error, "COMMIT_UNKNOWN")) return this.#refuse(() => error);
+    this.#scope.stale = true;
+    this.#refuse(() => new CommitUnknownError({ scope, cause: error }));
   }
 
-  #breach(round: Round, expected: number, received: unknown): void {
-    const { identity: scope } = this.#cell;
-    this.#cell.stale = true;
-    this.#refuse(round, () => new StoreContractError({ expected, received }, { scope }));
-  }
-
-  #giveUp(round: Round, attempts: number): void {
-    const { identity: scope, version: actualVersion } = this.#cell;
-    const fields = { attempts, expectedVersion: this.#expected, actualVersion };
-    this.#refuse(round, () => new ConcurrentModificationError(fields, { scope }));
+  #breach(expected: number, received: unknown): void {
+    const { identity: scope } = this.#scope;
+    this.#scope.stale = true;
+    this.#refuse(() => new StoreContractError({ expected, received }, { scope }));
   }
 }

@@ -3,7 +3,7 @@
  * which others (a transaction, a dialect's turn) keep a scope while they do something of their own.
  *
  * Invariants
- *  W1  Solo work starts when everything submitted before it is confirmed, and nothing submitted
+ *  W1  ExclusiveTask work starts when everything submitted before it is confirmed, and nothing submitted
  *      after it starts before it ended or left.
  *  W2  Work that left changes nothing any more, except a write that was under way: then the caller
  *      was told `COMMIT_UNKNOWN` and the scope reads the store before it goes on.
@@ -11,24 +11,25 @@
  *      gone with a `delete`, or gives way to what another process wrote.
  */
 import { foundIn, readAnswer } from "./save-answer.ts";
-import type { ScopeCell } from "./scope-core.ts";
+import { adopt, commitDeletion } from "./commit.ts";
+import type { ScopeCore } from "./scope-core.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
   isHoldfastError,
   StoreContractError,
 } from "../errors.ts";
-import type { Entry, Solo } from "./mailbox.ts";
+import type { Call, ExclusiveTask } from "./mailbox.ts";
 import { resolveConflict, type SaveStep } from "./retry.ts";
 import type { PersistBridge, SaveResult } from "../protocol.ts";
 import type { CasBudget } from "./options.ts";
 
 /** Reads the store and takes over what it holds. */
-export function refreshWork(cell: ScopeCell): Solo {
+export function refreshWork(cell: ScopeCore): ExclusiveTask {
   return {
     reloads: true,
-    solo: async (entry) => {
-      const isWanted = (): boolean => !entry.settled;
+    task: async (call) => {
+      const isWanted = (): boolean => !call.settled;
       // The read rejects with what keeps it from ending, or does not depend on it.
       if (!cell.stale) await endLife(cell, isWanted).catch(() => undefined);
       await cell.reload(isWanted, true);
@@ -41,18 +42,18 @@ export function refreshWork(cell: ScopeCell): Solo {
  * Reads the store if it is known to have moved on, and has not been read meanwhile; ends the state
  * if its time is over.
  */
-export function catchUpWork(cell: ScopeCell): Solo {
+export function catchUpWork(cell: ScopeCore): ExclusiveTask {
   return {
     reloads: true,
-    solo: async (entry) => {
-      await prepare(cell, () => !entry.settled);
+    task: async (call) => {
+      await prepare(cell, () => !call.settled);
       return false;
     },
   };
 }
 
 /** Makes the state known and in time, so that something may build on it. */
-export async function prepare(cell: ScopeCell, isWanted: () => boolean): Promise<void> {
+export async function prepare(cell: ScopeCore, isWanted: () => boolean): Promise<void> {
   if (cell.stale) await cell.reload(isWanted);
   await endLife(cell, isWanted);
 }
@@ -61,7 +62,7 @@ export async function prepare(cell: ScopeCell, isWanted: () => boolean): Promise
  * Ends a state whose time is over, in the turn of the work that would build on it; does nothing to
  * one that is in time. Rejects with what the store threw, and then the state is still over (W3).
  */
-export async function endLife(cell: ScopeCell, isWanted: () => boolean): Promise<void> {
+export async function endLife(cell: ScopeCore, isWanted: () => boolean): Promise<void> {
   while (isOver(cell) && isWanted()) {
     const { version } = cell;
     const caller: Caller = {
@@ -81,15 +82,15 @@ export async function endLife(cell: ScopeCell, isWanted: () => boolean): Promise
   }
 }
 
-function isOver({ overdue }: ScopeCell): boolean {
+function isOver({ overdue }: ScopeCore): boolean {
   return overdue === true;
 }
 
 /** Removes the record and goes back to the initial state. */
-export function deleteWork(cell: ScopeCell): Solo {
+export function deleteWork(cell: ScopeCore): ExclusiveTask {
   const work = {
     unknown: false,
-    solo: (entry: Entry): Promise<boolean> => new Deletion(cell, entry, work).run(),
+    task: (call: Call): Promise<boolean> => new Deletion(cell, call, work).run(),
   };
   return work;
 }
@@ -98,10 +99,10 @@ export function deleteWork(cell: ScopeCell): Solo {
 const NO_RETRY = { maxRetries: 0, escalate: false };
 
 /** Whom a deletion is for. */
-type Caller = Pick<Entry, "settled" | "resolve"> & Partial<Pick<Entry, "cause">>;
+type Caller = Pick<Call, "settled" | "resolve"> & Partial<Pick<Call, "cause">>;
 
 class Deletion {
-  readonly #cell: ScopeCell;
+  readonly #cell: ScopeCore;
   readonly #caller: Caller;
   readonly #work: { unknown: boolean };
   readonly #why: "delete" | "expire";
@@ -109,7 +110,7 @@ class Deletion {
   #expected = 0;
 
   constructor(
-    cell: ScopeCell,
+    cell: ScopeCore,
     caller: Caller,
     work: { unknown: boolean },
     why: "delete" | "expire" = "delete",
@@ -161,12 +162,12 @@ class Deletion {
     const { bridge, version, exists, identity: scope } = this.#cell;
     if (this.#caller.settled || !(exists || this.#isBlind)) return "empty";
     this.#expected = version;
-    if (bridge === null) return this.#done(version + 1);
+    if (bridge === null) return this.#done();
     const answer = readAnswer(await this.#written(bridge, version));
     this.#work.unknown = false; // At once with the answer: whoever leaves before it cannot know.
     if (this.#caller.settled) return "empty"; // It left; the scope is stale and will look (W2).
     if ("current" in answer) {
-      this.#cell.take(foundIn(answer));
+      adopt(this.#cell, foundIn(answer));
       return "conflict";
     }
     if (answer.received !== version + 1) {
@@ -174,8 +175,8 @@ class Deletion {
       const fields = { expected: version + 1, received: answer.received };
       throw new StoreContractError(fields, { scope });
     }
-    if (exists) return this.#done(version + 1);
-    this.#cell.take({ state: undefined, version: version + 1 }); // There was nothing indeed.
+    if (exists) return this.#done();
+    adopt(this.#cell, { state: undefined, version: version + 1 }); // There was nothing indeed.
     return "empty";
   }
 
@@ -208,17 +209,11 @@ class Deletion {
     });
   }
 
-  #done(version: number): SaveStep {
-    const { head, settings } = this.#cell;
-    const before = head.expose();
-    head.reset(settings.initial);
-    this.#cell.version = version;
+  #done(): SaveStep {
     this.#deleted = true;
-    this.#cell.noted(this.#why, null);
     const { cause } = this.#caller;
-    this.#caller.resolve(true); // Now, and not when an exclusive turn has given its place back.
-    this.#cell.committed(false, cause);
-    this.#cell.announceState({ operation: "delete", origin: "local", before, cause });
+    // The call resolves now, and not when an exclusive turn has given its place back.
+    commitDeletion(this.#cell, this.#why, { cause, settle: () => this.#caller.resolve(true) });
     return "saved";
   }
 }
@@ -240,11 +235,11 @@ export interface Hold {
 /**
  * Submits work that keeps a scope until it is released; resolves when the scope's turn has come.
  */
-export function takeHold(submit: (work: Solo) => Promise<boolean>): Promise<Hold> {
+export function takeHold(submit: (work: ExclusiveTask) => Promise<boolean>): Promise<Hold> {
   return new Promise((resolve, reject) => {
     const work = {
       unknown: false,
-      solo: (entry: Entry): Promise<boolean> =>
+      task: (call: Call): Promise<boolean> =>
         new Promise((release) => {
           let released = false;
           resolve({
@@ -259,7 +254,7 @@ export function takeHold(submit: (work: Solo) => Promise<boolean>): Promise<Hold
               work.unknown = isWriting;
             },
             get ended() {
-              return released || entry.settled;
+              return released || call.settled;
             },
             get released() {
               return released;

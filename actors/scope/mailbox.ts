@@ -1,20 +1,19 @@
 /**
- * The mailbox: a bounded FIFO of entries, one per waiting call.
+ * The mailbox: a bounded FIFO of calls, one per waiting call.
  *
- * A linked list through the entries themselves: enqueue and take are O(1) at any depth (an array's
+ * A linked list through the calls themselves: enqueue and take are O(1) at any depth (an array's
  * shift and the queue libraries were 10 to 190 times slower at 20,000 waiting), an idle mailbox
- * holds no memory, and an entry that left early stays linked as a dead link until its turn comes or
+ * holds no memory, and a call that left early stays linked as a dead link until its turn comes or
  * the dead outnumber the living.
  *
- *     #head → [entry] → [entry, left] → [entry] ← #tail        size counts the living only
+ *     #head → [call] → [call, left] → [call] ← #tail        size counts the living only
  *
  * Invariants
- *  M1  Entries are taken in the order in which they were enqueued; each at most once.
- *  M2  At most `limit` living entries wait; the next one is refused before anything was enqueued.
- *  M3  An entry is settled exactly once, and a settled entry is never taken.
+ *  M1  Calls are taken in the order in which they were enqueued; each at most once.
+ *  M2  At most `limit` living calls wait; the next one is refused before anything was enqueued.
+ *  M3  A call is settled exactly once, and a settled call is never taken.
  *  M4  Dead links are never more than the living plus `DEAD_MAX`.
  */
-import { onAbort } from "./abort.ts";
 import { monotonic } from "../time/clock.ts";
 import { MailboxFullError, ScopeStoppedError } from "../errors.ts";
 import type { Mutation } from "./mutation.ts";
@@ -26,16 +25,22 @@ import { copyIn } from "../state/copy.ts";
 /** Dead links that may stay in a mailbox in which nobody waits. */
 export const DEAD_MAX = 64;
 
-/** Work that has the scope to itself until its promise settles: a delete, a refresh, a hold. */
-export interface Solo {
-  readonly solo: (entry: Entry) => Promise<boolean>;
-  /** A write is under way: who leaves now cannot know its outcome. */
+/** Work that has the scope to itself until its promise settles: a delete, a refresh, a section. */
+export interface ExclusiveTask {
+  readonly task: (call: Call) => Promise<boolean>;
+  /** A write is under way: a caller that cancels now cannot know its outcome. */
   readonly unknown?: boolean;
-  /** The work makes the state known and in time by itself, so that is not done before. */
+  /** The task makes the state known and in time by itself, so that is not done before. */
   readonly reloads?: boolean;
 }
 
-/** What a mutation did when it ran; kept until its round is confirmed. */
+/**
+ * Where a call is: it waits, waits for the store to be read, runs, is applied, has the scope to
+ * itself, or waits with a commit batch.
+ */
+export type CallStage = "queued" | "reloading" | "running" | "writing" | "exclusive" | "joined";
+
+/** What a mutation did when it ran; kept until its batch is confirmed. */
 export interface Outcome {
   readonly changed: boolean;
   readonly error: { readonly thrown: unknown } | null;
@@ -45,18 +50,19 @@ export interface Outcome {
 }
 
 /** One call that waits, runs or waits for its save. */
-export class Entry {
-  readonly work: Mutation | Solo;
+export class Call {
+  readonly work: Mutation | ExclusiveTask;
   readonly options: MutationOptions | undefined;
   /** Milliseconds of `monotonic`; `Infinity` = no deadline. */
   readonly deadline: number;
-  next: Entry | null = null;
+  next: Call | null = null;
   context: CapturedContext | null = null;
-  turn: Turn | null = null;
+  run: Turn | null = null;
   /** The listeners that made the call. */
   cause: Cascade | undefined = undefined;
-  /** The open round it belongs to. */
-  joined: { readonly reworking: boolean } | null = null;
+  stage: CallStage = "queued";
+  /** The commit batch that it joined. */
+  batch: { needsReplay: boolean; readonly replaying: boolean } | null = null;
   /** How often its code was run. */
   attempt = 0;
   outcome: Outcome | null = null;
@@ -65,7 +71,11 @@ export class Entry {
   #resolve: ((value: boolean | Promise<never>) => void) | null;
   readonly promise: Promise<boolean>;
 
-  constructor(work: Mutation | Solo, deadline: number, options: MutationOptions | undefined) {
+  constructor(
+    work: Mutation | ExclusiveTask,
+    deadline: number,
+    options: MutationOptions | undefined,
+  ) {
     this.work = work;
     this.deadline = deadline;
     this.options = options;
@@ -75,6 +85,11 @@ export class Entry {
       settle = resolve;
     });
     this.#resolve = settle;
+  }
+
+  /** What it runs; not to be asked of an exclusive task. */
+  get mutation(): Mutation {
+    return this.work as Mutation; // See above.
   }
 
   get settled(): boolean {
@@ -88,7 +103,7 @@ export class Entry {
 
   /** Refuses the caller; nothing happens when he has been answered (M3). */
   reject(error: unknown): void {
-    // Only `resolve` is kept per entry, which saves a function object for each waiting call.
+    // Only `resolve` is kept per call, which saves a function object for each waiting call.
     const resolve = this.#settle();
     if (resolve === null) return;
     resolve(Promise.reject(error));
@@ -114,38 +129,31 @@ export class Entry {
 const OPTIONS = optionNames<MutationOptions>({ signal: true, timeoutMs: true, meta: true });
 
 /**
- * An entry for a call made now: its deadline runs, and its options are the caller's no longer.
+ * A call for a call made now: its deadline runs, and its options are the caller's no longer.
  * Throws `TypeError` for an unknown option.
  */
-export function createEntry(
-  work: Mutation | Solo,
+export function createCall(
+  work: Mutation | ExclusiveTask,
   options: MutationOptions | undefined,
   { clock, mutationTimeoutMs }: ScopeSettings,
-): Entry {
+): Call {
   if (options !== undefined) refuseUnknown("a mutation", options, OPTIONS);
   const timeoutMs =
     options?.timeoutMs === undefined
       ? mutationTimeoutMs
       : timeoutOption(options.timeoutMs, mutationTimeoutMs);
   const deadline = timeoutMs === Infinity ? Infinity : monotonic(clock) + timeoutMs;
-  if (options === undefined) return new Entry(work, deadline, options);
+  if (options === undefined) return new Call(work, deadline, options);
   const own = { ...options };
-  if (own.meta === undefined) return new Entry(work, deadline, own);
-  return new Entry(work, deadline, { ...own, meta: copyIn(own.meta, "meta") });
+  if (own.meta === undefined) return new Call(work, deadline, own);
+  return new Call(work, deadline, { ...own, meta: copyIn(own.meta, "meta") });
 }
 
-/** Calls `leave` when the caller's signal aborts before the entry is settled. */
-export function leaveOnAbort(entry: Entry, leave: (reason: unknown) => void): void {
-  const signal = entry.options?.signal;
-  if (signal === undefined) return;
-  entry.onSettled(onAbort(signal, () => leave(signal.reason)));
-}
-
-/** A bounded FIFO of entries. */
+/** A bounded FIFO of calls. */
 export class Mailbox {
   readonly #limit: number;
-  #head: Entry | null = null;
-  #tail: Entry | null = null;
+  #head: Call | null = null;
+  #tail: Call | null = null;
   #size = 0;
   #dead = 0;
 
@@ -153,51 +161,51 @@ export class Mailbox {
     this.#limit = limit;
   }
 
-  /** How many living entries wait. */
+  /** How many living calls wait. */
   get size(): number {
     return this.#size;
   }
 
-  /** Adds at the end; throws `MailboxFullError` at the limit (M2). */
-  enqueue(entry: Entry, identity: ScopeIdentity): void {
-    if (this.#size >= this.#limit) throw new MailboxFullError(this.#limit, { scope: identity });
-    if (this.#tail === null) this.#head = entry;
-    else this.#tail.next = entry;
-    this.#tail = entry;
+  /** Adds at the end; rejects with `MailboxFullError` at the limit (M2). */
+  enqueue(call: Call, scope: ScopeIdentity): void {
+    if (this.#size >= this.#limit) return call.reject(new MailboxFullError(this.#limit, { scope }));
+    if (this.#tail === null) this.#head = call;
+    else this.#tail.next = call;
+    this.#tail = call;
     this.#size += 1;
   }
 
-  /** Puts an entry that was just taken back to the front. */
-  putBack(entry: Entry): void {
-    entry.next = this.#head;
-    this.#head = entry;
-    this.#tail ??= entry;
+  /** Puts a call that was just taken back to the front. */
+  putBack(call: Call): void {
+    call.stage = "queued";
+    call.next = this.#head;
+    this.#head = call;
+    this.#tail ??= call;
     this.#size += 1;
   }
 
-  /** Takes the oldest living entry, or nothing. */
-  take(): Entry | null {
+  /** Takes the oldest living call, or nothing. */
+  take(): Call | null {
     while (this.#head !== null) {
-      const entry: Entry = this.#head;
-      this.#head = entry.next;
+      const call: Call = this.#head;
+      this.#head = call.next;
       if (this.#head === null) this.#tail = null;
-      entry.next = null;
-      if (!entry.settled) {
+      call.next = null;
+      if (!call.settled) {
         this.#size -= 1;
-        return entry;
+        return call;
       }
       this.#dead -= 1; // It left early and was counted out by `left`.
     }
     return null;
   }
 
-  /** Refuses a waiting entry. */
-  leave(entry: Entry, reason: unknown): void {
-    entry.reject(reason);
-    this.left();
+  /** Rejects all that wait, each with an error of its own. */
+  refuse(error: () => unknown): void {
+    for (let call = this.take(); call !== null; call = this.take()) call.reject(error());
   }
 
-  /** A waiting entry was settled early. */
+  /** A waiting call was settled early. */
   left(): void {
     this.#size -= 1;
     this.#dead += 1;
@@ -206,11 +214,11 @@ export class Mailbox {
 
   /** Unlinks the dead. They keep their own links, so whoever stands on one finds the way on. */
   #sweep(): void {
-    let last: Entry | null = null;
-    for (const entry of this) {
-      if (last === null) this.#head = entry;
-      else last.next = entry;
-      last = entry;
+    let last: Call | null = null;
+    for (const call of this) {
+      if (last === null) this.#head = call;
+      else last.next = call;
+      last = call;
     }
     if (last === null) this.#head = null;
     else last.next = null;
@@ -218,9 +226,8 @@ export class Mailbox {
     this.#dead = 0;
   }
 
-  /** The living entries, oldest first; while it is read, entries may only leave. */
-  *[Symbol.iterator](): Generator<Entry> {
-    for (let entry = this.#head; entry !== null; entry = entry.next)
-      if (!entry.settled) yield entry;
+  /** The living calls, oldest first; while it is read, calls may only leave. */
+  *[Symbol.iterator](): Generator<Call> {
+    for (let call = this.#head; call !== null; call = call.next) if (!call.settled) yield call;
   }
 }

@@ -1,46 +1,48 @@
 /**
- * The conflict machine: what happens after a save met a newer version.
+ * Retries after a conflict: the budget, the waiting between attempts and the escalation, as one
+ * asynchronous loop. A first save is sent without it, so the usual path pays nothing for it.
  *
- *     conflicted ──budget left──▶ backingOff ──10/20/40 ms──▶ saving ──ok──▶ saved
- *         ▲  │                                                  │
- *         │  └──budget spent──▶ escalating ──ok──▶ saved        ├──threw──▶ failed
- *         │                       (or givenUp)                  │
- *         └─────────────────────────conflict────────────────────┘
- *
- * The first save of a round is sent without this machine; it is started when that save conflicts,
- * so the usual path pays nothing for it. It owns the budget and the waiting. What a save is, and
- * how the round is worked out again on the winner's state, it asks of its port.
+ *     conflict ──▶ wait 10/20/40 ms ──▶ attempt ──saved──▶ over
+ *        ▲                                 │ conflict
+ *        └──────────budget left────────────┤
+ *                                          └─budget spent──▶ exclusive attempt ──▶ saved, givenUp
  *
  * Invariants
- *  P1  At most `maxRetries + 1` saves per round, the first one included, plus one exclusive turn
- *      when the bridge has one and escalation is on.
- *  P2  A save that throws is never repeated: its outcome may be unknown.
- *  P3  Stopping it while it waits ends it at once; a save in flight is waited for.
+ *  P1  At most `maxRetries + 1` saves, the first one included, plus one exclusive attempt when the
+ *      port has one and escalation is on.
+ *  P2  An attempt that throws is not repeated: its outcome may be unknown.
+ *  P3  `stop` ends a wait at once; an attempt under way is awaited, and none follows it.
  */
-import { assign, createActor, fromPromise, setup, toPromise } from "xstate";
 import type { CasBudget } from "./options.ts";
 import type { Clock } from "../protocol.ts";
 
-/** How one save of a round ended. `empty`: nothing was left to save. */
+/** How one save ended. `empty`: nothing was left to save. */
 export type SaveStep = "saved" | "conflict" | "empty";
 
-/** What the machine asks of the round it works for. */
+/** What the loop asks of the save that it repeats. */
 export interface ConflictPort {
   readonly cas: CasBudget;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Works the round out again on the winner's state and saves it. */
+  /** Computes the change again on the winner's state and saves it; `attempt` is 2 and up. */
   attempt(attempt: number): Promise<SaveStep>;
-  /** The same under an exclusive turn of the store; absent when the store has none. */
+  /** The same while no other owner of the store can write; absent when the store cannot do that. */
   readonly exclusive?: ((attempt: number) => Promise<SaveStep>) | undefined;
 }
 
-/** How the conflict ended; `failed` carries what the save threw. */
+/** How the retries ended; `failed` carries what an attempt threw. */
 export type ConflictEnd =
   | { readonly kind: "saved" }
   | { readonly kind: "givenUp"; readonly attempts: number }
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "stopped" };
+
+/** Retries under way. */
+export interface ConflictWork {
+  readonly end: Promise<ConflictEnd>;
+  /** See P3. */
+  stop(): void;
+}
 
 /** Above it a power of two is infinite, and an infinite part of nothing is no number. */
 const EXPONENT_MAX = 1_023;
@@ -51,111 +53,51 @@ export function backoffMs(cas: CasBudget, retry: number, random: () => number): 
   return cas.jitter === "full" ? Math.floor(random() * wait) : wait;
 }
 
-interface ConflictContext {
-  readonly port: ConflictPort;
-  readonly retry: number;
-  readonly end: ConflictEnd;
-}
-
-type StepInput = { readonly port: ConflictPort; readonly retry: number };
-
-const conflictMachine = setup({
-  types: {
-    context: {} as ConflictContext,
-    input: {} as ConflictPort,
-    events: {} as { type: "stop" },
-    output: {} as ConflictEnd,
-  },
-  delays: {
-    backoff: ({ context: { port, retry } }) => backoffMs(port.cas, retry, port.random),
-  },
-  actors: {
-    attempt: fromPromise<SaveStep, StepInput>(({ input }) => input.port.attempt(input.retry + 1)),
-    escalate: fromPromise<SaveStep, StepInput>(({ input }) => {
-      const { exclusive } = input.port;
-      return exclusive === undefined ? Promise.resolve("conflict") : exclusive(input.retry + 1);
-    }),
-  },
-  guards: {
-    budgetLeft: ({ context: { port, retry } }) => retry < port.cas.maxRetries,
-    canEscalate: ({ context: { port } }) => port.cas.escalate && port.exclusive !== undefined,
-  },
-  actions: {
-    nextRetry: assign({ retry: ({ context }) => context.retry + 1 }),
-    saved: assign({ end: { kind: "saved" } }),
-    stopped: assign({ end: { kind: "stopped" } }),
-  },
-}).createMachine({
-  id: "conflict",
-  context: ({ input }) => ({
-    port: input,
-    retry: 0,
-    end: { kind: "givenUp", attempts: input.cas.maxRetries + 1 },
-  }),
-  initial: "conflicted",
-  states: {
-    conflicted: {
-      always: [
-        { guard: "budgetLeft", target: "backingOff", actions: "nextRetry" },
-        { guard: "canEscalate", target: "escalating" },
-        { target: "ended" },
-      ],
-    },
-    backingOff: {
-      after: { backoff: "saving" },
-      on: { stop: { target: "ended", actions: "stopped" } },
-    },
-    saving: {
-      invoke: {
-        src: "attempt",
-        input: ({ context }) => context,
-        onDone: [
-          { guard: ({ event }) => event.output !== "conflict", target: "ended", actions: "saved" },
-          { target: "conflicted" },
-        ],
-        onError: {
-          target: "ended",
-          actions: assign({ end: ({ event }) => ({ kind: "failed", error: event.error }) }),
-        },
-      },
-    },
-    escalating: {
-      invoke: {
-        src: "escalate",
-        input: ({ context }) => context,
-        onDone: [
-          { guard: ({ event }) => event.output !== "conflict", target: "ended", actions: "saved" },
-          { target: "ended" },
-        ],
-        onError: {
-          target: "ended",
-          actions: assign({ end: ({ event }) => ({ kind: "failed", error: event.error }) }),
-        },
-      },
-    },
-    ended: { type: "final" },
-  },
-  output: ({ context }) => context.end,
-});
-
-/** A conflict being worked on. */
-export interface ConflictWork {
-  readonly end: Promise<ConflictEnd>;
-  /** Ends the waiting between attempts at once (P3). */
-  stop(): void;
-}
-
-/** Starts the machine after a first save that conflicted. */
+/** Starts to retry after a first save that met a conflict. */
 export function resolveConflict(port: ConflictPort): ConflictWork {
-  const { clock } = port;
-  const actor = createActor(conflictMachine, {
-    input: port,
-    clock: {
-      setTimeout: (callback: () => void, delayMs: number) => clock.setTimeout(callback, delayMs),
-      clearTimeout: (handle: unknown) => clock.clearTimeout(handle),
-    },
-  });
-  const end = toPromise(actor);
-  actor.start();
-  return { end, stop: () => actor.send({ type: "stop" }) };
+  const pause = new Pause(port.clock);
+  return { end: retry(port, pause), stop: () => pause.stop() };
+}
+
+async function retry(port: ConflictPort, pause: Pause): Promise<ConflictEnd> {
+  const { cas, exclusive } = port;
+  let attempts = 1;
+  try {
+    for (; attempts <= cas.maxRetries; attempts++) {
+      await pause.wait(backoffMs(cas, attempts, port.random));
+      if (pause.stopped) return { kind: "stopped" };
+      if ((await port.attempt(attempts + 1)) !== "conflict") return { kind: "saved" };
+    }
+    const escalates = cas.escalate && exclusive !== undefined;
+    if (escalates && (await exclusive(attempts)) !== "conflict") return { kind: "saved" };
+    return { kind: "givenUp", attempts };
+  } catch (error) {
+    return { kind: "failed", error };
+  }
+}
+
+/** Waits that can be cut short, once and for all. */
+class Pause {
+  stopped = false;
+  readonly #clock: Clock;
+  #timer: unknown = null;
+  #end: (() => void) | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  wait(waitMs: number): Promise<void> {
+    if (this.stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#end = resolve;
+      this.#timer = this.#clock.setTimeout(resolve, waitMs);
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.#clock.clearTimeout(this.#timer);
+    this.#end?.();
+  }
 }

@@ -3,14 +3,15 @@
  */
 import type { Head } from "../state/draft-state.ts";
 import type { WholeChange } from "./change-event.ts";
-import type { Entry, Outcome } from "./mailbox.ts";
-import type { Gone, PersistBridge, ScopeIdentity, Stored } from "../protocol.ts";
+import type { Call, Outcome } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
+import type { PersistBridge, ScopeIdentity } from "../protocol.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { Cascade } from "./reentrancy.ts";
 import type { Done } from "./unconfirmed.ts";
 
 /** The narrow side of a scope. */
-export interface ScopeCell {
+export interface ScopeCore {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
   readonly bridge: PersistBridge<object> | null;
@@ -33,9 +34,11 @@ export interface ScopeCell {
   /** Where the scope is loaded from; user code may run again when what is there is newer. */
   readonly backing: PersistBridge<object> | null;
   /** Called with each local change that is answered before it is stored, before its event. */
-  noted(done: Done, entry: Entry | null): void;
-  /** Announces a confirmed change; `version` is the scope's version after it. */
-  announce(entry: Entry, outcome: Outcome, version: number): void;
+  noted(done: Done, call: Call | null): void;
+  /** Announces a confirmed change; `version` is the scope's after it, default the present one. */
+  announce(mutation: Mutation, outcome: Outcome, call: Call | null, version?: number): void;
+  /** Called when the scope went to what the store holds, before its event. */
+  taken(): void;
   /**
    * Called once per confirmed save, or per change of a scope without a bridge, that the listeners
    * of `cause` have made.
@@ -43,11 +46,9 @@ export interface ScopeCell {
   committed(exists?: boolean, cause?: Cascade): void;
   /** Reads the store and adopts what it holds; on purpose also a record that went back. */
   reload(isWanted: () => boolean, onPurpose?: boolean): Promise<void>;
-  /** Goes to a stored state, or to the initial one, and announces it when it differs. */
-  take(found: Stored<object> | Gone): void;
   /** Announces the present state as a whole. */
   announceState(change: WholeChange): void;
-  /** The dispatcher has nothing to do. */
+  /** The executor has nothing to do. */
   rest(): void;
 }
 

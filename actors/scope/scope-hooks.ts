@@ -2,7 +2,7 @@
  * What a scope lets its keeper know, in the turn in which it happens. A scope on its own has no
  * keeper, so nothing happens; the scope of a runtime overrides these. None of them may throw.
  */
-import type { Entry } from "./mailbox.ts";
+import type { Call } from "./mailbox.ts";
 import type { StateChange } from "../protocol.ts";
 import type { Done } from "./unconfirmed.ts";
 
@@ -14,7 +14,7 @@ export class ScopeHooks {
   }
 
   /** @internal A local change is answered before it is stored; called before its event. */
-  noted(_done: Done, _entry: Entry | null): void {}
+  noted(_done: Done, _call: Call | null): void {}
 
   /** @internal Called with each change, when `watched`. */
   published(_change: StateChange): void {}

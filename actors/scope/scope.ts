@@ -16,17 +16,17 @@
  *  C3  Every promise handed out is settled, also after `stop`.
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
+import { adopt, commitChange } from "./commit.ts";
 import { admit, done, isPlainCall, refused } from "./admission.ts";
 import { Audience, type OnEnd } from "./subscribers.ts";
 import { readLoaded } from "./save-answer.ts";
 import { Head } from "../state/draft-state.ts";
 import { changeOf, stateChangeOf, type WholeChange } from "./change-event.ts";
 import { causeHere, whileTold } from "./cascade.ts";
-import type { ScopeCell, ScopeParts } from "./scope-core.ts";
-import { Dispatcher } from "./dispatcher.ts";
-import { equalState } from "../state/equal.ts";
+import type { ScopeCore, ScopeParts } from "./scope-core.ts";
+import { Executor } from "./executor.ts";
 import type { ChangeListener, FeedOptions } from "./change-stream.ts";
-import { createEntry, type Entry, type Outcome, type Solo } from "./mailbox.ts";
+import { createCall, type Call, type Outcome, type ExclusiveTask } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type {
   FeedItem,
@@ -41,7 +41,7 @@ import type {
 import { RecipeMutation, type Recipe } from "./recipe.ts";
 import { ScopeHooks } from "./scope-hooks.ts";
 import { createScopeActor, type ScopeActorRef } from "../xstate/scope-logic.ts";
-import { storedState, type ScopeSettings } from "./options.ts";
+import type { ScopeSettings } from "./options.ts";
 import { deleteWork, refreshWork, takeHold, type Hold } from "./exclusive.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { begin, watchOver } from "./safe-call.ts";
@@ -52,7 +52,7 @@ const CHANGED = Promise.resolve(true);
 const UNCHANGED = Promise.resolve(false);
 
 /** One scope; see the head of this file. */
-export class ScopeActor<S extends object = object> extends ScopeHooks implements ScopeCell {
+export class ScopeActor<S extends object = object> extends ScopeHooks implements ScopeCore {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
   readonly bridge: PersistBridge<object> | null;
@@ -65,7 +65,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   exists: boolean;
   /** @internal Set by every use; whoever passivates idle scopes clears it. */
   touched = true;
-  #dispatcher: Dispatcher | null = null;
+  #executor: Executor | null = null;
   #audience: Audience<S> | null = null;
   #actor: ScopeActorRef | null = null;
   #stopped = false;
@@ -86,7 +86,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   get state(): Readonly<S> {
     this.touched = true;
     // The head holds an S: it starts as one and every write is checked or typed as one.
-    return (this.#dispatcher?.confirmed ?? visible(this.head)) as Readonly<S>;
+    return (this.#executor?.confirmed ?? visible(this.head)) as Readonly<S>;
   }
 
   /** True after `stop`. */
@@ -96,7 +96,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** Something waits, runs or is being saved. */
   get busy(): boolean {
-    return this.#dispatcher !== null;
+    return this.#executor !== null;
   }
 
   /** It is not busy, and has no listener. */
@@ -128,7 +128,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
     this.touched = true;
     const direct =
-      this.#dispatcher === null &&
+      this.#executor === null &&
       this.bridge === null &&
       options === undefined &&
       mutation.compute === undefined &&
@@ -139,22 +139,18 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     const outcome = applyMutation(this, mutation, undefined);
     if (outcome.error !== null) return Promise.reject(outcome.error.thrown);
     if (!outcome.changed) return UNCHANGED;
-    this.version += 1;
-    this.exists = true;
-    this.noted(mutation, null);
-    if (this.listening) this.#publish(changeOf(this, mutation, outcome), undefined);
-    this.committed();
+    commitChange(this, mutation, outcome, null);
     return CHANGED;
   }
 
   /** Puts work into the mailbox; the promise settles with its outcome. */
-  submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
+  submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
     try {
-      const entry = createEntry(work, options, this.settings);
-      admit(this, entry);
-      this.#dispatcher ??= new Dispatcher(this);
-      this.#dispatcher.submit(entry);
-      return entry.promise;
+      const call = createCall(work, options, this.settings);
+      admit(this, call);
+      this.#executor ??= new Executor(this);
+      this.#executor.submit(call);
+      return call.promise;
     } catch (error) {
       return refused(error);
     }
@@ -208,14 +204,18 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   /** @internal */
-  announce(entry: Entry, outcome: Outcome, version: number): void {
+  announce(
+    mutation: Mutation,
+    outcome: Outcome,
+    call: Call | null,
+    version: number = this.version,
+  ): void {
     if (!this.listening) return;
-    // Only mutations are announced by the dispatcher; solo work announces itself.
-    const change = changeOf(this, entry.work as Mutation, outcome, entry.options?.meta);
-    this.#publish({ ...change, version }, entry.cause);
+    const change = changeOf(this, mutation, outcome, call?.options?.meta);
+    this.#publish({ ...change, version }, call?.cause);
   }
 
-  /** @internal Announces a change that was made under a hold. */
+  /** @internal Announces a change that was made in an exclusive section. */
   announceChange(mutation: Mutation, outcome: Outcome, meta?: JsonObject): void {
     if (this.listening) this.#publish(changeOf(this, mutation, outcome, meta), causeHere());
   }
@@ -236,20 +236,13 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     const { backing } = this;
     const found: unknown = await backing?.load?.();
     if (!isWanted()) return;
-    if (backing?.load !== undefined) this.take(readLoaded(found, this.identity));
+    if (backing?.load !== undefined) adopt(this, readLoaded(found, this.identity));
     this.stale = false;
   }
 
-  /** @internal Takes over what the store holds; announces it when it differs. */
+  /** @internal Goes to what the store holds; announces it when it differs. */
   take(found: Stored<object> | Gone): void {
-    const before = this.head.expose();
-    const state = storedState(found.state, this.settings, this.identity);
-    const changed = found.version !== this.version || !equalState(before, state);
-    this.head.reset(state);
-    this.version = found.version;
-    this.exists = found.state !== undefined;
-    this.taken();
-    if (changed) this.announceState({ operation: "refresh", origin: "remote", before });
+    adopt(this, found);
   }
 
   /** @internal */
@@ -259,7 +252,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** @internal */
   rest(): void {
-    this.#dispatcher = null;
+    this.#executor = null;
   }
 
   #publish(change: StateChange, cause: Cascade | undefined): void {
@@ -277,7 +270,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   async #stop(): Promise<void> {
-    await this.#dispatcher?.stop();
+    await this.#executor?.stop();
     try {
       await this.flush();
     } finally {

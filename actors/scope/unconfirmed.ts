@@ -20,16 +20,16 @@
 import { Head } from "../state/draft-state.ts";
 import { sweepOf } from "./timeouts.ts";
 import { ScopeMutationTimeoutError } from "../errors.ts";
-import { createEntry, type Entry, type Outcome } from "./mailbox.ts";
+import { createCall, type Call, type Outcome } from "./mailbox.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import type { ScopeIdentity } from "../protocol.ts";
-import { ROUND_MAX } from "./commit-batch.ts";
+import { BATCH_MAX } from "./commit-batch.ts";
 import type { ScopeSettings } from "./options.ts";
 import { Turn } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 
 /** Changes that may wait to be stored: as many as a round of a durable scope holds. */
-const UNCONFIRMED_MAX = ROUND_MAX;
+const UNCONFIRMED_MAX = BATCH_MAX;
 
 /** A change of a scope: a mutation, its deletion by a caller, or the end of its time to live. */
 export type Done = Mutation | "delete" | "expire";
@@ -38,7 +38,7 @@ interface Kept {
   version: number;
   readonly done: Mutation | "delete";
   /** The call that made it; `null` for plain data, which needs nothing of it. */
-  readonly entry: Entry | null;
+  readonly call: Call | null;
 }
 
 /** The scope whose changes are made again; it holds the turn in which they are. */
@@ -86,11 +86,11 @@ export class Unconfirmed {
   }
 
   /** Keeps what was done as `version`. */
-  add(version: number, done: Done, entry: Entry | null): void {
+  add(version: number, done: Done, call: Call | null): void {
     if (typeof done === "string") this.clear(); // Nothing before it is left to be made again.
     if (done === "expire") return;
     const isCode = typeof done !== "string" && done.compute !== undefined;
-    this.#kept.push({ version, done, entry: isCode ? entry : null });
+    this.#kept.push({ version, done, call: isCode ? call : null });
   }
 
   /** Everything up to `version` is stored. */
@@ -163,7 +163,7 @@ class Replay implements Replayed {
     if (this.changes === 0 && this.#until <= this.#scope.settings.clock.now()) this.#end();
     if (done === "delete") return this.#delete();
     if (done.compute === undefined) return this.#take(kept, this.#applied(done, undefined));
-    return runAgain(this.#scope, { mutation: done, state: this.state, entry: kept.entry }).then(
+    return runAgain(this.#scope, { mutation: done, state: this.state, call: kept.call }).then(
       (computed) => void this.#take(kept, this.#applied(done, computed)),
       (thrown: unknown) => void this.#take(kept, failed(thrown)),
     );
@@ -203,17 +203,17 @@ class Replay implements Replayed {
 interface Again {
   readonly mutation: Mutation;
   readonly state: object;
-  readonly entry: Entry | null;
+  readonly call: Call | null;
 }
 
 /** Runs the code of a mutation in the scope's turn, within the time its call had. */
-function runAgain(scope: ReplayScope, { mutation, state, entry }: Again): Promise<unknown> {
+function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise<unknown> {
   const { settings, identity } = scope;
-  if (entry !== null) entry.attempt += 1;
-  const turn = new Turn(entry?.attempt ?? 2);
+  if (call !== null) call.attempt += 1;
+  const turn = new Turn(call?.attempt ?? 2);
   const code = (): unknown => turn.run(scope, identity, () => mutation.compute?.(state, turn));
-  const timeoutMs = entry?.options?.timeoutMs ?? settings.mutationTimeoutMs;
-  const { deadline } = createEntry(mutation, { timeoutMs }, settings);
+  const timeoutMs = call?.options?.timeoutMs ?? settings.mutationTimeoutMs;
+  const { deadline } = createCall(mutation, { timeoutMs }, settings);
   const sweep = sweepOf(settings.clock);
   return new Promise((resolve, reject) => {
     const limit = {
@@ -231,13 +231,13 @@ function runAgain(scope: ReplayScope, { mutation, state, entry }: Again): Promis
       turn.end();
     };
     sweep.watch(limit, deadline);
-    settledIn(entry, code).finally(over).then(resolve, reject);
+    settledIn(call, code).finally(over).then(resolve, reject);
   });
 }
 
-/** What the code of an entry gives, run in the async context of its call. */
-async function settledIn(entry: Entry | null, code: () => unknown): Promise<unknown> {
-  const context = entry?.context ?? null;
+/** What the code of an call gives, run in the async context of its call. */
+async function settledIn(call: Call | null, code: () => unknown): Promise<unknown> {
+  const context = call?.context ?? null;
   const value = context === null ? code() : context.runInAsyncScope(code);
   return isThenable(value) ? await value : value;
 }

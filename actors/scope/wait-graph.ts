@@ -24,11 +24,11 @@
  *      So it is enough to look when a call is made.
  */
 import { DeadlockError } from "../errors.ts";
-import type { Entry } from "./mailbox.ts";
+import type { Call } from "./mailbox.ts";
 import { heldHere, living, refuseReentry, type Held, type Holding } from "./reentrancy.ts";
 
 interface Wait {
-  readonly entry: Entry;
+  readonly call: Call;
   readonly target: Held;
   /** The innermost holding of the code that made the call. */
   readonly from: Holding;
@@ -49,20 +49,20 @@ export function waitsOf(holder: object): number {
  * `ReentrantMutationError` when the code holds the scope already and `DeadlockError` when the scope
  * waits for one that the code holds.
  */
-export function enterWait(target: Held, entry: Entry): void {
+export function enterWait(target: Held, call: Call): void {
   const from = heldHere();
   if (from === undefined) return;
   refuseReentry(target, target.identity);
   const works = worksAround(from);
   refuseCircle(target, works);
   const holders = works.flat().map(({ holder }) => holder);
-  const wait = { entry, target, from, holders };
+  const wait = { call, target, from, holders };
   for (const holder of holders) {
     const known = waits.get(holder);
     if (known === undefined) waits.set(holder, new Set([wait]));
     else known.add(wait);
   }
-  entry.onSettled(() => forget(wait));
+  call.onSettled(() => forget(wait));
 }
 
 function forget(wait: Wait): void {
@@ -122,8 +122,8 @@ function trail(before: ReadonlyMap<Held, Held | undefined>, end: Held): Held[] {
 
 /** The scopes that the code which holds `scope` now has calls on. */
 function* awaitedBy(scope: Held): Generator<Held> {
-  for (const { entry, target, from } of waits.get(scope) ?? [])
-    if (isHeldBy(from, scope) && (entry.joined === null || entry.joined.reworking)) yield target;
+  for (const { call, target, from } of waits.get(scope) ?? [])
+    if (isHeldBy(from, scope) && (call.batch === null || call.batch.replaying)) yield target;
 }
 
 /** True when the innermost work that lives of those around a call holds `scope` (V2). */

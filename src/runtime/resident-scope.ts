@@ -6,7 +6,7 @@ import { whileTold } from "../../actors/scope/cascade.ts";
 import type { ChangeListener } from "../../actors/scope/change-stream.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
 import { type ErrorCode, isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
-import type { Entry, Solo } from "../../actors/scope/mailbox.ts";
+import type { Call, ExclusiveTask } from "../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
 import type {
   Gone,
@@ -152,7 +152,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return super.submit(mutation, options); // Its turn ends the state first.
   }
 
-  override submit(work: Mutation | Solo, options?: MutationOptions): Promise<boolean> {
+  override submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
     return this.#keeper.refuses ? this.#refused() : super.submit(work, options);
   }
 
@@ -189,7 +189,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer?.mark();
   }
 
-  override noted(done: Done, entry: Entry | null): void {
+  override noted(done: Done, entry: Call | null): void {
     this.#writer?.note(done, entry);
   }
 

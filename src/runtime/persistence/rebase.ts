@@ -27,7 +27,7 @@ import {
   ConcurrentModificationError,
   isHoldfastError,
 } from "../../../actors/errors.ts";
-import type { Entry } from "../../../actors/scope/mailbox.ts";
+import type { Call } from "../../../actors/scope/mailbox.ts";
 import type { SaveStep } from "../../../actors/scope/retry.ts";
 import type { Gone, ScopeIdentity, Stored } from "../../../actors/protocol.ts";
 import { storedState, type ScopeSettings } from "../../../actors/scope/options.ts";
@@ -147,7 +147,7 @@ export class WriteBehind {
   }
 
   /** Keeps what the scope did as its present version, to make it again if need be. */
-  note(done: Done, entry: Entry | null): void {
+  note(done: Done, entry: Call | null): void {
     this.#changes.add(this.#scope.version, done, entry);
     if (this.#changes.full) this.#scope.stale = true; // The next mutation waits for `reload`.
   }

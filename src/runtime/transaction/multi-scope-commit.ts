@@ -14,7 +14,7 @@ import { foundIn } from "../../../actors/scope/save-answer.ts";
 import { Head } from "../../../actors/state/draft-state.ts";
 import { causeHere } from "../../../actors/scope/cascade.ts";
 import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
-import type { Entry, Outcome } from "../../../actors/scope/mailbox.ts";
+import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { CommitInfo } from "../../../actors/protocol.ts";
 import type { Hold } from "../../../actors/scope/exclusive.ts";
@@ -32,7 +32,7 @@ export interface Part {
   readonly next: object | undefined;
   readonly commit: CommitInfo;
   /** The call that made it, when its code may have to run again. */
-  readonly entry?: Entry;
+  readonly entry?: Call;
 }
 
 /** How parts are saved. */

@@ -21,7 +21,7 @@ import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { Clock, MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
 import { createDraft, endRecipe, RecipeMutation } from "../../../actors/scope/recipe.ts";
-import { createEntry } from "../../../actors/scope/mailbox.ts";
+import { createCall } from "../../../actors/scope/mailbox.ts";
 import { endLife, type Hold } from "../../../actors/scope/exclusive.ts";
 import { captureContext, Turn } from "../../../actors/scope/reentrancy.ts";
 import type { StateStore } from "../../stores/contract.ts";
@@ -189,7 +189,7 @@ export class Transaction {
       if (drafts.size === 1) return returned as void; // It may be the next state.
       return isThenable(returned) ? Promise.resolve(returned).then(() => undefined) : undefined;
     });
-    const entry = createEntry(again, this.#options, scope.settings);
+    const entry = createCall(again, this.#options, scope.settings);
     entry.context = captureContext();
     entry.attempt = 1;
     return { ...changedPart(scope, again, next), entry };

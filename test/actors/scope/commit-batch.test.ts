@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { Entry, type Outcome } from "../../../actors/scope/mailbox.ts";
-import { Round, ROUND_MAX } from "../../../actors/scope/commit-batch.ts";
+import { Call, type Outcome } from "../../../actors/scope/mailbox.ts";
+import { CommitBatch, BATCH_MAX } from "../../../actors/scope/commit-batch.ts";
 
-function entry(deadline = Infinity): Entry {
-  return new Entry({ operation: "set", write: () => undefined }, deadline, undefined);
+function call(deadline = Infinity): Call {
+  return new Call({ operation: "set", write: () => undefined }, deadline, undefined);
 }
 
 function outcome(changed: boolean, value = 1): Outcome {
@@ -11,15 +11,15 @@ function outcome(changed: boolean, value = 1): Outcome {
   return { changed, error: null, patches, inverse: [], computed: undefined };
 }
 
-describe("a round", () => {
+describe("a commit batch", () => {
   it("commits its changes in order and leaves out what changed nothing", () => {
-    const round = new Round({});
-    round.add(entry(), outcome(true, 1));
-    round.add(entry(), outcome(false, 2));
-    round.add(entry(), outcome(true, 3));
-    const changes = [...round.changesSince({})].map(([, { patches }]) => patches);
+    const batch = new CommitBatch({});
+    batch.add(call(), outcome(true, 1));
+    batch.add(call(), outcome(false, 2));
+    batch.add(call(), outcome(true, 3));
+    const changes = [...batch.changesSince({})].map(([, { patches }]) => patches);
     expect(changes).toEqual([outcome(true, 1).patches, outcome(true, 3).patches]);
-    expect(round.commit(7)).toEqual({
+    expect(batch.commit(7)).toEqual({
       version: 9,
       operations: ["set", "set"],
       patches: [outcome(true, 1).patches?.[0], outcome(true, 3).patches?.[0]],
@@ -27,44 +27,44 @@ describe("a round", () => {
   });
 
   it("R5: commits no patches when not all of its changes were recorded", () => {
-    const round = new Round({ n: 2 });
-    round.add(entry(), { ...outcome(true), patches: null, inverse: null });
-    round.add(entry(), outcome(true));
-    expect(round.commit(7)).toEqual({ version: 9, operations: ["set", "set"], patches: [] });
+    const batch = new CommitBatch({ n: 2 });
+    batch.add(call(), { ...outcome(true), patches: null, inverse: null });
+    batch.add(call(), outcome(true));
+    expect(batch.commit(7)).toEqual({ version: 9, operations: ["set", "set"], patches: [] });
     const whole = [{ op: "replace", path: ["n"], value: 2 }];
-    const changes = [...round.changesSince({ n: 1 })].map(([, { patches }]) => patches);
+    const changes = [...batch.changesSince({ n: 1 })].map(([, { patches }]) => patches);
     expect(changes).toEqual([whole, []]);
   });
 
   it("R4: starts again without who left", () => {
-    const round = new Round({});
-    const [left, stays] = [entry(), entry()];
-    round.add(left, outcome(true));
-    round.add(stays, outcome(true));
+    const batch = new CommitBatch({});
+    const [left, stays] = [call(), call()];
+    batch.add(left, outcome(true));
+    batch.add(stays, outcome(true));
     left.resolve(true);
-    round.spoiled = true;
-    expect(round.restart()).toEqual([stays]);
-    expect([round.changes, round.spoiled, stays.outcome]).toEqual([0, false, null]);
+    batch.needsReplay = true;
+    expect(batch.restart()).toEqual([stays]);
+    expect([batch.changes, batch.needsReplay, stays.outcome]).toEqual([0, false, null]);
   });
 
-  it("R3: is full at ROUND_MAX", () => {
-    const round = new Round({});
-    const one = entry();
+  it("R3: is full at BATCH_MAX", () => {
+    const batch = new CommitBatch({});
+    const one = call();
     const nothing = outcome(false);
-    for (let count = 1; count < ROUND_MAX; count++) round.add(one, nothing);
-    expect(round.full).toBe(false);
-    round.add(one, nothing);
-    expect(round.full).toBe(true);
+    for (let count = 1; count < BATCH_MAX; count++) batch.add(one, nothing);
+    expect(batch.full).toBe(false);
+    batch.add(one, nothing);
+    expect(batch.full).toBe(true);
   });
 
-  it("is deserted when everybody was answered, and knows the last deadline", () => {
-    const round = new Round({});
-    const [one, two] = [entry(10), entry(30)];
-    round.add(one, outcome(true));
-    round.add(two, outcome(true));
+  it("is abandoned when everybody was answered, and knows the last deadline", () => {
+    const batch = new CommitBatch({});
+    const [one, two] = [call(10), call(30)];
+    batch.add(one, outcome(true));
+    batch.add(two, outcome(true));
     one.resolve(true);
-    expect([round.deserted, round.deadline]).toEqual([false, 30]);
+    expect([batch.abandoned, batch.deadline]).toEqual([false, 30]);
     two.resolve(true);
-    expect(round.deserted).toBe(true);
+    expect(batch.abandoned).toBe(true);
   });
 });

@@ -1,77 +1,81 @@
 import { describe, expect, it } from "vitest";
-import { DEAD_MAX, Entry, Mailbox, createEntry } from "../../../actors/scope/mailbox.ts";
+import { DEAD_MAX, Call, Mailbox, createCall } from "../../../actors/scope/mailbox.ts";
 import { scopeSettings } from "../../../actors/scope/options.ts";
 import { rejection } from "../../support/table-bridge.ts";
 
 const identity = { type: "t", id: "a" };
 const work = { operation: "set", write: () => undefined } as const;
 
-function entry(): Entry {
-  return new Entry(work, Infinity, undefined);
+function call(): Call {
+  return new Call(work, Infinity, undefined);
 }
 
-function filled(count: number, limit = Infinity): { mailbox: Mailbox; entries: Entry[] } {
+function filled(count: number, limit = Infinity): { mailbox: Mailbox; calls: Call[] } {
   const mailbox = new Mailbox(limit);
-  const entries = Array.from({ length: count }, entry);
-  for (const each of entries) mailbox.enqueue(each, identity);
-  return { mailbox, entries };
+  const calls = Array.from({ length: count }, call);
+  for (const each of calls) mailbox.enqueue(each, identity);
+  return { mailbox, calls };
 }
 
-function leave(mailbox: Mailbox, each: Entry | undefined): void {
+function leave(mailbox: Mailbox, each: Call | undefined): void {
   each?.resolve(false);
   mailbox.left();
 }
 
-function drain(mailbox: Mailbox): Entry[] {
-  const taken: Entry[] = [];
+function drain(mailbox: Mailbox): Call[] {
+  const taken: Call[] = [];
   for (let each = mailbox.take(); each !== null; each = mailbox.take()) taken.push(each);
   return taken;
 }
 
 describe("a mailbox", () => {
-  it("M1: gives entries in order, each once, 100,000 deep", () => {
-    const { mailbox, entries } = filled(100_000);
+  it("M1: gives calls in order, each once, 100,000 deep", () => {
+    const { mailbox, calls } = filled(100_000);
     expect(mailbox.size).toBe(100_000);
-    expect(drain(mailbox).every((each, index) => each === entries[index])).toBe(true);
+    expect(drain(mailbox).every((each, index) => each === calls[index])).toBe(true);
     expect([mailbox.size, mailbox.take()]).toEqual([0, null]);
   });
 
   it("M1: puts one that was taken back to the front, also of an empty mailbox", () => {
-    const { mailbox, entries } = filled(2);
+    const { mailbox, calls } = filled(2);
     const first = mailbox.take();
-    expect(first).toBe(entries[0]);
-    mailbox.putBack(entries[0] ?? entry());
-    expect(drain(mailbox)).toEqual(entries);
-    mailbox.putBack(entries[1] ?? entry());
-    const last = entry();
+    expect(first).toBe(calls[0]);
+    mailbox.putBack(calls[0] ?? call());
+    expect(drain(mailbox)).toEqual(calls);
+    mailbox.putBack(calls[1] ?? call());
+    const last = call();
     mailbox.enqueue(last, identity);
-    expect(drain(mailbox)).toEqual([entries[1], last]);
+    expect(drain(mailbox)).toEqual([calls[1], last]);
   });
 
-  it("M2: refuses the entry after the last that fits, and only while it is full", () => {
+  it("M2: refuses the call after the last that fits, and only while it is full", async () => {
     const { mailbox } = filled(3, 3);
-    expect(() => mailbox.enqueue(entry(), identity)).toThrow(
-      expect.objectContaining({ code: "MAILBOX_FULL", limit: 3, scope: identity }),
-    );
+    const refused = call();
+    mailbox.enqueue(refused, identity);
+    await expect(refused.promise).rejects.toMatchObject({
+      code: "MAILBOX_FULL",
+      limit: 3,
+      scope: identity,
+    });
     expect(mailbox.size).toBe(3);
     mailbox.take();
-    mailbox.enqueue(entry(), identity);
+    mailbox.enqueue(call(), identity);
     expect(drain(mailbox)).toHaveLength(3);
   });
 
   it("M2: counts the living only", () => {
-    const { mailbox, entries } = filled(2, 2);
-    leave(mailbox, entries[0]);
+    const { mailbox, calls } = filled(2, 2);
+    leave(mailbox, calls[0]);
     expect(mailbox.size).toBe(1);
-    const next = entry();
+    const next = call();
     mailbox.enqueue(next, identity);
-    expect([...mailbox]).toEqual([entries[1], next]);
-    expect(drain(mailbox)).toEqual([entries[1], next]);
+    expect([...mailbox]).toEqual([calls[1], next]);
+    expect(drain(mailbox)).toEqual([calls[1], next]);
   });
 
   it("M3: settles an entry once, and never gives a settled one", async () => {
-    const { mailbox, entries } = filled(3);
-    const [first, second, third] = entries;
+    const { mailbox, calls } = filled(3);
+    const [first, second, third] = calls;
     second?.reject(new Error("left"));
     mailbox.left();
     second?.resolve(true);
@@ -85,7 +89,7 @@ describe("a mailbox", () => {
 
   it("M3: forgets the abort listener when it settles", () => {
     let released = 0;
-    const each = entry();
+    const each = call();
     each.release = () => void (released += 1);
     each.resolve(true);
     each.resolve(true);
@@ -94,33 +98,33 @@ describe("a mailbox", () => {
 
   it("M4: does not keep the dead of a mailbox whose head is stuck", () => {
     const mailbox = new Mailbox(10);
-    const head = entry();
+    const head = call();
     mailbox.enqueue(head, identity);
     const links = (): number => {
       let count = 0;
-      for (let each: Entry | null = head; each !== null; each = each.next) count += 1;
+      for (let each: Call | null = head; each !== null; each = each.next) count += 1;
       return count;
     };
     for (let turn = 0; turn < 10_000; turn++) {
-      const each = entry();
+      const each = call();
       mailbox.enqueue(each, identity);
       leave(mailbox, each);
     }
     expect(links()).toBeLessThanOrEqual(DEAD_MAX + 2);
-    const last = entry();
+    const last = call();
     mailbox.enqueue(last, identity);
     expect(drain(mailbox)).toEqual([head, last]);
   });
 
-  it("M4: lets entries leave while the mailbox is read", () => {
-    const { mailbox, entries } = filled(1_000);
+  it("M4: lets calls leave while the mailbox is read", () => {
+    const { mailbox, calls } = filled(1_000);
     let seen = 0;
     for (const each of mailbox) {
       seen += 1;
-      if (each !== entries[500]) leave(mailbox, each);
+      if (each !== calls[500]) leave(mailbox, each);
     }
     expect(seen).toBe(1_000);
-    expect([mailbox.size, drain(mailbox)]).toEqual([1, [entries[500]]]);
+    expect([mailbox.size, drain(mailbox)]).toEqual([1, [calls[500]]]);
   });
 });
 
@@ -131,22 +135,22 @@ describe("the entry of a call", () => {
   );
 
   it("has its deadline from the scope, or from the call, counted from now", () => {
-    expect(createEntry(work, undefined, settings).deadline).toBe(31_000);
-    expect(createEntry(work, { timeoutMs: 5 }, settings).deadline).toBe(1_005);
+    expect(createCall(work, undefined, settings).deadline).toBe(31_000);
+    expect(createCall(work, { timeoutMs: 5 }, settings).deadline).toBe(1_005);
     for (const timeoutMs of [0, -1, Infinity])
-      expect(createEntry(work, { timeoutMs }, settings).deadline).toBe(Infinity);
-    expect(() => createEntry(work, { timeoutMs: Number.NaN }, settings)).toThrow(RangeError);
+      expect(createCall(work, { timeoutMs }, settings).deadline).toBe(Infinity);
+    expect(() => createCall(work, { timeoutMs: Number.NaN }, settings)).toThrow(RangeError);
   });
 
   it("keeps a copy of its options, meta included", () => {
     const meta = { tags: ["a"] };
     const options = { timeoutMs: 5, meta };
-    const each = createEntry(work, options, settings);
+    const each = createCall(work, options, settings);
     options.timeoutMs = 7;
     meta.tags.push("b");
     expect(each.options).toEqual({ timeoutMs: 5, meta: { tags: ["a"] } });
     const bad = { meta: { f: (() => 1) as never } }; // No JSON; what it is tested for.
-    expect(() => createEntry(work, bad, settings)).toThrow(
+    expect(() => createCall(work, bad, settings)).toThrow(
       expect.objectContaining({ code: "STATE_NOT_SERIALIZABLE", path: "meta.f" }),
     );
   });

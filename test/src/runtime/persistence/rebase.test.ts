@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { StoreUnavailableError } from "../../../../actors/errors.ts";
-import { ROUND_MAX } from "../../../../actors/scope/commit-batch.ts";
+import { BATCH_MAX } from "../../../../actors/scope/commit-batch.ts";
 import { defineKind } from "../../../../src/runtime/kinds.ts";
 import type { Scope } from "../../../../src/runtime/scope.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
@@ -33,8 +33,8 @@ async function filled(): Promise<{
   store.before = (operation) => {
     if (operation === "commit") throw new StoreUnavailableError("away");
   };
-  for (let done = 0; done < ROUND_MAX; done += 1) void scope.incState({ n: 1 });
-  expect(scope.state.n).toBe(ROUND_MAX);
+  for (let done = 0; done < BATCH_MAX; done += 1) void scope.incState({ n: 1 });
+  expect(scope.state.n).toBe(BATCH_MAX);
   return { scope, store, other };
 }
 
@@ -44,23 +44,23 @@ it("K5: a scope with too much that is not stored writes before it changes again"
   store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
   const waiting = scope.incState({ n: 1 });
   await settled();
-  expect(scope.state.n).toBe(ROUND_MAX);
+  expect(scope.state.n).toBe(BATCH_MAX);
   gate.open();
   expect(await waiting).toBe(true);
   await scope.flush();
   await other.refresh();
-  expect(other.state.n).toBe(ROUND_MAX + 1);
+  expect(other.state.n).toBe(BATCH_MAX + 1);
 });
 
 it("K5: refuses further changes while they cannot be stored, and goes on afterwards", async () => {
   const { scope, store, other } = await filled();
   await rejection(scope.incState({ n: 1 }), "STORE_UNAVAILABLE");
-  expect(scope.state.n).toBe(ROUND_MAX);
+  expect(scope.state.n).toBe(BATCH_MAX);
   store.before = () => undefined;
   expect(await scope.incState({ n: 1 })).toBe(true);
   await scope.flush();
   await other.refresh();
-  expect(other.state.n).toBe(ROUND_MAX + 1);
+  expect(other.state.n).toBe(BATCH_MAX + 1);
 });
 
 it("K5: makes all of it again when another writer is first, also while it is full", async () => {
@@ -71,7 +71,7 @@ it("K5: makes all of it again when another writer is first, also while it is ful
   expect(await scope.incState({ n: 1 })).toBe(true);
   await scope.flush();
   await other.refresh();
-  expect(other.state.n).toBe(1_000_000 + ROUND_MAX + 1);
+  expect(other.state.n).toBe(1_000_000 + BATCH_MAX + 1);
 });
 
 it("E6: a runtime that closes while code runs again runs it once more, without a turn", async () => {

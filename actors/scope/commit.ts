@@ -1,0 +1,79 @@
+/**
+ * What a scope's state is from now on. These functions are the only writers of a scope's version,
+ * of whether its record exists, and of a confirmed state that was not made in its draft; and the
+ * only ones that announce changes.
+ *
+ * Invariants
+ *  F1  The state, its version and its existence change together, before any subscriber looks.
+ *  F2  A change is noted, then its call resolves, then it is announced.
+ */
+import type { Call, Outcome } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
+import { storedState } from "./options.ts";
+import type { Gone, Stored } from "../protocol.ts";
+import type { CommitBatch } from "./commit-batch.ts";
+import type { Cascade } from "./reentrancy.ts";
+import type { ScopeCore } from "./scope-core.ts";
+import { equalState } from "../state/equal.ts";
+
+/** What is confirmed; without `state` the draft state is it. */
+export interface Confirmed {
+  readonly version: number;
+  readonly exists: boolean;
+  readonly state?: object;
+}
+
+/** Writes what a scope's confirmed state is. Nothing else does. */
+export function confirm(scope: ScopeCore, { version, exists, state }: Confirmed): void {
+  if (state !== undefined) scope.head.reset(state);
+  scope.version = version;
+  scope.exists = exists;
+}
+
+/** One change that is confirmed without a save; `call` is absent for one that never waited. */
+export function commitChange(
+  scope: ScopeCore,
+  mutation: Mutation,
+  outcome: Outcome,
+  call: Call | null,
+): void {
+  scope.version += 1;
+  scope.exists = true;
+  scope.noted(mutation, call);
+  call?.resolve(true);
+  if (scope.listening) scope.announce(mutation, outcome, call);
+  scope.committed(true, call?.cause);
+}
+
+/** The deletion of a scope, by a caller or because its time is over; `settle` goes before events. */
+export function commitDeletion(
+  scope: ScopeCore,
+  why: "delete" | "expire",
+  { cause, settle }: { readonly cause: Cascade | undefined; readonly settle: () => void },
+): void {
+  const before = scope.head.expose();
+  confirm(scope, { version: scope.version + 1, exists: false, state: scope.settings.initial });
+  scope.noted(why, null);
+  settle();
+  scope.committed(false, cause);
+  scope.announceState({ operation: "delete", origin: "local", before, cause });
+}
+
+/** Goes to a stored state, or to the initial one, and announces it when it differs. */
+export function adopt(scope: ScopeCore, found: Stored<object> | Gone): void {
+  const before = scope.head.expose();
+  const state = storedState(found.state, scope.settings, scope.identity);
+  const changed = found.version !== scope.version || !equalState(before, state);
+  confirm(scope, { version: found.version, exists: found.state !== undefined, state });
+  scope.taken();
+  if (changed) scope.announceState({ operation: "refresh", origin: "remote", before });
+}
+
+/** Makes an error of its own for each call. */
+export type MakeError = () => unknown;
+
+/** Refuses the calls of a batch that still wait, and goes back to its base. */
+export function refuse(scope: ScopeCore, batch: CommitBatch, error: MakeError): void {
+  scope.head.reset(batch.base);
+  for (const call of batch.calls) if (!call.settled) call.reject(error());
+}

@@ -1,0 +1,300 @@
+/**
+ * Runs the calls of a busy scope one at a time, and has their changes saved; an idle one has none.
+ *
+ *     open ───code───▶ running(run?)                   submit: if open, else the mailbox
+ *     ▲ │ ▲ ◀──its end───┘ │
+ *     │ │ └──task, reload──│──▶ exclusive(call) ──▶ open
+ *     │ └─batch to save──▶ saving(save, run?)
+ *     └────save over───────┘ or running(run) again     stopped: from anywhere
+ *
+ * Without a bridge a call resolves as soon as its code has ended. With a bridge its change joins the
+ * open commit batch, and it resolves when the save of the batch is confirmed (`committer.ts`). A
+ * mutator that takes its time does not keep the batch before it from being saved: its end is kept
+ * while that save is under way, and it runs again if the save does not confirm what it was given.
+ *
+ * Invariants
+ *  S1  At most one call runs at a time, and calls run in the order in which they were made.
+ *  S2  A cancelled call (timeout, abort, stop) has no effect, or rejects with `COMMIT_UNKNOWN`
+ *      because its save was in flight.
+ *  S3  In every state something is under way that ends in `#proceed`, or every call is cancelled at
+ *      its deadline and that ends there: no call is stranded.
+ *  S4  User code (mutators, checks, subscribers) never runs in state open: what it submits waits.
+ */
+import { onAbort } from "./abort.ts";
+import { afterThis, nextTurn } from "../time/soon.ts";
+import type { ScopeCore } from "./scope-core.ts";
+import { sweepOf, type Expirable } from "./timeouts.ts";
+import { CommitUnknownError, ScopeMutationTimeoutError, ScopeStoppedError } from "../errors.ts";
+import { Mailbox, type Call, type CallStage, type Outcome } from "./mailbox.ts";
+import { CommitBatch, mustVerify } from "./commit-batch.ts";
+import { commitChange, refuse } from "./commit.ts";
+import { Save } from "./committer.ts";
+import { prepare } from "./exclusive.ts";
+import { MutatorRun, type Ended } from "./mutator-run.ts";
+import { captureContext, outsideTurns, Turn } from "./reentrancy.ts";
+import { applyMutation, failed } from "./apply-mutation.ts";
+
+type State =
+  | { readonly is: "open" }
+  /** Without `run` a call is applied that has no code. */
+  | { readonly is: "running"; readonly run: MutatorRun | null }
+  /** `run`: a mutator that goes on beside the save, or a call of the batch that is run again. */
+  | { readonly is: "saving"; readonly save: Save; run: MutatorRun | null }
+  | { readonly is: "exclusive"; readonly call: Call }
+  | { readonly is: "stopped"; readonly save: Save | null };
+
+const OPEN: State = { is: "open" };
+const APPLYING: State = { is: "running", run: null };
+
+/** Runs the calls of one scope; see the head of this file. */
+export class Executor implements Expirable {
+  readonly #scope: ScopeCore;
+  readonly #mailbox: Mailbox;
+  #state: State = OPEN;
+  /** The batch that gathers calls, or the one being saved. */
+  #batch: CommitBatch | null = null;
+  #saveScheduled: State["is"] | null = null;
+  #onRest: (() => void) | null = null;
+
+  constructor(scope: ScopeCore) {
+    this.#scope = scope;
+    this.#mailbox = new Mailbox(scope.settings.mailboxLimit);
+  }
+
+  /** What readers see while there is a batch; `null` when the draft state is the confirmed one. */
+  get confirmed(): object | null {
+    return this.#save === null ? (this.#batch?.base ?? null) : this.#save.shown;
+  }
+
+  /** Takes a call; its promise is settled in every case. */
+  submit(call: Call): void {
+    const { settings, backing, identity } = this.#scope;
+    const signal = call.options?.signal;
+    if (signal !== undefined)
+      call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
+    const isNext = this.#state === OPEN && this.#mailbox.size === 0 && this.#batch?.full !== true;
+    // Code that waits, or that may run again for a save, needs its caller's context then.
+    if ("compute" in call.work && (!isNext || backing !== null)) call.context = captureContext();
+    if (isNext) this.#start(call);
+    else this.#mailbox.enqueue(call, identity);
+    if (!call.settled) sweepOf(settings.clock).watch(this, call.deadline);
+    this.#proceed();
+  }
+
+  expire(now: number): number {
+    const { settings, identity: scope } = this.#scope;
+    let next = Infinity;
+    const look = (call: Call | undefined): void => {
+      if (call === undefined || call.settled) return;
+      if (call.deadline > now) return void (next = Math.min(next, call.deadline));
+      const timeoutMs = call.options?.timeoutMs ?? settings.mutationTimeoutMs;
+      const phase = /queued|reloading/.test(call.stage) ? "queued" : "running";
+      this.#cancel(call, new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope }));
+    };
+    for (const call of this.#mailbox) look(call);
+    this.#batch?.calls.forEach(look);
+    look(underWay(this.#state));
+    return Math.min(next, this.#save?.expire(now) ?? Infinity);
+  }
+
+  /** Refuses every call; resolves when a save in flight has settled its own. */
+  stop(): Promise<void> {
+    const call = underWay(this.#state);
+    const save = this.#save;
+    this.#state = { is: "stopped", save };
+    const error = (): ScopeStoppedError => new ScopeStoppedError({ scope: this.#scope.identity });
+    this.#mailbox.refuse(error);
+    if (call !== undefined) this.#cancel(call, error());
+    return new Promise((resolve) => {
+      this.#onRest = resolve;
+      if (save !== null) return save.stop(error);
+      if (this.#batch !== null) refuse(this.#scope, this.#batch, error);
+      this.#batch = null;
+      this.#rest();
+    });
+  }
+
+  get #save(): Save | null {
+    return "save" in this.#state ? this.#state.save : null;
+  }
+
+  /** Settles a call that is not waited for any more, with `reason` unless its outcome is unknown. */
+  #cancel(call: Call, reason: unknown): void {
+    const { stage, work, run, batch } = call;
+    if (call.settled || stage === "writing") return; // `#take` looks for an abort in its checks.
+    const isTask = "task" in work && work.unknown === true;
+    const isUnknown = isTask || (stage === "joined" && this.#save?.inFlight === true);
+    const { identity: scope } = this.#scope;
+    if (isTask) this.#scope.stale = true;
+    call.reject(isUnknown ? new CommitUnknownError({ scope, cause: reason }) : reason);
+    if (stage === "queued") this.#mailbox.left();
+    else if (stage === "running" && run instanceof MutatorRun) run.cancel(reason);
+    else if (stage !== "joined") {
+      run?.lose(reason);
+      if (this.#state.is === "exclusive") this.#state = OPEN;
+      this.#proceed();
+    } else if (!isUnknown) {
+      run?.lose(reason);
+      if (batch !== null && call.outcome?.changed === true) batch.needsReplay = true;
+    }
+  }
+
+  /** Starts what can start now. */
+  #proceed(): void {
+    while (this.#state === OPEN && this.#batch?.full !== true) {
+      const call = this.#mailbox.take();
+      if (call === null) break;
+      this.#start(call);
+    }
+    if (this.#batch !== null) this.#scheduleSave();
+    else if (this.#state === OPEN) this.#rest();
+  }
+
+  /** All calls of this tick share a save; a mutator that takes longer is not waited for. */
+  #scheduleSave(): void {
+    const { is } = this.#state;
+    if ((is !== "open" && is !== "running") || this.#saveScheduled === is) return;
+    this.#saveScheduled = is;
+    (is === "open" ? afterThis : nextTurn)(() => {
+      if (this.#saveScheduled === is) this.#saveScheduled = null;
+      if (this.#state.is === is && this.#batch !== null) this.#startSave(this.#batch);
+    });
+  }
+
+  #rest(): void {
+    sweepOf(this.#scope.settings.clock).unwatch(this);
+    this.#scope.rest();
+    this.#onRest?.();
+  }
+
+  #startSave(batch: CommitBatch): void {
+    const given = this.#scope.head.expose(); // To a mutator that goes on, if there is one.
+    const run = this.#state.is === "running" ? this.#state.run : null;
+    const save = new Save(this.#scope, batch, {
+      rerun: (call) => this.#rerun(call),
+      ended: () => this.#saved(given),
+    });
+    this.#state = { is: "saving", save, run };
+    run?.hold();
+    outsideTurns(() => save.start());
+  }
+
+  #saved(given: object): void {
+    this.#batch = null;
+    if (this.#state.is !== "saving") return this.#rest();
+    if (this.#scope.head.expose() !== given) this.#dropRun();
+    const { run } = this.#state;
+    this.#state = run === null ? OPEN : { is: "running", run };
+    run?.release();
+    this.#proceed();
+  }
+
+  /** The mutator beside a save was given a state that never came to be: it will run again. */
+  #dropRun(): void {
+    if (this.#state.is !== "saving" || this.#state.run === null) return;
+    const { run } = this.#state;
+    this.#state.run = null;
+    run.drop();
+    this.#mailbox.putBack(run.call);
+  }
+
+  #start(call: Call): void {
+    const { work, options } = call;
+    const signal = options?.signal; // Aborted, and its listener is still to be called.
+    if (signal?.aborted === true) return call.reject(signal.reason);
+    const scope = this.#scope;
+    const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
+    if ((reads || "task" in work) && this.#batch !== null) {
+      this.#mailbox.putBack(call); // What needs the scope to itself lets the batch be saved first.
+      return this.#startSave(this.#batch);
+    }
+    // Nothing builds on a guess, nor on a state whose time is over.
+    if (reads) this.#alone(call, "reloading", () => prepare(scope, () => !call.settled));
+    else if ("task" in work) this.#alone(call, "exclusive", () => work.task(call));
+    else if (work.compute === undefined) {
+      this.#state = APPLYING;
+      this.#take(call, this.#outcome(call, { value: undefined }));
+      this.#free(null);
+    } else {
+      const run = new MutatorRun(call, (ended, isLate) => {
+        if (ended !== "cancelled") this.#take(call, this.#outcome(call, ended));
+        this.#free(run); // Not before all that can call user code is done (S4).
+        if (isLate) this.#proceed();
+      });
+      this.#state = { is: "running", run };
+      run.start(scope, work);
+    }
+  }
+
+  /** Gives the scope to one call for as long as `task` takes. */
+  #alone(call: Call, stage: CallStage, task: () => Promise<boolean | void>): void {
+    call.stage = stage;
+    call.run = new Turn(1);
+    const mine: State = { is: "exclusive", call };
+    this.#state = mine;
+    const over = (settle: () => void): void => {
+      const isMine = this.#state === mine; // Else the call was cancelled, and the next has started.
+      if (isMine) this.#state = OPEN;
+      if (!call.settled) settle();
+      if (isMine) this.#proceed();
+    };
+    task().then(
+      (changed) =>
+        over(() => (stage === "reloading" ? this.#start(call) : call.resolve(changed === true))),
+      (error: unknown) => over(() => call.reject(error)),
+    );
+  }
+
+  #free(run: MutatorRun | null): void {
+    const state = this.#state;
+    if (state.is === "running" && state.run === run) this.#state = OPEN;
+    else if (state.is === "saving" && state.run === run) state.run = null;
+  }
+
+  #outcome(call: Call, ended: Exclude<Ended, "cancelled">): Outcome {
+    if (this.#scope.bridge !== null) this.#batch ??= new CommitBatch(this.#scope.head.expose());
+    call.stage = "writing";
+    if ("thrown" in ended) return failed(ended.thrown);
+    return applyMutation(this.#scope, call.mutation, ended.value);
+  }
+
+  /** Settles a call that has run, or adds it to the batch that will. */
+  #take(call: Call, outcome: Outcome): void {
+    const batch = this.#batch;
+    // There would be one, had no check stopped the scope meanwhile.
+    if (batch === null && this.#scope.bridge !== null)
+      return call.reject(new ScopeStoppedError({ scope: this.#scope.identity }));
+    // What rests on an unconfirmed change, or on a state to verify, resolves with the batch (R2).
+    const joins = outcome.changed || mustVerify(call, this.#scope.settings);
+    if (batch !== null && (joins || batch.changes > 0)) {
+      batch.add(call, outcome);
+      const signal = call.options?.signal;
+      if (signal?.aborted === true) this.#cancel(call, signal.reason); // By a check.
+      return;
+    }
+    if (batch?.calls.length === 0) this.#batch = null;
+    if (outcome.error !== null) return call.reject(outcome.error.thrown);
+    if (!outcome.changed) return call.resolve(false);
+    commitChange(this.#scope, call.mutation, outcome, call);
+  }
+
+  /** Runs a call of the batch again; `null` when it was cancelled meanwhile. */
+  #rerun(call: Call): Promise<Outcome | null> {
+    this.#dropRun();
+    return new Promise((resolve) => {
+      const run = new MutatorRun(call, (ended) => {
+        this.#free(run);
+        resolve(ended === "cancelled" ? null : this.#outcome(call, ended));
+        call.stage = "joined";
+      });
+      if (this.#state.is === "saving") this.#state.run = run;
+      run.start(this.#scope, call.mutation);
+    });
+  }
+}
+
+/** The call whose code runs, or that has the scope to itself. */
+function underWay(state: State): Call | undefined {
+  if ("call" in state) return state.call;
+  return "run" in state && state.run?.isOver === false ? state.run.call : undefined;
+}

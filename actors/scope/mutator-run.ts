@@ -1,0 +1,106 @@
+/**
+ * One run of the code of a call, synchronous or not, in its caller's async context.
+ *
+ *     start ──synchronous──────────────────────────▶ over
+ *       └──promise──▶ settles ──────────────────────▶ over       cancel, drop: from anywhere
+ *                        └──kept by `hold`──release──▶ over
+ *
+ * Invariants
+ *  X1  A run is over exactly once, with a value, a throw, or because its call was cancelled; a
+ *      dropped one is over without a word.
+ *  X2  What the code does after that has no effect, and its rejection is handled.
+ *  X3  A run that is held is not over before `release`.
+ */
+import type { ScopeCore } from "./scope-core.ts";
+import type { Call } from "./mailbox.ts";
+import { isThenable, type Mutation } from "./mutation.ts";
+import { Turn } from "./reentrancy.ts";
+
+/** How user code ended; `cancelled`: its call is settled and the result is not wanted. */
+export type Ended = { readonly value: unknown } | { readonly thrown: unknown } | "cancelled";
+
+/** One run; see the head of this file. */
+export class MutatorRun extends Turn {
+  readonly call: Call;
+  /** Receives the end, and whether it came after `start` had returned; `null`: it is over. */
+  #over: ((ended: Ended, isLate: boolean) => void) | null;
+  #isAsync = false;
+  #isHeld = false;
+  #kept: Ended | null = null;
+
+  constructor(call: Call, over: (ended: Ended, isLate: boolean) => void) {
+    super((call.attempt += 1));
+    this.call = call;
+    this.#over = over;
+    call.run = this;
+  }
+
+  /** Its end was taken, or it was dropped. */
+  get isOver(): boolean {
+    return this.#over === null;
+  }
+
+  /** Runs the code on the present draft state of `scope`. */
+  start(scope: ScopeCore, mutation: Mutation): void {
+    const { context } = this.call;
+    this.call.stage = "running";
+    if (mutation.compute === undefined) return this.#end({ value: undefined });
+    const state = scope.head.expose();
+    const code = (): unknown =>
+      this.run(scope, scope.identity, () => mutation.compute?.(state, this));
+    let ended: Ended;
+    try {
+      const value = context === null ? code() : context.runInAsyncScope(code);
+      if (isThenable(value)) return this.#await(value);
+      ended = { value };
+    } catch (thrown) {
+      ended = { thrown };
+    }
+    this.#end(ended);
+  }
+
+  /** Its call was settled: the code lost its right to commit. */
+  cancel(reason: unknown): void {
+    this.lose(reason);
+    if (this.#isAsync) this.#end("cancelled"); // Else `start` looks when the code returns.
+  }
+
+  /** Gives up a run whose call still waits, so that it can run again. */
+  drop(): void {
+    this.#over = null;
+    this.lose(undefined);
+  }
+
+  /** Keeps the end until `release` (X3). */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    if (this.#kept !== null) this.#end(this.#kept);
+  }
+
+  #await(value: PromiseLike<unknown>): void {
+    this.#isAsync = true;
+    const settle = (ended: Ended): void => {
+      this.end();
+      if (this.#isHeld) this.#kept = ended;
+      else this.#end(ended);
+    };
+    // Through a promise, since other thenables may call back at once, twice, or throw.
+    Promise.resolve(value).then(
+      (result) => settle({ value: result }),
+      (thrown: unknown) => settle({ thrown }),
+    );
+    // A mutator can abort its own call, or stop the scope, before it waits for anything.
+    if (this.call.settled) this.#end("cancelled");
+  }
+
+  #end(ended: Ended): void {
+    const over = this.#over;
+    this.#over = null;
+    this.end();
+    over?.(this.call.settled ? "cancelled" : ended, this.#isAsync);
+  }
+}

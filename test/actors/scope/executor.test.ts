@@ -1,0 +1,76 @@
+/** What the executor does with calls that are cancelled while they are applied (S2, S3). */
+import { describe, expect, it } from "vitest";
+import { createScope } from "../../../src/runtime/scope.ts";
+import { tableBridge } from "../../support/table-bridge.ts";
+
+interface Count {
+  n: number;
+}
+
+/** A schema that calls `during` when a state is checked. */
+function schemaThat(during: () => void): {
+  "~standard": {
+    version: 1;
+    vendor: string;
+    validate: (value: unknown) => { value: Count };
+  };
+} {
+  const validate = (value: unknown): { value: Count } => {
+    during();
+    return { value: value as Count }; // Every state of these tests is one.
+  };
+  return { "~standard": { version: 1, vendor: "test", validate } };
+}
+
+describe("a call whose signal aborts in the check of its own change", () => {
+  const ways = [
+    ["plain data", 1],
+    ["a mutator", (n: number) => n + 1],
+    ["an asynchronous mutator", async (n: number) => n + 1],
+  ] as const;
+
+  it.each(ways)("%s: without a bridge it counts, and the mailbox goes on", async (_, change) => {
+    const abort = new AbortController();
+    let isArmed = false;
+    const schema = schemaThat(() => {
+      if (isArmed) abort.abort(new Error("too late"));
+    });
+    const scope = createScope<Count>({ initial: { n: 0 }, schema, mailboxLimit: 1 });
+    isArmed = true;
+    const options = { signal: abort.signal };
+    const first =
+      typeof change === "number"
+        ? scope.patchState({ n: change }, options)
+        : scope.patchState("n", change, options);
+    expect(await first).toBe(true);
+    isArmed = false;
+    expect([scope.state.n, scope.version]).toEqual([1, 1]);
+    // One runs and one waits, so the third is one too many.
+    const slow = scope.patchState("n", async (n) => n + 1);
+    const waits = scope.incState({ n: 1 });
+    await expect(scope.incState({ n: 1 })).rejects.toMatchObject({ code: "MAILBOX_FULL" });
+    expect(await Promise.all([slow, waits])).toEqual([true, true]);
+    expect(scope.state.n).toBe(3);
+  });
+
+  it.each(ways)("%s: with a bridge it has no effect", async (_, change) => {
+    const abort = new AbortController();
+    const reason = new Error("in time");
+    let isArmed = false;
+    const schema = schemaThat(() => {
+      if (isArmed) abort.abort(reason);
+    });
+    const bridge = tableBridge<Count>();
+    const scope = createScope<Count>({ initial: { n: 0 }, schema, persist: bridge });
+    isArmed = true;
+    const options = { signal: abort.signal };
+    const first =
+      typeof change === "number"
+        ? scope.patchState({ n: change }, options)
+        : scope.patchState("n", change, options);
+    await expect(first).rejects.toBe(reason);
+    isArmed = false;
+    expect(await scope.incState({ n: 5 })).toBe(true);
+    expect([scope.state.n, bridge.stored?.state?.n]).toEqual([5, 5]);
+  });
+});
