@@ -13,7 +13,7 @@ import { quietLogger } from "../../../actors/watch.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
-import { checkEvent, type Event, type StoredEvent } from "./event.ts";
+import { checkEvent, timeOf, type Event, type StoredEvent } from "./event.ts";
 import { createHandle } from "./handle.ts";
 import { deletePages, readEvents } from "./history.ts";
 import { listSessions } from "./listing.ts";
@@ -241,10 +241,6 @@ export class SessionService implements AsyncDisposable {
     if (this.profile === "database") return events.filter((event) => timeOf(event) > time);
     return events.slice(events.findLastIndex((event) => timeOf(event) < time) + 1);
   }
-}
-
-function timeOf(event: StoredEvent): number {
-  return Number(event["timestamp"]);
 }
 
 function oneOf(name: string, value: string, known: readonly string[]): void {

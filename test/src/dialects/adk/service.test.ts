@@ -548,7 +548,7 @@ describe.each(adkStores("adk"))("sessions on $name", ({ isDurable, runtime: open
       ];
       for (const call of ranges) await expect(call).rejects.toThrow(RangeError);
       await service.appendEvent(session, odd({ id: "bare", timestamp: 1 }));
-      expect((await get()).events[0]?.actions.stateDelta).toEqual({});
+      expect((await get()).events[0]).toStrictEqual({ id: "bare", timestamp: 1 });
     });
   });
 });
