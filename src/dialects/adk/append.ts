@@ -30,7 +30,7 @@ import {
   type Delta,
   type SessionRecord,
 } from "./record.ts";
-import { checkKey, type Session } from "./request.ts";
+import { isWholeKey, type Session } from "./request.ts";
 import { sessionNotFound } from "./session-error.ts";
 import { State } from "./state.ts";
 import type { Fields } from "./thaw.ts";
@@ -103,7 +103,8 @@ export class Appends {
   async #run(append: Append): Promise<void> {
     const { session, event, handle, delta } = append;
     const places = handle?.places ?? (await this.#foreignPlaces(session));
-    if (!(await changePlaces(places, this.#change(places, append)))) return this.#refused(append);
+    if (places === undefined || !(await changePlaces(places, this.#change(places, append))))
+      return this.#refused(append);
     confirm(append);
     if (handle === undefined) patchForeign(session, applied(delta, places), event);
     else await this.#catchUp(session, handle);
@@ -121,10 +122,12 @@ export class Appends {
     return { session, user: delta.user, app: delta.app };
   }
 
-  async #foreignPlaces(session: Session): Promise<Places> {
+  /** `undefined` when the object names no session. */
+  async #foreignPlaces(session: Session): Promise<Places | undefined> {
     const { appName, userId, id: sessionId } = session;
     // An object of another service is the session it was given out as, whatever it says now.
     const key = handleOf(session)?.places.key ?? { appName, userId, sessionId };
+    if (!isWholeKey(key)) return undefined;
     const places = await openPlaces(this.#options.runtime, key);
     await refreshPlaces(places);
     return places;
@@ -173,7 +176,7 @@ function checkSession(session: unknown): void {
     throw new StateTypeError(fields);
   }
   const { appName, userId, id: sessionId, state, events } = session as Record<string, unknown>;
-  checkKey({ appName, userId, sessionId: sessionId ?? null });
+  isWholeKey({ appName, userId, sessionId }); // Checks its parts; what is absent is seen to later.
   if (typeof state !== "object" || state === null)
     throw new StateTypeError({
       path: "session.state",
