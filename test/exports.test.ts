@@ -62,6 +62,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "SessionService",
     "State",
     "StatePrefix",
+    "StateSchemaError",
     "createEvent",
     "createEventActions",
     "queued",
