@@ -7,6 +7,7 @@
  * Invariants
  *  I1  A callback is called at most once, after its entry was removed, and not before its time.
  *  I2  A callback that throws or rejects is logged and keeps no other from being called.
+ *  I3  Callbacks that are due in one tick are called in the order of their deadlines.
  */
 import type { WheelHandle } from "../../../actors/idle.ts";
 import { createTimerWheel, type TimerWheel } from "../../../actors/idle.ts";
@@ -129,11 +130,11 @@ export class IdleState {
       return opened;
     });
     const known = new Set([...(this.#users.get(from) ?? [])].map(({ key }) => key));
+    const now = this.#home.clock.now();
     for (const [key, { inRef, at }] of Object.entries(scope.state)) {
       if (known.has(key)) continue;
       const cb = (): unknown => this.#onIdle?.({ from, inRef });
-      const delayMs = Math.max(0, at - this.#home.clock.now());
-      this.#arm({ from, inRef, cb, key, handle: null }, delayMs);
+      this.#arm({ from, inRef, cb, key, handle: null }, at - now);
     }
   }
 
