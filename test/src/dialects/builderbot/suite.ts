@@ -19,6 +19,14 @@ export interface BotWorld {
   readonly create: () => { runtime: Runtime; again: () => Promise<Runtime> };
 }
 
+/** The methods of an object that need `this`: those its class shares. */
+function boundMethods(made: object): string[] {
+  const shared = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(made));
+  return Object.entries(shared)
+    .filter(([name, { value }]) => typeof value === "function" && name !== "constructor")
+    .map(([name]) => name);
+}
+
 const quiet = { warn: () => undefined, error: () => undefined };
 
 /** Registers the suite for one kind of runtime. */
@@ -176,6 +184,41 @@ export function describeBotState({ name, durable, create }: BotWorld): void {
           expect(call).toThrow(TypeError);
       }
       expect((await runtime.list({ type: "builderbot.user" })).ids).toEqual([]);
+    }));
+
+  it(`gives methods that work unbound, on ${name}`, () =>
+    world(async (bot, runtime) => {
+      const { state, open, ready, globalState, idle } = bot;
+      const { update, get, getMyState, clear } = state("ann");
+      const opened = await open("ann");
+      await [{ a: 1 }, { b: 2 }].reduce((done, fields) => done.then(() => update(fields)), ready());
+      expect(["a", "b"].map(get)).toEqual([1, 2]);
+      expect([getMyState, opened.getMyState].map((read) => read())).toEqual(
+        [1, 2].map(() => ({ a: 1, b: 2 })),
+      );
+      const { update: setAll, get: getOfAll, getAllState: all, clear: clearAll } = globalState;
+      await setAll({ n: 1 });
+      expect([getOfAll("n"), ...all()]).toEqual([1, { n: 1 }]);
+      clearAll();
+      const { setIdleTime, get: waits, stop, open: openIdle } = idle;
+      await openIdle("ann");
+      setIdleTime({ from: "ann", inRef: 1, timeInSeconds: 60 });
+      expect(waits({ from: "ann", inRef: 2 })).toBe(true);
+      ["ann"].map((from) => ({ from })).forEach(stop);
+      expect([idle.size, clear()]).toEqual([0, true]);
+      for (const made of [new SingleState({ runtime }), new GlobalState({}, { runtime }), idle])
+        expect(boundMethods(made)).toEqual([]);
+      const {
+        updateState,
+        getMyState: readOne,
+        getAllState,
+        ...rest
+      } = new SingleState({ runtime });
+      await updateState({ from: "bob" })({ c: 3 });
+      expect([readOne("bob")(), rest.get("bob")("c")]).toEqual([{ c: 3 }, 3]);
+      expect([...getAllState()]).toEqual([{ c: 3 }]);
+      expect(rest.clear("bob")()).toBe(true);
+      await rest.clearAll();
     }));
 
   describe(`the original's curried classes on ${name}`, () => {
