@@ -14,13 +14,13 @@ export {
   type ContainerOps,
   type ScopeStateOpsOptions,
 } from "./dialects/flow-state/ops.ts";
+export type { RunWithCASResult } from "./dialects/flow-state/cas.ts";
 export {
   runWithCAS,
   type CASMutator,
   type CASOptions,
   type RunWithCASOptions,
-  type RunWithCASResult,
-} from "./dialects/flow-state/cas.ts";
+} from "./dialects/flow-state/run-with-cas.ts";
 export type {
   CASMutationHint,
   CASPersist,

@@ -21,12 +21,13 @@ import {
   SetMutation,
 } from "../../ops/state-ops.ts";
 import type { ScopeStateOps } from "../../runtime/scope.ts";
-import { CasRun, type CASOptions, type RunWithCASResult } from "./cas.ts";
+import { CasRun, type RunWithCASResult } from "./cas.ts";
 import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";
 import { hintOf } from "./hint.ts";
 import { whileHeld } from "./lock.ts";
 import type { CASPersist, CASReread } from "./persist.ts";
 import { RebasedMutation } from "./rebase.ts";
+import type { CASOptions } from "./run-with-cas.ts";
 
 /** Options of `createScopeStateOps`. */
 export interface ScopeStateOpsOptions<S extends object> {
