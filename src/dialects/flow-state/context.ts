@@ -1,11 +1,20 @@
 /**
  * The execution context of flow-state-dev: the scopes of one request, on a runtime.
  */
+import { StoreUnavailableError } from "../../../actors/errors.ts";
+import { refuseUnknown } from "../../../actors/settings.ts";
 import { asCall } from "../../runtime/calls.ts";
-import { EXECUTE_OPTIONS, openExecution, type ExecuteOptions } from "../../runtime/execution.ts";
+import {
+  EXECUTE_OPTIONS,
+  openExecution,
+  type ExecuteOptions,
+  type ExecutionContext,
+} from "../../runtime/execution.ts";
+import { residentOf } from "../../runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
-import { refuseUnknown } from "../../../actors/settings.ts";
+import { nullAsMissing } from "./null-field.ts";
+import { sevenOps } from "./seven-ops.ts";
 
 /** Who executes, where, and on what. */
 export interface CreateExecutionContextOptions extends ExecuteOptions {
@@ -26,7 +35,10 @@ export type ContextScope<T extends ScopeStates, K extends keyof ScopeStates> = S
   T[K] extends object ? T[K] : Record<string, unknown>
 >;
 
-/** The scopes of one request, and the runtime they live on. */
+/**
+ * The scopes of one request, and the runtime they live on. The seven operations of each work
+ * unbound.
+ */
 export interface FlowExecutionContext<T extends ScopeStates> extends AsyncDisposable {
   readonly runtime: Runtime;
   readonly userId: string;
@@ -39,6 +51,8 @@ export interface FlowExecutionContext<T extends ScopeStates> extends AsyncDispos
   /** `undefined` without an `orgId`. */
   readonly org: ContextScope<T, "org"> | undefined;
 }
+
+type Handle = ExecutionContext["session"];
 
 /**
  * Opens the request, session, user and organisation scopes of one request. Rejects with `TypeError`
@@ -56,6 +70,7 @@ export async function createExecutionContext<T extends ScopeStates = ScopeStates
   };
   try {
     const opened = await asCall(runtime, () => openExecution(runtime, execute));
+    for (const scope of scopesOf(opened)) withOps(scope);
     const context = { ...opened, runtime };
     // The caller names the state types; the schemas of the runtime's kinds are what checks them.
     return { ...context, [Symbol.asyncDispose]: dispose } as unknown as FlowExecutionContext<T>;
@@ -63,4 +78,19 @@ export async function createExecutionContext<T extends ScopeStates = ScopeStates
     await dispose();
     throw error;
   }
+}
+
+function scopesOf({ request, session, user, org }: ExecutionContext): Handle[] {
+  return org === undefined ? [request, session, user] : [request, session, user, org];
+}
+
+/** Gives a handle the operations of this dialect: they work unbound, and `null` is missing. */
+function withOps(handle: Handle): void {
+  const scope = residentOf(handle);
+  if (scope === undefined)
+    throw new StoreUnavailableError("the runtime is of another copy of this package");
+  const ops = sevenOps(scope.identity, (mutation, call) =>
+    scope.mutate(nullAsMissing(mutation), call),
+  );
+  Object.assign(handle, ops);
 }

@@ -28,6 +28,31 @@ describe("createExecutionContext", () => {
     expect(await context.user.patchState({ a: 1 })).toBe(true);
   });
 
+  it("gives operations that work unbound, and count null as missing", async () => {
+    await using context = await createExecutionContext({ userId: "u", orgId: "o" });
+    const { request, session, user, org } = context;
+    for (const scope of [request, session, user, org]) {
+      if (scope === undefined) throw new Error("there is an organisation");
+      const { setState, patchState, incState, pushState, atomicState, ...rest } = scope;
+      const { setStateRecord, deleteStateRecord } = rest;
+      await setState({ n: null, list: null, map: null });
+      expect(await incState({ n: 2 })).toBe(true);
+      expect(await pushState("list", "a")).toBe(true);
+      expect(await deleteStateRecord("map", "k")).toBe(false);
+      expect(await setStateRecord("map", "k", 1)).toBe(true);
+      expect(await patchState("n", (n) => Number(n) + 1)).toBe(true);
+      expect(await atomicState(({ n }) => ({ twice: Number(n) * 2 }))).toBe(true);
+      await expect(incState({ list: 1 })).rejects.toMatchObject({ code: "STATE_TYPE" });
+      await expect(patchState([] as never)).rejects.toMatchObject({ code: "STATE_TYPE" });
+      expect(scope.state).toEqual({ n: 3, list: ["a"], map: { k: 1 }, twice: 6 });
+    }
+    const moved = await context.runtime.transaction([user, session], (from, to) => {
+      to["moved"] = from["n"];
+      delete from["n"];
+    });
+    expect([moved, session.state["moved"]]).toEqual([true, 3]);
+  });
+
   it("no orgId leaves ctx.org undefined", async () => {
     await using context = await createExecutionContext({ userId: "u" });
     expect(context.org).toBeUndefined();
