@@ -21,11 +21,12 @@ export {
   type CASOptions,
   type RunWithCASOptions,
 } from "./dialects/flow-state/run-with-cas.ts";
-export type {
-  CASMutationHint,
-  CASPersist,
-  CASPersistResult,
-  CASReread,
+export {
+  isCommutativeHint,
+  type CASMutationHint,
+  type CASPersist,
+  type CASPersistResult,
+  type CASReread,
 } from "./dialects/flow-state/persist.ts";
 export { withScopeLock, type LockOptions, type LockTurn } from "./dialects/flow-state/lock.ts";
 export {
