@@ -2,7 +2,12 @@
  * The door `holdfast/flow-state`: flow-state-dev's own shapes over the kernel.
  */
 export * from "../actors/errors.ts";
-export type { MutationOptions, MutatorTurn, StateChange } from "../actors/protocol.ts";
+export type {
+  MutationOptions,
+  MutatorTurn,
+  StateChange,
+  StateSizeWarning,
+} from "../actors/protocol.ts";
 export {
   createStateContainer,
   type ContainerOptions,
@@ -28,6 +33,7 @@ export {
   type CASPersistResult,
   type CASReread,
 } from "./dialects/flow-state/persist.ts";
+export type { SizeOptions } from "./dialects/flow-state/size-hook.ts";
 export { withScopeLock, type LockOptions, type LockTurn } from "./dialects/flow-state/lock.ts";
 export {
   createExecutionContext,

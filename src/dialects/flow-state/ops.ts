@@ -20,9 +20,13 @@ import type { CASPersist, CASReread } from "./persist.ts";
 import { RebasedMutation } from "./rebase.ts";
 import type { CASOptions } from "./run-with-cas.ts";
 import { sevenOps, type Apply } from "./seven-ops.ts";
+import { sizeHook, type SizeOptions } from "./size-hook.ts";
 
-/** Options of `createScopeStateOps`. */
-export interface ScopeStateOpsOptions<S extends object> {
+/**
+ * Options of `createScopeStateOps`. The size options say when a state that a change left counts as
+ * large; those of the container say it of all its changes.
+ */
+export interface ScopeStateOpsOptions<S extends object> extends SizeOptions {
   /** Writes each change to a store; without it the state lives in the container. */
   readonly persist?: CASPersist<S> | undefined;
   /** Confirms what saves nothing, as in `runWithCAS`; used with `persist` only. */
@@ -38,6 +42,8 @@ const OPTIONS = optionNames<ScopeStateOpsOptions<object>>({
   reread: true,
   cas: true,
   mutationTimeoutMs: true,
+  maxStateSizeBytes: true,
+  onStateSizeWarning: true,
 });
 
 /** The seven operations and the state they work on. */
@@ -58,8 +64,15 @@ export function createScopeStateOps<S extends object>(
 ): ContainerOps<S> {
   refuseUnknown("createScopeStateOps", options, OPTIONS);
   const scope = stateScopeOf(container);
+  const apply = applier<S>(scope, options);
+  const warn = sizeHook(scope, options);
+  const watched: Apply = async (mutation, call) => {
+    const changed = await apply(mutation, call);
+    if (changed) warn?.(scope.state);
+    return changed;
+  };
   return {
-    ...sevenOps<S>(scope.identity, applier<S>(scope, options)),
+    ...sevenOps<S>(scope.identity, warn === null ? apply : watched),
     get state() {
       return container.read();
     },

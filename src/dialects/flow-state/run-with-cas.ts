@@ -10,6 +10,7 @@ import { CasRun, type RunWithCASResult, type Saving } from "./cas.ts";
 import { stateScopeOf, type StateContainer } from "./container.ts";
 import { insideBody, whileHeld } from "./lock.ts";
 import type { CASMutationHint, CASPersist, CASReread } from "./persist.ts";
+import { sizeHook, type SizeOptions } from "./size-hook.ts";
 
 /** Options of one compare-and-set loop. */
 export interface CASOptions extends Omit<CasOptions, "escalate"> {
@@ -20,8 +21,8 @@ export interface CASOptions extends Omit<CasOptions, "escalate"> {
 /** Makes the whole next state out of the present one. */
 export type CASMutator<S> = (state: Readonly<S>, turn: MutatorTurn) => S | Promise<S>;
 
-/** What `runWithCAS` takes. */
-export interface RunWithCASOptions<S extends object> {
+/** What `runWithCAS` takes. The size options say when the state it saved counts as large. */
+export interface RunWithCASOptions<S extends object> extends SizeOptions {
   readonly container: StateContainer<S>;
   readonly mutator: CASMutator<S>;
   readonly persist: CASPersist<S>;
@@ -43,6 +44,8 @@ const RUN_OPTIONS = optionNames<RunWithCASOptions<object>>({
   reread: true,
   options: true,
   hint: true,
+  maxStateSizeBytes: true,
+  onStateSizeWarning: true,
 });
 
 const CAS_OPTIONS = optionNames<CASOptions>({
@@ -83,6 +86,7 @@ export async function runWithCAS<S extends object>(
   const { container, mutator, persist, reread, options = {}, hint = { kind: "set" } } = given;
   refuseUnknown("runWithCAS options", options, CAS_OPTIONS);
   const scope = stateScopeOf(container);
+  const warn = sizeHook(scope, given);
   const { timeoutMs, ...cas } = options;
   // The container holds an S, so its mutator and its store are given one.
   const mutation = new WholeMutation(mutator as CASMutator<object>);
@@ -99,5 +103,6 @@ export async function runWithCAS<S extends object>(
   const result = await (body === undefined
     ? whileHeld(scope, timeoutMs === undefined ? {} : { timeoutMs }, work)
     : insideBody(body, work));
+  if (result.committed) warn?.(result.state);
   return result as RunWithCASResult<S>; // What the mutator made, which is an S by its type.
 }
