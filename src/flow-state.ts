@@ -38,6 +38,7 @@ export { withScopeLock, type LockOptions, type LockTurn } from "./dialects/flow-
 export {
   createExecutionContext,
   type ContextScope,
+  type ContextState,
   type CreateExecutionContextOptions,
   type FlowExecutionContext,
   type ScopeStates,
