@@ -1,6 +1,6 @@
 /**
- * No page or source makes a vcr session while a module is loaded. Such a session is made again by
- * every start of a process and is the same for all callers of it; a session belongs to a call.
+ * What the pages say of a vcr. No page or source makes a session while a module is loaded: it would
+ * be one for all callers of a process and another one after each start.
  */
 import { expect, it } from "vitest";
 import { blocksOf } from "../../../support/doc-blocks.ts";
@@ -89,4 +89,14 @@ it("is found in an example of a comment", () => {
   ];
   const source = { path: "src/a.ts", text: lines.join("\n") };
   expect(sessionsOf(blocksIn(docOf(source)))).toEqual(["src/a.ts:4: createSession"]);
+});
+
+it("has its error codes on the page", () => {
+  const [source, page] = ["src/dialects/vcr/error.ts", "docs/vcr.md"].map(
+    (path) => readFiles([path], [""])[0]?.text ?? "",
+  );
+  const union = /type VcrStateErrorCode =(?<codes>[^;]*);/.exec(source ?? "")?.groups?.["codes"];
+  const codes = union?.match(/(?<=")\w+(?=")/g) ?? [];
+  expect(codes).toContain("BAD_SESSION");
+  expect(codes.filter((code) => !page?.includes(`\`${code}\``))).toEqual([]);
 });
