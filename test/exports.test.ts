@@ -75,6 +75,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "createExecutionContext",
     "createScopeStateOps",
     "createStateContainer",
+    "isCommutativeHint",
     "runWithCAS",
     "withScopeLock",
   ],
