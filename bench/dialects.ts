@@ -1,6 +1,7 @@
 /** The bench of the dialects: each beside the package it stands in for, on the same work. */
 import { adk } from "./dialects/adk.ts";
 import { builderbot } from "./dialects/builderbot.ts";
+import { coldSection } from "./dialects/cold.ts";
 import { curveSection } from "./dialects/curve.ts";
 import { idleSection } from "./dialects/idle.ts";
 import { searchSection } from "./dialects/search.ts";
@@ -22,6 +23,7 @@ export const bench: Bench = {
       yield atOnceSection(match, rounds);
       yield sizeSection(match, rounds);
     });
+    yield coldSection();
     yield curveSection(rounds);
     yield idleSection(rounds);
     yield searchSection();

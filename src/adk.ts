@@ -25,4 +25,5 @@ export {
 } from "./dialects/adk/services.ts";
 export { SessionError, type SessionErrorCode } from "./dialects/adk/session-error.ts";
 export { State, StatePrefix } from "./dialects/adk/state.ts";
+export { StateSchemaError, type StateSchema } from "./dialects/adk/state-schema.ts";
 export { queued, runTurn, type TurnKey, type TurnOptions } from "./dialects/adk/turn.ts";

@@ -14,6 +14,8 @@
  *      wheel; a timer that has fired proves its time, whatever the clock says.
  *  I6  A callback runs in no mutator's turn, whoever scheduled it: it may use every scope.
  *  I7  A timer that was set before fake timers came or went is set anew at the next `schedule`.
+ *  I8  Callbacks of one turn run in the order of their times; those of one time in the order of the
+ *      calls.
  */
 import { durationOption, MAX_TIMER_MS, monotonic, timerSource } from "./clock.ts";
 import { isThenable } from "../scope/mutation.ts";
@@ -45,8 +47,9 @@ export interface TimerWheel {
   /** How many callbacks wait. */
   readonly size: number;
   /**
-   * Runs `callback` once, `delayMs` from now or up to a tick later; never in this call. `Infinity`
-   * waits for ever and so does everything scheduled after `stop`. NaN throws a `RangeError`.
+   * Runs `callback` once, `delayMs` from now or up to a tick later; never in this call. A negative
+   * delay is a time that is over; the longer over, the earlier it comes. `Infinity` waits for ever
+   * and so does everything scheduled after `stop`. NaN throws a `RangeError`.
    */
   schedule(delayMs: number, callback: () => void | Promise<void>): WheelHandle;
   /** Forgets a callback that waits; otherwise does nothing. */
@@ -61,11 +64,14 @@ export function createTimerWheel(clock: Clock, options: TimerWheelOptions = {}):
 }
 
 class WheelEntry implements WheelHandle {
+  /** By the wheel's time, in milliseconds. */
+  readonly due: number;
   readonly dueTick: number;
   readonly callback: () => void | Promise<void>;
   waiting = true;
 
-  constructor(dueTick: number, callback: () => void | Promise<void>) {
+  constructor(due: number, dueTick: number, callback: () => void | Promise<void>) {
+    this.due = due;
     this.dueTick = dueTick;
     this.callback = callback;
   }
@@ -106,9 +112,9 @@ class HashedWheel implements TimerWheel {
   }
 
   schedule(delayMs: number, callback: () => void | Promise<void>): WheelHandle {
-    const delay = Math.max(durationOption("delayMs", delayMs, 0), 0);
-    const dueTick = Math.max(Math.ceil((this.#now() + delay) / this.#tickMs), this.#tick + 1);
-    const entry = new WheelEntry(dueTick, callback);
+    const due = this.#now() + durationOption("delayMs", delayMs, 0);
+    const dueTick = Math.max(Math.ceil(due / this.#tickMs), this.#tick + 1);
+    const entry = new WheelEntry(due, dueTick, callback);
     if (this.#stopped || !Number.isSafeInteger(dueTick)) return entry;
     this.#slot(dueTick).add(entry);
     this.#size++;
@@ -202,7 +208,7 @@ class HashedWheel implements TimerWheel {
       for (const entry of this.#slot(tick)) if (entry.dueTick <= reached) due.push(entry);
     }
     this.#tick = Math.max(this.#tick, reached);
-    return due.toSorted((a, b) => a.dueTick - b.dueTick);
+    return due.toSorted((a, b) => a.due - b.due);
   }
 
   #run(entry: WheelEntry): void {

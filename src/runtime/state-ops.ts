@@ -164,6 +164,11 @@ export class SetKeyMutation implements Mutation {
   readonly #key: string;
   readonly #value: unknown;
 
+  /** The field, and the key in it. */
+  get place(): readonly [field: string, key: string] {
+    return [this.#field, this.#key];
+  }
+
   constructor(place: readonly [unknown, unknown], value: unknown, scope: ScopeIdentity) {
     this.#field = nameOf(place[0], "field", scope);
     this.#key = nameOf(place[1], `${this.#field} key`, scope);
@@ -188,6 +193,11 @@ export class DeleteKeyMutation implements Mutation {
   readonly operation = "delete_key";
   readonly #field: string;
   readonly #key: string;
+
+  /** The field, and the key in it. */
+  get place(): readonly [field: string, key: string] {
+    return [this.#field, this.#key];
+  }
 
   constructor(field: unknown, key: unknown, scope: ScopeIdentity) {
     this.#field = nameOf(field, "field", scope);

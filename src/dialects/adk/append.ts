@@ -11,7 +11,7 @@ import { ConcurrentModificationError, StateTypeError } from "../../../actors/err
 import type { Logger } from "../../../actors/protocol.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { EventActions, plainEvent, type Event } from "./event.ts";
+import { deltaOf, plainEvent, showDelta, type Event } from "./event.ts";
 import {
   catchUp,
   handleOf,
@@ -30,11 +30,11 @@ import {
   type Delta,
   type SessionRecord,
 } from "./record.ts";
-import { checkKey, type Session } from "./request.ts";
+import { isWholeKey, type Session } from "./request.ts";
 import { sessionNotFound } from "./session-error.ts";
 import { State } from "./state.ts";
 import type { Fields } from "./thaw.ts";
-import { joined, outlived, writesOf, type Writes } from "./write-order.ts";
+import { joined, outlived, writesOf } from "./write-order.ts";
 
 /** Whose habits a service has where the two originals differ. */
 export type Profile = "memory" | "database";
@@ -89,7 +89,7 @@ export class Appends {
     const pending = takePending(session.state);
     const known = event === undefined ? undefined : handle?.own.set(event.id, event);
     try {
-      const delta = splitDelta(joined(pending.writes, deltaOf(event)));
+      const delta = splitDelta(joined(pending.writes, writesOf((event && deltaOf(event)) ?? {})));
       const stored = event && storedForm(event, delta);
       await this.#run({ session, event, handle, delta, stored });
     } catch (error) {
@@ -103,7 +103,8 @@ export class Appends {
   async #run(append: Append): Promise<void> {
     const { session, event, handle, delta } = append;
     const places = handle?.places ?? (await this.#foreignPlaces(session));
-    if (!(await changePlaces(places, this.#change(places, append)))) return this.#refused(append);
+    if (places === undefined || !(await changePlaces(places, this.#change(places, append))))
+      return this.#refused(append);
     confirm(append);
     if (handle === undefined) patchForeign(session, applied(delta, places), event);
     else await this.#catchUp(session, handle);
@@ -121,10 +122,12 @@ export class Appends {
     return { session, user: delta.user, app: delta.app };
   }
 
-  async #foreignPlaces(session: Session): Promise<Places> {
+  /** `undefined` when the object names no session. */
+  async #foreignPlaces(session: Session): Promise<Places | undefined> {
     const { appName, userId, id: sessionId } = session;
     // An object of another service is the session it was given out as, whatever it says now.
     const key = handleOf(session)?.places.key ?? { appName, userId, sessionId };
+    if (!isWholeKey(key)) return undefined;
     const places = await openPlaces(this.#options.runtime, key);
     await refreshPlaces(places);
     return places;
@@ -153,23 +156,9 @@ export class Appends {
 
 /** The append is stored: the event and the working copy show it as it was stored. */
 function confirm({ session, event, delta }: Append): void {
-  if (event !== undefined) showStored(event, delta);
+  if (event !== undefined) showDelta(event, delta.stored);
   releaseDirect(session.state, Object.keys(delta.stored), delta.stamps);
   setTemporary(session.state, delta.temp);
-}
-
-function deltaOf(event: Event | undefined): Writes {
-  const actions: Partial<EventActions> | undefined = event?.actions; // Absent when made by hand.
-  return writesOf(actions?.stateDelta ?? {});
-}
-
-/** Makes the event's delta what was stored; a frozen event stays as it is. */
-function showStored(event: Event, { stored }: Delta): void {
-  const stateDelta = { ...stored };
-  const actions: unknown = event.actions; // Absent in an event that somebody made by hand.
-  if (typeof actions === "object" && actions !== null)
-    Reflect.set(actions, "stateDelta", stateDelta);
-  else Reflect.set(event, "actions", new EventActions({ stateDelta }));
 }
 
 /** What of a delta the store has now, but for what was written later. */
@@ -187,7 +176,7 @@ function checkSession(session: unknown): void {
     throw new StateTypeError(fields);
   }
   const { appName, userId, id: sessionId, state, events } = session as Record<string, unknown>;
-  checkKey({ appName, userId, sessionId: sessionId ?? null });
+  isWholeKey({ appName, userId, sessionId }); // Checks its parts; what is absent is seen to later.
   if (typeof state !== "object" || state === null)
     throw new StateTypeError({
       path: "session.state",

@@ -59,7 +59,7 @@ export class Event {
     this.timestamp = timestamp ?? Date.now();
     this.actions = new EventActions(actions);
     assign(this, others);
-    Object.defineProperty(this, SIGNATURE, { value: true, enumerable: true });
+    mark(this);
   }
 }
 
@@ -73,34 +73,119 @@ export function createEventActions(fields: Partial<EventActions> = {}): EventAct
   return new EventActions(fields);
 }
 
-/** An event as it is stored: plain, deep-frozen data. */
+/**
+ * An event as it is stored: plain, deep-frozen data. An `Event` with its actions is stored as the
+ * record of its fields, which is the layout of earlier versions for every event; any other object
+ * is stored as `Wrapped`. Which one it is shows in `actions`: a `Wrapped` has none.
+ */
 export type StoredEvent = Readonly<Record<string, unknown>> & { readonly id: string };
+
+/** What an event is besides its fields, so that it comes back as what it was. */
+type Trait = "event" | "actions" | "mark";
+
+/** An event that lacks a trait of an `Event`: made by hand, or by the published package. */
+interface Wrapped {
+  readonly id: string;
+  readonly fields: Readonly<Fields>;
+  readonly traits: readonly Trait[];
+}
+
+const TRAITS: readonly Trait[] = ["event", "actions", "mark"];
 
 /** Checks what a caller wants to append. Throws `StateTypeError` naming the field. */
 export function checkEvent(event: unknown): void {
   if (typeof event !== "object" || event === null) throw wrong("event", "an event", event);
-  const { id, timestamp, actions = {} } = event as Fields; // Each is checked before it is used.
+  const { id, timestamp, actions } = event as Fields; // Each is checked before it is used.
   if (typeof id !== "string" || id === "") throw wrong("event.id", "a text", id);
   if (!Number.isFinite(timestamp)) throw wrong("event.timestamp", "a number", timestamp);
-  if (typeof actions !== "object" || actions === null)
-    throw wrong("event.actions", "an object", actions);
-  const { stateDelta = {} } = actions as Fields;
-  if (!isPlainObject(stateDelta)) throw wrong("event.actions.stateDelta", "a record", stateDelta);
+  if (actions === undefined || actions === null) return;
+  if (typeof actions !== "object") throw wrong("event.actions", "an object", actions);
+  const { stateDelta } = actions as Fields;
+  if (stateDelta === undefined || stateDelta === null || isPlainObject(stateDelta)) return;
+  throw wrong("event.actions.stateDelta", "a record", stateDelta);
+}
+
+/** The state changes that an event carries; `undefined` when it has none, not even no changes. */
+export function deltaOf(event: object): Readonly<Fields> | undefined {
+  const { actions } = event as Fields;
+  if (typeof actions !== "object" || actions === null) return undefined;
+  const { stateDelta } = actions as Fields;
+  return isPlainObject(stateDelta) ? stateDelta : undefined;
+}
+
+/**
+ * Makes the state changes of an event those that were stored. An event without state changes is
+ * left as it is when none were stored, and a frozen one always.
+ */
+export function showDelta(event: object, stored: Readonly<Fields>): void {
+  if (deltaOf(event) === undefined && Object.keys(stored).length === 0) return;
+  const { actions } = event as Fields;
+  const stateDelta = thaw(stored);
+  if (typeof actions === "object" && actions !== null)
+    Reflect.set(actions, "stateDelta", stateDelta);
+  else Reflect.set(event, "actions", { stateDelta });
 }
 
 /** The event as plain data with `stateDelta` in place of its own; a copy, not yet checked. */
 export function plainEvent(event: object, id: string, stateDelta: Readonly<Fields>): StoredEvent {
   const fields: Fields = {};
-  for (const [key, value] of Object.entries(event))
-    if (value !== undefined && key !== "actions") put(fields, key, flatten(value));
-  const actions = flatten((event as Fields)["actions"] ?? {}) as Fields; // Checked by `readEvent`.
-  for (const key of Object.keys(actions)) if (actions[key] === undefined) delete actions[key];
-  return { ...fields, id, actions: { ...actions, stateDelta } };
+  for (const [key, value] of Object.entries(event)) put(fields, key, flatten(value));
+  put(fields, "id", id);
+  if (deltaOf(event) !== undefined || Object.keys(stateDelta).length > 0) {
+    // `checkEvent` has seen that it is an object, if it is there.
+    const actions = (fields["actions"] ?? {}) as Fields;
+    put(fields, "actions", { ...actions, stateDelta });
+  }
+  const traits = traitsOf(event);
+  if (traits.length === TRAITS.length) return { ...fields, id };
+  const wrapped: Wrapped = { id, fields, traits };
+  return { ...wrapped };
+}
+
+function traitsOf(event: object): readonly Trait[] {
+  const { actions } = event as Fields;
+  const has: Record<Trait, boolean> = {
+    event: event instanceof Event,
+    actions: actions instanceof EventActions,
+    mark: Reflect.get(event, SIGNATURE) === true,
+  };
+  return TRAITS.filter((trait) => has[trait]);
 }
 
 /** A stored event as an event that may be changed. */
 export function thawEvent(stored: StoredEvent): Event {
-  return new Event(thaw(stored) as EventFields); // What is stored was an event.
+  const { fields, traits } = unwrapped(stored);
+  const event = as(traits.includes("event") ? Event.prototype : Object.prototype, thaw(fields));
+  const { actions } = event;
+  if (traits.includes("actions") && typeof actions === "object" && actions !== null)
+    event["actions"] = as(EventActions.prototype, actions);
+  if (traits.includes("mark")) mark(event);
+  return event as Event; // What is stored was an event.
+}
+
+/** When a stored event happened, in the unit its maker used. */
+export function timeOf(stored: StoredEvent): number {
+  return Number(unwrapped(stored).fields["timestamp"]);
+}
+
+function unwrapped(stored: StoredEvent): Omit<Wrapped, "id"> {
+  const isWrapped = !Object.hasOwn(stored, "actions") && Object.hasOwn(stored, "traits");
+  // Only `plainEvent` makes what is stored.
+  return isWrapped ? (stored as unknown as Wrapped) : { fields: stored, traits: TRAITS };
+}
+
+/** The fields on an object of that prototype. */
+function as(prototype: object, fields: object): Fields {
+  if (prototype === Object.prototype) return fields as Fields; // Just copied, as a plain record.
+  // An object has any field.
+  const target = Object.create(prototype) as Fields;
+  for (const [key, value] of Object.entries(fields)) put(target, key, value);
+  return target;
+}
+
+/** Gives an event the mark by which the published package knows it. */
+function mark(event: object): void {
+  Object.defineProperty(event, SIGNATURE, { value: true, enumerable: true });
 }
 
 function assign(target: object, fields: object): void {

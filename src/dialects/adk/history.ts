@@ -1,8 +1,7 @@
 /** A session's events: reading them by number, and moving old ones into pages. */
-import { originalOf } from "../../../actors/scope/recipe.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { StoredEvent } from "./event.ts";
-import { openPage, type Places } from "./places.ts";
+import { changeRecord, openPage, type Places } from "./places.ts";
 import {
   oldestPage,
   PAGE_SIZE,
@@ -64,11 +63,9 @@ async function sealPages(places: Places): Promise<void> {
   for (let record = session.state; tailLength(record) >= 2 * PAGE_SIZE; record = session.state) {
     const { uid, pages, replaced } = record;
     await writePage(places, record);
-    await session.update((draft) => {
-      const now = originalOf(draft);
-      // Somebody else moved it, or one of its events was replaced since: look again.
-      if (now.uid !== uid || now.pages !== pages || now.replaced !== replaced) return;
-      Object.assign(draft, withoutPage(now));
+    await changeRecord(session, (now) => {
+      const isAsRead = now.uid === uid && now.pages === pages && now.replaced === replaced;
+      return isAsRead ? withoutPage(now) : undefined; // Moved or replaced since: look again.
     });
   }
 }
@@ -77,10 +74,7 @@ async function sealPages(places: Places): Promise<void> {
 async function writePage(places: Places, record: SessionRecord): Promise<void> {
   const page = await openPage(places, record.uid, record.pages);
   const content: PageRecord = oldestPage(record);
-  await page.update((draft) => {
-    if (originalOf(draft).replaced > content.replaced) return;
-    Object.assign(draft, content);
-  });
+  await changeRecord(page, (now) => (now.replaced > content.replaced ? undefined : content));
 }
 
 /** Removes the pages of a session that is gone. */

@@ -4,7 +4,9 @@ import { createHandle } from "./handle.ts";
 import { openPlaces, placeId, placeParts, type Places } from "./places.ts";
 import {
   checkCount,
+  checkRequest,
   checkText,
+  isAbsent,
   type ListSessionsRequest,
   type ListSessionsResponse,
   type Session,
@@ -21,8 +23,7 @@ export async function listSessions(
   request: ListSessionsRequest,
   withState: boolean,
 ): Promise<ListSessionsResponse> {
-  checkRequest(request);
-  const keys = await listKeys(runtime, request);
+  const keys = isOfNone(request) ? [] : await listKeys(runtime, request);
   const page = pageOf(request, keys.length);
   const within = <T>(items: readonly T[]): T[] => items.slice(page.start, page.start + page.size);
   // Only an order by time needs to look into every session.
@@ -34,19 +35,24 @@ export async function listSessions(
   return { sessions, page: number, limit, totalItems: keys.length, totalPages };
 }
 
-function checkRequest({ appName, userId, limit, offset, page, order }: ListSessionsRequest): void {
-  checkText("appName", appName, 1);
-  if (userId !== undefined) checkText("userId", userId, 0);
+/** Checks a request; true when what it names has no sessions. */
+function isOfNone(request: ListSessionsRequest): boolean {
+  checkRequest(request);
+  const { appName, userId, limit, offset, page, order } = request;
   checkCount("limit", limit);
   checkCount("offset", offset);
   checkCount("page", page, 1);
   if (order !== undefined && order !== "asc" && order !== "desc")
     throw new RangeError('order must be "asc" or "desc"');
+  if (isAbsent(appName) || (userId !== undefined && isAbsent(userId))) return true;
+  checkText("appName", appName, 1);
+  if (userId !== undefined) checkText("userId", userId, 1);
+  return false;
 }
 
 async function listKeys(runtime: Runtime, request: ListSessionsRequest): Promise<SessionKey[]> {
   const { appName, userId } = request;
-  const prefix = `${userId ? placeId(appName, userId) : placeId(appName)}/`;
+  const prefix = `${userId === undefined ? placeId(appName) : placeId(appName, userId)}/`;
   const keys: SessionKey[] = [];
   let more: { readonly cursor?: string } | undefined = {};
   while (more !== undefined) {

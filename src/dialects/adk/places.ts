@@ -1,4 +1,7 @@
 /** Where a session's records live on a runtime, and how several of them change together. */
+import type { Head } from "../../../actors/state/draft-state.ts";
+import { difference } from "../../../actors/state/diff.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { originalOf } from "../../../actors/scope/recipe.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -58,6 +61,38 @@ export function openPage(
   return runtime.open<PageRecord>("adk-session-page", id);
 }
 
+/** Gives the next record for the present one and nothing else; `undefined` for no change. */
+type NextRecord<S> = (record: S) => S | undefined;
+
+/** A change that needs no draft: it gives the whole next record, and waits for nothing. */
+class RecordMutation implements Mutation {
+  readonly operation = "update";
+  readonly #next: NextRecord<object>;
+
+  constructor(next: NextRecord<object>) {
+    this.#next = next;
+  }
+
+  write(head: Head): void {
+    const before = head.expose();
+    const next = this.#next(before);
+    if (next === undefined) return;
+    const { state, patches, inverse } = difference(before, next, head.scope);
+    if (state !== before) head.take(state, patches, inverse);
+  }
+}
+
+/** Changes one record. `next` runs again after a conflict; what it throws is the rejection. */
+export async function changeRecord<S extends object>(
+  scope: Scope<S>,
+  next: NextRecord<S>,
+): Promise<void> {
+  const resident = residentOf(scope);
+  if (resident === undefined) throw new TypeError("not a scope of this library");
+  // The scope holds an S.
+  await resident.mutate(new RecordMutation((record) => next(record as S)));
+}
+
 /** One change of a session and of what it shares. */
 export interface Change {
   /** The next record; `undefined` refuses the whole change. A throw refuses it with that error. */
@@ -77,35 +112,34 @@ export async function changePlaces(places: Places, change: Change): Promise<bool
     { scope: app, writes: change.app },
   ].filter(({ writes }) => Object.keys(writes.values).length > 0);
   let accepted = false;
-  const editSession = (draft: object): void => {
-    // The drafts are made of these scopes, whose states have these types.
-    const next = change.session(originalOf(draft) as SessionRecord);
-    accepted = next !== undefined;
-    if (next !== undefined) Object.assign(draft, next);
+  const next = (record: SessionRecord): SessionRecord | undefined => {
+    const changed = change.session(record);
+    accepted = changed !== undefined;
+    return changed;
   };
   if (shared.length > 0 && canTransact(session)) {
     await runtime.transaction(
       [session, ...shared.map(({ scope }) => scope)],
       (first, ...drafts) => {
-        editSession(first);
-        if (!accepted) return;
-        drafts.forEach((draft, at) => editShared(draft, shared[at]?.writes));
+        // The drafts are made of these scopes, whose states have these types.
+        const changed = next(originalOf(first) as SessionRecord);
+        if (changed === undefined) return;
+        Object.assign(first, changed);
+        for (const [at, { writes }] of shared.entries()) {
+          const draft = drafts[at];
+          if (draft !== undefined)
+            Object.assign(draft, merged(originalOf(draft) as SharedRecord, writes));
+        }
       },
     );
     return accepted;
   }
-  await session.update(editSession);
+  await changeRecord(session, next);
   if (!accepted) return false;
   await Promise.all(
-    shared.map(({ scope, writes }) => scope.update((draft) => editShared(draft, writes))),
+    shared.map(({ scope, writes }) => changeRecord(scope, (record) => merged(record, writes))),
   );
   return true;
-}
-
-function editShared(draft: object, writes: Writes | undefined): void {
-  // Only scopes of this state are given.
-  const record = originalOf(draft) as SharedRecord;
-  if (writes !== undefined) Object.assign(draft, merged(record, writes));
 }
 
 function canTransact(scope: unknown): boolean {

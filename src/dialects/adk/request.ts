@@ -1,5 +1,6 @@
 /** What the calls of a session service take and give. */
 import { StateTypeError } from "../../../actors/errors.ts";
+import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import type { Event } from "./event.ts";
 import type { State } from "./state.ts";
@@ -75,10 +76,54 @@ export interface AppendEventRequest {
   readonly event: Event;
 }
 
-/** Checks the parts of a key. Throws `StateTypeError` naming the one that is wrong. */
-export function checkKey(key: Readonly<Partial<Record<keyof SessionKey, unknown>>>): void {
+/** The parts of a key, as a caller may give them. */
+type KeyParts = Readonly<Partial<Record<keyof SessionKey, unknown>>>;
+
+/** Checks the parts of a new session's key. Throws `StateTypeError` naming a wrong one. */
+export function checkKey(key: KeyParts): void {
+  checkRequest(key);
   for (const name of ["appName", "userId"] as const) checkText(name, key[name], 1);
-  if (key.sessionId !== undefined) checkText("sessionId", key.sessionId, 0);
+  if (!isAbsent(key.sessionId)) checkText("sessionId", key.sessionId, 1);
+}
+
+/**
+ * True when each part is there, so that there may be such a session: one without an app, a user or
+ * an id was never made. Throws `StateTypeError` naming a part that is there and no text.
+ */
+export function isWholeKey(key: KeyParts): key is SessionKey {
+  checkRequest(key);
+  const { appName, userId, sessionId } = key;
+  const parts = Object.entries({ appName, userId, sessionId }).filter(
+    ([, part]) => !isAbsent(part),
+  );
+  for (const [name, part] of parts) checkText(name, part, 1);
+  return parts.length === 3;
+}
+
+/** True for what names nothing: an empty text too. */
+export function isAbsent(part: unknown): boolean {
+  return part === undefined || part === null || part === "";
+}
+
+/** Throws `StateTypeError` for what has no fields to read. */
+export function checkRequest(request: unknown): void {
+  if (typeof request === "object" && request !== null) return;
+  const received = typeName(request);
+  throw new StateTypeError({ path: "request", expected: "an object", received });
+}
+
+const CONFIG = optionNames<GetSessionConfig>({ numRecentEvents: true, afterTimestamp: true });
+
+/**
+ * Checks which events are asked for. Throws `RangeError` for a bad number and `TypeError` for an
+ * unknown name: ignored, it would give other events than were asked for.
+ */
+export function checkConfig(config: GetSessionConfig): void {
+  refuseUnknown("config of getSession", config, CONFIG);
+  checkCount("numRecentEvents", config.numRecentEvents);
+  const { afterTimestamp: time } = config;
+  if (time === undefined || (typeof time === "number" && !Number.isNaN(time))) return;
+  throw new RangeError("afterTimestamp must be a number");
 }
 
 /** Throws `StateTypeError` for what is not a text of at least `least` characters. */
@@ -98,10 +143,4 @@ export function checkState(state: unknown): void {
 export function checkCount(name: string, value: number | undefined, least = 0): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= least)) return;
   throw new RangeError(`${name} must be a whole number of at least ${least}`);
-}
-
-/** Throws `RangeError` for what is no number. */
-export function checkTime(name: string, value: number | undefined): void {
-  if (value === undefined || (typeof value === "number" && !Number.isNaN(value))) return;
-  throw new RangeError(`${name} must be a number`);
 }

@@ -13,17 +13,18 @@ import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
-import { checkEvent, type Event, type StoredEvent } from "./event.ts";
+import { checkEvent, timeOf, type Event, type StoredEvent } from "./event.ts";
 import { createHandle } from "./handle.ts";
 import { deletePages, readEvents } from "./history.ts";
 import { listSessions } from "./listing.ts";
 import { changePlaces, declareKinds, openPlaces, refreshPlaces, type Places } from "./places.ts";
 import { splitDelta, type SessionRecord } from "./record.ts";
 import {
-  checkCount,
+  checkConfig,
   checkKey,
+  checkRequest,
   checkState,
-  checkTime,
+  isWholeKey,
   type AppendEventRequest,
   type CreateSessionRequest,
   type GetSessionConfig,
@@ -92,7 +93,8 @@ export class SessionService implements AsyncDisposable {
 
   async #create(request: CreateSessionRequest): Promise<Session> {
     checkKey(request);
-    const { appName, userId, state: given = {} } = request;
+    const { appName, userId } = request;
+    const given = request.state ?? {};
     const state = given instanceof State ? given.getAll() : given;
     checkState(state);
     const sessionId = request.sessionId || randomUUID(); // An empty id asks for a new one.
@@ -110,19 +112,19 @@ export class SessionService implements AsyncDisposable {
   }
 
   /**
-   * The session with its events, or `undefined`. Rejects with `RangeError` for a bad config, with
-   * `CorruptStateError` when events of a session that exists are missing in the store.
+   * The session with its events, or `undefined`, also when a part of its key is absent. Rejects
+   * with `RangeError` or `TypeError` for a bad config, with `CorruptStateError` when events of a
+   * session that exists are missing in the store.
    */
   getSession(request: GetSessionRequest): Promise<Session | undefined> {
     return asCall(this.runtime, () => this.#get(request));
   }
 
   async #get(request: GetSessionRequest): Promise<Session | undefined> {
-    checkKey(request);
-    const { config = {} } = request;
-    checkCount("numRecentEvents", config.numRecentEvents);
-    checkTime("afterTimestamp", config.afterTimestamp);
-    if (request.sessionId === "") return undefined;
+    const isWhole = isWholeKey(request);
+    const config = request.config ?? {};
+    checkConfig(config);
+    if (!isWhole) return undefined;
     const places = await openPlaces(this.runtime, request);
     for (let look = 1; look <= LOOKS_MAX; look += 1) {
       await refreshPlaces(places);
@@ -145,6 +147,7 @@ export class SessionService implements AsyncDisposable {
   }
 
   async #getOrCreate(request: CreateSessionRequest): Promise<Session> {
+    checkKey(request);
     const { sessionId } = request;
     for (let look = 1; ; look += 1) {
       if (sessionId) {
@@ -160,7 +163,10 @@ export class SessionService implements AsyncDisposable {
     }
   }
 
-  /** A page of an app's sessions, without events. Rejects with `RangeError` for a bad number. */
+  /**
+   * A page of an app's sessions, without events; an empty one without an app, and for a user whose
+   * id is empty. Rejects with `RangeError` for a bad number.
+   */
   listSessions(request: ListSessionsRequest): Promise<ListSessionsResponse> {
     const withState = this.profile === "database";
     return asCall(this.runtime, () => listSessions(this.runtime, request, withState));
@@ -169,7 +175,7 @@ export class SessionService implements AsyncDisposable {
   /** Removes a session and its events; values of its user and app stay. A missing one is fine. */
   deleteSession(request: SessionKey): Promise<void> {
     return asCall(this.runtime, async () => {
-      checkKey(request);
+      if (!isWholeKey(request)) return;
       const places = await openPlaces(this.runtime, request);
       await places.session.refresh();
       const record = places.session.state;
@@ -188,6 +194,7 @@ export class SessionService implements AsyncDisposable {
   appendEvent(request: AppendEventRequest): Promise<Event>;
   appendEvent(session: Session, event: Event): Promise<Event>;
   async appendEvent(first: AppendEventRequest | Session, second?: Event): Promise<Event> {
+    checkRequest(first);
     // The overloads pair them up.
     const { session, event } =
       second === undefined
@@ -241,10 +248,6 @@ export class SessionService implements AsyncDisposable {
     if (this.profile === "database") return events.filter((event) => timeOf(event) > time);
     return events.slice(events.findLastIndex((event) => timeOf(event) < time) + 1);
   }
-}
-
-function timeOf(event: StoredEvent): number {
-  return Number(event["timestamp"]);
 }
 
 function oneOf(name: string, value: string, known: readonly string[]): void {

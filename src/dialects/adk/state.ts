@@ -14,6 +14,7 @@ import { inspect } from "node:util";
 import { equal } from "../../../actors/state/equal.ts";
 import { StateTypeError } from "../../../actors/errors.ts";
 import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
+import { checkValue, readSchema, type StateChecks, type StateSchema } from "./state-schema.ts";
 import { put, thaw, type Fields } from "./thaw.ts";
 import { nextStamp, stampWrite } from "./write-order.ts";
 
@@ -33,6 +34,8 @@ interface Cell {
   readonly origins: Map<string, unknown>;
   /** Keys of `origins` whose copies were handed out. */
   readonly lent: Set<string>;
+  /** What its schema asks of each key. */
+  readonly checks: StateChecks | undefined;
 }
 
 const cells = new WeakMap<object, Cell>();
@@ -103,10 +106,21 @@ export class State {
   static readonly TEMP_PREFIX = "temp:";
   [key: string]: unknown;
 
-  /** Keeps both objects and writes to them in place. */
-  constructor(value: Record<string, unknown> = {}, delta: Record<string, unknown> = {}) {
+  /**
+   * Keeps both objects and writes to them in place. With a `schema`, `set` and `update` check what
+   * they write: a key that it does not declare and a value that its key does not take throw
+   * `StateSchemaError`, and nothing is written. Keys with a `:` are of a wider scope and are not
+   * checked; nor are deletions of declared keys, what `value` and `delta` hold already, and plain
+   * property writes, which are never stored. Throws `StateTypeError` for a schema that does not
+   * show its keys.
+   */
+  constructor(
+    value: Record<string, unknown> = {},
+    delta: Record<string, unknown> = {},
+    schema?: StateSchema,
+  ) {
     const parts = { direct: new Map(), origins: new Map(), lent: new Set<string>() };
-    const shared: Cell = { value, delta, ...parts };
+    const shared: Cell = { value, delta, ...parts, checks: readSchema(schema) };
     const state = new Proxy(this, handler);
     cells.set(this, shared);
     cells.set(state, shared);
@@ -120,9 +134,14 @@ export class State {
     return current(of, key) ? (read(of, key) as T) : fallback;
   }
 
-  /** Sets a key; an equal value changes nothing, `undefined` deletes the key. */
+  /**
+   * Sets a key; an equal value changes nothing, `undefined` deletes the key. Throws
+   * `StateSchemaError` for what the schema refuses.
+   */
   set(key: string, value: unknown): void {
-    write(cell(this), checkName(key), value);
+    const of = cell(this);
+    check(of, [[checkName(key), value]]);
+    write(of, key, value);
   }
 
   /** True when the key has a value. */
@@ -140,13 +159,17 @@ export class State {
     return flat(cell(this));
   }
 
-  /** Sets many keys. */
+  /** Sets many keys, or none: throws `StateSchemaError` when the schema refuses one of them. */
   update(changes: Readonly<Record<string, unknown>>): void {
-    if (!isPlainObject(changes)) {
-      const fields = { path: "state", expected: "a record", received: typeName(changes) };
-      throw new StateTypeError(fields);
-    }
-    for (const [key, value] of Object.entries(changes)) write(cell(this), key, value);
+    const of = cell(this);
+    const entries = entriesOf(changes);
+    check(of, entries);
+    for (const [key, value] of entries) write(of, key, value);
+  }
+
+  /** Throws `StateSchemaError` when `update` with this delta would; writes nothing. */
+  validateDelta(delta: Readonly<Record<string, unknown>>): void {
+    check(cell(this), entriesOf(delta));
   }
 
   /** True when there are changes that are not stored yet. */
@@ -243,6 +266,17 @@ function flat(of: Cell): Fields {
   const fields: Fields = {};
   for (const key of keysOf(of)) put(fields, key, thaw(peek(of, key)));
   return fields;
+}
+
+function entriesOf(changes: unknown): [string, unknown][] {
+  if (isPlainObject(changes)) return Object.entries(changes);
+  const fields = { path: "state", expected: "a record", received: typeName(changes) };
+  throw new StateTypeError(fields);
+}
+
+function check({ checks }: Cell, entries: readonly (readonly [string, unknown])[]): void {
+  if (checks === undefined) return;
+  for (const [key, value] of entries) checkValue(checks, key, value);
 }
 
 function checkName(key: unknown): string {

@@ -15,22 +15,22 @@ export interface CreateBotStateOptions extends BotStateOptions {
   readonly onIdle?: ((report: IdleReport) => void | Promise<void>) | undefined;
 }
 
-/** A bot's state. */
+/** A bot's state. Every method, here and on what it gives, works unbound. */
 export interface BotState {
   /**
    * One user's state. A user that was stored before this process started must be opened first, and
    * so must one that the runtime dropped from memory (`maxResidentScopes`, `passivateAfterMs`).
    * Throws `TypeError` when `from` is not a text or empty.
    */
-  state(from: string): StateView;
+  readonly state: (from: string) => StateView;
   readonly globalState: GlobalStateView;
   readonly idle: IdleState;
   /** Reads what is stored of a user now and arms his idle deadlines again. */
-  open(from: string): Promise<StateView>;
+  readonly open: (from: string) => Promise<StateView>;
   /** Resolves when the stored global state is in memory. */
-  ready(): Promise<void>;
+  readonly ready: () => Promise<void>;
   /** Stops the idle timers; the runtime is its owner's to close, after this has resolved. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Makes the states of a bot, over one runtime. */
@@ -46,7 +46,7 @@ export function createBotState(options: CreateBotStateOptions = {}): BotState {
     ...(options.onIdle === undefined ? {} : { onIdle: options.onIdle }),
   });
   return {
-    state: (from) => users.view(from),
+    state: users.view,
     globalState: global.view(),
     idle,
     async open(from) {
@@ -54,7 +54,7 @@ export function createBotState(options: CreateBotStateOptions = {}): BotState {
       await idle.open(from);
       return view;
     },
-    ready: () => global.ready(),
-    close: () => idle.close(),
+    ready: global.ready,
+    close: idle.close,
   };
 }

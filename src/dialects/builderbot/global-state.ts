@@ -15,7 +15,10 @@ export interface GlobalStateView {
   readonly clear: () => void;
 }
 
-/** One record for everybody; `{}` at the start and after `clear`. */
+/**
+ * One record for everybody; `{}` at the start and after `clear`. Every method works unbound, as
+ * flows take them apart and pass them on.
+ */
 export class GlobalState {
   /** The object of initial values, as it was given. */
   readonly RAW: BotRecord;
@@ -38,35 +41,33 @@ export class GlobalState {
    * Resolves when the stored record is in memory; rejects when it cannot be read or the initial
    * values cannot be stored. The next call of any method tries again then.
    */
-  ready(): Promise<void> {
+  readonly ready = (): Promise<void> => {
     this.#starting ??= this.#start();
     return this.#starting;
-  }
+  };
 
   /** `updateState()(fields)` */
-  updateState(): (change: BotUpdate) => Promise<void> {
+  readonly updateState = (): ((change: BotUpdate) => Promise<void>) => {
     return (change) => this.#started().update(change);
-  }
+  };
 
   /** `getMyState()()` */
-  getMyState(): () => BotRecord {
+  readonly getMyState = (): (() => BotRecord) => {
     return () => this.#started().read() ?? {};
-  }
+  };
 
   /** `get()(path)` */
-  get(): (path?: string) => unknown {
+  readonly get = (): ((path?: string) => unknown) => {
     return (path) => (path === undefined ? this.getMyState()() : this.#started().get(path));
-  }
+  };
 
   /** The one record. */
-  *getAllState(): Generator<BotRecord> {
-    yield this.getMyState()();
-  }
+  readonly getAllState = (): IterableIterator<BotRecord> => [this.getMyState()()].values();
 
   /** `clear()()`: back to `{}`; the initial values do not come back. */
-  clear(): () => void {
+  readonly clear = (): (() => void) => {
     return () => void this.#started().clear();
-  }
+  };
 
   /** The record, started anew when that failed before: the initial values come first. */
   #started(): StateRecord {
@@ -84,15 +85,13 @@ export class GlobalState {
   }
 
   /** The methods a handler gets. */
-  view(): GlobalStateView {
-    return {
-      getMyState: this.getMyState(),
-      get: this.get(),
-      getAllState: () => this.getAllState(),
-      update: this.updateState(),
-      clear: this.clear(),
-    };
-  }
+  readonly view = (): GlobalStateView => ({
+    getMyState: this.getMyState(),
+    get: this.get(),
+    getAllState: this.getAllState,
+    update: this.updateState(),
+    clear: this.clear(),
+  });
 }
 
 function copied(initial: BotRecord): BotRecord | null {

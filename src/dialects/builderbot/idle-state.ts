@@ -7,6 +7,8 @@
  * Invariants
  *  I1  A callback is called at most once, after its entry was removed, and not before its time.
  *  I2  A callback that throws or rejects is logged and keeps no other from being called.
+ *  I3  Callbacks that are due in one tick are called in the order of their deadlines.
+ *  I4  Every method works unbound: flows take them apart and pass them on.
  */
 import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import { createTimerWheel, type TimerWheel } from "../../../actors/time/timer-wheel.ts";
@@ -88,7 +90,7 @@ export class IdleState {
    * Calls back when `from` has not been stopped for a while. Throws `TypeError`, as the methods
    * below do, when `from` is not a text or empty.
    */
-  setIdleTime({ from, inRef, timeInSeconds, cb }: IdleRequest): void {
+  readonly setIdleTime = ({ from, inRef, timeInSeconds, cb }: IdleRequest): void => {
     sender(from);
     if (typeof timeInSeconds !== "number" || Number.isNaN(timeInSeconds))
       throw new RangeError(`timeInSeconds must be a number, received ${String(timeInSeconds)}`);
@@ -99,28 +101,28 @@ export class IdleState {
     if (key === null || delayMs === Infinity) return;
     const at = this.#home.clock.now() + delayMs;
     this.#store(from, (scope) => scope.patchState({ [key]: { inRef: storable(inRef), at } }));
-  }
+  };
 
   /** True when another wait of that user is pending, with another `inRef`. */
-  get({ from, inRef }: BotContext & { readonly inRef?: unknown }): boolean {
+  readonly get = ({ from, inRef }: BotContext & { readonly inRef?: unknown }): boolean => {
     for (const waiting of this.#users.get(sender(from)) ?? [])
       if (waiting.inRef !== inRef) return true;
     return false;
-  }
+  };
 
   /**
    * Ends all waits of a user, calling each back with `next: false`, in the order of their start.
    */
-  stop(context: BotContext & Readonly<Record<string, unknown>>): void {
+  readonly stop = (context: BotContext & Readonly<Record<string, unknown>>): void => {
     const stopped = [...(this.#users.get(sender(context.from)) ?? [])];
     for (const waiting of stopped) this.#remove(waiting);
     for (const { cb, inRef } of stopped) this.#call(cb, { ...context, next: false, inRef });
     const keys = stopped.flatMap(({ key }) => (key === null ? [] : [key]));
     if (keys.length > 0) this.#forget(context.from, keys);
-  }
+  };
 
   /** Arms the deadlines that are stored for a user and not pending here. */
-  async open(from: string): Promise<void> {
+  readonly open = async (from: string): Promise<void> => {
     sender(from);
     if (!this.#stored) return;
     const scope = await asCall(this.#home.runtime, async () => {
@@ -129,20 +131,20 @@ export class IdleState {
       return opened;
     });
     const known = new Set([...(this.#users.get(from) ?? [])].map(({ key }) => key));
+    const now = this.#home.clock.now();
     for (const [key, { inRef, at }] of Object.entries(scope.state)) {
       if (known.has(key)) continue;
       const cb = (): unknown => this.#onIdle?.({ from, inRef });
-      const delayMs = Math.max(0, at - this.#home.clock.now());
-      this.#arm({ from, inRef, cb, key, handle: null }, delayMs);
+      this.#arm({ from, inRef, cb, key, handle: null }, at - now);
     }
-  }
+  };
 
   /** Forgets all waits without calling anybody back; resolves when what has to be stored is. */
-  async close(): Promise<void> {
+  readonly close = async (): Promise<void> => {
     this.#wheel.stop();
     this.#users.clear();
     await Promise.all(this.#storing);
-  }
+  };
 
   #arm(waiting: Waiting, delayMs: number): void {
     const { from, inRef, cb, key } = waiting;

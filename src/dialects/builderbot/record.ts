@@ -18,6 +18,7 @@ import { copyIn, isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { Scope } from "../../runtime/scope.ts";
+import { copyOut, showBytes } from "./copy-out.ts";
 import { readPath } from "./path.ts";
 
 /** A record of state. */
@@ -76,13 +77,13 @@ export class StateRecord {
 
   /** A copy of the record, or `undefined` when there is none. */
   read(): BotRecord | undefined {
-    const shown = this.#shown();
-    return shown === undefined ? undefined : structuredClone(shown);
+    // A copy of a record is a record.
+    return copyOut(this.#shown()) as BotRecord | undefined;
   }
 
   /** A copy of the value at a path. */
   get(path?: string): unknown {
-    return structuredClone(readPath(this.#shown(), path));
+    return copyOut(readPath(this.#shown(), path));
   }
 
   /** Merges fields, or what a function makes of the record; resolves when that is stored. */
@@ -90,7 +91,8 @@ export class StateRecord {
     return this.#guard(() => {
       if (change === null || change === undefined) return Promise.resolve();
       if (typeof change === "function") {
-        const mutator = async (state: Readonly<BotRecord>) => (await change(state)) ?? undefined;
+        const mutator = async (state: Readonly<BotRecord>) =>
+          (await change(showBytes(state))) ?? undefined;
         return this.#change(null, (scope) => scope.atomicState(mutator));
       }
       if (!isPlainObject(change))

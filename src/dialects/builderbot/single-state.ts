@@ -5,6 +5,7 @@
  *  U1  A user whose scope the runtime dropped from memory is forgotten here too, soon after; what
  *      is stored of him comes back with `open`, and with his next update.
  *  U2  Of one user's records one at most has updates under way, whichever view they came through.
+ *  U3  Every method works unbound: flows take them apart and pass them on.
  */
 import { botHome, sender, type BotHome, type BotStateOptions } from "./options.ts";
 import type { Scope } from "../../runtime/scope.ts";
@@ -40,39 +41,34 @@ export class SingleState {
   }
 
   /** `updateState(ctx)(fields)`: visible before the call returns, resolved when stored. */
-  updateState(context?: BotContext): (change: BotUpdate) => Promise<void> {
+  readonly updateState = (context?: BotContext): ((change: BotUpdate) => Promise<void>) => {
     const from = context === undefined ? UNNAMED : sender(context.from);
     return (change) => this.#record(from).update(change);
-  }
+  };
 
   /** `getMyState(from)()` */
-  getMyState(from: string): () => BotRecord | undefined {
+  readonly getMyState = (from: string): (() => BotRecord | undefined) => {
     const known = this.#known(sender(from));
     return () => known()?.read();
-  }
+  };
 
   /** `get(from)(path)` */
-  get(from: string): (path?: string) => unknown {
+  readonly get = (from: string): ((path?: string) => unknown) => {
     const known = this.#known(sender(from));
     return (path) => known()?.get(path);
-  }
+  };
 
   /** The records of the users that are in memory. */
-  *getAllState(): Generator<BotRecord> {
-    for (const record of this.#records.values()) {
-      const shown = record.read();
-      if (shown !== undefined) yield shown;
-    }
-  }
+  readonly getAllState = (): IterableIterator<BotRecord> => this.#all();
 
   /** `clear(from)()`: true when there was a record. */
-  clear(from: string): () => boolean {
+  readonly clear = (from: string): (() => boolean) => {
     sender(from);
     return () => this.#record(from).clear();
-  }
+  };
 
   /** Ends every record, in memory at once and then in the store. */
-  async clearAll(): Promise<void> {
+  readonly clearAll = async (): Promise<void> => {
     const records = [...this.#records.values()];
     const done = Promise.all(records.map((record) => record.cleared()));
     const { runtime } = this.#home;
@@ -86,23 +82,21 @@ export class SingleState {
       cursor = page.cursor;
     } while (cursor !== undefined);
     await done;
-  }
+  };
 
   /**
    * Resolves to a user's view once what is stored now is in memory, also what another process
    * stored. After that a view shows what this process knows: its own changes, and those of others
    * as the store reports them or with the next `open` or update.
    */
-  async open(from: string): Promise<StateView> {
+  readonly open = async (from: string): Promise<StateView> => {
     const record = this.#record(sender(from));
     await record.ready();
     return this.#view(from, record);
-  }
+  };
 
   /** One user's state with `from` filled in. */
-  view(from: string): StateView {
-    return this.#view(sender(from));
-  }
+  readonly view = (from: string): StateView => this.#view(sender(from));
 
   /** A view keeps the record it was opened with, so that it goes on showing it. */
   #view(from: string, record?: StateRecord): StateView {
@@ -121,6 +115,13 @@ export class SingleState {
       update: this.updateState({ from }),
       clear: this.clear(from),
     };
+  }
+
+  *#all(): Generator<BotRecord> {
+    for (const record of this.#records.values()) {
+      const shown = record.read();
+      if (shown !== undefined) yield shown;
+    }
   }
 
   #known(from: string): () => StateRecord | undefined {

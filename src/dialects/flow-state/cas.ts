@@ -20,21 +20,13 @@ import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { resolveConflict, type SaveStep } from "../../../actors/scope/retry.ts";
-import type { CasOptions, JsonObject, MutatorTurn } from "../../../actors/protocol.ts";
-import {
-  casBudget,
-  type CasBudget,
-  optionNames,
-  refuseUnknown,
-  storedState,
-} from "../../../actors/scope/options.ts";
+import type { JsonObject } from "../../../actors/protocol.ts";
+import { type CasBudget, storedState } from "../../../actors/scope/options.ts";
 import type { Hold } from "../../../actors/scope/exclusive.ts";
 import { outsideTurns } from "../../../actors/scope/reentrancy.ts";
 import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
-import { SetMutation } from "../../runtime/state-ops.ts";
-import { bodyOf } from "./body.ts";
-import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";
-import { insideBody, runMutator, whileHeld } from "./lock.ts";
+import type { ContainerScope } from "./container.ts";
+import { runMutator } from "./lock.ts";
 import {
   readAnswer,
   readRecord,
@@ -203,95 +195,4 @@ function settingsOf(
 ): Pick<ContainerScope, "settings" | "recording" | "listening"> {
   const { settings, recording, listening } = scope;
   return { settings, recording, listening };
-}
-
-/** Options of one compare-and-set loop. */
-export interface CASOptions extends Omit<CasOptions, "escalate"> {
-  /** Milliseconds for waiting in the queue and running; default 30 000. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/** Makes the whole next state out of the present one. */
-export type CASMutator<S> = (state: Readonly<S>, turn: MutatorTurn) => S | Promise<S>;
-
-/** What `runWithCAS` takes. */
-export interface RunWithCASOptions<S extends object> {
-  readonly container: StateContainer<S>;
-  readonly mutator: CASMutator<S>;
-  readonly persist: CASPersist<S>;
-  /**
-   * Reads the store again before a result that saves nothing is given: when the stored version
-   * is another one, `mutator` runs again on what is stored, as after a conflict. Without it such a
-   * result rests on what the container holds.
-   */
-  readonly reread?: CASReread<S> | undefined;
-  readonly options?: CASOptions | undefined;
-  /** Default `{ kind: "set" }`. */
-  readonly hint?: CASMutationHint | undefined;
-}
-
-const RUN_OPTIONS = optionNames<RunWithCASOptions<object>>({
-  container: true,
-  mutator: true,
-  persist: true,
-  reread: true,
-  options: true,
-  hint: true,
-});
-
-const CAS_OPTIONS = optionNames<CASOptions>({
-  maxRetries: true,
-  baseDelayMs: true,
-  maxDelayMs: true,
-  jitter: true,
-  timeoutMs: true,
-});
-
-/** A mutator that gives the whole next state. */
-class WholeMutation implements Mutation {
-  readonly operation = "atomic";
-  readonly #mutator: (state: object, turn: MutatorTurn) => unknown;
-
-  constructor(mutator: (state: object, turn: MutatorTurn) => unknown) {
-    this.#mutator = mutator;
-  }
-
-  compute(state: object, turn: MutatorTurn): unknown {
-    return this.#mutator(state, turn);
-  }
-
-  write(head: Head, computed: unknown): void {
-    new SetMutation(computed, head.scope).write(head);
-  }
-}
-
-/**
- * Brings one change to a store: waits for the container's turn, runs `mutator`, saves, and tries
- * again on a conflict. Resolves to the state after it and whether that is a new one. Rejects with
- * `ConcurrentModificationError` after the last retry and with what `mutator` or `persist` throws.
- */
-export async function runWithCAS<S extends object>(
-  given: RunWithCASOptions<S>,
-): Promise<RunWithCASResult<S>> {
-  refuseUnknown("runWithCAS", given, RUN_OPTIONS);
-  const { container, mutator, persist, reread, options = {}, hint = { kind: "set" } } = given;
-  refuseUnknown("runWithCAS options", options, CAS_OPTIONS);
-  const scope = stateScopeOf(container);
-  const { timeoutMs, ...cas } = options;
-  // The container holds an S, so its mutator and its store are given one.
-  const mutation = new WholeMutation(mutator as CASMutator<object>);
-  const saving: Saving = {
-    mutation,
-    persist: persist as unknown as CASPersist<object>,
-    reread,
-    hint,
-    cas: casBudget(cas),
-  };
-  const body = bodyOf(scope);
-  const work = (hold: Hold): Promise<RunWithCASResult<object>> =>
-    new CasRun(scope, saving, hold).run();
-  const result = await (body === undefined
-    ? whileHeld(scope, timeoutMs === undefined ? {} : { timeoutMs }, work)
-    : insideBody(body, work));
-  return result as RunWithCASResult<S>; // What the mutator made, which is an S by its type.
 }

@@ -3,10 +3,12 @@
  */
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import {
+  DeleteKeyMutation,
   FieldMutation,
   IncrementMutation,
   PatchMutation,
   PushMutation,
+  SetKeyMutation,
 } from "../../runtime/state-ops.ts";
 import type { CASMutationHint } from "./persist.ts";
 
@@ -14,8 +16,13 @@ const SET: CASMutationHint = { kind: "set" };
 
 /** The intent of a mutation that has not run. A change of several fields is a `set`, never many. */
 export function hintOf(mutation: Mutation): CASMutationHint {
-  if (mutation instanceof FieldMutation) return { kind: "patchField", path: [mutation.path()] };
-  if (mutation instanceof PatchMutation) return one(mutation, (field) => patched(field));
+  if (mutation instanceof FieldMutation)
+    return { kind: "patchField", path: [mutation.path()], commutative: false };
+  if (mutation instanceof SetKeyMutation)
+    return { kind: "patchField", path: mutation.place, commutative: true };
+  if (mutation instanceof DeleteKeyMutation) return { kind: "deleteField", path: mutation.place };
+  if (mutation instanceof PatchMutation)
+    return one(mutation, (field) => ({ kind: "patchField", path: [field], commutative: true }));
   if (mutation instanceof IncrementMutation)
     return one(mutation, (field, delta) => ({
       kind: "incField",
@@ -29,10 +36,6 @@ export function hintOf(mutation: Mutation): CASMutationHint {
       values: [value],
     }));
   return SET;
-}
-
-function patched(field: string): CASMutationHint {
-  return { kind: "patchField", path: [field] };
 }
 
 /** The hint for the only field a mutation names, `set` when it names none or several. */

@@ -6,7 +6,7 @@
  * calls wait in one queue, so callers of one process never conflict with one another.
  */
 import type { Mutation } from "../../../actors/scope/mutation.ts";
-import type { MutationOptions, ScopeIdentity } from "../../../actors/protocol.ts";
+import type { MutationOptions } from "../../../actors/protocol.ts";
 import {
   casBudget,
   optionNames,
@@ -15,26 +15,23 @@ import {
 } from "../../../actors/scope/options.ts";
 import type { Hold } from "../../../actors/scope/exclusive.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
-import {
-  AtomicMutation,
-  DeleteKeyMutation,
-  FieldMutation,
-  IncrementMutation,
-  PatchMutation,
-  PushMutation,
-  SetKeyMutation,
-  SetMutation,
-} from "../../runtime/state-ops.ts";
 import type { ScopeStateOps } from "../../runtime/scope.ts";
-import { CasRun, type CASOptions, type RunWithCASResult } from "./cas.ts";
+import { CasRun, type RunWithCASResult } from "./cas.ts";
 import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";
 import { hintOf } from "./hint.ts";
 import { whileHeld } from "./lock.ts";
+import { nullAsMissing } from "./null-field.ts";
 import type { CASPersist, CASReread } from "./persist.ts";
 import { RebasedMutation } from "./rebase.ts";
+import type { CASOptions } from "./run-with-cas.ts";
+import { sevenOps, type Apply } from "./seven-ops.ts";
+import { sizeHook, type SizeOptions } from "./size-hook.ts";
 
-/** Options of `createScopeStateOps`. */
-export interface ScopeStateOpsOptions<S extends object> {
+/**
+ * Options of `createScopeStateOps`. The size options say when a state that a change left counts as
+ * large; those of the container say it of all its changes.
+ */
+export interface ScopeStateOpsOptions<S extends object> extends SizeOptions {
   /** Writes each change to a store; without it the state lives in the container. */
   readonly persist?: CASPersist<S> | undefined;
   /** Confirms what saves nothing, as in `runWithCAS`; used with `persist` only. */
@@ -50,6 +47,8 @@ const OPTIONS = optionNames<ScopeStateOpsOptions<object>>({
   reread: true,
   cas: true,
   mutationTimeoutMs: true,
+  maxStateSizeBytes: true,
+  onStateSizeWarning: true,
 });
 
 /** The seven operations and the state they work on. */
@@ -60,12 +59,6 @@ export interface ContainerOps<S extends object> extends ScopeStateOps<S> {
   readonly version: number;
 }
 
-/** Applies a mutation; the scope it is made for is named in its errors. */
-type Apply = (
-  make: (scope: ScopeIdentity) => Mutation,
-  options: MutationOptions | undefined,
-) => Promise<boolean>;
-
 /**
  * Makes the seven operations over a container; they can be passed around one by one. Throws
  * `RangeError` when a number is NaN and `TypeError` when `container` is none.
@@ -75,36 +68,22 @@ export function createScopeStateOps<S extends object>(
   options: ScopeStateOpsOptions<S> = {},
 ): ContainerOps<S> {
   refuseUnknown("createScopeStateOps", options, OPTIONS);
-  const apply = applier<S>(stateScopeOf(container), options);
+  const scope = stateScopeOf(container);
+  const apply = applier<S>(scope, options);
+  const warn = sizeHook(scope, options);
+  const watched: Apply = async (mutation, call) => {
+    const changed = await apply(mutation, call);
+    if (changed) warn?.(scope.state);
+    return changed;
+  };
   return {
-    patchState: patcher<S>(apply),
-    setState: (next, call) => apply((scope) => new SetMutation(next, scope), call),
-    incState: (increments, call) =>
-      apply((scope) => new IncrementMutation(increments, scope), call),
-    pushState: (field, value, call) =>
-      apply((scope) => new PushMutation(field, value, scope), call),
-    setStateRecord: (field, key, value, call) =>
-      apply((scope) => new SetKeyMutation([field, key], value, scope), call),
-    deleteStateRecord: (field, key, call) =>
-      apply((scope) => new DeleteKeyMutation(field, key, scope), call),
-    atomicState: (mutator, call) => apply((scope) => new AtomicMutation(mutator, scope), call),
+    ...sevenOps<S>(scope.identity, warn === null ? apply : watched),
     get state() {
       return container.read();
     },
     get version() {
       return container.getVersion();
     },
-  };
-}
-
-/** `patchState` in its two forms: fields to merge, or a key and its updater. */
-function patcher<S extends object>(apply: Apply): ScopeStateOps<S>["patchState"] {
-  return (first: unknown, second?: unknown, third?: MutationOptions) => {
-    if (typeof first !== "string")
-      // The first form has its options in second place.
-      return apply((scope) => new PatchMutation(first, scope), second as MutationOptions);
-    if (second === undefined) return Promise.resolve(false); // Nothing to do, as there.
-    return apply((scope) => new FieldMutation(first, second, scope), third);
   };
 }
 
@@ -124,20 +103,14 @@ function applier<S extends object>(
   const saved = async (mutation: Mutation, call?: MutationOptions): Promise<boolean> => {
     const meta = copyIn(call?.meta, "meta");
     const verified = save === null ? {} : { reread };
-    const saving = { mutation, persist: save, hint: hintOf(mutation), cas: budget, meta };
+    const saving = { persist: save, hint: hintOf(mutation), cas: budget, meta };
     const run = (hold: Hold): Promise<RunWithCASResult<object>> =>
-      new CasRun(scope, { ...saving, ...verified }, hold).run();
+      new CasRun(scope, { mutation: nullAsMissing(mutation), ...saving, ...verified }, hold).run();
     return (await whileHeld(scope, withTimeout(call), run)).committed;
   };
   const isSaved = save !== null || scope.isForeign;
-  return (make, call) => {
-    try {
-      const mutation = make(scope.identity);
-      return isSaved ? saved(mutation, call) : locked(scope, mutation, call, withTimeout);
-    } catch (error) {
-      return Promise.reject(error); // Bad arguments are a rejection like every other failure.
-    }
-  };
+  return (mutation, call) =>
+    isSaved ? saved(mutation, call) : locked(scope, mutation, call, withTimeout);
 }
 
 /** The lock path. Plain data on an idle scope is applied at once, so it needs no deadline. */
@@ -149,5 +122,6 @@ function locked(
 ): Promise<boolean> {
   if (mutation.compute !== undefined)
     return scope.mutate(new RebasedMutation(mutation, scope), withTimeout(call));
-  return scope.mutate(mutation, call === undefined && scope.idle ? undefined : withTimeout(call));
+  const direct = call === undefined && scope.idle;
+  return scope.mutate(nullAsMissing(mutation), direct ? undefined : withTimeout(call));
 }

@@ -11,13 +11,28 @@ import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
  */
 export type CASMutationHint =
   | { readonly kind: "set" }
-  | { readonly kind: "patchField"; readonly path: readonly [string] }
+  | {
+      readonly kind: "patchField";
+      /** A field, or a field and a key of the record in it. */
+      readonly path: readonly [field: string] | readonly [field: string, key: string];
+      /** The value does not depend on what was there. */
+      readonly commutative: boolean;
+    }
   | { readonly kind: "incField"; readonly path: readonly [string]; readonly delta: number }
   | {
       readonly kind: "pushToArray";
       readonly path: readonly [string];
       readonly values: readonly unknown[];
-    };
+    }
+  | { readonly kind: "deleteField"; readonly path: readonly [field: string, key: string] };
+
+/**
+ * True when a store that has the hint's verb may apply it to whatever it holds, without a look at
+ * the version: the result is the same as in any other order.
+ */
+export function isCommutativeHint(hint: CASMutationHint): boolean {
+  return hint.kind === "patchField" ? hint.commutative : hint.kind !== "set";
+}
 
 /** A store's answer. A conflict says what the store holds; no state means the record is gone. */
 export type CASPersistResult<S> =

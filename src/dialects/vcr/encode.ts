@@ -38,19 +38,21 @@ function checkMember(this: unknown, key: string, value: unknown): unknown {
     throw refusal("undefined");
   }
   if (typeof value === "number" && !Number.isFinite(value)) throw refusal(String(value));
-  if (value === null) refuseBadDate(this, key);
+  refuseHidden(this, key, value);
   if (typeof value === "function" || typeof value === "symbol" || typeof value === "bigint")
     throw refusal(`a ${typeof value}`);
   if (typeof value === "object" && isLossy(value)) throw refusal(`a ${nameOf(value)}`);
   return value;
 }
 
-/** A Date that is none becomes null on its way. */
-function refuseBadDate(holder: unknown, key: string): void {
-  if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, key)) return;
+/** Refuses what `toJSON` hides: a Date that is none becomes null, a Buffer an object of numbers. */
+function refuseHidden(holder: unknown, key: string, value: unknown): void {
+  if (typeof value !== "object" || typeof holder !== "object" || holder === null) return;
+  if (!Object.hasOwn(holder, key)) return;
   // The holder has the key as its own, so it can be read as a record of it.
   const member = (holder as Readonly<Record<string, unknown>>)[key];
-  if (types.isDate(member)) throw refusal("a Date that is none");
+  if (value === null && types.isDate(member)) throw refusal("a Date that is none");
+  if (ArrayBuffer.isView(member)) throw refusal(`a ${nameOf(member)}`);
 }
 
 const LOSSY: readonly ((value: object) => boolean)[] = [

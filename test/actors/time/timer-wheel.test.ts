@@ -213,6 +213,16 @@ describe("createTimerWheel", () => {
     expect(ran).toEqual([20, 70, 5_200, 9_000]);
   });
 
+  it("I8: runs what is due in one tick in order of its time", () => {
+    const { clock, timers } = wheel(100);
+    const ran: string[] = [];
+    for (const delay of [90, 20, 20, 55, -1, -500, 0])
+      timers.schedule(delay, () => void ran.push(`${delay}/${ran.length}`));
+    clock.time += 60_000;
+    clock.fire();
+    expect(ran).toEqual(["-500/0", "-1/1", "0/2", "20/3", "20/4", "55/5", "90/6"]);
+  });
+
   it("logs what fails and goes on", async () => {
     const { clock, timers, logs } = wheel();
     const ran: string[] = [];

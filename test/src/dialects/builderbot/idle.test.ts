@@ -47,6 +47,41 @@ it("fires zero and negative times at the next tick, and refuses NaN", async () =
   await idle.close();
 });
 
+it("calls back in the order of the deadlines, also within one tick", async () => {
+  const { clock, idle, events, cb } = world();
+  for (const [user, timeInSeconds] of [0.09, 0.05, 0.07, 0.05, 0.01].entries())
+    idle.setIdleTime({ from: `u${user}`, inRef: user, timeInSeconds, cb });
+  await clock.advance(200);
+  expect(events.map(({ inRef }) => inRef)).toEqual([4, 1, 3, 2, 0]);
+  await idle.close();
+});
+
+it("reports deadlines that passed before a restart in their order", async () => {
+  const path = join(testDirectory("idle-order"), "bot.db");
+  const clock = simulatedClock(1_000_000);
+  const reports: unknown[] = [];
+  const open = () => {
+    const runtime = createRuntime({ store: sqliteStore({ path, clock }), clock });
+    const onIdle = ({ inRef }: { inRef: unknown }) => void reports.push(inRef);
+    return { runtime, bot: createBotState({ runtime, clock, logger: quiet, onIdle }) };
+  };
+  const before = open();
+  const waits = { ann: [9, 2, 5], bob: [7, 1] };
+  for (const [from, times] of Object.entries(waits))
+    for (const timeInSeconds of times)
+      before.bot.idle.setIdleTime({ from, inRef: timeInSeconds, timeInSeconds });
+  await before.bot.close();
+  await before.runtime.close();
+  await clock.advance(60_000);
+  const { bot, runtime } = open();
+  await bot.open("ann");
+  await bot.open("bob");
+  await clock.advance(200);
+  expect(reports).toEqual([1, 2, 5, 7, 9]);
+  await bot.close();
+  await runtime.close();
+});
+
 it("stops a user's waits in their order, and only his", async () => {
   const { clock, idle, events, cb } = world();
   idle.setIdleTime({ from: "ann", inRef: "a", timeInSeconds: 1, cb });

@@ -1,6 +1,6 @@
-/** `holdfast/builderbot` on every embedded store, and what happens when a save fails. */
+/** `holdfast/builderbot` on embedded stores and on Redis, and what happens when a save fails. */
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { createBotState } from "../../../../src/builderbot.ts";
 import { fileStore } from "../../../../src/file.ts";
 import {
@@ -9,8 +9,10 @@ import {
   type Runtime,
   type StateStore,
 } from "../../../../src/index.ts";
+import { redisStore } from "../../../../src/redis.ts";
 import { sqliteStore } from "../../../../src/sqlite.ts";
 import { testDirectory } from "../../../support/directory.ts";
+import { findRedis, testKeys } from "../../../support/redis.ts";
 import { memoryView } from "../../../support/sequencer.ts";
 import { describeBotState } from "./suite.ts";
 
@@ -44,6 +46,20 @@ describeBotState({
   durable: true,
   create: reopened((dir) => fileStore({ dir })),
 });
+
+const url = await findRedis();
+if (url === undefined) it.skip("state on redis");
+else {
+  const keys = testKeys(url);
+  afterAll(() => keys.remove());
+  describeBotState({
+    name: "redis",
+    durable: true,
+    create: reopened((dir) =>
+      redisStore({ url, keyPrefix: `${keys.prefix}${dir}:`, appendfsync: "no" }),
+    ),
+  });
+}
 
 it("takes an update back when its save fails, and says so", async () => {
   const inner = memoryStore();

@@ -4,6 +4,7 @@ import {
   createBotState,
   SingleState,
   GlobalState,
+  type BotRecord,
   type BotState,
 } from "../../../../src/builderbot.ts";
 import type { Runtime } from "../../../../src/index.ts";
@@ -17,6 +18,29 @@ export interface BotWorld {
   readonly name: string;
   readonly durable: boolean;
   readonly create: () => { runtime: Runtime; again: () => Promise<Runtime> };
+}
+
+/** Bytes at every kind of place in a state. */
+function bytesOf(pic: Buffer): BotRecord {
+  const map = new Map([["pic", pic]]);
+  return { pic, list: [{ pic, plain: new Uint8Array(pic) }], map, set: new Set([pic]) };
+}
+
+/** Buffers stand at all of those places. */
+function expectBytes(state: unknown): void {
+  const { pic, list, map, set } = Object(state);
+  const found = [pic, list[0].pic, list[0].plain, map.get("pic"), ...set];
+  expect(found.map((each) => Buffer.isBuffer(each) && each.toString())).toEqual(
+    Array.from({ length: 5 }, () => "tea"),
+  );
+}
+
+/** The methods of an object that need `this`: those its class shares. */
+function boundMethods(made: object): string[] {
+  const shared = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(made));
+  return Object.entries(shared)
+    .filter(([name, { value }]) => typeof value === "function" && name !== "constructor")
+    .map(([name]) => name);
 }
 
 const quiet = { warn: () => undefined, error: () => undefined };
@@ -146,6 +170,45 @@ export function describeBotState({ name, durable, create }: BotWorld): void {
         expect(getMyState()?.["a"]).toBe(1);
       }));
 
+    it("hands bytes out as a Buffer of the caller's own, in function updates too", () =>
+      world(async (bot) => {
+        const { update, get, getMyState } = bot.state("ann");
+        const pic = Buffer.from("tea");
+        const saved = update({ ...bytesOf(pic), name: "Ann", at: new Date(5) });
+        expectBytes(getMyState());
+        await saved;
+        pic.fill(0);
+        expectBytes(getMyState());
+        (get("pic") as Buffer).fill(0);
+        (get("at") as Date).setTime(0);
+        const seen: BotRecord[] = [];
+        await update((current) => {
+          seen.push(current);
+          return { length: Buffer.byteLength(String(current["pic"])) };
+        });
+        expectBytes(getMyState());
+        expectBytes(seen[0]);
+        expect(Object.isFrozen(seen[0]) && Object.isFrozen(seen[0]?.["list"])).toBe(true);
+        expect([get("length"), get("at")]).toEqual([3, new Date(5)]);
+        await update((current) => void seen.push(current));
+        await update({ pic: null, list: null, map: null, set: null });
+        const without: BotRecord[] = [];
+        await update((current) => void without.push(current));
+        expect(without[0]).toEqual(getMyState());
+      }));
+
+    it("refuses other typed arrays, whose type would be lost", () =>
+      world(async (bot) => {
+        const { update, getMyState } = bot.state("ann");
+        for (const words of [
+          new Float32Array(2),
+          new Uint16Array(2),
+          new DataView(new ArrayBuffer(8)),
+        ])
+          await expect(update({ words })).rejects.toMatchObject({ code: "STATE_NOT_SERIALIZABLE" });
+        expect(getMyState()).toBeUndefined();
+      }));
+
     it("keeps hostile senders apart", () =>
       world(async (bot) => {
         const senders = [" ", "__proto__", "../x", "*", "%", "a/b", "\u0000", "constructor"];
@@ -176,6 +239,41 @@ export function describeBotState({ name, durable, create }: BotWorld): void {
           expect(call).toThrow(TypeError);
       }
       expect((await runtime.list({ type: "builderbot.user" })).ids).toEqual([]);
+    }));
+
+  it(`gives methods that work unbound, on ${name}`, () =>
+    world(async (bot, runtime) => {
+      const { state, open, ready, globalState, idle } = bot;
+      const { update, get, getMyState, clear } = state("ann");
+      const opened = await open("ann");
+      await [{ a: 1 }, { b: 2 }].reduce((done, fields) => done.then(() => update(fields)), ready());
+      expect(["a", "b"].map(get)).toEqual([1, 2]);
+      expect([getMyState, opened.getMyState].map((read) => read())).toEqual(
+        [1, 2].map(() => ({ a: 1, b: 2 })),
+      );
+      const { update: setAll, get: getOfAll, getAllState: all, clear: clearAll } = globalState;
+      await setAll({ n: 1 });
+      expect([getOfAll("n"), ...all()]).toEqual([1, { n: 1 }]);
+      clearAll();
+      const { setIdleTime, get: waits, stop, open: openIdle } = idle;
+      await openIdle("ann");
+      setIdleTime({ from: "ann", inRef: 1, timeInSeconds: 60 });
+      expect(waits({ from: "ann", inRef: 2 })).toBe(true);
+      ["ann"].map((from) => ({ from })).forEach(stop);
+      expect([idle.size, clear()]).toEqual([0, true]);
+      for (const made of [new SingleState({ runtime }), new GlobalState({}, { runtime }), idle])
+        expect(boundMethods(made)).toEqual([]);
+      const {
+        updateState,
+        getMyState: readOne,
+        getAllState,
+        ...rest
+      } = new SingleState({ runtime });
+      await updateState({ from: "bob" })({ c: 3 });
+      expect([readOne("bob")(), rest.get("bob")("c")]).toEqual([{ c: 3 }, 3]);
+      expect([...getAllState()]).toEqual([{ c: 3 }]);
+      expect(rest.clear("bob")()).toBe(true);
+      await rest.clearAll();
     }));
 
   describe(`the original's curried classes on ${name}`, () => {
@@ -221,6 +319,7 @@ export function describeBotState({ name, durable, create }: BotWorld): void {
       async (bot, runtime, again) => {
         await bot.ready();
         await bot.state("ann").update({ n: 1 });
+        await bot.state("bob").update(bytesOf(Buffer.from("tea")));
         await bot.globalState.update({ n: 2 });
         await bot.close();
         await runtime.close();
@@ -230,6 +329,7 @@ export function describeBotState({ name, durable, create }: BotWorld): void {
           logger: quiet,
         });
         expect((await next.open("ann")).getMyState()).toEqual({ n: 1 });
+        expectBytes((await next.open("bob")).getMyState());
         await next.ready();
         expect(next.globalState.getMyState()).toEqual({ initial: true, n: 2 });
         await next.close();

@@ -5,6 +5,7 @@ import {
   ConcurrentModificationError,
   createScopeStateOps,
   createStateContainer,
+  isCommutativeHint,
   ReentrantMutationError,
   runWithCAS,
   ScopeMutationTimeoutError,
@@ -185,7 +186,7 @@ describe("runWithCAS", () => {
       given.push(Object.isFrozen(next), next, expected, hint);
       return { ok: true, version: expected + 1 };
     };
-    const hint = { kind: "patchField", path: ["n"] } as const;
+    const hint = { kind: "patchField", path: ["n"], commutative: false } as const;
     await runWithCAS({ container, mutator: plusOne, persist });
     await runWithCAS({ container, mutator: plusOne, persist, hint });
     expect(given).toEqual([true, { n: 1 }, 4, { kind: "set" }, true, { n: 2 }, 5, hint]);
@@ -246,12 +247,12 @@ describe("the ops with persist", () => {
       [
         "a one-key patch",
         (o) => o.patchState({ count: 1 }),
-        { kind: "patchField", path: ["count"] },
+        { kind: "patchField", path: ["count"], commutative: true },
       ],
       [
         "a keyed updater",
         (o) => o.patchState("count", () => 1),
-        { kind: "patchField", path: ["count"] },
+        { kind: "patchField", path: ["count"], commutative: false },
       ],
       [
         "a one-key inc",
@@ -267,8 +268,16 @@ describe("the ops with persist", () => {
       ["a multi-key inc", (o) => o.incState({ count: 1, score: 1 }), { kind: "set" }],
       ["setState", (o) => o.setState({ ...demo(), count: 1 }), { kind: "set" }],
       ["atomicState", (o) => o.atomicState(() => ({ count: 1 })), { kind: "set" }],
-      ["setStateRecord", (o) => o.setStateRecord("bag", "y", 1), { kind: "set" }],
-      ["deleteStateRecord", (o) => o.deleteStateRecord("bag", "x"), { kind: "set" }],
+      [
+        "setStateRecord",
+        (o) => o.setStateRecord("bag", "y.z", 1),
+        { kind: "patchField", path: ["bag", "y.z"], commutative: true },
+      ],
+      [
+        "deleteStateRecord",
+        (o) => o.deleteStateRecord("bag", "x"),
+        { kind: "deleteField", path: ["bag", "x"] },
+      ],
     ];
 
   function demoOps(persist: CASPersist<Demo>) {
@@ -284,6 +293,38 @@ describe("the ops with persist", () => {
       }),
     );
     expect(given).toEqual([hint]);
+    const readsNothing = !["a keyed updater", "setState", "atomicState"].includes(_name);
+    expect(isCommutativeHint(hint)).toBe(readsNothing && !_name.startsWith("a multi-key"));
+  });
+
+  it("a store may apply a commutative hint to what it holds, and answers with its record", async () => {
+    const held = {
+      count: 40,
+      bag: new Map([
+        ["x", 1],
+        ["other", 2],
+      ]),
+    }; // Others wrote meanwhile.
+    let version = 7;
+    const persist: CASPersist<Demo> = (next, _expected, hint) => {
+      if (!isCommutativeHint(hint)) throw new Error(`not to be applied: ${hint.kind}`);
+      if (hint.kind === "incField") held.count += hint.delta;
+      if (hint.kind === "deleteField") held.bag.delete(hint.path[1]);
+      if (hint.kind === "patchField") {
+        const [, key = ""] = hint.path;
+        held.bag.set(key, Number(Object(next.bag)[key]));
+      }
+      version += 1;
+      const record = { ...demo(), count: held.count, bag: Object.fromEntries(held.bag) };
+      return { ok: true, version, record };
+    };
+    const container = createStateContainer(demo());
+    const ops = createScopeStateOps(container, { persist });
+    await ops.setStateRecord("bag", "y", 5);
+    await ops.deleteStateRecord("bag", "x");
+    await ops.incState({ count: 2 });
+    expect(container.read()).toEqual({ ...demo(), count: 42, bag: { other: 2, y: 5 } });
+    expect(container.getVersion()).toBe(10);
   });
 
   it("the delta of an inc is the same on every retry", async () => {

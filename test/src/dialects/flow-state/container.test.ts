@@ -1,14 +1,16 @@
 /** Containers: read, getVersion, commit, and commits of outsiders. */
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
   createScopeStateOps,
   createStateContainer,
   ReentrantMutationError,
+  runWithCAS,
   StateSerializationError,
   StateTypeError,
   StateValidationError,
   type StateChange,
+  type StateSizeWarning,
 } from "../../../../src/flow-state.ts";
 import { CasStore, crank, settle } from "./cas-store.ts";
 
@@ -74,6 +76,55 @@ describe("a container", () => {
     for (const ops of [createScopeStateOps(container), createScopeStateOps(container, { persist })])
       await ops.patchState({ text: "é".repeat(6_000) + String(sizes.length) });
     expect(sizes).toEqual([12_012, 12_012]);
+  });
+});
+
+describe("the size options where the first generations took them", () => {
+  const large = { text: "é".repeat(20) };
+  const warnings: StateSizeWarning[] = [];
+  const options = {
+    maxStateSizeBytes: 20,
+    onStateSizeWarning: (warning: StateSizeWarning) => void warnings.push(warning),
+  };
+  beforeEach(() => void warnings.splice(0));
+
+  it.each([
+    ["the lock path", undefined],
+    ["the CAS path", new CasStore({ text: "" }).persist],
+  ])("count for what the ops change on %s", async (_path, persist) => {
+    const container = createStateContainer({ text: "" });
+    const ops = createScopeStateOps(container, { persist, ...options });
+    const without = createScopeStateOps(container, { persist });
+    await ops.patchState({ text: "short" });
+    expect(warnings).toEqual([]);
+    await ops.patchState(large);
+    const scope = { type: "container" };
+    expect(warnings).toMatchObject([{ scope, sizeBytes: 51, maxStateSizeBytes: 20 }]);
+    await ops.patchState(large); // Nothing changes.
+    await without.patchState({ text: "x".repeat(30) });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it("count for what runWithCAS saves", async () => {
+    const container = createStateContainer({ text: "" });
+    const { persist } = new CasStore({ text: "" });
+    await runWithCAS({ container, mutator: () => large, persist, ...options });
+    await runWithCAS({ container, mutator: () => large, persist, ...options });
+    expect(warnings.map(({ sizeBytes }) => sizeBytes)).toEqual([51]);
+  });
+
+  it("harm no change when the hook throws, and refuse NaN", async () => {
+    const logged: string[] = [];
+    const logger = { warn: () => {}, error: (message: string) => void logged.push(message) };
+    const container = createStateContainer({ text: "" }, 0, { logger });
+    const onStateSizeWarning = () => {
+      throw new Error("mine");
+    };
+    const ops = createScopeStateOps(container, { ...options, onStateSizeWarning });
+    expect(await ops.patchState(large)).toBe(true);
+    expect(logged).toEqual(["onStateSizeWarning threw"]);
+    const bad = { maxStateSizeBytes: Number.NaN };
+    expect(() => createScopeStateOps(container, bad)).toThrow(RangeError);
   });
 });
 

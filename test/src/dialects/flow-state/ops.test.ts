@@ -172,6 +172,29 @@ const rows: readonly Row[] = [
   ["incState of a missing field by 0 creates it", {}, (o) => o.incState({ a: 0 }), true, { a: 0 }],
   ["incState({}) is a no-op", { a: 1 }, (o) => o.incState({}), false, { a: 1 }],
   [
+    "incState starts null at 0",
+    { a: null, b: 1 },
+    (o) => o.incState({ a: 2, b: 1 }),
+    true,
+    { a: 2, b: 2 },
+  ],
+  ["incState of null by 0 makes it 0", { a: null }, (o) => o.incState({ a: 0 }), true, { a: 0 }],
+  ["pushState starts null as a list", { l: null }, (o) => o.pushState("l", 1), true, { l: [1] }],
+  [
+    "setStateRecord starts null as a map",
+    { m: null },
+    (o) => o.setStateRecord("m", "a", 1),
+    true,
+    { m: { a: 1 } },
+  ],
+  [
+    "deleteStateRecord of null is a no-op",
+    { m: null },
+    (o) => o.deleteStateRecord("m", "a"),
+    false,
+    { m: null },
+  ],
+  [
     "incState of NaN stays NaN",
     { a: Number.NaN },
     (o) => o.incState({ a: 1 }),
@@ -314,7 +337,6 @@ const refusals: readonly Refusal[] = [
   ["setState(undefined)", { a: 1 }, (o) => o.setState(undefined), StateTypeError],
   ["setState(null)", { a: 1 }, (o) => o.setState(null), StateTypeError],
   ["incState of a string", { a: "abc" }, (o) => o.incState({ a: 1 }), StateTypeError],
-  ["incState of null", { a: null }, (o) => o.incState({ a: 1 }), StateTypeError],
   ["incState of an array", { a: [1] }, (o) => o.incState({ a: 1 }), StateTypeError],
   ["incState by undefined", { a: 1 }, (o) => o.incState({ a: undefined }), StateTypeError],
   ["incState by a string", { a: 1 }, (o) => o.incState({ a: "2" }), StateTypeError],
@@ -327,7 +349,12 @@ const refusals: readonly Refusal[] = [
   ["pushState to a string", { l: "x" }, (o) => o.pushState("l", 1), StateTypeError],
   ["pushState to an object", { l: {} }, (o) => o.pushState("l", 1), StateTypeError],
   ["setStateRecord on an array", { m: [1] }, (o) => o.setStateRecord("m", "a", 1), StateTypeError],
-  ["setStateRecord on null", { m: null }, (o) => o.setStateRecord("m", "a", 1), StateTypeError],
+  [
+    "incState of null and of a string",
+    { a: null, b: "x" },
+    (o) => o.incState({ a: 1, b: 1 }),
+    StateTypeError,
+  ],
   [
     "deleteStateRecord on a string",
     { m: "x" },
@@ -455,6 +482,36 @@ describe.each([
     expect(Object.keys(second ?? {})).not.toContain("path");
     expect(Object.keys(second ?? {})).not.toContain("delta");
     expect(events).toHaveLength(2);
+  });
+});
+
+describe.each([
+  ["the lock path", undefined],
+  ["the CAS path", new CasStore({ n: null, list: null }).persist],
+])("an event of %s about a field that was null", (_path, persist) => {
+  it("leads from null and back to it", async () => {
+    const container = createStateContainer<Bag>({ n: null, list: null });
+    const events: StateChange[] = [];
+    container.subscribe((change) => events.push(change));
+    const ops = createScopeStateOps(container, { persist: persist as never });
+    await ops.incState({ n: 2 });
+    await ops.pushState("list", "a");
+    expect(events).toMatchObject([
+      {
+        operation: "increment",
+        delta: { n: 2 },
+        patches: [{ op: "replace", path: ["n"], value: 2 }],
+        inversePatches: [{ op: "replace", path: ["n"], value: null }],
+      },
+      {
+        operation: "push",
+        path: "list",
+        delta: { list: "a" },
+        patches: [{ op: "replace", path: ["list"], value: ["a"] }],
+        inversePatches: [{ op: "replace", path: ["list"], value: null }],
+      },
+    ]);
+    expect(Object.keys(events[0] ?? {})).not.toContain("path");
   });
 });
 

@@ -14,7 +14,7 @@ import {
 // Answers recorded from a real search server. The file is not part of the repository.
 const ORACLE_PATH =
   process.env["SEARCH_ORACLE"] ??
-  fileURLToPath(new URL("../../../../../shared/data/vcr-search-oracle.json", import.meta.url));
+  fileURLToPath(new URL("../../../../../../shared/data/vcr-search-oracle.json", import.meta.url));
 
 const SCORE_TOLERANCE = 1e-6;
 

@@ -1,0 +1,83 @@
+/** The first call of a process: making a session when nothing was used before. */
+import { spawnSync } from "node:child_process";
+import { isBuilt, urlOf } from "../subject.ts";
+import { atMost, median, type Section, type Timing } from "../support.ts";
+
+const ROUNDS = 15;
+const BASE = "@google/adk";
+const OURS = "holdfast/adk";
+
+/** Milliseconds of one process. */
+interface Cold {
+  /** `new InMemorySessionService()`. */
+  readonly service: number;
+  /** The first `createSession`. */
+  readonly first: number;
+  /** The second. */
+  readonly second: number;
+}
+
+/** What a process runs, once it has imported the door and come to rest. */
+const CODE = `
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+const { InMemorySessionService } = await import(process.argv[1]);
+await sleep(20);
+const times = [performance.now()];
+const service = new InMemorySessionService();
+times.push(performance.now());
+const sessions = [];
+for (const sessionId of ["s1", "s2"]) {
+  sessions.push(await service.createSession({ appName: "app", userId: "u", sessionId }));
+  times.push(performance.now());
+}
+if (sessions.map(({ id }) => id).join() !== "s1,s2") throw new Error("no such sessions");
+const [made, first, second] = times.slice(1).map((time, at) => time - times[at]);
+console.log(JSON.stringify({ service: made, first, second }));
+`;
+
+/** Times one fresh process; throws when the sessions were not made. */
+function cold(url: string): Cold {
+  const flags = isBuilt ? [] : ["--import", "tsx"];
+  const parts = [...flags, "--input-type=module", "-e", CODE, url];
+  const { status, stdout, stderr } = spawnSync(process.execPath, parts, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`the first session failed: ${stderr}`);
+  return JSON.parse(stdout) as Cold; // The code above prints nothing else.
+}
+
+/** Both in memory, in turns, each in a fresh process. */
+export function coldSection(): Section {
+  const urls = new Map([
+    [BASE, import.meta.resolve("@google/adk")],
+    [OURS, urlOf("adk")],
+  ]);
+  const runs = new Map([...urls.keys()].map((name) => [name, [] as Cold[]]));
+  for (let round = -1; round < ROUNDS; round++)
+    for (const [name, url] of urls) {
+      const run = cold(url);
+      if (round >= 0) runs.get(name)?.push(run);
+    }
+  const firsts = (name: string): number[] => (runs.get(name) ?? []).map(({ first }) => first);
+  const timings = [...runs].map(([name, all]): Timing => {
+    const times = firsts(name);
+    const of = (part: keyof Cold): string => `${median(all.map((run) => run[part])).toFixed(2)} ms`;
+    return {
+      name,
+      median: median(times) * 1e6,
+      min: Math.min(...times) * 1e6,
+      max: Math.max(...times) * 1e6,
+      ratio: median(times) / median(firsts(BASE)),
+      extra: { "new service": of("service"), "second session": of("second") },
+    };
+  });
+  const goal = { id: "adk", work: "the first createSession of a process" };
+  return {
+    title: "adk: the first createSession of a fresh process, in memory, after the import",
+    notes: [
+      "Nearly all of it is functions that run for the first time; the second session shows the rest.",
+      "new service: the time to make the service before that. Medians.",
+    ],
+    timings,
+    goals: [atMost(goal, median(firsts(OURS)), 3, "ms")],
+  };
+}

@@ -1,0 +1,61 @@
+/**
+ * `null` in a field counts as a missing one for increments, pushes and record operations, as in the
+ * original, whose schemas often say `nullable().default(null)`.
+ */
+import { Head, ownValue } from "../../../actors/state/draft-state.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
+import type { OperationName } from "../../../actors/protocol.ts";
+import {
+  DeleteKeyMutation,
+  IncrementMutation,
+  PushMutation,
+  SetKeyMutation,
+} from "../../runtime/state-ops.ts";
+
+/** The mutations that count a missing field as 0, an empty list or an empty record. */
+type Starting = IncrementMutation | PushMutation | SetKeyMutation | DeleteKeyMutation;
+
+/** The mutation that does the same and counts `null` as missing. */
+export function nullAsMissing(mutation: Mutation): Mutation {
+  return isStarting(mutation) ? new NullAsMissing(mutation) : mutation;
+}
+
+function isStarting(mutation: Mutation): mutation is Starting {
+  return (
+    mutation instanceof IncrementMutation ||
+    mutation instanceof PushMutation ||
+    mutation instanceof SetKeyMutation ||
+    mutation instanceof DeleteKeyMutation
+  );
+}
+
+class NullAsMissing implements Mutation {
+  readonly operation: OperationName;
+  readonly path?: () => string;
+  readonly #inner: Starting;
+
+  constructor(inner: Starting) {
+    this.operation = inner.operation;
+    this.#inner = inner;
+    // Absent when the operation has none, as the events want it.
+    if (!(inner instanceof IncrementMutation)) this.path = () => inner.path();
+  }
+
+  write(head: Head): void {
+    // The delta of each names the fields it writes.
+    const fields = Object.keys(Object(this.#inner.delta()));
+    if (!fields.some((field) => head.get(field) === null)) return this.#inner.write(head);
+    // On the side: it throws for another field before anything is written here (A1).
+    const state = head.expose();
+    const values = fields.map((field) => [field, ownValue(state, field) ?? undefined]);
+    const side = new Head(Object.freeze(Object.fromEntries(values)), head.scope);
+    this.#inner.write(side);
+    if (!side.changed) return;
+    const next = side.expose();
+    for (const field of fields) head.set(field, ownValue(next, field));
+  }
+
+  delta(): unknown {
+    return this.#inner.delta();
+  }
+}

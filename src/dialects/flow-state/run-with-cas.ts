@@ -1,0 +1,108 @@
+/** `runWithCAS`: the compare-and-set loop for a mutator that makes the whole next state. */
+import type { Head } from "../../../actors/state/draft-state.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
+import type { CasOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import { casBudget, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { SetMutation } from "../../runtime/state-ops.ts";
+import { bodyOf } from "./body.ts";
+import { CasRun, type RunWithCASResult, type Saving } from "./cas.ts";
+import { stateScopeOf, type StateContainer } from "./container.ts";
+import { insideBody, whileHeld } from "./lock.ts";
+import type { CASMutationHint, CASPersist, CASReread } from "./persist.ts";
+import { sizeHook, type SizeOptions } from "./size-hook.ts";
+
+/** Options of one compare-and-set loop. */
+export interface CASOptions extends Omit<CasOptions, "escalate"> {
+  /** Milliseconds for waiting in the queue and running; default 30 000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Makes the whole next state out of the present one. */
+export type CASMutator<S> = (state: Readonly<S>, turn: MutatorTurn) => S | Promise<S>;
+
+/** What `runWithCAS` takes. The size options say when the state it saved counts as large. */
+export interface RunWithCASOptions<S extends object> extends SizeOptions {
+  readonly container: StateContainer<S>;
+  readonly mutator: CASMutator<S>;
+  readonly persist: CASPersist<S>;
+  /**
+   * Reads the store again before a result that saves nothing is given: when the stored version
+   * is another one, `mutator` runs again on what is stored, as after a conflict. Without it such a
+   * result rests on what the container holds.
+   */
+  readonly reread?: CASReread<S> | undefined;
+  readonly options?: CASOptions | undefined;
+  /** Default `{ kind: "set" }`. */
+  readonly hint?: CASMutationHint | undefined;
+}
+
+const RUN_OPTIONS = optionNames<RunWithCASOptions<object>>({
+  container: true,
+  mutator: true,
+  persist: true,
+  reread: true,
+  options: true,
+  hint: true,
+  maxStateSizeBytes: true,
+  onStateSizeWarning: true,
+});
+
+const CAS_OPTIONS = optionNames<CASOptions>({
+  maxRetries: true,
+  baseDelayMs: true,
+  maxDelayMs: true,
+  jitter: true,
+  timeoutMs: true,
+});
+
+/** A mutator that gives the whole next state. */
+class WholeMutation implements Mutation {
+  readonly operation = "atomic";
+  readonly #mutator: (state: object, turn: MutatorTurn) => unknown;
+
+  constructor(mutator: (state: object, turn: MutatorTurn) => unknown) {
+    this.#mutator = mutator;
+  }
+
+  compute(state: object, turn: MutatorTurn): unknown {
+    return this.#mutator(state, turn);
+  }
+
+  write(head: Head, computed: unknown): void {
+    new SetMutation(computed, head.scope).write(head);
+  }
+}
+
+/**
+ * Brings one change to a store: waits for the container's turn, runs `mutator`, saves, and tries
+ * again on a conflict. Resolves to the state after it and whether that is a new one. Rejects with
+ * `ConcurrentModificationError` after the last retry and with what `mutator` or `persist` throws.
+ */
+export async function runWithCAS<S extends object>(
+  given: RunWithCASOptions<S>,
+): Promise<RunWithCASResult<S>> {
+  refuseUnknown("runWithCAS", given, RUN_OPTIONS);
+  const { container, mutator, persist, reread, options = {}, hint = { kind: "set" } } = given;
+  refuseUnknown("runWithCAS options", options, CAS_OPTIONS);
+  const scope = stateScopeOf(container);
+  const warn = sizeHook(scope, given);
+  const { timeoutMs, ...cas } = options;
+  // The container holds an S, so its mutator and its store are given one.
+  const mutation = new WholeMutation(mutator as CASMutator<object>);
+  const saving: Saving = {
+    mutation,
+    persist: persist as unknown as CASPersist<object>,
+    reread,
+    hint,
+    cas: casBudget(cas),
+  };
+  const body = bodyOf(scope);
+  const work = (hold: Hold): Promise<RunWithCASResult<object>> =>
+    new CasRun(scope, saving, hold).run();
+  const result = await (body === undefined
+    ? whileHeld(scope, timeoutMs === undefined ? {} : { timeoutMs }, work)
+    : insideBody(body, work));
+  if (result.committed) warn?.(result.state);
+  return result as RunWithCASResult<S>; // What the mutator made, which is an S by its type.
+}

@@ -1,0 +1,26 @@
+/** The size options of a container, where the first generations of the original took them. */
+import { createChecks, type CheckOptions } from "../../../actors/scope/validation.ts";
+import { causeHere } from "../../../actors/scope/cascade.ts";
+import { watchOver } from "../../../actors/scope/safe-call.ts";
+import type { ContainerScope } from "./container.ts";
+
+/** When a state counts as large, and what is called then. */
+export type SizeOptions = Pick<CheckOptions, "maxStateSizeBytes" | "onStateSizeWarning">;
+
+/**
+ * What to call with each state that was saved, or `null` when nothing was asked for. What the
+ * caller's hook throws is logged. Throws `RangeError` for NaN.
+ */
+export function sizeHook(
+  scope: ContainerScope,
+  { maxStateSizeBytes, onStateSizeWarning }: SizeOptions,
+): ((state: object) => void) | null {
+  const checks = createChecks({ maxStateSizeBytes, onStateSizeWarning });
+  if (checks === null) return null;
+  const { identity, settings } = scope;
+  return (state) =>
+    watchOver(
+      () => checks.warn(state, identity, causeHere()),
+      (error) => settings.logger.error("onStateSizeWarning threw", { scope: identity, error }),
+    );
+}
