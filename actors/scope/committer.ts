@@ -32,7 +32,7 @@ import type { Call, Outcome } from "./mailbox.ts";
 import { resolveConflict, type ConflictWork, type SaveStep } from "./retry.ts";
 import type { PersistBridge } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
-import { endLife } from "./exclusive.ts";
+import { endLife } from "./tasks.ts";
 
 /** What a save asks of the executor. */
 export interface SavePort {

@@ -29,7 +29,7 @@ import { Mailbox, type Call, type CallStage, type Outcome } from "./mailbox.ts";
 import { CommitBatch, mustVerify } from "./commit-batch.ts";
 import { commitChange, refuse } from "./commit.ts";
 import { Save } from "./committer.ts";
-import { prepare } from "./exclusive.ts";
+import { prepare } from "./tasks.ts";
 import { MutatorRun, type Ended } from "./mutator-run.ts";
 import { captureContext, outsideTurns, Turn } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";

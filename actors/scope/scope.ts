@@ -42,7 +42,8 @@ import { RecipeMutation, type Recipe } from "./recipe.ts";
 import { ScopeHooks } from "./scope-hooks.ts";
 import { createScopeActor, type ScopeActorRef } from "../xstate/scope-logic.ts";
 import type { ScopeSettings } from "./options.ts";
-import { deleteWork, refreshWork, takeHold, type Hold } from "./exclusive.ts";
+import { claimBy, type Claim } from "./exclusive.ts";
+import { deleteWork, refreshWork } from "./tasks.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { begin, watchOver } from "./safe-call.ts";
 import { applyMutation } from "./apply-mutation.ts";
@@ -166,9 +167,9 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return this.submit(deleteWork(this), options);
   }
 
-  /** @internal Takes the scope for somebody else's work; resolves when its turn has come. */
-  hold(options?: MutationOptions): Promise<Hold> {
-    return takeHold((work) => this.submit(work, options));
+  /** @internal The scope for an exclusive section; resolves when its turn has come. */
+  claim(options?: MutationOptions): Promise<Claim> {
+    return claimBy((work) => this.submit(work, options));
   }
 
   /** Reads the store again, in turn with the mutations. */

@@ -17,7 +17,8 @@ import type {
 } from "../../actors/protocol.ts";
 import { WriteBehind } from "./persistence/rebase.ts";
 import { storedState } from "../../actors/scope/options.ts";
-import { catchUpWork, type Hold, takeHold } from "../../actors/scope/exclusive.ts";
+import { claimBy, type Claim } from "../../actors/scope/exclusive.ts";
+import { catchUpWork } from "../../actors/scope/tasks.ts";
 import type { Resident } from "./registry.ts";
 import { outsideTurns, type Cascade } from "../../actors/scope/reentrancy.ts";
 import type { Done } from "../../actors/scope/unconfirmed.ts";
@@ -157,8 +158,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   /** For what it does by itself: no call, so a runtime that drains does not refuse it. */
-  ownTurn(): Promise<Hold> {
-    return takeHold((work) => super.submit(work, { timeoutMs: Infinity }));
+  ownTurn(): Promise<Claim> {
+    return claimBy((work) => super.submit(work, { timeoutMs: Infinity }));
   }
 
   /** Ends its life if its time is over, before whatever is submitted later. */

@@ -31,7 +31,7 @@ import type { Call } from "../../../actors/scope/mailbox.ts";
 import type { SaveStep } from "../../../actors/scope/retry.ts";
 import type { Gone, ScopeIdentity, Stored } from "../../../actors/protocol.ts";
 import { storedState, type ScopeSettings } from "../../../actors/scope/options.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
+import type { Claim } from "../../../actors/scope/exclusive.ts";
 import { outsideTurns, refuseReentry } from "../../../actors/scope/reentrancy.ts";
 import { type Done, type Replayed, Unconfirmed } from "../../../actors/scope/unconfirmed.ts";
 
@@ -46,7 +46,7 @@ export interface BehindScope {
   /** It has to read the store before its next mutation. */
   stale: boolean;
   /** Its turn, for as long as it takes; refused only once it has stopped. */
-  ownTurn(): Promise<Hold>;
+  ownTurn(): Promise<Claim>;
   /** Goes to a state and announces it; calls `WriteBehind.loaded` before it does. */
   take(found: Stored<object> | Gone): void;
   /** Its state changed. */
@@ -206,18 +206,18 @@ export class WriteBehind {
 
   /** Runs `work` when the scope's turn has come; again, without one, when it stops (E6). */
   async #inTurn<T>(work: TurnWork<T>): Promise<T> {
-    const hold = await this.#hold();
-    if (hold === null) return work(() => true);
+    const claim = await this.#claim();
+    if (claim === null) return work(() => true);
     try {
-      const done = await work(() => !hold.ended);
-      if (!hold.ended) return done;
+      const done = await work(() => !claim.ended);
+      if (!claim.ended) return done;
     } finally {
-      hold.release();
+      claim.release();
     }
     return this.#inTurn(work);
   }
 
-  async #hold(): Promise<Hold | null> {
+  async #claim(): Promise<Claim | null> {
     if (this.#scope.stopped) return null;
     this.#turnsAwaited += 1;
     for (const { refuse } of this.#waiting) refuse?.();

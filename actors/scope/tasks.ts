@@ -1,0 +1,199 @@
+/**
+ * Exclusive tasks of one scope: delete, refresh, and the end of a state whose time is over.
+ *
+ * Invariants
+ *  W1  A task starts when everything submitted before it is confirmed, and nothing submitted after
+ *      it starts before it has ended or its call was cancelled.
+ *  W2  A task whose call was cancelled changes nothing any more, except by a write that was under
+ *      way: then the call rejects with `COMMIT_UNKNOWN` and the scope reads the store before it
+ *      goes on.
+ *  W3  A state whose time is over is ended once, at its version, by whatever comes first: it is
+ *      gone with a `delete`, or gives way to what another process wrote.
+ */
+import { foundIn, readAnswer } from "./save-answer.ts";
+import { adopt, commitDeletion } from "./commit.ts";
+import type { ScopeCore } from "./scope-core.ts";
+import {
+  CommitUnknownError,
+  ConcurrentModificationError,
+  isHoldfastError,
+  StoreContractError,
+} from "../errors.ts";
+import type { Call, ExclusiveTask } from "./mailbox.ts";
+import { resolveConflict, type SaveStep } from "./retry.ts";
+import type { PersistBridge, SaveResult } from "../protocol.ts";
+import type { CasBudget } from "./options.ts";
+
+/** Reads the store and takes over what it holds. */
+export function refreshWork(scope: ScopeCore): ExclusiveTask {
+  return {
+    reloads: true,
+    task: async (call) => {
+      const isWanted = (): boolean => !call.settled;
+      // The read rejects with what keeps it from ending, or does not depend on it.
+      if (!scope.stale) await endLife(scope, isWanted).catch(() => undefined);
+      await scope.reload(isWanted, true);
+      return false;
+    },
+  };
+}
+
+/**
+ * Reads the store if it is known to have moved on, and has not been read meanwhile; ends the state
+ * if its time is over.
+ */
+export function catchUpWork(scope: ScopeCore): ExclusiveTask {
+  return {
+    reloads: true,
+    task: async (call) => {
+      await prepare(scope, () => !call.settled);
+      return false;
+    },
+  };
+}
+
+/** Makes the state known and in time, so that something may build on it. */
+export async function prepare(scope: ScopeCore, isWanted: () => boolean): Promise<void> {
+  if (scope.stale) await scope.reload(isWanted);
+  await endLife(scope, isWanted);
+}
+
+/**
+ * Ends a state whose time is over, in the turn of the work that would build on it; does nothing to
+ * one that is in time. Rejects with what the store threw, and then the state is still over (W3).
+ */
+export async function endLife(scope: ScopeCore, isWanted: () => boolean): Promise<void> {
+  while (isOver(scope) && isWanted()) {
+    const { version } = scope;
+    const caller: Caller = {
+      get settled() {
+        return !isWanted();
+      },
+      resolve: () => undefined,
+    };
+    try {
+      await new Deletion(scope, caller, { unknown: false }, "expire").run(NO_RETRY);
+    } catch (error) {
+      if (isHoldfastError(error, "COMMIT_UNKNOWN")) await scope.reload(isWanted);
+      else if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
+      // The scope went to what the store holds; a store without anything newer failed.
+      if (isOver(scope) && scope.version === version) throw error;
+    }
+  }
+}
+
+function isOver({ overdue }: ScopeCore): boolean {
+  return overdue === true;
+}
+
+/** Removes the record and goes back to the initial state. */
+export function deleteWork(scope: ScopeCore): ExclusiveTask {
+  const work = {
+    unknown: false,
+    task: (call: Call): Promise<boolean> => new Deletion(scope, call, work).run(),
+  };
+  return work;
+}
+
+/** One attempt; a conflict rejects. */
+const NO_RETRY = { maxRetries: 0, escalate: false };
+
+/** Whom a deletion is for. */
+type Caller = Pick<Call, "settled" | "resolve"> & Partial<Pick<Call, "cause">>;
+
+/** One deletion; `why` is what it is noted as. */
+class Deletion {
+  readonly #scope: ScopeCore;
+  readonly #caller: Caller;
+  readonly #work: { unknown: boolean };
+  readonly #why: "delete" | "expire";
+  #deleted = false;
+  #expected = 0;
+
+  constructor(
+    scope: ScopeCore,
+    caller: Caller,
+    work: { unknown: boolean },
+    why: "delete" | "expire" = "delete",
+  ) {
+    this.#scope = scope;
+    this.#caller = caller;
+    this.#work = work;
+    this.#why = why;
+  }
+
+  /** Resolves to whether there was something to delete. */
+  async run(budget?: Partial<CasBudget>): Promise<boolean> {
+    const { settings, exists, identity, bridge } = this.#scope;
+    const look = (): Promise<void> => this.#scope.reload(() => !this.#caller.settled);
+    if (!exists) await look(); // Another process may have written it since.
+    if ((await this.#attempt()) !== "conflict") return this.#deleted;
+    const cas = { ...settings.cas, ...budget };
+    const attempt = (): Promise<SaveStep> => this.#attempt();
+    // One more attempt, on the store's record, while nothing else can write it.
+    const exclusive = bridge?.exclusive && (() => bridge.exclusive?.(() => look().then(attempt)));
+    const end = await resolveConflict({ ...settings, cas, attempt, exclusive }).end;
+    if (end.kind === "failed") throw end.error;
+    if (end.kind !== "givenUp") return this.#deleted;
+    const fields = { attempts: end.attempts, expectedVersion: this.#expected };
+    const actualVersion = this.#scope.version;
+    throw new ConcurrentModificationError({ ...fields, actualVersion }, { scope: identity });
+  }
+
+  async #attempt(): Promise<SaveStep> {
+    const { bridge, version, exists, identity, settings } = this.#scope;
+    // A bridge that cannot be asked what it has may refuse to delete what is not known here.
+    const isBlind = bridge !== null && bridge.load === undefined && bridge.delete !== undefined;
+    if (this.#caller.settled || !(exists || isBlind)) return "empty";
+    this.#expected = version;
+    if (bridge === null) return this.#done();
+    const answer = readAnswer(await this.#written(removal(bridge, version, settings.initial)));
+    if (this.#caller.settled) return "empty"; // It was cancelled: the scope is stale (W2).
+    if ("current" in answer) {
+      adopt(this.#scope, foundIn(answer));
+      return "conflict";
+    }
+    if (answer.received !== version + 1) {
+      this.#scope.stale = true;
+      const fields = { expected: version + 1, received: answer.received };
+      throw new StoreContractError(fields, { scope: identity });
+    }
+    if (exists) return this.#done();
+    adopt(this.#scope, { state: undefined, version: version + 1 }); // There was nothing indeed.
+    return "empty";
+  }
+
+  /** The outcome is unknown until the bridge has answered, and not a moment longer. */
+  async #written(removal: () => Promise<SaveResult<object>>): Promise<SaveResult<object>> {
+    this.#work.unknown = true;
+    try {
+      return await removal();
+    } catch (cause) {
+      if (!isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
+      this.#scope.stale = true;
+      throw new CommitUnknownError({ scope: this.#scope.identity, cause });
+    } finally {
+      this.#work.unknown = false;
+    }
+  }
+
+  #done(): SaveStep {
+    this.#deleted = true;
+    const { cause } = this.#caller;
+    // The call resolves now, and not when an exclusive lease of the store was given back.
+    commitDeletion(this.#scope, this.#why, { cause, settle: () => this.#caller.resolve(true) });
+    return "saved";
+  }
+}
+
+/** How a bridge removes a record; one without `delete` is given the initial state to save. */
+function removal(
+  bridge: PersistBridge<object>,
+  version: number,
+  initial: object,
+): () => Promise<SaveResult<object>> {
+  if (bridge.delete !== undefined) return () => bridge.delete(version);
+  const patches = [{ op: "replace", path: [], value: initial }] as const;
+  const commit = { version: version + 1, patches, operations: ["delete"] as const };
+  return () => bridge.save(initial, version, commit);
+}
