@@ -1,0 +1,179 @@
+/**
+ * The published package in a project: its entry points are imported, required and bundled, and what
+ * comes of it is run. The tarball is packed once and serves all tests of this file.
+ */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { readDoors } from "../support/doors.ts";
+import { dropTables, findPostgres, freshTable } from "../support/postgres.ts";
+import { findRedis } from "../support/redis.ts";
+import { bundlers, outputOf, type Format } from "./bundlers.ts";
+import { install, pack, peers, type Project } from "./packed.ts";
+
+const run = promisify(execFile);
+const specifiers = readDoors().map(({ specifier }) => specifier);
+const formats: readonly Format[] = ["esm", "cjs"];
+const ways = bundlers.flatMap(([name, bundle]) =>
+  formats.map((format) => ({ name, bundle, format })),
+);
+/** Where no server can listen. */
+const NOWHERE = ["redis://127.0.0.1:1", "postgres://postgres@127.0.0.1:1/test", "t"];
+const redis = await findRedis();
+const postgres = await findPostgres();
+/** Begins the names of keys and tables. */
+const table = freshTable();
+const servers = [redis ?? NOWHERE[0] ?? "", postgres ?? NOWHERE[1] ?? "", table];
+
+let packed = "";
+let project: Project;
+/** The same without the optional peers. */
+let bare: Project;
+/** The names that each entry point gives, read by `import` from the project. */
+let names: Readonly<Record<string, readonly string[]>>;
+
+beforeAll(async () => {
+  packed = mkdtempSync(join(tmpdir(), "holdfast-tarball-"));
+  const tarball = await pack(packed);
+  project = await install(tarball, peers);
+  bare = await install(tarball, []);
+  names = await namesIn(project.dir, "import", specifiers);
+}, 120_000);
+
+afterAll(async () => {
+  if (postgres !== undefined) await dropTables(postgres, table);
+  if (redis !== undefined) {
+    const client = new Redis(redis);
+    const keys = await client.keys(`${table}:*`);
+    if (keys.length > 0) await client.del(...keys);
+    client.disconnect();
+  }
+  project.remove();
+  bare.remove();
+  rmSync(packed, { recursive: true });
+});
+
+/** Loads modules one after another in one process; gives the names that each exports. */
+async function namesIn(
+  dir: string,
+  way: "import" | "require",
+  modules: readonly string[],
+): Promise<Record<string, readonly string[]>> {
+  const load = way === "import" ? "await import(name)" : "require(name)";
+  const file = join(dir, `load-${way}.mjs`);
+  writeFileSync(
+    file,
+    `import { createRequire } from "node:module";
+    const require = createRequire(import.meta.url);
+    const found = {};
+    for (const name of ${JSON.stringify(modules)})
+      found[name] = Object.keys(${load}).filter((key) => key !== "module.exports").toSorted();
+    console.log(JSON.stringify(found));`,
+  );
+  const { stdout } = await run(process.execPath, [file], { cwd: dir });
+  // Written by the lines above.
+  return JSON.parse(stdout) as Record<string, readonly string[]>;
+}
+
+/** Runs the short program; gives what it printed. */
+async function resultOf(file: string, where: readonly string[] = servers): Promise<unknown> {
+  const dir = mkdtempSync(join(tmpdir(), "holdfast-bundle-run-"));
+  try {
+    const { stdout } = await run(process.execPath, [file, dir, ...where]);
+    return JSON.parse(stdout);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Makes `name` a package of the project that consists of these lines of CommonJS. */
+function plant(name: string, text: string): void {
+  const dir = join(bare.dir, "node_modules", name);
+  mkdirSync(dir);
+  writeFileSync(join(dir, "package.json"), JSON.stringify({ name, version: "1.0.0" }));
+  writeFileSync(join(dir, "index.js"), text);
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+}
+
+const refused = expect.stringContaining("ECONNREFUSED") as unknown;
+const stored = { memory: 1, file: 2, sqlite: 2 };
+const works = { ...stored, actor: { list: ["tea"] }, vcr: "hello" };
+
+/** What the program prints; it counts on where another run left off on the same server. */
+function expected(): object {
+  const number = expect.any(Number) as unknown;
+  return {
+    ...works,
+    redis: redis === undefined ? refused : number,
+    postgres: postgres === undefined ? refused : number,
+  };
+}
+
+describe("every entry point", () => {
+  it("gives names by import", () => {
+    expect(Object.keys(names)).toEqual(specifiers);
+    for (const given of Object.values(names)) expect(given).not.toEqual([]);
+  });
+
+  it("gives the same names by require", async () => {
+    expect(await namesIn(project.dir, "require", specifiers)).toEqual(names);
+  });
+});
+
+describe("a program", () => {
+  it("runs as it is", async () => {
+    expect(await resultOf(project.program)).toEqual(expected());
+  });
+
+  it("says so where there is no server", async () => {
+    const result = await resultOf(project.program, NOWHERE);
+    expect(result).toEqual({ ...works, redis: refused, postgres: refused });
+  });
+
+  it("says why an optional peer that is there does not load", async () => {
+    plant("ioredis", 'require("holdfast-part-of-ioredis");');
+    plant("pg", 'throw new Error("this pg wants another Node");');
+    plant("libsql", 'require("holdfast-part-of-libsql");');
+    const hasBuiltin = process.getBuiltinModule("node:sqlite") !== undefined;
+    const begin = "STORE_UNAVAILABLE:";
+    expect(await resultOf(bare.program)).toMatchObject({
+      redis: expect.stringContaining(
+        `${begin} the package ioredis does not load: Cannot find module 'holdfast-part-of-ioredis'`,
+      ) as unknown,
+      postgres: `${begin} the package pg does not load: this pg wants another Node`,
+      sqlite: hasBuiltin
+        ? 2
+        : (expect.stringContaining(
+            "the package libsql does not load: Cannot find module 'holdfast-part-of-libsql'",
+          ) as unknown),
+    });
+  });
+});
+
+describe.each(ways)("$name, $format", ({ name, bundle, format }) => {
+  it("bundles every entry point and a program, and each runs", async () => {
+    const out = join(project.dir, `${name}-${format}`);
+    const files = Object.values(project.entries);
+    await bundle([...files, project.program], out, format);
+    const outputs = files.map((file) => outputOf(file, out, format));
+    const way = format === "esm" ? "import" : "require";
+    const given = await namesIn(project.dir, way, outputs);
+    expect(Object.values(given)).toEqual(specifiers.map((specifier) => names[specifier]));
+    expect(await resultOf(outputOf(project.program, out, format))).toEqual(expected());
+  }, 120_000);
+
+  it("bundles without the optional peers, and the program asks to install them", async () => {
+    const out = join(bare.dir, `${name}-${format}`);
+    await bundle([bare.program], out, format);
+    expect(await resultOf(outputOf(bare.program, out, format))).toMatchObject({
+      memory: 1,
+      file: 2,
+      redis: "STORE_UNAVAILABLE: install the package ioredis (npm install ioredis)",
+      postgres: "STORE_UNAVAILABLE: install the package pg (npm install pg)",
+    });
+  }, 120_000);
+});
