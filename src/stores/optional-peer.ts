@@ -10,9 +10,10 @@
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { isError } from "../../actors/realm.ts";
 
-/** Codes of what Node throws for a module that is not there, by `import` and by `require`. */
+/** Codes of what is thrown for a module that is not there, by `import` and by `require`. */
 const MISSING_CODES: ReadonlySet<unknown> = new Set(["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"]);
-const MISSING_TEXT = /^Cannot find (?:package|module) '([^']+)'/;
+/** As Node and Bun say it, and as Deno does. */
+const MISSING_TEXT = /^(?:Cannot|Could not) find (?:package|module) '([^']+)'/;
 
 /** True when `error` says that `name` itself is not installed, not that it lacks something. */
 function isMissing(name: string, error: unknown): boolean {

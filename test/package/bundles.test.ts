@@ -7,13 +7,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readDoors } from "../support/doors.ts";
-import { dropTables, findPostgres, freshTable } from "../support/postgres.ts";
-import { findRedis } from "../support/redis.ts";
 import { bundlers, outputOf, type Format } from "./bundlers.ts";
 import { install, pack, peers, type Project } from "./packed.ts";
+import { findServers, nowhere, refused, resultOf, works } from "./running.ts";
 
 const run = promisify(execFile);
 const specifiers = readDoors().map(({ specifier }) => specifier);
@@ -21,13 +19,7 @@ const formats: readonly Format[] = ["esm", "cjs"];
 const ways = bundlers.flatMap(([name, bundle]) =>
   formats.map((format) => ({ name, bundle, format })),
 );
-/** Where no server can listen. */
-const NOWHERE = ["redis://127.0.0.1:1", "postgres://postgres@127.0.0.1:1/test", "t"];
-const redis = await findRedis();
-const postgres = await findPostgres();
-/** Begins the names of keys and tables. */
-const table = freshTable();
-const servers = [redis ?? NOWHERE[0] ?? "", postgres ?? NOWHERE[1] ?? "", table];
+const servers = await findServers();
 
 let packed = "";
 let project: Project;
@@ -45,13 +37,7 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  if (postgres !== undefined) await dropTables(postgres, table);
-  if (redis !== undefined) {
-    const client = new Redis(redis);
-    const keys = await client.keys(`${table}:*`);
-    if (keys.length > 0) await client.del(...keys);
-    client.disconnect();
-  }
+  await servers.remove();
   project.remove();
   bare.remove();
   rmSync(packed, { recursive: true });
@@ -79,15 +65,9 @@ async function namesIn(
   return JSON.parse(stdout) as Record<string, readonly string[]>;
 }
 
-/** Runs the short program; gives what it printed. */
-async function resultOf(file: string, where: readonly string[] = servers): Promise<unknown> {
-  const dir = mkdtempSync(join(tmpdir(), "holdfast-bundle-run-"));
-  try {
-    const { stdout } = await run(process.execPath, [file, dir, ...where]);
-    return JSON.parse(stdout);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+/** Runs the short program, or a bundle of it, in this Node. */
+function runProgram(file: string, places = servers.places): Promise<unknown> {
+  return resultOf([process.execPath, file], places);
 }
 
 /** Makes `name` a package of the project that consists of these lines of CommonJS. */
@@ -97,20 +77,6 @@ function plant(name: string, text: string): void {
   writeFileSync(join(dir, "package.json"), JSON.stringify({ name, version: "1.0.0" }));
   writeFileSync(join(dir, "index.js"), text);
   onTestFinished(() => rmSync(dir, { recursive: true }));
-}
-
-const refused = expect.stringContaining("ECONNREFUSED") as unknown;
-const stored = { memory: 1, file: 2, sqlite: 2 };
-const works = { ...stored, actor: { list: ["tea"] }, vcr: "hello" };
-
-/** What the program prints; it counts on where another run left off on the same server. */
-function expected(): object {
-  const number = expect.any(Number) as unknown;
-  return {
-    ...works,
-    redis: redis === undefined ? refused : number,
-    postgres: postgres === undefined ? refused : number,
-  };
 }
 
 describe("every entry point", () => {
@@ -126,11 +92,11 @@ describe("every entry point", () => {
 
 describe("a program", () => {
   it("runs as it is", async () => {
-    expect(await resultOf(project.program)).toEqual(expected());
+    expect(await runProgram(project.program)).toEqual(servers.expected);
   });
 
   it("says so where there is no server", async () => {
-    const result = await resultOf(project.program, NOWHERE);
+    const result = await runProgram(project.program, nowhere);
     expect(result).toEqual({ ...works, redis: refused, postgres: refused });
   });
 
@@ -140,7 +106,7 @@ describe("a program", () => {
     plant("libsql", 'require("holdfast-part-of-libsql");');
     const hasBuiltin = process.getBuiltinModule("node:sqlite") !== undefined;
     const begin = "STORE_UNAVAILABLE:";
-    expect(await resultOf(bare.program)).toMatchObject({
+    expect(await runProgram(bare.program)).toMatchObject({
       redis: expect.stringContaining(
         `${begin} the package ioredis does not load: Cannot find module 'holdfast-part-of-ioredis'`,
       ) as unknown,
@@ -163,13 +129,13 @@ describe.each(ways)("$name, $format", ({ name, bundle, format }) => {
     const way = format === "esm" ? "import" : "require";
     const given = await namesIn(project.dir, way, outputs);
     expect(Object.values(given)).toEqual(specifiers.map((specifier) => names[specifier]));
-    expect(await resultOf(outputOf(project.program, out, format))).toEqual(expected());
+    expect(await runProgram(outputOf(project.program, out, format))).toEqual(servers.expected);
   }, 120_000);
 
   it("bundles without the optional peers, and the program asks to install them", async () => {
     const out = join(bare.dir, `${name}-${format}`);
     await bundle([bare.program], out, format);
-    expect(await resultOf(outputOf(bare.program, out, format))).toMatchObject({
+    expect(await runProgram(outputOf(bare.program, out, format))).toMatchObject({
       memory: 1,
       file: 2,
       redis: "STORE_UNAVAILABLE: install the package ioredis (npm install ioredis)",

@@ -1,6 +1,14 @@
 /** The package as it is published, in a project of its own. */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,15 +28,31 @@ export interface Project {
   readonly entries: Readonly<Record<string, string>>;
   /** The short program of program.mjs. */
   readonly program: string;
+  /** Makes a package of a folder with `node_modules` one of the project. */
+  link(name: string, from?: string): void;
   remove(): void;
 }
 
-/** Builds and packs the package; gives the path of the tarball in `dir`. */
+/** What the tarball is made of, and of what that is built. */
+const SOURCES = ["actors", "src", "docs", "package.json", "tsconfig.json"];
+const PAGES = ["README.md", "LICENSE", "ARCHITECTURE.md", "CHANGELOG.md"];
+
+/**
+ * Builds a copy of the sources and packs it; gives the path of the tarball in `dir`. What an earlier
+ * build left in `dist` is not in it, and no other test that builds gets in the way.
+ */
 export async function pack(dir: string): Promise<string> {
-  const { stdout } = await run("npm", ["pack", "--silent", "--pack-destination", dir], {
-    cwd: root,
-  });
-  return join(dir, stdout.trim().split("\n").at(-1) ?? "");
+  const copy = join(dir, "sources");
+  for (const name of [...SOURCES, ...PAGES])
+    cpSync(join(root, name), join(copy, name), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  await run("npx", ["tsc", "-b", "src"], { cwd: copy });
+  const { stdout } = await run(
+    "npm",
+    ["pack", "--silent", "--ignore-scripts", "--pack-destination", dir],
+    { cwd: copy },
+  );
+  return join(dir, stdout.trim());
 }
 
 /**
@@ -44,7 +68,12 @@ export async function install(tarball: string, links: readonly string[]): Promis
   const { dependencies } = JSON.parse(readFileSync(join(own, "package.json"), "utf8")) as {
     dependencies: Readonly<Record<string, string>>;
   };
-  for (const name of [...Object.keys(dependencies), ...links]) link(dir, name);
+  const link = (name: string, from = root): void => {
+    const to = join(dir, "node_modules", name);
+    mkdirSync(dirname(to), { recursive: true });
+    symlinkSync(join(from, "node_modules", name), to);
+  };
+  for (const name of [...Object.keys(dependencies), ...links]) link(name);
   writeFileSync(join(dir, "package.json"), JSON.stringify({ private: true }));
   const entries = Object.fromEntries(
     readDoors().map(({ specifier }) => {
@@ -55,12 +84,6 @@ export async function install(tarball: string, links: readonly string[]): Promis
   );
   const program = join(dir, "program.mjs");
   writeFileSync(program, readFileSync(new URL("program.mjs", import.meta.url)));
-  return { dir, entries, program, remove: () => rmSync(dir, { recursive: true, force: true }) };
-}
-
-/** Makes a package of this repository one of the project. */
-function link(dir: string, name: string): void {
-  const to = join(dir, "node_modules", name);
-  mkdirSync(dirname(to), { recursive: true });
-  symlinkSync(join(root, "node_modules", name), to);
+  const remove = (): void => rmSync(dir, { recursive: true });
+  return { dir, entries, program, link, remove };
 }

@@ -2,7 +2,7 @@
  * What a user's program does, in short: changes a scope of each store, and reads it after opening it
  * again. It is bundled and run in many ways. Prints one line of JSON: what was read, or the error.
  *
- * Arguments: a folder, the URL of a Redis, the URL of a PostgreSQL, a name for keys and tables.
+ * Arguments: a folder, the URLs of a Redis and a PostgreSQL, how tables are called, how keys begin.
  */
 import { createRuntime, createScope, memoryStore } from "holdfast";
 import { fileStore } from "holdfast/file";
@@ -11,15 +11,14 @@ import { redisStore } from "holdfast/redis";
 import { sqliteStore } from "holdfast/sqlite";
 import { createVcr } from "holdfast/vcr";
 
-const [dir = ".", redisUrl = "", postgresUrl = "", name = "t"] = process.argv.slice(2);
+const [dir, redisUrl, postgresUrl, table, keyPrefix] = process.argv.slice(2);
 const quiet = { warn() {}, error() {} };
 
 const stores = {
   file: () => fileStore({ dir: `${dir}/file` }),
   sqlite: () => sqliteStore({ path: `${dir}/bot.db` }),
-  redis: () =>
-    redisStore({ url: redisUrl, keyPrefix: `${name}:`, timeoutMs: 1_000, logger: quiet }),
-  postgres: () => postgresStore({ url: postgresUrl, table: name, timeoutMs: 1_000, logger: quiet }),
+  redis: () => redisStore({ url: redisUrl, keyPrefix, timeoutMs: 1_000, logger: quiet }),
+  postgres: () => postgresStore({ url: postgresUrl, table, timeoutMs: 1_000, logger: quiet }),
 };
 
 /** Adds one to a counter in a runtime of its own; gives the counter. */
