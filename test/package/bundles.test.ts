@@ -65,6 +65,14 @@ async function namesIn(
   return JSON.parse(stdout) as Record<string, readonly string[]>;
 }
 
+/** What a door may be made of: itself, and what it shares with others. */
+const OWN_FILES_MAX = 12;
+
+/** The package that a file of `node_modules` belongs to. */
+function packageOf(url: string): string {
+  return /.*\/node_modules\/(?<name>(?:@[^/]+\/)?[^/]+)/.exec(url)?.groups?.["name"] ?? url;
+}
+
 /** Runs the short program, or a bundle of it, in this Node. */
 function runProgram(file: string, places = servers.places): Promise<unknown> {
   return resultOf([process.execPath, file], places);
@@ -87,6 +95,41 @@ describe("every entry point", () => {
 
   it("gives the same names by require", async () => {
     expect(await namesIn(project.dir, "require", specifiers)).toEqual(names);
+  });
+});
+
+/** The modules that importing `specifier` loads, as URLs. */
+async function modulesOf(specifier: string): Promise<string[]> {
+  const hook = `
+    export async function load(url, context, next) {
+      process._rawDebug(url);
+      return next(url, context);
+    }`;
+  const file = join(project.dir, "modules.mjs");
+  writeFileSync(
+    file,
+    `import { register } from "node:module";
+    register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});
+    await import(${JSON.stringify(specifier)});`,
+  );
+  const { stderr } = await run(process.execPath, [file]);
+  return stderr.trim().split("\n");
+}
+
+describe("import", () => {
+  it.each([
+    ["holdfast", ["fast-deep-equal", "immer", "xstate"]],
+    ["holdfast/sqlite", ["fast-deep-equal"]],
+    ["holdfast/file", ["fast-deep-equal"]],
+    ["holdfast/redis", ["fast-deep-equal"]],
+    ["holdfast/postgres", ["fast-deep-equal"]],
+    ["holdfast/actors", ["fast-deep-equal", "xstate"]],
+  ])("of %s loads only the packages it uses, and few files", async (specifier, packages) => {
+    const files = (await modulesOf(specifier)).filter((url) => url.startsWith("file:"));
+    const isOwn = (url: string): boolean => url.includes("/node_modules/holdfast/");
+    const others = files.filter((url) => !isOwn(url)).map((url) => packageOf(url));
+    expect([...new Set(others)].toSorted()).toEqual(packages);
+    expect(files.filter((url) => isOwn(url)).length).toBeLessThanOrEqual(OWN_FILES_MAX);
   });
 });
 

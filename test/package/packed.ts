@@ -34,7 +34,7 @@ export interface Project {
 }
 
 /** What the tarball is made of, and of what that is built. */
-const SOURCES = ["actors", "src", "docs", "package.json", "tsconfig.json"];
+const SOURCES = ["actors", "src", "docs", "package.json", "tsconfig.json", "rolldown.config.ts"];
 const PAGES = ["README.md", "LICENSE", "ARCHITECTURE.md", "CHANGELOG.md"];
 
 /**
@@ -47,6 +47,7 @@ export async function pack(dir: string): Promise<string> {
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   await run("npx", ["tsc", "-b", "src"], { cwd: copy });
+  await run("npx", ["rolldown", "-c", "rolldown.config.ts"], { cwd: copy });
   const { stdout } = await run(
     "npm",
     ["pack", "--silent", "--ignore-scripts", "--pack-destination", dir],
