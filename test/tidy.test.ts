@@ -208,10 +208,13 @@ describe("text rules", () => {
 });
 
 describe("the lock file", () => {
-  it("lets npm ci work with any registry", () => {
-    const [lock] = readFiles(["package-lock.json"], [""]);
-    expect(lockViolations(lock?.text ?? "")).toEqual([]);
-  });
+  it.each(["package-lock.json", ".ci/tools/package-lock.json"])(
+    "%s lets npm ci work with any registry",
+    (path) => {
+      const [lock] = readFiles([path], [""]);
+      expect(lockViolations(lock?.text ?? "")).toEqual([]);
+    },
+  );
 
   it("is refused when it names a registry or lacks an optional package", () => {
     const packages = {

@@ -17,5 +17,5 @@ function pathsUnder(place: string): string[] {
   if (stats === undefined) return [];
   if (stats.isFile()) return [place];
   const names = readdirSync(new URL(`${place}/`, rootUrl), { recursive: true, encoding: "utf8" });
-  return names.map((name) => `${place}/${name}`);
+  return names.map((name) => `${place}/${name}`).filter((path) => !path.includes("node_modules/"));
 }

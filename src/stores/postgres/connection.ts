@@ -10,7 +10,8 @@
  */
 import { performance } from "node:perf_hooks";
 import type pg from "pg";
-import { StoreClosedError, StoreUnavailableError } from "../../../actors/errors.ts";
+import { StoreClosedError } from "../../../actors/errors.ts";
+import { installedPeer } from "../shared/optional-peer.ts";
 import { isAnswered, NoAnswerError, NotConnectedError } from "./errors.ts";
 import { OutOfTimeError, within } from "../shared/retry-until.ts";
 
@@ -257,6 +258,7 @@ async function loadDriver(): Promise<typeof pg> {
     const { default: driver } = await import("pg");
     return driver;
   } catch (cause) {
-    throw new StoreUnavailableError("install the package pg (npm install pg)", { cause });
+    // The package in CommonJS exports the same as a whole.
+    return installedPeer("pg", cause) as typeof pg;
   }
 }

@@ -1,14 +1,15 @@
 /** Loads ioredis, an optional peer. */
 import type { Redis } from "ioredis";
-import { StoreUnavailableError } from "../../../actors/errors.ts";
+import { installedPeer } from "../shared/optional-peer.ts";
 
-/** Loads ioredis; rejects with `StoreUnavailableError` when it is not installed. */
+/** Loads ioredis; rejects with `StoreUnavailableError` when it is not there or does not load. */
 export async function loadDriver(): Promise<{ readonly Redis: typeof Redis }> {
   try {
-    const driver = await import("ioredis");
-    // Before 5.3 the module has the class only as what it exports as a whole.
-    return { Redis: Object.hasOwn(driver, "Redis") ? driver.Redis : driver.default.default };
+    const { default: driver } = await import("ioredis");
+    return { Redis: driver.default };
   } catch (cause) {
-    throw new StoreUnavailableError("install the package ioredis (npm install ioredis)", { cause });
+    // CommonJS: what it exports as a whole is the class, and has it as `default`.
+    const driver = installedPeer("ioredis", cause) as { readonly default: typeof Redis };
+    return { Redis: driver.default };
   }
 }

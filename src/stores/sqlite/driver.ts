@@ -4,7 +4,6 @@
  * None is imported by name: `node:sqlite` is missing on older Node and `libsql` is an optional
  * peer.
  */
-import { createRequire } from "node:module";
 import { types } from "node:util";
 import {
   CommitUnknownError,
@@ -13,6 +12,7 @@ import {
   StoreUnavailableError,
 } from "../../../actors/errors.ts";
 import { isError, isMisuse } from "../../../actors/realm.ts";
+import { peerError, requirePeer } from "../shared/optional-peer.ts";
 
 /** A value SQLite can bind or give back here. */
 export type SqliteValue = string | number | null;
@@ -47,8 +47,6 @@ export interface SqliteDatabase {
 
 type DatabaseConstructor = new (path: string) => SqliteDatabase;
 
-const requireModule = createRequire(import.meta.url);
-
 /** `node:sqlite`, without the notice that some versions of Node print when it is loaded. */
 function loadBuiltin(): unknown {
   const platform = Reflect.getOwnPropertyDescriptor(process, "emitWarning");
@@ -73,11 +71,11 @@ function loadDriver(): DatabaseConstructor {
   if (builtin !== undefined) return builtin.DatabaseSync;
   try {
     // As above: libsql exports its Database class.
-    return requireModule("libsql") as DatabaseConstructor;
+    return requirePeer("libsql") as DatabaseConstructor;
   } catch (cause) {
+    const { message } = peerError("libsql", cause);
     throw new StoreUnavailableError(
-      "this Node has no node:sqlite; install the package libsql (npm install libsql), " +
-        "use Node 22.13 or later, or pass `database`",
+      `this Node has no node:sqlite: ${message}, use Node 22.13 or later, or pass \`database\``,
       { cause },
     );
   }

@@ -1,0 +1,98 @@
+/** The published package in a route of Next.js, built and served by each of its bundlers. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { freePort, untilListening } from "../support/port.ts";
+import { install, pack, peers, type Project } from "./packed.ts";
+import { hasTools, toolsDir } from "./tools.ts";
+
+const run = promisify(execFile);
+
+/** Counts in SQLite; says what a Redis that is not there throws. */
+const ROUTE = `
+import { createRuntime } from "holdfast";
+import { redisStore } from "holdfast/redis";
+import { sqliteStore } from "holdfast/sqlite";
+
+export const dynamic = "force-dynamic";
+
+async function addOne(store) {
+  const runtime = createRuntime({ store });
+  try {
+    const chat = await runtime.open("session", "s1");
+    await chat.patchState({ count: (chat.state.count ?? 0) + 1 });
+    return chat.state.count;
+  } catch (error) {
+    return error.message;
+  } finally {
+    await runtime.close();
+  }
+}
+
+export async function GET() {
+  const sqlite = await addOne(sqliteStore({ path: process.env.BOT_DB }));
+  const redis = await addOne(redisStore({ url: "redis://127.0.0.1:1", timeoutMs: 500 }));
+  return Response.json({ sqlite, redis });
+}
+`;
+
+const LAYOUT = `
+export default function Layout({ children }) {
+  return <html><body>{children}</body></html>;
+}
+`;
+
+/** The packages are linked from elsewhere; by default Turbopack looks at the project alone. */
+const configs = { turbopack: { turbopack: { root: "/" } }, webpack: {} } as const;
+
+describe.skipIf(!hasTools())("in a route of Next.js", () => {
+  const packed = mkdtempSync(join(tmpdir(), "holdfast-tarball-"));
+  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", NODE_ENV: "production" } as const;
+  let project: Project;
+
+  beforeAll(async () => {
+    project = await install(await pack(packed), peers);
+    for (const name of ["next", "react", "react-dom"]) project.link(name, toolsDir);
+    mkdirSync(join(project.dir, "app", "count"), { recursive: true });
+    writeFileSync(join(project.dir, "app", "layout.js"), LAYOUT);
+    writeFileSync(join(project.dir, "app", "count", "route.js"), ROUTE);
+  }, 120_000);
+
+  afterAll(() => {
+    project.remove();
+    rmSync(packed, { recursive: true });
+  });
+
+  it.each(["turbopack", "webpack"] as const)(
+    "built by %s a scope is kept",
+    async (bundler) => {
+      const { dir } = project;
+      const config = `export default ${JSON.stringify(configs[bundler])};\n`;
+      writeFileSync(join(dir, "next.config.mjs"), config);
+      const next = join(dir, "node_modules", "next", "dist", "bin", "next");
+      await run(process.execPath, [next, "build", `--${bundler}`], { cwd: dir, env });
+      const port = await freePort();
+      const server = spawn(process.execPath, [next, "start", "-p", `${port}`], {
+        cwd: dir,
+        env: { ...env, BOT_DB: join(dir, `${bundler}.db`) },
+        stdio: "ignore",
+      });
+      onTestFinished(async () => {
+        const gone = once(server, "exit");
+        server.kill();
+        await gone;
+      });
+      await untilListening(port, server);
+      for (const sqlite of [1, 2]) {
+        const response = await fetch(`http://localhost:${port}/count`);
+        const redis: unknown = expect.stringContaining("ECONNREFUSED");
+        expect(await response.json()).toEqual({ sqlite, redis });
+      }
+    },
+    240_000,
+  );
+});

@@ -1,0 +1,48 @@
+/** The published package in Bun and in Deno. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { install, pack, peers, type Project } from "./packed.ts";
+import { findServers, resultOf, type Servers } from "./running.ts";
+import { hasTools, toolsDir } from "./tools.ts";
+
+const bin = join(toolsDir, "node_modules", ".bin");
+
+describe.skipIf(!hasTools())("in another runtime", async () => {
+  const servers: Servers = await findServers();
+  const packed = mkdtempSync(join(tmpdir(), "holdfast-tarball-"));
+  let project: Project;
+  let bare: Project;
+
+  beforeAll(async () => {
+    const tarball = await pack(packed);
+    project = await install(tarball, peers);
+    bare = await install(tarball, []);
+  }, 120_000);
+
+  afterAll(async () => {
+    await servers.remove();
+    project.remove();
+    bare.remove();
+    rmSync(packed, { recursive: true });
+  });
+
+  describe.each([
+    ["Bun", [join(bin, "bun"), "run"]],
+    ["Deno", [join(bin, "deno"), "run", "--allow-all"]],
+  ])("%s", (_name, command) => {
+    it("a program runs", async () => {
+      const result = await resultOf([...command, project.program], servers.places);
+      expect(result).toEqual(servers.expected);
+    });
+
+    it("optional peers that are missing are asked for", async () => {
+      expect(await resultOf([...command, bare.program], servers.places)).toMatchObject({
+        sqlite: 2,
+        redis: "STORE_UNAVAILABLE: install the package ioredis (npm install ioredis)",
+        postgres: "STORE_UNAVAILABLE: install the package pg (npm install pg)",
+      });
+    });
+  });
+});
