@@ -131,7 +131,8 @@ class Deletion {
     const cas = { ...settings.cas, ...budget };
     const attempt = (): Promise<SaveStep> => this.#attempt();
     // One more attempt, on the store's record, while nothing else can write it.
-    const exclusive = bridge?.exclusive && (() => bridge.exclusive?.(() => look().then(attempt)));
+    const lease = bridge?.exclusive?.bind(bridge);
+    const exclusive = lease && ((): Promise<SaveStep> => lease(() => look().then(attempt)));
     const end = await resolveConflict({ ...settings, cas, attempt, exclusive }).end;
     if (end.kind === "failed") throw end.error;
     if (end.kind !== "givenUp") return this.#deleted;
@@ -192,7 +193,8 @@ function removal(
   version: number,
   initial: object,
 ): () => Promise<SaveResult<object>> {
-  if (bridge.delete !== undefined) return () => bridge.delete(version);
+  const remove = bridge.delete?.bind(bridge);
+  if (remove !== undefined) return () => remove(version);
   const patches = [{ op: "replace", path: [], value: initial }] as const;
   const commit = { version: version + 1, patches, operations: ["delete"] as const };
   return () => bridge.save(initial, version, commit);

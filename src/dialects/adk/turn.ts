@@ -5,7 +5,7 @@
  * appends from outside go on. Turns are kept apart within one runtime.
  */
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import { Turn } from "../../../actors/scope/reentrancy.ts";
+import { type Claimable, ExclusiveSection, exclusively } from "../../../actors/scope/exclusive.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
@@ -59,49 +59,26 @@ async function turnOf<T>(
   options: TurnOptions | undefined,
 ): Promise<T> {
   if (options !== undefined) refuseUnknown("runTurn", options, ["signal", "timeoutMs"]);
-  const place = await takePlace(service.runtime, key, options);
-  try {
-    return await place.run(async () => {
-      const { sessionId } = key;
-      // The overloads give a session exactly when the key names one.
-      if (sessionId === undefined) return (work as () => T | Promise<T>)();
-      const session = await service.getSession({ ...key, userId: key.userId ?? "", sessionId });
-      if (session === undefined) throw sessionMissing(sessionId);
-      const result = await work(session);
-      await service.commitState(session);
-      return result;
-    });
-  } finally {
-    place.leave();
-  }
+  const scope = await turnScope(service.runtime, key);
+  const asLongAsItTakes = { ...options, timeoutMs: options?.timeoutMs ?? Infinity };
+  const inTurn = async (): Promise<T> => {
+    const { sessionId } = key;
+    // The overloads give a session exactly when the key names one.
+    if (sessionId === undefined) return (work as () => T | Promise<T>)();
+    const session = await service.getSession({ ...key, userId: key.userId ?? "", sessionId });
+    if (session === undefined) throw sessionMissing(sessionId);
+    const result = await work(session);
+    await service.commitState(session);
+    return result;
+  };
+  return exclusively([scope], asLongAsItTakes, (section) => section.run(1, inTurn));
 }
 
-/** A turn whose time has come. */
-interface Place {
-  /** Runs a part of the turn; rejects early when the turn is lost. */
-  run<T>(work: () => Promise<T>): Promise<T>;
-  leave(): void;
-}
-
-async function takePlace(
-  runtime: Runtime,
-  key: TurnKey,
-  options: TurnOptions | undefined,
-): Promise<Place> {
+/** The scope that stands for a key; whoever has it to itself has the turn. */
+async function turnScope(runtime: Runtime, key: TurnKey): Promise<Claimable> {
   const scope = residentOf(await runtime.open("adk-turn", turnId(key)));
   if (scope === undefined) throw new TypeError("not a runtime of this library");
-  const hold = await scope.hold({ ...options, timeoutMs: options?.timeoutMs ?? Infinity });
-  return {
-    run: async (work) => {
-      const turn = new Turn(1);
-      try {
-        return await Promise.race([hold.lost, turn.run(scope, scope.identity, work)]);
-      } finally {
-        turn.end();
-      }
-    },
-    leave: () => hold.release(),
-  };
+  return scope;
 }
 
 function turnId({ appName, userId, sessionId }: TurnKey): string {
@@ -152,20 +129,21 @@ async function* inTurn(
   key: TurnKey,
   start: () => AsyncGenerator<unknown, void, undefined>,
 ): AsyncGenerator<unknown, void, undefined> {
-  const place = await takePlace(runtime, key, undefined);
+  const section = new ExclusiveSection([await turnScope(runtime, key)]);
+  await section.acquire({ timeoutMs: Infinity });
   try {
     const run = start();
     try {
       for (;;) {
-        const step = await place.run(() => run.next());
+        const step = await section.run(1, () => run.next());
         if (step.done === true) return;
         yield step.value;
       }
     } finally {
-      await place.run(() => run.return());
+      await section.run(1, () => run.return());
     }
   } finally {
-    place.leave();
+    section.release();
   }
 }
 

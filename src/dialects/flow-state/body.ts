@@ -7,13 +7,13 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
+import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { refuseReentry } from "../../../actors/scope/reentrancy.ts";
 
 /** One lock's body while it runs. */
 export interface LockBody {
   readonly scope: object;
-  readonly hold: Hold;
+  readonly section: ExclusiveSection;
   /** Why the lock was lost; its code has no right to commit any more. */
   lost: { readonly reason: unknown } | null;
   /** What was started inside and has not ended; the lock is kept for it. */
@@ -38,15 +38,18 @@ export function bodyOf(scope: object): LockBody | undefined {
   const body = around(scope);
   if (body === undefined) return undefined;
   if (body.lost !== null) throw body.lost.reason;
-  return body.hold.ended ? undefined : body;
+  return body.section.ended ? undefined : body;
 }
 
 /** Runs the body of a lock. */
-export function inBody<T>(parts: { scope: object; hold: Hold }, code: (body: LockBody) => T): T {
+export function inBody<T>(
+  parts: { scope: object; section: ExclusiveSection },
+  code: (body: LockBody) => T,
+): T {
   const body: LockBody = { ...parts, lost: null, inside: new Set() };
   // One that ended well says nothing any more: a loop that goes from lock to lock keeps none.
   const outer = (bodies.getStore() ?? []).filter(
-    ({ scope, hold, lost }) => scope !== parts.scope && (lost !== null || !hold.ended),
+    ({ scope, section, lost }) => scope !== parts.scope && (lost !== null || !section.ended),
   );
   return bodies.run([body, ...outer], () => code(body));
 }

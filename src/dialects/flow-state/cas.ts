@@ -22,7 +22,7 @@ import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { resolveConflict, type SaveStep } from "../../../actors/scope/retry.ts";
 import type { JsonObject } from "../../../actors/protocol.ts";
 import { type CasBudget, storedState } from "../../../actors/scope/options.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
+import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { outsideTurns } from "../../../actors/scope/reentrancy.ts";
 import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
 import type { ContainerScope } from "./container.ts";
@@ -65,14 +65,14 @@ interface Prepared {
 export class CasRun {
   readonly #scope: ContainerScope;
   readonly #saving: Saving;
-  readonly #hold: Hold;
+  readonly #section: ExclusiveSection;
   #expected = 0;
   #end: RunWithCASResult<object>;
 
-  constructor(scope: ContainerScope, saving: Saving, hold: Hold) {
+  constructor(scope: ContainerScope, saving: Saving, section: ExclusiveSection) {
     this.#scope = scope;
     this.#saving = saving;
-    this.#hold = hold;
+    this.#section = section;
     this.#end = { state: scope.state, committed: false };
   }
 
@@ -86,7 +86,7 @@ export class CasRun {
     const { settings, identity: scope } = this.#scope;
     const attempt = (count: number): Promise<SaveStep> => this.#attempt(count);
     const conflict = resolveConflict({ ...settings, cas: this.#saving.cas, attempt });
-    this.#hold.lost.catch(() => conflict.stop());
+    this.#section.revoked.catch(() => conflict.stop());
     const end = await conflict.end;
     if (end.kind === "failed") throw end.error;
     if (end.kind !== "givenUp") return;
@@ -118,11 +118,11 @@ export class CasRun {
   async #isCurrent(): Promise<boolean> {
     const { reread } = this.#saving;
     const scope = this.#scope;
-    if (reread === undefined || this.#hold.ended) return true;
+    if (reread === undefined || this.#section.ended) return true;
     const { commits, version } = scope;
     this.#expected = version;
     const found = readRecord(await outsideTurns(() => reread()), scope.identity);
-    if (found === undefined || this.#hold.ended) return true;
+    if (found === undefined || this.#section.ended) return true;
     if (scope.commits !== commits) return false; // An outsider's commit counts as a conflict.
     if (found.version === version) return true;
     scope.follow(found.state, found.version);
@@ -134,7 +134,7 @@ export class CasRun {
     const { mutation } = this.#saving;
     const scope = this.#scope;
     for (;;) {
-      if (this.#hold.ended) return null;
+      if (this.#section.ended) return null;
       scope.sync();
       const { commits } = scope;
       const state = scope.head.expose();
@@ -143,15 +143,14 @@ export class CasRun {
       const head = new Head(state, scope.identity);
       const outcome = applyMutation({ ...settingsOf(scope), head }, mutation, computed);
       if (outcome.error !== null) throw outcome.error.thrown;
-      return this.#hold.ended ? null : { outcome, next: head.expose() };
+      return this.#section.ended ? null : { outcome, next: head.expose() };
     }
   }
 
   #compute(state: object, attempt: number): Promise<unknown> | undefined {
     const { mutation } = this.#saving;
     if (mutation.compute === undefined) return undefined; // Plain data: no code, no turn.
-    const place = { scope: this.#scope, hold: this.#hold, attempt };
-    return runMutator(place, (turn) => mutation.compute?.(state, turn));
+    return runMutator(this.#section, attempt, (turn) => mutation.compute?.(state, turn));
   }
 
   async #save({ outcome, next }: Prepared): Promise<SaveStep> {
@@ -159,7 +158,6 @@ export class CasRun {
     const { commits, version } = scope;
     this.#expected = version;
     const answer = await this.#persist(next);
-    if (answer === null) return "empty";
     // What an outsider committed meanwhile stays, unless the store's answer is newer.
     const overtaken = scope.commits !== commits && scope.version >= answer.version;
     if (!answer.ok) {
@@ -174,19 +172,15 @@ export class CasRun {
     return "saved";
   }
 
-  /** Asks the store; `null` when the turn was lost meanwhile (E3). */
-  async #persist(next: object): Promise<ReturnType<typeof readAnswer> | null> {
+  /** Asks the store; rejects when the section is revoked meanwhile (E3). */
+  async #persist(next: object): Promise<ReturnType<typeof readAnswer>> {
     const { persist, hint } = this.#saving;
     const expected = this.#expected;
     if (persist === null) return { ok: true, state: undefined, version: expected + 1 };
-    const hold = this.#hold;
-    hold.writing(true);
-    try {
-      const answer = await outsideTurns(() => persist(next, expected, hint));
-      return hold.ended ? null : readAnswer(answer, this.#scope.identity);
-    } finally {
-      hold.writing(false);
-    }
+    const answer = await this.#section.writing(async () =>
+      outsideTurns(() => persist(next, expected, hint)),
+    );
+    return readAnswer(answer, this.#scope.identity);
   }
 }
 

@@ -8,10 +8,9 @@
  *  L3  The lock is kept until everything started inside it through this module has ended.
  */
 import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
-import { Turn } from "../../../actors/scope/reentrancy.ts";
+import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { inBody, outsideBodies, type LockBody } from "./body.ts";
-import { scopeOf, type ContainerScope } from "./container.ts";
+import { scopeOf } from "./container.ts";
 
 /** What the body of a lock is told. */
 export type LockTurn = Pick<MutatorTurn, "signal">;
@@ -30,13 +29,13 @@ export function withScopeLock<T>(
   options?: LockOptions,
 ): Promise<T> {
   const scope = scopeOf(container);
-  return whileHeld(scope, options, (hold) =>
-    inBody({ scope, hold }, async (body) => {
-      hold.lost.catch((reason: unknown) => {
+  return exclusively([scope], options, (section) =>
+    inBody({ scope, section }, async (body) => {
+      section.revoked.catch((reason: unknown) => {
         body.lost = { reason };
       });
       try {
-        return await runInTurn({ scope, hold, attempt: 1 }, fn);
+        return await section.run(1, fn);
       } finally {
         await settled(body);
       }
@@ -44,45 +43,21 @@ export function withScopeLock<T>(
   );
 }
 
-/** Waits for the container's turn and keeps it for `work`. */
-export async function whileHeld<T>(
-  scope: ContainerScope,
-  options: MutationOptions | undefined,
-  work: (hold: Hold) => Promise<T>,
-): Promise<T> {
-  const hold = await scope.hold(options);
-  try {
-    return await Promise.race([hold.lost, work(hold)]);
-  } finally {
-    hold.release();
-  }
-}
-
-/** Runs user code so that what it asks of the same container is refused instead of waited for. */
-async function runInTurn<T>(
-  { scope, hold, attempt }: { scope: ContainerScope; hold: Hold; attempt: number },
-  code: (turn: MutatorTurn) => T | Promise<T>,
-): Promise<T> {
-  const turn = new Turn(attempt);
-  hold.lost.catch((reason: unknown) => turn.lose(reason));
-  try {
-    return await turn.run(scope, scope.identity, () => code(turn));
-  } finally {
-    turn.end();
-  }
-}
-
-/** Runs a mutator: as `runInTurn`, and it is no lock's body even inside one. */
+/** Runs a mutator: it is no lock's body even inside one. */
 export function runMutator<T>(
-  place: { scope: ContainerScope; hold: Hold; attempt: number },
+  section: ExclusiveSection,
+  attempt: number,
   code: (turn: MutatorTurn) => T | Promise<T>,
 ): Promise<T> {
-  return outsideBodies(() => runInTurn(place, code));
+  return outsideBodies(() => section.run(attempt, code));
 }
 
 /** Runs work in the lock the running code already holds. */
-export function insideBody<T>(body: LockBody, work: (hold: Hold) => Promise<T>): Promise<T> {
-  const running = Promise.race([body.hold.lost, work(body.hold)]);
+export function insideBody<T>(
+  body: LockBody,
+  work: (section: ExclusiveSection) => Promise<T>,
+): Promise<T> {
+  const running = Promise.race([body.section.revoked, work(body.section)]);
   const ended = running.then(
     () => undefined,
     () => undefined,

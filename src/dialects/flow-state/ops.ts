@@ -13,13 +13,12 @@ import {
   refuseUnknown,
   timeoutOption,
 } from "../../../actors/scope/options.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeStateOps } from "../../runtime/scope.ts";
 import { CasRun, type RunWithCASResult } from "./cas.ts";
 import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";
 import { hintOf } from "./hint.ts";
-import { whileHeld } from "./lock.ts";
 import { nullAsMissing } from "./null-field.ts";
 import type { CASPersist, CASReread } from "./persist.ts";
 import { RebasedMutation } from "./rebase.ts";
@@ -104,9 +103,13 @@ function applier<S extends object>(
     const meta = copyIn(call?.meta, "meta");
     const verified = save === null ? {} : { reread };
     const saving = { persist: save, hint: hintOf(mutation), cas: budget, meta };
-    const run = (hold: Hold): Promise<RunWithCASResult<object>> =>
-      new CasRun(scope, { mutation: nullAsMissing(mutation), ...saving, ...verified }, hold).run();
-    return (await whileHeld(scope, withTimeout(call), run)).committed;
+    const run = (section: ExclusiveSection): Promise<RunWithCASResult<object>> =>
+      new CasRun(
+        scope,
+        { mutation: nullAsMissing(mutation), ...saving, ...verified },
+        section,
+      ).run();
+    return (await exclusively([scope], withTimeout(call), run)).committed;
   };
   const isSaved = save !== null || scope.isForeign;
   return (mutation, call) =>

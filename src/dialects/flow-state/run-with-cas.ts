@@ -3,12 +3,12 @@ import type { Head } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { CasOptions, MutatorTurn } from "../../../actors/protocol.ts";
 import { casBudget, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
+import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { SetMutation } from "../../runtime/state-ops.ts";
 import { bodyOf } from "./body.ts";
 import { CasRun, type RunWithCASResult, type Saving } from "./cas.ts";
 import { stateScopeOf, type StateContainer } from "./container.ts";
-import { insideBody, whileHeld } from "./lock.ts";
+import { insideBody } from "./lock.ts";
 import type { CASMutationHint, CASPersist, CASReread } from "./persist.ts";
 import { sizeHook, type SizeOptions } from "./size-hook.ts";
 
@@ -98,10 +98,10 @@ export async function runWithCAS<S extends object>(
     cas: casBudget(cas),
   };
   const body = bodyOf(scope);
-  const work = (hold: Hold): Promise<RunWithCASResult<object>> =>
-    new CasRun(scope, saving, hold).run();
+  const work = (section: ExclusiveSection): Promise<RunWithCASResult<object>> =>
+    new CasRun(scope, saving, section).run();
   const result = await (body === undefined
-    ? whileHeld(scope, timeoutMs === undefined ? {} : { timeoutMs }, work)
+    ? exclusively([scope], timeoutMs === undefined ? {} : { timeoutMs }, work)
     : insideBody(body, work));
   if (result.committed) warn?.(result.state);
   return result as RunWithCASResult<S>; // What the mutator made, which is an S by its type.

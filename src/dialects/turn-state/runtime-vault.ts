@@ -6,13 +6,13 @@ import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Head } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { Json } from "../../../actors/protocol.ts";
-import { endLife } from "../../../actors/scope/exclusive.ts";
+import { endLife } from "../../../actors/scope/tasks.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import {
   changedPart,
   deletedPart,
   isDurable,
-  JointSave,
+  MultiScopeCommit,
   type Part,
 } from "../../runtime/transaction/multi-scope-commit.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
@@ -68,7 +68,7 @@ export class RuntimeVault implements Vault {
     );
   }
 
-  async swap(swaps: readonly Swap[], { holds }: SwapTurn): Promise<Swapped[]> {
+  async swap(swaps: readonly Swap[], { section }: SwapTurn): Promise<Swapped[]> {
     const scopes = await Promise.all(swaps.map(({ key }) => this.#open(key)));
     if (scopes.some((scope, index) => scope.version !== swaps[index]?.found.stamp))
       return swaps.map(() => null);
@@ -78,7 +78,7 @@ export class RuntimeVault implements Vault {
     });
     const { transactions } = parts[0]?.scope.kind.store.supports ?? { transactions: false };
     const atomic = transactions && parts.length > 1;
-    const stale = await new JointSave(holds).save(parts, { atomic });
+    const stale = await new MultiScopeCommit(section).save(parts, { atomic });
     const untouched = atomic && stale.length > 0;
     return scopes.map((scope) => (untouched || stale.includes(scope) ? null : foundIn(scope)));
   }

@@ -77,7 +77,7 @@ async function handled<T>(work: TurnWork, holds: Holds, handler: () => T | Promi
   try {
     return await holds.run(handler);
   } catch (error) {
-    if (work.policy.onHandlerError === "persist" && !holds.lost) await saveOrReport(work);
+    if (work.policy.onHandlerError === "persist" && !holds.section.ended) await saveOrReport(work);
     throw error;
   }
 }

@@ -5,7 +5,7 @@
 import type { CorruptStateError } from "../../../actors/errors.ts";
 import type { Json, JsonObject } from "../../../actors/protocol.ts";
 import type { ScopeActor } from "../../../actors/scope/scope.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
+import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import type { Edit } from "./working.ts";
 
 /** What is stored under a key. */
@@ -35,8 +35,8 @@ export type Swapped = Found | null;
 
 /** How a swap is made. */
 export interface SwapTurn {
-  /** The mailboxes that are held, in no particular order. */
-  readonly holds: readonly Hold[];
+  /** The section that has the mailboxes. */
+  readonly section: ExclusiveSection;
   /** They have been held since the documents were read. */
   readonly heldSinceRead: boolean;
 }

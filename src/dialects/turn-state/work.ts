@@ -62,7 +62,7 @@ export class TurnWork {
     const keys = this.#slots.map(({ key }) => key);
     if (keys.length === 0) return;
     const holds = this.#holds;
-    const found = await this.#vault.find(keys, holds && (() => !holds.ended));
+    const found = await this.#vault.find(keys, holds && (() => !holds.section.ended));
     for (const [index, slot] of this.#slots.entries()) {
       const each = found[index];
       if (each !== undefined) slot.start(await checkFound(each, slot, this.#vault, this.policy));
@@ -141,7 +141,7 @@ export class TurnWork {
     heldSinceRead: boolean,
   ): Promise<Slot[]> {
     const swaps = changes.map(([, change]) => change);
-    const turn = { holds: holds.all, heldSinceRead };
+    const turn = { section: holds.section, heldSinceRead };
     const made = await holds.writing(() => this.#vault.swap(swaps, turn));
     return changes.flatMap(([slot, change], index) => {
       const found = made[index] ?? null;
@@ -153,7 +153,7 @@ export class TurnWork {
 
   async #rebase(slots: readonly Slot[], holds: Holds, attempts: number): Promise<void> {
     const keys = slots.map(({ key }) => key);
-    const found = await holds.during(this.#vault.find(keys, () => !holds.ended));
+    const found = await holds.during(this.#vault.find(keys, () => !holds.section.ended));
     for (const [index, slot] of slots.entries()) {
       const each = found[index];
       if (each === undefined) continue;

@@ -3,22 +3,13 @@
  * wait. A lane is a scope without a state; it exists only while somebody is in it.
  */
 import { createChecks } from "../../../actors/scope/validation.ts";
-import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import type { MutationOptions } from "../../../actors/protocol.ts";
 import { scopeSettings } from "../../../actors/scope/options.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
-import { Turn } from "../../../actors/scope/reentrancy.ts";
+import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { StateScope } from "../../runtime/scope.ts";
 
 const EMPTY = Object.freeze({});
 const settings = scopeSettings({}, { initial: EMPTY, checks: createChecks({}) });
-
-/** The turn of one caller. */
-export interface LaneTurn {
-  /** Rejects when the turn is lost: timeout or abort. */
-  readonly lost: Promise<never>;
-  /** Runs user code that may not wait for the same key. */
-  run<T>(attempt: number, code: (turn: MutatorTurn) => T | Promise<T>): Promise<T>;
-}
 
 /** The lanes in use, by key. */
 export class Lanes {
@@ -32,19 +23,14 @@ export class Lanes {
   /** Takes a turn in the order of the calls. Rejects as a mutation does that waits too long. */
   async take<T>(
     key: string,
-    work: (turn: LaneTurn) => Promise<T>,
+    work: (section: ExclusiveSection) => Promise<T>,
     options?: MutationOptions,
   ): Promise<T> {
     const lane = this.#lanes.get(key) ?? { scope: createLane(key), users: 0 };
     this.#lanes.set(key, lane);
     lane.users += 1;
     try {
-      const hold = await lane.scope.hold(options);
-      try {
-        return await Promise.race([hold.lost, work(turnOf(lane.scope, hold))]);
-      } finally {
-        hold.release();
-      }
+      return await exclusively([lane.scope], options, work);
     } finally {
       lane.users -= 1;
       if (lane.users === 0) this.#lanes.delete(key);
@@ -55,19 +41,4 @@ export class Lanes {
 function createLane(key: string): StateScope {
   const identity = Object.freeze({ type: "vcr", id: key });
   return new StateScope({ identity, settings, bridge: null, state: EMPTY, version: 0 });
-}
-
-function turnOf(scope: StateScope, hold: Hold): LaneTurn {
-  return {
-    lost: hold.lost,
-    async run(attempt, code) {
-      const turn = new Turn(attempt);
-      hold.lost.catch((reason: unknown) => turn.lose(reason));
-      try {
-        return await turn.run(scope, scope.identity, () => code(turn));
-      } finally {
-        turn.end();
-      }
-    },
-  };
 }

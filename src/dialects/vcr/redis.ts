@@ -17,7 +17,8 @@ import { connectRedis, type RedisClient } from "../redis-client.ts";
 import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
-import { Lanes, type LaneTurn } from "./lane.ts";
+import { Lanes } from "./lane.ts";
+import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { Pending } from "./pending.ts";
 import type { Space, Target } from "./place.ts";
 import { RedisConnection } from "./redis-connection.ts";
@@ -116,7 +117,8 @@ export class RedisBackend implements Backend {
   ): Promise<string | undefined> {
     const endsAt = await sessionEnd(target.space, undefined, () => this.now());
     const place = await this.#place({ id: target.id, endsAt });
-    const work = (turn: LaneTurn): Promise<string | undefined> => swap(place, recipe, turn);
+    const work = (section: ExclusiveSection): Promise<string | undefined> =>
+      swap(place, recipe, section);
     const next = await this.#lanes.take(target.id, work, options);
     await this.#wrote(target);
     return next;
@@ -161,13 +163,12 @@ async function connectionOf(source: RedisClient | string): Promise<RedisConnecti
 async function swap(
   { connection, id, endsAt }: RedisTarget,
   recipe: TextRecipe,
-  turn: LaneTurn,
+  section: ExclusiveSection,
 ): Promise<string | undefined> {
   for (let attempt = 1; attempt <= UPDATE_ATTEMPTS_MAX; attempt += 1) {
-    const reply = await Promise.race([turn.lost, connection.send("GET", id)]);
+    const reply = await section.during(connection.send("GET", id));
     const before = typeof reply === "string" ? reply : undefined;
-    const next = await turn.run(attempt, (given) => recipe(before, given));
-    await Promise.race([turn.lost, Promise.resolve()]);
+    const next = await section.run(attempt, (given) => recipe(before, given));
     if (next === undefined || next === before) return next;
     const args = [before === undefined ? "0" : "1", before ?? "", next, endsAt];
     if ((await connection.script(SWAP, id, args)) === "1") return next;

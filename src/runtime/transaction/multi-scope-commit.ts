@@ -1,12 +1,12 @@
 /**
- * Saves scopes together while somebody holds them: a transaction, or a dialect's turn.
+ * Saves scopes of an exclusive section together: those of a transaction, or of a dialect's turn.
  *
  * Invariants
  *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed
  *      at all, and the scope goes to what the store holds.
- *  J2  Once a hold is lost nothing is changed any more; while the write was under way its outcome
+ *  J2  Once the section is revoked nothing is changed any more; while the write was under way its outcome
  *      is unknown, and every scope in it reads the store before it goes on.
- *  J3  Listeners hear of it when all scopes show it.
+ *  J3  Subscribers receive it when all scopes show it.
  *  J4  What is stored is shown, also when what was found in place of the rest cannot be read; then
  *      the whole is in doubt.
  */
@@ -17,7 +17,7 @@ import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { CommitInfo } from "../../../actors/protocol.ts";
-import type { Hold } from "../../../actors/scope/exclusive.ts";
+import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
 import type { ScopeWrite, WriteResult } from "../../stores/contract.ts";
 import type { ResidentScope } from "../resident-scope.ts";
@@ -36,20 +36,19 @@ export interface Part {
 }
 
 /** How parts are saved. */
-export interface JointOptions {
+export interface CommitTogetherOptions {
   /** All or none. */
   readonly atomic: boolean;
   /** Scopes that were read: their versions are verified with the save. */
   readonly read?: readonly ResidentScope[];
 }
 
-/** Saves of scopes that are held. */
-export class JointSave {
-  readonly #holds: readonly Hold[];
+/** Saves in one section. */
+export class MultiScopeCommit {
+  readonly #section: ExclusiveSection;
 
-  /** `holds` may grow until the first save. */
-  constructor(holds: readonly Hold[]) {
-    this.#holds = holds;
+  constructor(section: ExclusiveSection) {
+    this.#section = section;
   }
 
   /**
@@ -58,7 +57,7 @@ export class JointSave {
    */
   async save(
     parts: readonly Part[],
-    { atomic, read = [] }: JointOptions,
+    { atomic, read = [] }: CommitTogetherOptions,
   ): Promise<ResidentScope[]> {
     const durable = parts.filter(({ scope }) => isDurable(scope));
     const nexts = new Map(durable.map(({ scope, next }) => [scope, next ?? null]));
@@ -80,51 +79,26 @@ export class JointSave {
     throw kept.length > 0 ? new CommitUnknownError({ cause: failure.error }) : failure.error;
   }
 
-  /** Waits for `work`, or throws what made the holder lose one of the scopes (J2). */
-  async whileHeld<T>(work: Promise<T>): Promise<T> {
-    const done = await Promise.race([this.#lost(), work]);
-    if (!this.isLost) return done; // Else one was lost meanwhile, too.
-    // Nothing else is going to say that one was given back.
-    if (this.#holds.every((hold) => hold.released || !hold.ended))
-      throw new Error("a scope was given back before the work on it had ended");
-    return this.#lost();
-  }
-
-  /** Rejects with what ends one of the holds there are now. */
-  #lost(): Promise<never> {
-    return Promise.race(this.#holds.map((hold) => hold.lost));
-  }
-
   async #commit(
     parts: readonly Part[],
-    { atomic, read = [] }: JointOptions,
+    { atomic, read = [] }: CommitTogetherOptions,
   ): Promise<WriteResult[]> {
     // The caller has seen to it that they share a store.
     const [store] = [...parts.map(({ scope }) => scope), ...read].map(({ backing }) => backing);
-    if (store === undefined || store === null) return this.whileHeld(Promise.resolve([]));
+    if (store === undefined || store === null) return this.#section.during(Promise.resolve([]));
     const writes = parts.flatMap(writeOf);
     const checks = read.map(({ key, version: expectedVersion }) => ({ key, expectedVersion }));
     const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
-    this.#writing(writes.length > 0);
+    const send = (): Promise<WriteResult[]> => store.together(writes, { atomic, owners, checks });
+    const section = this.#section;
     try {
-      return await this.whileHeld(store.together(writes, { atomic, owners, checks }));
+      return await (writes.length > 0 ? section.writing(send) : section.during(send()));
     } catch (cause) {
-      const isUnknown = this.isLost || isHoldfastError(cause, "COMMIT_UNKNOWN");
+      const isUnknown = section.ended || isHoldfastError(cause, "COMMIT_UNKNOWN");
       if (writes.length === 0 || !isUnknown) throw cause; // Checks write nothing.
       for (const { scope } of parts) scope.stale = true;
       throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
-    } finally {
-      this.#writing(false);
     }
-  }
-
-  #writing(isWriting: boolean): void {
-    for (const hold of this.#holds) hold.writing(isWriting);
-  }
-
-  /** One of the holds ended: nothing may be saved any more. */
-  get isLost(): boolean {
-    return this.#holds.some((hold) => hold.ended);
   }
 }
 
@@ -181,7 +155,7 @@ function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
   return backing === null ? [] : [backing.write(next, expectedVersion, info)];
 }
 
-/** All scopes show it before anybody hears of it (J3). */
+/** All scopes show it before a subscriber receives it (J3). */
 function confirm(parts: readonly Part[]): void {
   const before = new Map(parts.map(({ scope }) => [scope, scope.head.expose()]));
   for (const { scope, mutation, next, commit, entry = null } of parts) {

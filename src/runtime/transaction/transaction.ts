@@ -5,10 +5,10 @@
  *  G1  Mailboxes are taken in the order of keys, so two transactions cannot wait for each other.
  *  G2  Nothing is changed in memory before the store has answered for all records at once.
  *  G3  A conflict on any record makes the whole recipe run again on what the store holds.
- *  G4  Every hold is released, however the transaction ends.
- *  G5  Once a hold is lost nothing is changed any more; while the write was under way its outcome
- *      is unknown, and every scope in it reads the store before it goes on.
- *  G6  Listeners hear of it when all scopes show it.
+ *  G4  Its exclusive section is released, however the transaction ends.
+ *  G5  Once the section is revoked nothing is changed any more; while the write was under way its
+ *      outcome is unknown, and every scope in it reads the store before it goes on.
+ *  G6  Subscribers receive it when all scopes show it.
  *  G7  After `cas.maxRetries` it takes the exclusive turns of all its records, in the order of
  *      keys, reads them and tries once more; without `cas.escalate` it gives up.
  *  G8  Scopes that were read and not changed are verified with the save; a recipe that threw, or
@@ -22,10 +22,11 @@ import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { Clock, MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
 import { createDraft, endRecipe, RecipeMutation } from "../../../actors/scope/recipe.ts";
 import { createCall } from "../../../actors/scope/mailbox.ts";
-import { endLife, type Hold } from "../../../actors/scope/exclusive.ts";
+import { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
+import { endLife } from "../../../actors/scope/tasks.ts";
 import { captureContext, Turn } from "../../../actors/scope/reentrancy.ts";
 import type { StateStore } from "../../stores/contract.ts";
-import { changedPart, isDurable, JointSave, type Part } from "./multi-scope-commit.ts";
+import { changedPart, isDurable, MultiScopeCommit, type Part } from "./multi-scope-commit.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 
 /** What is done in a transaction, on drafts in the order in which the scopes were given. */
@@ -33,14 +34,13 @@ export type TransactionRecipe = (drafts: object[], turn: MutatorTurn) => void | 
 
 const UPDATE = new RecipeMutation<object>(() => undefined);
 
-/** One transaction on held scopes. */
+/** One transaction. */
 export class Transaction {
   readonly #scopes: readonly ResidentScope[];
   readonly #recipe: TransactionRecipe;
   readonly #options: MutationOptions | undefined;
-  readonly #holds: Hold[] = [];
-  readonly #joint = new JointSave(this.#holds);
-  #ended = false;
+  readonly #ordered: readonly ResidentScope[];
+  readonly #section: ExclusiveSection;
 
   constructor(
     scopes: readonly ResidentScope[],
@@ -50,38 +50,19 @@ export class Transaction {
     this.#scopes = scopes;
     this.#recipe = recipe;
     this.#options = options;
+    this.#ordered = [...new Set(scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    this.#section = new ExclusiveSection(this.#ordered);
     const stores = new Set(scopes.filter(isDurable).map((scope) => scope.kind.store));
     for (const store of stores) refuseStore(store, stores.size);
   }
 
   /** Resolves to whether anything changed. */
   async run(): Promise<boolean> {
-    const ordered = [...new Set(this.#scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    await this.#section.acquire(this.#options);
     try {
-      for (const [index, scope] of ordered.entries())
-        await this.#take(scope, ordered.slice(0, index));
-      return await this.#attempts(ordered);
+      return await this.#attempts(this.#ordered);
     } finally {
-      this.#ended = true;
-      for (const hold of this.#holds) hold.release();
-    }
-  }
-
-  /** Waits for a scope; a call that waits for those that are held already waits for it, too. */
-  async #take(scope: ResidentScope, held: readonly ResidentScope[]): Promise<void> {
-    const asking = new Turn(1);
-    try {
-      // At once with its coming, so that it is given back however the others were lost.
-      const taken = asking
-        .runJointly(held, () => scope.hold(this.#options))
-        .then((hold) => {
-          if (this.#ended) hold.release();
-          else this.#holds.push(hold);
-        });
-      taken.catch(() => undefined); // It is not waited for after another was lost.
-      await this.#joint.whileHeld(taken);
-    } finally {
-      asking.end();
+      this.#section.release();
     }
   }
 
@@ -105,7 +86,7 @@ export class Transaction {
     scopes: readonly ResidentScope[],
     attempt: number,
   ): Promise<boolean | ConcurrentModificationError> {
-    const { parts, thrown } = await this.#joint.whileHeld(
+    const { parts, thrown } = await this.#section.during(
       this.#compute(scopes, attempt).then(
         (computed) => ({ parts: computed, thrown: null }),
         (error: unknown) => ({ parts: [], thrown: { error } }),
@@ -115,7 +96,7 @@ export class Transaction {
     const written = new Set(changed.map(({ scope }) => scope));
     const read = scopes.filter((scope) => verified(scope) && !written.has(scope));
     const expected = new Map(scopes.map((scope) => [scope, scope.version]));
-    const stale = await this.#joint.save(changed, { atomic: true, read });
+    const stale = await new MultiScopeCommit(this.#section).save(changed, { atomic: true, read });
     if (stale.length > 0) return conflictOf(stale, attempt, expected);
     if (thrown !== null) throw thrown.error;
     return changed.length > 0;
@@ -127,7 +108,7 @@ export class Transaction {
     const durable = scopes.filter(isDurable);
     const last = async (): Promise<boolean> => {
       for (const scope of durable)
-        await this.#joint.whileHeld(scope.reload(() => !this.#joint.isLost));
+        await this.#section.during(scope.reload(() => !this.#section.ended));
       const end = await this.#attempt(scopes, attempt);
       if (typeof end !== "boolean") throw end;
       changed = end;
@@ -140,7 +121,7 @@ export class Transaction {
       last,
     );
     try {
-      return await this.#joint.whileHeld(turns());
+      return await this.#section.during(turns());
     } catch (error) {
       // It was over, and only the places were being given back.
       if (changed !== undefined) return changed;
@@ -152,7 +133,7 @@ export class Transaction {
   async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Part[]> {
     // The time of one may have ended while another was waited for, or was ended itself.
     for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
-      await this.#joint.whileHeld(endLife(over, () => !this.#joint.isLost));
+      await this.#section.during(endLife(over, () => !this.#section.ended));
     const states = new Map(scopes.map((scope) => [scope, scope.head.expose()]));
     const drafts = new Map(scopes.map((scope) => [scope, createDraft(states.get(scope) ?? {})]));
     const turn = new Turn(attempt);
@@ -165,7 +146,7 @@ export class Transaction {
     try {
       // Every held scope is on the chain of the recipe, so that using one in it is refused.
       returned = turn.runJointly(scopes, recipe);
-      if (isThenable(returned)) returned = await this.#joint.whileHeld(Promise.resolve(returned));
+      if (isThenable(returned)) returned = await this.#section.during(Promise.resolve(returned));
     } catch (error) {
       turn.lose(error);
       throw error;
@@ -202,7 +183,7 @@ export class Transaction {
       timer = clock.setTimeout(resolve, waitMs);
     });
     try {
-      await this.#joint.whileHeld(over);
+      await this.#section.during(over);
     } finally {
       clock.clearTimeout(timer);
     }

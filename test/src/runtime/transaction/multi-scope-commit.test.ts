@@ -9,11 +9,11 @@ import {
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { RecipeMutation } from "../../../../actors/scope/recipe.ts";
-import type { Hold } from "../../../../actors/scope/exclusive.ts";
+import { exclusively } from "../../../../actors/scope/exclusive.ts";
 import {
   changedPart,
   deletedPart,
-  JointSave,
+  MultiScopeCommit,
   type Part,
 } from "../../../../src/runtime/transaction/multi-scope-commit.ts";
 import { residentOf } from "../../../../src/runtime/handle.ts";
@@ -40,15 +40,9 @@ function setting(scope: ResidentScope, n: number): Part {
 
 async function held<T>(
   scopes: readonly ResidentScope[],
-  work: (joint: JointSave) => Promise<T>,
+  work: (joint: MultiScopeCommit) => Promise<T>,
 ): Promise<T> {
-  const holds: Hold[] = [];
-  for (const scope of scopes) holds.push(await scope.hold());
-  try {
-    return await work(new JointSave(holds));
-  } finally {
-    for (const hold of holds) hold.release();
-  }
+  return exclusively(scopes, undefined, (section) => work(new MultiScopeCommit(section)));
 }
 
 /** Two runtimes on one store, and the scopes of the first. */
