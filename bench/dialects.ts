@@ -4,13 +4,14 @@ import { builderbot } from "./dialects/builderbot.ts";
 import { coldSection } from "./dialects/cold.ts";
 import { curveSection } from "./dialects/curve.ts";
 import { idleSection } from "./dialects/idle.ts";
+import { listSection } from "./dialects/list.ts";
 import { searchSection } from "./dialects/search.ts";
 import { turnState } from "./dialects/turn-state.ts";
 import { atOnceSection, sizeSection } from "./dialects/turns.ts";
 import { withVcr } from "./dialects/vcr.ts";
 import type { Bench } from "./support.ts";
 
-/** Lost updates, turns per second, long sessions, idle timers and search. */
+/** Lost updates, turns per second, long sessions, long lists, idle timers and search. */
 export const bench: Bench = {
   name: "dialects",
   keptAs: (store) => (store === undefined ? "dialects" : undefined),
@@ -25,6 +26,7 @@ export const bench: Bench = {
     });
     yield coldSection();
     yield curveSection(rounds);
+    yield listSection(rounds);
     yield idleSection(rounds);
     yield searchSection();
   },

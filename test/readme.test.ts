@@ -1,7 +1,7 @@
 /**
  * The pages are true. Every `ts` or `js` block of README.md and docs/*.md compiles, and runs as a module
- * of its own in a project that has `holdfast` installed; a `text` block right after it is exactly what it
- * prints. Every npm script a `sh` block calls exists. A block marked `no-run` says why.
+ * of its own in a project that has `holdfast` installed, by vitest when it imports that; a `text` block
+ * right after it is exactly what it prints. Every npm script a `sh` block calls exists. A block marked `no-run` says why.
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -27,6 +27,9 @@ const run = promisify(execFile);
 const root = fileURLToPath(rootUrl);
 const pages = readFiles(["README.md", "docs"], [".md"]);
 const examples = pages.flatMap((each) => examplesOf(each));
+
+/** Milliseconds an example may take: one that vitest runs has to start it. */
+const EXAMPLE_MS = 60_000;
 
 let dir = "";
 
@@ -58,10 +61,13 @@ async function outputOf(
 ): Promise<string> {
   const folder = join(dir, place.replaceAll(/\W/g, "-"));
   mkdirSync(folder);
-  writeFileSync(join(folder, `example.${language}`), code);
-  const { stdout } = await run(process.execPath, ["--import", "tsx", `example.${language}`], {
+  const isTest = /^import .* from "vitest";$/m.test(code);
+  const file = isTest ? `example.test.${language}` : `example.${language}`;
+  writeFileSync(join(folder, file), code);
+  const vitest = [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", folder];
+  const { stdout } = await run(process.execPath, isTest ? vitest : ["--import", "tsx", file], {
     cwd: folder,
-    timeout: 20_000,
+    timeout: EXAMPLE_MS,
     env: { ...process.env, ...env },
   });
   return stdout;
@@ -119,15 +125,19 @@ describe("the pages", () => {
     );
   });
 
-  it.for(examples)("run as written: $place", async ({ needs, ...example }, test) => {
-    const env = needs === undefined ? {} : await serverFor(needs);
-    if (env === undefined) {
-      test.skip(); // It was said, or failed, where the server was looked for.
-      return;
-    }
-    const output = await outputOf(example, env);
-    if (example.output !== undefined) expect(output).toBe(example.output);
-  });
+  it.for(examples)(
+    "run as written: $place",
+    { timeout: EXAMPLE_MS },
+    async ({ needs, ...example }, test) => {
+      const env = needs === undefined ? {} : await serverFor(needs);
+      if (env === undefined) {
+        test.skip(); // It was said, or failed, where the server was looked for.
+        return;
+      }
+      const output = await outputOf(example, env);
+      if (example.output !== undefined) expect(output).toBe(example.output);
+    },
+  );
 
   it("compile as written", async () => {
     expect(await typeErrorsOf(examples)).toEqual([]);
@@ -152,6 +162,15 @@ describe("the runner of examples", () => {
     expect(await outputOf({ place: "good", language: "ts", code })).toBe(
       "HoldfastError function a\n",
     );
+  });
+
+  it("runs an example for vitest by vitest, and fails when a test in it fails", async () => {
+    const code = (value: number): string =>
+      `import { expect, test } from "vitest";\ntest("a", () => expect(${value}).toBe(1));\n`;
+    const example = { language: "ts", code: code(1) } as const;
+    expect(await outputOf({ place: "passes", ...example })).toMatch(/1 passed/);
+    const failing = outputOf({ place: "refused", ...example, code: code(2) });
+    await expect(failing).rejects.toThrow("expected 2 to be 1");
   });
 
   it("fails when an example fails", async () => {

@@ -8,14 +8,22 @@
  */
 import type { Head } from "../../../actors/state/draft-state.ts";
 import { Failure, failure } from "./error.ts";
+import {
+  isStoredList,
+  lengthOf,
+  PART_MAX,
+  spliced,
+  type ListEdit,
+  type Splice,
+  type StoredList,
+} from "./list-parts.ts";
 
 /** The state of a key's scope. Field names stand behind a colon, which keeps their order. */
 export interface EntryState {
   /** JSON, or what another program wrote. */
   readonly text?: string;
   readonly map?: Readonly<Record<string, string>>;
-  /** JSON texts. */
-  readonly list?: readonly string[];
+  readonly list?: StoredList;
   /** Milliseconds since the epoch; absent or 0 = never. */
   readonly expiresAt?: number;
   /** The end of its session, in the same way. */
@@ -100,10 +108,10 @@ export class Entry {
   }
 
   /** Throws `WRONGTYPE` when it is not a list. */
-  get list(): readonly string[] | undefined {
+  get list(): StoredList | undefined {
     const { text, list, map } = this.#state;
     if (text !== undefined || map !== undefined) throw failure("WRONGTYPE");
-    if (list !== undefined && !Array.isArray(list)) throw damaged();
+    if (list !== undefined && !isStoredList(list)) throw damaged();
     return list;
   }
 
@@ -130,16 +138,28 @@ export class Entry {
     if (Object.keys(this.map ?? {}).length === 0) this.clear();
   }
 
-  push(text: string): void {
+  /** Adds items at the end of the list, or makes the list; without items nothing happens. */
+  push(items: readonly string[]): void {
+    const { list } = this;
+    if (list !== undefined && ("parts" in list || list.length + items.length > PART_MAX)) {
+      this.edit(spliced(list, { at: lengthOf(list), remove: 0, add: items }));
+      return;
+    }
     this.#begin();
-    this.#head.push("list", text);
+    for (const item of items) this.#head.push("list", item);
   }
 
-  /** Replaces the items of the list; with none left the key is gone. */
-  setList(items: readonly string[]): void {
-    if (items.length === 0) return this.clear();
-    this.#begin();
-    this.#head.set("list", Object.freeze([...items]));
+  /** Takes items out of the list that is there, and puts others there. */
+  splice(splice: Splice): void {
+    const { list } = this;
+    if (list !== undefined) this.edit(spliced(list, splice));
+  }
+
+  /** Changes the list that is there; with no items left the key is gone. */
+  edit({ list, patches, inverse }: ListEdit): void {
+    if (patches.length === 0) return;
+    if (lengthOf(list) === 0) return this.clear();
+    this.#head.take(Object.freeze({ ...this.#head.expose(), list }), patches, inverse);
   }
 
   clear(): void {

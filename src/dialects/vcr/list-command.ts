@@ -5,6 +5,7 @@ import { decodeValue } from "./encode.ts";
 import type { Entry } from "./entry.ts";
 import { failure } from "./error.ts";
 import { countArg, indexArg } from "./integer.ts";
+import { itemsOf, lengthOf, placeOf, without, type StoredList } from "./list-parts.ts";
 import type { CommandTable } from "./text-command.ts";
 
 /**
@@ -18,63 +19,75 @@ export function saysTheSame(left: string, right: string, deep: boolean): boolean
 }
 
 function append(entry: Entry, items: readonly string[]): Reply {
-  const before = entry.list?.length ?? 0;
-  for (const item of items) entry.push(item);
+  const before = sizeOf(entry);
+  entry.push(items);
   return String(before + items.length);
 }
 
 function prepend(entry: Entry, items: readonly string[]): Reply {
-  const next = [...items.toReversed(), ...(entry.list ?? [])];
-  entry.setList(next);
-  return String(next.length);
+  const before = sizeOf(entry);
+  const add = items.toReversed();
+  if (before === 0) entry.push(add);
+  else entry.splice({ at: 0, remove: 0, add });
+  return String(before + items.length);
+}
+
+function sizeOf({ list }: Entry): number {
+  return list === undefined ? 0 : lengthOf(list);
 }
 
 function pop(entry: Entry, arg: string | undefined, end: "start" | "end"): Reply {
-  const count = countArg(arg);
+  const asked = countArg(arg);
   const { list } = entry;
   if (list === undefined) return null;
-  const taken = Math.min(count, list.length);
+  const length = lengthOf(list);
+  const taken = Math.min(asked, length);
   if (taken === 0) return [];
-  const cut = list.length - taken;
-  entry.setList(end === "start" ? list.slice(taken) : list.slice(0, cut));
-  return end === "start" ? list.slice(0, taken) : list.slice(cut).toReversed();
+  const at = end === "start" ? 0 : length - taken;
+  const items = itemsOf(list, at, at + taken);
+  entry.splice({ at, remove: taken, add: [] });
+  return end === "start" ? items : items.toReversed();
 }
 
 function remove(entry: Entry, args: readonly string[], deep: boolean): Reply {
   const [limit, value = ""] = [indexArg(args[0]), args[1]];
   const { list } = entry;
   if (list === undefined) return "0";
-  const ordered = limit < 0 ? list.toReversed() : list;
-  let left = limit === 0 ? Infinity : Math.abs(limit);
-  const kept = ordered.filter((item) => {
-    if (left === 0 || !saysTheSame(item, value, deep)) return true;
-    left -= 1;
+  const most = limit === 0 ? Infinity : Math.abs(limit);
+  let removed = 0;
+  const keeps = (item: string): boolean => {
+    if (removed === most || !saysTheSame(item, value, deep)) return true;
+    removed += 1;
     return false;
-  });
-  if (kept.length === list.length) return "0";
-  entry.setList(limit < 0 ? kept.toReversed() : kept);
-  return String(list.length - kept.length);
+  };
+  entry.edit(without(list, keeps, limit < 0));
+  return String(removed);
 }
 
-/** The part of a list between two places, both included; negative ones count from the end. */
-function slice(list: readonly string[], start: number, end: number): readonly string[] {
-  const first = start < 0 ? Math.max(0, list.length + start) : start;
-  const last = end < 0 ? list.length + end : end;
-  return last < first ? [] : list.slice(first, last + 1);
+/**
+ * Where the part between two places lies, both included; negative ones count from the end. `end` is
+ * the first place after it.
+ */
+function bounds(length: number, first: number, last: number): { start: number; end: number } {
+  const start = first < 0 ? Math.max(0, length + first) : first;
+  const end = Math.min(length, (last < 0 ? length + last : last) + 1);
+  return end <= start ? { start: 0, end: 0 } : { start, end };
 }
 
 function trim(entry: Entry, args: readonly string[]): Reply {
-  const [start, end] = [indexArg(args[0]), indexArg(args[1])];
-  const { list } = entry;
-  if (list === undefined) return "OK";
-  const kept = slice(list, start, end);
-  if (kept.length < list.length) entry.setList(kept);
+  const [first, last] = [indexArg(args[0]), indexArg(args[1])];
+  const length = sizeOf(entry);
+  const { start, end } = bounds(length, first, last);
+  entry.splice({ at: end, remove: length - end, add: [] });
+  if (start > 0) entry.splice({ at: 0, remove: start, add: [] });
   return "OK";
 }
 
 function range(entry: Entry, args: readonly string[]): Reply {
-  const [start, end] = [indexArg(args[0]), indexArg(args[1])];
-  return slice(entry.list ?? [], start, end);
+  const [first, last] = [indexArg(args[0]), indexArg(args[1])];
+  const { list = [] } = entry;
+  const { start, end } = bounds(lengthOf(list), first, last);
+  return itemsOf(list, start, end);
 }
 
 function insert(
@@ -84,27 +97,32 @@ function insert(
 ): Reply {
   const { list } = entry;
   if (list === undefined) return "0";
-  const found = list.findIndex((item) => saysTheSame(item, pivot, deep));
+  const found = placeOf(list, (item) => saysTheSame(item, pivot, deep));
   if (found < 0) return "-1";
-  entry.setList(list.toSpliced(side === "BEFORE" ? found : found + 1, 0, value));
-  return String(list.length + 1);
+  entry.splice({ at: side === "BEFORE" ? found : found + 1, remove: 0, add: [value] });
+  return String(sizeOf(entry));
 }
 
-function at(list: readonly string[], place: number): number {
-  return place < 0 ? list.length + place : place;
+/** A place that may be negative, from the start; -1 when there is none. */
+function placeIn(list: StoredList, place: number): number {
+  const length = lengthOf(list);
+  const at = place < 0 ? length + place : place;
+  return at < length ? Math.max(-1, at) : -1;
 }
 
 function index(entry: Entry, [place]: readonly string[]): Reply {
   const { list } = entry;
-  return list === undefined ? null : (list[at(list, indexArg(place))] ?? null);
+  if (list === undefined) return null;
+  const at = placeIn(list, indexArg(place));
+  return at < 0 ? null : (itemsOf(list, at, at + 1)[0] ?? null);
 }
 
 function set(entry: Entry, [place, value = ""]: readonly string[]): Reply {
   const { list } = entry;
   if (list === undefined) throw failure("NO_SUCH_KEY");
-  const found = at(list, indexArg(place));
-  if (list[found] === undefined) throw failure("OUT_OF_RANGE");
-  entry.setList(list.with(found, value));
+  const at = placeIn(list, indexArg(place));
+  if (at < 0) throw failure("OUT_OF_RANGE");
+  entry.splice({ at, remove: 1, add: [value] });
   return "OK";
 }
 
@@ -120,5 +138,5 @@ export const LIST_COMMANDS: CommandTable = [
   ["LINSERT", insert],
   ["LINDEX", index],
   ["LSET", set],
-  ["LLEN", (entry) => String(entry.list?.length ?? 0)],
+  ["LLEN", (entry) => String(sizeOf(entry))],
 ];

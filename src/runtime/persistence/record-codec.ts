@@ -18,14 +18,23 @@ const TAG = "$holdfast";
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** An element of an array was put in or taken out here: those after it have moved. */
+interface Move {
+  readonly at: number;
+  readonly op: "add" | "remove";
+}
+
+/** Moves in one array that are followed; with more, the next state is encoded whole. */
+const MOVES_MAX = 256;
+
 /** A place on the path of a patch, with what the patches so far have put there and below. */
 interface Spot {
   value: unknown;
+  /** By key; of an array, by how many moves there had been and the index at that time. */
   readonly below: Map<string, Spot>;
   /** Length of an array after the patches so far. */
   length: number;
-  /** Elements of an array from here on have moved; what they hold is no longer known. */
-  movedFrom: number;
+  readonly moves: Move[];
 }
 
 /** Gives the JSON form of a committed state. Plain nodes are shared with it, not copied. */
@@ -187,7 +196,7 @@ function decodePair(pair: Json, depth: number): [unknown, unknown] {
 
 function spotOf(value: unknown): Spot {
   const length = Array.isArray(value) ? value.length : 0;
-  return { value, below: new Map(), length, movedFrom: Infinity };
+  return { value, below: new Map(), length, moves: [] };
 }
 
 /** Goes the way of one patch and notes what it changes; false when the way cannot be gone. */
@@ -208,15 +217,38 @@ function follow(root: Spot, patch: Patch): boolean {
 function stepInto(spot: Spot, key: string): Spot | undefined {
   const { value, below } = spot;
   if (!keepsShape(value)) return undefined;
-  if (Array.isArray(value) && !(Number(key) < Math.min(spot.length, spot.movedFrom))) {
-    return undefined;
-  }
+  if (Array.isArray(value)) return stepIntoArray(spot, value, Number(key));
   const known = below.get(key);
   if (known !== undefined) return known;
   if (!Object.hasOwn(value, key)) return undefined;
   const next = spotOf(Reflect.get(value, key));
   below.set(key, next);
   return next;
+}
+
+/** Follows an element back through the moves to where it was put, or stood in the beginning. */
+function stepIntoArray(
+  { below, length, moves }: Spot,
+  array: readonly unknown[],
+  index: number,
+): Spot | undefined {
+  if (!(index >= 0 && index < length) || moves.length >= MOVES_MAX) return undefined;
+  let at = index;
+  for (let made = moves.length; ; made--) {
+    const known = below.get(elementKey(made, at));
+    if (known !== undefined) return known;
+    const move = moves[made - 1];
+    if (move === undefined) break;
+    if (move.op === "remove" && move.at <= at) at += 1;
+    else if (move.op === "add" && move.at < at) at -= 1;
+  }
+  const next = spotOf(array[at]);
+  below.set(elementKey(moves.length, index), next);
+  return next;
+}
+
+function elementKey(moves: number, index: number): string {
+  return `${moves}:${index}`;
 }
 
 /** True for a node whose encoding has its fields or elements in the same places. */
@@ -238,12 +270,13 @@ function noteElement(spot: Spot, key: string, patch: Patch): boolean {
     spot.length = Number(patch.value);
     return spot.length >= 0;
   }
-  const index = Number(key);
-  const end = patch.op === "remove" ? spot.length - 1 : spot.length;
-  if (patch.op !== "replace") {
-    if (index < end) spot.movedFrom = Math.min(spot.movedFrom, index);
-    spot.length += patch.op === "add" ? 1 : -1;
+  const at = Number(key);
+  const { op, value } = patch;
+  if (op !== "replace") {
+    const end = op === "remove" ? spot.length - 1 : spot.length;
+    if (at < end && spot.moves.length < MOVES_MAX) spot.moves.push({ at, op });
+    spot.length += op === "add" ? 1 : -1;
   }
-  if (patch.op !== "remove") spot.below.set(key, spotOf(patch.value));
-  return index >= 0;
+  if (op !== "remove") spot.below.set(elementKey(spot.moves.length, at), spotOf(value));
+  return at >= 0;
 }

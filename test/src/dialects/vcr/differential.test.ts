@@ -69,6 +69,40 @@ const pattern = fc.constantFrom(
 const json = JSON.stringify;
 const text = (value: unknown): string => (typeof value === "number" ? json(value) : String(value));
 
+function listCalls(keys: fc.Arbitrary<string>, places: fc.Arbitrary<number>): fc.Arbitrary<Call> {
+  return fc.oneof(
+    fc.tuple(keys, scalar).map(([k, v]) => call("listAppend", [k, v], ["RPUSH", k, json(v)])),
+    fc.tuple(keys, scalar).map(([k, v]) => call("listPrepend", [k, v], ["LPUSH", k, json(v)])),
+    fc
+      .tuple(keys, places)
+      .map(([k, n]) => call("listEndPop", [k, n], ["RPOP", k, text(n)], "jsons")),
+    fc
+      .tuple(keys, places)
+      .map(([k, n]) => call("listStartPop", [k, n], ["LPOP", k, text(n)], "jsons")),
+    fc
+      .tuple(keys, scalar, places)
+      .map(([k, v, n]) => call("listRemove", [k, v, n], ["LREM", k, text(n), json(v)])),
+    fc
+      .tuple(keys, places, places)
+      .map(([k, s, e]) => call("listTrim", [k, s, e], ["LTRIM", k, text(s), text(e)])),
+    fc
+      .tuple(keys, fc.boolean(), scalar, scalar)
+      .map(([k, b, p, v]) =>
+        call("listInsert", [k, b, p, v], ["LINSERT", k, b ? "BEFORE" : "AFTER", json(p), json(v)]),
+      ),
+    fc
+      .tuple(keys, places)
+      .map(([k, n]) => call("listIndex", [k, n], ["LINDEX", k, text(n)], "json")),
+    fc
+      .tuple(keys, places, scalar)
+      .map(([k, n, v]) => call("listSet", [k, n, v], ["LSET", k, text(n), json(v)])),
+    keys.map((k) => call("listLength", [k], ["LLEN", k])),
+    fc
+      .tuple(keys, places, places)
+      .map(([k, s, e]) => call("listRange", [k, s, e], ["LRANGE", k, text(s), text(e)], "jsons")),
+  );
+}
+
 const calls: fc.Arbitrary<Call> = fc.oneof(
   fc.tuple(key, scalar).map(([k, v]) => call("set", [k, v], ["SET", k, json(v)])),
   key.map((k) => call("get", [k], ["GET", k], "json")),
@@ -110,29 +144,7 @@ const calls: fc.Arbitrary<Call> = fc.oneof(
   fc
     .tuple(key, fc.constantFrom("0", "", "-1", "abc", " 0"), pattern)
     .map(([k, c, p]) => call("mapScan", [k, c, p], ["HSCAN", k, c, "MATCH", p])),
-  fc.tuple(key, scalar).map(([k, v]) => call("listAppend", [k, v], ["RPUSH", k, json(v)])),
-  fc.tuple(key, scalar).map(([k, v]) => call("listPrepend", [k, v], ["LPUSH", k, json(v)])),
-  fc.tuple(key, place).map(([k, n]) => call("listEndPop", [k, n], ["RPOP", k, text(n)], "jsons")),
-  fc.tuple(key, place).map(([k, n]) => call("listStartPop", [k, n], ["LPOP", k, text(n)], "jsons")),
-  fc
-    .tuple(key, scalar, place)
-    .map(([k, v, n]) => call("listRemove", [k, v, n], ["LREM", k, text(n), json(v)])),
-  fc
-    .tuple(key, place, place)
-    .map(([k, s, e]) => call("listTrim", [k, s, e], ["LTRIM", k, text(s), text(e)])),
-  fc
-    .tuple(key, fc.boolean(), scalar, scalar)
-    .map(([k, b, p, v]) =>
-      call("listInsert", [k, b, p, v], ["LINSERT", k, b ? "BEFORE" : "AFTER", json(p), json(v)]),
-    ),
-  fc.tuple(key, place).map(([k, n]) => call("listIndex", [k, n], ["LINDEX", k, text(n)], "json")),
-  fc
-    .tuple(key, place, scalar)
-    .map(([k, n, v]) => call("listSet", [k, n, v], ["LSET", k, text(n), json(v)])),
-  key.map((k) => call("listLength", [k], ["LLEN", k])),
-  fc
-    .tuple(key, place, place)
-    .map(([k, s, e]) => call("listRange", [k, s, e], ["LRANGE", k, text(s), text(e)], "jsons")),
+  listCalls(key, place),
 );
 
 function call(
@@ -190,6 +202,15 @@ const FOUND: Call[] = [
   { method: "listEndPop", args: ["a", 1], command: ["RPOP", "a", "1"], reads: "jsons" },
 ];
 
+/** Places in a list of some parts, and of nothing. */
+const LONG = 2_000;
+const longPlace = fc.oneof(
+  fc.integer({ min: -LONG, max: LONG }),
+  fc.integer({ min: -700, max: 700 }),
+  fc.constantFrom(0, 1, -1, 511, 512, 513, LONG - 1, LONG, -LONG, 1.5),
+);
+const longCalls = fc.array(listCalls(fc.constant("a"), longPlace), { minLength: 1, maxLength: 60 });
+
 const runs = process.env["TEST_SCALE"] === "nightly" ? 5_000 : 500;
 
 describe.runIf(redisUrl !== "")("random calls", () => {
@@ -210,33 +231,48 @@ describe.runIf(redisUrl !== "")("random calls", () => {
     for (const { close } of [plain, ours, exact]) await close();
   });
 
-  it("are answered alike everywhere", async () => {
-    let run = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(calls, { minLength: 1, maxLength: 40 }), async (sequence) => {
-        run += 1;
-        const states = vcrs.map((vcr) => new State(vcr.getSessionById(`run-${run}`)));
-        // Nobody waits for anybody: the order of the calls is the order of their effects.
-        const expected = await Promise.all(
-          sequence.map((each) => {
-            const [name = "", at = "", ...rest] = each.command;
-            return byCommand(plain.client, {
-              ...each,
-              command: [name, `${run}:${at}`, ...rest],
-            });
-          }),
-        );
-        for (const state of states) {
-          const answers = await Promise.all(sequence.map((each) => byState(state, each)));
-          expect(sequence.map((each, at) => ({ call: each, answer: answers[at] }))).toEqual(
-            sequence.map((each, at) => ({ call: each, answer: expected[at] })),
-          );
-        }
+  let run = 0;
+
+  /** Makes the calls in each place, once each key of `before` has that many items there. */
+  async function compare(sequence: readonly Call[], before = 0): Promise<void> {
+    run += 1;
+    const states = vcrs.map((vcr) => new State(vcr.getSessionById(`run-${run}`)));
+    const items = Array.from({ length: before }, (_, at) => at % 300);
+    if (before > 0) await plain.client.call("RPUSH", `${run}:a`, ...items.map(String));
+    for (const state of states) await Promise.all(items.map((item) => state.listAppend("a", item)));
+    // Nobody waits for anybody: the order of the calls is the order of their effects.
+    const expected = await Promise.all(
+      sequence.map((each) => {
+        const [name = "", at = "", ...rest] = each.command;
+        return byCommand(plain.client, {
+          ...each,
+          command: [name, `${run}:${at}`, ...rest],
+        });
       }),
-      {
-        numRuns: runs,
-        examples: [[FOUND]],
-      },
+    );
+    for (const state of states) {
+      const answers = await Promise.all(sequence.map((each) => byState(state, each)));
+      expect(sequence.map((each, at) => ({ call: each, answer: answers[at] }))).toEqual(
+        sequence.map((each, at) => ({ call: each, answer: expected[at] })),
+      );
+    }
+  }
+
+  it("are answered alike everywhere", async () => {
+    const sequences = fc.array(calls, { minLength: 1, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(sequences, (sequence) => compare(sequence)),
+      { numRuns: runs, examples: [[FOUND]] },
+    );
+  });
+
+  it("are answered alike on long lists", async () => {
+    await fc.assert(
+      fc.asyncProperty(longCalls, fc.nat(LONG), async (sequence, length) => {
+        const all = call("listRange", ["a", 0, -1], ["LRANGE", "a", "0", "-1"], "jsons");
+        await compare([...sequence, all], length);
+      }),
+      { numRuns: runs / 10 },
     );
   });
 });

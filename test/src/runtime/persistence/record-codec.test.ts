@@ -198,6 +198,23 @@ describe("encodePatches", () => {
     expect(encodePatches({ list: [new Map(), {}] }, moved)).toBeUndefined();
   });
 
+  it("follow elements that earlier patches moved", () => {
+    const state = { list: [{ n: 0 }, new Map(), { n: 2 }] };
+    const start: Patch[] = [
+      add(["list", 0], { n: -1 }),
+      { op: "remove", path: ["list", 1] },
+      add(["list", 0], { n: -2 }),
+    ];
+    for (const at of [0, 1, 3]) {
+      const patches = [...start, add(["list", at, "k"], 1)];
+      expect(encodePatches(state, patches)).toEqual(patches);
+    }
+    expect(encodePatches(state, [...start, add(["list", 2, "k"], 1)])).toBeUndefined(); // The map.
+    expect(encodePatches(state, [...start, add(["list", 4, "k"], 1)])).toBeUndefined();
+    const many = Array.from({ length: 1_000 }, () => add(["list", 0], {}));
+    expect(encodePatches(state, [...many, add(["list", 0, "k"], 1)])).toBeUndefined();
+  });
+
   it.each([
     ["a map", { a: new Map([["k", {}]]) }, add(["a", "k", "x"], 1)],
     ["a set", { a: new Set([1]) }, add(["a", 0], 2)],
