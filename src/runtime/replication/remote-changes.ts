@@ -21,7 +21,7 @@
 import type { Logger } from "../../../actors/protocol.ts";
 import type { TimerWheel } from "../../../actors/time/timer-wheel.ts";
 import type { StateStore } from "../../stores/contract.ts";
-import { type ChangeOrigin, UnheldReports, type UnheldPort } from "./unloaded-changes.ts";
+import { type FoundScope, UnheldReports, type UnheldPort } from "./unloaded-changes.ts";
 
 /** The first scope waits so long for the watching to begin; without it, it would read twice. */
 const FIRST_WAIT_MS = 250;
@@ -31,7 +31,7 @@ const RETRY_MAX_MS = 30_000;
 const DOUBLINGS_MAX = 10;
 
 /** A scope in memory. */
-export interface HeldScope extends ChangeOrigin {
+export interface HeldScope extends FoundScope {
   /** Another owner committed `version`; `Infinity`: commits may have gone unheard. */
   heard(version: number): void;
 }
