@@ -1,7 +1,6 @@
 /** Listing scopes, and hearing of all their changes. */
 import { describe, expect, it } from "vitest";
 import { FEED_BUFFER_MAX } from "../../actors/scope/change-stream.ts";
-import { defineKind } from "../../src/runtime/kinds.ts";
 import type { ListOptions } from "../../src/runtime/list.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import {
