@@ -255,12 +255,8 @@ export class ScopeHome {
       bind: (kind, id) => this.#bind(kind, id, {}),
       bridge: (kind, identity) => this.bridge(kind, identity),
       announce: (change) => whileTold(change.scope, undefined, () => listeners.announce(change)),
-      later: (callback) => this.#later(callback),
+      later: (callback) => void this.wheel.schedule(RETRY_MS, callback),
     };
-  }
-
-  #later(callback: () => void): void {
-    this.wheel.schedule(RETRY_MS, callback);
   }
 
   #createKeeper(): Keeper {
@@ -287,7 +283,7 @@ export class ScopeHome {
         calls.rested();
       },
       ended: (scope) => this.system.forget(scope.key, scope),
-      later: (callback) => this.#later(callback),
+      behind: (scope) => this.#feeds.get(scope.kind.store)?.behind(scope),
     };
   }
 }

@@ -1,6 +1,6 @@
 /** Changes a scope, never closes its runtime, and comes to its end by itself. */
 import { Redis } from "ioredis";
-import pg from "pg";
+import { Pool } from "pg";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import { postgresStore } from "../../src/stores/postgres/store.ts";
@@ -19,7 +19,7 @@ function openGiven(): { store: StateStore; end: () => Promise<unknown> } {
     const store = redisStore({ client, keyPrefix: name, appendfsync: "no" });
     return { store, end: () => client.quit() };
   }
-  const pool = new pg.Pool({ connectionString: url });
+  const pool = new Pool({ connectionString: url });
   return { store: postgresStore({ pool, table: name }), end: () => pool.end() };
 }
 
