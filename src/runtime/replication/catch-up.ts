@@ -37,7 +37,7 @@ export class CatchUps {
   /** The scope reads as soon as there is room. */
   add(scope: LateScope): void {
     this.#waiting.add(scope);
-    this.#begin();
+    if (this.#reading.size < READS_MAX) this.#begin();
   }
 
   /** Nothing more is read. */
