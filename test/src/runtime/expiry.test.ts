@@ -1,5 +1,5 @@
 /** What is given of a state whose time is over besides the scope itself. */
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { FEED_BUFFER_MAX } from "../../../actors/scope/change-stream.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
@@ -50,4 +50,22 @@ it("a reader who is behind gets no marker of what is over", async () => {
   await fallBehind();
   sleep();
   expect((await reader.next()).value).toMatchObject({ type: "snapshot", state: {} });
+});
+
+it.each([
+  ["without an end", {}],
+  ["with a time to live", { ttlMs: TTL_MS }],
+])("L4: a burst on a large list copies it once, also in a volatile kind %s", async (_, options) => {
+  const kinds = { live: defineKind({ durability: "volatile", ...options }) };
+  const runtime = createRuntime({ kinds });
+  onTestFinished(() => runtime.close());
+  const scope = await runtime.open<{ list: number[] }>("live", "a");
+  await scope.setState({ list: Array.from({ length: 5_000 }, (_none, at) => at) });
+  // What is looked at is frozen, and what is frozen is copied by the next push.
+  const freeze = vi.spyOn(Object, "freeze");
+  for (let n = 0; n < 50; n += 1) await scope.pushState("list", n);
+  const frozen = freeze.mock.calls.filter(([node]) => Array.isArray(node) && node.length > 100);
+  freeze.mockRestore();
+  expect(frozen).toEqual([]);
+  expect(scope.state.list).toHaveLength(5_050);
 });
