@@ -11,7 +11,7 @@
  *      versions.
  *  F2  A listener that throws, or whose promise rejects, is reported to the logger and harms nobody
  *      else.
- *  F3  A reader holds at most `FEED_BUFFER_MAX` items, whatever the number of scopes. One that falls
+ *  F3  A reader holds at most `FEED_BUFFER_MAX` items, for any number of scopes. One that falls
  *      behind gets one marker in place of the changes it missed, and nothing older than the marker
  *      afterwards.
  *  F4  A change after a gap is replaced by a snapshot marker.

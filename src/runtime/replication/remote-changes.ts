@@ -108,7 +108,7 @@ export class RemoteFeed {
     this.#unheld.published(key, version);
   }
 
-  /** A scope in memory is older than what is stored, as `heard` told it. */
+  /** A scope in memory is older than what is stored: it reads when there is room. */
   behind(scope: LateScope): void {
     if (!this.#stopped) this.#catchUps.add(scope);
   }
