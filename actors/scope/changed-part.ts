@@ -11,6 +11,7 @@
  *  D2  Whatever is not known to be plain (another library, a class derived from zod's, `refine`,
  *      `min`, `strict`, a field that went away or holds `undefined`) is checked whole.
  */
+import { types } from "node:util";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { isPlainObject } from "../state/copy.ts";
 import { isThenable } from "./mutation.ts";
@@ -18,7 +19,7 @@ import { isThenable } from "./mutation.ts";
 type Schema = StandardSchemaV1;
 type Result = StandardSchemaV1.Result<unknown>;
 
-/** What a schema of zod says of itself; everything is checked before it is used. */
+/** What a schema of zod says of itself, as far as it is used. */
 interface Definition {
   readonly type?: unknown;
   readonly checks?: readonly unknown[];
@@ -29,13 +30,16 @@ interface Definition {
 }
 
 /** Of these alone a schema is made: a class derived from them may check something else. */
-const TRAITS: Readonly<Record<string, RegExp>> = {
-  object: /^(?:Zod|ZodMini|\$Zod)(?:Type|Object|ObjectJIT)$/,
-  array: /^(?:Zod|ZodMini|\$Zod)(?:Type|Array)$/,
-  default: /^(?:Zod|ZodMini|\$Zod)(?:Type|Default)$/,
-  optional: /^(?:Zod|ZodMini|\$Zod)(?:Type|Optional)$/,
-  nullable: /^(?:Zod|ZodMini|\$Zod)(?:Type|Nullable)$/,
-};
+const TRAITS: ReadonlyMap<unknown, RegExp> = new Map([
+  ["object", /^(?:Zod|ZodMini|\$Zod)(?:Type|Object|ObjectJIT)$/],
+  ["array", /^(?:Zod|ZodMini|\$Zod)(?:Type|Array)$/],
+  ["default", /^(?:Zod|ZodMini|\$Zod)(?:Type|Default)$/],
+  ["optional", /^(?:Zod|ZodMini|\$Zod)(?:Type|Optional)$/],
+  ["nullable", /^(?:Zod|ZodMini|\$Zod)(?:Type|Nullable)$/],
+]);
+
+/** What was found of each schema; schemas do not change. */
+const definitions = new WeakMap<object, Definition | null>();
 
 /** The result of `schema` for `value`, when `before` is a value that it let pass. */
 export function validateChanged(
@@ -44,23 +48,40 @@ export function validateChanged(
   value: unknown,
 ): Result | Promise<Result> {
   const plain = plainDefinition(schema);
-  if (plain !== undefined && isPlainObject(value) && isPlainObject(before))
+  if (plain?.type === "object" && isPlainObject(value) && isPlainObject(before))
     return ofObject(plain, before, value) ?? schema["~standard"].validate(value);
-  if (plain !== undefined && Array.isArray(value) && Array.isArray(before))
+  if (plain?.type === "array" && Array.isArray(value) && Array.isArray(before))
     return ofArray(plain, before, value) ?? schema["~standard"].validate(value);
   return schema["~standard"].validate(value);
 }
 
 /** What a plain object or array is made of, also inside `optional`, `nullable` and `default`. */
-function plainDefinition(schema: unknown): Definition | undefined {
-  if (!isSchema(schema) || schema["~standard"].vendor !== "zod") return undefined;
-  const inner: unknown = Reflect.get(schema, "_zod");
-  if (typeof inner !== "object" || inner === null) return undefined;
-  const { def, traits } = inner as { def?: Definition; traits?: Iterable<unknown> };
-  const known = TRAITS[String(def?.type)];
-  if (def === undefined || traits === undefined || known === undefined) return undefined;
-  if ((def.checks?.length ?? 0) > 0 || def.catchall !== undefined) return undefined;
-  if (![...traits].every((trait) => known.test(String(trait)))) return undefined;
+function plainDefinition(schema: unknown): Definition | null {
+  if (!isSchema(schema)) return null;
+  let found = definitions.get(schema);
+  if (found === undefined) {
+    found = findDefinition(schema);
+    definitions.set(schema, found);
+  }
+  return found;
+}
+
+function findDefinition(schema: Schema): Definition | null {
+  const inner: unknown = schema["~standard"].vendor === "zod" ? Reflect.get(schema, "_zod") : null;
+  if (typeof inner !== "object" || inner === null) return null;
+  const def: unknown = Reflect.get(inner, "def");
+  const traits: unknown = Reflect.get(inner, "traits");
+  if (typeof def !== "object" || def === null || !types.isSet(traits)) return null;
+  return isPlain(def, traits) ? containerIn(def) : null;
+}
+
+function isPlain({ type, checks, catchall }: Definition, traits: ReadonlySet<unknown>): boolean {
+  const known = TRAITS.get(type);
+  if (known === undefined || catchall !== undefined || (checks ?? []).length > 0) return false;
+  return [...traits].every((trait) => known.test(String(trait)));
+}
+
+function containerIn(def: Definition): Definition | null {
   return def.type === "object" || def.type === "array" ? def : plainDefinition(def.innerType);
 }
 

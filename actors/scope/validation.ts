@@ -113,9 +113,9 @@ function refuseMoves(
 function since(schema: StateSchema, before: object): StateSchema {
   const { vendor } = schema["~standard"];
   // A result of the schema is an object, or it is refused as one that changes the state.
-  const validate = (state: unknown): StandardSchemaV1.Result<object> =>
+  const ofChanged = (state: unknown): StandardSchemaV1.Result<object> =>
     validateChanged(schema, before, state) as StandardSchemaV1.Result<object>;
-  return { "~standard": { version: 1, vendor, validate } };
+  return { "~standard": { version: 1, vendor, validate: ofChanged } };
 }
 
 function validate(schema: StateSchema, state: object): StandardSchemaV1.Result<object> {

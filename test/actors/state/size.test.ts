@@ -63,7 +63,6 @@ describe("the size of a state under construction", () => {
   const scope = { type: "t", id: "a" };
   const write = fc.record({
     operation: fc.constantFrom("push", "setKey", "deleteKey", "set", "measure"),
-    field: fc.constantFrom("a", "b"),
     key: fc.constantFrom("k", "__proto__", "é"),
     value: stateValues,
   });
@@ -73,7 +72,7 @@ describe("the size of a state under construction", () => {
       fc.property(fc.array(write, { maxLength: 30 }), (writes) => {
         const initial = { a: ["x".repeat(150)], b: { k: "x".repeat(150) }, c: 1 };
         const head = new Head(copyIn(initial, ""), scope);
-        for (const { operation, field, key, value } of writes) {
+        for (const { operation, key, value } of writes) {
           const frozen = copyIn(value, "", { depth: 2 });
           if (operation === "push") head.push("a", frozen);
           else if (operation === "setKey") head.setKey("b", key, frozen);
