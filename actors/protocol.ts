@@ -58,7 +58,7 @@ export interface StateChange<S = unknown> {
   readonly meta?: JsonObject;
   /**
    * Changes of other processes before this one may have gone unheard, because the way to the store
-   * was cut. `changes()` gives a snapshot marker in its place.
+   * was cut. `changes()` gives a snapshot marker of this state in its place.
    */
   readonly gap?: true;
 }
@@ -71,8 +71,19 @@ export interface SnapshotMarker<S = unknown> {
   readonly state: Readonly<S>;
 }
 
-/** What `changes()` yields. */
+/** What `changes()` of a scope yields. */
 export type FeedItem<S = unknown> = StateChange<S> | SnapshotMarker<S>;
+
+/**
+ * Stands in the change stream of a runtime for all changes that a slow reader missed, of any
+ * scope. What was buffered came before it; every change after it follows it.
+ */
+export interface ResyncMarker {
+  readonly type: "resync";
+}
+
+/** What `changes()` of a runtime yields. */
+export type RuntimeFeedItem = FeedItem | ResyncMarker;
 
 /** Options of one mutation. */
 export interface MutationOptions {

@@ -4,6 +4,7 @@
 export type * from "../actors/protocol.ts";
 export * from "../actors/errors.ts";
 export type { StateSchema } from "../actors/scope/validation.ts";
+export { FEED_BUFFER_MAX } from "../actors/scope/change-stream.ts";
 export type { Recipe } from "../actors/scope/recipe.ts";
 export type { Answers } from "../actors/scope/options.ts";
 export {

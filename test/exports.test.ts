@@ -35,6 +35,7 @@ const errors = [
 const names: Readonly<Record<string, readonly string[]>> = {
   holdfast: [
     ...errors,
+    "FEED_BUFFER_MAX",
     "createRuntime",
     "createScope",
     "defineKind",

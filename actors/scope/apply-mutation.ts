@@ -58,7 +58,7 @@ export function failed(thrown: unknown): Outcome {
 }
 
 function checkChange(head: Head, before: object, checks: Checks): void {
-  const fill = checks.fill(head.expose(), head.scope);
+  const fill = checks.fill(head.expose(), head.scope, before);
   for (const [field, value] of fill) head.set(field, value);
   // A dropped field whose default was its value is no change at all.
   if (fill.length > 0 && equal(head.expose(), before)) head.reset(before);

@@ -6,7 +6,8 @@
  * A listener that changes its own scope on every event, or two that answer each other, would never
  * end. What a listener does is followed by the async context of its call, also after an `await`.
  * Listeners are all who are called with a change or its result: those of a scope and of a runtime,
- * `observe` of a kind, `onStateSizeWarning`. A reader of `changes()` has a loop of its own.
+ * `observe` of a kind, `onStateSizeWarning`. A reader of `changes()` has a loop of its own. A
+ * change that comes from the store begins anew: a store does not keep what led to it.
  *
  * Invariants
  *  L1  A call made at a depth of more than `LISTENER_DEPTH_MAX` is refused, and one that is over

@@ -11,17 +11,21 @@
  *      versions.
  *  F2  A listener that throws, or whose promise rejects, is reported to the logger and harms nobody
  *      else.
- *  F3  A reader holds at most `FEED_BUFFER_MAX` changes; one that falls behind, or hears of a
- *      change after a gap, gets a snapshot marker in place of what it missed, and nothing older
- *      than the marker afterwards.
+ *  F3  A reader holds at most `FEED_BUFFER_MAX` items, for any number of scopes. One that falls
+ *      behind gets one marker in place of the changes it missed, and nothing older than the marker
+ *      afterwards.
+ *  F4  A change after a gap is replaced by a snapshot marker.
  */
 import { onAbort } from "./abort.ts";
 import { whileTold } from "./cascade.ts";
 import { cascadeHere, type Cascade } from "./reentrancy.ts";
 import { watchOver } from "./safe-call.ts";
-import type { FeedItem, Logger, ScopeIdentity, StateChange } from "../protocol.ts";
+import type { FeedItem, Logger, SnapshotMarker, StateChange } from "../protocol.ts";
 
-/** Changes a slow reader may have waiting before they are replaced by a snapshot marker. */
+/**
+ * Items a reader of `changes()` may have waiting. Of a scope, all of them then give way to one
+ * snapshot marker; of a runtime, they are followed by one `resync` item.
+ */
 export const FEED_BUFFER_MAX = 1_000;
 
 /** Called with each change. */
@@ -94,13 +98,13 @@ export class Listeners {
   }
 }
 
-/** Where a reader gets its changes and, after a gap, a snapshot. */
-export interface FeedSource<S> {
-  /** The present states, when they can be named: what they hold already is no news. */
-  readonly now?: readonly FeedItem<S>[];
+/** Where a reader gets its changes. `M`: the marker for changes that it missed. */
+export interface FeedSource<M> {
   listen(listener: ChangeListener): () => void;
-  /** The present state of every scope named in `missed`, as markers. */
-  snapshot(missed: readonly StateChange[]): FeedItem<S>[];
+  /** Stands for everything that is known when it is called. */
+  marker(): M;
+  /** The marker takes the place of the items that wait, too. */
+  readonly replaces: boolean;
   /** Called when the source ends; the answer forgets the callback. */
   onEnd(callback: () => void): () => void;
 }
@@ -112,26 +116,34 @@ export interface FeedOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-function keyOf({ type, id }: ScopeIdentity): string {
-  return JSON.stringify([type, id]);
+/** A marker; one that holds a state says of which version. */
+interface Marker {
+  readonly type: string;
+  readonly version?: number;
 }
 
 /** An endless stream of changes; ends quietly on abort and when its source ends. */
-export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
-  readonly #source: FeedSource<S>;
+export class FeedReader<S, M extends Marker> implements AsyncIterableIterator<FeedItem<S> | M> {
+  readonly #source: FeedSource<M>;
   readonly #stops: (() => void)[] = [];
-  #buffer: FeedItem<S>[];
-  /** Per scope the last change that did not fit; `null` while nothing was missed. */
-  #missed: Map<string, StateChange> | null = null;
-  /** Per scope the version from which on changes are news. */
-  readonly #marked = new Map<string, number>();
+  #buffer: (FeedItem<S> | M)[];
+  /** Changes did not fit, and the marker for them has not been read. */
+  #behind = false;
+  /** Changes of this process up to this version are no news: a marker was ahead of them. */
+  #known: number;
   #waiting: (() => void)[] = [];
   #ended = false;
 
-  constructor(source: FeedSource<S>, start: readonly FeedItem<S>[], signal?: AbortSignal) {
+  /** `start` comes first. Changes up to version `known` are left out; 0 for several scopes. */
+  constructor(
+    source: FeedSource<M>,
+    start: readonly M[],
+    known: number,
+    signal: AbortSignal | undefined,
+  ) {
     this.#source = source;
     this.#buffer = [...start];
-    this.#mark(source.now ?? []);
+    this.#known = known;
     if (signal?.aborted === true) {
       this.#close();
       return;
@@ -147,14 +159,9 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
     return this;
   }
 
-  async next(): Promise<IteratorResult<FeedItem<S>, undefined>> {
+  async next(): Promise<IteratorResult<FeedItem<S> | M, undefined>> {
     for (;;) {
-      if (this.#buffer.length === 0 && this.#missed !== null) {
-        this.#buffer = this.#source.snapshot([...this.#missed.values()]);
-        this.#missed = null;
-        this.#mark(this.#buffer);
-      }
-      const item = this.#buffer.shift();
+      const item = this.#buffer.shift() ?? this.#catchUp();
       if (item !== undefined) return { done: false, value: item };
       if (this.#ended) return { done: true, value: undefined };
       await new Promise<void>((resolve) => {
@@ -163,38 +170,34 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
     }
   }
 
-  return(): Promise<IteratorResult<FeedItem<S>, undefined>> {
+  return(): Promise<IteratorResult<FeedItem<S> | M, undefined>> {
     this.#close();
     return Promise.resolve({ done: true, value: undefined });
   }
 
   #take(change: StateChange): void {
-    if (this.#isOld(change)) return;
-    if (this.#missed === null && this.#buffer.length >= FEED_BUFFER_MAX) {
-      this.#missed = new Map();
-      for (const item of this.#buffer) if (item.type === "state_change") this.#miss(item);
-      this.#buffer = this.#buffer.filter((item) => item.type === "snapshot");
+    if (this.#behind || this.#isOld(change)) return; // The marker is made when it is read.
+    if (this.#buffer.length < FEED_BUFFER_MAX) {
+      this.#buffer.push(change.gap === true ? snapshotOf<S>(change) : change);
+    } else {
+      this.#behind = true;
+      if (this.#source.replaces) this.#buffer = [];
     }
-    if (change.gap === true) this.#missed ??= new Map(); // What is buffered came before the gap.
-    if (this.#missed === null) this.#buffer.push(change);
-    else this.#miss(change);
     this.#rouse();
   }
 
-  #miss(change: StateChange): void {
-    this.#missed?.set(keyOf(change.scope), change);
-  }
-
-  #mark(items: readonly FeedItem<S>[]): void {
-    for (const { scope, version } of items) this.#marked.set(keyOf(scope), version);
+  #catchUp(): M | undefined {
+    if (!this.#behind) return undefined;
+    this.#behind = false;
+    const marker = this.#source.marker();
+    this.#known = marker.version ?? this.#known;
+    return marker;
   }
 
   /** A marker taken while a listener ran is ahead of changes that are still being announced. */
   #isOld(change: StateChange): boolean {
-    if (this.#marked.size === 0) return false;
-    const marked = this.#marked.get(keyOf(change.scope)) ?? -1;
-    if (change.origin === "local" && change.version <= marked) return true;
-    this.#marked.delete(keyOf(change.scope)); // Only a state read from the store can go back.
+    if (change.origin === "local" && change.version <= this.#known) return true;
+    this.#known = 0; // Only a state read from the store can go back.
     return false;
   }
 
@@ -208,7 +211,7 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
   /** The reader ended: nothing more is wanted. */
   #close(): void {
     this.#buffer = [];
-    this.#missed = null;
+    this.#behind = false;
     this.#end();
   }
 
@@ -217,4 +220,10 @@ export class FeedReader<S> implements AsyncIterableIterator<FeedItem<S>> {
     this.#waiting = [];
     for (const wake of waiting) wake();
   }
+}
+
+/** The marker in place of a change that replaced the whole state. */
+function snapshotOf<S>({ scope, version, patches }: StateChange): SnapshotMarker<S> {
+  // A change after a gap has one patch, whose value is the state.
+  return { type: "snapshot", scope, version, state: patches[0]?.value as Readonly<S> };
 }

@@ -10,7 +10,7 @@
 import { afterThis } from "../time/soon.ts";
 import { whileTold } from "./cascade.ts";
 import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./change-stream.ts";
-import type { FeedItem, Logger, ScopeIdentity, StateChange } from "../protocol.ts";
+import type { FeedItem, Logger, ScopeIdentity, SnapshotMarker, StateChange } from "../protocol.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { refuseUnknown } from "./options.ts";
 
@@ -54,18 +54,23 @@ export class Audience<S> {
   /** The changes from now on, or from after version `since`, to the end of the scope or `until`. */
   changes(options: FeedOptions, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
     refuseUnknown("changes", options, ["since", "signal"]);
-    const now = [this.#marker()];
-    const missed = options.since !== undefined && options.since !== this.#subject.version;
+    const { version } = this.#subject;
+    const missed = options.since !== undefined && options.since !== version;
     const source = {
-      now,
       listen: (listener: ChangeListener) => this.subscribe(listener),
-      snapshot: () => [this.#marker()],
+      marker: () => this.#marker(),
+      replaces: true,
       onEnd: (callback: () => void) => {
         const forget = [this.onEnd(callback), until?.(callback)];
         return () => forget.forEach((each) => each?.());
       },
     };
-    return new FeedReader<S>(source, missed ? now : [], options.signal);
+    return new FeedReader<S, SnapshotMarker<S>>(
+      source,
+      missed ? [this.#marker()] : [],
+      version,
+      options.signal,
+    );
   }
 
   /** Calls back once when the scope has stopped; the answer forgets the callback. */
@@ -87,7 +92,7 @@ export class Audience<S> {
     this.#ends.clear();
   }
 
-  #marker(): FeedItem<S> {
+  #marker(): SnapshotMarker<S> {
     const { identity: scope, version, state } = this.#subject;
     return { type: "snapshot", scope, version, state };
   }

@@ -14,6 +14,7 @@ import { whileTold } from "./cascade.ts";
 import { StateTooLargeError, StateValidationError } from "../errors.ts";
 import type { ScopeIdentity, StateSizeWarning } from "../protocol.ts";
 import { durationOption } from "../time/clock.ts";
+import { validateChanged } from "./changed-part.ts";
 import { filledFrom, keptIn } from "./fill.ts";
 import { isThenable } from "./mutation.ts";
 import type { Cascade } from "./reentrancy.ts";
@@ -38,8 +39,11 @@ export type Fill = readonly (readonly [field: string, value: unknown])[];
 
 /** The checks of one kind of scope. */
 export interface Checks {
-  /** Throws `StateValidationError`; answers what must be filled in. */
-  fill(state: object, scope: ScopeIdentity): Fill;
+  /**
+   * Throws `StateValidationError`; answers what must be filled in. With `before`, a state that was
+   * checked, only what changed is checked where the schema allows that.
+   */
+  fill(state: object, scope: ScopeIdentity, before?: object): Fill;
   /** Throws `StateTooLargeError`. */
   limit(state: object, scope: ScopeIdentity): void;
   /**
@@ -105,6 +109,15 @@ function refuseMoves(
   if (moved !== undefined) throw changes([moved[0]], scope);
 }
 
+/** The schema for states that came from `before`, which was checked. */
+function since(schema: StateSchema, before: object): StateSchema {
+  const { vendor } = schema["~standard"];
+  // A result of the schema is an object, or it is refused as one that changes the state.
+  const ofChanged = (state: unknown): StandardSchemaV1.Result<object> =>
+    validateChanged(schema, before, state) as StandardSchemaV1.Result<object>;
+  return { "~standard": { version: 1, vendor, validate: ofChanged } };
+}
+
 function validate(schema: StateSchema, state: object): StandardSchemaV1.Result<object> {
   const result = schema["~standard"].validate(state);
   if (isThenable(result)) throw refuseAsync(result);
@@ -151,7 +164,10 @@ export function createChecks(options: CheckOptions): Checks | null {
   if (schema === undefined && onWarning === undefined && limitBytes === Infinity) return null;
   return {
     perChange: schema !== undefined || limitBytes !== Infinity,
-    fill: (state, scope) => (schema === undefined ? NOTHING : schemaFill(schema, state, scope)),
+    fill: (state, scope, before) => {
+      if (schema === undefined) return NOTHING;
+      return schemaFill(before === undefined ? schema : since(schema, before), state, scope);
+    },
     limit(state, scope) {
       if (limitBytes === Infinity) return;
       const size = sizeBytes(state);

@@ -29,6 +29,7 @@ import { equal } from "./equal.ts";
 import { copyArray, copyRecord } from "./patches.ts";
 import type { Patch, ScopeIdentity } from "../protocol.ts";
 import { isPlainObject, typeName } from "./copy.ts";
+import { addSize, carrySize, dropSize } from "./size.ts";
 
 /** A plain object node of a state. */
 export type RecordNode = Record<string, unknown>;
@@ -138,6 +139,7 @@ export class Head {
       { op: "remove", path: [field, node.length] },
     );
     node.push(value);
+    addSize(node, value);
     this.changed = true;
   }
 
@@ -154,7 +156,10 @@ export class Head {
     const current = had ? before[key] : undefined;
     if (had && equal(current, value)) return;
     if (this.patches !== null) this.#recordSet([field, key], had, current, value);
-    assign(this.#ownField(field, before), key, value);
+    const node = this.#ownField(field, before);
+    if (had) dropSize(node, current, key);
+    assign(node, key, value);
+    addSize(node, value, key);
     this.changed = true;
   }
 
@@ -166,7 +171,9 @@ export class Head {
     if (!Object.hasOwn(before, key)) return;
     const value = before[key];
     this.#record({ op: "remove", path: [field, key] }, { op: "add", path: [field, key], value });
-    delete this.#ownField(field, before)[key];
+    const node = this.#ownField(field, before);
+    delete node[key];
+    dropSize(node, value, key);
     this.changed = true;
   }
 
@@ -206,6 +213,7 @@ export class Head {
     if (this.#owned?.has(node) === true) return node;
     // The copy has the shape of the node: an array stays an array, a record a record.
     const copy = (Array.isArray(node) ? copyArray(node) : copyRecord(node)) as N;
+    carrySize(node, copy);
     assign(this.#ownRoot(), field, copy);
     this.#own(copy);
     return copy;

@@ -1,11 +1,13 @@
 /**
  * Measures states.
  *
- * Owns: the measured sizes of frozen nodes.
+ * Owns: the measured sizes of frozen nodes, and those of nodes under construction.
  *
  *  Z1  For a state of JSON values the size is the UTF-8 length of its `JSON.stringify` text.
  *  Z2  A frozen node never changes, so it is measured once; a state that shares nodes with a
  *      measured one costs one look-up per shared node.
+ *  Z3  A list or record that the draft state copies from a measured one and writes is not walked
+ *      either: each write says what it adds and takes away.
  */
 import { kindOf } from "./kind.ts";
 
@@ -13,6 +15,34 @@ import { kindOf } from "./kind.ts";
 const REMEMBERED_BYTES = 128;
 
 const sizes = new WeakMap<object, number>();
+/** Brackets, and members with what parts them: one more than the size when there are none. */
+const openSizes = new WeakMap<object, number>();
+/** False until something was remembered: who asks for no sizes pays for none. */
+let isMeasuring = false;
+
+/** `copy` holds what the frozen `base` does, and is going to be written. */
+export function carrySize(base: object, copy: object): void {
+  if (!isMeasuring) return;
+  const bytes = sizes.get(base);
+  if (bytes !== undefined) openSizes.set(copy, bytes);
+}
+
+/** A member was written to a node under construction; of a record, under `key`. */
+export function addSize(node: object, value: unknown, key?: string): void {
+  const bytes = isMeasuring ? openSizes.get(node) : undefined;
+  if (bytes !== undefined) openSizes.set(node, bytes + memberBytes(value, key));
+}
+
+/** A member was taken out of a node under construction, or is going to be replaced. */
+export function dropSize(node: object, value: unknown, key?: string): void {
+  const bytes = isMeasuring ? openSizes.get(node) : undefined;
+  if (bytes !== undefined) openSizes.set(node, bytes - memberBytes(value, key));
+}
+
+function memberBytes(value: unknown, key: string | undefined): number {
+  if (key === undefined) return sizeBytes(value) + 1;
+  return value === undefined ? 0 : textBytes(key) + sizeBytes(value) + 2;
+}
 
 /**
  * UTF-8 bytes of the JSON text of a value that passed `copyIn`. As in JSON, a field that holds
@@ -31,8 +61,11 @@ export function sizeBytes(value: unknown): number {
 function nodeBytes(node: object): number {
   const known = sizes.get(node);
   if (known !== undefined) return known;
-  const bytes = measure(node);
-  if (bytes >= REMEMBERED_BYTES && Object.isFrozen(node)) sizes.set(node, bytes);
+  const open = openSizes.get(node);
+  const bytes = open === undefined ? measure(node) : Math.max(open, 2);
+  if (bytes < REMEMBERED_BYTES || !Object.isFrozen(node)) return bytes;
+  isMeasuring = true;
+  sizes.set(node, bytes);
   return bytes;
 }
 
@@ -59,10 +92,7 @@ function listBytes<T>(members: Iterable<T>, size: (member: T) => number): number
 
 function recordBytes(node: Record<string, unknown>): number {
   let bytes = 1;
-  for (const key of Object.keys(node)) {
-    const value = node[key];
-    if (value !== undefined) bytes += textBytes(key) + sizeBytes(value) + 2;
-  }
+  for (const key of Object.keys(node)) bytes += memberBytes(node[key], key);
   return Math.max(bytes, 2);
 }
 

@@ -1,6 +1,6 @@
 /** The Redis clients of the dialects: what is used of one, and how one is opened. */
 import { StoreUnavailableError } from "../../actors/errors.ts";
-import { loadDriver } from "../stores/redis/driver.ts";
+import { letExit, loadDriver } from "../stores/redis/driver.ts";
 import { FollowingRedis } from "../stores/redis/follow.ts";
 
 /** An argument of a command. */
@@ -61,6 +61,7 @@ export async function connectRedis(
     // With 0 a lost connection rejects what was sent on it at once; otherwise it would hang.
     maxRetriesPerRequest: 0,
   });
+  letExit(client);
   const connection = new FollowingRedis(client);
   // Without a listener a dropped connection is printed; the commands it fails are what reports it.
   connection.on("error", () => undefined);

@@ -50,8 +50,8 @@ export interface Keeper {
   /** Nothing waits, and nothing is left to store. */
   rested(scope: ResidentScope): void;
   ended(scope: ResidentScope): void;
-  /** Calls back when it is time to try the store again. */
-  later(callback: () => void): void;
+  /** It is older than what is stored: it reads the store when it may, or when it is used. */
+  behind(scope: ResidentScope): void;
 }
 
 /** What a resident scope is made from. */
@@ -78,7 +78,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** The newest version of other owners heard of since the store was read; `Infinity`: unknown. */
   #heard = 0;
   #gap = false;
-  #catchingUp = false;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
     const { settings, durability } = kind;
@@ -214,7 +213,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#heard = Math.max(this.#heard, version);
     this.#gap ||= version === Infinity;
     this.stale = true;
-    this.#catchUp();
+    this.#keeper.behind(this);
   }
 
   /** The version of the store's record that this scope builds on. */
@@ -236,21 +235,22 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#gap &&= this.#heard === Infinity;
   }
 
-  /** One at a time: whatever is heard meanwhile is looked for by the next. */
-  #catchUp(): void {
-    if (this.#catchingUp || this.#keeper.refuses) return;
-    this.#catchingUp = true;
-    const again = (): void => {
-      this.#catchingUp = false;
-      if (this.stale && !this.stopped) this.#catchUp();
-    };
-    outsideTurns(() => this.submit(catchUpWork(this))).then(again, (error: unknown) => {
-      if (isHoldfastError(error) && PASSING.has(error.code)) return this.#keeper.later(again);
-      this.#catchingUp = false; // The next mutation reads, and its caller is told.
-      if (this.stopped) return;
+  /**
+   * Reads the store if something newer was committed, and says whether to read again, now or later.
+   * A failure that does not pass is logged, and the next mutation rejects with it.
+   */
+  async catchUp(): Promise<"over" | "again" | "later"> {
+    if (this.stopped || this.#keeper.refuses) return "over";
+    try {
+      await outsideTurns(() => this.submit(catchUpWork(this)));
+    } catch (error) {
+      if (isHoldfastError(error) && PASSING.has(error.code)) return "later";
       const { identity: scope, settings } = this;
-      settings.logger.error("a change of another process could not be read", { scope, error });
-    });
+      if (!this.stopped)
+        settings.logger.error("a change of another process could not be read", { scope, error });
+      return "over";
+    }
+    return this.stale ? "again" : "over";
   }
 
   override taken(): void {

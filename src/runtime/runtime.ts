@@ -8,7 +8,13 @@ import { optionNames, refuseUnknown } from "../../actors/scope/options.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
 import { FeedReader, type FeedOptions } from "../../actors/scope/change-stream.ts";
-import type { Clock, FeedItem, MutationOptions, StateChange } from "../../actors/protocol.ts";
+import type {
+  Clock,
+  MutationOptions,
+  ResyncMarker,
+  RuntimeFeedItem,
+  StateChange,
+} from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./session/execution.ts";
 import type { IdentityExtra } from "./session/binding.ts";
 import { keepCalls } from "./calls.ts";
@@ -202,20 +208,24 @@ export class Runtime implements AsyncDisposable {
     return this.#home.listeners.add(listener);
   }
 
-  /** The changes of every scope from now on. */
-  changes(options: Pick<FeedOptions, "signal"> = {}): AsyncIterable<FeedItem> {
+  /**
+   * The changes of every scope from now on. A reader has at most `FEED_BUFFER_MAX` of them waiting:
+   * one that falls behind gets these, then one `{ type: "resync" }` in place of all it missed, then
+   * the changes after that.
+   */
+  changes(options: Pick<FeedOptions, "signal"> = {}): AsyncIterable<RuntimeFeedItem> {
     refuseUnknown("changes", options, ["signal"]);
     const source = {
       listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
-      snapshot: (missed: readonly StateChange[]) =>
-        missed.flatMap((change) => this.#marker(change)),
+      marker: (): ResyncMarker => ({ type: "resync" }),
+      replaces: false, // No marker has the states of all scopes.
       onEnd: (callback: () => void) => {
         this.#ends.add(callback);
         return () => void this.#ends.delete(callback);
       },
     };
-    const isOver = this.#closing !== null;
-    return new FeedReader(source, [], isOver ? AbortSignal.abort() : options.signal);
+    const signal = this.#closing === null ? options.signal : AbortSignal.abort();
+    return new FeedReader<unknown, ResyncMarker>(source, [], 0, signal);
   }
 
   /**
@@ -250,13 +260,6 @@ export class Runtime implements AsyncDisposable {
       throw new TypeError("a transaction takes scopes opened through this runtime");
     if (resident.stopped) throw new ScopeStoppedError({ scope: resident.identity });
     return resident;
-  }
-
-  #marker(change: StateChange): FeedItem[] {
-    const scope = this.#home.origins.get(change);
-    if (scope === undefined) return [];
-    const { identity, version, state } = scope;
-    return [{ type: "snapshot", scope: identity, version, state }];
   }
 
   async #close(drainMs: number): Promise<void> {

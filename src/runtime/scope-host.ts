@@ -7,7 +7,7 @@ import { durationOption, systemClock } from "../../actors/time/clock.ts";
 import { RuntimeClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/scope/change-stream.ts";
 import { createTimerWheel, type TimerWheel } from "../../actors/time/timer-wheel.ts";
-import type { Clock, Logger, ScopeIdentity, StateChange } from "../../actors/protocol.ts";
+import type { Clock, Logger, ScopeIdentity } from "../../actors/protocol.ts";
 import { consoleLogger, countOption, type ScopeTuning } from "../../actors/scope/options.ts";
 import { ScopeSystem } from "./registry.ts";
 import { quietLogger } from "../../actors/scope/safe-call.ts";
@@ -41,7 +41,6 @@ import {
 import { type FeedHome, isWatchable, RemoteFeed } from "./replication/remote-changes.ts";
 import { ResidentScope, type Keeper } from "./resident-scope.ts";
 import { useStore } from "./store-users.ts";
-import type { ChangeOrigin } from "./replication/unloaded-changes.ts";
 
 /** Scopes held in memory, when nothing else is said. */
 const RESIDENT_MAX = 100_000;
@@ -80,8 +79,6 @@ export class ScopeHome {
   readonly calls: Calls = new Calls(
     (holder) => holder instanceof ResidentScope && this.owns(holder),
   );
-  /** Whose change it was: a scope stays in memory while a reader still has its change to come. */
-  readonly origins: WeakMap<StateChange, ChangeOrigin> = new WeakMap();
   readonly #context: KindContext;
   readonly #kinds = new Map<string, ResolvedKind>();
   readonly #declared = new Map<string, Kind>();
@@ -257,16 +254,9 @@ export class ScopeHome {
       kindOf: (type) => this.#kinds.get(type),
       bind: (kind, id) => this.#bind(kind, id, {}),
       bridge: (kind, identity) => this.bridge(kind, identity),
-      announce: (change, origin) => {
-        this.origins.set(change, origin);
-        whileTold(change.scope, undefined, () => listeners.announce(change));
-      },
-      later: (callback) => this.#later(callback),
+      announce: (change) => whileTold(change.scope, undefined, () => listeners.announce(change)),
+      later: (callback) => void this.wheel.schedule(RETRY_MS, callback),
     };
-  }
-
-  #later(callback: () => void): void {
-    this.wheel.schedule(RETRY_MS, callback);
   }
 
   #createKeeper(): Keeper {
@@ -279,7 +269,6 @@ export class ScopeHome {
         return calls.refuses;
       },
       published: (change, scope) => {
-        this.origins.set(change, scope);
         this.#feeds.get(scope.kind.store)?.published(scope.key, change.version);
         listeners.announce(change);
       },
@@ -294,7 +283,7 @@ export class ScopeHome {
         calls.rested();
       },
       ended: (scope) => this.system.forget(scope.key, scope),
-      later: (callback) => this.#later(callback),
+      behind: (scope) => this.#feeds.get(scope.kind.store)?.behind(scope),
     };
   }
 }

@@ -1,6 +1,7 @@
 /** Opens the stores that fault tests use, in the test's process and in its children. */
 import { join } from "node:path";
 import { fileStore } from "../../src/stores/file/store.ts";
+import { memoryStore } from "../../src/stores/memory/store.ts";
 import { postgresStore } from "../../src/stores/postgres/store.ts";
 import { redisStore } from "../../src/stores/redis/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/store.ts";
@@ -12,6 +13,7 @@ import type { StateStore } from "../../src/stores/contract.ts";
  */
 export function openStore(kind: string, place: string): StateStore {
   const [url = "", name = ""] = place.split("#");
+  if (kind === "memory") return memoryStore();
   if (kind === "redis") return redisStore({ url, keyPrefix: name, appendfsync: "no" });
   if (kind === "postgres") return postgresStore({ url, table: name, poolSize: 2 });
   if (kind === "file") return fileStore({ dir: join(place, "file") });

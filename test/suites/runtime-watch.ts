@@ -1,6 +1,6 @@
 /** What other processes commit reaches a runtime: its scopes, its listeners and its readers. */
 import { describe, expect, it } from "vitest";
-import type { FeedItem, StateChange } from "../../actors/protocol.ts";
+import type { RuntimeFeedItem, StateChange } from "../../actors/protocol.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
 import { add, settled, until, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
 
@@ -100,7 +100,7 @@ export function watchCases(stores: RuntimeStores): void {
       const reader = there.changes()[Symbol.asyncIterator]();
       const scope = await here.open<Counter>("user", "u");
       await scope.patchState({ n: 1, list: [1, 2] });
-      const next: IteratorResult<FeedItem> = await reader.next();
+      const next: IteratorResult<RuntimeFeedItem> = await reader.next();
       expect(next.value).toMatchObject({ origin: "remote", version: 1, scope: scope.identity });
       expect(changes).toMatchObject([
         { patches: [{ op: "replace", path: [], value: { n: 1, list: [1, 2] } }] },

@@ -21,8 +21,8 @@ import type { ResolvedKind } from "../kinds.ts";
 /** Records not in memory that are read for listeners at the same time. */
 const UNHELD_MAX = 10_000;
 
-/** What a change left behind, for readers who missed it. */
-export interface ChangeOrigin {
+/** A record that was read or came into memory. */
+export interface FoundScope {
   readonly identity: ScopeIdentity;
   readonly version: number;
   readonly state: object;
@@ -39,7 +39,7 @@ export interface UnheldPort {
   bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null;
   /** The scope of a key, if it came into memory meanwhile. */
   find(key: string): { readonly version: number; heard(version: number): void } | undefined;
-  announce(change: StateChange, origin: ChangeOrigin): void;
+  announce(change: StateChange): void;
   /** Calls back when it is time to try the store again. */
   later(callback: () => void): void;
 }
@@ -68,9 +68,9 @@ export class UnheldReports {
     if (reading === undefined) void this.#read(key);
   }
 
-  /** The record came into memory, as `origin`; nothing has changed it here yet. */
-  arrived(key: string, origin: ChangeOrigin): void {
-    if (this.#reading.has(key)) this.#announce(key, origin);
+  /** The record came into memory; nothing has changed it here yet. */
+  arrived(key: string, scope: FoundScope): void {
+    if (this.#reading.has(key)) this.#announce(key, scope);
   }
 
   /** Listeners were told of a version by the scope itself. */
@@ -118,24 +118,15 @@ export class UnheldReports {
       return version;
     }
     const state = storedState(found.state, kind.settings, identity);
-    const now = (): number => this.#port.now();
-    const until = bridge?.until ?? Infinity;
-    const origin = {
-      identity,
-      version,
-      // A reader who is behind may ask for it when its time is over.
-      get state() {
-        return until <= now() ? kind.settings.initial : state;
-      },
-    };
-    this.#announce(key, origin);
+    this.#announce(key, { identity, version, state });
     return version;
   }
 
-  #announce(key: string, origin: ChangeOrigin): void {
-    if (origin.version <= (this.#told.get(key) ?? 0)) return;
-    this.#tell(key, origin.version);
-    this.#port.announce(foundChange({ ...origin, timestamp: this.#port.now() }), origin);
+  #announce(key: string, { identity, version, state }: FoundScope): void {
+    if (version <= (this.#told.get(key) ?? 0)) return;
+    this.#tell(key, version);
+    const timestamp = this.#port.now();
+    this.#port.announce(foundChange({ identity, version, state, timestamp }));
   }
 
   #tell(key: string, version: number): void {

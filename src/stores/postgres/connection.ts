@@ -7,6 +7,7 @@
  *  D3  What nobody waits for any longer ends at the server as well: at a lock by the session's
  *      `patience`, and on connections opened here whatever a statement does.
  *  D4  A connection that breaks while nobody uses it never ends the process.
+ *  D5  A connection that was opened here and is idle does not keep the process alive.
  */
 import { performance } from "node:perf_hooks";
 import type pg from "pg";
@@ -182,6 +183,7 @@ export class PostgresLink {
       end();
       throw new NotConnectedError("no connection", { cause });
     }
+    letExit(client);
     const reserveMs = this.#reserveMs;
     const session = (): PostgresSession =>
       sessionOn(client, { deadline: performance.now() + timeoutMs, reserveMs, timeoutMs });
@@ -251,6 +253,12 @@ export class PostgresLink {
       throw new NotConnectedError("no connection", { cause });
     }
   }
+}
+
+/** Lets the process end while the connection is idle; who waits for an answer has a timer (D5). */
+function letExit(client: pg.Client): void {
+  // The driver has had it since 8.0, its types do not.
+  (client as pg.Client & { unref?(): void }).unref?.();
 }
 
 async function loadDriver(): Promise<typeof pg> {

@@ -23,6 +23,7 @@ import { isError } from "../../../actors/realm.ts";
 import { watchOver } from "../../../actors/scope/safe-call.ts";
 import { fromAsciiKey } from "../shared/ascii-key.ts";
 import { handshakeMs } from "./connection.ts";
+import { letExit } from "./driver.ts";
 import { type AnyRedis, isCluster } from "./open.ts";
 import { within } from "../shared/retry-until.ts";
 
@@ -174,6 +175,7 @@ function duplicate(client: AnyRedis): Redis {
     // The channel's name has it already.
     keyPrefix: "",
   });
+  letExit(connection);
   // Its end is what is acted on.
   connection.on("error", () => undefined);
   return connection;

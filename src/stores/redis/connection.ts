@@ -10,6 +10,7 @@
  *  N3  A connection made here that is taken and then not answered is given up, so that the next one
  *      is tried within the same call. A given client is its owner's to judge.
  *  N4  There is always a listener for `error`: a dropped connection never ends the process.
+ *  N5  A connection that was made here and is idle does not keep the process alive.
  */
 import { performance } from "node:perf_hooks";
 import { StoreClosedError } from "../../../actors/errors.ts";

@@ -2,6 +2,14 @@
 import type { Redis } from "ioredis";
 import { installedPeer } from "../shared/optional-peer.ts";
 
+/**
+ * Lets the process end while the connection has nothing to do. A call that waits for an answer has
+ * a timer, which keeps the process until there is one.
+ */
+export function letExit(client: Redis): void {
+  client.on("connect", () => client.stream.unref());
+}
+
 /** Loads ioredis; rejects with `StoreUnavailableError` when it is not there or does not load. */
 export async function loadDriver(): Promise<{ readonly Redis: typeof Redis }> {
   try {

@@ -1,6 +1,6 @@
 /** Makes the client of a store that was given a url, and tells kinds of clients apart. */
 import type { Cluster, Redis } from "ioredis";
-import { loadDriver } from "./driver.ts";
+import { letExit, loadDriver } from "./driver.ts";
 
 /** What a store works with: a client of one server, one built for Sentinel, or one of a Cluster. */
 export type AnyRedis = Redis | Cluster;
@@ -24,7 +24,7 @@ export async function openRedis({
 }): Promise<AnyRedis> {
   if (client !== undefined) return client;
   const driver = await loadDriver();
-  return new driver.Redis(url ?? "", {
+  const made = new driver.Redis(url ?? "", {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
@@ -35,6 +35,8 @@ export async function openRedis({
     // The next call connects: a pause of the client's own could outlast all that the call may wait.
     retryStrategy: () => null,
   });
+  letExit(made);
+  return made;
 }
 
 /** The name of a server in messages: host and port, without user and password. */

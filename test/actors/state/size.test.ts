@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { Head } from "../../../actors/state/draft-state.ts";
 import { sizeBytes } from "../../../actors/state/size.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
-import { jsonStates, propertyRuns } from "../../support/state-value.ts";
+import { jsonStates, propertyRuns, stateValues } from "../../support/state-value.ts";
 
 describe("sizeBytes", () => {
   it("is the length of the JSON text, measured afresh and remembered", () => {
@@ -55,5 +56,52 @@ describe("sizeBytes", () => {
     });
     expect(sizeBytes({ node })).toBe(sizeBytes({ node }));
     expect(reads).toBe(1);
+  });
+});
+
+describe("the size of a state under construction", () => {
+  const scope = { type: "t", id: "a" };
+  const write = fc.record({
+    operation: fc.constantFrom("push", "setKey", "deleteKey", "set", "measure"),
+    key: fc.constantFrom("k", "__proto__", "é"),
+    value: stateValues,
+  });
+
+  it("Z3: is that of the finished state measured afresh, whatever was written", () => {
+    fc.assert(
+      fc.property(fc.array(write, { maxLength: 30 }), (writes) => {
+        const initial = { a: ["x".repeat(150)], b: { k: "x".repeat(150) }, c: 1 };
+        const head = new Head(copyIn(initial, ""), scope);
+        for (const { operation, key, value } of writes) {
+          const frozen = copyIn(value, "", { depth: 2 });
+          if (operation === "push") head.push("a", frozen);
+          else if (operation === "setKey") head.setKey("b", key, frozen);
+          else if (operation === "deleteKey") head.deleteKey("b", key);
+          else if (operation === "set") head.set("c", frozen);
+          else sizeBytes(head.expose());
+        }
+        const state = head.expose();
+        // A copy shares no measured node with the state.
+        expect(sizeBytes(state)).toBe(sizeBytes(copyIn(state, "")));
+      }),
+      { numRuns: propertyRuns },
+    );
+  });
+
+  it("Z3: costs no walk through a long list or record when one member is written", () => {
+    const items = Array.from({ length: 5_000 }, (_, at) => ({ at }));
+    const entries = items.map((item) => [`k${item.at}`, item] as const);
+    const head = new Head(copyIn({ n: 0, items, byKey: Object.fromEntries(entries) }, ""), scope);
+    const before = sizeBytes(head.expose());
+    head.push("items", copyIn({ at: 5_000 }, ""));
+    head.setKey("byKey", "k7", copyIn({ at: 70 }, ""));
+    head.deleteKey("byKey", "k8");
+    const state = head.expose();
+    const keys = vi.spyOn(Object, "keys");
+    const after = sizeBytes(state);
+    const looks = keys.mock.calls.length;
+    keys.mockRestore();
+    expect(after).toBe(before + ',{"at":5000}'.length + 1 - ',"k8":{"at":8}'.length);
+    expect(looks).toBeLessThan(10);
   });
 });

@@ -1,6 +1,6 @@
 /** The feed when the line is cut, late or refused: what a real server does only now and then. */
 import { describe, expect, it } from "vitest";
-import type { FeedItem } from "../../../../actors/protocol.ts";
+import type { RuntimeFeedItem } from "../../../../actors/protocol.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../../../actors/errors.ts";
 import { defineKind } from "../../../../src/runtime/kinds.ts";
 import { encodeKey } from "../../../../src/runtime/scope-key.ts";
@@ -35,8 +35,11 @@ const stores = {
 
 watchCases(stores);
 
-async function collect(items: AsyncIterable<FeedItem>, count: number): Promise<FeedItem[]> {
-  const seen: FeedItem[] = [];
+async function collect(
+  items: AsyncIterable<RuntimeFeedItem>,
+  count: number,
+): Promise<RuntimeFeedItem[]> {
+  const seen: RuntimeFeedItem[] = [];
   for await (const item of items) if (seen.push(item) === count) break;
   return seen;
 }
@@ -59,10 +62,10 @@ describe("when the line is cut", () => {
     await until(() => scope.version === 6);
     await mine.atomicState(add);
     for (const seen of [await perScope, await perRuntime]) {
-      expect(seen.map(({ type, version }) => [type, version])).toEqual([
-        ["state_change", 1],
-        ["snapshot", 6],
-        ["state_change", 7],
+      expect(seen).toMatchObject([
+        { type: "state_change", version: 1 },
+        { type: "snapshot", version: 6 },
+        { type: "state_change", version: 7 },
       ]);
       expect(seen[1]).toMatchObject({ state: { n: 6 }, scope: scope.identity });
     }

@@ -1,0 +1,135 @@
+/**
+ * Checks a changed value by a schema at the cost of what changed, where that is certain to give the
+ * result of the whole check: in objects and arrays of zod 4 that have no check of their own.
+ *
+ * A Standard Schema gives the check of a whole value only. Of zod's plain objects and arrays it is
+ * known that each field and element is checked by itself, so what is the same object or value as in
+ * the state before, which was checked, need not be checked again.
+ *
+ * Invariants
+ *  D1  The result is that of `validate` on the whole value, if checks depend on their value alone.
+ *  D2  Whatever is not known to be plain (another library, a class derived from zod's, `refine`,
+ *      `min`, `strict`, a field that went away or holds `undefined`) is checked whole.
+ */
+import { types } from "node:util";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { isPlainObject } from "../state/copy.ts";
+import { isThenable } from "./mutation.ts";
+
+type Schema = StandardSchemaV1;
+type Result = StandardSchemaV1.Result<unknown>;
+
+/** What a schema of zod says of itself, as far as it is used. */
+interface Definition {
+  readonly type?: unknown;
+  readonly checks?: readonly unknown[];
+  readonly catchall?: unknown;
+  readonly shape?: Readonly<Record<string, unknown>>;
+  readonly element?: unknown;
+  readonly innerType?: unknown;
+}
+
+/** Of these alone a schema is made: a class derived from them may check something else. */
+const TRAITS: ReadonlyMap<unknown, RegExp> = new Map([
+  ["object", /^(?:Zod|ZodMini|\$Zod)(?:Type|Object|ObjectJIT)$/],
+  ["array", /^(?:Zod|ZodMini|\$Zod)(?:Type|Array)$/],
+  ["default", /^(?:Zod|ZodMini|\$Zod)(?:Type|Default)$/],
+  ["optional", /^(?:Zod|ZodMini|\$Zod)(?:Type|Optional)$/],
+  ["nullable", /^(?:Zod|ZodMini|\$Zod)(?:Type|Nullable)$/],
+]);
+
+/** What was found of each schema; schemas do not change. */
+const definitions = new WeakMap<object, Definition | null>();
+
+/** The result of `schema` for `value`, when `before` is a value that it let pass. */
+export function validateChanged(
+  schema: Schema,
+  before: unknown,
+  value: unknown,
+): Result | Promise<Result> {
+  const plain = plainDefinition(schema);
+  if (plain?.type === "object" && isPlainObject(value) && isPlainObject(before))
+    return ofObject(plain, before, value) ?? schema["~standard"].validate(value);
+  if (plain?.type === "array" && Array.isArray(value) && Array.isArray(before))
+    return ofArray(plain, before, value) ?? schema["~standard"].validate(value);
+  return schema["~standard"].validate(value);
+}
+
+/** What a plain object or array is made of, also inside `optional`, `nullable` and `default`. */
+function plainDefinition(schema: unknown): Definition | null {
+  if (!isSchema(schema)) return null;
+  let found = definitions.get(schema);
+  if (found === undefined) {
+    found = findDefinition(schema);
+    definitions.set(schema, found);
+  }
+  return found;
+}
+
+function findDefinition(schema: Schema): Definition | null {
+  const inner: unknown = schema["~standard"].vendor === "zod" ? Reflect.get(schema, "_zod") : null;
+  if (typeof inner !== "object" || inner === null) return null;
+  const def: unknown = Reflect.get(inner, "def");
+  const traits: unknown = Reflect.get(inner, "traits");
+  if (typeof def !== "object" || def === null || !types.isSet(traits)) return null;
+  return isPlain(def, traits) ? containerIn(def) : null;
+}
+
+function isPlain({ type, checks, catchall }: Definition, traits: ReadonlySet<unknown>): boolean {
+  const known = TRAITS.get(type);
+  if (known === undefined || catchall !== undefined || (checks ?? []).length > 0) return false;
+  return [...traits].every((trait) => known.test(String(trait)));
+}
+
+function containerIn(def: Definition): Definition | null {
+  return def.type === "object" || def.type === "array" ? def : plainDefinition(def.innerType);
+}
+
+function isSchema(schema: unknown): schema is Schema {
+  return typeof schema === "object" && schema !== null && "~standard" in schema;
+}
+
+type Node = Readonly<Record<string, unknown>>;
+
+/** `undefined`: it has to be checked whole. */
+function ofObject({ shape }: Definition, before: Node, value: Node): Result | undefined {
+  if (shape === undefined) return undefined;
+  const isThere = (key: string): boolean => Object.hasOwn(value, key) && value[key] !== undefined;
+  if (!Object.keys(before).every(isThere)) return undefined;
+  const made: [string, unknown][] = [];
+  for (const key of Object.keys(value)) {
+    if (!Object.hasOwn(shape, key)) continue; // The schema leaves it out.
+    const was = Object.hasOwn(before, key) ? before[key] : undefined;
+    const part = ofPart(shape[key], was, value[key]);
+    if (part === undefined) return undefined;
+    made.push([key, part.value]);
+  }
+  return { value: Object.fromEntries(made) };
+}
+
+/** `undefined`: it has to be checked whole. */
+function ofArray(
+  { element }: Definition,
+  before: readonly unknown[],
+  value: readonly unknown[],
+): Result | undefined {
+  const made: unknown[] = [];
+  for (const [at, item] of value.entries()) {
+    const part = ofPart(element, before[at], item);
+    if (part === undefined) return undefined;
+    made.push(part.value);
+  }
+  return { value: made };
+}
+
+/** What is refused is left to the whole check, which knows the order of its issues. */
+function ofPart(
+  schema: unknown,
+  before: unknown,
+  value: unknown,
+): StandardSchemaV1.SuccessResult<unknown> | undefined {
+  if (value === undefined || !isSchema(schema)) return undefined;
+  if (value === before) return { value };
+  const result = validateChanged(schema, before, value);
+  return isThenable(result) || result.issues !== undefined ? undefined : result;
+}
