@@ -78,6 +78,11 @@ export class CommitBatch {
     this.record(call, outcome);
   }
 
+  /** A call of the batch does not count any more, nor does what it changed. */
+  cancelled(call: Call): void {
+    if (call.outcome?.changed === true) this.needsReplay = true;
+  }
+
   /** Keeps what a call of the batch did. */
   record(call: Call, outcome: Outcome): void {
     call.outcome = outcome;

@@ -7,17 +7,16 @@
  *     │ └─batch to save──▶ saving(save, run?)
  *     └────save over───────┘ or running(run) again     stopped: from anywhere
  *
- * Without a bridge a call resolves as soon as its code has ended. With a bridge its change joins the
- * open commit batch, and it resolves when the save of the batch is confirmed (`committer.ts`). A
- * mutator that takes its time does not keep the batch before it from being saved: its end is kept
- * while that save is under way, and it runs again if the save does not confirm what it was given.
+ * Without a bridge a call resolves when its code has ended. With one its change joins the commit
+ * batch, and it resolves when the save of the batch is confirmed (`committer.ts`). A slow mutator
+ * does not keep the batch before it from being saved: its end is kept while that save is under way,
+ * and it runs again if the save does not confirm what it was given.
  *
  * Invariants
  *  S1  At most one call runs at a time, and calls run in the order in which they were made.
  *  S2  A cancelled call (timeout, abort, stop) has no effect, or rejects with `COMMIT_UNKNOWN`
  *      because its save was in flight.
- *  S3  In every state something is under way that ends in `#proceed`, or every call is cancelled at
- *      its deadline and that ends there: no call is stranded.
+ *  S3  In each state something is under way, or a deadline, that ends in `#proceed`.
  *  S4  User code (mutators, checks, subscribers) never runs in state open: what it submits waits.
  */
 import { onAbort } from "./abort.ts";
@@ -46,7 +45,7 @@ type State =
 const OPEN: State = { is: "open" };
 const APPLYING: State = { is: "running", run: null };
 
-/** Runs the calls of one scope; see the head of this file. */
+/** See the head of this file. */
 export class Executor implements Expirable {
   readonly #scope: ScopeCore;
   readonly #mailbox: Mailbox;
@@ -61,7 +60,7 @@ export class Executor implements Expirable {
     this.#mailbox = new Mailbox(scope.settings.mailboxLimit);
   }
 
-  /** What readers see while there is a batch; `null` when the draft state is the confirmed one. */
+  /** What readers see; `null` when the draft state is the confirmed one. */
   get confirmed(): object | null {
     return this.#save === null ? (this.#batch?.base ?? null) : this.#save.shown;
   }
@@ -69,7 +68,7 @@ export class Executor implements Expirable {
   /** Takes a call; its promise is settled in every case. */
   submit(call: Call): void {
     const { settings, backing, identity } = this.#scope;
-    const signal = call.options?.signal;
+    const { signal } = call;
     if (signal !== undefined)
       call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
     const isNext = this.#state === OPEN && this.#mailbox.size === 0 && this.#batch?.full !== true;
@@ -93,7 +92,7 @@ export class Executor implements Expirable {
     };
     for (const call of this.#mailbox) look(call);
     this.#batch?.calls.forEach(look);
-    look(underWay(this.#state));
+    look(underWay(this.#state)); // Last: what follows it starts.
     return Math.min(next, this.#save?.expire(now) ?? Infinity);
   }
 
@@ -120,23 +119,27 @@ export class Executor implements Expirable {
 
   /** Settles a call that is not waited for any more, with `reason` unless its outcome is unknown. */
   #cancel(call: Call, reason: unknown): void {
-    const { stage, work, run, batch } = call;
-    if (call.settled || stage === "writing") return; // `#take` looks for an abort in its checks.
-    const isTask = "task" in work && work.unknown === true;
-    const isUnknown = isTask || (stage === "joined" && this.#save?.inFlight === true);
-    const { identity: scope } = this.#scope;
-    if (isTask) this.#scope.stale = true;
-    call.reject(isUnknown ? new CommitUnknownError({ scope, cause: reason }) : reason);
+    const { stage, run, batch } = call;
+    if (call.settled || stage === "writing") return; // `#join` looks for an abort in its checks.
+    const isUnknown = this.#isUnknown(call);
+    const unknown = { scope: this.#scope.identity, cause: reason };
+    call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
+    if (stage === "joined" && isUnknown) return; // What was sent may count.
+    run?.cancel(reason);
     if (stage === "queued") this.#mailbox.left();
-    else if (stage === "running" && run instanceof MutatorRun) run.cancel(reason);
-    else if (stage !== "joined") {
-      run?.lose(reason);
+    else if (stage === "joined") batch?.cancelled(call);
+    else if (stage !== "running") {
       if (this.#state.is === "exclusive") this.#state = OPEN;
       this.#proceed();
-    } else if (!isUnknown) {
-      run?.lose(reason);
-      if (batch !== null && call.outcome?.changed === true) batch.needsReplay = true;
     }
+  }
+
+  /** A write of it is in flight; the scope of a task that writes reads the store before it goes on. */
+  #isUnknown({ stage, work }: Call): boolean {
+    if (stage === "joined") return this.#save?.inFlight === true;
+    const isWriting = "task" in work && work.unknown === true;
+    this.#scope.stale ||= isWriting;
+    return isWriting;
   }
 
   /** Starts what can start now. */
@@ -192,16 +195,14 @@ export class Executor implements Expirable {
   /** The mutator beside a save was given a state that never came to be: it will run again. */
   #dropRun(): void {
     if (this.#state.is !== "saving" || this.#state.run === null) return;
-    const { run } = this.#state;
+    this.#state.run.drop();
+    this.#mailbox.putBack(this.#state.run.call);
     this.#state.run = null;
-    run.drop();
-    this.#mailbox.putBack(run.call);
   }
 
   #start(call: Call): void {
-    const { work, options } = call;
-    const signal = options?.signal; // Aborted, and its listener is still to be called.
-    if (signal?.aborted === true) return call.reject(signal.reason);
+    const { work, signal } = call;
+    if (signal?.aborted === true) return call.reject(signal.reason); // It is still to be cancelled.
     const scope = this.#scope;
     const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
     if ((reads || "task" in work) && this.#batch !== null) {
@@ -266,16 +267,16 @@ export class Executor implements Expirable {
       return call.reject(new ScopeStoppedError({ scope: this.#scope.identity }));
     // What rests on an unconfirmed change, or on a state to verify, resolves with the batch (R2).
     const joins = outcome.changed || mustVerify(call, this.#scope.settings);
-    if (batch !== null && (joins || batch.changes > 0)) {
-      batch.add(call, outcome);
-      const signal = call.options?.signal;
-      if (signal?.aborted === true) this.#cancel(call, signal.reason); // By a check.
-      return;
-    }
+    if (batch !== null && (joins || batch.changes > 0)) return this.#join(batch, call, outcome);
     if (batch?.calls.length === 0) this.#batch = null;
     if (outcome.error !== null) return call.reject(outcome.error.thrown);
     if (!outcome.changed) return call.resolve(false);
     commitChange(this.#scope, call.mutation, outcome, call);
+  }
+
+  #join(batch: CommitBatch, call: Call, outcome: Outcome): void {
+    batch.add(call, outcome);
+    if (call.signal?.aborted === true) this.#cancel(call, call.signal.reason); // By a check.
   }
 
   /** Runs a call of the batch again; `null` when it was cancelled meanwhile. */

@@ -62,7 +62,7 @@ export class Call {
   cause: Cascade | undefined = undefined;
   stage: CallStage = "queued";
   /** The commit batch that it joined. */
-  batch: { needsReplay: boolean; readonly replaying: boolean } | null = null;
+  batch: { readonly replaying: boolean; cancelled(call: Call): void } | null = null;
   /** How often its code was run. */
   attempt = 0;
   outcome: Outcome | null = null;
@@ -90,6 +90,10 @@ export class Call {
   /** What it runs; not to be asked of an exclusive task. */
   get mutation(): Mutation {
     return this.work as Mutation; // See above.
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.options?.signal;
   }
 
   get settled(): boolean {

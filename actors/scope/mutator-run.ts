@@ -60,7 +60,7 @@ export class MutatorRun extends Turn {
   }
 
   /** Its call was settled: the code lost its right to commit. */
-  cancel(reason: unknown): void {
+  override cancel(reason: unknown): void {
     this.lose(reason);
     if (this.#isAsync) this.#end("cancelled"); // Else `start` looks when the code returns.
   }

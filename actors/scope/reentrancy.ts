@@ -107,6 +107,11 @@ export class Turn implements MutatorTurn {
     }
   }
 
+  /** The call it runs for was settled. */
+  cancel(reason: unknown): void {
+    this.lose(reason);
+  }
+
   /** The turn lost its right to commit. */
   lose(reason: unknown): void {
     this.end();

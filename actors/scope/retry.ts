@@ -56,10 +56,10 @@ export function backoffMs(cas: CasBudget, retry: number, random: () => number): 
 /** Starts to retry after a first save that met a conflict. */
 export function resolveConflict(port: ConflictPort): ConflictWork {
   const pause = new Pause(port.clock);
-  return { end: retry(port, pause), stop: () => pause.stop() };
+  return { end: retryAll(port, pause), stop: () => pause.stop() };
 }
 
-async function retry(port: ConflictPort, pause: Pause): Promise<ConflictEnd> {
+async function retryAll(port: ConflictPort, pause: Pause): Promise<ConflictEnd> {
   const { cas, exclusive } = port;
   let attempts = 1;
   try {

@@ -165,10 +165,10 @@ class Deletion {
   }
 
   /** The outcome is unknown until the bridge has answered, and not a moment longer. */
-  async #written(removal: () => Promise<SaveResult<object>>): Promise<SaveResult<object>> {
+  async #written(remove: () => Promise<SaveResult<object>>): Promise<SaveResult<object>> {
     this.#work.unknown = true;
     try {
-      return await removal();
+      return await remove();
     } catch (cause) {
       if (!isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
       this.#scope.stale = true;
