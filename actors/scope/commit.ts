@@ -45,7 +45,7 @@ export function commitChange(
   scope.committed(true, call?.cause);
 }
 
-/** The deletion of a scope, by a caller or because its time is over; `settle` goes before events. */
+/** A deletion, by a caller or because its time is over; `settle` is called before the events. */
 export function commitDeletion(
   scope: ScopeCore,
   why: "delete" | "expire",

@@ -14,8 +14,7 @@
  *
  * Invariants
  *  S1  At most one call runs at a time, and calls run in the order in which they were made.
- *  S2  A cancelled call (timeout, abort, stop) has no effect, or rejects with `COMMIT_UNKNOWN`
- *      because its save was in flight.
+ *  S2  A cancelled call has no effect, or rejects with `COMMIT_UNKNOWN`: its save was in flight.
  *  S3  In each state something is under way, or a deadline, that ends in `#proceed`.
  *  S4  User code (mutators, checks, subscribers) never runs in state open: what it submits waits.
  */
