@@ -8,11 +8,12 @@
  *      carries what is there. A conflict is never thrown.
  *  T2  `commit` answers only after the write survives what the store promises (`supports.durable`).
  *  T3  Versions of a key never go back, also through delete, expiry and re-create, for as long as a
- *      late writer may exist: a deleted or expired record leaves a tombstone with its version for at
- *      least `tombstoneMs`. After that, and after `erase`, the key counts as never there (version
- *      0). So a writer must not hold a version it did not confirm for `tombstoneMs`: what it misses
- *      then may have been deleted, and what it finds with a lower version may have been made anew.
- *      Within `tombstoneMs` a lower version, or none, is damage.
+ *      late writer may exist: a deleted or expired record leaves a tombstone with its version for
+ *      at least `tombstoneMs`. After that, and after `erase`, the key counts as never there
+ *      (version 0). So a version that was not confirmed for `tombstoneMs` says nothing: a record
+ *      that is missing then may have been deleted, and one of a lower version made anew. Until then
+ *      either is damage, unless the last that was seen is the tombstone, or `watch` reported a
+ *      newer version before nothing was there.
  *  T4  Each write of a batch stands alone, unless `atomic`: then all take effect or none.
  *  T5  A read returns plain data equal to what was written and shares nothing with it.
  *  T6  A throw from `commit` means nothing of the batch took effect, unless it is a

@@ -1,7 +1,7 @@
 /**
  * Walks through the documents of a store and removes those of which nothing has to be kept.
  *
- * A walk reads the first bytes of each file, for there stands when its record may be forgotten. Only
+ * A walk reads the first bytes of each file: there stands when its record may be forgotten. Only
  * what seems to be over is read whole and checked.
  */
 import type { Dir } from "node:fs";

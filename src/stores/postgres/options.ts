@@ -26,7 +26,7 @@ export interface PostgresStoreOptions {
   readonly maxStateBytes?: number | undefined;
   /**
    * Milliseconds for which tombstones are kept when a kind does not say; default 7 days, at least
-   * twice `timeoutMs`, because a call may be repeated for so long.
+   * a second over `timeoutMs`, because a call may be repeated for so long.
    */
   readonly tombstoneMs?: number | undefined;
   /** Told once when the server's settings allow a commit to be lost; default the console. */

@@ -60,8 +60,8 @@ function listText({ record }: PostgresTables, from: ">=" | ">"): string {
 function leaseText({ record }: PostgresTables): string {
   return (
     `INSERT INTO ${record} AS r (key, version, lease, lease_until, forgets) ` +
-    `SELECT $1, 0, $2, ${NOW} + $3::float8, ${NOW} + 2 * $3::float8 WHERE ${patient("$4")} ON CONFLICT (key) DO UPDATE ` +
-    "SET lease = excluded.lease, lease_until = excluded.lease_until " +
+    `SELECT $1, 0, $2, ${NOW} + $3::float8, ${NOW} + 2 * $3::float8 WHERE ${patient("$4")} ` +
+    "ON CONFLICT (key) DO UPDATE SET lease = excluded.lease, lease_until = excluded.lease_until " +
     `WHERE r.lease IS NULL OR r.lease = $2 OR r.lease_until <= ${NOW} RETURNING 1 AS taken`
   );
 }
@@ -104,13 +104,16 @@ function changesText({ record }: PostgresTables): string {
  */
 function sweepText({ record, patch }: PostgresTables): string {
   return (
-    `WITH found AS MATERIALIZED (SELECT key FROM ${record} WHERE forgets <= ${NOW} ` +
-    `AND (state IS NULL OR expires <= ${NOW}) AND (lease IS NULL OR lease_until <= ${NOW}) ` +
+    // One time for all of it: what is not over now is what the next one looks for.
+    `WITH t AS MATERIALIZED (SELECT ${NOW} AS now), ` +
+    `found AS MATERIALIZED (SELECT key FROM ${record} WHERE forgets <= (SELECT now FROM t) ` +
+    "AND (state IS NULL OR expires <= (SELECT now FROM t)) " +
+    "AND (lease IS NULL OR lease_until <= (SELECT now FROM t)) " +
     "ORDER BY forgets LIMIT $1::int FOR UPDATE SKIP LOCKED), " +
     `swept AS (DELETE FROM ${record} r USING found f WHERE r.key = f.key RETURNING r.key), ` +
     `logs AS (DELETE FROM ${patch} p USING found f WHERE p.key = f.key) ` +
-    "SELECT count(*)::float8 AS count, " +
-    `(SELECT min(forgets) - ${NOW} FROM ${record} WHERE forgets > ${NOW}) AS next_ms FROM swept`
+    "SELECT count(*)::float8 AS count, (SELECT min(forgets) - (SELECT now FROM t) " +
+    `FROM ${record} WHERE forgets > (SELECT now FROM t)) AS next_ms FROM swept`
   );
 }
 
@@ -119,7 +122,8 @@ function sweepText({ record, patch }: PostgresTables): string {
  * look for rows that were changed, and would not find these. Answers what was there.
  */
 function eraseText({ record, patch, channel }: PostgresTables): string {
-  const payload = "'{\"writer\":\"' || $2::text || '\",\"key\":' || to_json(e.key)::text || " +
+  const payload =
+    '\'{"writer":"\' || $2::text || \'","key":\' || to_json(e.key)::text || ' +
     "',\"version\":' || (e.version + 1) || '}'";
   return (
     `WITH found AS MATERIALIZED (SELECT key, version FROM ${record} ` +

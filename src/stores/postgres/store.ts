@@ -37,7 +37,7 @@ import type {
   WriteResult,
 } from "../contract.ts";
 import { Sweeper } from "../shared/sweeper.ts";
-import { firstForgetMs, type TombstoneRule } from "../shared/tombstones.ts";
+import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
 import { createTurns, leasedTurn, type Turns } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites, conflict, isAllOk } from "../shared/writes.ts";
 
@@ -85,8 +85,7 @@ class PostgresStore implements StateStore {
     this.#link = link;
     this.#id = writer;
     this.tombstoneMs = settings.tombstoneMs;
-    // A call that took effect may be repeated for so long, and must find what it left.
-    this.#tombstones = { tombstoneMs: this.tombstoneMs, leastMs: 2 * settings.timeoutMs };
+    this.#tombstones = { tombstoneMs: this.tombstoneMs, leastMs: settings.timeoutMs + REPEATED_MS };
     const sweep = (): Promise<number> => this.#gate.run(() => this.#sweep());
     this.#sweeper = new Sweeper({ clock: hostClock, sweep, isShared: true });
     this.#statements = statementsOf(tables);
@@ -196,9 +195,10 @@ class PostgresStore implements StateStore {
       const rows = await this.#calls.write((session) =>
         session.query(this.#statements.erase, [encoded, this.#id, session.patience()]),
       );
-      // The row of a lease alone has version 0.
-      const erased = new Set(rows.flatMap(({ key, version }) => (Number(version) > 0 ? key : [])));
-      return encoded.map((key) => erased.has(key));
+      const erased = new Set(
+        rows.filter(({ version }) => Number(version) > 0).map(({ key }) => key),
+      );
+      return encoded.map((key) => erased.has(key)); // The row of a lease alone has version 0.
     });
   }
 
@@ -215,7 +215,6 @@ class PostgresStore implements StateStore {
       session.query(this.#statements.sweep, [SWEPT_AT_ONCE]),
     );
     if (Number(row?.["count"]) >= SWEPT_AT_ONCE) return -Infinity;
-    // Nothing waits: null.
     return hostClock.now() + Number(row?.["next_ms"] ?? Infinity);
   }
 

@@ -5,7 +5,7 @@
  *  S1  Only use of the store starts a sweep: a store that is not used does nothing, and no timer
  *      here keeps a process alive.
  *  S2  A sweep is made of bounded batches. The loop turns between them, and sweeps are at least
- *      `PAUSE_MS` and ten times their own length apart.
+ *      `PAUSE_MS` and four times their own length apart.
  *  S3  A sweep fails no call. What it could not remove the next one removes.
  */
 import { performance } from "node:perf_hooks";
@@ -14,8 +14,8 @@ import type { Clock } from "../../../actors/protocol.ts";
 
 /** A store that was just opened is left alone for so long, and so is one that was just swept. */
 const PAUSE_MS = 1_000;
-/** Sweeps take at most this part of the time. */
-const SHARE = 10;
+/** Between two sweeps passes so many times the length of the first. */
+const SHARE = 4;
 /** Until the next try after a sweep that failed. */
 const FAILED_MS = 60_000;
 /** What other owners leave behind is looked for so often, by the store's clock. */

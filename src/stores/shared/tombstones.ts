@@ -17,6 +17,12 @@ export function tombstoneOption(tombstoneMs: number | undefined): number {
   return tombstoneMs ?? TOMBSTONE_MS;
 }
 
+/**
+ * A server store keeps tombstones at least `timeoutMs` and so long: a call that took effect may be
+ * repeated meanwhile, and must find what it left.
+ */
+export const REPEATED_MS = 1_000;
+
 /** What a store keeps tombstones by. */
 export interface TombstoneRule {
   /** When a write does not say. */
@@ -41,9 +47,7 @@ export function forgetAfterMs(
 
 /** The time after which something of these writes may be over; milliseconds. */
 export function firstForgetMs(writes: readonly ScopeWrite[], rule: TombstoneRule): number {
-  return Math.min(
-    ...writes.map(({ ttlMs = 0, tombstoneMs }) => ttlMs + keptMs(tombstoneMs, rule)),
-  );
+  return Math.min(...writes.map(({ ttlMs = 0, tombstoneMs }) => ttlMs + keptMs(tombstoneMs, rule)));
 }
 
 function keptMs(given: number | undefined, { tombstoneMs, leastMs = 0 }: TombstoneRule): number {

@@ -83,8 +83,8 @@ const FREE =
   "WHERE l.key = holdfast_record.key AND l.owner <> ? AND l.until > ?)";
 
 const UPDATE_INLINE =
-  `UPDATE holdfast_record SET version = ?, form = ${FORM.inline}, expires = ?, forgets = ?, sum = ?, ` +
-  `state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
+  `UPDATE holdfast_record SET version = ?, form = ${FORM.inline}, expires = ?, forgets = ?, ` +
+  `sum = ?, state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
 
 /*
  * Columns are read as numbers and bytes whatever a damaged row holds: libsql ends the process at
@@ -150,11 +150,12 @@ const SQL: Readonly<Record<StatementName, string>> = {
   update: UPDATE_INLINE,
   updateAlone: `${UPDATE_INLINE} AND ${FREE}`,
   replace:
-    "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, forgets = ?, sum = ?, state = ?, " +
-    "base_size = ?, log_size = 0, log_count = 0 WHERE key = ? AND version = ?",
+    "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, forgets = ?, sum = ?, " +
+    "state = ?, base_size = ?, log_size = 0, log_count = 0 WHERE key = ? AND version = ?",
   append:
-    "UPDATE holdfast_record SET version = ?, expires = ?, forgets = ?, sum = ?, log_size = log_size + ?, " +
-    `log_count = log_count + 1 WHERE key = ? AND version = ? AND form = ${FORM.apart} ` +
+    "UPDATE holdfast_record SET version = ?, expires = ?, forgets = ?, sum = ?, " +
+    "log_size = log_size + ?, log_count = log_count + 1 WHERE key = ? AND version = ? " +
+    `AND form = ${FORM.apart} ` +
     "AND log_size + ? < base_size AND log_count < ? AND (expires IS NULL OR expires > ?)",
   addPatch:
     "INSERT INTO holdfast_patch (id, version, since, sum, patches) " +

@@ -76,9 +76,7 @@ class SqliteStore implements StateStore {
     this.#sweeper = new Sweeper({
       clock: settings.clock,
       sweep: () =>
-        this.#gate.run(() =>
-          this.#attemptWrite(() => this.#session().sweep(settings.clock.now())),
-        ),
+        this.#gate.run(() => this.#attemptWrite(() => this.#session().sweep(settings.clock.now()))),
       isShared: settings.path !== IN_MEMORY && settings.processes !== "one",
     });
     this.supports = {
