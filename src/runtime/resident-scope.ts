@@ -5,7 +5,7 @@
 import { whileTold } from "../../actors/scope/cascade.ts";
 import type { ChangeListener } from "../../actors/scope/change-stream.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
-import { type ErrorCode, isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
+import { ScopeStoppedError } from "../../actors/errors.ts";
 import type { Entry, Solo } from "../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
 import type {
@@ -19,19 +19,12 @@ import { WriteBehind } from "./persistence/rebase.ts";
 import { storedState } from "../../actors/scope/options.ts";
 import { catchUpWork, type Hold, takeHold } from "../../actors/scope/exclusive.ts";
 import type { Resident } from "./registry.ts";
-import { outsideTurns, type Cascade } from "../../actors/scope/reentrancy.ts";
+import type { Cascade } from "../../actors/scope/reentrancy.ts";
 import type { Done } from "../../actors/scope/unconfirmed.ts";
 import type { StoreBridge } from "./persistence/record-bridge.ts";
+import { CatchUp } from "./catch-up.ts";
 import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
-
-/** Why a scope could not read its store now, and may another time. */
-const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
-  "COMMIT_UNKNOWN",
-  "MAILBOX_FULL",
-  "SCOPE_MUTATION_TIMEOUT",
-  "STORE_UNAVAILABLE",
-]);
 
 /** What a resident scope tells its runtime. */
 export interface Keeper {
@@ -69,6 +62,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   readonly key: string;
   readonly kind: ResolvedKind;
   resident = false;
+  /** It was erased, and with it whose it is: the next user binds it anew. */
+  unbound = false;
   life: Life = FOR_EVER;
   readonly #keeper: Keeper;
   readonly #store: StoreBridge | null;
@@ -77,7 +72,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** The newest version of other owners heard of since the store was read; `Infinity`: unknown. */
   #heard = 0;
   #gap = false;
-  #catchingUp = false;
+  #catchUp: CatchUp | null = null;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
     const { settings, durability } = kind;
@@ -125,7 +120,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#store !== null && (this.#writer?.clean ?? true);
   }
 
-  /** True when this is the runtime's scope. */
+  /** True for the runtime's own. */
   isKeptBy(keeper: Keeper): boolean {
     return this.#keeper === keeper;
   }
@@ -137,7 +132,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /** Why the last checkpoint write failed; `null` when it did not. */
   get checkpointFailure(): unknown {
-    return this.#writer?.failure ?? null;
+    return this.#writer?.writer.failure ?? null;
   }
 
   /** How this scope reaches its store; `null` for a volatile one. */
@@ -186,7 +181,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     super.committed(exists && this.kind.livesUntil?.(super.state) !== 0, cause);
     this.#observe(cause);
     this.#keeper.committed(this);
-    this.#writer?.mark();
+    this.#writer?.writer.mark();
   }
 
   override noted(done: Done, entry: Entry | null): void {
@@ -205,15 +200,41 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /**
    * Another owner committed `version`: the scope goes there, before its next mutation. `Infinity`
-   * stands for commits that may have gone unheard.
+   * stands for commits that may have gone unheard. What is only in memory is above all of them.
    */
   heard(version: number): void {
-    // What is only in memory has versions the store knows nothing of.
-    if (this.stopped || version <= this.#readVersion) return;
+    const isNews = this.#store?.lastSeen.reported(version) !== false;
+    const known = this.#readVersion;
+    if (this.stopped || version === known || (version < known && !isNews)) return;
     this.#heard = Math.max(this.#heard, version);
     this.#gap ||= version === Infinity;
     this.stale = true;
-    this.#catchUp();
+    this.#catchUp ??= new CatchUp(this, this.#keeper);
+    this.#catchUp.begin();
+  }
+
+  /** Runs `work` in a turn of its own in which nothing is stored; the hold says if it was kept. */
+  async alone<T>(work: (hold: Hold) => Promise<T>): Promise<T> {
+    const hold = await takeHold((turn) => this.submit(turn));
+    try {
+      return await (this.#writer?.writer.alone(() => work(hold)) ?? work(hold));
+    } finally {
+      hold.release();
+    }
+  }
+
+  /** Its record was erased: goes to the initial state and version 0, with one `delete` event. */
+  erased(): void {
+    const before = this.head.expose();
+    this.head.reset(this.settings.initial);
+    this.exists = false;
+    this.version += 1;
+    this.announceState({ operation: "delete", origin: "local", before });
+    this.version = 0;
+    this.#heard = 0;
+    this.#store?.forget();
+    this.taken();
+    this.unbound = true;
   }
 
   /** The version of the store's record that this scope builds on. */
@@ -233,23 +254,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     }
     if (this.#heard > this.#readVersion) this.stale = true;
     this.#gap &&= this.#heard === Infinity;
-  }
-
-  /** One at a time: whatever is heard meanwhile is looked for by the next. */
-  #catchUp(): void {
-    if (this.#catchingUp || this.#keeper.refuses) return;
-    this.#catchingUp = true;
-    const again = (): void => {
-      this.#catchingUp = false;
-      if (this.stale && !this.stopped) this.#catchUp();
-    };
-    outsideTurns(() => this.submit(catchUpWork(this))).then(again, (error: unknown) => {
-      if (isHoldfastError(error) && PASSING.has(error.code)) return this.#keeper.later(again);
-      this.#catchingUp = false; // The next mutation reads, and its caller is told.
-      if (this.stopped) return;
-      const { identity: scope, settings } = this;
-      settings.logger.error("a change of another process could not be read", { scope, error });
-    });
   }
 
   override taken(): void {

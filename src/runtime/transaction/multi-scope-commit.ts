@@ -177,7 +177,10 @@ export function deletedPart(scope: ResidentScope): Part {
 function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
   const { key, version: expectedVersion, backing } = scope;
   if (next === undefined)
-    return [{ key, expectedVersion, version: info.version, state: undefined }];
+    return [
+      backing?.deletion(expectedVersion, info.version) ??
+        ({ key, expectedVersion, version: info.version, state: undefined } as const),
+    ];
   return backing === null ? [] : [backing.write(next, expectedVersion, info)];
 }
 
