@@ -47,7 +47,10 @@ export function forgetAfterMs(
 
 /** The time after which something of these writes may be over; milliseconds. */
 export function firstForgetMs(writes: readonly ScopeWrite[], rule: TombstoneRule): number {
-  return Math.min(...writes.map(({ ttlMs = 0, tombstoneMs }) => ttlMs + keptMs(tombstoneMs, rule)));
+  let first = Infinity; // A batch may have more writes than a call takes arguments.
+  for (const { ttlMs = 0, tombstoneMs } of writes)
+    first = Math.min(first, ttlMs + keptMs(tombstoneMs, rule));
+  return first;
 }
 
 function keptMs(given: number | undefined, { tombstoneMs, leastMs = 0 }: TombstoneRule): number {
