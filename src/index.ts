@@ -15,9 +15,10 @@ export {
   type ScopeStateOps,
 } from "./runtime/scope.ts";
 export { createRuntime, type Runtime } from "./runtime/runtime.ts";
-export type { RuntimeOptions } from "./runtime/scope-host.ts";
+export type { RuntimeOptions } from "./runtime/options.ts";
 export type { IdentityExtra } from "./runtime/session/binding.ts";
 export type { ExecuteOptions, ExecutionContext } from "./runtime/session/execution.ts";
+export type { DeleteAllOptions, EraseOptions } from "./runtime/removal.ts";
 export type { ListedScope, ListOptions, ScopeList } from "./runtime/list.ts";
 export { defineKind, type Durability, type Kind, type KindOptions } from "./runtime/kinds.ts";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/store.ts";

@@ -59,6 +59,15 @@ export function commitDeletion(
   scope.announceState({ operation: "delete", origin: "local", before, cause });
 }
 
+/** Nothing is left of the record: the initial state at version 0, after one `delete` event. */
+export function commitErasure(scope: ScopeCore): void {
+  const before = scope.head.expose();
+  const { version, settings } = scope;
+  confirm(scope, { version: version + 1, exists: false, state: settings.initial });
+  scope.announceState({ operation: "delete", origin: "local", before });
+  confirm(scope, { version: 0, exists: false });
+}
+
 /** Goes to a stored state, or to the initial one, and announces it when it differs. */
 export function adopt(scope: ScopeCore, found: Stored<object> | Gone): void {
   const before = scope.head.expose();

@@ -1,6 +1,6 @@
 /**
- * Exclusive sections: scopes that one caller has to itself while it works for a while. Transactions,
- * turns of dialects and their locks are made of them.
+ * Exclusive sections: scopes that one caller has to itself while it works for a while.
+ * Transactions, turns of dialects and their locks are made of them.
  *
  *     acquire, one scope after another ──▶ run, during, writing ──▶ release
  *                     └──timeout, abort, stop of one scope, revoke──▶ revoked

@@ -116,7 +116,7 @@ export class Executor implements Expirable {
     return "save" in this.#state ? this.#state.save : null;
   }
 
-  /** Settles a call that is not waited for any more, with `reason` unless its outcome is unknown. */
+  /** Settles a call that is not waited for any more. */
   #cancel(call: Call, reason: unknown): void {
     const { stage, run, batch } = call;
     if (call.settled || stage === "writing") return; // `#join` looks for an abort in its checks.
@@ -133,7 +133,7 @@ export class Executor implements Expirable {
     }
   }
 
-  /** A write of it is in flight; the scope of a task that writes reads the store before it goes on. */
+  /** A write of it is in flight; after that of a task the scope reads the store first. */
   #isUnknown({ stage, work }: Call): boolean {
     if (stage === "joined") return this.#save?.inFlight === true;
     const isWriting = "task" in work && work.unknown === true;

@@ -3,9 +3,11 @@ import { open, rm } from "node:fs/promises";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { StateStore } from "../stores/contract.ts";
+import { encodeKey } from "../runtime/scope-key.ts";
 import { readExport, toLines } from "./export-file.ts";
 import { openStore, placeOf, type Presence } from "./open-store.ts";
 import type { CommandName, Task } from "./options.ts";
+import { getRecord, type NamedRecord, removeRecord } from "./record.ts";
 import {
   compareRecords,
   compareStores,
@@ -58,11 +60,25 @@ const RUN: Readonly<Record<CommandName, Run>> = {
       importFrom(path, { store, task, printer }),
     );
   },
+  get: (task, printer) => withRecord(task, printer, getRecord),
+  rm: (task, printer) => withRecord(task, printer, removeRecord),
 };
 
 /** Runs a command; false when the sides do not agree. */
 export function runTask(task: Task, printer: Printer): Promise<boolean> {
   return RUN[task.command](task, printer);
+}
+
+function withRecord(
+  task: Task,
+  printer: Printer,
+  work: (named: NamedRecord, printer: Printer) => Promise<boolean>,
+): Promise<boolean> {
+  const [address = "", type = "", id = ""] = task.operands;
+  const key = encodeKey(task.namespace, type, id);
+  return withStore(address, { presence: "must exist", printer }, (store) =>
+    work({ store, key, isWrite: task.write, place: placeOf(address) }, printer),
+  );
 }
 
 interface Opening {

@@ -15,10 +15,14 @@ export interface Task {
   readonly prefix: string;
   readonly batch: number;
   readonly checkOnly: boolean;
+  /** Changes the store; else a command only says what it would do. */
+  readonly write: boolean;
+  readonly namespace: string;
 }
 
 const BATCH_DEFAULT = 100;
 const BATCH_MAX = 10_000;
+const NAMESPACE_DEFAULT = "holdfast";
 
 /** Operands (least and most, and their names) and options of each command. */
 const COMMANDS = {
@@ -26,6 +30,8 @@ const COMMANDS = {
   export: { bounds: [1, 2], operands: "STORE [FILE]", options: ["prefix", "batch"] },
   import: { bounds: [2, 2], operands: "FILE STORE", options: ["batch"] },
   check: { bounds: [2, 2], operands: "A B", options: ["prefix", "batch"] },
+  get: { bounds: [3, 3], operands: "STORE TYPE ID", options: ["namespace"] },
+  rm: { bounds: [3, 3], operands: "STORE TYPE ID", options: ["namespace", "write"] },
 } as const;
 
 /** Where a file belongs among the operands. */
@@ -41,10 +47,17 @@ export const HELP: string = `Usage:
   holdfast export STORE [FILE] [--prefix TEXT] [--batch N]
   holdfast import FILE STORE [--batch N]
   holdfast check A B [--prefix TEXT] [--batch N]
+  holdfast get STORE TYPE ID [--namespace NAME]
+  holdfast rm STORE TYPE ID [--namespace NAME] [--write]
 
 Moves records between stores, with their versions and the time they have left, and reads every one
 back. Nothing is overwritten: a key that is there with something else is a conflict. Run again, a
-command does what is left to do. Stop everything that writes to the stores before.
+command does what is left to do. Stop everything that writes to the stores before. Tombstones of
+deleted records do not move.
+
+get prints one record as JSON, whatever its kind's schema says of it: state, version, and the
+milliseconds it has left. rm deletes it and leaves a tombstone, as delete does; programs that run on
+the store may go on.
 
 A store is written as one of
   sqlite:PATH   file:DIRECTORY   redis://HOST…   rediss://HOST…   postgres://HOST…
@@ -54,11 +67,14 @@ redis://HOST/0#shop:
   --prefix TEXT   only keys that start with it. A namespace NAME is two prefixes: NAME/ and
                   %binding/NAME/
   --check-only    write nothing, only say what the second store lacks or has otherwise
+  --namespace NAME  that of the runtime (default ${NAMESPACE_DEFAULT})
+  --write         delete; without it rm only says what it would delete
   --batch N       records held in memory at once, 1 to ${BATCH_MAX} (default ${BATCH_DEFAULT})
   --help          print this
   --version       print the version
 
-Exit code: 0 when both sides agree, 1 when not or when a store or file failed, 2 for wrong usage.
+Exit code: 0 when both sides agree, or the record is there; 1 when not, or when a store or file
+failed; 2 for wrong usage.
 `;
 
 /** Reads the command line: a task, or what is only to be printed. Throws `UsageError`. */
@@ -79,6 +95,8 @@ export function readTask(args: readonly string[]): Task | "help" | "version" {
     prefix: values.prefix ?? "",
     batch: batchOf(values.batch),
     checkOnly: values["check-only"] ?? false,
+    write: values.write ?? false,
+    namespace: values.namespace ?? NAMESPACE_DEFAULT,
   };
 }
 
@@ -118,6 +136,8 @@ interface Parsed {
     readonly prefix?: string | undefined;
     readonly batch?: string | undefined;
     readonly "check-only"?: boolean | undefined;
+    readonly namespace?: string | undefined;
+    readonly write?: boolean | undefined;
     readonly help?: boolean | undefined;
     readonly version?: boolean | undefined;
   };
@@ -132,6 +152,8 @@ function parse(args: readonly string[]): Parsed {
         prefix: { type: "string" },
         batch: { type: "string" },
         "check-only": { type: "boolean" },
+        namespace: { type: "string" },
+        write: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean" },
       },

@@ -48,6 +48,7 @@ export function countingStore(inner: StateStore, namespace: string): CountingSto
     commit,
     list: (query) => inner.list(query),
     ...(inner.exclusive === undefined ? {} : { exclusive: inner.exclusive.bind(inner) }),
+    ...(inner.erase === undefined ? {} : { erase: inner.erase.bind(inner) }),
     close: () => inner.close(),
   };
   return { store, tallies, batches: () => batches };

@@ -3,12 +3,13 @@
 /** Most characters of an id. */
 const ID_LENGTH_MAX = 4_096;
 
-/** Refuses what is no id: TypeError, or RangeError for one that is too long. */
-export function checkId(id: unknown): void {
+/** Gives an id; refuses what is none: TypeError, or RangeError for one that is too long. */
+export function checkId(id: unknown): string {
   if (typeof id !== "string" || id === "")
     throw new TypeError(`a scope id must be a text that is not empty, received ${typeof id}`);
   if (id.length > ID_LENGTH_MAX)
     throw new RangeError(
       `a scope id has at most ${ID_LENGTH_MAX} characters, received ${id.length}`,
     );
+  return id;
 }

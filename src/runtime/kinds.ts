@@ -19,6 +19,7 @@ import {
 } from "../../actors/scope/options.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import type { StateStore } from "../stores/contract.ts";
+import { checkTombstone } from "../stores/shared/tombstones.ts";
 
 /**
  * When a change is answered: `commit` after it is stored, `checkpoint` from memory with the store
@@ -38,6 +39,12 @@ export interface KindOptions<S extends object = object> {
   readonly durability?: Durability | undefined;
   /** Milliseconds after the last change until the scope is deleted; default never. */
   readonly ttlMs?: number | undefined;
+  /**
+   * Milliseconds for which a deleted or expired scope keeps its version, so that no late writer can
+   * match (`Infinity`: for good); default the runtime's, and without one the store's. No process
+   * may hold a scope unwatched for longer.
+   */
+  readonly tombstoneMs?: number | undefined;
   /**
    * When a state ends by itself, in milliseconds since the epoch: `Infinity` never, 0 = such a
    * state is no record, and the scope is deleted in place of being stored. Takes the place of
@@ -73,6 +80,7 @@ const OPTIONS = optionNames<KindOptions>({
   initial: true,
   durability: true,
   ttlMs: true,
+  tombstoneMs: true,
   livesUntil: true,
   observe: true,
   store: true,
@@ -95,14 +103,21 @@ export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind
     );
   if (options.ttlMs !== undefined && !(durationOption("ttlMs", options.ttlMs, 1) > 0))
     throw new RangeError(`ttlMs must be more than 0, received ${options.ttlMs}`);
+  checkTombstone(options.tombstoneMs);
   durationOption("history", options.history, 0);
   answersOption(options.answers, "verified");
   return Object.freeze({ ...options, durability });
 }
 
-/** The kinds every runtime has. */
+const DAY_MS = 86_400_000;
+/** How long a request is kept after its last change. */
+const REQUEST_TTL_MS = 7 * DAY_MS;
+/** How long a session that was made up for one call is kept after its last change. */
+const EPHEMERAL_TTL_MS = DAY_MS;
+
+/** The kinds every runtime has. What has a time here has none on a store that keeps no times. */
 export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
-  request: defineKind(),
+  request: defineKind({ ttlMs: REQUEST_TTL_MS }),
   session: defineKind(),
   user: defineKind(),
   org: defineKind(),
@@ -153,6 +168,8 @@ export interface ResolvedKind {
   readonly type: string;
   readonly durability: Durability;
   readonly ttlMs: number | undefined;
+  /** `undefined`: what the store says. */
+  readonly tombstoneMs: number | undefined;
   readonly livesUntil: ((state: object) => number) | undefined;
   readonly observe: ((id: string, state: object) => void) | undefined;
   readonly store: StateStore;
@@ -163,6 +180,7 @@ export interface ResolvedKind {
 /** What a runtime says for all its kinds. */
 export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSizeWarning"> {
   readonly store: StateStore;
+  readonly tombstoneMs: number | undefined;
 }
 
 /** Fills in what the runtime says; throws when the initial state or the store does not fit. */
@@ -177,13 +195,11 @@ export function resolveKind(type: string, given: Kind, context: KindContext): Re
     throw new TypeError(
       `store must be a store, such as sqliteStore({ path }), received ${typeName(store)}`,
     );
-  const ttlMs = kind.ttlMs === Infinity ? undefined : kind.ttlMs;
-  if (ttlMs !== undefined && kind.durability !== "volatile" && !store.supports.ttl)
-    throw new TypeError(`kind "${type}" has a ttlMs, but the ${store.name} store keeps none`);
   return {
     type,
     durability: kind.durability,
-    ttlMs,
+    ttlMs: lifeOf(type, { given, kind, store }),
+    tombstoneMs: kind.tombstoneMs ?? context.tombstoneMs,
     livesUntil: kind.livesUntil,
     observe: kind.observe,
     store,
@@ -196,6 +212,32 @@ export function resolveKind(type: string, given: Kind, context: KindContext): Re
       verifies: kind.answers !== "local",
     }),
   };
+}
+
+interface Declared {
+  readonly given: Kind;
+  readonly kind: Kind;
+  readonly store: StateStore;
+}
+
+/** The `ttlMs` of a kind; throws when its store keeps none, except for a default of ours. */
+function lifeOf(type: string, { given, kind, store }: Declared): number | undefined {
+  const { ttlMs } = kind;
+  if (ttlMs === undefined || ttlMs === Infinity) return undefined;
+  if (keepsTimes(kind, store)) return ttlMs;
+  if (given === BUILT_IN_KINDS[type]) return undefined;
+  throw new TypeError(`kind "${type}" has a ttlMs, but the ${store.name} store keeps none`);
+}
+
+function keepsTimes({ durability }: Pick<Kind, "durability">, { supports }: StateStore): boolean {
+  return durability === "volatile" || supports.ttl;
+}
+
+/** The kind of sessions that were made up for one call: they end by themselves. */
+export function ephemeralKind(kind: ResolvedKind): ResolvedKind {
+  const { ttlMs, livesUntil, store } = kind;
+  if (ttlMs !== undefined || livesUntil !== undefined || !keepsTimes(kind, store)) return kind;
+  return { ...kind, ttlMs: EPHEMERAL_TTL_MS };
 }
 
 /** Looked at once, because what is no store would fail far from where it was given. */

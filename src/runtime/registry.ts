@@ -138,6 +138,12 @@ export class ScopeSystem<A extends Resident> {
     return loading;
   }
 
+  /** The live scope of a key, also when it is on its way into memory. */
+  async arrived(key: string): Promise<A | undefined> {
+    await this.#loading.get(key)?.catch(() => undefined); // Whoever loads it gets the error.
+    return this.find(key);
+  }
+
   /** Holds a live scope in memory (again). */
   hold(key: string, scope: A): A {
     if (scope.resident || scope.stopped) return scope;

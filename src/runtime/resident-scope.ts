@@ -5,7 +5,7 @@
 import { whileTold } from "../../actors/scope/cascade.ts";
 import type { ChangeListener } from "../../actors/scope/change-stream.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
-import { type ErrorCode, isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
+import { ScopeStoppedError } from "../../actors/errors.ts";
 import type { Call, ExclusiveTask } from "../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
 import type {
@@ -17,22 +17,16 @@ import type {
 } from "../../actors/protocol.ts";
 import { WriteBehind } from "./persistence/rebase.ts";
 import { storedState } from "../../actors/scope/options.ts";
-import { claimBy, type Claim } from "../../actors/scope/exclusive.ts";
+import { claimBy, ExclusiveSection, type Claim } from "../../actors/scope/exclusive.ts";
+import { commitErasure } from "../../actors/scope/commit.ts";
 import { catchUpWork } from "../../actors/scope/tasks.ts";
 import type { Resident } from "./registry.ts";
-import { outsideTurns, type Cascade } from "../../actors/scope/reentrancy.ts";
+import type { Cascade } from "../../actors/scope/reentrancy.ts";
 import type { Done } from "../../actors/scope/unconfirmed.ts";
 import type { StoreBridge } from "./persistence/record-bridge.ts";
+import { type NextRead, readNewer } from "./catch-up.ts";
 import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
-
-/** Why a scope could not read its store now, and may another time. */
-const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
-  "COMMIT_UNKNOWN",
-  "MAILBOX_FULL",
-  "SCOPE_MUTATION_TIMEOUT",
-  "STORE_UNAVAILABLE",
-]);
 
 /** What a resident scope tells its runtime. */
 export interface Keeper {
@@ -70,6 +64,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   readonly key: string;
   readonly kind: ResolvedKind;
   resident = false;
+  /** It was erased, and with it whose it is: the next user binds it anew. */
+  unbound = false;
   life: Life = FOR_EVER;
   readonly #keeper: Keeper;
   readonly #store: StoreBridge | null;
@@ -125,7 +121,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#store !== null && (this.#writer?.clean ?? true);
   }
 
-  /** True when this is the runtime's scope. */
+  /** True for the runtime's own. */
   isKeptBy(keeper: Keeper): boolean {
     return this.#keeper === keeper;
   }
@@ -137,7 +133,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /** Why the last checkpoint write failed; `null` when it did not. */
   get checkpointFailure(): unknown {
-    return this.#writer?.failure ?? null;
+    return this.#writer?.writer.failure ?? null;
   }
 
   /** How this scope reaches its store; `null` for a volatile one. */
@@ -186,7 +182,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     super.committed(exists && this.kind.livesUntil?.(super.state) !== 0, cause);
     this.#observe(cause);
     this.#keeper.committed(this);
-    this.#writer?.mark();
+    this.#writer?.writer.mark();
   }
 
   override noted(done: Done, entry: Call | null): void {
@@ -205,15 +201,35 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /**
    * Another owner committed `version`: the scope goes there, before its next mutation. `Infinity`
-   * stands for commits that may have gone unheard.
+   * stands for commits that may have gone unheard. What is only in memory is above all of them.
    */
   heard(version: number): void {
-    // What is only in memory has versions the store knows nothing of.
-    if (this.stopped || version <= this.#readVersion) return;
+    const isNews = this.#store?.lastSeen.reported(version) !== false;
+    const known = this.#readVersion;
+    if (this.stopped || version === known || (version < known && !isNews)) return;
     this.#heard = Math.max(this.#heard, version);
     this.#gap ||= version === Infinity;
     this.stale = true;
     this.#keeper.behind(this);
+  }
+
+  /** Runs `work` in a section in which nothing is stored; waits for it also once it is revoked. */
+  async alone<T>(work: (section: ExclusiveSection) => Promise<T>): Promise<T> {
+    const section = await new ExclusiveSection([this]).acquire();
+    try {
+      return await (this.#writer?.writer.alone(() => work(section)) ?? work(section));
+    } finally {
+      section.release();
+    }
+  }
+
+  /** Its record was erased: goes to the initial state and version 0, with one `delete` event. */
+  erased(): void {
+    commitErasure(this);
+    this.#heard = 0;
+    this.#store?.forget();
+    this.taken();
+    this.unbound = true;
   }
 
   /** The version of the store's record that this scope builds on. */
@@ -235,22 +251,9 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#gap &&= this.#heard === Infinity;
   }
 
-  /**
-   * Reads the store if something newer was committed, and says whether to read again, now or later.
-   * A failure that does not pass is logged, and the next mutation rejects with it.
-   */
-  async catchUp(): Promise<"over" | "again" | "later"> {
-    if (this.stopped || this.#keeper.refuses) return "over";
-    try {
-      await outsideTurns(() => this.submit(catchUpWork(this)));
-    } catch (error) {
-      if (isHoldfastError(error) && PASSING.has(error.code)) return "later";
-      const { identity: scope, settings } = this;
-      if (!this.stopped)
-        settings.logger.error("a change of another process could not be read", { scope, error });
-      return "over";
-    }
-    return this.stale ? "again" : "over";
+  /** Reads the store if something newer was committed, and says whether to read again. */
+  async catchUp(): Promise<NextRead> {
+    return this.stopped || this.#keeper.refuses ? "over" : readNewer(this);
   }
 
   override taken(): void {

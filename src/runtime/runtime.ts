@@ -4,7 +4,7 @@
 import type { Draft } from "../../actors/scope/recipe.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
 import { durationOption } from "../../actors/time/clock.ts";
-import { optionNames, refuseUnknown } from "../../actors/scope/options.ts";
+import { refuseUnknown } from "../../actors/scope/options.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
 import { FeedReader, type FeedOptions } from "../../actors/scope/change-stream.ts";
@@ -19,9 +19,11 @@ import { openExecution, type ExecuteOptions, type ExecutionContext } from "./ses
 import type { IdentityExtra } from "./session/binding.ts";
 import { keepCalls } from "./calls.ts";
 import { residentOf, ScopeHandle } from "./handle.ts";
-import { ScopeHome, type RuntimeOptions } from "./scope-host.ts";
+import { RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
+import { ScopeHome } from "./scope-host.ts";
 import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
+import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
 import type { ResidentScope } from "./resident-scope.ts";
 import type { ResumeOptions } from "./sequencer/run-answer.ts";
 import type { Scope } from "./scope.ts";
@@ -36,22 +38,6 @@ type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;
 /** Scopes of any state. */
 type AnyScopes = readonly { readonly state: object }[];
 
-const OPTIONS = optionNames<RuntimeOptions>({
-  cas: true,
-  clock: true,
-  kinds: true,
-  logger: true,
-  mailboxLimit: true,
-  maxResidentScopes: true,
-  mutationTimeoutMs: true,
-  namespace: true,
-  onStateSizeWarning: true,
-  passivateAfterMs: true,
-  random: true,
-  store: true,
-  watch: true,
-});
-
 /** A run's record belongs to its steps: written by anything else, it would skip or repeat them. */
 const NO_SCOPE =
   'scopes of type "sequencer" are runs and cannot be opened: read one with ' +
@@ -62,7 +48,7 @@ const NO_SCOPE =
  * initial state is refused, `TypeError` for an unknown option.
  */
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
-  refuseUnknown("createRuntime", options, OPTIONS);
+  refuseUnknown("createRuntime", options, RUNTIME_OPTIONS);
   return new Runtime(options);
 }
 
@@ -170,11 +156,28 @@ export class Runtime implements AsyncDisposable {
   list(options?: ListOptions): Promise<ScopeList> {
     return this.#home.calls.run(async () => {
       if (options?.type !== undefined) this.#home.kind(options.type);
-      const { namespace, stores, system } = this.#home;
-      const unstored = system.living.filter((scope) => !scope.isStored);
-      const known = new Map(unstored.map((scope) => [scope.key, scope.exists && !scope.overdue]));
-      return listScopes({ namespace, stores, unstored: known }, options);
+      return listScopes(this.#home.listSource, options);
     });
+  }
+
+  /**
+   * Removes all that is kept of an id: record, changes, tombstone, and whose session it was. The
+   * state may be one that the schema refuses. A scope in memory goes to its initial state with a
+   * `delete` event, and where another process watches. Resolves to whether there was something.
+   * Rejects with `TypeError` for an unknown type or what is no id. On a store of yours without
+   * `erase` it is a delete whose tombstone is over at once.
+   */
+  erase(options: EraseOptions): Promise<boolean> {
+    return this.#home.calls.run(() => eraseScope(this.#home, options));
+  }
+
+  /**
+   * Deletes every scope of a kind, or those whose id starts with `prefix`, a hundred at a time;
+   * resolves to how many. Whose a session is stays known, as with `delete`. Rejects with
+   * `TypeError` for an unknown type, and with the first failure of the batch it occurred in.
+   */
+  deleteAll(options: DeleteAllOptions): Promise<number> {
+    return this.#home.calls.run(() => deleteScopes(this.#home, options));
   }
 
   /** Starts a run of a sequencer, or goes on with the run of that id. */

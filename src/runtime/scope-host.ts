@@ -8,31 +8,33 @@ import { RuntimeClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/scope/change-stream.ts";
 import { createTimerWheel, type TimerWheel } from "../../actors/time/timer-wheel.ts";
 import type { Clock, Logger, ScopeIdentity } from "../../actors/protocol.ts";
-import { consoleLogger, countOption, type ScopeTuning } from "../../actors/scope/options.ts";
+import { consoleLogger, countOption } from "../../actors/scope/options.ts";
 import { ScopeSystem } from "./registry.ts";
 import { quietLogger } from "../../actors/scope/safe-call.ts";
 import { encodeKey } from "./scope-key.ts";
 import { memoryStore } from "../stores/memory/store.ts";
 import { thisProcess, type ProcessOwner } from "../stores/shared/process-identity.ts";
+import { checkTombstone } from "../stores/shared/tombstones.ts";
 import type { StateStore } from "../stores/contract.ts";
 import {
   agrees,
-  bind,
-  bindingKey,
-  checkBinding,
+  bindSession,
+  isEphemeral,
   type Binding,
   type IdentityExtra,
-  loadBinding,
-  ownsEphemeral,
   spoken,
 } from "./session/binding.ts";
 import { batchedStore, type BatchedStore } from "./persistence/batching-store.ts";
+import type { ListSource } from "./list.ts";
 import { StoreBridge } from "./persistence/record-bridge.ts";
 import { Calls } from "./calls.ts";
+import { CatchUps } from "./catch-up.ts";
+import type { RuntimeOptions } from "./options.ts";
 import { Expiry } from "./expiry.ts";
 import { checkId } from "./id.ts";
 import {
   BUILT_IN_KINDS,
+  ephemeralKind,
   resolveKind,
   type Kind,
   type KindContext,
@@ -46,25 +48,6 @@ import { useStore } from "./store-users.ts";
 const RESIDENT_MAX = 100_000;
 /** Milliseconds until a scope that could not read its store tries again. */
 const RETRY_MS = 1_000;
-
-/** Options of a runtime. */
-export interface RuntimeOptions extends ScopeTuning {
-  /** Default: a memory store of its own. The last runtime that uses it closes it. */
-  readonly store?: StateStore | undefined;
-  /** Further kinds, or other settings for the built-in ones. */
-  readonly kinds?: Readonly<Record<string, Kind>> | undefined;
-  /** Keeps the records of several applications on one store apart; default `holdfast`. */
-  readonly namespace?: string | undefined;
-  /** Scopes held in memory before idle ones are passivated; default 100 000. */
-  readonly maxResidentScopes?: number | undefined;
-  /** Milliseconds without use until a scope is passivated; default never. */
-  readonly passivateAfterMs?: number | undefined;
-  /**
-   * Hear of what other processes commit, where the store can tell; default true. With `false` a
-   * scope learns of it when its next save meets a newer version, or by `refresh()`.
-   */
-  readonly watch?: boolean | undefined;
-}
 
 /** The scopes of a runtime and all they live on. */
 export class ScopeHome {
@@ -87,6 +70,7 @@ export class ScopeHome {
   readonly #feeds = new Map<StateStore, RemoteFeed>();
   readonly #watches: boolean;
   readonly #expiry: Expiry;
+  readonly #catchUps = new CatchUps((callback) => void this.wheel.schedule(RETRY_MS, callback));
   readonly #keeper: Keeper;
   #isMade = false;
 
@@ -98,8 +82,11 @@ export class ScopeHome {
     this.listeners = new Listeners(this.logger);
     this.#watches = options.watch ?? true;
     const { clock } = this;
-    this.#context = { ...options, store: options.store ?? memoryStore({ clock }) };
-    this.#declareKinds(options);
+    const { tombstoneMs } = options;
+    checkTombstone(tombstoneMs);
+    this.#context = { ...options, tombstoneMs, store: options.store ?? memoryStore({ clock }) };
+    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
+      this.#add(type, kind);
     const passivateAfterMs = durationOption("passivateAfterMs", options.passivateAfterMs, Infinity);
     this.system = new ScopeSystem({
       wheel: this.wheel,
@@ -122,15 +109,24 @@ export class ScopeHome {
   /** The live scope of a type and id, loaded or new. */
   async open(type: string, id: string, extra: IdentityExtra = {}): Promise<ResidentScope> {
     if (this.system.stopping) throw new RuntimeClosedError();
-    const kind = this.kind(type);
-    checkId(id);
+    const kind = this.kind(type, checkId(id));
     const key = this.key(type, id);
     const live = this.system.find(key);
-    if (live !== undefined && agrees(live.identity, extra)) return this.system.hold(key, live);
+    if (live?.unbound === false && agrees(live.identity, extra)) return this.system.hold(key, live);
     const feed = this.#feeds.get(kind.store);
     if (feed?.begun === false && kind.durability !== "volatile") await feed.begin();
     const bound = await this.#bind(kind, id, extra);
+    await this.#bindAnew(key, bound);
     return this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
+  }
+
+  /** An erased session is bound again to its user, or makes room for that of another one. */
+  async #bindAnew(key: string, { userId, orgId }: Partial<Binding>): Promise<void> {
+    const live = this.system.find(key);
+    if (live?.unbound !== true || userId === undefined) return;
+    const { identity } = live;
+    if (identity.userId === userId && identity.orgId === orgId) live.unbound = false;
+    else await live.stop();
   }
 
   /** True for a scope opened here. */
@@ -151,10 +147,11 @@ export class ScopeHome {
     return encodeKey(this.namespace, type, id);
   }
 
-  /** A kind by its type; throws `TypeError` for an unknown one. */
-  kind(type: string): ResolvedKind {
+  /** A kind by its type, as it holds for `id`; throws `TypeError` for an unknown one. */
+  kind(type: string, id?: string): ResolvedKind {
     const kind = this.#kinds.get(type);
-    if (kind !== undefined) return kind;
+    const isMadeUp = type === "session" && id !== undefined && isEphemeral(id);
+    if (kind !== undefined) return isMadeUp ? ephemeralKind(kind) : kind;
     const known = [...this.#kinds.keys()].join(", ");
     throw new TypeError(`unknown scope type "${type}"; declared are: ${known}`);
   }
@@ -182,15 +179,12 @@ export class ScopeHome {
       await system.stop();
     } finally {
       this.wheel.stop();
+      this.#catchUps.stop();
       await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
       await runsEnded;
+      for (const batched of this.#stores.values()) batched.erasures.delete(this.#erased);
       await Promise.all(this.#leaves.map((leave) => leave()));
     }
-  }
-
-  #declareKinds(options: RuntimeOptions): void {
-    for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
-      this.#add(type, kind);
   }
 
   #add(type: string, kind: Kind): void {
@@ -199,11 +193,29 @@ export class ScopeHome {
     this.#declared.set(type, kind);
     const { store } = resolved;
     if (this.#stores.has(store)) return;
-    this.#stores.set(store, batchedStore(store));
+    const batched = batchedStore(store);
+    this.#stores.set(store, batched);
+    batched.erasures.add(this.#erased);
     if (this.#isMade && !this.system.stopping) this.#leaves.push(useStore(store));
     if (!this.#watches || !isWatchable(store)) return;
     this.#feeds.set(store, new RemoteFeed(store, this.#feedHome()));
     if (this.listeners.size > 0) this.watch();
+  }
+
+  /** Another runtime on this store object erased keys: their scopes read that they are gone. */
+  readonly #erased = (keys: readonly string[]): void => {
+    for (const key of keys) {
+      const scope = this.system.find(key);
+      scope?.heard(scope.version + 1);
+    }
+  };
+
+  /** Where `list` looks. */
+  get listSource(): ListSource {
+    const { namespace, stores, system } = this;
+    const kept = system.living.filter((scope) => !scope.isStored);
+    const unstored = new Map(kept.map((scope) => [scope.key, scope.exists && !scope.overdue]));
+    return { namespace, stores, unstored };
   }
 
   /** Begins to hear of the commits of others; for whoever listens before anything is open. */
@@ -213,18 +225,8 @@ export class ScopeHome {
 
   /** The rest of the identity: what was said, or what the session is bound to. */
   async #bind(kind: ResolvedKind, id: string, extra: IdentityExtra): Promise<Partial<Binding>> {
-    const said = spoken(extra);
-    if (kind.type !== "session" || kind.durability === "volatile") return said;
-    const store = this.batched(kind);
-    const key = bindingKey(this.namespace, id);
-    const { userId } = said;
-    const scope = { type: kind.type, id };
-    if (userId !== undefined && !ownsEphemeral(id, { ...said, userId }, scope))
-      await bind(store, key, { ...said, userId }, scope);
-    const bound = userId === undefined ? await loadBinding(store, key) : undefined;
-    if (bound === undefined) return said;
-    if (said.orgId !== undefined) checkBinding(bound, { ...bound, ...said }, scope);
-    return bound;
+    if (kind.type !== "session" || kind.durability === "volatile") return spoken(extra);
+    return bindSession(this.batched(kind), { namespace: this.namespace, id }, extra);
   }
 
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
@@ -283,7 +285,7 @@ export class ScopeHome {
         calls.rested();
       },
       ended: (scope) => this.system.forget(scope.key, scope),
-      behind: (scope) => this.#feeds.get(scope.kind.store)?.behind(scope),
+      behind: (scope) => this.#catchUps.add(scope),
     };
   }
 }

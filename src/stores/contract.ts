@@ -7,14 +7,26 @@
  *      deleted key keeps the version of its tombstone). Otherwise the answer is a conflict that
  *      carries what is there. A conflict is never thrown.
  *  T2  `commit` answers only after the write survives what the store promises (`supports.durable`).
- *  T3  Versions of a key never go back, also through delete, expiry and re-create.
+ *  T3  Versions of a key never go back, also through delete, expiry and re-create, for as long as a
+ *      late writer may exist: a deleted or expired record leaves a tombstone with its version for
+ *      at least `tombstoneMs`. After that, and after `erase`, the key counts as never there
+ *      (version 0). So a version that was not confirmed for `tombstoneMs` says nothing: a record
+ *      that is missing then may have been deleted, and one of a lower version made anew. Until then
+ *      either is damage, unless the last that was seen is the tombstone, or `watch` reported a
+ *      newer version before nothing was there.
  *  T4  Each write of a batch stands alone, unless `atomic`: then all take effect or none.
  *  T5  A read returns plain data equal to what was written and shares nothing with it.
  *  T6  A throw from `commit` means nothing of the batch took effect, unless it is a
  *      `CommitUnknownError`.
  *  T7  A check answers from what is committed when it is asked, never from an older copy.
+ *  T8  `erase` leaves nothing of a key, and reports the version after the erased one to watchers.
  */
 import type { Json, Patch } from "../../actors/protocol.ts";
+
+/**
+ * Milliseconds for which a tombstone is kept when no kind, runtime or store says otherwise: 7 days.
+ */
+export const TOMBSTONE_MS = 604_800_000;
 
 /** What a store can do; the suite and the runtime read this instead of guessing. */
 export interface StoreSupports {
@@ -40,6 +52,11 @@ export interface StoreSupports {
    * `commit(…, { checks })` works. Without it versions are verified by `load`. Default false.
    */
   readonly checks?: boolean;
+  /**
+   * Tombstones end: `tombstoneMs` after a delete or an expiry the store removes what is left, soon
+   * after it is next used. Default false: they stay.
+   */
+  readonly tombstonesEnd?: boolean;
 }
 
 /** What is stored under a key. `state: undefined` is a tombstone: deleted or expired. */
@@ -63,6 +80,11 @@ export interface ScopeWrite {
   readonly patches?: readonly Patch[] | undefined;
   /** Milliseconds until the record expires, counted from this write; absent: never. */
   readonly ttlMs?: number | undefined;
+  /**
+   * Milliseconds for which the tombstone is kept, counted from a delete or from the end of `ttlMs`;
+   * `Infinity` = for good. Absent: the store's `tombstoneMs`.
+   */
+  readonly tombstoneMs?: number | undefined;
 }
 
 /** Asks whether a record still has a version; changes nothing. */
@@ -103,6 +125,8 @@ export interface ListQuery {
 export interface StateStore {
   readonly name: string;
   readonly supports: StoreSupports;
+  /** Milliseconds for which tombstones are kept when a write does not say; default 7 days. */
+  readonly tombstoneMs?: number;
   /** Reads many keys; the answer has the same order. A tombstone is a record without state. */
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]>;
   /** Writes many records, each its own compare-and-set unless `atomic`. */
@@ -125,6 +149,13 @@ export interface StateStore {
    * conflict). Commits of `key` made through this store object inside `turn` pass.
    */
   exclusive?<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T>;
+  /**
+   * Removes all that is stored under each key: the record, readable or not, its patches, its
+   * tombstone, its place in an index. Resolves to whether there was something, in the order of the
+   * keys. Watchers of other owners get the version after the one that was there. An exclusive turn
+   * does not hold it up.
+   */
+  erase?(keys: readonly string[]): Promise<boolean[]>;
   /** Waits for running work and releases everything. Later calls reject with `STORE_CLOSED`. */
   close(): Promise<void>;
 }

@@ -176,7 +176,7 @@ const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
 };
 
 /**
- * Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive` and `close` pass
+ * Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive`, `erase` and `close` pass
  * unchanged.
  */
 export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
@@ -212,9 +212,11 @@ export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
 }
 
 /** The optional operations `inner` has. */
-function passThrough(inner: StateStore): Pick<StateStore, "watch" | "exclusive"> {
-  const passed: { -readonly [K in "watch" | "exclusive"]?: NonNullable<StateStore[K]> } = {};
+function passThrough(inner: StateStore): Pick<StateStore, "watch" | "exclusive" | "erase"> {
+  type Passed = "watch" | "exclusive" | "erase";
+  const passed: { -readonly [K in Passed]?: NonNullable<StateStore[K]> } = {};
   if (inner.watch !== undefined) passed.watch = inner.watch.bind(inner);
   if (inner.exclusive !== undefined) passed.exclusive = inner.exclusive.bind(inner);
+  if (inner.erase !== undefined) passed.erase = inner.erase.bind(inner);
   return passed;
 }

@@ -10,6 +10,7 @@ import { dataCases } from "./suite-data.ts";
 import { listCases } from "./suite-list.ts";
 import { ownerCases } from "./suite-owner.ts";
 import { timeCases } from "./suite-time.ts";
+import { tombstoneCases } from "./suite-tombstone.ts";
 import { versionCases } from "./suite-version.ts";
 import { watchCases } from "./suite-watch.ts";
 
@@ -26,6 +27,7 @@ const GROUPS: readonly (readonly [string, readonly SuiteCase[]])[] = [
   ["data", dataCases],
   ["list", listCases],
   ["expiry", timeCases],
+  ["tombstones", tombstoneCases],
   ["owners", ownerCases],
   ["watching", watchCases],
 ];
@@ -43,6 +45,7 @@ function missingNeed(
   return claim.needs?.find((need) => {
     if (need === "reopen") return options.reopen === undefined;
     if (need === "second") return isSole || options.second === undefined;
+    if (need === "erase") return store.erase === undefined;
     if (need === "sole") return !isSole || options.second === undefined;
     return supports[need] !== true;
   });

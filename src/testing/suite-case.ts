@@ -52,8 +52,11 @@ export interface SuiteSession {
 /** One claim about a store. */
 export interface SuiteCase {
   readonly name: string;
-  /** What the store must declare for the claim to apply; `sole`: that it refuses a second owner. */
-  readonly needs?: readonly (keyof StoreSupports | "second" | "reopen" | "sole")[];
+  /**
+   * What the store must declare for the claim to apply; `sole`: that it refuses a second owner,
+   * `erase`: the method.
+   */
+  readonly needs?: readonly (keyof StoreSupports | "second" | "reopen" | "sole" | "erase")[];
   run(session: SuiteSession): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
 import { answerCases } from "./runtime-answers.ts";
 import { earlierCases } from "./runtime-earlier.ts";
 import { expiryCases } from "./runtime-expiry.ts";
+import { eraseCases } from "./runtime-erase.ts";
 import { rebaseCases } from "./runtime-rebase.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
@@ -49,5 +50,6 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     earlierCases(options);
     closeCases(options);
     drainCases(options);
+    eraseCases(options);
   });
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
 import type { Clock, Logger } from "../../actors/protocol.ts";
-import type { RuntimeOptions } from "../../src/runtime/scope-host.ts";
+import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import { residentOf } from "../../src/runtime/handle.ts";
@@ -45,6 +45,11 @@ export function keepingLogger(): Logger & { readonly lines: LogLine[] } {
   return { lines, warn: keep, error: keep };
 }
 
+/** The `erase` of a store, if it has one. */
+function erasing(inner: StateStore): Pick<StateStore, "erase"> {
+  return inner.erase === undefined ? {} : { erase: inner.erase.bind(inner) };
+}
+
 /** A store object of its own on shared data: closing it leaves the data open for the next. */
 export function sharingStore(inner: StateStore): StateStore {
   const gate = createGate(inner.name);
@@ -62,6 +67,7 @@ export function sharingStore(inner: StateStore): StateStore {
       yield* inner.list(query);
     },
     ...(exclusive === undefined ? {} : { exclusive: turnOf }),
+    ...erasing(inner),
     close: () => gate.close(() => undefined),
   };
 }
@@ -147,6 +153,7 @@ export function steer(inner: StateStore): SteeredStore {
     list: (query) => inner.list(query),
     ...(exclusive === undefined ? {} : { exclusive }),
     ...(watch === undefined ? {} : { watch }),
+    ...erasing(inner),
     close: () => inner.close(),
   };
   return steered;

@@ -6,7 +6,7 @@
  * A store keeps other processes out of a turn; that its own object counts as one owner is its
  * contract, so keeping runtimes of one process apart is done here.
  */
-import { type ErrorCode, isHoldfastError } from "../../../actors/errors.ts";
+import { type ErrorCode, isHoldfastError, StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Clock } from "../../../actors/protocol.ts";
 import { gather } from "./batch-per-tick.ts";
 import type {
@@ -55,6 +55,8 @@ export class BatchedStore {
   readonly load: (key: string) => Promise<StoredRecord | undefined>;
   readonly #commit: (request: ScopeWrite | VersionCheck) => Promise<WriteResult>;
   readonly #check: (request: VersionCheck) => Promise<WriteResult>;
+  /** Who is notified of erased keys. */
+  readonly erasures: Set<(keys: readonly string[]) => void> = new Set();
   readonly #kept = new Map<string, Keeping>();
   /** What was sent for a record and is not answered: a turn begins after it. */
   readonly #sent = new Map<string, Promise<unknown>>();
@@ -111,6 +113,22 @@ export class BatchedStore {
     for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
     const keys = writes.map(({ key }) => key);
     return this.#send(keys, commitWith(this.store, writes, { checks, ...(atomic && { atomic }) }));
+  }
+
+  /**
+   * Removes all that is stored under these keys; resolves to whether there was something. A store
+   * that cannot gets deletes whose tombstones are over at once. All runtimes on this store object
+   * are notified: it reports to other owners only.
+   */
+  async erase(keys: readonly string[]): Promise<boolean> {
+    const kept = (): Keeping | undefined =>
+      keys.map((key) => this.#kept.get(key)).find((keeping) => keeping !== undefined);
+    for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
+    const { store } = this;
+    const work = store.erase?.(keys) ?? Promise.all(keys.map((key) => deleteOf(store, key)));
+    const erased = await this.#send(keys, work);
+    for (const notify of this.erasures) notify(keys);
+    return erased.includes(true);
   }
 
   /** Runs `turn` while nobody else commits `key`, for at most the time of an exclusive turn. */
@@ -200,6 +218,23 @@ async function commitWith(
   if (atomic && !checked.every(({ ok }) => ok))
     return [...(await refusal(store, writes)), ...checked];
   return [...checkedResults(await store.commit(writes, options), writes.length), ...checked];
+}
+
+/** Attempts to delete a record that others write meanwhile. */
+const DELETE_ATTEMPTS = 10;
+
+/** Deletes a record, whatever its version; answers whether there was one. */
+async function deleteOf(store: StateStore, key: string): Promise<boolean> {
+  for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt += 1) {
+    const [record] = checkedRecords(await store.load([key]), 1);
+    if (record?.state === undefined) return false;
+    const expectedVersion = record.version;
+    const version = expectedVersion + 1;
+    const write = { key, expectedVersion, version, state: undefined, tombstoneMs: 0 };
+    const [result] = checkedResults(await store.commit([write]), 1);
+    if (result?.ok === true) return true;
+  }
+  throw new StoreUnavailableError(`the ${store.name} record is written all the time; try again`);
 }
 
 /** What is there in place of writes that were not sent. */

@@ -80,7 +80,8 @@ const LAST_TIME = { maxRetries: 0, escalate: true };
 export class WriteBehind {
   readonly #scope: BehindScope;
   readonly #target: BehindTarget;
-  readonly #writer: CheckpointWriter;
+  /** Writes what is newest. */
+  readonly writer: CheckpointWriter;
   readonly #changes = new Unconfirmed();
   /** The store's version while the scope goes to a state that builds on it. */
   #base: number | null = null;
@@ -118,32 +119,22 @@ export class WriteBehind {
       again: () => this.#inTurn((isWanted) => this.#read(isWanted)),
       exclusive: (write) => this.#inTurn((isWanted) => this.#exclusively(isWanted, write)),
     };
-    this.#writer = new CheckpointWriter(source, target, { logger, rebase });
+    this.writer = new CheckpointWriter(source, target, { logger, rebase });
   }
 
   /** Everything is stored. */
   get clean(): boolean {
-    return this.#writer.clean;
+    return this.writer.clean;
   }
 
   /** The version that is stored, as far as is known. */
   get storedVersion(): number {
-    return this.#writer.storedVersion;
+    return this.writer.storedVersion;
   }
 
   /** Writes that failed so far, and changes that could not be made again. */
   get errors(): number {
-    return this.#writer.errors + this.#lost;
-  }
-
-  /** Why the last write failed; `null` when it did not. */
-  get failure(): unknown {
-    return this.#writer.failure;
-  }
-
-  /** The state changed: it is written soon. */
-  mark(): void {
-    this.#writer.mark();
+    return this.writer.errors + this.#lost;
   }
 
   /** Keeps what the scope did as its present version, to make it again if need be. */
@@ -154,18 +145,18 @@ export class WriteBehind {
 
   /** The scope went to `version`, alone or on top of the store's. */
   loaded(version: number): void {
-    this.#writer.loaded(this.#base ?? version);
+    this.writer.loaded(this.#base ?? version);
     if (this.#base === null) this.#changes.clear();
   }
 
   /** Waits until the present state is stored; also rejects, once, with what E1 says. */
   async flush(): Promise<void> {
-    if (this.#scope.stopped) this.#writer.hurry();
+    if (this.#scope.stopped) this.writer.hurry();
     const waiting: Waiting = { loss: this.#loss, refuse: null };
     this.#loss = null;
     this.#waiting.add(waiting);
     try {
-      await Promise.race([this.#writer.flush(), ...this.#refusal(waiting)]);
+      await Promise.race([this.writer.flush(), ...this.#refusal(waiting)]);
     } catch (error) {
       this.#loss ??= waiting.loss;
       throw error;
@@ -177,7 +168,7 @@ export class WriteBehind {
 
   /** In the scope's turn: goes to what the store holds, with what is not stored on top. */
   async reload(isWanted: () => boolean): Promise<void> {
-    if (this.#changes.full) await this.#writer.bring(this.#inThisTurn(isWanted));
+    if (this.#changes.full) await this.writer.bring(this.#inThisTurn(isWanted));
     await this.#read(isWanted);
     if (isWanted()) this.#scope.stale = false;
   }
@@ -240,11 +231,11 @@ export class WriteBehind {
   }
 
   #read(isWanted: () => boolean): Promise<void> {
-    return this.#writer.alone(async () => {
+    return this.writer.alone(async () => {
       const found = readLoaded(await this.#target.load(), this.#scope.identity);
       if (!isWanted()) return;
       if (this.storedVersion === this.#scope.version) this.#scope.take(found);
-      else if (!this.#writer.knows(found)) await this.#adopt(found, isWanted);
+      else if (!this.writer.knows(found)) await this.#adopt(found, isWanted);
     });
   }
 
@@ -255,7 +246,7 @@ export class WriteBehind {
     const replayed = await this.#changes.replay(scope, {
       state: storedState(found.state, scope.settings, scope.identity),
       exists: found.state !== undefined,
-      after: this.#writer.doubtBelow(found.version),
+      after: this.writer.doubtBelow(found.version),
       until: this.#target.until ?? Infinity,
       isWanted,
     });

@@ -2,10 +2,9 @@
  * The bridge from a scope to a store: encodes, batches with the other scopes of the tick, decodes.
  *
  * Invariants
- *  V1  Versions of a living record never go back, and a deleted one leaves a tombstone. So a record
- *      that is missing, or older than one this bridge has seen stored, is damage (an evicted or
- *      flushed server, a restored backup, an empty replica): `CORRUPT_STATE`, logged, and nothing
- *      is built on it until `forget` says that what is found counts.
+ *  V1  Nothing is built on a record that is missing, or older than one this bridge has seen stored,
+ *      where that can only be damage (`last-seen.ts`): `CORRUPT_STATE`, logged, until `forget` says
+ *      that what is found counts.
  *  V2  Only the answer to the newest request is taken as news of the record. One that comes after a
  *      later request was sent may be older or newer than what that one finds.
  */
@@ -25,7 +24,14 @@ import type {
 } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
 import { decodeState, encodePatches, encodeState } from "./record-codec.ts";
-import type { ScopeWrite, StateStore, StoredRecord, WriteResult } from "../../stores/contract.ts";
+import {
+  type ScopeWrite,
+  type StateStore,
+  type StoredRecord,
+  TOMBSTONE_MS,
+  type WriteResult,
+} from "../../stores/contract.ts";
+import { LastSeen } from "./last-seen.ts";
 import type { BatchedStore, TogetherOptions } from "./batching-store.ts";
 import { isShared } from "../store-users.ts";
 import { endOf, leftToLive, type ResolvedKind } from "../kinds.ts";
@@ -36,6 +42,7 @@ class LazyWrite implements ScopeWrite {
   readonly expectedVersion: number;
   readonly version: number;
   readonly ttlMs: number | undefined;
+  readonly tombstoneMs: number | undefined;
   readonly #bridge: StoreBridge;
   readonly #next: object;
   readonly #before: object | null;
@@ -47,6 +54,7 @@ class LazyWrite implements ScopeWrite {
     this.expectedVersion = expectedVersion;
     this.version = commit.version;
     this.ttlMs = bridge.leftToLive(next);
+    this.tombstoneMs = bridge.tombstoneMs;
     this.#bridge = bridge;
     this.#next = next;
     this.#before = bridge.patchBase;
@@ -69,8 +77,8 @@ class LazyWrite implements ScopeWrite {
   }
 }
 
-/** What a kind says of the life of its states. */
-type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil">;
+/** What a kind says of the life of its states, and of what they leave. */
+type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil" | "tombstoneMs">;
 
 /** What a bridge is made from. */
 export interface BridgeParts {
@@ -89,9 +97,8 @@ export class StoreBridge implements PersistBridge<object> {
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
   readonly #logger: Logger;
-  /** The newest version seen stored, until its record may be missing by itself; 0 = none (V1). */
-  #seen = 0;
-  #seenUntil = Infinity;
+  /** The versions of the record that are known here (V1). */
+  readonly lastSeen: LastSeen;
   /** Counts the requests (V2). */
   #requests = 0;
   /** The state as the store has it; `null` when that is nothing or not known. */
@@ -108,6 +115,7 @@ export class StoreBridge implements PersistBridge<object> {
   constructor(batched: BatchedStore, parts: BridgeParts) {
     this.#batched = batched;
     this.#clock = parts.clock;
+    this.lastSeen = new LastSeen(parts.clock);
     this.#logger = parts.logger;
     this.key = parts.key;
     this.#identity = parts.identity;
@@ -150,9 +158,14 @@ export class StoreBridge implements PersistBridge<object> {
     return result.ok ? result : this.#refused(result.current, isNews());
   }
 
+  /** How long tombstones are kept, when the store is not to decide; milliseconds. */
+  get tombstoneMs(): number | undefined {
+    return this.#rule.tombstoneMs;
+  }
+
   /** Lets the next read count whatever version it finds (V1): `refresh` adopts on purpose. */
   forget(): void {
-    this.#seen = 0;
+    this.lastSeen.forget();
   }
 
   save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>> {
@@ -163,8 +176,13 @@ export class StoreBridge implements PersistBridge<object> {
     expectedVersion: number,
     version: number = expectedVersion + 1,
   ): Promise<SaveResult<object>> {
-    const { key } = this;
-    return this.#commit({ key, expectedVersion, version, state: undefined }, null);
+    return this.#commit(this.deletion(expectedVersion, version), null);
+  }
+
+  /** The write of a delete. */
+  deletion(expectedVersion: number, version: number): ScopeWrite {
+    const { key, tombstoneMs } = this;
+    return { key, expectedVersion, version, state: undefined, tombstoneMs };
   }
 
   /** Runs `turn` while no other owner can commit the record. */
@@ -182,7 +200,7 @@ export class StoreBridge implements PersistBridge<object> {
     this.#ask();
     const write = new LazyWrite(this, next, expectedVersion, commit);
     if (write.ttlMs !== 0) return write;
-    return { key: this.key, expectedVersion, version: commit.version, state: undefined };
+    return this.deletion(expectedVersion, commit.version);
   }
 
   /** A store's answer to the write of `next` in the kernel's words. */
@@ -252,27 +270,30 @@ export class StoreBridge implements PersistBridge<object> {
       return { state: decoded, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
-      const location = `${this.store.name} record ${this.key}`;
+      const location = this.#location;
       const reason = isError(cause) ? cause.message : "it is not a state";
       throw new CorruptStateError({ location, reason }, { scope: this.#identity, cause });
     }
   }
 
-  #saw(version: number, leftMs: number | undefined): void {
-    this.#seen = version;
-    this.#seenUntil = leftMs === undefined ? Infinity : this.#clock.now() + leftMs;
+  #saw(version: number, leftMs = Infinity): void {
+    const { supports, tombstoneMs = TOMBSTONE_MS } = this.store;
+    const keptMs = supports.tombstonesEnd === true ? (this.tombstoneMs ?? tombstoneMs) : Infinity;
+    this.lastSeen.saw(version, Math.min(leftMs, keptMs));
+  }
+
+  get #location(): string {
+    return `${this.store.name} record ${this.key}`;
   }
 
   /** Throws `CorruptStateError` when the record went back or vanished (V1). */
   #found(version: number): void {
-    if (version >= this.#seen || this.#clock.now() >= this.#seenUntil) return;
+    const known = this.lastSeen.version;
+    if (!this.lastSeen.isDamage(version)) return;
     const what = version === 0 ? "and is missing now" : `and version ${version} is stored now`;
-    const reason = `version ${this.#seen} was stored ${what}; refresh() adopts what is there`;
+    const reason = `version ${known} was stored ${what}; refresh() adopts what is there`;
     const scope = this.#identity;
-    this.#logger.error("a stored record went back", { scope, known: this.#seen, found: version });
-    throw new CorruptStateError(
-      { location: `${this.store.name} record ${this.key}`, reason },
-      { scope },
-    );
+    this.#logger.error("a stored record went back", { scope, known, found: version });
+    throw new CorruptStateError({ location: this.#location, reason }, { scope });
   }
 }

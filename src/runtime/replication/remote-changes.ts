@@ -21,7 +21,6 @@
 import type { Logger } from "../../../actors/protocol.ts";
 import type { TimerWheel } from "../../../actors/time/timer-wheel.ts";
 import type { StateStore } from "../../stores/contract.ts";
-import { CatchUps, type LateScope } from "./catch-up.ts";
 import { type FoundScope, UnheldReports, type UnheldPort } from "./unloaded-changes.ts";
 
 /** The first scope waits so long for the watching to begin; without it, it would read twice. */
@@ -32,7 +31,7 @@ const RETRY_MAX_MS = 30_000;
 const DOUBLINGS_MAX = 10;
 
 /** A scope in memory. */
-export interface HeldScope extends FoundScope, LateScope {
+export interface HeldScope extends FoundScope {
   /** Another owner committed `version`; `Infinity`: commits may have gone unheard. */
   heard(version: number): void;
 }
@@ -59,7 +58,6 @@ export class RemoteFeed {
   readonly #store: StateStore;
   readonly #home: FeedHome;
   readonly #unheld: UnheldReports;
-  readonly #catchUps: CatchUps;
   /** Records on their way into memory, with the newest version heard of each. */
   readonly #arriving = new Map<string, number>();
   #beginning: Promise<void> | null = null;
@@ -73,7 +71,6 @@ export class RemoteFeed {
     this.#store = store;
     this.#home = home;
     this.#unheld = new UnheldReports(home);
-    this.#catchUps = new CatchUps((callback) => home.later(callback));
   }
 
   /** Nobody has to wait for `begin` any more. */
@@ -108,16 +105,10 @@ export class RemoteFeed {
     this.#unheld.published(key, version);
   }
 
-  /** A scope in memory is older than what is stored: it reads when there is room. */
-  behind(scope: LateScope): void {
-    if (!this.#stopped) this.#catchUps.add(scope);
-  }
-
   /** Stops watching; reports that come later go nowhere, and nobody waits for the beginning. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#unheld.stop();
-    this.#catchUps.stop();
     this.#goOn?.();
     // A store that cannot stop it ends it when it is closed.
     await this.#stop?.().catch(() => undefined);

@@ -7,6 +7,7 @@
  *  U2  A record that is opened while it is being read is announced before anything changes it here,
  *      or announces itself.
  *  U3  A read that failed because the store was away is tried again; other failures are logged.
+ *  U5  A record that was deleted or erased may be made anew with a lower version; it is announced.
  *  U4  At most `UNHELD_MAX` records are being read, and the last version told is kept of as many.
  */
 import { foundChange } from "../../../actors/scope/change-event.ts";
@@ -50,6 +51,10 @@ export class UnheldReports {
   /** What is being read, with the newest version reported of it. */
   readonly #reading = new Map<string, number>();
   readonly #told = new Map<string, number>();
+  /** Keys of `told` of which nothing was there (U5). */
+  readonly #gone = new Set<string>();
+  /** Keys of `reading` of which a lower version was reported since. */
+  readonly #anew = new Set<string>();
   #stopped = false;
 
   constructor(port: UnheldPort) {
@@ -59,7 +64,8 @@ export class UnheldReports {
   /** Another owner committed `version` of a record that is not in memory. */
   report(key: string, version: number): void {
     const reading = this.#reading.get(key);
-    if (reading === undefined && version <= (this.#told.get(key) ?? 0)) return;
+    if (reading === undefined && this.#isOld(key, version)) return;
+    if (reading !== undefined && version < reading) this.#anew.add(key);
     if (reading === undefined && this.#reading.size >= UNHELD_MAX) {
       this.#port.logger.warn("too many changes of other processes at once: one is not announced");
       return;
@@ -87,9 +93,9 @@ export class UnheldReports {
     try {
       for (let wanted = 0, reached = 0; !this.#stopped;) {
         const reported = this.#reading.get(key) ?? 0;
-        if (reported <= Math.max(wanted, reached)) break;
+        if (reported <= Math.max(wanted, reached) && !this.#anew.delete(key)) break;
         wanted = reported;
-        reached = await this.#look(key);
+        reached = await this.#look(key, reported);
       }
     } catch (error) {
       if (isHoldfastError(error, "STORE_UNAVAILABLE") && !this.#stopped) {
@@ -103,14 +109,16 @@ export class UnheldReports {
   }
 
   /** Reads a record and tells of it; gives its version, 0 when there is none for listeners here. */
-  async #look(key: string): Promise<number> {
+  async #look(key: string, reported: number): Promise<number> {
     const name = nameOf(key, this.#port);
     if (name === undefined) return 0;
     const { kind, id } = name;
     const identity = { type: kind.type, id, ...(await this.#port.bind(kind, id)) };
     const bridge = this.#port.bridge(kind, identity);
-    const found = await bridge?.load();
-    if (found === undefined || this.#stopped) return 0;
+    if (bridge === null) return 0;
+    // Nothing: it was erased, and the version reported is all that is known.
+    const found = (await bridge.load()) ?? { state: undefined, version: reported };
+    if (this.#stopped) return 0;
     const { version } = found;
     const held = this.#port.find(key);
     if (held !== undefined && held.version < version) {
@@ -119,23 +127,31 @@ export class UnheldReports {
     }
     const state = storedState(found.state, kind.settings, identity);
     this.#announce(key, { identity, version, state });
+    if (found.state === undefined) this.#gone.add(key);
     return version;
   }
 
   #announce(key: string, { identity, version, state }: FoundScope): void {
-    if (version <= (this.#told.get(key) ?? 0)) return;
+    if (this.#isOld(key, version)) return;
     this.#tell(key, version);
     const timestamp = this.#port.now();
     this.#port.announce(foundChange({ identity, version, state, timestamp }));
   }
 
+  /** True when listeners know that version or a newer one. */
+  #isOld(key: string, version: number): boolean {
+    const told = this.#told.get(key) ?? 0;
+    return this.#gone.has(key) ? version === told : version <= told;
+  }
+
   #tell(key: string, version: number): void {
-    const before = this.#told.get(key) ?? 0;
+    const before = this.#gone.delete(key) ? 0 : (this.#told.get(key) ?? 0);
     this.#told.delete(key);
     this.#told.set(key, Math.max(before, version)); // To the end of the line.
     if (this.#told.size <= UNHELD_MAX) return;
     for (const oldest of this.#told.keys()) {
       this.#told.delete(oldest);
+      this.#gone.delete(oldest);
       break;
     }
   }

@@ -50,6 +50,11 @@ export function ephemeralId(owner: Binding): string {
   return `ephemeral_${randomUUID()}_${digest(owner)}`;
 }
 
+/** True for an id that was made up for one call. */
+export function isEphemeral(id: string): boolean {
+  return EPHEMERAL.test(id);
+}
+
 /** True for an ephemeral id of this owner, false for any other id; throws when it is another's. */
 export function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity): boolean {
   const owner = EPHEMERAL.exec(id)?.[1];
@@ -57,6 +62,24 @@ export function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity)
   if (owner === digest(wanted)) return true;
   const message = `session "${id}" was made up for another user and cannot be opened by this one`;
   throw new BindingMismatchError(message, { scope });
+}
+
+/** Binds a session to who uses it; gives what it is bound to, or else what was said. */
+export async function bindSession(
+  store: BatchedStore,
+  { namespace, id }: { readonly namespace: string; readonly id: string },
+  extra: IdentityExtra,
+): Promise<Partial<Binding>> {
+  const said = spoken(extra);
+  const { userId } = said;
+  const key = bindingKey(namespace, id);
+  const scope = { type: "session", id };
+  if (userId !== undefined && !ownsEphemeral(id, { ...said, userId }, scope))
+    await bind(store, key, { ...said, userId }, scope);
+  const bound = userId === undefined ? await loadBinding(store, key) : undefined;
+  if (bound === undefined) return said;
+  if (said.orgId !== undefined) checkBinding(bound, { ...bound, ...said }, scope);
+  return bound;
 }
 
 /** Binds a session, or checks that it is bound just so; throws `BindingMismatchError`. */

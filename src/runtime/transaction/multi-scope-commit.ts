@@ -4,8 +4,8 @@
  * Invariants
  *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed
  *      at all, and the scope goes to what the store holds.
- *  J2  Once the section is revoked nothing is changed any more; while the write was under way its outcome
- *      is unknown, and every scope in it reads the store before it goes on.
+ *  J2  Once the section is revoked nothing is changed any more; while the write was under way its
+ *      outcome is unknown, and every scope in it reads the store before it goes on.
  *  J3  Subscribers receive it when all scopes show it.
  *  J4  What is stored is shown, also when what was found in place of the rest cannot be read; then
  *      the whole is in doubt.
@@ -151,7 +151,10 @@ export function deletedPart(scope: ResidentScope): Part {
 function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
   const { key, version: expectedVersion, backing } = scope;
   if (next === undefined)
-    return [{ key, expectedVersion, version: info.version, state: undefined }];
+    return [
+      backing?.deletion(expectedVersion, info.version) ??
+        ({ key, expectedVersion, version: info.version, state: undefined } as const),
+    ];
   return backing === null ? [] : [backing.write(next, expectedVersion, info)];
 }
 

@@ -8,6 +8,8 @@ export interface FileDocument {
   readonly key: string;
   readonly version: number;
   readonly expires: number | undefined;
+  /** When nothing has to be kept of it; `undefined`: it stays. */
+  readonly forgets: number | undefined;
   readonly state: Json | undefined;
 }
 
@@ -21,14 +23,31 @@ function sumOf(body: Uint8Array): string {
 
 /** The bytes of a document. `stateText` is the state's JSON, `undefined` for a tombstone. */
 export function encodeDocument(
-  fields: { key: string; version: number; expires: number | undefined },
+  { key, version, expires, forgets }: Omit<FileDocument, "state">,
   stateText: string | undefined,
 ): Buffer {
-  const head = JSON.stringify({ format: FORMAT, ...fields });
+  // JSON has no Infinity.
+  const end = forgets === undefined ? undefined : Math.min(forgets, Number.MAX_VALUE);
+  const head = JSON.stringify({ format: FORMAT, key, version, expires, forgets: end });
   // The state's text is put in as it is: parsing it just to write it again would double the cost.
   const text = stateText === undefined ? head : `${head.slice(0, -1)},"state":${stateText}}`;
   const body = Buffer.from(text);
   return Buffer.concat([Buffer.from(`${sumOf(body)}\n`), body]);
+}
+
+/**
+ * What the first bytes of a file say of when nothing has to be kept of it, unchecked: `undefined`
+ * for a record that stays, `-Infinity` when only the whole file says it. The time stands before the
+ * state, and a file of an earlier release has none.
+ */
+export function forgetsIn(start: Buffer): number | undefined {
+  const text = start.toString("latin1", SUM_CHARS + 1);
+  // In a key a quotation mark has a backslash before it.
+  const end = text.indexOf(',"state":');
+  const fields = end === -1 ? text : text.slice(0, end);
+  const found = /,"forgets":([\d.e+]+)\}?$/.exec(fields)?.[1];
+  if (found !== undefined) return Number(found);
+  return end === -1 || fields.includes(',"expires":') ? -Infinity : undefined;
 }
 
 /** The document in `bytes`, or in words why there is none; throws for a format of the future. */
@@ -48,7 +67,7 @@ function parseBody(text: string): FileDocument | string {
   }
   if (typeof parsed !== "object" || parsed === null) return "not a document";
   // An object from JSON.parse; each field is checked before it is used.
-  const { format, key, version, expires, state } = parsed as Record<string, unknown>;
+  const { format, key, version, expires, forgets, state } = parsed as Record<string, unknown>;
   if (format !== FORMAT)
     throw new StoreUnavailableError(
       `a document has format ${String(format)}, this library knows ${FORMAT}; ` +
@@ -56,6 +75,7 @@ function parseBody(text: string): FileDocument | string {
     );
   if (typeof key !== "string" || typeof version !== "number") return "not a document";
   if (expires !== undefined && typeof expires !== "number") return "not a document";
+  if (forgets !== undefined && typeof forgets !== "number") return "not a document";
   // JSON.parse gives exactly the values of Json.
-  return { key, version, expires, state: state as Json | undefined };
+  return { key, version, expires, forgets, state: state as Json | undefined };
 }

@@ -2,9 +2,9 @@
  * The documents of one locked directory: reading, replacing, setting damaged ones aside, listing.
  */
 import { randomUUID } from "node:crypto";
-import { access, readdir, rename } from "node:fs/promises";
+import { access, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { CorruptStateError } from "../../../actors/errors.ts";
+import { CommitUnknownError, CorruptStateError } from "../../../actors/errors.ts";
 import {
   fileNameOf,
   openDirectory,
@@ -13,6 +13,7 @@ import {
   replaceFile,
   type StoreFolders,
   type SyncedDirectory,
+  systemCode,
 } from "./disk.ts";
 import { decodeDocument, encodeDocument, type FileDocument } from "./document.ts";
 import { mapBounded, settleBounded } from "../shared/key-queue.ts";
@@ -34,6 +35,7 @@ export interface Draft {
   readonly key: string;
   readonly version: number;
   readonly expires: number | undefined;
+  readonly forgets: number | undefined;
   readonly text: string | undefined;
 }
 
@@ -94,15 +96,36 @@ export class FileRecords {
   /** Writes documents side by side; the answers tell which are in place. */
   async write(drafts: readonly Draft[]): Promise<PromiseSettledResult<void>[]> {
     return settleBounded(drafts, FILES_AT_ONCE, async (draft) => {
-      const { key, version, expires, text } = draft;
+      const { key, version, expires, forgets, text } = draft;
       const name = fileNameOf(key);
-      await replaceFile(encodeDocument({ key, version, expires }, text), {
+      await replaceFile(encodeDocument({ key, version, expires, forgets }, text), {
         temporary: join(this.#folders.temporary, `${name}.${randomUUID()}`),
         target: join(this.#folders.records, name),
         fsync: this.#fsync,
       });
       this.#remember(key, { version, expires, living: text !== undefined });
     });
+  }
+
+  /**
+   * Removes the file of a key, also one that was set aside; answers whether there was one. The
+   * caller syncs.
+   */
+  async remove(key: string): Promise<boolean> {
+    const name = fileNameOf(key);
+    const { records, corrupt } = this.#folders;
+    const removed = await Promise.all([
+      removeIfThere(join(records, name)),
+      this.#aside.has(name) && removeIfThere(join(corrupt, name)),
+    ]);
+    this.#aside.delete(name);
+    this.#heads.delete(key);
+    return removed.includes(true);
+  }
+
+  /** The folder of the documents. */
+  get folder(): string {
+    return this.#folders.records;
   }
 
   /** Makes the renames of finished writes durable. */
@@ -175,6 +198,33 @@ export class FileRecords {
       return;
     }
     throw new CorruptStateError({ location, reason: "it was set aside earlier" });
+  }
+}
+
+/** Puts drafts in place and makes them durable; all, or a throw that says what is known. */
+export async function putInPlace(records: FileRecords, drafts: readonly Draft[]): Promise<void> {
+  if (drafts.length === 0) return;
+  const settled = await records.write(drafts);
+  const failure = settled.find((result) => result.status === "rejected");
+  if (failure !== undefined) {
+    records.forget(drafts.map((draft) => draft.key));
+    const isUntouched = settled.every((result) => result.status === "rejected");
+    throw isUntouched ? failure.reason : new CommitUnknownError({ cause: failure.reason });
+  }
+  try {
+    await records.sync();
+  } catch (cause) {
+    throw new CommitUnknownError({ cause });
+  }
+}
+
+async function removeIfThere(path: string): Promise<boolean> {
+  try {
+    await rm(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return false;
+    throw error;
   }
 }
 

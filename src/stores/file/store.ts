@@ -6,12 +6,12 @@
 import { join, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import { systemClock } from "../../../actors/time/clock.ts";
-import { CommitUnknownError, StoreUnavailableError } from "../../../actors/errors.ts";
+import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Clock, Json } from "../../../actors/protocol.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 import { systemCode, toDiskError } from "./disk.ts";
 import { type DirectoryLock, LOCK_TIMING, lockDirectory, type LockTiming } from "./lock.ts";
-import { type Draft, FileRecords, type Head } from "./records.ts";
+import { type Draft, FileRecords, type Head, putInPlace } from "./records.ts";
 import { createGate } from "../shared/closable.ts";
 import { createKeyQueue, mapBounded } from "../shared/key-queue.ts";
 import type {
@@ -24,6 +24,9 @@ import type {
 } from "../contract.ts";
 import { refuseUrl } from "../shared/local-path.ts";
 import { SamePath } from "../shared/same-path.ts";
+import { Sweeper } from "../shared/sweeper.ts";
+import { forgetAt, tombstoneOption } from "../shared/tombstones.ts";
+import { FileWalk } from "./walk.ts";
 import { createTurns, type Turns } from "../shared/exclusive-lease.ts";
 import {
   checkWrites,
@@ -43,10 +46,25 @@ export interface FileStoreOptions {
   readonly fsync?: boolean | undefined;
   /** Decides what has expired; default the system's clock. */
   readonly clock?: Clock | undefined;
+  /** Milliseconds for which tombstones are kept when a kind does not say; default 7 days. */
+  readonly tombstoneMs?: number | undefined;
 }
 
 const READS_AT_ONCE = 16;
-const KNOWN = ["dir", "fsync", "clock"] satisfies readonly (keyof FileStoreOptions)[];
+const KNOWN = [
+  "dir",
+  "fsync",
+  "clock",
+  "tombstoneMs",
+] satisfies readonly (keyof FileStoreOptions)[];
+
+interface FileSettings {
+  readonly dir: string;
+  readonly fsync: boolean;
+  readonly clock: Clock;
+  readonly timing: LockTiming;
+  readonly tombstoneMs: number;
+}
 
 interface Opened {
   readonly records: FileRecords;
@@ -55,7 +73,7 @@ interface Opened {
   readonly places: readonly SamePath[];
 }
 
-async function openStore(dir: string, fsync: boolean, timing: LockTiming): Promise<Opened> {
+async function openStore({ dir, fsync, timing }: FileSettings): Promise<Opened> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const lock = await lockDirectory(dir, timing);
   try {
@@ -79,23 +97,6 @@ function draftRecord(draft: Draft, now: number): StoredRecord {
   return { version, state: JSON.parse(text) as Json, leftMs: leftMs(expires, now) };
 }
 
-/** Puts drafts in place and makes them durable; all, or a throw that says what is known. */
-async function putInPlace(records: FileRecords, drafts: readonly Draft[]): Promise<void> {
-  if (drafts.length === 0) return;
-  const settled = await records.write(drafts);
-  const failure = settled.find((result) => result.status === "rejected");
-  if (failure !== undefined) {
-    records.forget(drafts.map((draft) => draft.key));
-    const isUntouched = settled.every((result) => result.status === "rejected");
-    throw isUntouched ? failure.reason : new CommitUnknownError({ cause: failure.reason });
-  }
-  try {
-    await records.sync();
-  } catch (cause) {
-    throw new CommitUnknownError({ cause });
-  }
-}
-
 class FileStore implements StateStore {
   readonly name = "file";
   readonly supports: StoreSupports = {
@@ -106,25 +107,32 @@ class FileStore implements StateStore {
     list: true,
     exclusive: true,
     shared: false, // The lock of the directory refuses a second owner.
+    tombstonesEnd: true,
   };
-  readonly #dir: string;
-  readonly #fsync: boolean;
-  readonly #clock: Clock;
-  readonly #timing: LockTiming;
+  readonly tombstoneMs: number;
+  readonly #settings: FileSettings;
   readonly #gate = createGate("file");
   readonly #queue = createKeyQueue();
   readonly #turns: Turns;
+  readonly #sweeper: Sweeper;
+  readonly #walk: FileWalk;
   #opening: Promise<Opened> | undefined;
 
-  constructor(fields: { dir: string; fsync: boolean; clock: Clock; timing: LockTiming }) {
-    this.#dir = fields.dir;
-    this.#timing = fields.timing;
-    this.#fsync = fields.fsync;
-    this.#clock = fields.clock;
-    this.#turns = createTurns(fields.clock);
+  constructor(settings: FileSettings) {
+    const { clock, tombstoneMs } = settings;
+    this.#settings = settings;
+    this.tombstoneMs = tombstoneMs;
+    this.#turns = createTurns(clock);
+    this.#walk = new FileWalk({ tombstoneMs, queue: this.#queue });
+    this.#sweeper = new Sweeper({
+      clock,
+      sweep: () => this.#run((records) => this.#walk.part(records, clock.now())),
+      isShared: false,
+    });
   }
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    this.#sweeper.used();
     return this.#run((records) =>
       mapBounded(keys, READS_AT_ONCE, (key) =>
         this.#queue.run([key], () => this.#read(records, key)),
@@ -143,6 +151,8 @@ class FileStore implements StateStore {
       return this.#queue.run(keys, async () => {
         const { results, drafts } = await this.#plan(records, writes);
         await putInPlace(records, drafts);
+        for (const { forgets } of drafts) this.#sweeper.leaves(forgets);
+        this.#sweeper.used();
         return results;
       });
     });
@@ -150,7 +160,7 @@ class FileStore implements StateStore {
 
   async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
     const heads = await this.#run((records) => records.all());
-    const now = this.#clock.now();
+    const now = this.#settings.clock.now();
     const living: string[] = [];
     for (const [key, head] of heads) {
       if (head.living && !isExpired(head.expires, now)) living.push(key);
@@ -165,10 +175,22 @@ class FileStore implements StateStore {
     return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
   }
 
+  erase(keys: readonly string[]): Promise<boolean[]> {
+    return this.#run((records) =>
+      this.#queue.run(keys, async () => {
+        const erased = await mapBounded(keys, READS_AT_ONCE, (key) => records.remove(key));
+        await records.sync();
+        return erased;
+      }),
+    );
+  }
+
   close(): Promise<void> {
+    this.#sweeper.stop();
     return this.#gate.close(async () => {
       // A failed opening was reported to the call that caused it.
       const opened = await this.#opening?.catch(() => undefined);
+      await this.#walk.end();
       await opened?.records.close();
       await opened?.lock.release();
     });
@@ -187,13 +209,13 @@ class FileStore implements StateStore {
           throw error;
         });
       } catch (error) {
-        throw toDiskError(error, this.#dir);
+        throw toDiskError(error, this.#settings.dir);
       }
     });
   }
 
   #open(): Promise<Opened> {
-    this.#opening ??= openStore(this.#dir, this.#fsync, this.#timing).catch((error: unknown) => {
+    this.#opening ??= openStore(this.#settings).catch((error: unknown) => {
       // The next call tries again: the other process may be gone by then.
       this.#opening = undefined;
       throw error;
@@ -205,7 +227,7 @@ class FileStore implements StateStore {
     const document = await records.read(key);
     if (document === undefined) return undefined;
     const { version, state, expires } = document;
-    const now = this.#clock.now();
+    const now = this.#settings.clock.now();
     if (isExpired(expires, now)) return { version, state: undefined };
     return { version, state, leftMs: state === undefined ? undefined : leftMs(expires, now) };
   }
@@ -222,11 +244,15 @@ class FileStore implements StateStore {
       const draft = drafts.get(key);
       const current = draft?.version ?? heads.get(key)?.version ?? 0;
       if (current === expectedVersion && !this.#turns.isStale(key)) {
-        const expires = expiryOf(write, this.#clock.now());
-        drafts.set(key, { key, version, expires, text: stateText(write) });
+        const now = this.#settings.clock.now();
+        const expires = expiryOf(write, now);
+        const text = stateText(write);
+        const { tombstoneMs } = this;
+        const forgets = forgetAt(write, text === undefined, { tombstoneMs, now });
+        drafts.set(key, { key, version, expires, forgets, text });
         results.push({ ok: true, version });
       } else {
-        const now = this.#clock.now();
+        const now = this.#settings.clock.now();
         const record =
           draft === undefined ? await this.#read(records, key) : draftRecord(draft, now);
         results.push(conflict(record));
@@ -258,5 +284,6 @@ export function timedFileStore(options: FileStoreOptions, timing: LockTiming): S
     throw new TypeError("fileStore needs `dir`");
   refuseUrl("dir", options.dir);
   const { fsync = true, clock = systemClock } = options;
-  return new FileStore({ dir: resolve(options.dir), fsync, clock, timing });
+  const tombstoneMs = tombstoneOption(options.tombstoneMs);
+  return new FileStore({ dir: resolve(options.dir), fsync, clock, timing, tombstoneMs });
 }

@@ -27,13 +27,21 @@ import {
   stateText,
   toJsonText,
 } from "../shared/writes.ts";
+import { Sweeper } from "../shared/sweeper.ts";
+import { forgetAt, tombstoneOption } from "../shared/tombstones.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /** Decides what has expired; default the system's clock. */
   readonly clock?: Clock | undefined;
+  /** Milliseconds for which tombstones are kept when a kind does not say; default 7 days. */
+  readonly tombstoneMs?: number | undefined;
 }
+
+const KNOWN = ["clock", "tombstoneMs"] satisfies readonly (keyof MemoryStoreOptions)[];
+/** So many records are looked at in one part of a sweep. */
+const SWEPT_AT_ONCE = 1_000;
 
 /**
  * From this many characters of JSON on, a state is changed by patches; below, copying it is less.
@@ -46,6 +54,8 @@ interface Entry {
   /** Never handed out and never changed: readers get a copy, a patch makes the next one. */
   readonly state: Json | undefined;
   readonly expires: number | undefined;
+  /** When nothing has to be kept of it; `undefined`: it stays. */
+  readonly forgets: number | undefined;
 }
 
 /** A copy made by way of JSON, so that memory keeps what every other store would. */
@@ -65,19 +75,29 @@ function toRecord(entry: Entry | undefined, now: number): StoredRecord | undefin
  * The record after `write`, sharing nothing with it; of a large state costs what the change costs
  * when it has patches.
  */
-function nextEntry(write: ScopeWrite, entry: Entry | undefined, now: number): Entry {
+function nextEntry(
+  write: ScopeWrite,
+  entry: Entry | undefined,
+  { now, tombstoneMs }: { readonly now: number; readonly tombstoneMs: number },
+): Entry {
   const { version } = write;
   const expires = expiryOf(write, now);
+  const forgets = (isDelete: boolean): number | undefined =>
+    forgetAt(write, isDelete, { tombstoneMs, now });
   if (entry?.state !== undefined && entry.large && !isExpired(entry.expires, now)) {
     const patches = patchesOf(write);
-    if (patches !== undefined)
-      return { version, large: true, state: applyPatches(entry.state, copyJson(patches)), expires };
+    if (patches !== undefined) {
+      const state = applyPatches(entry.state, copyJson(patches));
+      return { version, large: true, state, expires, forgets: forgets(false) };
+    }
   }
   const text = stateText(write);
-  if (text === undefined) return { version, large: false, state: undefined, expires };
+  if (text === undefined)
+    return { version, large: false, state: undefined, expires, forgets: forgets(true) };
   // The text was made from a Json.
   const state = JSON.parse(text) as Json;
-  return { version, large: text.length >= PATCHED_FROM_CHARS, state, expires };
+  const large = text.length >= PATCHED_FROM_CHARS;
+  return { version, large, state, expires, forgets: forgets(false) };
 }
 
 class MemoryStore implements StateStore {
@@ -91,20 +111,34 @@ class MemoryStore implements StateStore {
     exclusive: true,
     shared: true,
     checks: true,
+    tombstonesEnd: true,
   };
+  readonly tombstoneMs: number;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
   readonly #gate = createGate("memory");
   readonly #turns: Turns;
+  readonly #sweeper: Sweeper;
+  /** One walk through all records, a part at a time; null before it and after it. */
+  #walk: Iterator<[string, Entry]> | null = null;
+  /** The earliest end that the walk met and left. */
+  #next = Infinity;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, tombstoneMs: number) {
     this.#clock = clock;
+    this.tombstoneMs = tombstoneMs;
     this.#turns = createTurns(clock);
+    this.#sweeper = new Sweeper({
+      clock,
+      sweep: () => this.#gate.run(() => this.#sweep(clock.now())),
+      isShared: false,
+    });
   }
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     return this.#gate.run(() => {
       const now = this.#clock.now();
+      this.#sweeper.used();
       return keys.map((key) => toRecord(this.#entries.get(key), now));
     });
   }
@@ -130,8 +164,29 @@ class MemoryStore implements StateStore {
     return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
   }
 
+  erase(keys: readonly string[]): Promise<boolean[]> {
+    return this.#gate.run(() => keys.map((key) => this.#entries.delete(key)));
+  }
+
   close(): Promise<void> {
+    this.#sweeper.stop();
     return this.#gate.close(() => this.#entries.clear());
+  }
+
+  #sweep(now: number): number {
+    this.#walk ??= this.#entries.entries();
+    for (let looks = 0; looks < SWEPT_AT_ONCE; looks += 1) {
+      const { done, value } = this.#walk.next();
+      if (done === true) {
+        const next = this.#next;
+        [this.#walk, this.#next] = [null, Infinity];
+        return next;
+      }
+      const [key, { forgets = Infinity }] = value;
+      if (forgets <= now) this.#entries.delete(key);
+      else this.#next = Math.min(this.#next, forgets);
+    }
+    return -Infinity;
   }
 
   #commit(
@@ -149,14 +204,18 @@ class MemoryStore implements StateStore {
       const entry = staged.get(key) ?? this.#entries.get(key);
       if ((entry?.version ?? 0) !== expectedVersion || this.#turns.isStale(key))
         return conflict(toRecord(entry, now));
-      staged.set(key, nextEntry(write, entry, now));
+      staged.set(key, nextEntry(write, entry, { now, tombstoneMs: this.tombstoneMs }));
       return { ok: true, version };
     });
     if (atomic && !(isAllOk(results) && isAllOk(checked))) {
       const refused = writes.map(({ key }) => conflict(toRecord(this.#entries.get(key), now)));
       return [...refused, ...checked];
     }
-    for (const [key, entry] of staged) this.#entries.set(key, entry);
+    for (const [key, entry] of staged) {
+      this.#entries.set(key, entry);
+      this.#sweeper.leaves(entry.forgets);
+    }
+    this.#sweeper.used();
     return [...results, ...checked];
   }
 
@@ -174,6 +233,6 @@ class MemoryStore implements StateStore {
  * turns.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
-  refuseUnknown("memoryStore", options, ["clock"]);
-  return new MemoryStore(options.clock ?? systemClock);
+  refuseUnknown("memoryStore", options, KNOWN);
+  return new MemoryStore(options.clock ?? systemClock, tombstoneOption(options.tombstoneMs));
 }

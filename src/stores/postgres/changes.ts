@@ -172,7 +172,9 @@ export class PostgresFeed {
     let mine: PostgresListener | undefined;
     const listener = await link.listen(
       (payload) => {
-        if (payload !== writer) this.#stir();
+        if (payload === writer) return;
+        this.#erased(payload);
+        this.#stir();
       },
       () => {
         if (mine === undefined || this.#listener !== mine) return;
@@ -219,6 +221,14 @@ export class PostgresFeed {
     if (isMissed) this.#report((watcher) => watcher.missed?.());
   }
 
+  /** An erased row is no more to be found by its transaction: the notification names it. */
+  #erased(payload: string): void {
+    const erasure = readErasure(payload);
+    if (erasure === undefined || erasure.writer === this.#settings.writer) return;
+    const { key, version } = erasure;
+    this.#report((watcher) => watcher.changed(fromAsciiKey(key), version));
+  }
+
   #report(tell: (watcher: Watcher) => unknown): void {
     for (const watcher of this.#watchers)
       watchOver(
@@ -253,5 +263,24 @@ export class PostgresFeed {
       };
     });
     this.#wake = undefined;
+  }
+}
+
+interface Erasure {
+  readonly writer: string;
+  readonly key: string;
+  readonly version: number;
+}
+
+/** What the statement `erase` notified of; `undefined` for any other payload. */
+function readErasure(payload: string): Erasure | undefined {
+  if (!payload.startsWith("{")) return undefined;
+  try {
+    const { writer, key, version }: Partial<Erasure> = JSON.parse(payload);
+    const isWhole =
+      typeof writer === "string" && typeof key === "string" && typeof version === "number";
+    return isWhole ? { writer, key, version } : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -79,12 +79,13 @@ function freshText(beside: Beside): string {
   const records = `
     SELECT f.key, f.version, f.state, ${NOW} + f.ttl AS expires, ARRAY[${ENTRY}] AS ops,
       f.version AS base_version, coalesce(octet_length(f.state), 0) AS base_size,
-      pg_current_xact_id() AS changed
+      pg_current_xact_id() AS changed, ${NOW} + f.forget AS forgets
     FROM fit f WHERE NOT f.found AND f.expected = 0 AND f.lease IS NULL AND f.whole`;
   if (beside !== "guards") return records;
   return `${records}
     UNION ALL
-    SELECT DISTINCT c.key, 0, NULL, NULL::float8, '{}'::text[], 0, 0, NULL::xid8 FROM asked c
+    SELECT DISTINCT c.key, 0, NULL, NULL::float8, '{}'::text[], 0, 0, NULL::xid8,
+      NULL::float8 FROM asked c
     WHERE c.expected = 0 AND c.key NOT IN (SELECT key FROM locked)
       AND c.key NOT IN (SELECT key FROM input)`;
 }
@@ -102,14 +103,14 @@ WHERE coalesce(l.version, 0) <> c.expected${isGuard ? " OR l.key IS NULL" : ""}`
 
 /** Writes records, each at its version; see the head of this file. */
 export function commitText({ record, patch }: PostgresTables, beside: Beside): string {
-  const asked = beside === "nothing" ? "" : `, ${askedText("$11", "$12")}`;
+  const asked = beside === "nothing" ? "" : `, ${askedText("$12", "$13")}`;
   const failed = beside === "nothing" ? "" : `\nUNION ALL${failedText(record, beside)}`;
   return `
 WITH input AS MATERIALIZED (
   SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bool[], $5::text[],
-    $6::text[], $7::float8[], $8::text[], $9::text[]) WITH ORDINALITY
-    AS i(key, expected, version, whole, state, patches, ttl, op, lease, at)
-  WHERE ${patient("$10")} AND ${expectOne("i")} AND expected < version
+    $6::text[], $7::float8[], $8::text[], $9::text[], $10::float8[]) WITH ORDINALITY
+    AS i(key, expected, version, whole, state, patches, ttl, op, lease, forget, at)
+  WHERE ${patient("$11")} AND ${expectOne("i")} AND expected < version
 )${asked}, locked AS MATERIALIZED (${lockedText(record, beside)}
 ), fit AS MATERIALIZED (
   SELECT i.*, l.key IS NOT NULL AS found, l.base_size >= ${APART_FROM_CHARS} AS logs,
@@ -130,11 +131,13 @@ WITH input AS MATERIALIZED (
     base_size = CASE WHEN f.appends THEN r.base_size ELSE coalesce(octet_length(f.state), 0) END,
     log_size = CASE WHEN f.appends THEN r.log_size + octet_length(f.patches) ELSE 0 END,
     log_count = CASE WHEN f.appends THEN r.log_count + 1 ELSE 0 END,
-    changed = pg_current_xact_id()
+    changed = pg_current_xact_id(),
+    forgets = ${NOW} + f.forget
   FROM fit f WHERE r.key = f.key AND f.fits AND (f.appends OR f.whole)
   RETURNING r.key
 ), inserted AS (
-  INSERT INTO ${record} (key, version, state, expires, ops, base_version, base_size, changed)
+  INSERT INTO ${record} (key, version, state, expires, ops, base_version, base_size, changed,
+    forgets)
   SELECT n.* FROM (${freshText(beside)}) n ORDER BY n.key
   ON CONFLICT (key) DO NOTHING RETURNING key
 ), appended AS (

@@ -44,6 +44,7 @@ const MIXED_UP: ReadonlySet<string> = new Set(["26000", "42P05"]);
 const ENDED = /^(?:08|25P0[34]|40003|57P0[1245])/;
 
 const NO_TABLE = "42P01";
+const NO_COLUMN = "42703";
 /** A column, function or type that is missing or another one. */
 const OTHER_SHAPE = /^42(?:703|804|809|883|P10|P16|P18)$/;
 /** Over a limit of the server; of what is sent here only a long key can be. */
@@ -71,6 +72,20 @@ function sqlState(error: unknown): string | undefined {
 /** True when a table is missing. */
 export function isMissingTable(error: unknown): boolean {
   return sqlState(error) === NO_TABLE;
+}
+
+/** True when a column is missing. */
+export function isMissingColumn(error: unknown): boolean {
+  return sqlState(error) === NO_COLUMN;
+}
+
+/** The error of tables that an earlier release made and that this store must not change. */
+export function olderTables({ server, table }: PostgresNames, cause: unknown): Error {
+  return new StoreUnavailableError(
+    `${server} has the tables ${table}_… of an earlier release; ` +
+      "run the text of postgresSchema() there once more",
+    { cause },
+  );
 }
 
 /** True when a call of a store that must not make its tables failed for want of the first. */

@@ -5,6 +5,7 @@ import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import type { LinkSettings, PostgresPool } from "./connection.ts";
 import type { CallsSettings } from "./calls.ts";
 import { DEFAULT_TABLE, tablesOf } from "./schema.ts";
+import { tombstoneOption } from "../shared/tombstones.ts";
 import { readServerUrl } from "../shared/server-url.ts";
 
 /** Options of `postgresStore`; either `url` or `pool`. */
@@ -23,6 +24,11 @@ export interface PostgresStoreOptions {
   readonly poolSize?: number | undefined;
   /** A state or change over so many bytes of JSON is refused; default and at most 256 MB. */
   readonly maxStateBytes?: number | undefined;
+  /**
+   * Milliseconds for which tombstones are kept when a kind does not say; default 7 days, at least
+   * a second over `timeoutMs`, because a call may be repeated for so long.
+   */
+  readonly tombstoneMs?: number | undefined;
   /** Told once when the server's settings allow a commit to be lost; default the console. */
   readonly logger?: Logger | undefined;
 }
@@ -36,6 +42,7 @@ const KNOWN = [
   "migrate",
   "poolSize",
   "maxStateBytes",
+  "tombstoneMs",
   "logger",
 ] satisfies readonly (keyof PostgresStoreOptions)[];
 const POOL_SIZE = 5;
@@ -46,6 +53,7 @@ const STATE_BYTES_MAX = 2 ** 28;
 export interface PostgresSettings extends LinkSettings, CallsSettings {
   readonly timeoutMs: number;
   readonly maxStateBytes: number;
+  readonly tombstoneMs: number;
 }
 
 /** Fills in what was left out; throws a `TypeError` or `RangeError`. */
@@ -64,6 +72,7 @@ export function readOptions(options: PostgresStoreOptions): PostgresSettings {
     timeoutMs: positiveOption("timeoutMs", options.timeoutMs, TIMEOUT_MS),
     poolSize: positiveOption("poolSize", options.poolSize, POOL_SIZE),
     migrate,
+    tombstoneMs: tombstoneOption(options.tombstoneMs),
     maxStateBytes: Math.min(given, STATE_BYTES_MAX),
     logger: quietLogger(options.logger ?? consoleLogger),
   };

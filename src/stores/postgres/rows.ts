@@ -2,6 +2,7 @@
 import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
 import type { PostgresValue } from "./connection.ts";
 import type { ScopeWrite } from "../contract.ts";
+import { forgetAfterMs, type TombstoneRule } from "../shared/tombstones.ts";
 import { wavesOf } from "../shared/writes.ts";
 
 /** Rows in one statement; about the fastest where it was measured. */
@@ -63,11 +64,19 @@ export function failureOf(failures: readonly unknown[], isPartly: boolean): unkn
   return new CommitUnknownError({ cause: failures[0] });
 }
 
-/** The parameters of the statement `commit`; the tokens of the rows, and the time for each lock. */
+/** What goes with the rows of a statement. */
+export interface RowSettings {
+  /** The tokens of the rows. */
+  readonly leases: readonly (string | null)[];
+  /** The time for each lock. */
+  readonly patience: string;
+  readonly tombstones: TombstoneRule;
+}
+
+/** The parameters of the statement `commit`. */
 export function parametersOf(
   rows: readonly WriteRow[],
-  leases: readonly (string | null)[],
-  patience: string,
+  { leases, patience, tombstones }: RowSettings,
 ): PostgresValue[] {
   return [
     rows.map(({ key }) => key),
@@ -79,6 +88,7 @@ export function parametersOf(
     rows.map(({ write }) => write.ttlMs ?? null),
     rows.map(({ op }) => op),
     leases,
+    rows.map(({ write, state }) => forgetAfterMs(write, state === null, tombstones) ?? null),
     patience,
   ];
 }

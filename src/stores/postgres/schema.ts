@@ -8,7 +8,15 @@
  */
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { PostgresSession } from "./connection.ts";
-import { foreignTables, isMissingTable, type PostgresNames } from "./errors.ts";
+import {
+  foreignTables,
+  isMissingColumn,
+  isMissingTable,
+  olderTables,
+  type PostgresNames,
+} from "./errors.ts";
+import { NOW } from "./fragments.ts";
+import { TOMBSTONE_MS } from "../contract.ts";
 
 /** The version of the tables below; a higher one is refused. */
 const SCHEMA_VERSION = 1;
@@ -29,6 +37,8 @@ export interface PostgresTables {
   readonly meta: string;
   /** Of the index; it lives in the schema of its table. */
   readonly index: string;
+  /** Of the index for the sweep. */
+  readonly forgets: string;
   /** The channel of notifications. */
   readonly channel: string;
 }
@@ -48,8 +58,23 @@ export function tablesOf(table: string): PostgresTables {
     patch: named("patch"),
     meta: named("meta"),
     index: `"${name}_record_changed"`,
+    forgets: `"${name}_record_forgets"`,
     channel: `"${name}_changed"`,
   };
+}
+
+/** Adds `forgets` to a table of an earlier release, whose tombstones are kept for a while more. */
+function forgetsText({ record, forgets }: PostgresTables): string {
+  return `DO $$ BEGIN
+  IF NOT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = '${record}'::regclass
+      AND attname = 'forgets' AND NOT attisdropped) THEN
+    ALTER TABLE ${record} ADD COLUMN forgets double precision;
+    UPDATE ${record} SET forgets = greatest(coalesce(expires, 0), ${NOW}) + ${TOMBSTONE_MS}
+      WHERE version > 0 AND (state IS NULL OR expires IS NOT NULL);
+  END IF;
+END $$;
+CREATE INDEX IF NOT EXISTS ${forgets} ON ${record} (forgets) WHERE forgets IS NOT NULL;
+`;
 }
 
 /*
@@ -57,13 +82,16 @@ export function tablesOf(table: string): PostgresTables {
  *         (version 0). `base_version` is the version `state` has; patches lead on from there.
  *         `ops` are the last writes, newest first, as
  *         `<seconds since 1970>.<writer>-<number>@<version before>`.
- *         `changed` is the transaction of the last write, for who watches.
+ *         `changed` is the transaction of the last write, for who watches. `forgets` is when
+ *         nothing has to be kept of the row; an earlier release leaves it as it was, so it counts
+ *         only while the row is a tombstone.
  * patch   what happened to a large state since; `since` links each row to the one before
  *
  * Times are milliseconds of the server's clock. JSON is kept as text: jsonb would reorder keys and
  * refuse U+0000.
  */
-function tablesText({ record, patch, meta, index }: PostgresTables): string {
+function tablesText(tables: PostgresTables): string {
+  const { record, patch, meta, index } = tables;
   return `CREATE TABLE IF NOT EXISTS ${meta} (name text PRIMARY KEY, value bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS ${record} (
   key text COLLATE "C" PRIMARY KEY,
@@ -77,10 +105,11 @@ CREATE TABLE IF NOT EXISTS ${record} (
   log_count integer NOT NULL DEFAULT 0,
   lease text,
   lease_until double precision,
-  changed xid8
+  changed xid8,
+  forgets double precision
 );
 CREATE INDEX IF NOT EXISTS ${index} ON ${record} (changed);
-CREATE TABLE IF NOT EXISTS ${patch} (
+${forgetsText(tables)}CREATE TABLE IF NOT EXISTS ${patch} (
   key text COLLATE "C" NOT NULL,
   version bigint NOT NULL,
   since bigint NOT NULL,
@@ -145,6 +174,12 @@ export async function prepareTables(
       "SELECT r.key, r.version, r.state, r.expires, r.ops, r.base_version, r.base_size, " +
       "r.log_size, r.log_count, r.lease, r.lease_until, r.changed, p.since, p.patches " +
       `FROM ${tables.record} r, ${tables.patch} p WHERE p.key = r.key AND p.version = 0 LIMIT 0`,
+  });
+  const column = { text: `SELECT forgets FROM ${tables.record} LIMIT 0` };
+  await session.query(column).catch(async (error: unknown) => {
+    if (!isMissingColumn(error)) throw error;
+    if (!migrate) throw olderTables(names, error);
+    await makeTables(session, tables);
   });
 }
 

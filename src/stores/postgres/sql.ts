@@ -26,6 +26,8 @@ export type StatementName =
   | "lease"
   | "release"
   | "changes"
+  | "sweep"
+  | "erase"
   | "table"
   | "tell";
 
@@ -57,9 +59,9 @@ function listText({ record }: PostgresTables, from: ">=" | ">"): string {
 /** Asking again with the same token is the same lease. */
 function leaseText({ record }: PostgresTables): string {
   return (
-    `INSERT INTO ${record} AS r (key, version, lease, lease_until) ` +
-    `SELECT $1, 0, $2, ${NOW} + $3::float8 WHERE ${patient("$4")} ON CONFLICT (key) DO UPDATE ` +
-    "SET lease = excluded.lease, lease_until = excluded.lease_until " +
+    `INSERT INTO ${record} AS r (key, version, lease, lease_until, forgets) ` +
+    `SELECT $1, 0, $2, ${NOW} + $3::float8, ${NOW} + 2 * $3::float8 WHERE ${patient("$4")} ` +
+    "ON CONFLICT (key) DO UPDATE SET lease = excluded.lease, lease_until = excluded.lease_until " +
     `WHERE r.lease IS NULL OR r.lease = $2 OR r.lease_until <= ${NOW} RETURNING 1 AS taken`
   );
 }
@@ -96,6 +98,44 @@ function changesText({ record }: PostgresTables): string {
   );
 }
 
+/**
+ * Removes rows of which nothing has to be kept, at most so many as the parameter says. One that is
+ * locked is in use, and one that was written meanwhile is looked at again when its lock was had.
+ */
+function sweepText({ record, patch }: PostgresTables): string {
+  return (
+    // One time for all of it: what is not over now is what the next one looks for.
+    `WITH t AS MATERIALIZED (SELECT ${NOW} AS now), ` +
+    `found AS MATERIALIZED (SELECT key FROM ${record} WHERE forgets <= (SELECT now FROM t) ` +
+    "AND (state IS NULL OR expires <= (SELECT now FROM t)) " +
+    "AND (lease IS NULL OR lease_until <= (SELECT now FROM t)) " +
+    "ORDER BY forgets LIMIT $1::int FOR UPDATE SKIP LOCKED), " +
+    `swept AS (DELETE FROM ${record} r USING found f WHERE r.key = f.key RETURNING r.key), ` +
+    `logs AS (DELETE FROM ${patch} p USING found f WHERE p.key = f.key) ` +
+    "SELECT count(*)::float8 AS count, (SELECT min(forgets) - (SELECT now FROM t) " +
+    `FROM ${record} WHERE forgets > (SELECT now FROM t)) AS next_ms FROM swept`
+  );
+}
+
+/**
+ * Removes rows in the order of their keys, as commits lock them, and tells watchers of each: they
+ * look for rows that were changed, and would not find these. Answers what was there.
+ */
+function eraseText({ record, patch, channel }: PostgresTables): string {
+  const payload =
+    '\'{"writer":"\' || $2::text || \'","key":\' || to_json(e.key)::text || ' +
+    "',\"version\":' || (e.version + 1) || '}'";
+  return (
+    `WITH found AS MATERIALIZED (SELECT key, version FROM ${record} ` +
+    `WHERE ${patient("$3")} AND key = ANY($1::text[]) ORDER BY key FOR UPDATE), ` +
+    `erased AS (DELETE FROM ${record} r USING found f WHERE r.key = f.key ` +
+    "RETURNING r.key, r.version), " +
+    `logs AS (DELETE FROM ${patch} p USING found f WHERE p.key = f.key) ` +
+    `SELECT e.key, e.version::float8 AS version, pg_notify('${channel.slice(1, -1)}', ` +
+    `${payload}) FROM erased e`
+  );
+}
+
 /** The statements on these tables. */
 export function statementsOf(tables: PostgresTables): Statements {
   const texts: Readonly<Record<StatementName, string>> = {
@@ -110,6 +150,8 @@ export function statementsOf(tables: PostgresTables): Statements {
     lease: leaseText(tables),
     release: releaseText(tables),
     changes: changesText(tables),
+    sweep: sweepText(tables),
+    erase: eraseText(tables),
     table: `SELECT to_regclass('${tables.record}')::oid::text AS oid`,
     tell: `SELECT pg_notify('${tables.channel.slice(1, -1)}', $1)`,
   };

@@ -36,8 +36,13 @@ import type {
   StoreSupports,
   WriteResult,
 } from "../contract.ts";
+import { Sweeper } from "../shared/sweeper.ts";
+import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
 import { createTurns, leasedTurn, type Turns } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites, conflict, isAllOk } from "../shared/writes.ts";
+
+/** So many rows are removed in one part of a sweep. */
+const SWEPT_AT_ONCE = 500;
 
 class PostgresStore implements StateStore {
   readonly name = "postgres";
@@ -50,7 +55,9 @@ class PostgresStore implements StateStore {
     exclusive: true,
     shared: true,
     checks: true,
+    tombstonesEnd: true,
   };
+  readonly tombstoneMs: number;
   readonly #link: PostgresLink;
   readonly #calls: PostgresCalls;
   readonly #feed: PostgresFeed;
@@ -61,6 +68,9 @@ class PostgresStore implements StateStore {
   readonly #tokens = new Map<string, string>();
   readonly #turns: Turns = createTurns(hostClock);
   readonly #begin: string;
+  readonly #id: string;
+  readonly #tombstones: TombstoneRule;
+  readonly #sweeper: Sweeper;
 
   constructor(settings: PostgresSettings) {
     const link = new PostgresLink(settings);
@@ -73,6 +83,11 @@ class PostgresStore implements StateStore {
       `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
       `SET LOCAL statement_timeout = ${idleMs}`;
     this.#link = link;
+    this.#id = writer;
+    this.tombstoneMs = settings.tombstoneMs;
+    this.#tombstones = { tombstoneMs: this.tombstoneMs, leastMs: settings.timeoutMs + REPEATED_MS };
+    const sweep = (): Promise<number> => this.#gate.run(() => this.#sweep());
+    this.#sweeper = new Sweeper({ clock: hostClock, sweep, isShared: true });
     this.#statements = statementsOf(tables);
     this.#calls = new PostgresCalls(settings, link);
     this.#writer = new PostgresWriter({
@@ -81,6 +96,7 @@ class PostgresStore implements StateStore {
       large: new LargeKeys(),
       writer,
       maxStateBytes,
+      tombstones: this.#tombstones,
       leaseOf: (key) => this.#tokens.get(key),
     });
     this.#feed = new PostgresFeed({
@@ -94,6 +110,7 @@ class PostgresStore implements StateStore {
   }
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    this.#sweeper.used();
     return this.#gate.run(async () => {
       const encoded = keys.map((key) => toAsciiKey(key));
       const records: (StoredRecord | undefined)[] = [];
@@ -123,6 +140,8 @@ class PostgresStore implements StateStore {
       else await this.#commitEach(rows, results, answers);
       const written = rows.map((row) => results.get(row) ?? conflict(undefined));
       if (written.some(({ ok }) => ok)) this.#feed.tell();
+      this.#sweeper.leaves(hostClock.now() + firstForgetMs(writes, this.#tombstones));
+      this.#sweeper.used();
       return [...written, ...answers.results];
     });
   }
@@ -170,11 +189,33 @@ class PostgresStore implements StateStore {
     return this.#gate.runUntilClosed(() => this.#feed.watch(changed, missed));
   }
 
+  erase(keys: readonly string[]): Promise<boolean[]> {
+    return this.#gate.run(async () => {
+      const encoded = keys.map((key) => toAsciiKey(key));
+      const rows = await this.#calls.write((session) =>
+        session.query(this.#statements.erase, [encoded, this.#id, session.patience()]),
+      );
+      const erased = new Set(
+        rows.filter(({ version }) => Number(version) > 0).map(({ key }) => key),
+      );
+      return encoded.map((key) => erased.has(key)); // The row of a lease alone has version 0.
+    });
+  }
+
   close(): Promise<void> {
+    this.#sweeper.stop();
     return this.#gate.close(() => {
       this.#feed.close();
       return this.#link.close();
     });
+  }
+
+  async #sweep(): Promise<number> {
+    const [row] = await this.#calls.write((session) =>
+      session.query(this.#statements.sweep, [SWEPT_AT_ONCE]),
+    );
+    if (Number(row?.["count"]) >= SWEPT_AT_ONCE) return -Infinity;
+    return hostClock.now() + Number(row?.["next_ms"] ?? Infinity);
   }
 
   async #check(answers: CheckAnswers, checks: readonly CheckRow[]): Promise<void> {

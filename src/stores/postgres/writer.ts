@@ -29,6 +29,7 @@ import type { RecordReader } from "./reader.ts";
 import { parametersOf, type WriteRow } from "./rows.ts";
 import type { Statements } from "./sql.ts";
 import type { ScopeWrite, StoredRecord, VersionCheck, WriteResult } from "../contract.ts";
+import type { TombstoneRule } from "../shared/tombstones.ts";
 import { checkBytes, conflict, patchesOf, stateText, toJsonText } from "../shared/writes.ts";
 
 /** So often a statement is sent for rows that others made or unmade meanwhile. */
@@ -46,6 +47,7 @@ export interface WriterSettings {
   /** Names the store object in operation ids. */
   readonly writer: string;
   readonly maxStateBytes: number;
+  readonly tombstones: TombstoneRule;
   /** The token of the exclusive turn of a key, if this store object has one. */
   readonly leaseOf: (key: string) => string | undefined;
 }
@@ -137,7 +139,8 @@ export class PostgresWriter {
     const leases = rows.map(({ write }) => leaseOf(write.key) ?? null);
     const leased = new Set(rows.filter((_, index) => leases[index] !== null));
     const open = answers.open(checks);
-    const values = parametersOf(rows, leases, session.patience());
+    const { tombstones } = this.#settings;
+    const values = parametersOf(rows, { leases, patience: session.patience(), tombstones });
     if (open.length > 0) values.push(...checkParameters(open));
     const answer = await session.query(this.#statement(answers, open), values);
     const refused = new Map(answer.map((columns) => [rows[Number(columns["at"]) - 1], columns]));

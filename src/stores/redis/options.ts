@@ -10,6 +10,7 @@ import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import type { AppendFsync } from "./handshake.ts";
 import { type AnyRedis, serverName } from "./open.ts";
 import type { Confirmation } from "./pipeline.ts";
+import { tombstoneOption } from "../shared/tombstones.ts";
 import { readServerUrl } from "../shared/server-url.ts";
 
 /** Options of `redisStore`: `url` or `client`, and how much a commit promises. */
@@ -34,6 +35,11 @@ export interface RedisStoreOptions {
     | undefined;
   /** What the server should keep; less is warned of. Default `everysec`; `no`: nothing. */
   readonly appendfsync?: AppendFsync | undefined;
+  /**
+   * Milliseconds for which tombstones are kept when a kind does not say; default 7 days, at least
+   * a second over `timeoutMs`, because a call may be repeated for so long.
+   */
+  readonly tombstoneMs?: number | undefined;
   /** Where warnings go; default the console. */
   readonly logger?: Logger | undefined;
 }
@@ -48,6 +54,7 @@ export interface RedisSettings {
   readonly confirmation: Confirmation | undefined;
   readonly appendfsync: AppendFsync;
   readonly needsWaitAof: boolean;
+  readonly tombstoneMs: number;
   readonly logger: Logger;
 }
 
@@ -60,6 +67,7 @@ const KNOWN = [
   "wait",
   "waitAof",
   "appendfsync",
+  "tombstoneMs",
   "logger",
 ] satisfies readonly (keyof RedisStoreOptions)[];
 
@@ -86,6 +94,7 @@ export function readOptions(options: RedisStoreOptions): RedisSettings {
     confirmation: confirmationOf(options),
     appendfsync,
     needsWaitAof: options.waitAof !== undefined,
+    tombstoneMs: tombstoneOption(options.tombstoneMs),
     logger: quietLogger(options.logger ?? consoleLogger),
   };
 }

@@ -63,6 +63,13 @@ export function checkResult({ check, keys }: PendingCheck, value: unknown): Writ
   return (record?.version ?? 0) === version ? { ok: true, version } : conflict(record);
 }
 
+/** Lets a new record be made only until then, of the server's clock. */
+export function withinTime(pending: PendingWrite, until: string): PendingWrite {
+  if (pending.write.expectedVersion > 0) return pending;
+  const { request } = pending;
+  return { ...pending, request: { ...request, args: [...request.args.slice(0, -1), until] } };
+}
+
 /** True for a check, which changes nothing. */
 export function isCheck(pending: Pending): pending is PendingCheck {
   return "check" in pending;

@@ -14,8 +14,12 @@
  *      least as long as a call is repeated.
  *  L3  All that can be refused is refused before the first write, for a script is not taken back:
  *      all but a command the user has no right to. Who gets that reply does not know the outcome.
- *  L4  The head is never removed, so a version never goes back. What expires in Redis' own sense is
- *      only the text of a state whose head already counts as expired.
+ *  L4  The head stays until the time of its tombstone is over, so a version does not go back
+ *      before; Redis removes it then. The text of a state expires after its head counts as
+ *      expired, and not after the head itself.
+ *  L6  What enters the index is also in `due`, with the time at which somebody looks whether it is
+ *      still there. A record is made only in the time its entry gave it, and a key is taken out of
+ *      the index only after that time, and only if nothing entered it again.
  *  L5  Versions are compared and kept as text; no number of Lua touches them.
  */
 import { createHash } from "node:crypto";
@@ -101,9 +105,11 @@ return found(h, now())
 
 /**
  * KEYS: head, base, log, lease. ARGV: how, text, expected, version, ttl, owner, operation, token,
- * channel, notice, how long operations are remembered. `how` is the form of the new state, or `p`
- * for patches to append. Answers `done`, `whole` (cannot append, send the state), `denied` with the
- * reply to PUBLISH, before anything is written, or what is there, inside `forgotten` when the owner
+ * channel, notice, how long operations are remembered, how long the tombstone is kept ("" = for
+ * good), until when the record may be made ("" = it is there). `how` is the form of the new state,
+ * or `p` for patches to append. Answers `done`, `late`, `whole` (cannot append, send the state),
+ * `denied` with the reply to PUBLISH, before anything is written, or what is there, inside
+ * `forgotten` when the owner
  * has done four newer operations, so that nobody knows whether this one was done before them.
  */
 export const COMMIT: RedisScript = script(`${COMMON}
@@ -123,6 +129,7 @@ if (h[1] and h[1] ~= '${FORMAT}') or (h[2] or '0') ~= expected or lease ~= ARGV[
   return found(h, at)
 end
 if not h[1] then
+  if ARGV[13] ~= '' and at > tonumber(ARGV[13]) then return {'late'} end
   for i = 1, 3 do
     if redis.call('EXISTS', KEYS[i]) == 1 then return {'foreign', KEYS[i]} end
   end
@@ -149,10 +156,16 @@ else
   redis.call('HSET', KEYS[1], 'f', '${FORMAT}', 'v', version, 'm', how, 'x', x,
     's', how == 'i' and text or '', 'w', version, 'b', #text, 'l', 0, 'n', 0, own, ops)
 end
+local forget = nil
+if ARGV[12] ~= '' and how == 'd' then forget = at + ARGV[12]
+elseif ARGV[12] ~= '' and x ~= '' then forget = x + ARGV[12] end
+if forget then redis.call('PEXPIREAT', KEYS[1], digits(forget))
+elseif h[1] and (h[3] == 'd' or h[4] ~= '') then redis.call('PERSIST', KEYS[1]) end
 if how == 'a' or how == 'p' then
+  local to = x ~= '' and digits(math.min(x + ${GRACE_MS}, forget or math.huge))
   for i = 2, 3 do
     if x == '' then redis.call('PERSIST', KEYS[i])
-    else redis.call('PEXPIREAT', KEYS[i], digits(x + ${GRACE_MS})) end
+    else redis.call('PEXPIREAT', KEYS[i], to) end
   end
 end
 if not h[9] and redis.call('HLEN', KEYS[1]) > ${HEAD_FIELDS + OWNERS_MAX} then
@@ -189,9 +202,74 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 `);
 
-/** KEYS: index. ARGV: members to add. */
-export const INDEX: RedisScript = script(`
-for _, member in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 0, member) end
+const TIME = `
+local t = redis.call('TIME')
+local at = t[1] * 1000 + math.floor(t[2] / 1000)
+`;
+
+/** KEYS: index, due. ARGV: ms until a look, members to enter. Answers when that is. */
+export const INDEX: RedisScript = script(`${TIME}
+local due = string.format('%.0f', at + ARGV[1])
+for i = 2, #ARGV do
+  redis.call('ZADD', KEYS[1], 0, ARGV[i])
+  redis.call('ZADD', KEYS[2], due, ARGV[i])
+end
+return due
+`);
+
+/**
+ * KEYS: due. ARGV: ms of patience, how many. Answers members that are due with their times, and
+ * after them, when these were not all that may be asked for, how many ms the next has left.
+ */
+export const DUE: RedisScript = script(`${TIME}
+local to = string.format('%.0f', at - ARGV[1])
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', to, 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+if #found < 2 * tonumber(ARGV[2]) then
+  local next = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. to, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if next[2] then found[#found + 1] = string.format('%.0f', next[2] - to) end
+end
+return found
+`);
+
+/** KEYS: head. Answers how many ms it has left: -1 for good, -2 none. */
+export const LEFT: RedisScript = script(`
+return redis.call('PTTL', KEYS[1])
+`);
+
+/** KEYS: due. ARGV: members; answers their times, "" = none. */
+export const SEEN: RedisScript = script(`
+local times = {}
+for at, member in ipairs(ARGV) do times[at] = redis.call('ZSCORE', KEYS[1], member) or '' end
+return times
+`);
+
+/**
+ * KEYS: index, due. ARGV: of each member its name, its time in `due` ("" = none), and what was
+ * found: the answer of LEFT. A member that was entered again since is left alone.
+ */
+export const SETTLE: RedisScript = script(`${TIME}
+for i = 1, #ARGV, 3 do
+  local member, seen, left = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  if (redis.call('ZSCORE', KEYS[2], member) or '') == seen then
+    if left >= 0 then redis.call('ZADD', KEYS[2], string.format('%.0f', at + left + 1), member)
+    else redis.call('ZREM', KEYS[2], member) end
+    if left == -2 then redis.call('ZREM', KEYS[1], member) end
+  end
+end
+return 1
+`);
+
+/**
+ * KEYS: head, base, log. ARGV: channel, start of the notice, end of the notice. Removes a record,
+ * whatever is there; answers 1 when there was something.
+ */
+export const ERASE: RedisScript = script(`
+local version = redis.pcall('HGET', KEYS[1], 'v')
+if type(version) == 'table' then version = nil end
+if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) == 0 then return 0 end
+local next = string.format('%.0f', (tonumber(version or '') or 0) + 1)
+redis.call('PUBLISH', ARGV[1], ARGV[2] .. next .. ARGV[3])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 return 1
 `);
 

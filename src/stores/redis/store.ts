@@ -3,21 +3,23 @@
  * round trip per node.
  *
  * `list` reads an index that holds at least every living key, and asks each record's head whether
- * it lives. A turn's token goes with every commit of its key, so that Redis itself refuses whoever
- * lost his turn.
+ * it lives; a sweep takes out the keys whose head is gone. A turn's token goes with every commit of
+ * its key, so that Redis itself refuses whoever lost his turn.
  */
 import { randomBytes } from "node:crypto";
 import { hostClock } from "../../../actors/time/clock.ts";
-import { fromAsciiKey } from "../shared/ascii-key.ts";
+import { fromAsciiKey, toAsciiKey } from "../shared/ascii-key.ts";
 import { createGate } from "../shared/closable.ts";
 import { LargeKeys } from "../shared/large-records.ts";
-import { listPages, type PageRange } from "../shared/key-pages.ts";
+import { listPages } from "../shared/key-pages.ts";
+import { RedisIndex } from "./key-index.ts";
 import { RedisCalls } from "./calls.ts";
 import { RedisFeed } from "./changes.ts";
 import { type RecordKeys, recordKeys } from "./keys.ts";
+import { isCluster } from "./open.ts";
 import { readOptions, type RedisSettings, type RedisStoreOptions } from "./options.ts";
 import { readFound } from "./reader.ts";
-import { LIVING, PAGE, READ, redisMs, RELEASE, TAKE } from "./scripts.ts";
+import { ERASE, LIVING, READ, redisMs, RELEASE, TAKE } from "./scripts.ts";
 import { RedisWriter } from "./writer.ts";
 import type {
   CommitOptions,
@@ -28,6 +30,8 @@ import type {
   StoreSupports,
   WriteResult,
 } from "../contract.ts";
+import { Sweeper } from "../shared/sweeper.ts";
+import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
 import { leasedTurn } from "../shared/exclusive-lease.ts";
 
 /** The shortest time the server remembers an operation, and the longest; milliseconds. */
@@ -45,9 +49,14 @@ class RedisStore implements StateStore {
     exclusive: true,
     shared: true,
     checks: true,
+    tombstonesEnd: true,
   };
+  readonly tombstoneMs: number;
   readonly #prefix: string;
-  readonly #index: string;
+  readonly #channel: string;
+  readonly #index: RedisIndex;
+  readonly #sweeper: Sweeper;
+  readonly #tombstones: TombstoneRule;
   readonly #gate = createGate("redis");
   readonly #calls: RedisCalls;
   readonly #writer: RedisWriter;
@@ -61,15 +70,28 @@ class RedisStore implements StateStore {
 
   constructor(settings: RedisSettings) {
     const { prefix, server, timeoutMs } = settings;
-    const channel = `${settings.client?.options.keyPrefix ?? ""}${prefix}feed`;
+    const clientPrefix = settings.client?.options.keyPrefix ?? "";
+    const channel = `${clientPrefix}${prefix}feed`;
     const remembered = Math.max(REMEMBER_MIN_MS, 2 * timeoutMs);
     this.#prefix = prefix;
-    this.#index = `${prefix}index`;
+    this.tombstoneMs = settings.tombstoneMs;
+    this.#tombstones = { tombstoneMs: this.tombstoneMs, leastMs: timeoutMs + REPEATED_MS };
+    this.#channel = channel;
     this.#calls = new RedisCalls(settings);
+    this.#index = new RedisIndex({
+      prefix,
+      clientPrefix,
+      graceMs: 2 * timeoutMs,
+      isCluster: settings.client !== undefined && isCluster(settings.client),
+      ask: (requests) => this.#calls.ask(requests),
+    });
+    const sweep = (): Promise<number> => this.#gate.run(() => this.#index.sweep());
+    this.#sweeper = new Sweeper({ clock: hostClock, sweep, isShared: true });
     this.#writer = new RedisWriter({
       prefix,
       channel,
       index: this.#index,
+      tombstones: this.#tombstones,
       server,
       owner: this.#owner,
       rememberMs: Math.min(remembered, REMEMBER_MAX_MS),
@@ -91,6 +113,7 @@ class RedisStore implements StateStore {
   }
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    this.#sweeper.used();
     return this.#gate.run(() => this.#load(keys));
   }
 
@@ -106,14 +129,17 @@ class RedisStore implements StateStore {
       if (writes.length + checks.length === 0) return [];
       // What the server takes is known only then.
       await this.#calls.read((deadline) => this.#calls.link.ready(deadline));
-      return this.#writer.commit(writes, checks);
+      const results = await this.#writer.commit(writes, checks);
+      this.#sweeper.leaves(hostClock.now() + firstForgetMs(writes, this.#tombstones));
+      this.#sweeper.used();
+      return results;
     });
   }
 
   list(query: ListQuery = {}): AsyncIterable<string> {
     return listPages(query, {
       gate: this.#gate,
-      page: (range) => this.#page(range),
+      page: (range) => this.#index.page(range),
       living: (keys) => this.#living(keys),
     });
   }
@@ -144,7 +170,26 @@ class RedisStore implements StateStore {
     return this.#gate.runUntilClosed(() => this.#feed.start({ changed, missed }));
   }
 
+  erase(keys: readonly string[]): Promise<boolean[]> {
+    return this.#gate.run(async () => {
+      const requests = keys.map((key) => {
+        const { head, base, log } = this.#keys(key);
+        const notice = [`${this.#owner} `, ` ${toAsciiKey(key)}`];
+        return {
+          script: ERASE,
+          keys: [head, base, log],
+          args: [this.#channel, ...notice],
+        } as const;
+      });
+      const seen = await this.#index.seen(keys);
+      const erased = await this.#calls.ask(requests);
+      await this.#index.erased(keys, seen);
+      return erased.map((count) => Number(count) === 1);
+    });
+  }
+
   close(): Promise<void> {
+    this.#sweeper.stop();
     return this.#gate.close(() => {
       this.#feed.close();
       this.#calls.link.close();
@@ -166,12 +211,6 @@ class RedisStore implements StateStore {
       if (isLarge) this.#large.add(head);
       return record;
     });
-  }
-
-  async #page({ from, isAfter, end, count }: PageRange): Promise<string[]> {
-    const args = [`${isAfter ? "(" : "["}${from}`, `(${end}`, String(count)];
-    const [members] = await this.#calls.ask([{ script: PAGE, keys: [this.#index], args }]);
-    return Array.isArray(members) ? members.map(String) : [];
   }
 
   async #living(members: readonly string[]): Promise<string[]> {

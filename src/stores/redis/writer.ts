@@ -10,10 +10,15 @@
  *  W3  Writes of one key go one after the other, in their order, and after its checks.
  *  W4  When one write of a batch fails and another took effect, or may have, the batch's outcome is
  *      unknown (T6). A key that spoiled one is looked at before its next batch is sent.
- *  W5  The key of a new record is in the index before the record is there. It is never taken out:
- *      whoever did that could race with whoever makes the key anew.
+ *  W5  The key of a new record is in the index before the record is there, and the record is made
+ *      only in the time that this entry gave it (L6 of `scripts.ts`). A key whose record will go by
+ *      itself is entered once more, so that somebody looks.
  */
-import { CommitUnknownError, CorruptStateError } from "../../../actors/errors.ts";
+import {
+  CommitUnknownError,
+  CorruptStateError,
+  StoreUnavailableError,
+} from "../../../actors/errors.ts";
 import type { Patch } from "../../../actors/protocol.ts";
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { isLarge, type LargeKeys } from "../shared/large-records.ts";
@@ -30,9 +35,12 @@ import {
   type PendingWrite,
   unknownBecause,
   unsent,
+  withinTime,
 } from "./pending.ts";
 import { logEntry, readFound } from "./reader.ts";
-import { COMMIT, INDEX, redisMs } from "./scripts.ts";
+import type { Entered, RedisIndex } from "./key-index.ts";
+import { COMMIT, redisMs } from "./scripts.ts";
+import { forgetAfterMs, type TombstoneRule } from "../shared/tombstones.ts";
 import type { RedisReply, RedisRequest } from "./pipeline.ts";
 import { reasonOf, type Verdict } from "../shared/retry-until.ts";
 import type { ScopeWrite, VersionCheck, WriteResult } from "../contract.ts";
@@ -55,7 +63,8 @@ export interface WriterSettings {
   readonly prefix: string;
   /** The channel commits are told on. */
   readonly channel: string;
-  readonly index: string;
+  readonly index: RedisIndex;
+  readonly tombstones: TombstoneRule;
   readonly server: string;
   readonly owner: string;
   /** How long the server remembers operations; milliseconds. */
@@ -98,9 +107,10 @@ export class RedisWriter {
     checkWrites(writes);
     checkVersions(checks);
     await this.#lookAtDamaged([...writes, ...checks]);
-    const written = writes.map((write) => this.#prepare(write));
+    const prepared = writes.map((write) => this.#prepare(write));
     const checked = checks.map((check) => pendingCheck(this.#settings.prefix, check));
-    const unconfirmed = await this.#enterIndex(writes);
+    const { until, unconfirmed } = await this.#enterIndex(prepared);
+    const written = prepared.map((pending) => withinTime(pending, until));
     try {
       const all: Pending[] = [...checked, ...written];
       for (const wave of wavesOf(all, ({ key }) => key)) await this.#run(wave);
@@ -157,33 +167,41 @@ export class RedisWriter {
     text: string,
     { write, keys, operation }: Named,
   ): RedisRequest {
-    const { owner, channel, rememberMs, tokenOf } = this.#settings;
+    const { owner, channel, rememberMs, tokenOf, tombstones } = this.#settings;
     const { key, expectedVersion, version, ttlMs } = write;
+    // Of a record that stays it says nothing.
+    const keptMs = forgetAfterMs(write, true, tombstones) ?? Infinity;
     const versions = [String(expectedVersion), String(version)];
     const ttl = ttlMs === undefined ? "" : redisMs(ttlMs);
     const who = [owner, String(operation), tokenOf(key)];
+    const kept = keptMs === Infinity ? "" : redisMs(Math.max(keptMs, 1));
     const notice = [channel, `${owner} ${version} ${toAsciiKey(key)}`];
     return {
       script: COMMIT,
       keys: [keys.head, keys.base, keys.log, keys.lease],
-      args: [how, text, ...versions, ttl, ...who, ...notice, String(rememberMs)],
+      args: [how, text, ...versions, ttl, ...who, ...notice, String(rememberMs), kept, ""],
     };
   }
 
-  /** Gives the error of an entry that is there and was not confirmed as the options ask. */
-  async #enterIndex(writes: readonly ScopeWrite[]): Promise<CommitUnknownError | undefined> {
-    const fresh = writes.filter(({ expectedVersion }) => expectedVersion === 0);
-    if (fresh.length === 0) return undefined;
+  /**
+   * Enters keys in the index; gives until when their records may be made, and the error of an entry
+   * that is there and was not confirmed as the options ask.
+   */
+  async #enterIndex(batch: readonly PendingWrite[]): Promise<Entered> {
     const { index, sendOnce } = this.#settings;
-    const args = [...new Set(fresh.map(({ key }) => toAsciiKey(key)))];
+    const keys = batch.filter((pending) => index.lacks(pending)).map(({ key }) => key);
+    if (keys.length === 0) return { until: "", unconfirmed: undefined };
+    let until = "";
     let unconfirmed: CommitUnknownError | undefined;
     await this.#settings.repeatRead(async (deadline) => {
-      const [reply] = await sendOnce([{ script: INDEX, keys: [index], args }], deadline);
-      if (reply === undefined || !("error" in reply)) return;
-      if (!(reply.error instanceof CommitUnknownError)) throw reply.error;
-      unconfirmed = reply.error;
+      const [reply] = await sendOnce([index.entry(keys)], deadline);
+      if (reply === undefined) return;
+      if (!("error" in reply)) until = String(reply.value);
+      else if (reply.error instanceof CommitUnknownError) unconfirmed = reply.error;
+      else throw reply.error;
     });
-    return unconfirmed;
+    index.entered(batch);
+    return { until, unconfirmed };
   }
 
   /** Sends requests of different keys until each was answered. */
@@ -245,6 +263,7 @@ export class RedisWriter {
     const { write, keys } = pending;
     const [word, more]: readonly unknown[] = Array.isArray(value) ? value : [];
     if (word === "denied") throw refusal(this.#settings.server, "NOPERM", new Error(String(more)));
+    if (word === "late") throw tooLate(this.#settings.server);
     if (word === "done") return { ok: true, version: write.version };
     if (word === "whole") {
       // Also when it fails: the next batch then fails before anything of it was sent.
@@ -262,6 +281,12 @@ export class RedisWriter {
     if (this.#damaged.size >= DAMAGED_MAX) this.#damaged.clear();
     this.#damaged.add(key);
   }
+}
+
+function tooLate(server: string): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `${server} received a new record so late that its key may be out of the index; try again`,
+  );
 }
 
 /** Why a check is not answered, as an error that leaves nothing in doubt. */

@@ -3,16 +3,18 @@ import { StateSerializationError, StateTooLargeError } from "../../../actors/err
 import type { Json, Patch } from "../../../actors/protocol.ts";
 import type { ListQuery, ScopeWrite, StoredRecord, VersionCheck } from "../contract.ts";
 import { checkTtl } from "./exclusive-lease.ts";
+import { checkTombstone } from "./tombstones.ts";
 
 /** Refuses a batch with a write that no store could keep, before anything of it takes effect. */
 export function checkWrites(writes: readonly ScopeWrite[]): void {
-  for (const { key, expectedVersion, version, ttlMs } of writes) {
+  for (const { key, expectedVersion, version, ttlMs, tombstoneMs } of writes) {
     if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
     if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
       throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
     if (!Number.isSafeInteger(version) || version <= expectedVersion)
       throw new RangeError(`version must be over ${expectedVersion}, received ${version}`);
     if (ttlMs !== undefined) checkTtl(ttlMs);
+    checkTombstone(tombstoneMs);
   }
 }
 

@@ -61,6 +61,22 @@ export class ChangeNotes {
     this.#note(() => "[]");
   }
 
+  /**
+   * Notes that keys were erased, with the version after the erased one, and takes them out of all
+   * notes before; who has not read those looks at everything. Answers whether the new note names
+   * them: then `redact` is to be called a while later.
+   */
+  noteErased(keys: readonly (readonly [key: string, version: number])[]): boolean {
+    this.#redact(keys, null);
+    return this.#note(() => (keys.length > NOTED_KEYS_MAX ? null : JSON.stringify(keys)));
+  }
+
+  /** Takes keys out of the note that they were erased. */
+  redact(keys: readonly (readonly [key: string, version: number])[]): void {
+    this.#redact(keys, "[]");
+    this.noteOther();
+  }
+
   /** Registers this connection's watcher until then; notes without a reader are removed. */
   register(now: number, until: number): ChangePosition {
     const { dropWatchers, clearNotes, watch } = this.#statements;
@@ -103,13 +119,19 @@ export class ChangeNotes {
     return { position, changes, missed: missed || isUnnoted };
   }
 
-  #note(keys: () => string | null): void {
+  #redact(keys: readonly (readonly [string, number])[], left: string | null): void {
+    // As it stands in a note; a text that only ends so is taken out with it.
+    for (const [key] of keys) this.#statements.redactNotes.run(left, JSON.stringify(key));
+  }
+
+  #note(keys: () => string | null): boolean {
     const { watched, note, dropNotes } = this.#statements;
     // Real time, not the injected clock: it says which processes are there.
-    if (columnOf(watched.get(this.#owner, Date.now()), "found") === undefined) return;
+    if (columnOf(watched.get(this.#owner, Date.now()), "found") === undefined) return false;
     note.run(this.#owner, keys());
     this.#noted += 1;
     if (this.#noted % NOTES_PER_REMOVAL === 0) dropNotes.run(NOTES_KEPT);
+    return true;
   }
 
   #position(): ChangePosition {

@@ -4,6 +4,7 @@ import type { Clock, Logger } from "../../../actors/protocol.ts";
 import { consoleLogger, refuseUnknown } from "../../../actors/scope/options.ts";
 import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import { refuseUrl } from "../shared/local-path.ts";
+import { tombstoneOption } from "../shared/tombstones.ts";
 import { LOCK_WAIT_MS } from "./busy.ts";
 import type { Processes } from "./build.ts";
 import type { SqliteDatabase } from "./driver.ts";
@@ -28,6 +29,8 @@ export interface SqliteStoreOptions {
    * (default); `one` keeps all others out while it is open: they reject with `STORE_UNAVAILABLE`.
    */
   readonly processes?: Processes | undefined;
+  /** Milliseconds for which tombstones are kept when a kind does not say; default 7 days. */
+  readonly tombstoneMs?: number | undefined;
   /** Receives what should be known of the file or of this SQLite; default the console. */
   readonly logger?: Logger | undefined;
 }
@@ -40,6 +43,7 @@ const KNOWN = [
   "busyTimeoutMs",
   "clock",
   "processes",
+  "tombstoneMs",
   "logger",
 ] satisfies readonly (keyof SqliteStoreOptions)[];
 
@@ -47,7 +51,7 @@ const KNOWN = [
 export interface SqliteSettings extends ConnectionSettings {
   readonly database: SqliteDatabase | undefined;
   readonly busyTimeoutMs: number;
-  readonly clock: Clock;
+  readonly tombstoneMs: number;
 }
 
 /** Fills in what was left out; throws a `TypeError` or `RangeError`. */
@@ -67,6 +71,7 @@ export function readSqliteOptions(options: SqliteStoreOptions): SqliteSettings {
     lockWaitMs: LOCK_WAIT_MS,
     clock: options.clock ?? systemClock,
     processes,
+    tombstoneMs: tombstoneOption(options.tombstoneMs),
     logger: quietLogger(options.logger ?? consoleLogger),
   };
 }

@@ -1,4 +1,5 @@
 /** The tables, and the statements, prepared once. */
+import { TOMBSTONE_MS } from "../contract.ts";
 import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
 
 /** The version of the tables below; a file with a higher one is refused. */
@@ -15,7 +16,9 @@ export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
  * holdfast_watch   which store objects want to know what others commit
  * holdfast_change  the keys and versions of the last commits, while another one wants to know
  *
- * The last two are made where an older release left them out; it works on without them.
+ * The last two, and `forgets`, are made where an older release left them out; it works on without
+ * them. `forgets` is when nothing has to be kept of a deleted or expired record; an older release
+ * leaves it as it was, so it counts only for a record that is one of these.
  *
  * `sum` is a checksum of the row's meaning: SQLite does not notice a changed byte in a value.
  */
@@ -33,7 +36,8 @@ CREATE TABLE IF NOT EXISTS holdfast_record (
   log_count INTEGER NOT NULL DEFAULT 0,
   log_size INTEGER NOT NULL DEFAULT 0,
   base_size INTEGER NOT NULL DEFAULT 0,
-  state TEXT
+  state TEXT,
+  forgets INTEGER
 );
 CREATE TABLE IF NOT EXISTS holdfast_base (
   id INTEGER PRIMARY KEY, version INTEGER NOT NULL, sum INTEGER NOT NULL, state TEXT NOT NULL
@@ -54,14 +58,33 @@ CREATE TABLE IF NOT EXISTS holdfast_change (
 INSERT OR IGNORE INTO holdfast_meta VALUES ('schema', ${SCHEMA_VERSION});
 `;
 
+/** Says whether `forgets` is there. */
+export const HAS_FORGETS: string =
+  "SELECT 1 AS found FROM pragma_table_info('holdfast_record') WHERE name = 'forgets'";
+
+/** Adds `forgets` to the tables of an older release, whose tombstones are kept for a while more. */
+export function addForgets(now: number): string {
+  const from = `max(coalesce(expires, 0), ${Math.ceil(now)})`;
+  return (
+    "ALTER TABLE holdfast_record ADD COLUMN forgets INTEGER; " +
+    `UPDATE holdfast_record SET forgets = ${from} + ${TOMBSTONE_MS} ` +
+    `WHERE form = ${FORM.dead} OR expires IS NOT NULL;`
+  );
+}
+
+/** For the sweep; made after the column. */
+export const FORGETS_INDEX: string =
+  "CREATE INDEX IF NOT EXISTS holdfast_record_forgets ON holdfast_record (forgets) " +
+  "WHERE forgets IS NOT NULL;";
+
 /** No other owner's turn holds the key of the row; parameters: own lease owner, now. */
 const FREE =
   "NOT EXISTS (SELECT 1 FROM holdfast_lease l " +
   "WHERE l.key = holdfast_record.key AND l.owner <> ? AND l.until > ?)";
 
 const UPDATE_INLINE =
-  `UPDATE holdfast_record SET version = ?, form = ${FORM.inline}, expires = ?, sum = ?, ` +
-  `state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
+  `UPDATE holdfast_record SET version = ?, form = ${FORM.inline}, expires = ?, forgets = ?, ` +
+  `sum = ?, state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
 
 /*
  * Columns are read as numbers and bytes whatever a damaged row holds: libsql ends the process at
@@ -107,6 +130,10 @@ export type StatementName =
   | "lastNote"
   | "dropNotes"
   | "clearNotes"
+  | "over"
+  | "nextOver"
+  | "erase"
+  | "redactNotes"
   | "dataVersion";
 
 /* Parameters are anonymous: the libraries differ in what they make of numbered ones. */
@@ -118,16 +145,17 @@ const SQL: Readonly<Record<StatementName, string>> = {
   leased: "SELECT 1 AS found FROM holdfast_lease WHERE owner <> ? AND until > ? LIMIT 1",
   blocked: "SELECT 1 AS found FROM holdfast_lease WHERE key = ? AND owner <> ? AND until > ?",
   insert:
-    "INSERT INTO holdfast_record (version, form, expires, sum, state, base_size, key) " +
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+    "INSERT INTO holdfast_record (version, form, expires, forgets, sum, state, base_size, key) " +
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
   update: UPDATE_INLINE,
   updateAlone: `${UPDATE_INLINE} AND ${FREE}`,
   replace:
-    "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, sum = ?, state = ?, " +
-    "base_size = ?, log_size = 0, log_count = 0 WHERE key = ? AND version = ?",
+    "UPDATE holdfast_record SET version = ?, form = ?, expires = ?, forgets = ?, sum = ?, " +
+    "state = ?, base_size = ?, log_size = 0, log_count = 0 WHERE key = ? AND version = ?",
   append:
-    "UPDATE holdfast_record SET version = ?, expires = ?, sum = ?, log_size = log_size + ?, " +
-    `log_count = log_count + 1 WHERE key = ? AND version = ? AND form = ${FORM.apart} ` +
+    "UPDATE holdfast_record SET version = ?, expires = ?, forgets = ?, sum = ?, " +
+    "log_size = log_size + ?, log_count = log_count + 1 WHERE key = ? AND version = ? " +
+    `AND form = ${FORM.apart} ` +
     "AND log_size + ? < base_size AND log_count < ? AND (expires IS NULL OR expires > ?)",
   addPatch:
     "INSERT INTO holdfast_patch (id, version, since, sum, patches) " +
@@ -170,6 +198,12 @@ const SQL: Readonly<Record<StatementName, string>> = {
   clearNotes:
     "DELETE FROM holdfast_change " +
     "WHERE NOT EXISTS (SELECT 1 FROM holdfast_watch WHERE owner <> ?)",
+  over:
+    `SELECT ${bytes("key")} FROM holdfast_record WHERE forgets <= ? ` +
+    `AND (form = ${FORM.dead} OR expires <= ?) AND ${FREE} LIMIT ?`,
+  nextOver: "SELECT CAST(min(forgets) AS REAL) AS at FROM holdfast_record WHERE forgets > ?",
+  erase: "DELETE FROM holdfast_record WHERE key = ?",
+  redactNotes: "UPDATE holdfast_change SET keys = ? WHERE instr(keys, ?) > 0",
   dataVersion: "PRAGMA data_version",
 };
 

@@ -14,6 +14,7 @@ import type { PageRange } from "../shared/key-pages.ts";
 import { ChangeNotes, type ChangePosition, type ChangeReport } from "./change-notes.ts";
 import {
   bytesToText,
+  columnOf,
   commitUnknown,
   isInDoubt,
   type SqliteDatabase,
@@ -36,12 +37,24 @@ import { conflict, isAllOk } from "../shared/writes.ts";
 /** A deferred BEGIN reads nothing: the first SELECT after it takes the snapshot. */
 const TAKE_SNAPSHOT = "SELECT 1 FROM holdfast_meta LIMIT 1";
 
+/** So many records are removed in one part of a sweep. */
+const SWEPT_AT_ONCE = 256;
+
+/** What `erase` did. */
+export interface Erasure {
+  /** Whether there was something, in the order of the keys. */
+  readonly erased: boolean[];
+  /** Keys that a note still names, with their next version. */
+  readonly noted: readonly (readonly [key: string, version: number])[];
+}
+
 /** What a session needs. */
 export interface SessionSettings {
   readonly database: SqliteDatabase;
   /** For messages. */
   readonly path: string;
   readonly owner: string;
+  readonly tombstoneMs: number;
   /** True when a write comes from a turn that ran out of time. */
   readonly isStale: (key: string) => boolean;
 }
@@ -59,7 +72,7 @@ export class SqliteSession {
   readonly #writer: RecordWriter;
 
   constructor(settings: SessionSettings) {
-    const { database, path, owner, isStale } = settings;
+    const { database, path, owner, tombstoneMs, isStale } = settings;
     this.#database = database;
     this.#path = path;
     this.#owner = owner;
@@ -69,7 +82,8 @@ export class SqliteSession {
     this.#notes = new ChangeNotes({ statements: this.#statements, owner });
     const large = new LargeKeys();
     this.#reader = new RecordReader({ statements: this.#statements, path, large });
-    this.#writer = new RecordWriter({ statements: this.#statements, owner, large });
+    const statements = this.#statements;
+    this.#writer = new RecordWriter({ statements, owner, large, tombstoneMs });
   }
 
   load(keys: readonly string[], now: number): (StoredRecord | undefined)[] {
@@ -95,6 +109,55 @@ export class SqliteSession {
     });
     const isKept = !atomic || (isAllOk(checked) && isAllOk(written));
     return [...(isKept ? written : this.#refuse(writes, now)), ...checked];
+  }
+
+  /** Removes some of what is over; answers when the next is, in the past when there is more. */
+  sweep(now: number): number {
+    const { over, nextOver } = this.#statements;
+    const next = (): number => Number(columnOf(nextOver.get(now), "at") ?? Infinity);
+    const found = (): unknown[] => over.all(now, now, this.#owner, now, SWEPT_AT_ONCE);
+    // A look needs no writer's lock.
+    const left = this.#snapshot(() => (found().length === 0 ? next() : undefined));
+    if (left !== undefined) return left;
+    return this.#transact("BEGIN IMMEDIATE", {
+      work: () => {
+        const keys = found().map((row) => bytesToText(columnOf(row, "key")) ?? "");
+        for (const key of keys) this.#writer.remove(key);
+        this.#notes.noteOther();
+        return keys.length === SWEPT_AT_ONCE ? -Infinity : next();
+      },
+    });
+  }
+
+  /** Removes all that is stored under these keys. */
+  erase(keys: readonly string[]): Erasure {
+    const { version } = this.#statements;
+    // Else what was stored stays readable in the free pages of the file.
+    const setting = "secure_delete";
+    const before = columnOf(this.#database.prepare(`PRAGMA ${setting}`).get(), setting);
+    this.#database.exec(`PRAGMA ${setting} = ON`);
+    try {
+      return this.#transact("BEGIN IMMEDIATE", {
+        work: () => {
+          const next = keys.map((key): readonly [string, number] => {
+            const found = columnOf(version.get(toAsciiKey(key)), "version");
+            return [key, typeof found === "number" ? found + 1 : 1];
+          });
+          const erased = keys.map((key) => this.#writer.remove(toAsciiKey(key)));
+          const gone = next.filter((_, at) => erased[at] === true);
+          const isNoted = gone.length > 0 && this.#notes.noteErased(gone);
+          return { erased, noted: isNoted ? gone : [] };
+        },
+      });
+    } finally {
+      if (before === 0 || before === 2)
+        this.#database.exec(`PRAGMA ${setting} = ${before === 0 ? "OFF" : "FAST"}`);
+    }
+  }
+
+  /** Takes erased keys out of the note for watchers. */
+  redact(noted: Erasure["noted"]): void {
+    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.redact(noted) });
   }
 
   /** A page of encoded keys. */

@@ -1,10 +1,10 @@
 /** Sets a connection up: its locks, its journal, and the tables of the file. */
 import { CorruptStateError, StoreUnavailableError } from "../../../actors/errors.ts";
-import type { Logger } from "../../../actors/protocol.ts";
+import type { Clock, Logger } from "../../../actors/protocol.ts";
 import { isWalSound, type Processes, sqliteVersion, walWarning } from "./build.ts";
 import { columnOf, isSchemaFault, type SqliteDatabase } from "./driver.ts";
 import { journalMode } from "./files.ts";
-import { SCHEMA_VERSION, TABLES } from "./schema.ts";
+import { addForgets, FORGETS_INDEX, HAS_FORGETS, SCHEMA_VERSION, TABLES } from "./schema.ts";
 
 /** How far a commit goes to disk before it answers. */
 export type Synchronous = "full" | "normal";
@@ -17,6 +17,8 @@ export interface ConnectionSettings {
   readonly lockWaitMs: number;
   /** With `one` the connection keeps every other one out. */
   readonly processes: Processes;
+  /** Decides what has expired. */
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -41,14 +43,14 @@ export function prepareConnection(database: SqliteDatabase, settings: Connection
     database.exec(`PRAGMA journal_mode = ${isWal ? "WAL" : ROLLBACK_MODE}`);
   }
   database.exec(`PRAGMA synchronous = ${settings.synchronous === "full" ? "FULL" : "NORMAL"}`);
-  createTables(database, path);
+  createTables(database, path, settings.clock.now());
   if (mode === "wal" && processes === "several" && !isSound)
     logger.warn(walWarning(path, version), { path, version });
 }
 
 /** Makes the tables of a file that no other program knows, in the mode it is to stay in. */
 export function prepareFresh(database: SqliteDatabase, processes: Processes): void {
-  database.exec(`BEGIN; ${TABLES} COMMIT`);
+  database.exec(`BEGIN; ${TABLES} ${FORGETS_INDEX} COMMIT`);
   if (processes === "several" && isWalSound(sqliteVersion(database)))
     database.exec("PRAGMA journal_mode = WAL");
 }
@@ -99,11 +101,14 @@ function lookAt(database: SqliteDatabase, path: string): Found {
   }
 }
 
-function createTables(database: SqliteDatabase, path: string): void {
+function createTables(database: SqliteDatabase, path: string, now: number): void {
   database.exec("BEGIN IMMEDIATE");
   try {
     database.exec(TABLES);
     checkSchema(database, path);
+    if (columnOf(database.prepare(HAS_FORGETS).get(), "found") === undefined)
+      database.exec(addForgets(now));
+    database.exec(FORGETS_INDEX);
     database.exec("COMMIT");
   } catch (error) {
     rollback(database);

@@ -5,6 +5,7 @@
  * machine, so they have one clock and no skew has to be borne; a given clock must be theirs.
  */
 import { randomUUID } from "node:crypto";
+import { clearTimeout, setTimeout } from "node:timers";
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { Clock } from "../../../actors/protocol.ts";
 import { createGate } from "../shared/closable.ts";
@@ -14,7 +15,7 @@ import { type SqliteDatabase, toStoreError } from "./driver.ts";
 import { SqliteFeed } from "./changes.ts";
 import { connect, IN_MEMORY } from "./open.ts";
 import { readSqliteOptions, type SqliteSettings, type SqliteStoreOptions } from "./options.ts";
-import { SqliteSession } from "./session.ts";
+import { type Erasure, SqliteSession } from "./session.ts";
 import { leaveExclusive, prepareConnection } from "./setup.ts";
 import type {
   CommitOptions,
@@ -25,8 +26,13 @@ import type {
   StoreSupports,
   WriteResult,
 } from "../contract.ts";
+import { Sweeper } from "../shared/sweeper.ts";
+import { firstForgetMs } from "../shared/tombstones.ts";
 import { leasedTurn } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites } from "../shared/writes.ts";
+
+/** So long the watchers of other connections have to read that a key was erased. */
+const REDACT_MS = 5_000;
 
 /** What may be the matter when a file is locked before it could be opened. */
 const KEPT = ', or close the program that has it to itself, as with processes: "one"';
@@ -34,6 +40,7 @@ const KEPT = ', or close the program that has it to itself, as with processes: "
 class SqliteStore implements StateStore {
   readonly name = "sqlite";
   readonly supports: StoreSupports;
+  readonly tombstoneMs: number;
   readonly #settings: SqliteSettings;
   readonly #clock: Clock;
   readonly #owner: string = randomUUID();
@@ -42,6 +49,10 @@ class SqliteStore implements StateStore {
   readonly #attemptRead: Attempt;
   readonly #attemptWrite: Attempt;
   readonly #feed: SqliteFeed;
+  readonly #sweeper: Sweeper;
+  /** Keys that were erased and stand in a note for watchers, for a moment. */
+  #erased: Erasure["noted"] = [];
+  #redacting: NodeJS.Timeout | undefined;
   /** Exclusive turns of this object; `until` is when the lease ends. */
   readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
@@ -61,6 +72,13 @@ class SqliteStore implements StateStore {
       end: () => this.#unwatch(),
       logger: settings.logger,
     });
+    this.tombstoneMs = settings.tombstoneMs;
+    this.#sweeper = new Sweeper({
+      clock: settings.clock,
+      sweep: () =>
+        this.#gate.run(() => this.#attemptWrite(() => this.#session().sweep(settings.clock.now()))),
+      isShared: settings.path !== IN_MEMORY && settings.processes !== "one",
+    });
     this.supports = {
       durable: settings.path !== IN_MEMORY,
       transactions: true,
@@ -71,10 +89,12 @@ class SqliteStore implements StateStore {
       exclusive: true,
       shared: true,
       checks: true,
+      tombstonesEnd: true,
     };
   }
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    this.#sweeper.used();
     return this.#read((session) => session.load(keys, this.#clock.now()));
   }
 
@@ -85,7 +105,11 @@ class SqliteStore implements StateStore {
       attempt(() => {
         checkWrites(writes);
         checkVersions(options.checks ?? []);
-        return this.#session().commit(writes, options, this.#clock.now());
+        const now = this.#clock.now();
+        const results = this.#session().commit(writes, options, now);
+        this.#sweeper.leaves(now + firstForgetMs(writes, this));
+        this.#sweeper.used();
+        return results;
       }),
     );
   }
@@ -114,8 +138,20 @@ class SqliteStore implements StateStore {
     return this.#gate.run(() => leasedTurn({ key, ttlMs, clock, take, release }, turn));
   }
 
+  erase(keys: readonly string[]): Promise<boolean[]> {
+    return this.#gate.run(async () => {
+      const { erased, noted } = await this.#attemptWrite(() => this.#session().erase(keys));
+      this.#erased = [...this.#erased, ...noted];
+      if (this.#erased.length > 0)
+        this.#redacting ??= setTimeout(() => this.#redact(), REDACT_MS).unref();
+      return erased;
+    });
+  }
+
   close(): Promise<void> {
+    this.#sweeper.stop();
     return this.#gate.close(() => {
+      this.#redact();
       this.#feed.close();
       if (this.#settings.database === undefined) this.#closeOwn();
       this.#opened = undefined;
@@ -163,7 +199,9 @@ class SqliteStore implements StateStore {
       return turn !== undefined && this.#clock.now() >= turn.until;
     };
     try {
-      const session = new SqliteSession({ database, path, owner: this.#owner, isStale });
+      const { tombstoneMs } = this;
+      const owner = this.#owner;
+      const session = new SqliteSession({ database, path, owner, tombstoneMs, isStale });
       this.#opened = { database, session };
       return session;
     } catch (error) {
@@ -177,6 +215,18 @@ class SqliteStore implements StateStore {
       this.#opened?.session.unwatch();
     } catch {
       // The registration runs out by itself.
+    }
+  }
+
+  #redact(): void {
+    const noted = this.#erased;
+    clearTimeout(this.#redacting);
+    [this.#erased, this.#redacting] = [[], undefined];
+    if (noted.length === 0) return;
+    try {
+      this.#session().redact(noted);
+    } catch {
+      // The notes go by themselves, a while later.
     }
   }
 

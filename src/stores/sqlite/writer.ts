@@ -11,6 +11,7 @@ import type { SqliteValue } from "./driver.ts";
 import { logSum, recordSum } from "./reader.ts";
 import { FORM, type Statements } from "./schema.ts";
 import type { ScopeWrite } from "../contract.ts";
+import { forgetAt } from "../shared/tombstones.ts";
 import { expiryOf, patchesOf, stateText, toJsonText } from "../shared/writes.ts";
 
 /** A write with its key encoded and its times settled. */
@@ -19,13 +20,9 @@ interface RowWrite {
   readonly version: number;
   readonly expectedVersion: number;
   readonly expires: number | null;
+  /** When nothing has to be kept of it. */
+  readonly forgets: (isDelete: boolean) => number | null;
   readonly now: number;
-}
-
-function toRowWrite(write: ScopeWrite, now: number): RowWrite {
-  const { version, expectedVersion } = write;
-  const expires = expiryOf(write, now) ?? null;
-  return { key: toAsciiKey(write.key), version, expectedVersion, expires, now };
 }
 
 /** Writes records with the statements of one connection. */
@@ -33,9 +30,16 @@ export class RecordWriter {
   readonly #statements: Statements;
   readonly #owner: string;
   readonly #large: LargeKeys;
+  readonly #tombstoneMs: number;
 
   /** `owner` names this store object in leases: those of others turn a write into a conflict. */
-  constructor(fields: { statements: Statements; owner: string; large: LargeKeys }) {
+  constructor(fields: {
+    statements: Statements;
+    owner: string;
+    large: LargeKeys;
+    tombstoneMs: number;
+  }) {
+    this.#tombstoneMs = fields.tombstoneMs;
     this.#statements = fields.statements;
     this.#owner = fields.owner;
     this.#large = fields.large;
@@ -46,7 +50,7 @@ export class RecordWriter {
    * does not apply; nothing was written then, and `write` finds out why.
    */
   updateAlone(write: ScopeWrite, now: number): boolean {
-    const row = toRowWrite(write, now);
+    const row = this.#row(write, now);
     if (row.expectedVersion === 0 || this.#large.has(row.key)) return false;
     const text = stateText(write);
     if (text === undefined || isLarge(text)) return false;
@@ -66,7 +70,7 @@ export class RecordWriter {
 
   /** Writes any record; needs a transaction around it, for it can take several statements. */
   write(write: ScopeWrite, now: number): boolean {
-    const row = toRowWrite(write, now);
+    const row = this.#row(write, now);
     if (this.#large.has(row.key)) {
       const patches = patchesOf(write);
       if (patches !== undefined && this.#append(row, patches)) return true;
@@ -78,6 +82,19 @@ export class RecordWriter {
     if (patches === undefined || !this.#append(row, patches)) return this.#writeState(row, text);
     this.#large.add(row.key);
     return true;
+  }
+
+  #row(write: ScopeWrite, now: number): RowWrite {
+    const { version, expectedVersion } = write;
+    const rule = { tombstoneMs: this.#tombstoneMs, now };
+    return {
+      key: toAsciiKey(write.key),
+      version,
+      expectedVersion,
+      expires: expiryOf(write, now) ?? null,
+      forgets: (isDelete) => forgetAt(write, isDelete, rule) ?? null,
+      now,
+    };
   }
 
   #writeState(row: RowWrite, text: string | undefined): boolean {
@@ -95,6 +112,14 @@ export class RecordWriter {
     const sum = logSum({ key, version, since: 0, text });
     this.#statements.addBase.run(version, sum, text, key);
     return true;
+  }
+
+  /** Removes all that is stored under an encoded key; answers whether there was something. */
+  remove(key: string): boolean {
+    this.#statements.dropPatches.run(key);
+    this.#statements.dropBase.run(key);
+    this.#large.delete(key);
+    return changed(this.#statements.erase.run(key));
   }
 
   #isExpected(row: RowWrite): boolean {
@@ -123,7 +148,8 @@ export class RecordWriter {
     const sum = recordSum({ key, version, form: FORM.apart, expires, state: null });
     const where = [key, expectedVersion, size, LOG_COUNT_MAX, now];
     const { append, addPatch } = this.#statements;
-    if (!changed(append.run(version, expires, sum, size, ...where))) return false;
+    const values = [version, expires, row.forgets(false), sum, size];
+    if (!changed(append.run(...values, ...where))) return false;
     const since = expectedVersion;
     addPatch.run(version, since, logSum({ key, version, since, text }), text, key);
     return true;
@@ -142,7 +168,7 @@ function isFound(row: unknown): boolean {
 function inlineValues(row: RowWrite, state: string): SqliteValue[] {
   const { key, version, expires, expectedVersion } = row;
   const sum = recordSum({ key, version, form: FORM.inline, expires, state });
-  return [version, expires, sum, state, key, expectedVersion];
+  return [version, expires, row.forgets(false), sum, state, key, expectedVersion];
 }
 
 /** The first parameters of `insert` and `replace`: any state or none. */
@@ -154,5 +180,5 @@ function shapeValues(row: RowWrite, text: string | undefined): SqliteValue[] {
   const state = form === FORM.inline ? (text ?? null) : null;
   const baseSize = form === FORM.apart ? (text?.length ?? 0) : 0;
   const sum = recordSum({ key, version, form, expires, state });
-  return [version, form, expires, sum, state, baseSize];
+  return [version, form, expires, row.forgets(text === undefined), sum, state, baseSize];
 }

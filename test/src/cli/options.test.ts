@@ -11,6 +11,8 @@ describe("a command line", () => {
       prefix: "",
       batch: 100,
       checkOnly: false,
+      write: false,
+      namespace: "holdfast",
     });
     const words = ["--prefix", "app/", "copy", "a", "--check-only", "b", "--batch=7"];
     expect(readTask(words)).toMatchObject({ prefix: "app/", checkOnly: true, batch: 7 });

@@ -180,7 +180,7 @@ describe("a write that was under way when the directory was taken (K4)", () => {
     lockOf(dir, { pid: NO_PID }, 0);
     const old = await lockDirectory(dir, timing);
     const records = await FileRecords.open(dir, old.folder, false);
-    const draft = { key: "k", expires: undefined, text: '"old"' };
+    const draft = { key: "k", expires: undefined, forgets: undefined, text: '"old"' };
     await records.write([{ ...draft, version: 1 }]);
     // Unused for long enough, in this thread.
     const lock = await takeWhenFree(dir);

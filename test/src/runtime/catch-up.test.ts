@@ -1,7 +1,7 @@
 /** Many scopes that are behind the store at once. */
 import { describe, expect, it } from "vitest";
-import { CatchUps, READS_MAX } from "../../../../src/runtime/replication/catch-up.ts";
-import { memoryStore } from "../../../../src/stores/memory/store.ts";
+import { CatchUps, READS_MAX } from "../../../src/runtime/catch-up.ts";
+import { memoryStore } from "../../../src/stores/memory/store.ts";
 import {
   add,
   handle,
@@ -10,8 +10,8 @@ import {
   until,
   World,
   type Counter,
-} from "../../../suites/runtime-world.ts";
-import { watchedStores } from "../../../support/watched-store.ts";
+} from "../../suites/runtime-world.ts";
+import { watchedStores } from "../../support/watched-store.ts";
 
 const MANY = READS_MAX * 4;
 

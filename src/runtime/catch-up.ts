@@ -12,22 +12,64 @@
  *  P3  A scope reads for itself before it is used, and never waits for its place here.
  */
 
+import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
+import type { ExclusiveTask } from "../../actors/scope/mailbox.ts";
+import { outsideTurns } from "../../actors/scope/reentrancy.ts";
+import type { ScopeCore } from "../../actors/scope/scope-core.ts";
+import { catchUpWork } from "../../actors/scope/tasks.ts";
+
 /** Scopes that read the store at once: what one batch of the store takes. */
 export const READS_MAX = 256;
+
+/** Why a scope could not read its store now, and may another time. */
+const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
+  "COMMIT_UNKNOWN",
+  "MAILBOX_FULL",
+  "SCOPE_MUTATION_TIMEOUT",
+  "STORE_UNAVAILABLE",
+]);
+
+/** Whether a scope that has read is to read once more, now or later. */
+export type NextRead = "over" | "again" | "later";
+
+/** The scope as its reader sees it. */
+interface BehindScope extends ScopeCore {
+  readonly stopped: boolean;
+  submit(task: ExclusiveTask): Promise<boolean>;
+}
+
+/**
+ * Reads the store if something newer was committed. A failure that does not pass is logged, and the
+ * next mutation rejects with it.
+ */
+export async function readNewer(scope: BehindScope): Promise<NextRead> {
+  try {
+    await outsideTurns(() => scope.submit(catchUpWork(scope)));
+  } catch (error) {
+    if (isHoldfastError(error) && PASSING.has(error.code)) return "later";
+    const { identity, settings } = scope;
+    const fields = { scope: identity, error };
+    if (!scope.stopped)
+      settings.logger.error("a change of another process could not be read", fields);
+    return "over";
+  }
+  return scope.stale ? "again" : "over";
+}
 
 /** A scope that can be behind. */
 export interface LateScope {
   /** It knows of something newer than what it has read. */
   readonly stale: boolean;
   /** Reads the store; says whether to do so again, now or later. Never rejects. */
-  catchUp(): Promise<"over" | "again" | "later">;
+  catchUp(): Promise<NextRead>;
 }
 
-/** The reads of the scopes of one store; see the head of this file. */
+/** The reads of the scopes of one runtime; see the head of this file. */
 export class CatchUps {
   readonly #later: (callback: () => void) => void;
   readonly #waiting = new Set<LateScope>();
   readonly #reading = new Set<LateScope>();
+  #stopped = false;
 
   /** `later` calls back when it is time to try the store again. */
   constructor(later: (callback: () => void) => void) {
@@ -36,12 +78,14 @@ export class CatchUps {
 
   /** The scope reads as soon as there is room. */
   add(scope: LateScope): void {
+    if (this.#stopped) return;
     this.#waiting.add(scope);
     if (this.#reading.size < READS_MAX) this.#begin();
   }
 
   /** Nothing more is read. */
   stop(): void {
+    this.#stopped = true;
     this.#waiting.clear();
   }
 

@@ -1,0 +1,46 @@
+/** The options of a runtime. */
+import { optionNames, type ScopeTuning } from "../../actors/scope/options.ts";
+import type { StateStore } from "../stores/contract.ts";
+import type { Kind } from "./kinds.ts";
+
+/** Options of a runtime. */
+export interface RuntimeOptions extends ScopeTuning {
+  /** Default: a memory store of its own. The last runtime that uses it closes it. */
+  readonly store?: StateStore | undefined;
+  /** Further kinds, or other settings for the built-in ones. */
+  readonly kinds?: Readonly<Record<string, Kind>> | undefined;
+  /** Keeps the records of several applications on one store apart; default `holdfast`. */
+  readonly namespace?: string | undefined;
+  /** Scopes held in memory before idle ones are passivated; default 100 000. */
+  readonly maxResidentScopes?: number | undefined;
+  /** Milliseconds without use until a scope is passivated; default never. */
+  readonly passivateAfterMs?: number | undefined;
+  /**
+   * Milliseconds for which deleted and expired scopes keep their version (`Infinity`: for good),
+   * for kinds that do not say; default what each store says, 7 days unless it was told otherwise.
+   */
+  readonly tombstoneMs?: number | undefined;
+  /**
+   * Hear of what other processes commit, where the store can tell; default true. With `false` a
+   * scope learns of it when its next save meets a newer version, or by `refresh()`.
+   */
+  readonly watch?: boolean | undefined;
+}
+
+/** The names of `RuntimeOptions`. */
+export const RUNTIME_OPTIONS: readonly string[] = optionNames<RuntimeOptions>({
+  cas: true,
+  clock: true,
+  kinds: true,
+  logger: true,
+  mailboxLimit: true,
+  maxResidentScopes: true,
+  mutationTimeoutMs: true,
+  namespace: true,
+  onStateSizeWarning: true,
+  passivateAfterMs: true,
+  random: true,
+  store: true,
+  tombstoneMs: true,
+  watch: true,
+});

@@ -1,0 +1,127 @@
+/**
+ * Removes scopes by their ids, in memory or not: all of a kind, or one without a trace.
+ *
+ * Invariants
+ *  R1  What is in memory is removed in its turn and announces it; what is not needs no state that
+ *      its schema accepts.
+ *  R2  A scope that comes into memory meanwhile reads that it is gone.
+ */
+import { whileTold } from "../../actors/scope/cascade.ts";
+import { foundChange } from "../../actors/scope/change-event.ts";
+import type { StateChange } from "../../actors/protocol.ts";
+import { ConcurrentModificationError } from "../../actors/errors.ts";
+import { refuseUnknown } from "../../actors/scope/options.ts";
+import { checkId } from "./id.ts";
+import type { ResolvedKind } from "./kinds.ts";
+import { listScopes } from "./list.ts";
+import { bindingKey } from "./session/binding.ts";
+import type { ScopeHome } from "./scope-host.ts";
+
+/** Which scopes `deleteAll` deletes. */
+export interface DeleteAllOptions {
+  readonly type: string;
+  /** Only ids that start with this text; default all. */
+  readonly prefix?: string | undefined;
+}
+
+/** Which scope `erase` erases. */
+export interface EraseOptions {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** So many records are deleted at once. */
+const BATCH = 100;
+/** Attempts to delete a record that others write meanwhile. */
+const ATTEMPTS = 10;
+
+/** Removes all that is stored under an id; resolves to whether there was something. */
+export async function eraseScope(home: ScopeHome, options: EraseOptions): Promise<boolean> {
+  refuseUnknown("erase", options, ["type", "id"]);
+  const { type } = options;
+  const kind = home.kind(textOf("type", type));
+  const id = checkId(options.id);
+  const key = home.key(type, id);
+  const keys = type === "session" ? [key, bindingKey(home.namespace, id)] : [key];
+  const remove = async (): Promise<boolean> =>
+    kind.durability !== "volatile" && home.batched(kind).erase(keys);
+  // In its place among the calls of a scope that is in memory.
+  const live = home.system.find(key) ?? (await home.system.arrived(key));
+  if (live !== undefined)
+    return live.alone(async (section) => {
+      const existed = live.exists;
+      const removed = await remove();
+      if (section.ended) live.heard(live.version + 1);
+      else if (existed || removed) live.erased();
+      return existed || removed;
+    });
+  const removed = await remove();
+  const late = await home.system.arrived(key); // It may have been read before.
+  late?.heard(late.version + 1);
+  return removed;
+}
+
+/** Deletes scopes in batches; resolves to how many. */
+export async function deleteScopes(home: ScopeHome, options: DeleteAllOptions): Promise<number> {
+  refuseUnknown("deleteAll", options, ["type", "prefix"]);
+  const { type, prefix = "" } = options;
+  const kind = home.kind(textOf("type", type));
+  textOf("prefix", prefix);
+  let count = 0;
+  let cursor: string | undefined;
+  do {
+    const page = await listScopes(home.listSource, { type, prefix, cursor, limit: BATCH });
+    const deleted = await Promise.allSettled(page.ids.map((id) => deleteScope(home, kind, id)));
+    count += deleted.filter((each) => each.status === "fulfilled" && each.value).length;
+    const failed = deleted.find((each) => each.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    ({ cursor } = page);
+  } while (cursor !== undefined);
+  return count;
+}
+
+async function deleteScope(home: ScopeHome, kind: ResolvedKind, id: string): Promise<boolean> {
+  const key = home.key(kind.type, id);
+  const live = home.system.find(key) ?? (await home.system.arrived(key));
+  if (live !== undefined) return live.delete();
+  return kind.durability === "volatile" ? false : deleteStored(home, kind, id);
+}
+
+/** Deletes a record that is not in memory; the requests of a batch go together. */
+async function deleteStored(home: ScopeHome, kind: ResolvedKind, id: string): Promise<boolean> {
+  const { type, tombstoneMs } = kind;
+  const store = home.batched(kind);
+  const key = home.key(type, id);
+  let fields = { attempts: 0, expectedVersion: 0, actualVersion: 0 };
+  for (let attempts = 1; attempts <= ATTEMPTS; attempts += 1) {
+    const record = await store.load(key);
+    if (record?.state === undefined) return false;
+    const { version: expectedVersion } = record;
+    const version = expectedVersion + 1;
+    const write = { key, expectedVersion, version, state: undefined, tombstoneMs };
+    const result = await store.commit(write, write);
+    if (result.ok) {
+      announceDelete(home, kind, id, version);
+      return true;
+    }
+    fields = { attempts, expectedVersion, actualVersion: result.current?.version ?? 0 };
+  }
+  throw new ConcurrentModificationError(fields, { scope: { type, id } });
+}
+
+/** A record that is not in memory was deleted. */
+function announceDelete(home: ScopeHome, kind: ResolvedKind, id: string, version: number): void {
+  const { clock, listeners, system } = home;
+  const { type, settings } = kind;
+  system.find(home.key(type, id))?.heard(version);
+  if (listeners.size === 0) return;
+  const scope = { identity: { type, id }, version, state: settings.initial };
+  const found = foundChange({ ...scope, timestamp: clock.now() });
+  const change: StateChange = { ...found, operation: "delete", origin: "local" };
+  whileTold(scope.identity, undefined, () => listeners.announce(change));
+}
+
+function textOf(name: string, value: unknown): string {
+  if (typeof value === "string") return value;
+  throw new TypeError(`${name} must be a text, received ${typeof value}`);
+}

@@ -1,0 +1,112 @@
+/**
+ * Walks through the documents of a store and removes those of which nothing has to be kept.
+ *
+ * A walk reads the first bytes of each file: there stands when its record may be forgotten. Only
+ * what seems to be over is read whole and checked.
+ */
+import type { Dir } from "node:fs";
+import { open, opendir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type KeyQueue, mapBounded } from "../shared/key-queue.ts";
+import { readIfThere, systemCode } from "./disk.ts";
+import { decodeDocument, type FileDocument, forgetsIn } from "./document.ts";
+import type { FileRecords } from "./records.ts";
+
+/** So many files are looked at in one part of a walk, so many of them at a time. */
+const FILES_PER_PART = 256;
+const LOOKS_AT_ONCE = 8;
+/** The fields before a state, unless its key is longer. */
+const START_BYTES = 4_096;
+
+/** What a walk needs. */
+export interface WalkSettings {
+  /** Of tombstones that an earlier release wrote. */
+  readonly tombstoneMs: number;
+  /** Keeps a removal apart from the writes of its key. */
+  readonly queue: KeyQueue;
+}
+
+/** One walk after another; see the head of this file. */
+export class FileWalk {
+  readonly #settings: WalkSettings;
+  #folder: Dir | undefined;
+  /** The earliest end that this walk met and left. */
+  #next = Infinity;
+
+  constructor(settings: WalkSettings) {
+    this.#settings = settings;
+  }
+
+  /** Goes on by a part; resolves to when the next walk has something to do, when this one ends. */
+  async part(records: FileRecords, now: number): Promise<number> {
+    this.#folder ??= await opendir(records.folder);
+    const names: string[] = [];
+    while (names.length < FILES_PER_PART) {
+      const entry = await this.#folder.read();
+      if (entry === null) break;
+      names.push(entry.name);
+    }
+    // What cannot be read stays: loading its key says why.
+    const look = (name: string): Promise<number> =>
+      this.#look(name, records, now).catch(() => Infinity);
+    const ends = await mapBounded(names, LOOKS_AT_ONCE, look);
+    this.#next = Math.min(this.#next, ...ends);
+    if (names.length === FILES_PER_PART) return -Infinity;
+    const next = this.#next;
+    await this.end();
+    return next;
+  }
+
+  /** Ends a walk that is under way. */
+  async end(): Promise<void> {
+    const folder = this.#folder;
+    [this.#folder, this.#next] = [undefined, Infinity];
+    await folder?.close();
+  }
+
+  /** When the file of this name is over; `Infinity` when it stays, or is no more. */
+  async #look(name: string, records: FileRecords, now: number): Promise<number> {
+    const path = join(records.folder, name);
+    const start = await startOf(path);
+    const claimed = start === undefined ? undefined : forgetsIn(start);
+    if (claimed === undefined) return Infinity;
+    if (claimed > now) return claimed;
+    const end = await this.#endOf(path);
+    if (end === undefined || end.at > now) return end?.at ?? Infinity;
+    const { key } = end.document;
+    return this.#settings.queue.run([key], async () => {
+      const again = await this.#endOf(path); // It may have been written meanwhile.
+      if (again === undefined || again.document.key !== key || again.at > now)
+        return again?.at ?? Infinity;
+      await records.remove(key);
+      return Infinity;
+    });
+  }
+
+  /** A whole document and its end; a damaged one is left for whoever loads its key. */
+  async #endOf(path: string): Promise<{ document: FileDocument; at: number } | undefined> {
+    const bytes = await readIfThere(path);
+    const document = bytes === undefined ? undefined : decodeDocument(bytes);
+    if (typeof document !== "object") return undefined;
+    const { forgets, expires, state } = document;
+    if (forgets !== undefined) return { document, at: forgets };
+    const { tombstoneMs } = this.#settings;
+    if (state === undefined) return { document, at: (await stat(path)).mtimeMs + tombstoneMs };
+    return { document, at: (expires ?? Infinity) + tombstoneMs };
+  }
+}
+
+async function startOf(path: string): Promise<Buffer | undefined> {
+  try {
+    const file = await open(path, "r");
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(START_BYTES), 0, START_BYTES, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The index of a store's keys, and which of them are to be looked at because their record may be
+ * gone by then. The invariant is L6 of `scripts.ts`.
+ */
+import { hostClock } from "../../../actors/time/clock.ts";
+import type { CommitUnknownError } from "../../../actors/errors.ts";
+import { fromAsciiKey, toAsciiKey } from "../shared/ascii-key.ts";
+import type { PageRange } from "../shared/key-pages.ts";
+import { LargeKeys } from "../shared/large-records.ts";
+import { recordKeys } from "./keys.ts";
+import type { PendingWrite } from "./pending.ts";
+import type { RedisRequest } from "./pipeline.ts";
+import { DUE, INDEX, LEFT, PAGE, redisMs, SEEN, SETTLE } from "./scripts.ts";
+
+/** So many keys are looked at in one part of a sweep. */
+const SWEPT_AT_ONCE = 256;
+/** The clocks of a Cluster's nodes are at most so far apart; milliseconds. */
+const SKEW_MS = 10_000;
+
+/** What an index needs. */
+export interface IndexSettings {
+  readonly prefix: string;
+  /** What the client puts before every key. */
+  readonly clientPrefix: string;
+  /** How long after its entry a record may be made; milliseconds. */
+  readonly graceMs: number;
+  /** True when records and index may have different servers. */
+  readonly isCluster: boolean;
+  /** Values of requests that change no record. */
+  readonly ask: (requests: readonly RedisRequest[]) => Promise<unknown[]>;
+}
+
+/** What came of entering keys. */
+export interface Entered {
+  /** Until when their records may be made, as the script takes it; "" when nothing was entered. */
+  readonly until: string;
+  /** The error of an entry that is there and was not confirmed as the options ask. */
+  readonly unconfirmed: CommitUnknownError | undefined;
+}
+
+/** The index of one store; see the head of this file. */
+export class RedisIndex {
+  readonly #settings: IndexSettings;
+  readonly #keys: readonly [index: string, due: string];
+  /** Keys that expire and stand in `due`, as far as is known here. */
+  readonly #mortal = new LargeKeys();
+
+  constructor(settings: IndexSettings) {
+    const { prefix, clientPrefix } = settings;
+    this.#settings = settings;
+    // Both in one slot: what stands in the braces is the whole name of the first.
+    this.#keys = [`${prefix}index`, `${prefix}index:due{${clientPrefix}${prefix}index}`];
+  }
+
+  /** True for a write before which its key has to be entered. */
+  lacks({ write, request }: PendingWrite): boolean {
+    if (write.ttlMs === undefined) this.#mortal.delete(write.key);
+    if (write.expectedVersion === 0 || request.args[0] === "d") return true;
+    return write.ttlMs !== undefined && !this.#mortal.has(write.key);
+  }
+
+  /** Enters keys; answers until when their records may be made. */
+  entry(keys: readonly string[]): RedisRequest {
+    const members = [...new Set(keys.map((key) => toAsciiKey(key)))];
+    const args = [redisMs(this.#settings.graceMs), ...members];
+    return { script: INDEX, keys: this.#keys, args };
+  }
+
+  /** Notes which keys were entered. */
+  entered(batch: readonly PendingWrite[]): void {
+    for (const { write } of batch) if (write.ttlMs !== undefined) this.#mortal.add(write.key);
+  }
+
+  /** A page of encoded keys. */
+  async page({ from, isAfter, end, count }: PageRange): Promise<string[]> {
+    const args = [`${isAfter ? "(" : "["}${from}`, `(${end}`, String(count)];
+    const [members] = await this.#settings.ask([{ script: PAGE, keys: [this.#keys[0]], args }]);
+    return Array.isArray(members) ? members.map(String) : [];
+  }
+
+  /** Takes out some keys whose record is gone; resolves to when the next is to be looked at. */
+  async sweep(): Promise<number> {
+    const { ask, isCluster } = this.#settings;
+    const args = [isCluster ? String(SKEW_MS) : "0", String(SWEPT_AT_ONCE)];
+    const [answer] = await ask([{ script: DUE, keys: [this.#keys[1]], args }]);
+    const found = Array.isArray(answer) ? answer.map(String) : [];
+    const nextMs = found.length % 2 === 1 ? Number(found.pop()) : Infinity;
+    const members = found.filter((_, at) => at % 2 === 0);
+    await this.#settle(members, (at) => found[2 * at + 1] ?? "");
+    return members.length === SWEPT_AT_ONCE ? -Infinity : hostClock.now() + nextMs;
+  }
+
+  /** When each key was entered, for `erased`. */
+  async seen(keys: readonly string[]): Promise<string[]> {
+    if (keys.length === 0) return [];
+    const args = keys.map((key) => toAsciiKey(key));
+    const [times] = await this.#settings.ask([{ script: SEEN, keys: [this.#keys[1]], args }]);
+    return Array.isArray(times) ? times.map(String) : [];
+  }
+
+  /** Takes out keys whose record was erased, unless they were entered since `seen`. */
+  async erased(keys: readonly string[], seen: readonly string[]): Promise<void> {
+    for (const key of keys) this.#mortal.delete(key);
+    const members = keys.map((key) => toAsciiKey(key));
+    await this.#settle(members, (at) => seen[at] ?? "");
+  }
+
+  /** Looks at records, and leaves or takes out their keys if they still have the time in `due`. */
+  async #settle(members: readonly string[], seen: (at: number) => string): Promise<void> {
+    if (members.length === 0) return;
+    const { ask, prefix } = this.#settings;
+    const left = await ask(
+      members.map((member): RedisRequest => {
+        const { head } = recordKeys(prefix, fromAsciiKey(member));
+        return { script: LEFT, keys: [head], args: [], isRead: true };
+      }),
+    );
+    const args = members.flatMap((member, at) => [member, seen(at), String(left[at])]);
+    await ask([{ script: SETTLE, keys: this.#keys, args }]);
+  }
+}
