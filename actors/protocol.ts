@@ -95,13 +95,16 @@ export interface MutationOptions {
   readonly meta?: JsonObject | undefined;
 }
 
-/** What a mutator is told about the turn it runs in. */
-export interface MutatorTurn {
+/** What a mutator, or a recipe, receives about the run it is in. */
+export interface MutationContext {
   /** Aborts when the turn lost its right to commit: timeout, the caller's abort, stop. */
   readonly signal: AbortSignal;
   /** 1 for the first run, 2 and up when a conflict made the mutator run again. */
   readonly attempt: number;
 }
+
+/** The name of `MutationContext` in the first release. */
+export type MutatorTurn = MutationContext;
 
 /** A state with the version it was stored under. */
 export interface Stored<S> {
@@ -110,7 +113,7 @@ export interface Stored<S> {
 }
 
 /** A record that was deleted; its version lives on, so that versions never go back. */
-export interface Gone {
+export interface Tombstone {
   readonly state: undefined;
   readonly version: number;
 }
@@ -133,7 +136,7 @@ export interface CommitInfo {
 /** The port through which a durable scope reaches its store. */
 export interface PersistBridge<S> {
   /** Reads the stored state; `undefined` means there never was one, or only version 0 is known. */
-  load?(): Promise<Stored<S> | Gone | undefined>;
+  load?(): Promise<Stored<S> | Tombstone | undefined>;
   /** Writes `next` if the stored version is `expectedVersion`, else answers with what is there. */
   save(next: Readonly<S>, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<S>>;
   /** Removes the record under the same check; answers `ok` with `expectedVersion + 1`. */

@@ -4,7 +4,7 @@
 export * from "../actors/errors.ts";
 export type {
   MutationOptions,
-  MutatorTurn,
+  MutationContext,
   StateChange,
   StateSizeWarning,
 } from "../actors/protocol.ts";

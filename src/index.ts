@@ -16,7 +16,7 @@ export {
 } from "./runtime/scope.ts";
 export { createRuntime, type Runtime } from "./runtime/runtime.ts";
 export type { RuntimeOptions } from "./runtime/options.ts";
-export type { IdentityExtra } from "./runtime/session/binding.ts";
+export type { ScopeOwner } from "./runtime/session/binding.ts";
 export type { ExecuteOptions, ExecutionContext } from "./runtime/session/execution.ts";
 export type { DeleteAllOptions, EraseOptions } from "./runtime/removal.ts";
 export type { ListedScope, ListOptions, ScopeList } from "./runtime/list.ts";

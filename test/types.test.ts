@@ -5,7 +5,7 @@ import {
   createScope,
   isHoldfastError,
   type CasOptions,
-  type IdentityExtra,
+  type ScopeOwner,
   type KindOptions,
   type ListOptions,
   type MemoryStoreOptions,
@@ -43,7 +43,7 @@ describe("the types of options", () => {
     expectTypeOf<Absent<CasOptions>>().toExtend<CasOptions>();
     expectTypeOf<Absent<RunOptions>>().toExtend<RunOptions>();
     expectTypeOf<Absent<ResumeOptions>>().toExtend<ResumeOptions>();
-    expectTypeOf<Absent<IdentityExtra>>().toExtend<IdentityExtra>();
+    expectTypeOf<Absent<ScopeOwner>>().toExtend<ScopeOwner>();
     expectTypeOf<Absent<MemoryStoreOptions>>().toExtend<MemoryStoreOptions>();
     expectTypeOf<Absent<SqliteStoreOptions>>().toExtend<SqliteStoreOptions>();
     expectTypeOf<Absent<RedisStoreOptions>>().toExtend<RedisStoreOptions>();

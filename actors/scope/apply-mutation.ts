@@ -1,7 +1,7 @@
 /**
- * Applies one mutation to a head and tells what it did: changed, nothing, or an error and nothing.
+ * Applies one mutation to a draft and tells what it did: changed, nothing, or an error and nothing.
  */
-import type { Head } from "../state/draft-state.ts";
+import type { DraftState } from "../state/draft-state.ts";
 import type { Checks } from "./validation.ts";
 import { equal } from "../state/equal.ts";
 import type { Outcome } from "./mailbox.ts";
@@ -11,7 +11,7 @@ import { beginWriting, endWriting } from "./writing.ts";
 
 /** Where a mutation is applied. */
 export interface WriteTarget {
-  readonly head: Head;
+  readonly draft: DraftState;
   readonly settings: ScopeSettings;
   /** Patches are made. */
   readonly recording: boolean;
@@ -29,26 +29,26 @@ const UNCHANGED: Outcome = Object.freeze({
 });
 const CHANGED: Outcome = Object.freeze({ ...UNCHANGED, changed: true });
 
-/** Writes and checks; on an error the head is as it was. */
+/** Writes and checks; on an error the draft is as it was. */
 export function applyMutation(target: WriteTarget, mutation: Mutation, computed: unknown): Outcome {
-  const { head, settings } = target;
+  const { draft, settings } = target;
   const checks = settings.checks?.perChange === true ? settings.checks : null;
   // Checks can refuse what is written already, so they need a state to go back to.
-  const before = checks === null ? null : head.expose();
-  head.begin(target.recording, target.listening);
-  beginWriting(head.scope, before);
+  const before = checks === null ? null : draft.expose();
+  draft.begin(target.recording, target.listening);
+  beginWriting(draft.scope, before);
   try {
-    mutation.write(head, computed);
-    if (checks !== null && before !== null && head.changed) checkChange(head, before, checks);
+    mutation.write(draft, computed);
+    if (checks !== null && before !== null && draft.changed) checkChange(draft, before, checks);
   } catch (thrown) {
-    if (before !== null) head.reset(before);
+    if (before !== null) draft.reset(before);
     return failed(thrown);
   } finally {
     endWriting();
   }
-  const { changed, patches, inverse } = head;
+  const { changed, patches, inverse } = draft;
   if (patches === null && computed === undefined) return changed ? CHANGED : UNCHANGED;
-  head.begin(false); // Lets go of the patches: an idle scope would keep some 500 bytes of them.
+  draft.begin(false); // Lets go of the patches: an idle scope would keep some 500 bytes of them.
   return { changed, error: null, patches, inverse, computed };
 }
 
@@ -57,10 +57,10 @@ export function failed(thrown: unknown): Outcome {
   return { changed: false, error: { thrown }, patches: null, inverse: null, computed: undefined };
 }
 
-function checkChange(head: Head, before: object, checks: Checks): void {
-  const fill = checks.fill(head.expose(), head.scope, before);
-  for (const [field, value] of fill) head.set(field, value);
+function checkChange(draft: DraftState, before: object, checks: Checks): void {
+  const fill = checks.fill(draft.expose(), draft.scope, before);
+  for (const [field, value] of fill) draft.set(field, value);
   // A dropped field whose default was its value is no change at all.
-  if (fill.length > 0 && equal(head.expose(), before)) head.reset(before);
-  checks.limit(head.expose(), head.scope);
+  if (fill.length > 0 && equal(draft.expose(), before)) draft.reset(before);
+  checks.limit(draft.expose(), draft.scope);
 }

@@ -32,7 +32,11 @@ const PAUSE_MS = 1_000;
 const CHAIN_MAX = 100;
 
 /** Runs what is called with a change of `scope`, which the listeners of `cause` have made. */
-export function whileTold<T>(scope: ScopeIdentity, cause: Cascade | undefined, code: () => T): T {
+export function whileNotifying<T>(
+  scope: ScopeIdentity,
+  cause: Cascade | undefined,
+  code: () => T,
+): T {
   const depth = (cause?.depth ?? 0) + 1;
   const total = cause?.total ?? { changes: 0, isReported: false };
   const at = performance.now();

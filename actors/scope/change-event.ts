@@ -4,7 +4,7 @@
 import type { Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type { JsonObject, ScopeIdentity, StateChange } from "../protocol.ts";
-import type { Head } from "../state/draft-state.ts";
+import type { DraftState } from "../state/draft-state.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { whileWriting } from "./writing.ts";
@@ -14,7 +14,7 @@ export interface ChangedScope {
   readonly identity: ScopeIdentity;
   readonly version: number;
   readonly settings: ScopeSettings;
-  readonly head: Head;
+  readonly draft: DraftState;
   /** Changes of others may have gone unheard since the store was last read. */
   readonly gap?: boolean;
 }
@@ -83,7 +83,7 @@ export function stateChangeOf(scope: ChangedScope, change: WholeChange): StateCh
     scope: scope.identity,
     version: scope.version,
     operation: change.operation,
-    patches: [{ op: "replace", path: [], value: scope.head.expose() }],
+    patches: [{ op: "replace", path: [], value: scope.draft.expose() }],
     inversePatches: [{ op: "replace", path: [], value: change.before }],
     origin: change.origin,
     timestamp: timeOf(scope),

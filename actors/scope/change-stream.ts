@@ -17,9 +17,9 @@
  *  F4  A change after a gap is replaced by a snapshot marker.
  */
 import { onAbort } from "./abort.ts";
-import { whileTold } from "./cascade.ts";
+import { whileNotifying } from "./cascade.ts";
 import { cascadeHere, type Cascade } from "./reentrancy.ts";
-import { watchOver } from "./safe-call.ts";
+import { safeCall } from "./safe-call.ts";
 import type { FeedItem, Logger, SnapshotMarker, StateChange } from "../protocol.ts";
 
 /**
@@ -81,7 +81,7 @@ export class Listeners {
     let count = this.#delivered;
     this.#deliver(change, count++);
     for (const next of waiting)
-      whileTold(next.change.scope, next.cause, () => this.#deliver(next.change, count++));
+      whileNotifying(next.change.scope, next.cause, () => this.#deliver(next.change, count++));
     this.#delivered = count;
     this.#waiting = null;
   }
@@ -89,7 +89,7 @@ export class Listeners {
   #deliver(change: StateChange, count: number): void {
     for (const { call, from } of this.#listeners) {
       if (from > count) continue;
-      watchOver(
+      safeCall(
         () => call(change),
         (error) => this.#logger.error("a change listener threw", { scope: change.scope, error }),
       );
@@ -99,7 +99,7 @@ export class Listeners {
 }
 
 /** Where a reader gets its changes. `M`: the marker for changes that it missed. */
-export interface FeedSource<M> {
+export interface ChangeSource<M> {
   listen(listener: ChangeListener): () => void;
   /** Stands for everything that is known when it is called. */
   marker(): M;
@@ -123,8 +123,8 @@ interface Marker {
 }
 
 /** An endless stream of changes; ends quietly on abort and when its source ends. */
-export class FeedReader<S, M extends Marker> implements AsyncIterableIterator<FeedItem<S> | M> {
-  readonly #source: FeedSource<M>;
+export class ChangeReader<S, M extends Marker> implements AsyncIterableIterator<FeedItem<S> | M> {
+  readonly #source: ChangeSource<M>;
   readonly #stops: (() => void)[] = [];
   #buffer: (FeedItem<S> | M)[];
   /** Changes did not fit, and the marker for them has not been read. */
@@ -136,7 +136,7 @@ export class FeedReader<S, M extends Marker> implements AsyncIterableIterator<Fe
 
   /** `start` comes first. Changes up to version `known` are left out; 0 for several scopes. */
   constructor(
-    source: FeedSource<M>,
+    source: ChangeSource<M>,
     start: readonly M[],
     known: number,
     signal: AbortSignal | undefined,

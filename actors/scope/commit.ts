@@ -10,7 +10,7 @@
 import type { Call, Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import { storedState } from "./options.ts";
-import type { Gone, Stored } from "../protocol.ts";
+import type { Tombstone, Stored } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
 import type { Cascade } from "./reentrancy.ts";
 import type { ScopeCore } from "./scope-core.ts";
@@ -25,7 +25,7 @@ export interface Confirmed {
 
 /** Writes what a scope's confirmed state is. Nothing else does. */
 export function confirm(scope: ScopeCore, { version, exists, state }: Confirmed): void {
-  if (state !== undefined) scope.head.reset(state);
+  if (state !== undefined) scope.draft.reset(state);
   scope.version = version;
   scope.exists = exists;
 }
@@ -51,7 +51,7 @@ export function commitDeletion(
   why: "delete" | "expire",
   { cause, settle }: { readonly cause: Cascade | undefined; readonly settle: () => void },
 ): void {
-  const before = scope.head.expose();
+  const before = scope.draft.expose();
   confirm(scope, { version: scope.version + 1, exists: false, state: scope.settings.initial });
   scope.noted(why, null);
   settle();
@@ -61,7 +61,7 @@ export function commitDeletion(
 
 /** Nothing is left of the record: the initial state at version 0, after one `delete` event. */
 export function commitErasure(scope: ScopeCore): void {
-  const before = scope.head.expose();
+  const before = scope.draft.expose();
   const { version, settings } = scope;
   confirm(scope, { version: version + 1, exists: false, state: settings.initial });
   scope.announceState({ operation: "delete", origin: "local", before });
@@ -69,8 +69,8 @@ export function commitErasure(scope: ScopeCore): void {
 }
 
 /** Goes to a stored state, or to the initial one, and announces it when it differs. */
-export function adopt(scope: ScopeCore, found: Stored<object> | Gone): void {
-  const before = scope.head.expose();
+export function adopt(scope: ScopeCore, found: Stored<object> | Tombstone): void {
+  const before = scope.draft.expose();
   const state = storedState(found.state, scope.settings, scope.identity);
   const changed = found.version !== scope.version || !equalState(before, state);
   confirm(scope, { version: found.version, exists: found.state !== undefined, state });
@@ -83,6 +83,6 @@ export type MakeError = () => unknown;
 
 /** Refuses the calls of a batch that still wait, and goes back to its base. */
 export function refuse(scope: ScopeCore, batch: CommitBatch, error: MakeError): void {
-  scope.head.reset(batch.base);
+  scope.draft.reset(batch.base);
   for (const call of batch.calls) if (!call.settled) call.reject(error());
 }

@@ -82,7 +82,7 @@ export class Save {
     if (this.#over || !batch.abandoned) return Infinity;
     if (batch.deadline > now) return batch.deadline;
     if (this.#inFlight) this.#scope.stale = true;
-    this.#scope.head.reset(batch.base);
+    this.#scope.draft.reset(batch.base);
     this.#retry?.stop();
     this.#end();
     return Infinity;
@@ -141,13 +141,13 @@ export class Save {
   /** Sends the batch, without cancelled calls (B6): nothing is awaited between look and send. */
   async #attempt(): Promise<SaveStep> {
     while (this.batch.needsReplay && this.#isWanted) await this.#replay();
-    const { bridge, head, version } = this.#scope;
+    const { bridge, draft, version } = this.#scope;
     if (!this.#isWanted || bridge === null) return "empty";
     this.#expected = version;
     if (this.batch.changes === 0) return this.#verify(bridge);
     const commit = this.batch.commit(version);
     this.#inFlight = true;
-    const result: unknown = await bridge.save(head.expose(), version, commit);
+    const result: unknown = await bridge.save(draft.expose(), version, commit);
     return this.#judge(readAnswer(result), commit.version);
   }
 
@@ -180,14 +180,14 @@ export class Save {
   /** Lets the scope go to the store's state; its subscribers see that state at once. */
   async #adopt(go: () => void | Promise<void>): Promise<void> {
     if (this.#over) return;
-    const { head } = this.#scope;
-    head.reset(this.batch.base);
+    const { draft } = this.#scope;
+    draft.reset(this.batch.base);
     this.#adopting = true;
     try {
       await go();
     } finally {
       if (!this.#over) {
-        this.batch.base = head.expose();
+        this.batch.base = draft.expose();
         this.batch.isCurrent = true;
         this.#adopting = false;
       }
@@ -199,7 +199,7 @@ export class Save {
     const { batch } = this;
     const calls = batch.restart();
     batch.replaying = true;
-    this.#scope.head.reset(batch.base);
+    this.#scope.draft.reset(batch.base);
     for (const call of calls) {
       if (call.settled) continue;
       if (batch.changes === 0) await this.#inTime();
@@ -225,7 +225,7 @@ export class Save {
     let { version } = scope;
     const exists = scope.exists || batch.changes > 0; // Before a subscriber looks.
     confirm(scope, { version: version + batch.changes, exists });
-    batch.base = scope.head.expose();
+    batch.base = scope.draft.expose();
     for (const call of batch.calls) {
       if (call.outcome?.error == null) call.resolve(call.outcome?.changed === true);
       else call.reject(call.outcome.error.thrown);

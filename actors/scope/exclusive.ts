@@ -15,8 +15,8 @@
  *  X4  Code of the section that calls one of its scopes from outside is refused, not left waiting.
  */
 import type { Call, ExclusiveTask } from "./mailbox.ts";
-import type { MutationOptions, MutatorTurn } from "../protocol.ts";
-import { Turn, type Held } from "./reentrancy.ts";
+import type { MutationOptions, MutationContext } from "../protocol.ts";
+import { RunContext, type Held } from "./reentrancy.ts";
 
 /** One scope of a section. */
 export interface Claim {
@@ -114,8 +114,8 @@ export class ExclusiveSection {
   }
 
   /** Runs code of the section (X4); its `signal` aborts when the section is revoked. */
-  async run<T>(attempt: number, code: (context: MutatorTurn) => T | Promise<T>): Promise<T> {
-    const turn = new Turn(attempt);
+  async run<T>(attempt: number, code: (context: MutationContext) => T | Promise<T>): Promise<T> {
+    const turn = new RunContext(attempt);
     this.revoked.catch((reason: unknown) => turn.lose(reason));
     try {
       return await this.during((async () => turn.runJointly(this.#scopes, () => code(turn)))());
@@ -159,7 +159,7 @@ export class ExclusiveSection {
     held: readonly Held[],
     options: MutationOptions | undefined,
   ): Promise<void> {
-    const asking = new Turn(1);
+    const asking = new RunContext(1);
     try {
       const claim = await asking.runJointly(held, () => scope.claim(options));
       if (this.#isReleased) return claim.release();

@@ -29,7 +29,7 @@ import { commitChange, refuse } from "./commit.ts";
 import { Save } from "./committer.ts";
 import { prepare } from "./tasks.ts";
 import { MutatorRun, type Ended } from "./mutator-run.ts";
-import { captureContext, outsideTurns, Turn } from "./reentrancy.ts";
+import { captureContext, outsideTurns, RunContext } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 
 type State =
@@ -170,7 +170,7 @@ export class Executor implements Expirable {
   }
 
   #startSave(batch: CommitBatch): void {
-    const given = this.#scope.head.expose(); // To a mutator that goes on, if there is one.
+    const given = this.#scope.draft.expose(); // To a mutator that goes on, if there is one.
     const run = this.#state.is === "running" ? this.#state.run : null;
     const save = new Save(this.#scope, batch, {
       rerun: (call) => this.#rerun(call),
@@ -184,7 +184,7 @@ export class Executor implements Expirable {
   #saved(given: object): void {
     this.#batch = null;
     if (this.#state.is !== "saving") return this.#rest();
-    if (this.#scope.head.expose() !== given) this.#dropRun();
+    if (this.#scope.draft.expose() !== given) this.#dropRun();
     const { run } = this.#state;
     this.#state = run === null ? OPEN : { is: "running", run };
     run?.release();
@@ -229,7 +229,7 @@ export class Executor implements Expirable {
   /** Gives the scope to one call for as long as `task` takes. */
   #alone(call: Call, stage: CallStage, task: () => Promise<boolean | void>): void {
     call.stage = stage;
-    call.run = new Turn(1);
+    call.run = new RunContext(1);
     const mine: State = { is: "exclusive", call };
     this.#state = mine;
     const over = (settle: () => void): void => {
@@ -252,7 +252,7 @@ export class Executor implements Expirable {
   }
 
   #outcome(call: Call, ended: Exclude<Ended, "cancelled">): Outcome {
-    if (this.#scope.bridge !== null) this.#batch ??= new CommitBatch(this.#scope.head.expose());
+    if (this.#scope.bridge !== null) this.#batch ??= new CommitBatch(this.#scope.draft.expose());
     call.stage = "writing";
     if ("thrown" in ended) return failed(ended.thrown);
     return applyMutation(this.#scope, call.mutation, ended.value);

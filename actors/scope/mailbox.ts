@@ -19,7 +19,7 @@ import { MailboxFullError, ScopeStoppedError } from "../errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "../protocol.ts";
 import { optionNames, refuseUnknown, type ScopeSettings, timeoutOption } from "./options.ts";
-import type { CapturedContext, Cascade, Turn } from "./reentrancy.ts";
+import type { CapturedContext, Cascade, RunContext } from "./reentrancy.ts";
 import { copyIn } from "../state/copy.ts";
 
 /** Dead links that may stay in a mailbox in which nobody waits. */
@@ -57,7 +57,7 @@ export class Call {
   readonly deadline: number;
   next: Call | null = null;
   context: CapturedContext | null = null;
-  run: Turn | null = null;
+  run: RunContext | null = null;
   /** The listeners that made the call. */
   cause: Cascade | undefined = undefined;
   stage: CallStage = "queued";

@@ -7,8 +7,8 @@
  *      so it must depend on its arguments only. Nothing it returns is kept by reference.
  *  U2  `write` is synchronous and, by A1, writes completely or throws.
  */
-import type { Head } from "../state/draft-state.ts";
-import type { MutatorTurn, OperationName } from "../protocol.ts";
+import type { DraftState } from "../state/draft-state.ts";
+import type { MutationContext, OperationName } from "../protocol.ts";
 
 /** One requested change. */
 export interface Mutation {
@@ -16,9 +16,9 @@ export interface Mutation {
   /** Its result is verified at the store also where results that write nothing are not. */
   readonly verifies?: true;
   /** The caller's function, given the frozen state; absent when the mutation is plain data. */
-  compute?(state: object, turn: MutatorTurn): unknown;
+  compute?(state: object, turn: MutationContext): unknown;
   /** Writes the change; `computed` is what `compute` gave (awaited). */
-  write(head: Head, computed: unknown): void;
+  write(draft: DraftState, computed: unknown): void;
   /** The event's `path`, when the operation has one. */
   path?(): string;
   /** The event's `delta`, when the operation has one; called after `write`. */

@@ -14,13 +14,13 @@
 import type { ScopeCore } from "./scope-core.ts";
 import type { Call } from "./mailbox.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
-import { Turn } from "./reentrancy.ts";
+import { RunContext } from "./reentrancy.ts";
 
 /** How user code ended; `cancelled`: its call is settled and the result is not wanted. */
 export type Ended = { readonly value: unknown } | { readonly thrown: unknown } | "cancelled";
 
 /** One run; see the head of this file. */
-export class MutatorRun extends Turn {
+export class MutatorRun extends RunContext {
   readonly call: Call;
   /** Receives the end, and whether it came after `start` had returned; `null`: it is over. */
   #over: ((ended: Ended, isLate: boolean) => void) | null;
@@ -45,7 +45,7 @@ export class MutatorRun extends Turn {
     const { context } = this.call;
     this.call.stage = "running";
     if (mutation.compute === undefined) return this.#end({ value: undefined });
-    const state = scope.head.expose();
+    const state = scope.draft.expose();
     const code = (): unknown =>
       this.run(scope, scope.identity, () => mutation.compute?.(state, this));
     let ended: Ended;

@@ -9,11 +9,11 @@
  * drafted: replace them, do not edit them in place.
  */
 import { enableMapSet, Immer, original, type Draft } from "immer";
-import type { Head } from "../state/draft-state.ts";
+import type { DraftState } from "../state/draft-state.ts";
 import { difference } from "../state/diff.ts";
 import { StateTypeError } from "../errors.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
-import type { MutatorTurn } from "../protocol.ts";
+import type { MutationContext } from "../protocol.ts";
 import { endDrafts } from "./recipe-result.ts";
 import { isPlainObject, typeName } from "../state/copy.ts";
 
@@ -26,7 +26,7 @@ export type { Draft } from "immer";
  * What callers write: changes `draft` in place. In JavaScript it may instead return a plain object,
  * which takes the place of the state; `recipe-result.ts` says what else it may return.
  */
-export type Recipe<S> = (draft: Draft<S>, turn: MutatorTurn) => void | Promise<void>;
+export type Recipe<S> = (draft: Draft<S>, turn: MutationContext) => void | Promise<void>;
 
 /** Turns a recipe into a mutation. */
 export class RecipeMutation<S extends object> implements Mutation {
@@ -37,7 +37,7 @@ export class RecipeMutation<S extends object> implements Mutation {
     this.#recipe = recipe;
   }
 
-  compute(state: object, turn: MutatorTurn): unknown {
+  compute(state: object, turn: MutationContext): unknown {
     const received = typeName(this.#recipe);
     if (typeof this.#recipe !== "function")
       throw new StateTypeError({ path: "", expected: "a recipe function", received });
@@ -47,11 +47,11 @@ export class RecipeMutation<S extends object> implements Mutation {
     return isThenable(returned) ? returned.then(end) : end(returned);
   }
 
-  write(head: Head, computed: unknown): void {
-    const before = head.expose();
+  write(draft: DraftState, computed: unknown): void {
+    const before = draft.expose();
     const next = computed as object; // `finishDraft` is its only source.
-    const { state, patches, inverse } = difference(before, next, head.scope);
-    if (state !== before) head.take(state, patches, inverse);
+    const { state, patches, inverse } = difference(before, next, draft.scope);
+    if (state !== before) draft.take(state, patches, inverse);
   }
 }
 

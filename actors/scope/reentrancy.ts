@@ -16,7 +16,7 @@
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { ReentrantMutationError } from "../errors.ts";
-import type { MutatorTurn, ScopeIdentity } from "../protocol.ts";
+import type { MutationContext, ScopeIdentity } from "../protocol.ts";
 
 /** What a scope is to those who hold it. */
 export interface Held {
@@ -51,7 +51,7 @@ export interface Holding {
 const holdings = new AsyncLocalStorage<Holding | undefined>();
 
 /** A mutator's view of its turn. The signal is made when first asked for: most never ask. */
-export class Turn implements MutatorTurn {
+export class RunContext implements MutationContext {
   readonly attempt: number;
   #controller: AbortController | null = null;
   #lost: { readonly reason: unknown } | null = null;

@@ -6,7 +6,7 @@ import { isThenable } from "./mutation.ts";
 import type { Logger } from "../protocol.ts";
 
 /** Runs `call`; what it throws, or its promise rejects with, goes to `report` and nowhere else. */
-export function watchOver(call: () => unknown, report: (error: unknown) => void): void {
+export function safeCall(call: () => unknown, report: (error: unknown) => void): void {
   try {
     const result = call();
     if (isThenable(result)) Promise.resolve(result).then(undefined, report);
@@ -37,7 +37,7 @@ function nobody(): void {
 /** The same logger, whose own failures stay inside it: there is nobody left to tell. */
 export function quietLogger(logger: Logger): Logger {
   return {
-    warn: (message, fields) => watchOver(() => logger.warn(message, fields), nobody),
-    error: (message, fields) => watchOver(() => logger.error(message, fields), nobody),
+    warn: (message, fields) => safeCall(() => logger.warn(message, fields), nobody),
+    error: (message, fields) => safeCall(() => logger.error(message, fields), nobody),
   };
 }

@@ -4,7 +4,7 @@
  */
 import { StoreContractError } from "../errors.ts";
 import { isPlainObject, typeName } from "../state/kind.ts";
-import type { Gone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "../protocol.ts";
+import type { Tombstone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "../protocol.ts";
 
 /** The answer of a store that holds another version than expected. */
 export type Refusal = Extract<SaveResult<object>, { ok: false }>;
@@ -36,12 +36,12 @@ export async function verification(
 }
 
 /** What a refusal says the store holds. */
-export function foundIn({ current, version }: Refusal): Stored<object> | Gone {
+export function foundIn({ current, version }: Refusal): Stored<object> | Tombstone {
   return current ?? { state: undefined, version: version ?? 0 };
 }
 
 /** What `load` gave; throws `StoreContractError` when it is neither a record nor nothing. */
-export function readLoaded(found: unknown, scope: ScopeIdentity): Stored<object> | Gone {
+export function readLoaded(found: unknown, scope: ScopeIdentity): Stored<object> | Tombstone {
   if (found === undefined || found === null) return { state: undefined, version: 0 };
   if (isStored(found)) return found;
   if (isObject(found) && found["state"] === undefined && isVersion(found["version"]))

@@ -1,7 +1,7 @@
 /**
  * What the parts that run and save mutations see of their scope: the narrow side of `scope.ts`.
  */
-import type { Head } from "../state/draft-state.ts";
+import type { DraftState } from "../state/draft-state.ts";
 import type { WholeChange } from "./change-event.ts";
 import type { Call, Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
@@ -15,7 +15,7 @@ export interface ScopeCore {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
   readonly bridge: PersistBridge<object> | null;
-  readonly head: Head;
+  readonly draft: DraftState;
   /** The confirmed version. */
   version: number;
   /** The store must be read before the next mutation: a commit's outcome is not known. */

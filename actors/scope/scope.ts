@@ -18,11 +18,11 @@
  */
 import { adopt, commitChange } from "./commit.ts";
 import { admit, done, isPlainCall, refused } from "./admission.ts";
-import { Audience, type OnEnd } from "./subscribers.ts";
+import { Subscribers, type OnEnd } from "./subscribers.ts";
 import { readLoaded } from "./save-answer.ts";
-import { Head } from "../state/draft-state.ts";
+import { DraftState } from "../state/draft-state.ts";
 import { changeOf, stateChangeOf, type WholeChange } from "./change-event.ts";
-import { causeHere, whileTold } from "./cascade.ts";
+import { causeHere, whileNotifying } from "./cascade.ts";
 import type { ScopeCore, ScopeParts } from "./scope-core.ts";
 import { Executor } from "./executor.ts";
 import type { ChangeListener, FeedOptions } from "./change-stream.ts";
@@ -30,7 +30,7 @@ import { createCall, type Call, type Outcome, type ExclusiveTask } from "./mailb
 import type { Mutation } from "./mutation.ts";
 import type {
   FeedItem,
-  Gone,
+  Tombstone,
   JsonObject,
   MutationOptions,
   PersistBridge,
@@ -45,7 +45,7 @@ import type { ScopeSettings } from "./options.ts";
 import { claimBy, type Claim } from "./exclusive.ts";
 import { deleteWork, refreshWork } from "./tasks.ts";
 import type { Cascade } from "./reentrancy.ts";
-import { begin, watchOver } from "./safe-call.ts";
+import { begin, safeCall } from "./safe-call.ts";
 import { applyMutation } from "./apply-mutation.ts";
 import { visible } from "./writing.ts";
 
@@ -57,7 +57,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
   readonly bridge: PersistBridge<object> | null;
-  readonly head: Head;
+  readonly draft: DraftState;
   /** @internal The confirmed version; read it as `version`. */
   version: number;
   /** @internal */
@@ -67,7 +67,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   /** @internal Set by every use; whoever passivates idle scopes clears it. */
   touched = true;
   #executor: Executor | null = null;
-  #audience: Audience<S> | null = null;
+  #audience: Subscribers<S> | null = null;
   #actor: ScopeActorRef | null = null;
   #stopped = false;
   #hasEnded = false;
@@ -78,7 +78,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     this.identity = parts.identity;
     this.settings = parts.settings;
     this.bridge = parts.bridge;
-    this.head = new Head(parts.state, parts.identity);
+    this.draft = new DraftState(parts.state, parts.identity);
     this.version = parts.version;
     this.exists = parts.version > 0;
   }
@@ -86,8 +86,8 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   /** The last confirmed state, deep-frozen. */
   get state(): Readonly<S> {
     this.touched = true;
-    // The head holds an S: it starts as one and every write is checked or typed as one.
-    return (this.#executor?.confirmed ?? visible(this.head)) as Readonly<S>;
+    // The draft holds an S: it starts as one and every write is checked or typed as one.
+    return (this.#executor?.confirmed ?? visible(this.draft)) as Readonly<S>;
   }
 
   /** True after `stop`. */
@@ -226,7 +226,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     this.exists = exists;
     const { checks, logger } = this.settings;
     if (checks === null) return;
-    watchOver(
+    safeCall(
       () => checks.warn(this.state, this.identity, cause),
       (error) => logger.error("onStateSizeWarning threw", { scope: this.identity, error }),
     );
@@ -242,7 +242,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   /** @internal Goes to what the store holds; announces it when it differs. */
-  take(found: Stored<object> | Gone): void {
+  take(found: Stored<object> | Tombstone): void {
     adopt(this, found);
   }
 
@@ -257,12 +257,12 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   #publish(change: StateChange, cause: Cascade | undefined): void {
-    if (this.#audience === null) whileTold(change.scope, cause, () => this.published(change));
+    if (this.#audience === null) whileNotifying(change.scope, cause, () => this.published(change));
     else this.#audience.announce(change, cause);
   }
 
-  #hearing(): Audience<S> {
-    return (this.#audience ??= new Audience<S>(this, this.#hasEnded));
+  #hearing(): Subscribers<S> {
+    return (this.#audience ??= new Subscribers<S>(this, this.#hasEnded));
   }
 
   /** @internal Calls back once when the scope has stopped; the answer forgets the callback. */

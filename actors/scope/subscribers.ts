@@ -8,8 +8,8 @@
  *  E2  Whoever wants to hear of the end hears of it once, also when he comes after it.
  */
 import { afterThis } from "../time/soon.ts";
-import { whileTold } from "./cascade.ts";
-import { FeedReader, Listeners, type ChangeListener, type FeedOptions } from "./change-stream.ts";
+import { whileNotifying } from "./cascade.ts";
+import { ChangeReader, Listeners, type ChangeListener, type FeedOptions } from "./change-stream.ts";
 import type { FeedItem, Logger, ScopeIdentity, SnapshotMarker, StateChange } from "../protocol.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { refuseUnknown } from "./options.ts";
@@ -18,7 +18,7 @@ import { refuseUnknown } from "./options.ts";
 export type OnEnd = (callback: () => void) => () => void;
 
 /** The scope as its audience sees it. */
-export interface AudienceSubject<S> {
+export interface SubscribedScope<S> {
   readonly identity: ScopeIdentity;
   readonly settings: { readonly logger: Logger };
   readonly state: Readonly<S>;
@@ -28,14 +28,14 @@ export interface AudienceSubject<S> {
 }
 
 /** Who hears of one scope; see the head of this file. */
-export class Audience<S> {
-  readonly #subject: AudienceSubject<S>;
+export class Subscribers<S> {
+  readonly #subject: SubscribedScope<S>;
   readonly #listeners: Listeners;
   readonly #ends = new Set<() => void>();
   #ended: boolean;
 
   /** `ended`: the scope has stopped already. */
-  constructor(subject: AudienceSubject<S>, ended: boolean) {
+  constructor(subject: SubscribedScope<S>, ended: boolean) {
     this.#subject = subject;
     this.#ended = ended;
     this.#listeners = new Listeners(subject.settings.logger, (change) => subject.published(change));
@@ -65,7 +65,7 @@ export class Audience<S> {
         return () => forget.forEach((each) => each?.());
       },
     };
-    return new FeedReader<S, SnapshotMarker<S>>(
+    return new ChangeReader<S, SnapshotMarker<S>>(
       source,
       missed ? [this.#marker()] : [],
       version,
@@ -82,7 +82,7 @@ export class Audience<S> {
 
   /** Tells everybody of a change that the listeners of `cause` have made. */
   announce(change: StateChange, cause: Cascade | undefined): void {
-    whileTold(change.scope, cause, () => this.#listeners.announce(change));
+    whileNotifying(change.scope, cause, () => this.#listeners.announce(change));
   }
 
   /** The scope has stopped. */

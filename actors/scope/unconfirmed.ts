@@ -9,7 +9,7 @@
  * Invariants
  *  K1  What is kept is the mutation, never its outcome: a replay works it out on the state given to
  *      it, in the order of the answers, in the async context of the call that made it.
- *  K2  A replay changes nothing but its own head. It ends with `null` when it is not wanted any
+ *  K2  A replay changes nothing but its own draft. It ends with `null` when it is not wanted any
  *      more, and the caller adopts its end at once or not at all.
  *  K3  A change that cannot be made again (a throw, a refusal of a check, its time limit) leaves no
  *      trace in the result and is counted in it.
@@ -17,7 +17,7 @@
  *  K5  At most `UNCONFIRMED_MAX` changes are kept; at that number the scope is `full`, and writes
  *      before it changes again.
  */
-import { Head } from "../state/draft-state.ts";
+import { DraftState } from "../state/draft-state.ts";
 import { sweepOf } from "./timeouts.ts";
 import { ScopeMutationTimeoutError } from "../errors.ts";
 import { createCall, type Call, type Outcome } from "./mailbox.ts";
@@ -25,7 +25,7 @@ import { isThenable, type Mutation } from "./mutation.ts";
 import type { ScopeIdentity } from "../protocol.ts";
 import { BATCH_MAX } from "./commit-batch.ts";
 import type { ScopeSettings } from "./options.ts";
-import { Turn } from "./reentrancy.ts";
+import { RunContext } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 
 /** Changes that may wait to be stored: as many as a round of a durable scope holds. */
@@ -136,20 +136,20 @@ class Replay implements Replayed {
   failure: unknown = null;
   unknown = 0;
   readonly #scope: ReplayScope;
-  readonly #head: Head;
+  readonly #draft: DraftState;
   readonly #after: number;
   readonly #until: number;
 
   constructor(scope: ReplayScope, { state, exists, after, until }: ReplayBase) {
     this.exists = exists;
     this.#scope = scope;
-    this.#head = new Head(state, scope.identity);
+    this.#draft = new DraftState(state, scope.identity);
     this.#after = after;
     this.#until = until;
   }
 
   get state(): object {
-    return this.#head.expose();
+    return this.#draft.expose();
   }
 
   /** Answers a promise when there is something to wait for; it does not reject. */
@@ -171,7 +171,7 @@ class Replay implements Replayed {
 
   #applied(mutation: Mutation, computed: unknown): Outcome {
     const { settings } = this.#scope;
-    const target = { head: this.#head, settings, recording: false, listening: false };
+    const target = { draft: this.#draft, settings, recording: false, listening: false };
     return applyMutation(target, mutation, computed);
   }
 
@@ -181,7 +181,7 @@ class Replay implements Replayed {
   }
 
   #end(): null {
-    this.#head.reset(this.#scope.settings.initial);
+    this.#draft.reset(this.#scope.settings.initial);
     this.exists = false;
     return null;
   }
@@ -210,7 +210,7 @@ interface Again {
 function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise<unknown> {
   const { settings, identity } = scope;
   if (call !== null) call.attempt += 1;
-  const turn = new Turn(call?.attempt ?? 2);
+  const turn = new RunContext(call?.attempt ?? 2);
   const code = (): unknown => turn.run(scope, identity, () => mutation.compute?.(state, turn));
   const timeoutMs = call?.options?.timeoutMs ?? settings.mutationTimeoutMs;
   const { deadline } = createCall(mutation, { timeoutMs }, settings);

@@ -10,7 +10,7 @@
  *  K2  The size is measured on the new state, once per save, and only when somebody asked for it.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { whileTold } from "./cascade.ts";
+import { whileNotifying } from "./cascade.ts";
 import { StateTooLargeError, StateValidationError } from "../errors.ts";
 import type { ScopeIdentity, StateSizeWarning } from "../protocol.ts";
 import { durationOption } from "../time/clock.ts";
@@ -180,7 +180,7 @@ export function createChecks(options: CheckOptions): Checks | null {
       if (size <= maxStateSizeBytes) return undefined;
       const warning = { scope, sizeBytes: size, maxStateSizeBytes };
       // An asynchronous hook gives a promise.
-      return whileTold(scope, cause, () => onWarning(warning));
+      return whileNotifying(scope, cause, () => onWarning(warning));
     },
   };
 }

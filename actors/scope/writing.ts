@@ -8,7 +8,7 @@
  *  I2  Code of users that looks at a scope in the list sees its state before the write.
  *  I3  A call on a scope in the list is refused, by whatever way it comes; calls on others are not.
  */
-import type { Head } from "../state/draft-state.ts";
+import type { DraftState } from "../state/draft-state.ts";
 import { ReentrantMutationError } from "../errors.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
 
@@ -29,9 +29,9 @@ export function endWriting(): void {
   before.pop();
 }
 
-/** The state of a head that code may see: one that is being checked is not confirmed yet. */
-export function visible(head: Head): object {
-  return (isWriting(head.scope) ? before[written.indexOf(head.scope)] : null) ?? head.expose();
+/** The state of a draft that code may see: one that is being checked is not confirmed yet. */
+export function visible(draft: DraftState): object {
+  return (isWriting(draft.scope) ? before[written.indexOf(draft.scope)] : null) ?? draft.expose();
 }
 
 /** Runs user code in the midst of writing a scope. */

@@ -1,7 +1,7 @@
 /**
- * The head state: the state under construction, and the only place where a state is written.
+ * The draft state: the state under construction, and the only place where a state is written.
  *
- * A head is written copy-on-write, one level at a time, and makes immer-format patches by hand
+ * A draft is written copy-on-write, one level at a time, and makes immer-format patches by hand
  * (drafts cost 20 to 140 times as much). A node is copied at most once until somebody looks: copies
  * made here are *owned* and written in place, and looking (`expose`) freezes them and ends the
  * ownership.
@@ -51,7 +51,7 @@ function assign(node: RecordNode, key: string, value: unknown): void {
 }
 
 /** The state under construction; see the head of this file. */
-export class Head {
+export class DraftState {
   /** True when something was written since `begin`. */
   changed = false;
   /** The changes since `begin`, or `null` when nobody asked for them. */

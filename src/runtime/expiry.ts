@@ -44,7 +44,7 @@ export class Expiry {
   changed(scope: ResidentScope): void {
     const { ttlMs = Infinity, livesUntil } = scope.kind;
     if (!scope.exists) this.#lives(scope, Infinity);
-    else if (livesUntil !== undefined) this.#lives(scope, endOf(livesUntil, scope.head.expose()));
+    else if (livesUntil !== undefined) this.#lives(scope, endOf(livesUntil, scope.draft.expose()));
     else this.#lives(scope, scope.settings.clock.now() + ttlMs);
   }
 

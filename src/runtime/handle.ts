@@ -10,7 +10,7 @@ import type { ChangeListener, FeedOptions } from "../../actors/scope/change-stre
 import type {
   FeedItem,
   MutationOptions,
-  MutatorTurn,
+  MutationContext,
   ScopeIdentity,
 } from "../../actors/protocol.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
@@ -96,7 +96,10 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
   }
 
   atomicState(
-    mutator: (state: Readonly<S>, turn: MutatorTurn) => AtomicResult<S> | Promise<AtomicResult<S>>,
+    mutator: (
+      state: Readonly<S>,
+      turn: MutationContext,
+    ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean> {
     return this.#scope.atomicState(mutator as (state: object) => object, options);

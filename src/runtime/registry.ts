@@ -64,7 +64,7 @@ const lifeMachine = setup({
 const LOOKS_PER_VICTIM = 8;
 
 /** Keeps the scopes of a runtime; see the head of this file. */
-export class ScopeSystem<A extends Resident> {
+export class Registry<A extends Resident> {
   readonly #options: SystemOptions<A>;
   readonly #residents = new Map<string, A>();
   /**

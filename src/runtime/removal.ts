@@ -6,7 +6,7 @@
  *      its schema accepts.
  *  R2  A scope that comes into memory meanwhile reads that it is gone.
  */
-import { whileTold } from "../../actors/scope/cascade.ts";
+import { whileNotifying } from "../../actors/scope/cascade.ts";
 import { foundChange } from "../../actors/scope/change-event.ts";
 import type { StateChange } from "../../actors/protocol.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
@@ -15,7 +15,7 @@ import { checkId } from "./id.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { listScopes } from "./list.ts";
 import { bindingKey } from "./session/binding.ts";
-import type { ScopeHome } from "./scope-host.ts";
+import type { ScopeHost } from "./scope-host.ts";
 
 /** Which scopes `deleteAll` deletes. */
 export interface DeleteAllOptions {
@@ -36,7 +36,7 @@ const BATCH = 100;
 const ATTEMPTS = 10;
 
 /** Removes all that is stored under an id; resolves to whether there was something. */
-export async function eraseScope(home: ScopeHome, options: EraseOptions): Promise<boolean> {
+export async function eraseScope(home: ScopeHost, options: EraseOptions): Promise<boolean> {
   refuseUnknown("erase", options, ["type", "id"]);
   const { type } = options;
   const kind = home.kind(textOf("type", type));
@@ -51,18 +51,18 @@ export async function eraseScope(home: ScopeHome, options: EraseOptions): Promis
     return live.alone(async (section) => {
       const existed = live.exists;
       const removed = await remove();
-      if (section.ended) live.heard(live.version + 1);
+      if (section.ended) live.observed(live.version + 1);
       else if (existed || removed) live.erased();
       return existed || removed;
     });
   const removed = await remove();
   const late = await home.system.arrived(key); // It may have been read before.
-  late?.heard(late.version + 1);
+  late?.observed(late.version + 1);
   return removed;
 }
 
 /** Deletes scopes in batches; resolves to how many. */
-export async function deleteScopes(home: ScopeHome, options: DeleteAllOptions): Promise<number> {
+export async function deleteScopes(home: ScopeHost, options: DeleteAllOptions): Promise<number> {
   refuseUnknown("deleteAll", options, ["type", "prefix"]);
   const { type, prefix = "" } = options;
   const kind = home.kind(textOf("type", type));
@@ -80,7 +80,7 @@ export async function deleteScopes(home: ScopeHome, options: DeleteAllOptions): 
   return count;
 }
 
-async function deleteScope(home: ScopeHome, kind: ResolvedKind, id: string): Promise<boolean> {
+async function deleteScope(home: ScopeHost, kind: ResolvedKind, id: string): Promise<boolean> {
   const key = home.key(kind.type, id);
   const live = home.system.find(key) ?? (await home.system.arrived(key));
   if (live !== undefined) return live.delete();
@@ -88,7 +88,7 @@ async function deleteScope(home: ScopeHome, kind: ResolvedKind, id: string): Pro
 }
 
 /** Deletes a record that is not in memory; the requests of a batch go together. */
-async function deleteStored(home: ScopeHome, kind: ResolvedKind, id: string): Promise<boolean> {
+async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Promise<boolean> {
   const { type, tombstoneMs } = kind;
   const store = home.batched(kind);
   const key = home.key(type, id);
@@ -110,15 +110,15 @@ async function deleteStored(home: ScopeHome, kind: ResolvedKind, id: string): Pr
 }
 
 /** A record that is not in memory was deleted. */
-function announceDelete(home: ScopeHome, kind: ResolvedKind, id: string, version: number): void {
+function announceDelete(home: ScopeHost, kind: ResolvedKind, id: string, version: number): void {
   const { clock, listeners, system } = home;
   const { type, settings } = kind;
-  system.find(home.key(type, id))?.heard(version);
+  system.find(home.key(type, id))?.observed(version);
   if (listeners.size === 0) return;
   const scope = { identity: { type, id }, version, state: settings.initial };
   const found = foundChange({ ...scope, timestamp: clock.now() });
   const change: StateChange = { ...found, operation: "delete", origin: "local" };
-  whileTold(scope.identity, undefined, () => listeners.announce(change));
+  whileNotifying(scope.identity, undefined, () => listeners.announce(change));
 }
 
 function textOf(name: string, value: unknown): string {

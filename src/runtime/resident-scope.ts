@@ -1,15 +1,12 @@
-/**
- * A scope kept by a runtime: it knows its key, tells the runtime's feed, and writes itself down
- * behind its back when its kind says so.
- */
-import { whileTold } from "../../actors/scope/cascade.ts";
+/** A scope that a runtime keeps: it has a key, reports to its runtime, and may write behind. */
+import { whileNotifying } from "../../actors/scope/cascade.ts";
 import type { ChangeListener } from "../../actors/scope/change-stream.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
 import type { Call, ExclusiveTask } from "../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
 import type {
-  Gone,
+  Tombstone,
   MutationOptions,
   ScopeIdentity,
   StateChange,
@@ -23,7 +20,7 @@ import { catchUpWork } from "../../actors/scope/tasks.ts";
 import type { Resident } from "./registry.ts";
 import type { Cascade } from "../../actors/scope/reentrancy.ts";
 import type { Done } from "../../actors/scope/unconfirmed.ts";
-import type { StoreBridge } from "./persistence/record-bridge.ts";
+import type { RecordBridge } from "./persistence/record-bridge.ts";
 import { type NextRead, readNewer } from "./catch-up.ts";
 import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
@@ -54,9 +51,9 @@ export interface ResidentParts {
   readonly kind: ResolvedKind;
   readonly identity: ScopeIdentity;
   /** `null` for a volatile scope. */
-  readonly store: StoreBridge | null;
+  readonly store: RecordBridge | null;
   readonly keeper: Keeper;
-  readonly found: Stored<object> | Gone | undefined;
+  readonly found: Stored<object> | Tombstone | undefined;
 }
 
 /** A scope in the memory of a runtime. */
@@ -68,11 +65,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   unbound = false;
   life: Life = FOR_EVER;
   readonly #keeper: Keeper;
-  readonly #store: StoreBridge | null;
+  readonly #store: RecordBridge | null;
   readonly #writer: WriteBehind | null;
   #expiring: Promise<boolean> | null = null;
   /** The newest version of other owners heard of since the store was read; `Infinity`: unknown. */
-  #heard = 0;
+  #observed = 0;
   #gap = false;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
@@ -137,7 +134,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   /** How this scope reaches its store; `null` for a volatile one. */
-  override get backing(): StoreBridge | null {
+  override get backing(): RecordBridge | null {
     return this.#store;
   }
 
@@ -203,11 +200,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
    * Another owner committed `version`: the scope goes there, before its next mutation. `Infinity`
    * stands for commits that may have gone unheard. What is only in memory is above all of them.
    */
-  heard(version: number): void {
+  observed(version: number): void {
     const isNews = this.#store?.lastSeen.reported(version) !== false;
     const known = this.#readVersion;
     if (this.stopped || version === known || (version < known && !isNews)) return;
-    this.#heard = Math.max(this.#heard, version);
+    this.#observed = Math.max(this.#observed, version);
     this.#gap ||= version === Infinity;
     this.stale = true;
     this.#keeper.behind(this);
@@ -226,7 +223,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** Its record was erased: goes to the initial state and version 0, with one `delete` event. */
   erased(): void {
     commitErasure(this);
-    this.#heard = 0;
+    this.#observed = 0;
     this.#store?.forget();
     this.taken();
     this.unbound = true;
@@ -240,15 +237,15 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** In its turn: what is only in memory stays on top of what is read. */
   override async reload(isWanted: () => boolean, onPurpose = false): Promise<void> {
     if (onPurpose) this.#store?.forget();
-    const before = this.#heard;
-    this.#heard = 0; // What is heard from here on may be newer than what is read.
+    const before = this.#observed;
+    this.#observed = 0; // What is heard from here on may be newer than what is read.
     try {
       await (this.#writer?.reload(isWanted) ?? super.reload(isWanted));
     } finally {
-      if (this.stale || !isWanted()) this.#heard = Math.max(this.#heard, before);
+      if (this.stale || !isWanted()) this.#observed = Math.max(this.#observed, before);
     }
-    if (this.#heard > this.#readVersion) this.stale = true;
-    this.#gap &&= this.#heard === Infinity;
+    if (this.#observed > this.#readVersion) this.stale = true;
+    this.#gap &&= this.#observed === Infinity;
   }
 
   /** Reads the store if something newer was committed, and says whether to read again. */
@@ -258,14 +255,15 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override taken(): void {
     this.#writer?.loaded(this.version);
-    if (this.#heard <= this.#readVersion) this.stale = false;
+    if (this.#observed <= this.#readVersion) this.stale = false;
     this.#keeper.taken(this, this.#store?.until);
     this.#observe(undefined);
   }
 
   #observe(cause: Cascade | undefined): void {
     const { identity, kind } = this;
-    if (kind.observe) whileTold(identity, cause, () => kind.observe?.(identity.id, this.state));
+    if (kind.observe)
+      whileNotifying(identity, cause, () => kind.observe?.(identity.id, this.state));
   }
 
   override subscribe(listener: ChangeListener): () => void {

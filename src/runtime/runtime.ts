@@ -7,7 +7,7 @@ import { durationOption } from "../../actors/time/clock.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
-import { FeedReader, type FeedOptions } from "../../actors/scope/change-stream.ts";
+import { ChangeReader, type FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
   Clock,
   MutationOptions,
@@ -16,11 +16,11 @@ import type {
   StateChange,
 } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./session/execution.ts";
-import type { IdentityExtra } from "./session/binding.ts";
+import type { ScopeOwner } from "./session/binding.ts";
 import { keepCalls } from "./calls.ts";
 import { residentOf, ScopeHandle } from "./handle.ts";
 import { RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
-import { ScopeHome } from "./scope-host.ts";
+import { ScopeHost } from "./scope-host.ts";
 import type { Kind } from "./kinds.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
@@ -63,13 +63,13 @@ export interface CloseOptions {
 
 /** Opens scopes by type and id. */
 export class Runtime implements AsyncDisposable {
-  readonly #home: ScopeHome;
+  readonly #home: ScopeHost;
   readonly #sequencers: Sequencers;
   readonly #ends = new Set<() => void>();
   #closing: Promise<void> | null = null;
 
   constructor(options: RuntimeOptions) {
-    this.#home = new ScopeHome(options);
+    this.#home = new ScopeHost(options);
     this.#sequencers = new Sequencers(this.#home);
     keepCalls(this, this.#home.calls);
   }
@@ -101,7 +101,7 @@ export class Runtime implements AsyncDisposable {
   async open<S extends object = Record<string, unknown>>(
     type: string,
     id: string,
-    extra: IdentityExtra = {},
+    extra: ScopeOwner = {},
   ): Promise<Scope<S>> {
     if (type === "sequencer") throw new TypeError(NO_SCOPE);
     refuseUnknown("open", extra, ["userId", "orgId"]);
@@ -228,7 +228,7 @@ export class Runtime implements AsyncDisposable {
       },
     };
     const signal = this.#closing === null ? options.signal : AbortSignal.abort();
-    return new FeedReader<unknown, ResyncMarker>(source, [], 0, signal);
+    return new ChangeReader<unknown, ResyncMarker>(source, [], 0, signal);
   }
 
   /**

@@ -2,14 +2,14 @@
  * Where the scopes of a runtime live: their kinds, their stores, who they belong to, how long they
  * stay.
  */
-import { whileTold } from "../../actors/scope/cascade.ts";
+import { whileNotifying } from "../../actors/scope/cascade.ts";
 import { durationOption, systemClock } from "../../actors/time/clock.ts";
 import { RuntimeClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/scope/change-stream.ts";
 import { createTimerWheel, type TimerWheel } from "../../actors/time/timer-wheel.ts";
 import type { Clock, Logger, ScopeIdentity } from "../../actors/protocol.ts";
 import { consoleLogger, countOption } from "../../actors/scope/options.ts";
-import { ScopeSystem } from "./registry.ts";
+import { Registry } from "./registry.ts";
 import { quietLogger } from "../../actors/scope/safe-call.ts";
 import { encodeKey } from "./scope-key.ts";
 import { memoryStore } from "../stores/memory/store.ts";
@@ -21,12 +21,12 @@ import {
   bindSession,
   isEphemeral,
   type Binding,
-  type IdentityExtra,
+  type ScopeOwner,
   spoken,
 } from "./session/binding.ts";
-import { batchedStore, type BatchedStore } from "./persistence/batching-store.ts";
+import { batchingStore, type BatchingStore } from "./persistence/batching-store.ts";
 import type { ListSource } from "./list.ts";
-import { StoreBridge } from "./persistence/record-bridge.ts";
+import { RecordBridge } from "./persistence/record-bridge.ts";
 import { Calls } from "./calls.ts";
 import { CatchUps } from "./catch-up.ts";
 import type { RuntimeOptions } from "./options.ts";
@@ -40,7 +40,11 @@ import {
   type KindContext,
   type ResolvedKind,
 } from "./kinds.ts";
-import { type FeedHome, isWatchable, RemoteFeed } from "./replication/remote-changes.ts";
+import {
+  type RemoteChangesPort,
+  isWatchable,
+  RemoteChanges,
+} from "./replication/remote-changes.ts";
 import { ResidentScope, type Keeper } from "./resident-scope.ts";
 import { useStore } from "./store-users.ts";
 
@@ -50,7 +54,7 @@ const RESIDENT_MAX = 100_000;
 const RETRY_MS = 1_000;
 
 /** The scopes of a runtime and all they live on. */
-export class ScopeHome {
+export class ScopeHost {
   /** This process, as leases name it. */
   readonly owner: ProcessOwner = thisProcess();
   readonly namespace: string;
@@ -58,16 +62,16 @@ export class ScopeHome {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
-  readonly system: ScopeSystem<ResidentScope>;
+  readonly system: Registry<ResidentScope>;
   readonly calls: Calls = new Calls(
     (holder) => holder instanceof ResidentScope && this.owns(holder),
   );
   readonly #context: KindContext;
   readonly #kinds = new Map<string, ResolvedKind>();
   readonly #declared = new Map<string, Kind>();
-  readonly #stores = new Map<StateStore, BatchedStore>();
+  readonly #stores = new Map<StateStore, BatchingStore>();
   readonly #leaves: (() => Promise<void>)[] = [];
-  readonly #feeds = new Map<StateStore, RemoteFeed>();
+  readonly #feeds = new Map<StateStore, RemoteChanges>();
   readonly #watches: boolean;
   readonly #expiry: Expiry;
   readonly #catchUps = new CatchUps((callback) => void this.wheel.schedule(RETRY_MS, callback));
@@ -88,7 +92,7 @@ export class ScopeHome {
     for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
       this.#add(type, kind);
     const passivateAfterMs = durationOption("passivateAfterMs", options.passivateAfterMs, Infinity);
-    this.system = new ScopeSystem({
+    this.system = new Registry({
       wheel: this.wheel,
       maxResident: countOption("maxResidentScopes", options.maxResidentScopes, RESIDENT_MAX, 1),
       passivateAfterMs: passivateAfterMs > 0 ? passivateAfterMs : Infinity,
@@ -107,7 +111,7 @@ export class ScopeHome {
   }
 
   /** The live scope of a type and id, loaded or new. */
-  async open(type: string, id: string, extra: IdentityExtra = {}): Promise<ResidentScope> {
+  async open(type: string, id: string, extra: ScopeOwner = {}): Promise<ResidentScope> {
     if (this.system.stopping) throw new RuntimeClosedError();
     const kind = this.kind(type, checkId(id));
     const key = this.key(type, id);
@@ -135,11 +139,11 @@ export class ScopeHome {
   }
 
   /** The way of one record to its store; `null` for a volatile kind. */
-  bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null {
+  bridge(kind: ResolvedKind, identity: ScopeIdentity): RecordBridge | null {
     if (kind.durability === "volatile") return null;
     const key = this.key(kind.type, identity.id);
     const { clock, logger } = this;
-    return new StoreBridge(this.batched(kind), { key, identity, rule: kind, clock, logger });
+    return new RecordBridge(this.batched(kind), { key, identity, rule: kind, clock, logger });
   }
 
   /** The key of a scope. */
@@ -164,7 +168,7 @@ export class ScopeHome {
   }
 
   /** The store of a kind, with its requests gathered per tick. */
-  batched(kind: ResolvedKind): BatchedStore {
+  batched(kind: ResolvedKind): BatchingStore {
     const batched = this.#stores.get(kind.store);
     if (batched === undefined) throw new TypeError(`kind ${kind.type} has no store`);
     return batched;
@@ -193,12 +197,12 @@ export class ScopeHome {
     this.#declared.set(type, kind);
     const { store } = resolved;
     if (this.#stores.has(store)) return;
-    const batched = batchedStore(store);
+    const batched = batchingStore(store);
     this.#stores.set(store, batched);
     batched.erasures.add(this.#erased);
     if (this.#isMade && !this.system.stopping) this.#leaves.push(useStore(store));
     if (!this.#watches || !isWatchable(store)) return;
-    this.#feeds.set(store, new RemoteFeed(store, this.#feedHome()));
+    this.#feeds.set(store, new RemoteChanges(store, this.#feedHome()));
     if (this.listeners.size > 0) this.watch();
   }
 
@@ -206,7 +210,7 @@ export class ScopeHome {
   readonly #erased = (keys: readonly string[]): void => {
     for (const key of keys) {
       const scope = this.system.find(key);
-      scope?.heard(scope.version + 1);
+      scope?.observed(scope.version + 1);
     }
   };
 
@@ -224,7 +228,7 @@ export class ScopeHome {
   }
 
   /** The rest of the identity: what was said, or what the session is bound to. */
-  async #bind(kind: ResolvedKind, id: string, extra: IdentityExtra): Promise<Partial<Binding>> {
+  async #bind(kind: ResolvedKind, id: string, extra: ScopeOwner): Promise<Partial<Binding>> {
     if (kind.type !== "session" || kind.durability === "volatile") return spoken(extra);
     return bindSession(this.batched(kind), { namespace: this.namespace, id }, extra);
   }
@@ -241,7 +245,7 @@ export class ScopeHome {
     return feed === undefined ? load() : feed.arrive(key, load);
   }
 
-  #feedHome(): FeedHome {
+  #feedHome(): RemoteChangesPort {
     const { listeners, logger, namespace, wheel } = this;
     return {
       wheel,
@@ -256,7 +260,8 @@ export class ScopeHome {
       kindOf: (type) => this.#kinds.get(type),
       bind: (kind, id) => this.#bind(kind, id, {}),
       bridge: (kind, identity) => this.bridge(kind, identity),
-      announce: (change) => whileTold(change.scope, undefined, () => listeners.announce(change)),
+      announce: (change) =>
+        whileNotifying(change.scope, undefined, () => listeners.announce(change)),
       later: (callback) => void this.wheel.schedule(RETRY_MS, callback),
     };
   }

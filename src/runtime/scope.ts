@@ -13,7 +13,7 @@ import type { FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
   FeedItem,
   MutationOptions,
-  MutatorTurn,
+  MutationContext,
   PersistBridge,
   ScopeIdentity,
   StateChange,
@@ -82,7 +82,7 @@ export interface ScopeStateOps<S extends object> {
   /** Sets one field to what `updater` makes of its present value. */
   patchState<K extends keyof S>(
     key: K,
-    updater: (current: S[K], turn: MutatorTurn) => S[K] | Promise<S[K]>,
+    updater: (current: S[K], turn: MutationContext) => S[K] | Promise<S[K]>,
     options?: MutationOptions,
   ): Promise<boolean>;
   /** Replaces the whole state. */
@@ -109,7 +109,10 @@ export interface ScopeStateOps<S extends object> {
   deleteStateRecord(field: RecordKeys<S>, key: string, options?: MutationOptions): Promise<boolean>;
   /** Merges what `mutator` returns for the present state, atomically. */
   atomicState(
-    mutator: (state: Readonly<S>, turn: MutatorTurn) => AtomicResult<S> | Promise<AtomicResult<S>>,
+    mutator: (
+      state: Readonly<S>,
+      turn: MutationContext,
+    ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean>;
 }
@@ -191,7 +194,10 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   }
 
   atomicState(
-    mutator: (state: Readonly<S>, turn: MutatorTurn) => AtomicResult<S> | Promise<AtomicResult<S>>,
+    mutator: (
+      state: Readonly<S>,
+      turn: MutationContext,
+    ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean> {
     return this.#do(() => new AtomicMutation(mutator, this.identity), options);

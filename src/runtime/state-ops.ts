@@ -5,10 +5,10 @@
  * user code returns is copied in when it is written. `delta` and `path` are what events of
  * flow-state-dev carry.
  */
-import { ownValue, type Head } from "../../actors/state/draft-state.ts";
+import { ownValue, type DraftState } from "../../actors/state/draft-state.ts";
 import { StateTypeError } from "../../actors/errors.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
-import type { MutatorTurn, ScopeIdentity } from "../../actors/protocol.ts";
+import type { MutationContext, ScopeIdentity } from "../../actors/protocol.ts";
 import { copyFields, copyIn, isPlainObject, typeName } from "../../actors/state/copy.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -28,15 +28,15 @@ function nameOf(value: unknown, what: string, scope: ScopeIdentity): string {
   return value;
 }
 
-function numberIn(head: Head, field: string): number {
-  const current = head.get(field);
+function numberIn(draft: DraftState, field: string): number {
+  const current = draft.get(field);
   if (current === undefined) return 0;
-  if (typeof current !== "number") wrongType(field, "a number", current, head.scope);
+  if (typeof current !== "number") wrongType(field, "a number", current, draft.scope);
   return current;
 }
 
-function merge(head: Head, fields: Fields): void {
-  for (const field of Object.keys(fields)) head.set(field, fields[field]);
+function merge(draft: DraftState, fields: Fields): void {
+  for (const field of Object.keys(fields)) draft.set(field, fields[field]);
 }
 
 /** `patchState(updates)`: merges one level deep; `undefined` and `null` change nothing. */
@@ -48,8 +48,8 @@ export class PatchMutation implements Mutation {
     this.#updates = updates === undefined || updates === null ? {} : fieldsOf(updates, scope);
   }
 
-  write(head: Head): void {
-    merge(head, this.#updates);
+  write(draft: DraftState): void {
+    merge(draft, this.#updates);
   }
 
   delta(): unknown {
@@ -61,23 +61,23 @@ export class PatchMutation implements Mutation {
 export class FieldMutation implements Mutation {
   readonly operation = "patch";
   readonly #field: string;
-  readonly #updater: (current: unknown, turn: MutatorTurn) => unknown;
+  readonly #updater: (current: unknown, turn: MutationContext) => unknown;
   #next: unknown;
 
   constructor(field: string, updater: unknown, scope: ScopeIdentity) {
     if (typeof updater !== "function") wrongType(field, "an updater function", updater, scope);
     this.#field = field;
     // Any function can be called with these; what it returns is checked when it is written.
-    this.#updater = updater as (current: unknown, turn: MutatorTurn) => unknown;
+    this.#updater = updater as (current: unknown, turn: MutationContext) => unknown;
   }
 
-  compute(state: object, turn: MutatorTurn): unknown {
+  compute(state: object, turn: MutationContext): unknown {
     return this.#updater(ownValue(state, this.#field), turn);
   }
 
-  write(head: Head, computed: unknown): void {
-    this.#next = copyIn(computed, this.#field, { depth: 1, scope: head.scope });
-    head.set(this.#field, this.#next);
+  write(draft: DraftState, computed: unknown): void {
+    this.#next = copyIn(computed, this.#field, { depth: 1, scope: draft.scope });
+    draft.set(this.#field, this.#next);
   }
 
   path(): string {
@@ -99,8 +99,8 @@ export class SetMutation implements Mutation {
     this.#next = copyIn(next, "", { scope }); // Frozen: it becomes the state.
   }
 
-  write(head: Head): void {
-    head.replace(this.#next);
+  write(draft: DraftState): void {
+    draft.replace(this.#next);
   }
 
   delta(): unknown {
@@ -121,11 +121,11 @@ export class IncrementMutation implements Mutation {
     this.#increments = fields as Readonly<Record<string, number>>; // Checked just above.
   }
 
-  write(head: Head): void {
+  write(draft: DraftState): void {
     const fields = Object.keys(this.#increments);
-    for (const field of fields) numberIn(head, field); // Throws before anything is written (A1).
+    for (const field of fields) numberIn(draft, field); // Throws before anything is written (A1).
     for (const field of fields)
-      head.set(field, numberIn(head, field) + (this.#increments[field] ?? 0));
+      draft.set(field, numberIn(draft, field) + (this.#increments[field] ?? 0));
   }
 
   delta(): unknown {
@@ -144,8 +144,8 @@ export class PushMutation implements Mutation {
     this.#value = copyIn(value, this.#field, { depth: 2, scope });
   }
 
-  write(head: Head): void {
-    head.push(this.#field, this.#value);
+  write(draft: DraftState): void {
+    draft.push(this.#field, this.#value);
   }
 
   path(): string {
@@ -175,8 +175,8 @@ export class SetKeyMutation implements Mutation {
     this.#value = copyIn(value, `${this.#field}.${this.#key}`, { depth: 2, scope });
   }
 
-  write(head: Head): void {
-    head.setKey(this.#field, this.#key, this.#value);
+  write(draft: DraftState): void {
+    draft.setKey(this.#field, this.#key, this.#value);
   }
 
   path(): string {
@@ -204,8 +204,8 @@ export class DeleteKeyMutation implements Mutation {
     this.#key = nameOf(key, `${this.#field} key`, scope);
   }
 
-  write(head: Head): void {
-    head.deleteKey(this.#field, this.#key);
+  write(draft: DraftState): void {
+    draft.deleteKey(this.#field, this.#key);
   }
 
   path(): string {
@@ -220,20 +220,20 @@ export class DeleteKeyMutation implements Mutation {
 /** `atomicState(mutator)`: merges what the mutator returns; nothing returned changes nothing. */
 export class AtomicMutation implements Mutation {
   readonly operation = "atomic";
-  readonly #mutator: (state: object, turn: MutatorTurn) => unknown;
+  readonly #mutator: (state: object, turn: MutationContext) => unknown;
 
   constructor(mutator: unknown, scope: ScopeIdentity) {
     if (typeof mutator !== "function") wrongType("", "a mutator function", mutator, scope);
     // Any function can be called with these; what it returns is checked when it is written.
-    this.#mutator = mutator as (state: object, turn: MutatorTurn) => unknown;
+    this.#mutator = mutator as (state: object, turn: MutationContext) => unknown;
   }
 
-  compute(state: object, turn: MutatorTurn): unknown {
+  compute(state: object, turn: MutationContext): unknown {
     return this.#mutator(state, turn);
   }
 
-  write(head: Head, computed: unknown): void {
+  write(draft: DraftState, computed: unknown): void {
     if (computed === undefined || computed === null) return;
-    merge(head, fieldsOf(computed, head.scope));
+    merge(draft, fieldsOf(computed, draft.scope));
   }
 }

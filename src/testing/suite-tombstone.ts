@@ -125,11 +125,11 @@ export const tombstoneCases: readonly SuiteCase[] = [
     async run({ store, second }) {
       await commitOk(store, write("k", 0, { n: 1 }, { version: 7 }));
       const other = await second();
-      const heard: string[] = [];
-      const stop = await other.watch?.((key, version) => heard.push(`${key} ${version}`));
+      const observed: string[] = [];
+      const stop = await other.watch?.((key, version) => observed.push(`${key} ${version}`));
       await eraseOf(store)(["k"]);
-      for (let looks = 0; looks < 100 && heard.length === 0; looks += 1) await sleep(LOOK_MS);
-      assert.deepEqual(heard, ["k 8"]);
+      for (let looks = 0; looks < 100 && observed.length === 0; looks += 1) await sleep(LOOK_MS);
+      assert.deepEqual(observed, ["k 8"]);
       assert.deepEqual(await other.load(["k"]), [undefined]);
       await stop?.();
     },

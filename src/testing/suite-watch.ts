@@ -5,7 +5,7 @@ import { commitOk, drive, type SuiteCase, type SuiteSession, write } from "./sui
 import { HOSTILE_KEYS } from "./suite-data.ts";
 
 /** What a watcher has heard: the newest version of each key, and who waits for one. */
-class Heard {
+class Observed {
   readonly versions = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
 
@@ -41,19 +41,19 @@ export const watchCases: readonly SuiteCase[] = [
     needs: ["watch", "second"],
     async run(session) {
       const other = await session.second();
-      const heard = new Heard();
-      await watchOf(session.store)(heard.changed);
+      const observed = new Observed();
+      await watchOf(session.store)(observed.changed);
       for (const key of HOSTILE_KEYS) await commitOk(other, write(key, 0, { n: 1 }));
       await commitOk(other, write("a", 1, { n: 2 }));
       await commitOk(other, write("A", 1, undefined));
       if (other.supports.transactions)
         await other.commit([write("x", 0, 1), write("y", 0, 1)], { atomic: true });
       await commitOk(other, write("last", 0, 1, { version: 9 }));
-      await heard.reached(session, "last", 9);
-      for (const key of HOSTILE_KEYS) await heard.reached(session, key, 1);
-      await heard.reached(session, "a", 2);
-      await heard.reached(session, "A", 2);
-      if (other.supports.transactions) await heard.reached(session, "y", 1);
+      await observed.reached(session, "last", 9);
+      for (const key of HOSTILE_KEYS) await observed.reached(session, key, 1);
+      await observed.reached(session, "a", 2);
+      await observed.reached(session, "A", 2);
+      if (other.supports.transactions) await observed.reached(session, "y", 1);
     },
   },
   {
@@ -62,13 +62,13 @@ export const watchCases: readonly SuiteCase[] = [
     async run(session) {
       const { store } = session;
       const other = await session.second();
-      const heard = new Heard();
-      await watchOf(store)(heard.changed);
+      const observed = new Observed();
+      await watchOf(store)(observed.changed);
       await commitOk(store, write("own", 0, 1));
       await other.commit([write("own", 5, 2), write("refused", 3, 1)]);
       await commitOk(other, write("last", 0, 1));
-      await heard.reached(session, "last", 1);
-      assert.deepEqual([...heard.versions], [["last", 1]]);
+      await observed.reached(session, "last", 1);
+      assert.deepEqual([...observed.versions], [["last", 1]]);
     },
   },
   {
@@ -76,13 +76,13 @@ export const watchCases: readonly SuiteCase[] = [
     needs: ["watch", "second"],
     async run(session) {
       const other = await session.second();
-      const [gone, heard] = [new Heard(), new Heard()];
+      const [gone, observed] = [new Observed(), new Observed()];
       const stop = await watchOf(session.store)(gone.changed);
-      await watchOf(session.store)(heard.changed);
+      await watchOf(session.store)(observed.changed);
       await stop();
       await stop();
       await commitOk(other, write("k", 0, 1));
-      await heard.reached(session, "k", 1);
+      await observed.reached(session, "k", 1);
       assert.equal(gone.versions.size, 0);
     },
   },

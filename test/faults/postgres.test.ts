@@ -254,17 +254,17 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     const url = through(proxy);
     const watching = open({ url, table });
     const writing = open({ url: server.url, table });
-    const heard = new Set<string>();
+    const observed = new Set<string>();
     let missed = 0;
     await watching.watch?.(
-      (key) => heard.add(key),
+      (key) => observed.add(key),
       () => (missed += 1),
     );
     const write = async (key: string): Promise<void> => {
       await writing.commit([{ key, expectedVersion: 0, version: 1, state: 1 }]);
     };
     await write("before");
-    await until(() => heard.has("before"));
+    await until(() => observed.has("before"));
     expect(missed).toBe(0);
     proxy.refuse();
     const asked = proxy.asked();
@@ -273,14 +273,14 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     // With pauses that double, not one right after the other.
     expect(proxy.asked() - asked).toBeLessThan(10);
     proxy.accept();
-    await until(() => heard.has("meanwhile"));
+    await until(() => observed.has("meanwhile"));
     // A promoted standby would not tell by its numbers what the old primary took with it.
     await until(() => missed === 1);
     await server.stop();
     await server.start();
     await write("after");
-    await until(() => heard.has("after"));
-    expect([...heard]).toEqual(["before", "meanwhile", "after"]);
+    await until(() => observed.has("after"));
+    expect([...observed]).toEqual(["before", "meanwhile", "after"]);
   });
 
   it("the lease of an owner whose connections are cut still keeps others out", async () => {

@@ -28,7 +28,7 @@ if (canStartRedis()) {
       const stores = clients.map((client) =>
         redisStore({ client, keyPrefix: "t:", wait, timeoutMs: 15_000, appendfsync: "no" }),
       );
-      const told = new Promise<void>((resolve) => {
+      const notified = new Promise<void>((resolve) => {
         const changed = (key: string): void => (key === "other0" ? resolve() : undefined);
         // The node it listened to may be the one that dies.
         void stores[0]?.watch?.(changed, resolve);
@@ -48,7 +48,7 @@ if (canStartRedis()) {
       const writes = others.map((key) => ({ key, expectedVersion: 0, version: 1, state: 1 }));
       expect((await plain.commit(writes)).every(({ ok }) => ok)).toBe(true);
       expect((await plain.load(others)).every((record) => record?.version === 1)).toBe(true);
-      await told;
+      await notified;
       for (const store of [...stores, plain]) await store.close();
     });
   });

@@ -53,11 +53,11 @@ async function inTime<T>(clock: SimulatedClock, work: Promise<T>): Promise<T> {
 }
 
 function heardBy(runtime: Runtime): string[] {
-  const heard: string[] = [];
+  const observed: string[] = [];
   runtime.subscribe(({ operation, scope, version }) => {
-    heard.push(`${operation} ${scope.type}/${scope.id} ${version}`);
+    observed.push(`${operation} ${scope.type}/${scope.id} ${version}`);
   });
-  return heard;
+  return observed;
 }
 
 /** Claims about what is left of scopes. */
@@ -67,13 +67,13 @@ export function eraseCases(stores: RuntimeStores & { readonly watched?: boolean 
       const world = new World(stores);
       const store = world.store();
       const runtime = world.runtime({ store });
-      const heard = heardBy(runtime);
+      const observed = heardBy(runtime);
       const scope = await runtime.open<Counter>("session", "s", { userId: "ann" });
       await scope.setState({ n: 1, text: LARGE });
       await scope.patchState({ n: 2 });
       expect(await runtime.erase({ type: "session", id: "s" })).toBe(true);
       expect([scope.state, scope.version]).toEqual([{}, 0]);
-      expect(heard).toEqual(["set session/s 1", "patch session/s 2", "delete session/s 3"]);
+      expect(observed).toEqual(["set session/s 1", "patch session/s 2", "delete session/s 3"]);
       const keys = [keyOf("session", "s"), bindingKey("holdfast", "s")];
       expect(await store.load(keys)).toEqual([undefined, undefined]);
       expect(await runtime.erase({ type: "session", id: "s" })).toBe(false);
@@ -140,22 +140,22 @@ export function eraseCases(stores: RuntimeStores & { readonly watched?: boolean 
     it("listeners of another runtime hear of an erased record, and of the one made anew", async () => {
       const world = new World(stores);
       const [here, there] = world.pair();
-      const heard = heardBy(there);
+      const observed = heardBy(there);
       const scope = await here.open<Counter>("user", "a");
-      for (let n = 1; heard.length === 0; n += 1) {
+      for (let n = 1; observed.length === 0; n += 1) {
         await scope.setState({ n }); // Those before the other watches are not heard.
         await new Promise((resolve) => {
           setTimeout(resolve, 100);
         });
       }
       const { version } = scope;
-      await until(() => heard.at(-1) === `refresh user/a ${version}`);
+      await until(() => observed.at(-1) === `refresh user/a ${version}`);
       await here.erase({ type: "user", id: "a" });
-      await until(() => heard.at(-1) === `refresh user/a ${version + 1}`);
+      await until(() => observed.at(-1) === `refresh user/a ${version + 1}`);
       await scope.setState({ n: 9 });
-      await until(() => heard.at(-1) === "refresh user/a 1");
+      await until(() => observed.at(-1) === "refresh user/a 1");
       await scope.setState({ n: 10 });
-      await until(() => heard.at(-1) === "refresh user/a 2");
+      await until(() => observed.at(-1) === "refresh user/a 2");
     });
 
   describe("deleteAll", () => {
@@ -174,12 +174,12 @@ export function eraseCases(stores: RuntimeStores & { readonly watched?: boolean 
       const open = await runtime.open<Counter>("user", "a7");
       const fresh = await runtime.open<Counter>("draft", "a");
       await fresh.setState({ n: 1 });
-      const heard = heardBy(runtime);
+      const observed = heardBy(runtime);
       expect(await runtime.deleteAll({ type: "user", prefix: "a" })).toBe(230);
       expect((await runtime.list({ type: "user" })).ids).toEqual(["b"]);
       expect([open.state, open.version]).toEqual([{}, 2]);
-      expect(heard.length).toBe(230);
-      expect(heard).toContain("delete user/a7 2");
+      expect(observed.length).toBe(230);
+      expect(observed).toContain("delete user/a7 2");
       expect(await runtime.deleteAll({ type: "user", prefix: "a" })).toBe(0);
       expect(await runtime.deleteAll({ type: "user" })).toBe(1);
       expect(await runtime.deleteAll({ type: "draft" })).toBe(1);

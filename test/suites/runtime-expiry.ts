@@ -70,7 +70,7 @@ async function pass(clock: SimulatedClock, ms: number, steps = 1): Promise<void>
   }
 }
 
-function heard(scope: Scope<Token>): string[] {
+function observed(scope: Scope<Token>): string[] {
   const events: string[] = [];
   scope.subscribe(({ operation, version }) => {
     events.push(`${operation} ${version}`);
@@ -110,7 +110,7 @@ export function expiryCases(stores: RuntimeStores): void {
 
     it("is built on by nothing: it ends with one delete, then comes the change", async () => {
       const { clock, scope } = await start();
-      const events = heard(scope);
+      const events = observed(scope);
       sleep(clock);
       const changed = await Promise.all([scope.atomicState(add), scope.atomicState(add)]);
       expect(changed).toEqual([true, true]);
@@ -159,7 +159,7 @@ export function expiryCases(stores: RuntimeStores): void {
 
     it("stays over while its store is away", async () => {
       const { clock, world, store, runtime, scope } = await start();
-      const events = heard(scope);
+      const events = observed(scope);
       store.before = () => {
         throw new StoreUnavailableError("away");
       };

@@ -148,35 +148,37 @@ export function changeCases(stores: RuntimeStores): void {
         throw new Error("log");
       };
       const runtime = new World(stores).runtime({ logger: { warn: fail, error: fail } });
-      const heard: number[] = [];
+      const observed: number[] = [];
       runtime.subscribe(() => {
         throw new Error("listener");
       });
-      runtime.subscribe(({ version }) => heard.push(version));
+      runtime.subscribe(({ version }) => observed.push(version));
       const scope = await runtime.open<Counter>("user", "a");
       await scope.atomicState(add);
       await scope.atomicState(add);
-      expect(heard).toEqual([1, 2]);
+      expect(observed).toEqual([1, 2]);
     });
 
     it("reach every listener and reader once, per scope in order", async () => {
       const runtime = new World(stores).runtime();
-      const heard: string[] = [];
-      const stop = runtime.subscribe(({ scope, version }) => heard.push(`${scope.id} ${version}`));
+      const observed: string[] = [];
+      const stop = runtime.subscribe(({ scope, version }) =>
+        observed.push(`${scope.id} ${version}`),
+      );
       const reader = runtime.changes();
       for (let round = 0; round < 3; round += 1)
         for (const type of ["user", "temp", "draft"]) await increment(runtime, type, [type]);
       const items = await drain(reader, 9);
       expect(
         items.map((item) => item.type !== "resync" && `${item.scope.id} ${item.version}`),
-      ).toEqual(heard);
+      ).toEqual(observed);
       for (const type of ["user", "temp", "draft"])
-        expect(heard.filter((line) => line.startsWith(type))).toEqual(
+        expect(observed.filter((line) => line.startsWith(type))).toEqual(
           [1, 2, 3].map((version) => `${type} ${version}`),
         );
       stop();
       await increment(runtime, "user", ["user"]);
-      expect(heard).toHaveLength(9);
+      expect(observed).toHaveLength(9);
     });
 
     it("give a slow reader what is buffered, one resync for any number of scopes, then all", async () => {

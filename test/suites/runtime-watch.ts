@@ -6,7 +6,7 @@ import { add, settled, until, World, type Counter, type RuntimeStores } from "./
 
 const TIMES = 100;
 
-function told(scope: Scope<Counter>): StateChange<Counter>[] {
+function notified(scope: Scope<Counter>): StateChange<Counter>[] {
   const changes: StateChange<Counter>[] = [];
   scope.subscribe((change) => void changes.push(change));
   return changes;
@@ -22,7 +22,7 @@ export function watchCases(stores: RuntimeStores): void {
   describe("changes of another process", () => {
     it("reach the state, the version and the listeners of a scope in memory", async () => {
       const [here, there] = await openTwice(new World(stores));
-      const changes = told(there);
+      const changes = notified(there);
       await here.patchState({ n: 7 });
       await until(() => there.version === 1);
       expect(there.state).toEqual({ n: 7 });
@@ -34,7 +34,7 @@ export function watchCases(stores: RuntimeStores): void {
 
     it("one after another come in order, each version at most once, up to the last", async () => {
       const [here, there] = await openTwice(new World(stores));
-      const changes = told(there);
+      const changes = notified(there);
       const feed = there.changes();
       const read: number[] = [];
       const reading = (async () => {

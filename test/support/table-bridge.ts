@@ -1,5 +1,11 @@
 /** A persist bridge over one record in memory, whose every step a test can see and steer. */
-import type { CommitInfo, Gone, PersistBridge, SaveResult, Stored } from "../../actors/protocol.ts";
+import type {
+  CommitInfo,
+  Tombstone,
+  PersistBridge,
+  SaveResult,
+  Stored,
+} from "../../actors/protocol.ts";
 
 /** One call of `save` or `delete`. */
 export interface SeenSave<S> {
@@ -16,7 +22,7 @@ export type Plan<S> = (
 
 /** The bridge; see the head of this file. */
 export interface TableBridge<S> extends PersistBridge<S> {
-  stored: Stored<S> | Gone | undefined;
+  stored: Stored<S> | Tombstone | undefined;
   /** Asked before each save, also before deletes. */
   plan: Plan<S>;
   readonly saves: SeenSave<S>[];
@@ -63,14 +69,14 @@ export function tableBridge<S>(stored?: Stored<S>): TableBridge<S> {
 }
 
 /** A promise that a test settles by hand. */
-export interface Gate<T = void> {
+export interface Closable<T = void> {
   readonly passed: Promise<T>;
   open(value: T): void;
   fail(error: unknown): void;
 }
 
 /** Makes a gate. */
-export function gate<T = void>(): Gate<T> {
+export function gate<T = void>(): Closable<T> {
   let open: (value: T) => void = () => undefined;
   let fail: (error: unknown) => void = () => undefined;
   const passed = new Promise<T>((resolve, reject) => {

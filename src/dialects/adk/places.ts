@@ -1,5 +1,5 @@
 /** Where a session's records live on a runtime, and how several of them change together. */
-import type { Head } from "../../../actors/state/draft-state.ts";
+import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { difference } from "../../../actors/state/diff.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { originalOf } from "../../../actors/scope/recipe.ts";
@@ -73,12 +73,12 @@ class RecordMutation implements Mutation {
     this.#next = next;
   }
 
-  write(head: Head): void {
-    const before = head.expose();
+  write(draft: DraftState): void {
+    const before = draft.expose();
     const next = this.#next(before);
     if (next === undefined) return;
-    const { state, patches, inverse } = difference(before, next, head.scope);
-    if (state !== before) head.take(state, patches, inverse);
+    const { state, patches, inverse } = difference(before, next, draft.scope);
+    if (state !== before) draft.take(state, patches, inverse);
   }
 }
 

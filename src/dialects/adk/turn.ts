@@ -61,7 +61,7 @@ async function turnOf<T>(
   if (options !== undefined) refuseUnknown("runTurn", options, ["signal", "timeoutMs"]);
   const scope = await turnScope(service.runtime, key);
   const asLongAsItTakes = { ...options, timeoutMs: options?.timeoutMs ?? Infinity };
-  const inTurn = async (): Promise<T> => {
+  const perform = async (): Promise<T> => {
     const { sessionId } = key;
     // The overloads give a session exactly when the key names one.
     if (sessionId === undefined) return (work as () => T | Promise<T>)();
@@ -71,7 +71,7 @@ async function turnOf<T>(
     await service.commitState(session);
     return result;
   };
-  return exclusively([scope], asLongAsItTakes, (section) => section.run(1, inTurn));
+  return exclusively([scope], asLongAsItTakes, (section) => section.run(1, perform));
 }
 
 /** The scope that stands for a key; whoever has it to itself has the turn. */

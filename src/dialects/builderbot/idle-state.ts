@@ -12,7 +12,7 @@
  */
 import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import { createTimerWheel, type TimerWheel } from "../../../actors/time/timer-wheel.ts";
-import { watchOver } from "../../../actors/scope/safe-call.ts";
+import { safeCall } from "../../../actors/scope/safe-call.ts";
 import { asCall } from "../../runtime/calls.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { botHome, sender, type BotHome, type BotStateOptions } from "./options.ts";
@@ -168,7 +168,7 @@ export class IdleState {
   #call(cb: Callback, event: IdleEvent): void {
     const { logger } = this.#home;
     const report = (error: unknown): void => logger.error("an idle callback threw", { error });
-    watchOver(() => cb?.(event), report);
+    safeCall(() => cb?.(event), report);
   }
 
   #forget(from: string, keys: readonly string[]): void {

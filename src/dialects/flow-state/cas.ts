@@ -15,7 +15,7 @@
  *  E4  With `reread` neither "nothing new" nor an error of the mutator rests on a state that the
  *      store has replaced.
  */
-import { Head } from "../../../actors/state/draft-state.ts";
+import { DraftState } from "../../../actors/state/draft-state.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
@@ -137,13 +137,13 @@ export class CasRun {
       if (this.#section.ended) return null;
       scope.sync();
       const { commits } = scope;
-      const state = scope.head.expose();
+      const state = scope.draft.expose();
       const computed = await this.#compute(state, attempt);
       if (scope.commits !== commits) continue;
-      const head = new Head(state, scope.identity);
-      const outcome = applyMutation({ ...settingsOf(scope), head }, mutation, computed);
+      const draft = new DraftState(state, scope.identity);
+      const outcome = applyMutation({ ...settingsOf(scope), draft }, mutation, computed);
       if (outcome.error !== null) throw outcome.error.thrown;
-      return this.#section.ended ? null : { outcome, next: head.expose() };
+      return this.#section.ended ? null : { outcome, next: draft.expose() };
     }
   }
 

@@ -123,7 +123,7 @@ export class ContainerScope extends StateScope {
     outcome: Outcome,
     next: { state: object; version: number },
   ): void {
-    this.head.reset(next.state);
+    this.draft.reset(next.state);
     this.version = next.version;
     this.announceChange(mutation, outcome, meta);
     this.committed();

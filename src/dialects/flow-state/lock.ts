@@ -7,13 +7,13 @@
  *      it still tries to commit is refused.
  *  L3  The lock is kept until everything started inside it through this module has ended.
  */
-import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { inBody, outsideBodies, type LockBody } from "./body.ts";
 import { scopeOf } from "./container.ts";
 
 /** What the body of a lock is told. */
-export type LockTurn = Pick<MutatorTurn, "signal">;
+export type LockTurn = Pick<MutationContext, "signal">;
 
 /** Options of a lock; `timeoutMs` counts waiting and running, default 30 000. */
 export type LockOptions = Pick<MutationOptions, "signal" | "timeoutMs">;
@@ -47,7 +47,7 @@ export function withScopeLock<T>(
 export function runMutator<T>(
   section: ExclusiveSection,
   attempt: number,
-  code: (turn: MutatorTurn) => T | Promise<T>,
+  code: (turn: MutationContext) => T | Promise<T>,
 ): Promise<T> {
   return outsideBodies(() => section.run(attempt, code));
 }

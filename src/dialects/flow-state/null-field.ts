@@ -2,7 +2,7 @@
  * `null` in a field counts as a missing one for increments, pushes and record operations, as in the
  * original, whose schemas often say `nullable().default(null)`.
  */
-import { Head, ownValue } from "../../../actors/state/draft-state.ts";
+import { DraftState, ownValue } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { OperationName } from "../../../actors/protocol.ts";
 import {
@@ -41,18 +41,18 @@ class NullAsMissing implements Mutation {
     if (!(inner instanceof IncrementMutation)) this.path = () => inner.path();
   }
 
-  write(head: Head): void {
+  write(draft: DraftState): void {
     // The delta of each names the fields it writes.
     const fields = Object.keys(Object(this.#inner.delta()));
-    if (!fields.some((field) => head.get(field) === null)) return this.#inner.write(head);
+    if (!fields.some((field) => draft.get(field) === null)) return this.#inner.write(draft);
     // On the side: it throws for another field before anything is written here (A1).
-    const state = head.expose();
+    const state = draft.expose();
     const values = fields.map((field) => [field, ownValue(state, field) ?? undefined]);
-    const side = new Head(Object.freeze(Object.fromEntries(values)), head.scope);
+    const side = new DraftState(Object.freeze(Object.fromEntries(values)), draft.scope);
     this.#inner.write(side);
     if (!side.changed) return;
     const next = side.expose();
-    for (const field of fields) head.set(field, ownValue(next, field));
+    for (const field of fields) draft.set(field, ownValue(next, field));
   }
 
   delta(): unknown {

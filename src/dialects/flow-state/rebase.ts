@@ -2,9 +2,9 @@
  * A mutation of a container without a store that notices an outsider's `commit`: when one came
  * while asynchronous code was running, the code runs again on what was committed (D2).
  */
-import type { Head } from "../../../actors/state/draft-state.ts";
+import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { isThenable, type Mutation } from "../../../actors/scope/mutation.ts";
-import type { MutatorTurn, OperationName } from "../../../actors/protocol.ts";
+import type { MutationContext, OperationName } from "../../../actors/protocol.ts";
 import { outsideBodies } from "./body.ts";
 import type { ContainerScope } from "./container.ts";
 
@@ -23,14 +23,14 @@ export class RebasedMutation implements Mutation {
     if (inner.path !== undefined) this.path = () => inner.path?.() ?? "";
   }
 
-  compute(state: object, turn: MutatorTurn): unknown {
+  compute(state: object, turn: MutationContext): unknown {
     const { commits } = this.#scope;
     const computed = outsideBodies(() => this.#inner.compute?.(state, turn));
     return isThenable(computed) ? this.#settle(computed, commits, turn) : computed;
   }
 
-  write(head: Head, computed: unknown): void {
-    this.#inner.write(head, computed);
+  write(draft: DraftState, computed: unknown): void {
+    this.#inner.write(draft, computed);
   }
 
   delta(computed: unknown): unknown {
@@ -40,7 +40,7 @@ export class RebasedMutation implements Mutation {
   async #settle(
     computed: PromiseLike<unknown>,
     commits: number,
-    turn: MutatorTurn,
+    turn: MutationContext,
   ): Promise<unknown> {
     const value = await computed;
     if (this.#scope.commits === commits || turn.signal.aborted) return value;
@@ -50,6 +50,6 @@ export class RebasedMutation implements Mutation {
         return turn.signal;
       },
     };
-    return this.compute(this.#scope.head.expose(), again);
+    return this.compute(this.#scope.draft.expose(), again);
   }
 }

@@ -1,7 +1,7 @@
 /** `runWithCAS`: the compare-and-set loop for a mutator that makes the whole next state. */
-import type { Head } from "../../../actors/state/draft-state.ts";
+import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
-import type { CasOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import type { CasOptions, MutationContext } from "../../../actors/protocol.ts";
 import { casBudget, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { SetMutation } from "../../runtime/state-ops.ts";
@@ -19,7 +19,7 @@ export interface CASOptions extends Omit<CasOptions, "escalate"> {
 }
 
 /** Makes the whole next state out of the present one. */
-export type CASMutator<S> = (state: Readonly<S>, turn: MutatorTurn) => S | Promise<S>;
+export type CASMutator<S> = (state: Readonly<S>, turn: MutationContext) => S | Promise<S>;
 
 /** What `runWithCAS` takes. The size options say when the state it saved counts as large. */
 export interface RunWithCASOptions<S extends object> extends SizeOptions {
@@ -59,18 +59,18 @@ const CAS_OPTIONS = optionNames<CASOptions>({
 /** A mutator that gives the whole next state. */
 class WholeMutation implements Mutation {
   readonly operation = "atomic";
-  readonly #mutator: (state: object, turn: MutatorTurn) => unknown;
+  readonly #mutator: (state: object, turn: MutationContext) => unknown;
 
-  constructor(mutator: (state: object, turn: MutatorTurn) => unknown) {
+  constructor(mutator: (state: object, turn: MutationContext) => unknown) {
     this.#mutator = mutator;
   }
 
-  compute(state: object, turn: MutatorTurn): unknown {
+  compute(state: object, turn: MutationContext): unknown {
     return this.#mutator(state, turn);
   }
 
-  write(head: Head, computed: unknown): void {
-    new SetMutation(computed, head.scope).write(head);
+  write(draft: DraftState, computed: unknown): void {
+    new SetMutation(computed, draft.scope).write(draft);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The size options of a container, where the first generations of the original took them. */
 import { createChecks, type CheckOptions } from "../../../actors/scope/validation.ts";
 import { causeHere } from "../../../actors/scope/cascade.ts";
-import { watchOver } from "../../../actors/scope/safe-call.ts";
+import { safeCall } from "../../../actors/scope/safe-call.ts";
 import type { ContainerScope } from "./container.ts";
 
 /** When a state counts as large, and what is called then. */
@@ -19,7 +19,7 @@ export function sizeHook(
   if (checks === null) return null;
   const { identity, settings } = scope;
   return (state) =>
-    watchOver(
+    safeCall(
       () => checks.warn(state, identity, causeHere()),
       (error) => settings.logger.error("onStateSizeWarning threw", { scope: identity, error }),
     );

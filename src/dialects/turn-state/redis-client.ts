@@ -126,7 +126,7 @@ async function quit(client: Pick<RedisClient, "quit">, otherwise: () => void): P
   }
 }
 
-const heard = new WeakSet<object>();
+const observed = new WeakSet<object>();
 
 /**
  * A client nobody listens to ends the process when its connection drops. The commands that fail
@@ -134,8 +134,8 @@ const heard = new WeakSet<object>();
  */
 function hearErrors(client: object): void {
   const listen: unknown = Reflect.get(client, "on");
-  if (typeof listen !== "function" || heard.has(client)) return;
-  heard.add(client);
+  if (typeof listen !== "function" || observed.has(client)) return;
+  observed.add(client);
   Reflect.apply(listen, client, ["error", nothing]);
 }
 

@@ -15,7 +15,7 @@ import {
   StoreUnavailableError,
 } from "../../../actors/errors.ts";
 import { isError } from "../../../actors/realm.ts";
-import { createGate, type Gate } from "../../stores/shared/closable.ts";
+import { createGate, type Closable } from "../../stores/shared/closable.ts";
 import type { LazyRedis, RedisCommands } from "./redis-client.ts";
 import type { StoredText, TextPlace, TextSwap } from "./text-vault.ts";
 
@@ -34,7 +34,7 @@ export class RedisPlace implements TextPlace {
   readonly place: string;
   readonly #redis: LazyRedis;
   readonly #prefix: string;
-  readonly #gate: Gate = createGate("Redis");
+  readonly #gate: Closable = createGate("Redis");
   #isCluster = false;
 
   constructor(redis: LazyRedis, prefix: string) {

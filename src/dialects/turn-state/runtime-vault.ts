@@ -3,7 +3,7 @@
  * of its scope, so whoever opens the scope itself waits in the same line.
  */
 import { StoreUnavailableError } from "../../../actors/errors.ts";
-import type { Head } from "../../../actors/state/draft-state.ts";
+import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import { endLife } from "../../../actors/scope/tasks.ts";
@@ -111,7 +111,7 @@ export class RuntimeVault implements Vault {
 /** What a scope holds, as whoever holds the scope sees it. */
 function foundIn(scope: ResidentScope): Found {
   const isThere = scope.exists && !scope.overdue;
-  return found(isThere ? scope.head.expose() : undefined, scope.version);
+  return found(isThere ? scope.draft.expose() : undefined, scope.version);
 }
 
 /** What the store holds of a scope, without waiting for those who hold it. */
@@ -138,11 +138,11 @@ class EditMutation implements Mutation {
     this.#swap = swap;
   }
 
-  write(head: Head): void {
+  write(draft: DraftState): void {
     const { edit, next = {} } = this.#swap;
-    const { scope } = head;
-    // A head cannot take out a field by itself; the next state as a whole says it too.
-    if ([...edit.values()].includes(GONE)) return head.replace(copyIn(next, "", { scope }));
-    for (const [key, value] of edit) head.set(key, copyIn(value, key, { depth: 1, scope }));
+    const { scope } = draft;
+    // A draft cannot take out a field by itself; the next state as a whole says it too.
+    if ([...edit.values()].includes(GONE)) return draft.replace(copyIn(next, "", { scope }));
+    for (const [key, value] of edit) draft.set(key, copyIn(value, key, { depth: 1, scope }));
   }
 }

@@ -1,5 +1,5 @@
 /** What keeps the keys of states: a runtime in this process, or a Redis server. */
-import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import type { SearchResult } from "./search/result.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import { Failure } from "./error.ts";
@@ -9,7 +9,7 @@ import type { Space, Target } from "./place.ts";
 /** Makes the next text of a key of the present one; `undefined` = nothing there. */
 export type TextRecipe = (
   text: string | undefined,
-  turn: MutatorTurn,
+  turn: MutationContext,
 ) => string | undefined | Promise<string | undefined>;
 
 /** Keeps keys. Calls on one key take effect in the order in which they were made. */

@@ -6,7 +6,7 @@
  *  N2  An entry whose time is over reads as nothing, also before anybody has removed it.
  *  N3  Reading an entry changes nothing; writing to one whose time is over starts a new one.
  */
-import type { Head } from "../../../actors/state/draft-state.ts";
+import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { Failure, failure } from "./error.ts";
 import {
   isStoredList,
@@ -72,11 +72,11 @@ function damaged(): Failure {
 /** One key in the turn of a command. */
 export class Entry {
   readonly now: number;
-  readonly #head: Head;
+  readonly #draft: DraftState;
   readonly #endsAt: number;
 
-  constructor(head: Head, context: EntryContext) {
-    this.#head = head;
+  constructor(draft: DraftState, context: EntryContext) {
+    this.#draft = draft;
     this.now = context.now;
     this.#endsAt = context.endsAt;
   }
@@ -91,7 +91,7 @@ export class Entry {
   }
 
   set expiresAt(time: number) {
-    this.#head.set("expiresAt", time);
+    this.#draft.set("expiresAt", time);
   }
 
   /** Throws `WRONGTYPE` when it is not a text. */
@@ -125,16 +125,16 @@ export class Entry {
   setText(text: string, expiresAt: number): void {
     const ends = this.#endsAt === 0 ? {} : { endsAt: this.#endsAt };
     const expires = expiresAt === 0 ? {} : { expiresAt };
-    this.#head.replace(Object.freeze({ text, ...expires, ...ends }));
+    this.#draft.replace(Object.freeze({ text, ...expires, ...ends }));
   }
 
   setField(name: string, value: string): void {
     this.#begin();
-    this.#head.setKey("map", MARK + name, value);
+    this.#draft.setKey("map", MARK + name, value);
   }
 
   deleteField(name: string): void {
-    this.#head.deleteKey("map", MARK + name);
+    this.#draft.deleteKey("map", MARK + name);
     if (Object.keys(this.map ?? {}).length === 0) this.clear();
   }
 
@@ -146,7 +146,7 @@ export class Entry {
       return;
     }
     this.#begin();
-    for (const item of items) this.#head.push("list", item);
+    for (const item of items) this.#draft.push("list", item);
   }
 
   /** Takes items out of the list that is there, and puts others there. */
@@ -159,26 +159,26 @@ export class Entry {
   edit({ list, patches, inverse }: ListEdit): void {
     if (patches.length === 0) return;
     if (lengthOf(list) === 0) return this.clear();
-    this.#head.take(Object.freeze({ ...this.#head.expose(), list }), patches, inverse);
+    this.#draft.take(Object.freeze({ ...this.#draft.expose(), list }), patches, inverse);
   }
 
   clear(): void {
-    this.#head.replace(NOTHING);
+    this.#draft.replace(NOTHING);
   }
 
   get #state(): EntryState {
-    const text = this.#head.get("text");
-    const map = this.#head.get("map");
-    const list = this.#head.get("list");
-    const expiresAt = this.#head.get("expiresAt");
-    const endsAt = this.#head.get("endsAt");
+    const text = this.#draft.get("text");
+    const map = this.#draft.get("map");
+    const list = this.#draft.get("list");
+    const expiresAt = this.#draft.get("expiresAt");
+    const endsAt = this.#draft.get("endsAt");
     // As in `readState`: the contents are checked where they are read.
     return readState({ text, map, list, expiresAt, endsAt }, this.now);
   }
 
   #begin(): void {
     if (this.exists) return;
-    this.#head.replace(NOTHING); // What was there has ended.
-    if (this.#endsAt !== 0) this.#head.set("endsAt", this.#endsAt);
+    this.#draft.replace(NOTHING); // What was there has ended.
+    if (this.#endsAt !== 0) this.#draft.set("endsAt", this.#endsAt);
   }
 }

@@ -55,8 +55,8 @@ export class IndexSet {
 
   /** Adds or replaces a map; `undefined` takes it out. `only` names one index to tell. */
   put(key: string, map: { fields: MapFields; endsAt: number } | undefined, only?: string): void {
-    const told = only === undefined ? this.#indexes.values() : [this.#find(only)];
-    for (const { definition, index } of told) {
+    const notified = only === undefined ? this.#indexes.values() : [this.#find(only)];
+    for (const { definition, index } of notified) {
       const isIn = definition.prefixes.some((prefix) => key.startsWith(prefix));
       if (map === undefined || !isIn) index.delete(key);
       else index.put(key, map.fields);

@@ -1,7 +1,7 @@
 /** Commands and updates as mutations of a key's scope. */
-import type { Head } from "../../../actors/state/draft-state.ts";
+import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
-import type { MutatorTurn } from "../../../actors/protocol.ts";
+import type { MutationContext } from "../../../actors/protocol.ts";
 import type { TextRecipe } from "./backend.ts";
 import type { Command, Reply } from "./command.ts";
 import { Entry, readState, textOf, type EntryContext } from "./entry.ts";
@@ -27,11 +27,11 @@ export class CommandMutation implements Mutation {
     this.#context = context;
   }
 
-  write(head: Head): void {
+  write(draft: DraftState): void {
     const { name, args, deep = false } = this.#command;
     const run = RUNS.get(name);
     if (run === undefined) throw new TypeError(`no command ${name}`);
-    this.reply = run(new Entry(head, this.#context()), args, deep);
+    this.reply = run(new Entry(draft, this.#context()), args, deep);
   }
 }
 
@@ -47,14 +47,14 @@ export class TextMutation implements Mutation {
     this.#context = context;
   }
 
-  compute(state: object, turn: MutatorTurn): unknown {
+  compute(state: object, turn: MutationContext): unknown {
     return this.#recipe(textOf(readState(state, this.#context().now)), turn);
   }
 
-  write(head: Head, computed: unknown): void {
+  write(draft: DraftState, computed: unknown): void {
     this.next = typeof computed === "string" ? computed : undefined;
     if (this.next === undefined) return;
-    const entry = new Entry(head, this.#context());
+    const entry = new Entry(draft, this.#context());
     void entry.text; // Throws when it is no text any more.
     entry.setText(this.next, entry.expiresAt);
   }

@@ -1,6 +1,6 @@
 /** The part of a state that works on texts and on keys of any type. */
 import { isThenable } from "../../../actors/scope/mutation.ts";
-import type { MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import { Caller, inPlace } from "./caller.ts";
 import { checkName, decodeValue, encodeValue, numberText } from "./encode.ts";
 import type { EXPIRE_OPTION } from "./enum.ts";
@@ -13,7 +13,7 @@ export type Whole = number | bigint | string;
 /** Changes the value in place or returns the next one; gets `undefined` when there is none. */
 export type UpdateRecipe<T> = (
   current: T | undefined,
-  turn: MutatorTurn,
+  turn: MutationContext,
 ) => T | void | Promise<T | void>;
 
 /** Texts, and what goes for every key. */

@@ -26,7 +26,7 @@ export interface GatherWork<Request, Answer> {
 }
 
 /** A function of one request, worked off in batches. */
-export function gather<Request, Answer>(
+export function batchPerTick<Request, Answer>(
   work: GatherWork<Request, Answer>,
 ): (request: Request) => Promise<Answer> {
   let waiting: Waiting<Request, Answer>[] = [];

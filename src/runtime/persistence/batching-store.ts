@@ -8,7 +8,7 @@
  */
 import { type ErrorCode, isHoldfastError, StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Clock } from "../../../actors/protocol.ts";
-import { gather } from "./batch-per-tick.ts";
+import { batchPerTick } from "./batch-per-tick.ts";
 import type {
   CommitOptions,
   ScopeWrite,
@@ -40,17 +40,17 @@ function isOfOne(error: unknown): boolean {
   return isHoldfastError(error) && OF_ONE.has(error.code);
 }
 
-const shared = new WeakMap<StateStore, BatchedStore>();
+const shared = new WeakMap<StateStore, BatchingStore>();
 
-/** The one `BatchedStore` of a store object. */
-export function batchedStore(store: StateStore): BatchedStore {
-  const known = shared.get(store) ?? new BatchedStore(store);
+/** The one `BatchingStore` of a store object. */
+export function batchingStore(store: StateStore): BatchingStore {
+  const known = shared.get(store) ?? new BatchingStore(store);
   shared.set(store, known);
   return known;
 }
 
 /** A store with its requests gathered; see the head of this file. */
-export class BatchedStore {
+export class BatchingStore {
   readonly store: StateStore;
   readonly load: (key: string) => Promise<StoredRecord | undefined>;
   readonly #commit: (request: ScopeWrite | VersionCheck) => Promise<WriteResult>;
@@ -63,15 +63,15 @@ export class BatchedStore {
 
   constructor(store: StateStore) {
     this.store = store;
-    this.load = gather({
+    this.load = batchPerTick({
       run: async (keys: readonly string[]) => checkedRecords(await store.load(keys), keys.length),
       isOfOne,
     });
-    this.#commit = gather({
+    this.#commit = batchPerTick({
       run: (requests: readonly (ScopeWrite | VersionCheck)[]) => commitBatch(store, requests),
       isOfOne,
     });
-    this.#check = gather({
+    this.#check = batchPerTick({
       run: (checks: readonly VersionCheck[]) => commitWith(store, [], { checks }),
       isOfOne,
     });

@@ -29,7 +29,7 @@ import {
 } from "../../../actors/errors.ts";
 import type { Call } from "../../../actors/scope/mailbox.ts";
 import type { SaveStep } from "../../../actors/scope/retry.ts";
-import type { Gone, ScopeIdentity, Stored } from "../../../actors/protocol.ts";
+import type { Tombstone, ScopeIdentity, Stored } from "../../../actors/protocol.ts";
 import { storedState, type ScopeSettings } from "../../../actors/scope/options.ts";
 import type { Claim } from "../../../actors/scope/exclusive.ts";
 import { outsideTurns, refuseReentry } from "../../../actors/scope/reentrancy.ts";
@@ -48,7 +48,7 @@ export interface BehindScope {
   /** Its turn, for as long as it takes; refused only once it has stopped. */
   ownTurn(): Promise<Claim>;
   /** Goes to a state and announces it; calls `WriteBehind.loaded` before it does. */
-  take(found: Stored<object> | Gone): void;
+  take(found: Stored<object> | Tombstone): void;
   /** Its state changed. */
   committed(exists: boolean): void;
   /** Everything is stored. */
@@ -59,7 +59,7 @@ export interface BehindScope {
 export interface BehindTarget extends CheckpointTarget {
   /** When the state last read ends, in milliseconds since the epoch; `undefined`: not by itself. */
   readonly until: number | undefined;
-  load(): Promise<Stored<object> | Gone | undefined>;
+  load(): Promise<Stored<object> | Tombstone | undefined>;
   exclusive<T>(turn: () => Promise<T>): Promise<T>;
 }
 
@@ -240,7 +240,7 @@ export class WriteBehind {
   }
 
   /** Makes what is not stored again on what was found, and goes there (E2). */
-  async #adopt(found: Stored<object> | Gone, isWanted: () => boolean): Promise<void> {
+  async #adopt(found: Stored<object> | Tombstone, isWanted: () => boolean): Promise<void> {
     const scope = this.#scope;
     const expectedVersion = this.storedVersion;
     const replayed = await this.#changes.replay(scope, {

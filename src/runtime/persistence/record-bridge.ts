@@ -13,7 +13,7 @@ import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
 import type {
   Clock,
   CommitInfo,
-  Gone,
+  Tombstone,
   Json,
   Logger,
   Patch,
@@ -32,7 +32,7 @@ import {
   type WriteResult,
 } from "../../stores/contract.ts";
 import { LastSeen } from "./last-seen.ts";
-import type { BatchedStore, TogetherOptions } from "./batching-store.ts";
+import type { BatchingStore, TogetherOptions } from "./batching-store.ts";
 import { isShared } from "../store-users.ts";
 import { endOf, leftToLive, type ResolvedKind } from "../kinds.ts";
 
@@ -43,13 +43,13 @@ class LazyWrite implements ScopeWrite {
   readonly version: number;
   readonly ttlMs: number | undefined;
   readonly tombstoneMs: number | undefined;
-  readonly #bridge: StoreBridge;
+  readonly #bridge: RecordBridge;
   readonly #next: object;
   readonly #before: object | null;
   readonly #patches: readonly Patch[];
   #encoded: Json | undefined;
 
-  constructor(bridge: StoreBridge, next: object, expectedVersion: number, commit: CommitInfo) {
+  constructor(bridge: RecordBridge, next: object, expectedVersion: number, commit: CommitInfo) {
     this.key = bridge.key;
     this.expectedVersion = expectedVersion;
     this.version = commit.version;
@@ -90,10 +90,10 @@ export interface BridgeParts {
 }
 
 /** One scope's way to its store. */
-export class StoreBridge implements PersistBridge<object> {
+export class RecordBridge implements PersistBridge<object> {
   readonly key: string;
   readonly #rule: LifeRule;
-  readonly #batched: BatchedStore;
+  readonly #batched: BatchingStore;
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
   readonly #logger: Logger;
@@ -112,7 +112,7 @@ export class StoreBridge implements PersistBridge<object> {
   /** When the state last read ends, by itself or by what the store said; `undefined`: not said. */
   until: number | undefined;
 
-  constructor(batched: BatchedStore, parts: BridgeParts) {
+  constructor(batched: BatchingStore, parts: BridgeParts) {
     this.#batched = batched;
     this.#clock = parts.clock;
     this.lastSeen = new LastSeen(parts.clock);
@@ -142,7 +142,7 @@ export class StoreBridge implements PersistBridge<object> {
     return this.#stored !== null && this.confirmed?.() === this.#stored ? this.#stored : null;
   }
 
-  async load(): Promise<Stored<object> | Gone | undefined> {
+  async load(): Promise<Stored<object> | Tombstone | undefined> {
     const isNews = this.#ask();
     const record = await this.#batched.load(this.key);
     if (record !== undefined) return this.#decode(record, isNews());
@@ -256,7 +256,7 @@ export class StoreBridge implements PersistBridge<object> {
     return end === 0 ? undefined : end;
   }
 
-  #decode(record: StoredRecord, isNews: boolean): Stored<object> | Gone {
+  #decode(record: StoredRecord, isNews: boolean): Stored<object> | Tombstone {
     const { version, state } = record;
     if (isNews) this.#learn(record);
     if (state === undefined) return { state, version };

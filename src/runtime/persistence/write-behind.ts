@@ -2,8 +2,7 @@
  * Write-behind of checkpoint scopes: mutations are answered from memory, and the newest state
  * follows to the store in the background.
  *
- *     mark v1 ──▶ (v2 in the same turn) ──▶ writing v2 ──▶ (meanwhile v3, v4) ──▶ writing v4 ──▶
- *     clean
+ *     mark v1 ──▶ (v2 in the same tick) ──▶ writing v2 ──▶ (v3, v4) ──▶ writing v4 ──▶ clean
  *                                            │ another writer was first
  *                                            └─▶ rebase ──▶ writing ──▶ … (by retry.ts)
  *
@@ -32,7 +31,7 @@ import {
 } from "../../../actors/scope/retry.ts";
 import type {
   CommitInfo,
-  Gone,
+  Tombstone,
   Logger,
   SaveResult,
   ScopeIdentity,
@@ -89,7 +88,7 @@ export class CheckpointWriter {
   /** Callers waiting in `flush`. */
   #flushing = 0;
   /** Somebody in `flush` heard of the last failure. */
-  #told = false;
+  #notified = false;
   /** The background writes until there is nothing newer; while false they wait for a mark. */
   #following = false;
   /** Writes of unknown outcome since the last that arrived: one may have taken effect. */
@@ -169,7 +168,7 @@ export class CheckpointWriter {
   }
 
   /** True when a record that was read is the one that is built on, or came from here. */
-  knows(found: Stored<object> | Gone): boolean {
+  knows(found: Stored<object> | Tombstone): boolean {
     return found.version === this.#stored || this.#claims(found);
   }
 
@@ -187,7 +186,7 @@ export class CheckpointWriter {
     } catch (error) {
       this.errors += 1;
       this.failure = error;
-      this.#told = this.#flushing > 0;
+      this.#notified = this.#flushing > 0;
       throw error;
     }
   }
@@ -201,7 +200,8 @@ export class CheckpointWriter {
     } catch (error) {
       const { identity: scope, version } = this.#source;
       // Whoever waits in `flush` is told; the log is for a failure nobody else hears of.
-      if (!this.#told) this.#logger.error("a checkpoint was not stored", { scope, version, error });
+      if (!this.#notified)
+        this.#logger.error("a checkpoint was not stored", { scope, version, error });
     }
     this.#following = false;
   }

@@ -21,7 +21,7 @@
 import type { Logger } from "../../../actors/protocol.ts";
 import type { TimerWheel } from "../../../actors/time/timer-wheel.ts";
 import type { StateStore } from "../../stores/contract.ts";
-import { type FoundScope, UnheldReports, type UnheldPort } from "./unloaded-changes.ts";
+import { type FoundScope, UnloadedChanges, type UnloadedChangesPort } from "./unloaded-changes.ts";
 
 /** The first scope waits so long for the watching to begin; without it, it would read twice. */
 const FIRST_WAIT_MS = 250;
@@ -31,19 +31,19 @@ const RETRY_MAX_MS = 30_000;
 const DOUBLINGS_MAX = 10;
 
 /** A scope in memory. */
-export interface HeldScope extends FoundScope {
+export interface LoadedScope extends FoundScope {
   /** Another owner committed `version`; `Infinity`: commits may have gone unheard. */
-  heard(version: number): void;
+  observed(version: number): void;
 }
 
 /** What a feed asks of the runtime it works for. */
-export interface FeedHome extends UnheldPort {
+export interface RemoteChangesPort extends UnloadedChangesPort {
   readonly wheel: TimerWheel;
   readonly logger: Logger;
   /** The scope of a key, if it is in memory. */
-  find(key: string): HeldScope | undefined;
+  find(key: string): LoadedScope | undefined;
   /** All scopes of the store in memory. */
-  held(store: StateStore): Iterable<HeldScope>;
+  held(store: StateStore): Iterable<LoadedScope>;
   /** Somebody listens to the whole runtime. */
   readonly listening: boolean;
 }
@@ -54,10 +54,10 @@ export function isWatchable(store: StateStore): boolean {
 }
 
 /** The reports of one store; see the head of this file. */
-export class RemoteFeed {
+export class RemoteChanges {
   readonly #store: StateStore;
-  readonly #home: FeedHome;
-  readonly #unheld: UnheldReports;
+  readonly #home: RemoteChangesPort;
+  readonly #unheld: UnloadedChanges;
   /** Records on their way into memory, with the newest version heard of each. */
   readonly #arriving = new Map<string, number>();
   #beginning: Promise<void> | null = null;
@@ -67,10 +67,10 @@ export class RemoteFeed {
   #stop: (() => Promise<void>) | null = null;
   #stopped = false;
 
-  constructor(store: StateStore, home: FeedHome) {
+  constructor(store: StateStore, home: RemoteChangesPort) {
     this.#store = store;
     this.#home = home;
-    this.#unheld = new UnheldReports(home);
+    this.#unheld = new UnloadedChanges(home);
   }
 
   /** Nobody has to wait for `begin` any more. */
@@ -87,13 +87,13 @@ export class RemoteFeed {
   }
 
   /** Loads a scope, and lets it hear what is reported while it is on its way. */
-  async arrive<S extends HeldScope>(key: string, load: () => Promise<S>): Promise<S> {
+  async arrive<S extends LoadedScope>(key: string, load: () => Promise<S>): Promise<S> {
     this.#arriving.set(key, 0);
     try {
       const scope = await load();
       this.#unheld.arrived(key, scope);
-      const heard = this.#arriving.get(key) ?? 0;
-      if (heard > 0) scope.heard(heard);
+      const observed = this.#arriving.get(key) ?? 0;
+      if (observed > 0) scope.observed(observed);
       return scope;
     } finally {
       this.#arriving.delete(key);
@@ -154,15 +154,15 @@ export class RemoteFeed {
   #missed(): void {
     if (this.#stopped) return;
     for (const key of this.#arriving.keys()) this.#arriving.set(key, Infinity);
-    for (const scope of this.#home.held(this.#store)) scope.heard(Infinity);
+    for (const scope of this.#home.held(this.#store)) scope.observed(Infinity);
   }
 
   #changed(key: string, version: number): void {
     if (this.#stopped) return;
     const scope = this.#home.find(key);
-    if (scope !== undefined) return scope.heard(version);
-    const heard = this.#arriving.get(key);
-    if (heard !== undefined) this.#arriving.set(key, Math.max(heard, version));
+    if (scope !== undefined) return scope.observed(version);
+    const observed = this.#arriving.get(key);
+    if (observed !== undefined) this.#arriving.set(key, Math.max(observed, version));
     if (this.#home.listening) this.#unheld.report(key, version);
   }
 }

@@ -8,7 +8,7 @@
  *      or announces itself.
  *  U3  A read that failed because the store was away is tried again; other failures are logged.
  *  U5  A record that was deleted or erased may be made anew with a lower version; it is announced.
- *  U4  At most `UNHELD_MAX` records are being read, and the last version told is kept of as many.
+ *  U4  At most `UNLOADED_MAX` records are being read, and the last version told is kept of as many.
  */
 import { foundChange } from "../../../actors/scope/change-event.ts";
 import { isHoldfastError } from "../../../actors/errors.ts";
@@ -16,11 +16,11 @@ import type { Logger, ScopeIdentity, StateChange } from "../../../actors/protoco
 import { storedState } from "../../../actors/scope/options.ts";
 import { decodeKey } from "../scope-key.ts";
 import type { Binding } from "../session/binding.ts";
-import type { StoreBridge } from "../persistence/record-bridge.ts";
+import type { RecordBridge } from "../persistence/record-bridge.ts";
 import type { ResolvedKind } from "../kinds.ts";
 
 /** Records not in memory that are read for listeners at the same time. */
-const UNHELD_MAX = 10_000;
+const UNLOADED_MAX = 10_000;
 
 /** A record that was read or came into memory. */
 export interface FoundScope {
@@ -30,34 +30,34 @@ export interface FoundScope {
 }
 
 /** What is asked of the runtime. */
-export interface UnheldPort {
+export interface UnloadedChangesPort {
   readonly namespace: string;
   readonly logger: Logger;
   now(): number;
   kindOf(type: string): ResolvedKind | undefined;
   /** Whose a session is. */
   bind(kind: ResolvedKind, id: string): Promise<Partial<Binding>>;
-  bridge(kind: ResolvedKind, identity: ScopeIdentity): StoreBridge | null;
+  bridge(kind: ResolvedKind, identity: ScopeIdentity): RecordBridge | null;
   /** The scope of a key, if it came into memory meanwhile. */
-  find(key: string): { readonly version: number; heard(version: number): void } | undefined;
+  find(key: string): { readonly version: number; observed(version: number): void } | undefined;
   announce(change: StateChange): void;
   /** Calls back when it is time to try the store again. */
   later(callback: () => void): void;
 }
 
 /** Reads and announces; see the head of this file. */
-export class UnheldReports {
-  readonly #port: UnheldPort;
+export class UnloadedChanges {
+  readonly #port: UnloadedChangesPort;
   /** What is being read, with the newest version reported of it. */
   readonly #reading = new Map<string, number>();
-  readonly #told = new Map<string, number>();
+  readonly #notified = new Map<string, number>();
   /** Keys of `told` of which nothing was there (U5). */
   readonly #gone = new Set<string>();
   /** Keys of `reading` of which a lower version was reported since. */
   readonly #anew = new Set<string>();
   #stopped = false;
 
-  constructor(port: UnheldPort) {
+  constructor(port: UnloadedChangesPort) {
     this.#port = port;
   }
 
@@ -66,7 +66,7 @@ export class UnheldReports {
     const reading = this.#reading.get(key);
     if (reading === undefined && this.#isOld(key, version)) return;
     if (reading !== undefined && version < reading) this.#anew.add(key);
-    if (reading === undefined && this.#reading.size >= UNHELD_MAX) {
+    if (reading === undefined && this.#reading.size >= UNLOADED_MAX) {
       this.#port.logger.warn("too many changes of other processes at once: one is not announced");
       return;
     }
@@ -81,7 +81,7 @@ export class UnheldReports {
 
   /** Listeners were told of a version by the scope itself. */
   published(key: string, version: number): void {
-    if (this.#told.has(key) || this.#reading.has(key)) this.#tell(key, version);
+    if (this.#notified.has(key) || this.#reading.has(key)) this.#tell(key, version);
   }
 
   /** Nothing is announced any more. */
@@ -122,7 +122,7 @@ export class UnheldReports {
     const { version } = found;
     const held = this.#port.find(key);
     if (held !== undefined && held.version < version) {
-      held.heard(version); // It announces what it finds.
+      held.observed(version); // It announces what it finds.
       return version;
     }
     const state = storedState(found.state, kind.settings, identity);
@@ -140,17 +140,17 @@ export class UnheldReports {
 
   /** True when listeners know that version or a newer one. */
   #isOld(key: string, version: number): boolean {
-    const told = this.#told.get(key) ?? 0;
-    return this.#gone.has(key) ? version === told : version <= told;
+    const notified = this.#notified.get(key) ?? 0;
+    return this.#gone.has(key) ? version === notified : version <= notified;
   }
 
   #tell(key: string, version: number): void {
-    const before = this.#gone.delete(key) ? 0 : (this.#told.get(key) ?? 0);
-    this.#told.delete(key);
-    this.#told.set(key, Math.max(before, version)); // To the end of the line.
-    if (this.#told.size <= UNHELD_MAX) return;
-    for (const oldest of this.#told.keys()) {
-      this.#told.delete(oldest);
+    const before = this.#gone.delete(key) ? 0 : (this.#notified.get(key) ?? 0);
+    this.#notified.delete(key);
+    this.#notified.set(key, Math.max(before, version)); // To the end of the line.
+    if (this.#notified.size <= UNLOADED_MAX) return;
+    for (const oldest of this.#notified.keys()) {
+      this.#notified.delete(oldest);
       this.#gone.delete(oldest);
       break;
     }
@@ -158,7 +158,10 @@ export class UnheldReports {
 }
 
 /** The scope a key stands for; `undefined` when it is not for listeners of this runtime. */
-function nameOf(key: string, port: UnheldPort): { kind: ResolvedKind; id: string } | undefined {
+function nameOf(
+  key: string,
+  port: UnloadedChangesPort,
+): { kind: ResolvedKind; id: string } | undefined {
   const parts = decodeKey(key);
   if (parts?.namespace !== port.namespace) return undefined;
   const kind = port.kindOf(parts.type);

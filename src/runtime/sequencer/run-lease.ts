@@ -17,7 +17,7 @@
 import { monotonic } from "../../../actors/time/clock.ts";
 import { isHoldfastError, RunLeasedError, ScopeStoppedError } from "../../../actors/errors.ts";
 import { describeOwner, isDead, readOwner } from "../../stores/shared/process-identity.ts";
-import type { ScopeHome } from "../scope-host.ts";
+import type { ScopeHost } from "../scope-host.ts";
 import { leaseOf, type Lease, type RunLog, type StoredRun } from "./run-record.ts";
 
 /** Milliseconds by which the clocks of two processes may differ, or one may be set. */
@@ -41,13 +41,13 @@ interface Seen {
 export class RunLeases {
   /** Tells this runtime from others. */
   readonly runtime: string;
-  readonly #home: ScopeHome;
+  readonly #home: ScopeHost;
   readonly #seen = new Map<string, Seen>();
   /** Leases that are being stored. */
   readonly #taking = new Set<Promise<void>>();
   #closed = false;
 
-  constructor(home: ScopeHome, runtime: string) {
+  constructor(home: ScopeHost, runtime: string) {
     this.#home = home;
     this.runtime = runtime;
     openRuntimes.add(runtime);

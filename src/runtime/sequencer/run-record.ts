@@ -6,8 +6,8 @@ import type { Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import type { RunFailure, RunRecord } from "./steps.ts";
 import { copyIn, isPlainObject } from "../../../actors/state/copy.ts";
 import type { ProcessOwner } from "../../stores/shared/process-identity.ts";
-import type { ScopeHome } from "../scope-host.ts";
-import type { StoreBridge } from "../persistence/record-bridge.ts";
+import type { ScopeHost } from "../scope-host.ts";
+import type { RecordBridge } from "../persistence/record-bridge.ts";
 import type { ResolvedKind } from "../kinds.ts";
 import type { RunScopes, Sequencer } from "./define.ts";
 
@@ -61,7 +61,7 @@ export interface RunLogParts {
   readonly runId: string;
   readonly kind: ResolvedKind;
   /** `null`: the record lives in memory alone. */
-  readonly bridge: StoreBridge | null;
+  readonly bridge: RecordBridge | null;
   readonly logger: Logger;
 }
 
@@ -74,7 +74,7 @@ export class RunLog implements CheckpointSource {
   readonly identity: ScopeIdentity;
   readonly kind: ResolvedKind;
   version = 0;
-  readonly #bridge: StoreBridge | null;
+  readonly #bridge: RecordBridge | null;
   readonly #writer: CheckpointWriter | null;
   #record: StoredRun | null = null;
 
@@ -165,7 +165,7 @@ export function checkpointOf(record: StoredRun, version: number): Checkpoint {
 }
 
 /** A lease of this process from now on. */
-export function leaseOf(home: ScopeHome, runtime: string, leaseMs: number): Lease {
+export function leaseOf(home: ScopeHost, runtime: string, leaseMs: number): Lease {
   const until = home.clock.now() + leaseMs;
   return copyIn({ owner: home.owner, runtime, until, leaseMs }, "lease");
 }

@@ -20,7 +20,7 @@ import type { RunPort, RunRecord, RunStatus, StepTurn } from "./steps.ts";
 import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import { scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
-import type { ScopeHome } from "../scope-host.ts";
+import type { ScopeHost } from "../scope-host.ts";
 import { failureOf } from "./run-failure.ts";
 import { namesOf } from "./run-fit.ts";
 import {
@@ -38,7 +38,7 @@ const NO_ANSWERS: readonly unknown[] = Object.freeze([]);
 
 /** What a run is made from. */
 export interface RunParts<S extends object> {
-  readonly home: ScopeHome;
+  readonly home: ScopeHost;
   readonly sequencer: Sequencer<S>;
   readonly log: RunLog;
   readonly scopes: RunScopes;
@@ -262,7 +262,7 @@ export class Run<S extends object> implements RunPort {
 /** What the states of a sequencer's runs share; throws when its schema refuses the initial one. */
 export function runSettings<S extends object>(
   sequencer: Sequencer<S>,
-  home: ScopeHome,
+  home: ScopeHost,
 ): ScopeSettings {
   const identity = { type: "sequencer", id: sequencer.name };
   const checks = createChecks({ schema: sequencer.schema });

@@ -8,7 +8,7 @@ import { runSteps, type RunOutcome } from "./steps.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import { ScopeHandle } from "../handle.ts";
-import type { ScopeHome } from "../scope-host.ts";
+import type { ScopeHost } from "../scope-host.ts";
 import { checkId } from "../id.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
 import { checkSame, goingOn, namesOf } from "./run-fit.ts";
@@ -57,7 +57,7 @@ export interface Answer {
 
 /** The sequencer runs of one runtime. */
 export class Sequencers {
-  readonly #home: ScopeHome;
+  readonly #home: ScopeHost;
   readonly #leases: RunLeases;
   readonly #active = new Map<string, Run<never> | null>();
   /** Records of runs that execute, and of those in memory alone that have more to do. */
@@ -66,7 +66,7 @@ export class Sequencers {
   readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
   #closed = false;
 
-  constructor(home: ScopeHome) {
+  constructor(home: ScopeHost) {
     this.#home = home;
     this.#leases = new RunLeases(home, randomUUID());
   }

@@ -13,7 +13,7 @@ import {
 import type { Json, ScopeIdentity } from "../../../actors/protocol.ts";
 import { isPlainObject } from "../../../actors/state/copy.ts";
 import { encodeKey } from "../scope-key.ts";
-import type { BatchedStore } from "../persistence/batching-store.ts";
+import type { BatchingStore } from "../persistence/batching-store.ts";
 
 /** Attempts to read or write a binding until the store's answers fit together. */
 const BIND_ATTEMPTS = 4;
@@ -27,7 +27,7 @@ export function bindingKey(namespace: string, sessionId: string): string {
 }
 
 /** Extra parts of an identity. */
-export interface IdentityExtra {
+export interface ScopeOwner {
   readonly userId?: string | undefined;
   readonly orgId?: string | undefined;
 }
@@ -66,9 +66,9 @@ export function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity)
 
 /** Binds a session to who uses it; gives what it is bound to, or else what was said. */
 export async function bindSession(
-  store: BatchedStore,
+  store: BatchingStore,
   { namespace, id }: { readonly namespace: string; readonly id: string },
-  extra: IdentityExtra,
+  extra: ScopeOwner,
 ): Promise<Partial<Binding>> {
   const said = spoken(extra);
   const { userId } = said;
@@ -84,7 +84,7 @@ export async function bindSession(
 
 /** Binds a session, or checks that it is bound just so; throws `BindingMismatchError`. */
 export async function bind(
-  store: BatchedStore,
+  store: BatchingStore,
   key: string,
   wanted: Binding,
   scope: ScopeIdentity,
@@ -102,7 +102,7 @@ export async function bind(
 
 /** True when the binding is stored now; false when the store has to be read again. */
 async function tryBind(
-  store: BatchedStore,
+  store: BatchingStore,
   key: string,
   version: number,
   wanted: Binding,
@@ -118,7 +118,7 @@ async function tryBind(
 }
 
 /** The stored binding of a session, when it has one. */
-export async function loadBinding(store: BatchedStore, key: string): Promise<Binding | undefined> {
+export async function loadBinding(store: BatchingStore, key: string): Promise<Binding | undefined> {
   const record = await store.load(key);
   return record?.state === undefined ? undefined : bindingOf(record.state);
 }
@@ -144,7 +144,7 @@ export function checkBinding(
 }
 
 /** What was said of an identity, without the fields that were left open. */
-export function spoken({ userId, orgId }: IdentityExtra): Partial<Binding> {
+export function spoken({ userId, orgId }: ScopeOwner): Partial<Binding> {
   return {
     ...(userId === undefined ? {} : { userId }),
     ...(orgId === undefined ? {} : { orgId }),
@@ -152,7 +152,7 @@ export function spoken({ userId, orgId }: IdentityExtra): Partial<Binding> {
 }
 
 /** True when a live scope can be given out to who says `extra`; throws when it may not. */
-export function agrees(identity: ScopeIdentity, extra: IdentityExtra): boolean {
+export function agrees(identity: ScopeIdentity, extra: ScopeOwner): boolean {
   if (identity.type !== "session") return true;
   const said = spoken(extra);
   if (said.userId === undefined && said.orgId === undefined) return true;

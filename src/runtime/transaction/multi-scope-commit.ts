@@ -11,7 +11,7 @@
  *      the whole is in doubt.
  */
 import { foundIn } from "../../../actors/scope/save-answer.ts";
-import { Head } from "../../../actors/state/draft-state.ts";
+import { DraftState } from "../../../actors/state/draft-state.ts";
 import { causeHere } from "../../../actors/scope/cascade.ts";
 import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
@@ -127,10 +127,10 @@ export function isDurable(scope: ResidentScope): boolean {
  * The part of a scope that a mutation changes, or leaves as it is. Throws when it may not be so.
  */
 export function changedPart(scope: ResidentScope, mutation: Mutation, computed?: unknown): Part {
-  const scratch = new Head(scope.head.expose(), scope.identity);
+  const scratch = new DraftState(scope.draft.expose(), scope.identity);
   const { settings } = scope;
   // Somebody may begin to listen until it is announced, and a part is announced with its patches.
-  const target = { head: scratch, settings, recording: true, listening: true };
+  const target = { draft: scratch, settings, recording: true, listening: true };
   const outcome = applyMutation(target, mutation, computed);
   if (outcome.error !== null) throw outcome.error.thrown;
   const commit: CommitInfo = {
@@ -160,9 +160,9 @@ function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
 
 /** All scopes show it before a subscriber receives it (J3). */
 function confirm(parts: readonly Part[]): void {
-  const before = new Map(parts.map(({ scope }) => [scope, scope.head.expose()]));
+  const before = new Map(parts.map(({ scope }) => [scope, scope.draft.expose()]));
   for (const { scope, mutation, next, commit, entry = null } of parts) {
-    scope.head.reset(next ?? scope.settings.initial);
+    scope.draft.reset(next ?? scope.settings.initial);
     scope.version = commit.version;
     scope.exists = next !== undefined;
     scope.noted(mutation ?? "delete", entry);

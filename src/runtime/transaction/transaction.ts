@@ -19,18 +19,18 @@
 import { backoffMs } from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import { isThenable } from "../../../actors/scope/mutation.ts";
-import type { Clock, MutationOptions, MutatorTurn } from "../../../actors/protocol.ts";
+import type { Clock, MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import { createDraft, endRecipe, RecipeMutation } from "../../../actors/scope/recipe.ts";
 import { createCall } from "../../../actors/scope/mailbox.ts";
 import { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { endLife } from "../../../actors/scope/tasks.ts";
-import { captureContext, Turn } from "../../../actors/scope/reentrancy.ts";
+import { captureContext, RunContext } from "../../../actors/scope/reentrancy.ts";
 import type { StateStore } from "../../stores/contract.ts";
 import { changedPart, isDurable, MultiScopeCommit, type Part } from "./multi-scope-commit.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 
 /** What is done in a transaction, on drafts in the order in which the scopes were given. */
-export type TransactionRecipe = (drafts: object[], turn: MutatorTurn) => void | Promise<void>;
+export type TransactionRecipe = (drafts: object[], turn: MutationContext) => void | Promise<void>;
 
 const UPDATE = new RecipeMutation<object>(() => undefined);
 
@@ -134,9 +134,9 @@ export class Transaction {
     // The time of one may have ended while another was waited for, or was ended itself.
     for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
       await this.#section.during(endLife(over, () => !this.#section.ended));
-    const states = new Map(scopes.map((scope) => [scope, scope.head.expose()]));
+    const states = new Map(scopes.map((scope) => [scope, scope.draft.expose()]));
     const drafts = new Map(scopes.map((scope) => [scope, createDraft(states.get(scope) ?? {})]));
-    const turn = new Turn(attempt);
+    const turn = new RunContext(attempt);
     let returned: unknown;
     const recipe = (): unknown =>
       this.#recipe(

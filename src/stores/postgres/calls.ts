@@ -7,10 +7,10 @@
  *      then leaves nothing in doubt.
  */
 import type { Logger } from "../../../actors/protocol.ts";
-import type { PostgresLink, PostgresSession } from "./connection.ts";
+import type { PostgresConnection, PostgresSession } from "./connection.ts";
 import { createJudge, type PostgresNames } from "./errors.ts";
 import { type PostgresTables, prepareTables, weakSettings } from "./schema.ts";
-import { createRepeat, type Repeat } from "../shared/retry-until.ts";
+import { createRepeat, type RetryUntil } from "../shared/retry-until.ts";
 
 /** What the calls need. */
 export interface CallsSettings {
@@ -24,13 +24,13 @@ export interface CallsSettings {
 /** The calls of a store; see the head of this file. */
 export class PostgresCalls {
   readonly #settings: CallsSettings;
-  readonly #link: PostgresLink;
-  readonly #repeat: Repeat;
+  readonly #link: PostgresConnection;
+  readonly #repeat: RetryUntil;
   #opening: Promise<void> | undefined;
   #isReady = false;
   #isWarned = false;
 
-  constructor(settings: CallsSettings, link: PostgresLink) {
+  constructor(settings: CallsSettings, link: PostgresConnection) {
     const { names, timeoutMs } = settings;
     this.#settings = settings;
     this.#link = link;

@@ -18,17 +18,17 @@ import { setTimeout, clearTimeout } from "node:timers";
 import { StoreClosedError, StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
-import { watchOver } from "../../../actors/scope/safe-call.ts";
+import { safeCall } from "../../../actors/scope/safe-call.ts";
 import { fromAsciiKey } from "../shared/ascii-key.ts";
 import { ChangesCursor } from "./changes-cursor.ts";
-import type { PostgresLink, PostgresListener } from "./connection.ts";
+import type { PostgresConnection, PostgresListener } from "./connection.ts";
 import type { PostgresCalls } from "./calls.ts";
 import type { Statements } from "./sql.ts";
 import { pauseMs } from "../shared/retry-until.ts";
 
 /** What a feed needs. */
 export interface FeedSettings {
-  readonly link: PostgresLink;
+  readonly link: PostgresConnection;
   readonly calls: PostgresCalls;
   readonly statements: Statements;
   /** The channel, quoted. */
@@ -231,7 +231,7 @@ export class PostgresFeed {
 
   #report(tell: (watcher: Watcher) => unknown): void {
     for (const watcher of this.#watchers)
-      watchOver(
+      safeCall(
         () => tell(watcher),
         (error) => {
           const name = isError(error) ? error.name : typeof error;

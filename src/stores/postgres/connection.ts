@@ -132,7 +132,7 @@ function sessionOn(
 }
 
 /** The connections of one store. */
-export class PostgresLink {
+export class PostgresConnection {
   readonly #settings: LinkSettings;
   readonly #reserveMs: number;
   #pool: PostgresPool | undefined;
@@ -168,13 +168,13 @@ export class PostgresLink {
   }
 
   /** Opens a connection beside the pool; `heard` gets payloads, `lost` is called when it ends. */
-  async listen(heard: (payload: string) => void, lost: () => void): Promise<PostgresListener> {
+  async listen(observed: (payload: string) => void, lost: () => void): Promise<PostgresListener> {
     const pool = await this.#open();
     const { Client } = await loadDriver();
     const client = new Client(pool.options);
     client.on("error", ignore);
     client.on("end", lost);
-    client.on("notification", ({ payload }) => heard(payload ?? ""));
+    client.on("notification", ({ payload }) => observed(payload ?? ""));
     const { timeoutMs } = this.#settings;
     const end = (): void => void client.end().catch(ignore);
     try {

@@ -17,7 +17,7 @@ import { toAsciiKey } from "../shared/ascii-key.ts";
 import { createGate } from "../shared/closable.ts";
 import { LargeKeys } from "../shared/large-records.ts";
 import { listPages, type PageRange } from "../shared/key-pages.ts";
-import { PostgresLink } from "./connection.ts";
+import { PostgresConnection } from "./connection.ts";
 import { isAnswered } from "./errors.ts";
 import { PostgresFeed } from "./changes.ts";
 import { PostgresCalls } from "./calls.ts";
@@ -58,7 +58,7 @@ class PostgresStore implements StateStore {
     tombstonesEnd: true,
   };
   readonly tombstoneMs: number;
-  readonly #link: PostgresLink;
+  readonly #link: PostgresConnection;
   readonly #calls: PostgresCalls;
   readonly #feed: PostgresFeed;
   readonly #statements: Statements;
@@ -73,7 +73,7 @@ class PostgresStore implements StateStore {
   readonly #sweeper: Sweeper;
 
   constructor(settings: PostgresSettings) {
-    const link = new PostgresLink(settings);
+    const link = new PostgresConnection(settings);
     const { names, tables, maxStateBytes, logger } = settings;
     // Half of a UUID tells writers apart as well, and each row has it several times.
     const writer = randomUUID().replaceAll("-", "").slice(16);

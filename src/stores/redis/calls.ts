@@ -1,26 +1,29 @@
 /** Calls of one store to its server: sent once, or repeated while the server is away. */
 import { performance } from "node:perf_hooks";
 import { judgeRedis } from "./errors.ts";
-import { RedisGreeter } from "./handshake.ts";
-import { RedisLink } from "./connection.ts";
+import { RedisHandshake } from "./handshake.ts";
+import { RedisConnection } from "./connection.ts";
 import type { RedisSettings } from "./options.ts";
 import { type RedisReply, type RedisRequest, sendAll } from "./pipeline.ts";
-import { createRepeat, type Repeat } from "../shared/retry-until.ts";
+import { createRepeat, type RetryUntil } from "../shared/retry-until.ts";
 
 const LAST_ATTEMPT_MS = 100;
 
 /** Sends requests; what the server answers is the caller's to read. */
 export class RedisCalls {
-  readonly link: RedisLink;
+  readonly link: RedisConnection;
   readonly #settings: RedisSettings;
-  readonly #greeter: RedisGreeter;
-  readonly #repeat: Repeat;
+  readonly #greeter: RedisHandshake;
+  readonly #repeat: RetryUntil;
 
   constructor(settings: RedisSettings) {
     const { server, timeoutMs } = settings;
     this.#settings = settings;
-    this.#greeter = new RedisGreeter(settings);
-    this.link = new RedisLink({ ...settings, greet: (client) => this.#greeter.greet(client) });
+    this.#greeter = new RedisHandshake(settings);
+    this.link = new RedisConnection({
+      ...settings,
+      greet: (client) => this.#greeter.greet(client),
+    });
     this.#repeat = createRepeat({ timeoutMs, server, judge: judgeRedis(server) });
   }
 

@@ -20,7 +20,7 @@ import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
-import { watchOver } from "../../../actors/scope/safe-call.ts";
+import { safeCall } from "../../../actors/scope/safe-call.ts";
 import { fromAsciiKey } from "../shared/ascii-key.ts";
 import { handshakeMs } from "./connection.ts";
 import { letExit } from "./driver.ts";
@@ -153,7 +153,7 @@ export class RedisFeed {
   }
 
   #call(tell: () => unknown): void {
-    watchOver(tell, (error) => {
+    safeCall(tell, (error) => {
       const reason = isError(error) ? error.name : typeof error;
       this.#settings.logger.error("a watcher of the redis store threw", { reason });
     });

@@ -36,7 +36,7 @@ export interface LinkSettings {
 }
 
 /** A connection; see the head of this file. */
-export class RedisLink {
+export class RedisConnection {
   readonly #settings: LinkSettings;
   #client: AnyRedis | undefined;
   #opening: Promise<AnyRedis> | undefined;

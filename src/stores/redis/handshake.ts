@@ -32,7 +32,7 @@ const LOOK_MS = 1_000;
 const STRENGTH: Readonly<Record<AppendFsync, number>> = { no: 0, everysec: 1, always: 2 };
 
 /** Looks at connections and remembers what it saw. */
-export class RedisGreeter {
+export class RedisHandshake {
   readonly #settings: GreetSettings;
   #isChecked = false;
   #bulkBytesMax = BULK_BYTES_MAX;

@@ -11,7 +11,7 @@
 import { CommitUnknownError, type CorruptStateError } from "../../../actors/errors.ts";
 import { isNoScript, passesByItself, replyCode } from "./errors.ts";
 import { slotOf } from "./keys.ts";
-import type { RedisLink } from "./connection.ts";
+import type { RedisConnection } from "./connection.ts";
 import { type AnyRedis, isCluster } from "./open.ts";
 import { foreign } from "./reader.ts";
 import type { RedisScript } from "./scripts.ts";
@@ -37,7 +37,7 @@ export interface Confirmation {
 }
 
 interface Route {
-  readonly link: RedisLink;
+  readonly link: RedisConnection;
   readonly client: AnyRedis;
   readonly deadline: number;
   readonly confirmation: Confirmation | undefined;
@@ -81,9 +81,9 @@ async function sendGroup(requests: readonly RedisRequest[], route: Route): Promi
   const replies = await pipeline(requests, route, false);
   const forgotten = requests.filter((_, at) => isForgotten(replies[at]));
   if (forgotten.length > 0) {
-    const told = (await pipeline(forgotten, route, true)).values();
+    const notified = (await pipeline(forgotten, route, true)).values();
     for (const [at, reply] of replies.entries())
-      if (isForgotten(reply)) replies[at] = told.next().value ?? NO_REPLY;
+      if (isForgotten(reply)) replies[at] = notified.next().value ?? NO_REPLY;
   }
   const codes = new Set(replies.map((reply) => "error" in reply && replyCode(reply.error)));
   if (codes.has("MOVED") && isCluster(route.client)) route.client.refreshSlotsCache();
@@ -105,12 +105,12 @@ async function pipeline(
   const isWriting = requests.some(({ isRead }) => isRead !== true);
   const confirmation = isWriting ? route.confirmation : undefined;
   const batch = client.pipeline();
-  const told = new Set<RedisScript>();
+  const notified = new Set<RedisScript>();
   for (const { script, keys, args } of requests) {
     // The first of a kind brings the text along, the others find it there.
-    if (asText && !told.has(script)) batch.eval(script.text, keys.length, ...keys, ...args);
+    if (asText && !notified.has(script)) batch.eval(script.text, keys.length, ...keys, ...args);
     else batch.evalsha(script.sha, keys.length, ...keys, ...args);
-    told.add(script);
+    notified.add(script);
   }
   if (confirmation !== undefined) {
     const [name, ...args] = confirmation.command;

@@ -141,8 +141,8 @@ if how == 'p' and (h[3] ~= 'a' or not left(h, at) or count > ${LOG_COUNT_MAX}
   return {'whole'}
 end
 local x = ttl == '' and '' or digits(at + ttl)
-local told = redis.pcall('PUBLISH', ARGV[9], ARGV[10])
-if type(told) == 'table' and told.err then return {'denied', told.err} end
+local notified = redis.pcall('PUBLISH', ARGV[9], ARGV[10])
+if type(notified) == 'table' and notified.err then return {'denied', notified.err} end
 local ids = string.match(mine, ' %d+ %d+ %d+$') or string.match(mine, ' .*$') or ''
 local ops = digits(at) .. ids .. ' ' .. ARGV[7]
 if how == 'p' then

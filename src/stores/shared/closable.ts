@@ -2,7 +2,7 @@
 import { StoreClosedError } from "../../../actors/errors.ts";
 
 /** The door of one store object. */
-export interface Gate {
+export interface Closable {
   /** Throws `StoreClosedError` once `close` was called. */
   check(): void;
   /** Runs `work`; `close` waits for it. */
@@ -19,7 +19,7 @@ export interface Gate {
 }
 
 /** Makes the gate of a store; `name` appears in the error. */
-export function createGate(name: string): Gate {
+export function createGate(name: string): Closable {
   let running = 0;
   let closing: Promise<void> | undefined;
   let wake: (() => void) | undefined;

@@ -3,7 +3,7 @@
  * order of bytes is the order asked for (ascii-key.ts).
  */
 import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
-import type { Gate } from "./closable.ts";
+import type { Closable } from "./closable.ts";
 import type { ListQuery } from "../contract.ts";
 
 /** The most keys of one page. */
@@ -20,7 +20,7 @@ export interface PageRange {
 
 /** Where the keys come from. */
 export interface PageSource {
-  readonly gate: Gate;
+  readonly gate: Closable;
   /** Reads a page of encoded keys; fewer than `count` are the last. */
   readonly page: (range: PageRange) => Promise<readonly string[]>;
   /** The living ones of a page; absent: all of them. */

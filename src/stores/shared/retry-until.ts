@@ -45,7 +45,7 @@ export interface RepeatSettings {
 export type Attempt<T> = (deadline: number, attempt: number) => Promise<T>;
 
 /** Runs calls; see the head of this file. */
-export interface Repeat {
+export interface RetryUntil {
   /** A call without effect on what is stored. */
   read<T>(work: Attempt<T>): Promise<T>;
   /** An idempotent write. */
@@ -55,7 +55,7 @@ export interface Repeat {
 const PAUSES = { firstMs: 20, longestMs: 250 };
 
 /** Makes the repeater of one server. */
-export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Repeat {
+export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): RetryUntil {
   const run = async <T>(work: Attempt<T>, changes: boolean): Promise<T> => {
     const deadline = performance.now() + timeoutMs;
     let doubtful = false;

@@ -11,7 +11,7 @@
 import { setInterval, clearInterval } from "node:timers";
 import type { Logger } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
-import { watchOver } from "../../../actors/scope/safe-call.ts";
+import { safeCall } from "../../../actors/scope/safe-call.ts";
 import type { ChangePosition, ChangeReport } from "./change-notes.ts";
 import { isBusy } from "./driver.ts";
 
@@ -134,7 +134,7 @@ export class SqliteFeed {
   }
 
   #call(tell: () => unknown): void {
-    watchOver(tell, (error) => {
+    safeCall(tell, (error) => {
       const reason = isError(error) ? error.name : typeof error;
       this.#port.logger.error("a watcher of the sqlite store threw", { reason });
     });

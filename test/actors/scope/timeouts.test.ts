@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DeadlineSweep, sweepOf, type Expirable } from "../../../actors/scope/timeouts.ts";
 import type { Clock } from "../../../actors/protocol.ts";
-import { refuseReentry, Turn } from "../../../actors/scope/reentrancy.ts";
+import { refuseReentry, RunContext } from "../../../actors/scope/reentrancy.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 
 function subject(next: number[] = []): Expirable & { readonly times: number[] } {
@@ -140,7 +140,7 @@ describe("a deadline sweep", () => {
       return Infinity;
     };
     sweep.watch({ expire }, -1);
-    new Turn(1).run(holder, identity, () => fire?.());
+    new RunContext(1).run(holder, identity, () => fire?.());
     expect(calls).toBe(1);
   });
 

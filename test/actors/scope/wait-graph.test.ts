@@ -1,7 +1,7 @@
 /** Circles of calls that wait for each other (V1–V4), and the chains they go by (N4). */
 import { describe, expect, it } from "vitest";
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import { living, Turn, type Holding } from "../../../actors/scope/reentrancy.ts";
+import { living, RunContext, type Holding } from "../../../actors/scope/reentrancy.ts";
 import { waitsOf } from "../../../actors/scope/wait-graph.ts";
 import { createRuntime, type Runtime } from "../../../src/runtime/runtime.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
@@ -364,7 +364,7 @@ describe("the chain of holdings (N4)", () => {
     const loop = (left: number): Promise<unknown> =>
       (left % 2 === 0 ? a : b).atomicState(({ n }, turn) => {
         // A turn is what knows the chain it runs on.
-        lengths.push(lengthOf((turn as Turn).chain));
+        lengths.push(lengthOf((turn as RunContext).chain));
         if (left > 0) last = settled().then(() => loop(left - 1));
         return { n: n + 1 };
       }, FOREVER);
@@ -379,7 +379,7 @@ describe("the chain of holdings (N4)", () => {
   });
 
   it("unlinks the dead between the living", () => {
-    const [outer, middle, inner] = [new Turn(1), new Turn(1), new Turn(1)];
+    const [outer, middle, inner] = [new RunContext(1), new RunContext(1), new RunContext(1)];
     const identity = { type: "t", id: "x" };
     outer.run({}, identity, () =>
       middle.run({}, identity, () => {

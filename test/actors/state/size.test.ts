@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { Head } from "../../../actors/state/draft-state.ts";
+import { DraftState } from "../../../actors/state/draft-state.ts";
 import { sizeBytes } from "../../../actors/state/size.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import { jsonStates, propertyRuns, stateValues } from "../../support/state-value.ts";
@@ -71,16 +71,16 @@ describe("the size of a state under construction", () => {
     fc.assert(
       fc.property(fc.array(write, { maxLength: 30 }), (writes) => {
         const initial = { a: ["x".repeat(150)], b: { k: "x".repeat(150) }, c: 1 };
-        const head = new Head(copyIn(initial, ""), scope);
+        const draft = new DraftState(copyIn(initial, ""), scope);
         for (const { operation, key, value } of writes) {
           const frozen = copyIn(value, "", { depth: 2 });
-          if (operation === "push") head.push("a", frozen);
-          else if (operation === "setKey") head.setKey("b", key, frozen);
-          else if (operation === "deleteKey") head.deleteKey("b", key);
-          else if (operation === "set") head.set("c", frozen);
-          else sizeBytes(head.expose());
+          if (operation === "push") draft.push("a", frozen);
+          else if (operation === "setKey") draft.setKey("b", key, frozen);
+          else if (operation === "deleteKey") draft.deleteKey("b", key);
+          else if (operation === "set") draft.set("c", frozen);
+          else sizeBytes(draft.expose());
         }
-        const state = head.expose();
+        const state = draft.expose();
         // A copy shares no measured node with the state.
         expect(sizeBytes(state)).toBe(sizeBytes(copyIn(state, "")));
       }),
@@ -91,12 +91,15 @@ describe("the size of a state under construction", () => {
   it("Z3: costs no walk through a long list or record when one member is written", () => {
     const items = Array.from({ length: 5_000 }, (_, at) => ({ at }));
     const entries = items.map((item) => [`k${item.at}`, item] as const);
-    const head = new Head(copyIn({ n: 0, items, byKey: Object.fromEntries(entries) }, ""), scope);
-    const before = sizeBytes(head.expose());
-    head.push("items", copyIn({ at: 5_000 }, ""));
-    head.setKey("byKey", "k7", copyIn({ at: 70 }, ""));
-    head.deleteKey("byKey", "k8");
-    const state = head.expose();
+    const draft = new DraftState(
+      copyIn({ n: 0, items, byKey: Object.fromEntries(entries) }, ""),
+      scope,
+    );
+    const before = sizeBytes(draft.expose());
+    draft.push("items", copyIn({ at: 5_000 }, ""));
+    draft.setKey("byKey", "k7", copyIn({ at: 70 }, ""));
+    draft.deleteKey("byKey", "k8");
+    const state = draft.expose();
     const keys = vi.spyOn(Object, "keys");
     const after = sizeBytes(state);
     const looks = keys.mock.calls.length;

@@ -7,7 +7,7 @@ import {
   type WheelHandle,
 } from "../../../actors/time/timer-wheel.ts";
 import type { Clock } from "../../../actors/protocol.ts";
-import { refuseReentry, Turn } from "../../../actors/scope/reentrancy.ts";
+import { refuseReentry, RunContext } from "../../../actors/scope/reentrancy.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 import { propertyRuns } from "../../support/state-value.ts";
 
@@ -141,7 +141,7 @@ describe("createTimerWheel", () => {
       refuseReentry(holder, identity);
       ran += 1;
     });
-    new Turn(1).run(holder, identity, () => clock.advance(1_000));
+    new RunContext(1).run(holder, identity, () => clock.advance(1_000));
     expect([ran, logs]).toEqual([1, []]);
   });
 

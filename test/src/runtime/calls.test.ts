@@ -54,7 +54,7 @@ describe("calls", () => {
     const calls = create();
     const clock = simulatedClock();
     const late: ((error: unknown) => void)[] = [];
-    const told = new Promise<unknown>((resolve) => void late.push(resolve));
+    const notified = new Promise<unknown>((resolve) => void late.push(resolve));
     void calls.run(async () => {
       await tick();
       await clock.advance(200);
@@ -63,7 +63,7 @@ describe("calls", () => {
       return new Promise(() => undefined);
     });
     expect(await calls.drain({ clock, drainMs: 100, scopes: () => [{ busy: true }] })).toBe(2);
-    expect(isHoldfastError(await told, "RUNTIME_CLOSED")).toBe(true);
+    expect(isHoldfastError(await notified, "RUNTIME_CLOSED")).toBe(true);
   });
 
   it("D2: waits for the others also when the call it was made in has ended", async () => {

@@ -1,6 +1,6 @@
 /** What a change costs beside the change: a state is frozen only for who looks at it. */
 import { expect, it, onTestFinished, vi } from "vitest";
-import { Head } from "../../../actors/state/draft-state.ts";
+import { DraftState } from "../../../actors/state/draft-state.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { createScope } from "../../../src/runtime/scope.ts";
@@ -14,7 +14,7 @@ async function exposesOf(scope: {
   pushState(field: "list", value: number): Promise<boolean>;
 }): Promise<number> {
   await scope.pushState("list", 0);
-  const expose = vi.spyOn(Head.prototype, "expose");
+  const expose = vi.spyOn(DraftState.prototype, "expose");
   onTestFinished(() => expose.mockRestore());
   const pushes = Array.from({ length: 200 }, (_, at) => scope.pushState("list", at));
   const count = expose.mock.calls.length;

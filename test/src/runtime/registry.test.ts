@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { createTimerWheel } from "../../../actors/time/timer-wheel.ts";
-import { ScopeSystem, type Resident } from "../../../src/runtime/registry.ts";
+import { Registry, type Resident } from "../../../src/runtime/registry.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 
 class Thing implements Resident {
@@ -21,7 +21,7 @@ class Thing implements Resident {
 
 function create(maxResident = 4, passivateAfterMs = Infinity) {
   const clock = simulatedClock();
-  const system = new ScopeSystem<Thing>({
+  const system = new Registry<Thing>({
     wheel: createTimerWheel(clock),
     maxResident,
     passivateAfterMs,

@@ -1,7 +1,7 @@
 /** Callers who stop waiting, and scopes that are stopped, in every phase of a mutation. */
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../actors/time/clock.ts";
-import type { MutatorTurn } from "../../../actors/protocol.ts";
+import type { MutationContext } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
 import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
 import {
@@ -66,7 +66,7 @@ describe("a timeout (semantics 6)", () => {
   it("takes a running mutation's right to commit, aborts its signal and moves on", async () => {
     const { scope, clock } = inMemory({ mutationTimeoutMs: 100 });
     const late = gate<Bag>();
-    let turn: MutatorTurn | undefined;
+    let turn: MutationContext | undefined;
     const hung = rejection(
       scope.atomicState((_, given) => {
         turn = given;
@@ -379,7 +379,7 @@ describe("stop", () => {
   it("refuses who is queued and who runs, and everybody afterwards", async () => {
     const { scope } = inMemory();
     const late = gate<Bag>();
-    let turn: MutatorTurn | undefined;
+    let turn: MutationContext | undefined;
     const calls = [
       scope.atomicState((_, given) => {
         turn = given;

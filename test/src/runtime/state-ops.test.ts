@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Head } from "../../../actors/state/draft-state.ts";
+import { DraftState } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
 import { scopeSettings } from "../../../actors/scope/options.ts";
@@ -7,11 +7,11 @@ import { IncrementMutation, PatchMutation } from "../../../src/runtime/state-ops
 
 const scope = { type: "user", id: "1" };
 
-function targetOf(state: object): { head: Head; apply: (mutation: Mutation) => unknown } {
-  const head = new Head(Object.freeze(state), scope);
+function targetOf(state: object): { draft: DraftState; apply: (mutation: Mutation) => unknown } {
+  const draft = new DraftState(Object.freeze(state), scope);
   const settings = scopeSettings({}, { initial: state, checks: null });
-  const target = { head, settings, recording: true, listening: true };
-  return { head, apply: (mutation) => applyMutation(target, mutation, undefined) };
+  const target = { draft, settings, recording: true, listening: true };
+  return { draft, apply: (mutation) => applyMutation(target, mutation, undefined) };
 }
 
 describe("arguments of flat fields", () => {
@@ -19,9 +19,9 @@ describe("arguments of flat fields", () => {
     const updates = { count: 1 };
     const mutation = new PatchMutation(updates, scope);
     updates.count = 2;
-    const { head, apply } = targetOf({ count: 0 });
+    const { draft, apply } = targetOf({ count: 0 });
     apply(mutation);
-    expect(head.expose()).toEqual({ count: 1 });
+    expect(draft.expose()).toEqual({ count: 1 });
   });
 
   it.each([
@@ -45,9 +45,9 @@ describe("arguments of flat fields", () => {
   });
 
   it("keep __proto__ an ordinary key", () => {
-    const { head, apply } = targetOf({});
+    const { draft, apply } = targetOf({});
     apply(new PatchMutation(JSON.parse('{"__proto__":1,"a":2}'), scope));
-    const state = head.expose();
+    const state = draft.expose();
     expect(Object.keys(state)).toEqual(["__proto__", "a"]);
     expect(Object.getPrototypeOf(state)).toBe(Object.prototype);
   });
@@ -60,18 +60,18 @@ describe("arguments of flat fields", () => {
 
 describe("incState", () => {
   it("writes nothing when one of its fields is no number", () => {
-    const { head, apply } = targetOf({ a: 1, b: "text" });
+    const { draft, apply } = targetOf({ a: 1, b: "text" });
     expect(apply(new IncrementMutation({ a: 1, b: 1 }, scope))).toMatchObject({ changed: false });
-    expect(head.expose()).toEqual({ a: 1, b: "text" });
+    expect(draft.expose()).toEqual({ a: 1, b: "text" });
   });
 });
 
-describe("a head whose change was handed on", () => {
+describe("a draft whose change was handed on", () => {
   it("keeps no patches", () => {
-    const { head, apply } = targetOf({ a: 1 });
+    const { draft, apply } = targetOf({ a: 1 });
     expect(apply(new PatchMutation({ a: 2 }, scope))).toMatchObject({
       patches: [{ op: "replace", path: ["a"], value: 2 }],
     });
-    expect([head.patches, head.inverse]).toEqual([null, null]);
+    expect([draft.patches, draft.inverse]).toEqual([null, null]);
   });
 });

@@ -52,15 +52,15 @@ it("neither rows, free pages nor notes of a SQLite file name an erased key", asy
   const path = join(dir, "notes.db");
   const open = () => sqliteStore({ path, synchronous: "normal" });
   const [store, other] = [open(), open()];
-  const heard: string[] = [];
-  const stop = await other.watch?.((key, version) => heard.push(`${key} ${version}`));
+  const observed: string[] = [];
+  const stop = await other.watch?.((key, version) => observed.push(`${key} ${version}`));
   await store.commit([{ ...first, key: "phone-4711", state: { name: "Ann Example" } }]);
   expect(await store.erase?.(["phone-4711"])).toEqual([true]);
-  for (let looks = 0; looks < 100 && heard.length < 1; looks += 1)
+  for (let looks = 0; looks < 100 && observed.length < 1; looks += 1)
     await new Promise((resolve) => {
       setTimeout(resolve, 25);
     });
-  expect(heard.at(-1)).toBe("phone-4711 2");
+  expect(observed.at(-1)).toBe("phone-4711 2");
   await store.close(); // Takes the key out of the note.
   await stop?.();
   await other.close(); // The last one folds the log in.

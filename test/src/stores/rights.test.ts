@@ -80,13 +80,13 @@ async function writeByMany(open: () => StateStore): Promise<void> {
 async function hear(store: StateStore, other: StateStore): Promise<void> {
   if (!other.supports.watch) return;
   let tell: (version: number) => void = () => undefined;
-  const heard = new Promise<number>((resolve) => {
+  const observed = new Promise<number>((resolve) => {
     tell = resolve;
   });
   // A node of a Cluster may still pass on what was committed before.
   const stop = await other.watch?.((key, version) => key === "told" && tell(version));
   await store.commit([{ key: "told", expectedVersion: 0, version: 1, state: 1 }]);
-  expect(await heard).toBe(1);
+  expect(await observed).toBe(1);
   await stop?.();
 }
 

@@ -89,11 +89,11 @@ it("stops a user's waits in their order, and only his", async () => {
   idle.setIdleTime({ from: "ann", inRef: "b", timeInSeconds: 1, cb });
   idle.setIdleTime({ from: "bob", inRef: "c", timeInSeconds: 1, cb });
   idle.stop({ from: "ann", body: "hi", next: true, inRef: "mine" });
-  const told = { from: "ann", body: "hi", next: false };
+  const notified = { from: "ann", body: "hi", next: false };
   expect(events).toEqual([
-    { ...told, inRef: "a" },
-    { ...told, inRef: "a" },
-    { ...told, inRef: "b" },
+    { ...notified, inRef: "a" },
+    { ...notified, inRef: "a" },
+    { ...notified, inRef: "b" },
   ]);
   idle.stop({ from: "nobody" });
   await clock.advance(5_000);

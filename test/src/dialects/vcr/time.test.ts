@@ -135,11 +135,11 @@ it.each([1, 2, 3, 4, 5, 6])(
     const logger = { warn: () => undefined, error: () => undefined };
     const runtime = createRuntime({ store, clock, logger });
     const state = new State(createVcr({ runtime }).getSessionById("s"));
-    const told: Told = new Map();
+    const notified: Told = new Map();
     for (let step = 1; step <= 300; step += 1) {
       const key = `k${below(3)}`;
       if (below(3) === 0) {
-        told.set(`${key} ${step}`, { value: step, end: clock.now() + 2_000 });
+        notified.set(`${key} ${step}`, { value: step, end: clock.now() + 2_000 });
         await state.set(key, step, { ttl: 2 }).catch(() => undefined);
       }
       // Time passes with its timers, or while the machine sleeps.
@@ -147,7 +147,7 @@ it.each([1, 2, 3, 4, 5, 6])(
       if (below(8) === 0) clock.setTime(clock.now() + below(3_000));
       const found = await state.get<number>(key).catch(() => null);
       if (found === null) continue;
-      const known = told.get(`${key} ${found}`);
+      const known = notified.get(`${key} ${found}`);
       expect(known?.end, `${key} at step ${step}`).toBeGreaterThan(clock.now());
     }
     store.calm();

@@ -1,6 +1,6 @@
 /** A store as all scopes on it share it: whose failure is whose. */
 import { describe, expect, it } from "vitest";
-import { batchedStore } from "../../../../src/runtime/persistence/batching-store.ts";
+import { batchingStore } from "../../../../src/runtime/persistence/batching-store.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import type { ScopeWrite, StoredRecord, WriteResult } from "../../../../src/stores/contract.ts";
@@ -17,7 +17,7 @@ describe("a batched store", () => {
     // What it is tested for.
     ["a key that is no text", write(5 as unknown as string, 0, 1), TypeError],
   ])("refuses %s alone, not its batch", async (_, bad, error) => {
-    const batched = batchedStore(memoryStore());
+    const batched = batchingStore(memoryStore());
     const [one, two, three] = await Promise.allSettled([
       batched.commit(write("one", 0, 1), batched),
       batched.commit(bad, batched),
@@ -35,7 +35,7 @@ describe("a batched store", () => {
       const store = faultyStore(inner, {
         choose: ({ operation }) => (operation === "commit" ? kind : undefined),
       });
-      const batched = batchedStore(store);
+      const batched = batchingStore(store);
       const [written, same, moved] = await Promise.allSettled([
         batched.commit(write("one", 0, 1), batched),
         batched.verify("read", 1),
@@ -69,7 +69,7 @@ describe("a batched store", () => {
     const unknown = { code: "COMMIT_UNKNOWN" };
     await expect(scope.incState({ n: 1 })).rejects.toMatchObject(unknown);
     const cause = { code: "STORE_CONTRACT" };
-    const batched = batchedStore(store);
+    const batched = batchingStore(store);
     const together = batched.commitTogether([write("two", 0, 1)], {
       atomic: true,
       owners: new Set(),
@@ -85,7 +85,7 @@ describe("a batched store", () => {
     const store = memoryStore();
     // What it is tested for.
     store.load = async () => answers as unknown as StoredRecord[];
-    const load = batchedStore(store).load("one");
+    const load = batchingStore(store).load("one");
     await expect(load).rejects.toMatchObject({ code: "STORE_CONTRACT" });
   });
 });

@@ -209,7 +209,10 @@ describe("when the line is cut", () => {
 });
 
 /** A store on the line whose `watch` is in the test's hand. */
-function told(line: WatchedStores): { store: StateStore; tell: (key: string, n: number) => void } {
+function notified(line: WatchedStores): {
+  store: StateStore;
+  tell: (key: string, n: number) => void;
+} {
   let hear: (key: string, version: number) => void = () => undefined;
   const store: StateStore = {
     ...line.open(),
@@ -275,7 +278,7 @@ describe("a record on its way", () => {
 
   it("U1: no version is told twice, however often it is reported", async () => {
     const world = new World(stores);
-    const { store, tell } = told(lineOf(world.id));
+    const { store, tell } = notified(lineOf(world.id));
     const there = world.runtime({ store });
     const versions: number[] = [];
     there.subscribe(({ version }) => void versions.push(version));

@@ -22,19 +22,19 @@ function open(options: Partial<PostgresStoreOptions> = { url }): Store {
 }
 
 /** What a watcher heard. */
-interface Heard {
+interface Observed {
   readonly keys: Set<string>;
   missed: number;
   stop: () => Promise<void>;
 }
 
-async function listen(store: Store): Promise<Heard> {
-  const heard: Heard = { keys: new Set(), missed: 0, stop: async () => undefined };
-  heard.stop = await store.watch(
-    (key) => heard.keys.add(key),
-    () => (heard.missed += 1),
+async function listen(store: Store): Promise<Observed> {
+  const observed: Observed = { keys: new Set(), missed: 0, stop: async () => undefined };
+  observed.stop = await store.watch(
+    (key) => observed.keys.add(key),
+    () => (observed.missed += 1),
   );
-  return heard;
+  return observed;
 }
 
 async function until(isSo: () => boolean): Promise<void> {
@@ -43,11 +43,11 @@ async function until(isSo: () => boolean): Promise<void> {
 }
 
 /** Commits new keys one after another, each when the one before was heard. */
-async function marks(store: StateStore, heard: Heard, count = 3): Promise<void> {
+async function marks(store: StateStore, observed: Observed, count = 3): Promise<void> {
   for (let n = 1; n <= count; n += 1) {
     const key = `mark ${Math.random()}`;
     await store.commit([{ key, expectedVersion: 0, version: 1, state: n }]);
-    await until(() => heard.keys.has(key));
+    await until(() => observed.keys.has(key));
   }
 }
 
@@ -71,15 +71,15 @@ describe.skipIf(found === undefined)("a watcher", () => {
     await writing.load(["k"]);
     const ahead = "(pg_current_xact_id()::text::bigint + 1000000000)::text::xid8";
     await runSql(url, flood(ahead));
-    const heard = await listen(watching);
-    await marks(writing, heard);
-    expect(heard.missed).toBe(0);
-    expect(heard.keys.size).toBe(3);
+    const observed = await listen(watching);
+    await marks(writing, observed);
+    expect(observed.missed).toBe(0);
+    expect(observed.keys.size).toBe(3);
   });
 
   it("C3: missed something when too much happens, and once more when all that is over", async () => {
     const [watching, writing] = [open(), open()];
-    const heard = await listen(watching);
+    const observed = await listen(watching);
     const long = new Client({ connectionString: url });
     await long.connect();
     await long.query("BEGIN");
@@ -88,14 +88,14 @@ describe.skipIf(found === undefined)("a watcher", () => {
         "VALUES ('long', 1, '{}', ARRAY['0.aaaa-1@0'], 1, 2, pg_current_xact_id())",
     );
     await runSql(url, flood("pg_current_xact_id()"));
-    await until(() => heard.missed === 1);
-    await marks(writing, heard);
-    expect(heard.missed).toBe(1);
+    await until(() => observed.missed === 1);
+    await marks(writing, observed);
+    expect(observed.missed).toBe(1);
     await long.query("COMMIT");
     await long.end();
-    await until(() => heard.missed === 2);
-    await marks(writing, heard);
-    expect(heard.missed).toBe(2);
+    await until(() => observed.missed === 2);
+    await marks(writing, observed);
+    expect(observed.missed).toBe(2);
   });
 
   it("who begins while the last one leaves is told", async () => {
@@ -103,9 +103,9 @@ describe.skipIf(found === undefined)("a watcher", () => {
     const first = await listen(watching);
     const beginning = listen(watching);
     await first.stop();
-    const heard = await beginning;
-    await marks(writing, heard);
-    await heard.stop();
+    const observed = await beginning;
+    await marks(writing, observed);
+    await observed.stop();
     const again = await listen(watching);
     await marks(writing, again);
   });
@@ -126,8 +126,8 @@ describe.skipIf(found === undefined)("a watcher", () => {
     // The type allows it: what gives something may stand where nothing is expected.
     const rejecting: () => unknown = async () => Promise.reject(new TypeError("secret"));
     await watching.watch(rejecting);
-    const heard = await listen(watching);
-    await marks(writing, heard, 1);
+    const observed = await listen(watching);
+    await marks(writing, observed, 1);
     await until(() => lines.length === 2);
     expect(lines).toEqual([{ error: "RangeError" }, { error: "TypeError" }]);
   });

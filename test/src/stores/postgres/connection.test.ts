@@ -1,7 +1,7 @@
 /** What PostgreSQL still does for calls that nobody waits for any longer. */
 import { Pool } from "pg";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import { PostgresLink } from "../../../../src/stores/postgres/connection.ts";
+import { PostgresConnection } from "../../../../src/stores/postgres/connection.ts";
 import { postgresStore } from "../../../../src/stores/postgres/store.ts";
 import type { PostgresStoreOptions } from "../../../../src/stores/postgres/options.ts";
 import type { ScopeWrite } from "../../../../src/stores/contract.ts";
@@ -101,7 +101,7 @@ describe.skipIf(found === undefined)("an answer that does not come", () => {
     ["x".repeat(2 ** 20), /^1048576 bytes .* within 200 ms; raise timeoutMs$/],
   ])("is told with the size of what was sent", async (value, message) => {
     const pool = new Pool({ connectionString: url });
-    const link = new PostgresLink({ url: undefined, pool, poolSize: 1, timeoutMs: 200 });
+    const link = new PostgresConnection({ url: undefined, pool, poolSize: 1, timeoutMs: 200 });
     const text = "SELECT pg_sleep(1), $1::text";
     const work = link.run((session) => session.query({ text }, [value]), performance.now() + 200);
     await expect(work).rejects.toThrow(message);

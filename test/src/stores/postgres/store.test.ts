@@ -177,9 +177,9 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
     for (let version = 2; version <= 4; version += 1)
       await store.commit([step("broken", version, { state: 0, patches: setN(version) })]);
     await runSql(url, sql.replaceAll("t_", `${table}_`));
-    const told = { code: "CORRUPT_STATE", message: expect.stringContaining('key "broken"') };
-    await expect(store.load(["broken"])).rejects.toMatchObject(told);
-    await expect(store.commit([step("broken", 9, { state: 1 })])).rejects.toMatchObject(told);
+    const notified = { code: "CORRUPT_STATE", message: expect.stringContaining('key "broken"') };
+    await expect(store.load(["broken"])).rejects.toMatchObject(notified);
+    await expect(store.commit([step("broken", 9, { state: 1 })])).rejects.toMatchObject(notified);
     const rows = await runSql(url, `DELETE FROM ${table}_record WHERE key = 'broken' RETURNING 1`);
     expect(rows).toHaveLength(1);
     await runSql(url, `DELETE FROM ${table}_patch WHERE key = 'broken'`);
@@ -188,7 +188,7 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
   it("whoever watches hears of a transaction that began early and ends late", async () => {
     const [watching, writing] = [open(), open()];
     await writing.commit([step("late", 1, { state: 1 })]);
-    const heard = new Map<string, number>();
+    const observed = new Map<string, number>();
     const slow = new Client({ connectionString: url });
     await slow.connect();
     onTestFinished(() => slow.end());
@@ -197,14 +197,14 @@ describe.skipIf(found === undefined)("on PostgreSQL", () => {
       `UPDATE ${table}_record SET version = 2, ops = ARRAY['1.slow-1'], ` +
         "changed = pg_current_xact_id() WHERE key = 'late'",
     );
-    await watching.watch?.((key, version) => heard.set(key, version));
+    await watching.watch?.((key, version) => observed.set(key, version));
     for (const key of ["early", "later"]) {
       await writing.commit([step(key, 1, { state: 1 })]);
-      await vi.waitFor(() => expect(heard.get(key)).toBe(1), 10_000);
+      await vi.waitFor(() => expect(observed.get(key)).toBe(1), 10_000);
     }
-    expect(heard.has("late")).toBe(false);
+    expect(observed.has("late")).toBe(false);
     await slow.query("COMMIT");
-    await vi.waitFor(() => expect(heard.get("late")).toBe(2), 10_000);
+    await vi.waitFor(() => expect(observed.get("late")).toBe(2), 10_000);
   });
 
   it("a lease leaves no row behind under a key that was never written", async () => {

@@ -213,7 +213,7 @@ if (canStartRedis()) {
       await admin.acl("SETUSER", "min", "on", ">pass", ...place, "-@all", ...commands);
       const [store, other] = [0, 1].map(() => open({ url: url("min:pass"), keyPrefix }));
       if (store === undefined || other === undefined) throw new Error("no stores");
-      const told = new Promise<void>((resolve) => {
+      const notified = new Promise<void>((resolve) => {
         void store.watch?.(() => resolve()).then(() => other.commit([write("told", 1)]));
       });
       const text = "x".repeat(10_000);
@@ -222,7 +222,7 @@ if (canStartRedis()) {
         await store.commit([{ ...write("k", n, { n, text }), patches, ttlMs: 60_000 }]);
       }
       await store.exclusive?.("k", 1_000, () => store.commit([write("k", 4)]));
-      await told;
+      await notified;
       const keys: string[] = [];
       for await (const key of store.list()) keys.push(key);
       expect(keys).toEqual(["k", "told"]);
@@ -461,15 +461,15 @@ if (canStartRedis()) {
       const keyPrefix = prefix();
       const other = open({ url: server.url, keyPrefix });
       const store = open({ url: `redis://127.0.0.1:${proxy.port}`, keyPrefix, timeoutMs: 5_000 });
-      const heard: string[] = [];
+      const observed: string[] = [];
       let look: () => void = () => undefined;
       const say = (line: string): void => {
-        heard.push(line);
+        observed.push(line);
         look();
       };
       const until = (line: string): Promise<void> =>
         new Promise((resolve) => {
-          look = () => (heard.includes(line) ? resolve() : undefined);
+          look = () => (observed.includes(line) ? resolve() : undefined);
           look();
         });
       await store.watch?.(
@@ -480,12 +480,12 @@ if (canStartRedis()) {
       await until("k 1");
       proxy.refuse();
       await other.commit([write("k", 2)]);
-      expect(heard).toEqual(["k 1"]);
+      expect(observed).toEqual(["k 1"]);
       proxy.accept();
       await until("missed");
       await other.commit([write("k", 3)]);
       await until("k 3");
-      expect(heard).toEqual(["k 1", "missed", "k 3"]);
+      expect(observed).toEqual(["k 1", "missed", "k 3"]);
     });
 
     it("may throw: others are told, and the logger", async () => {
@@ -496,10 +496,10 @@ if (canStartRedis()) {
       await store.watch?.(() => {
         throw new Error(SECRET);
       });
-      const told = new Promise<string>((resolve) => {
+      const notified = new Promise<string>((resolve) => {
         void store.watch?.(resolve).then(() => other.commit([write("k", 1)]));
       });
-      expect(await told).toBe("k");
+      expect(await notified).toBe("k");
       expect(logger.lines).toEqual([expect.stringContaining("watcher")]);
     });
   });

@@ -37,8 +37,8 @@ it.each(["WAL", "TRUNCATE"])(
     };
     const logger = keepingLogger(); // It may warn of the journal's mode.
     const [store, other] = [sqliteStore({ path, logger }), sqliteStore({ path, logger })];
-    const heard: string[] = [];
-    await other.watch?.((key, version) => void heard.push(`${key} ${version}`));
+    const observed: string[] = [];
+    await other.watch?.((key, version) => void observed.push(`${key} ${version}`));
     await store.commit(all(1, true));
     const full = size();
     await store.commit(all(2, false));
@@ -56,7 +56,7 @@ it.each(["WAL", "TRUNCATE"])(
     ]);
     const write = { key: "left", expectedVersion: 1, version: 2, state: { n: 2 } };
     expect(await store.commit([write])).toEqual([{ ok: true, version: 2 }]);
-    await until(() => heard.includes("left 2"));
+    await until(() => observed.includes("left 2"));
     await Promise.all([store.close(), other.close()]);
     made.close();
   },
