@@ -16,10 +16,10 @@
  *  G9  A checkpoint scope takes part from memory. When another writer of it was first, the recipe
  *      runs again for that scope alone, on the others' states as they were.
  */
-import { backoffMs } from "../../../actors/scope/retry.ts";
+import { resolveConflict, type SaveStep } from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import { isThenable } from "../../../actors/scope/mutation.ts";
-import type { Clock, MutationOptions, MutationContext } from "../../../actors/protocol.ts";
+import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import { createDraft, endRecipe, RecipeMutation } from "../../../actors/scope/recipe.ts";
 import { createCall } from "../../../actors/scope/mailbox.ts";
 import { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
@@ -69,16 +69,24 @@ export class Transaction {
   async #attempts(scopes: readonly ResidentScope[]): Promise<boolean> {
     const settings = scopes[0]?.kind.settings;
     if (settings === undefined) return false;
-    const { cas, clock, random } = settings;
-    for (let attempt = 1; ; attempt++) {
-      const end = await this.#attempt(scopes, attempt);
-      if (typeof end === "boolean") return end;
-      if (attempt > cas.maxRetries) {
-        if (!cas.escalate) throw end;
-        return this.#exclusively(scopes, attempt + 1);
-      }
-      await this.#wait(clock, backoffMs(cas, attempt, random));
-    }
+    let changed: boolean | undefined;
+    let conflict: unknown;
+    const attempt = async (count: number): Promise<SaveStep> => {
+      const end = await this.#attempt(scopes, count);
+      if (typeof end === "boolean") changed = end;
+      else conflict = end;
+      return changed === undefined ? "conflict" : "saved";
+    };
+    if ((await attempt(1)) === "saved") return changed === true;
+    const exclusive = (count: number): Promise<SaveStep> =>
+      this.#leased(scopes, () => attempt(count + 1));
+    const work = resolveConflict({ ...settings, attempt, exclusive });
+    this.#section.revoked.catch(() => work.stop());
+    const end = await this.#section.during(work.end).catch((error: unknown) => {
+      if (changed === undefined) throw error; // Else it is stored, and leases were being released.
+    });
+    if (changed !== undefined) return changed;
+    throw end?.kind === "failed" ? end.error : conflict;
   }
 
   /** Whether anything changed, or the conflict that kept it from it. */
@@ -102,31 +110,21 @@ export class Transaction {
     return changed.length > 0;
   }
 
-  /** One more attempt while nobody else can write any of the records. */
-  async #exclusively(scopes: readonly ResidentScope[], attempt: number): Promise<boolean> {
-    let changed: boolean | undefined;
+  /** One more attempt on what the store holds, while no other owner can write the records. */
+  #leased(scopes: readonly ResidentScope[], attempt: () => Promise<SaveStep>): Promise<SaveStep> {
     const durable = scopes.filter(isDurable);
-    const last = async (): Promise<boolean> => {
+    const last = async (): Promise<SaveStep> => {
       for (const scope of durable)
         await this.#section.during(scope.reload(() => !this.#section.ended));
-      const end = await this.#attempt(scopes, attempt);
-      if (typeof end !== "boolean") throw end;
-      changed = end;
-      return end;
+      return attempt();
     };
-    const turns = durable.reduceRight<() => Promise<boolean>>(
+    const leased = durable.reduceRight<() => Promise<SaveStep>>(
       (inner, { backing }) =>
         () =>
           backing?.exclusive(inner) ?? inner(),
       last,
     );
-    try {
-      return await this.#section.during(turns());
-    } catch (error) {
-      // It was over, and only the places were being given back.
-      if (changed !== undefined) return changed;
-      throw error;
-    }
+    return leased();
   }
 
   /** Runs the recipe on drafts and works out what it does to each scope. */
@@ -174,19 +172,6 @@ export class Transaction {
     entry.context = captureContext();
     entry.attempt = 1;
     return { ...changedPart(scope, again, next), entry };
-  }
-
-  /** Waits before the next attempt; leaves no timer behind when a scope is lost meanwhile. */
-  async #wait(clock: Clock, waitMs: number): Promise<void> {
-    let timer: unknown;
-    const over = new Promise<void>((resolve) => {
-      timer = clock.setTimeout(resolve, waitMs);
-    });
-    try {
-      await this.#section.during(over);
-    } finally {
-      clock.clearTimeout(timer);
-    }
   }
 }
 
