@@ -4,10 +4,11 @@ import { tsImport } from "tsx/esm/api";
 import { describe, expect, it } from "vitest";
 import { defineSequencer, step, type Runtime } from "../../src/index.ts";
 import { testDirectory } from "../support/directory.ts";
-import { gate, runtimeOn } from "../support/sequencer.ts";
+import { runtimeOn } from "../support/sequencer.ts";
 import { nextMessage, startWorker } from "../support/worker.ts";
 import type * as Copy from "./another-copy.ts";
 import { openStore } from "./open-store.ts";
+import { gate } from "../support/waiting.ts";
 
 const root = testDirectory("owners");
 

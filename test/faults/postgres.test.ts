@@ -15,6 +15,7 @@ import {
   runSql,
 } from "../support/postgres.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { until } from "../support/waiting.ts";
 
 let server: OwnPostgres;
 
@@ -32,12 +33,6 @@ function through(proxy: TcpProxy): string {
 /** True of a request that runs the statement of a commit, parsed before or not. */
 function isCommit(request: Buffer): boolean {
   return request.includes("holdfast_commit_");
-}
-
-/** Waits until something has come about. */
-async function until(isSo: () => boolean): Promise<void> {
-  for (let round = 0; round < 2_000 && !isSo(); round += 1) await sleep(10);
-  expect(isSo()).toBe(true);
 }
 
 describe.skipIf(!canStartPostgres())("on a server of its own", () => {

@@ -16,7 +16,7 @@ import {
   type TimedOperation,
 } from "../../src/testing/linearizable.ts";
 import { seededRandom } from "../../src/testing/random.ts";
-import { keepingLogger } from "../suites/runtime-world.ts";
+import { keepingLogger } from "../support/waiting.ts";
 
 const isNightly = process.env["TEST_SCALE"] === "nightly";
 const HISTORIES = isNightly ? 10_000 : 200;

@@ -14,7 +14,7 @@ import { simulatedClock } from "../../src/testing/clock.ts";
 import { type FaultKind, faultyStore } from "../../src/testing/faulty-store.ts";
 import { seededRandom } from "../../src/testing/random.ts";
 import { watchedStores } from "../support/watched-store.ts";
-import { keepingLogger, settled, type LogLine } from "../suites/runtime-world.ts";
+import { type LogLine, keepingLogger, settled } from "../support/waiting.ts";
 
 const SEEDS = process.env["TEST_SCALE"] === "nightly" ? 20_000 : 200;
 const CHANGES = 25;

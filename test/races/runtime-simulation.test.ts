@@ -11,7 +11,8 @@ import { memoryStore } from "../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import { type FaultKind, faultyStore } from "../../src/testing/faulty-store.ts";
 import { seededRandom } from "../../src/testing/random.ts";
-import { keepingLogger, settled, sharingStore } from "../suites/runtime-world.ts";
+import { sharingStore } from "../suites/runtime-world.ts";
+import { keepingLogger, settled } from "../support/waiting.ts";
 
 const SEEDS = process.env["TEST_SCALE"] === "nightly" ? 100_000 : 500;
 const STEPS = 40;

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { Clock, SaveResult } from "../../actors/protocol.ts";
 import { createScope, type Scope } from "../../src/runtime/scope.ts";
-import { settled, tableBridge, type TableBridge } from "../support/table-bridge.ts";
+import { tableBridge, type TableBridge } from "../support/table-bridge.ts";
+import { settled } from "../support/waiting.ts";
 
 const SCHEDULES = process.env["TEST_SCALE"] === "nightly" ? 2_000_000 : 10_000;
 const MAX_RETRIES = 2;

@@ -9,7 +9,8 @@ import { isHoldfastError } from "../../actors/errors.ts";
 import { waitsOf } from "../../actors/scope/wait-graph.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import { createScope, type Scope } from "../../src/runtime/scope.ts";
-import { settled, tableBridge } from "../support/table-bridge.ts";
+import { tableBridge } from "../support/table-bridge.ts";
+import { settled } from "../support/waiting.ts";
 
 const RUNS = process.env["TEST_SCALE"] === "nightly" ? 5_000 : 300;
 /** Turns of the loop after which a program that still waits will wait for ever. */

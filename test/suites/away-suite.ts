@@ -6,7 +6,7 @@ import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
 import type { StateStore } from "../../src/stores/contract.ts";
 import { startProxy } from "../support/tcp-proxy.ts";
-import { keepingLogger, until } from "./runtime-world.ts";
+import { keepingLogger, until } from "../support/waiting.ts";
 
 /** A server that can be stopped as a crash stops it, and keeps what it acknowledged. */
 export interface AwayServer {

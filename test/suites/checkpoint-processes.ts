@@ -4,7 +4,7 @@ import { createRuntime } from "../../src/runtime/runtime.ts";
 import { openStore } from "../faults/open-store.ts";
 import { startChild, type Child } from "../support/child.ts";
 import type { MeetingPlace } from "./contention-suite.ts";
-import { until } from "./runtime-world.ts";
+import { until } from "../support/waiting.ts";
 
 const TIMES = 100;
 const FLUSH_EVERY = 10;

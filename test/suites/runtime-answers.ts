@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { defineSequencer, step, type RunOutcome, type Sequencer } from "../../src/index.ts";
 import { storedRun, writeRun } from "../support/sequencer.ts";
-import { rejection, steer, World, type RuntimeStores } from "./runtime-world.ts";
+import { steer, World, type RuntimeStores } from "./runtime-world.ts";
+import { rejection } from "../support/waiting.ts";
 
 /** The id of the suspension a run waits for. */
 function idOf(outcome: RunOutcome): string {

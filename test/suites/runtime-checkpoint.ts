@@ -6,16 +6,13 @@ import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import { residentOf } from "../../src/runtime/handle.ts";
 import {
   add,
-  handle,
-  rejection,
-  settled,
   steer,
-  until,
   World,
   type Counter,
   type RuntimeStores,
   type SteeredStore,
 } from "./runtime-world.ts";
+import { gate, rejection, settled, until } from "../support/waiting.ts";
 
 /** Claims about the checkpoint durability. */
 export function checkpointCases(stores: RuntimeStores): void {
@@ -40,14 +37,14 @@ export function checkpointCases(stores: RuntimeStores): void {
 
     it("answers from memory and folds what comes while it is being written", async () => {
       const { store, scope, stored } = await begin();
-      const gate = handle();
-      store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+      const held = gate();
+      store.before = (operation) => (operation === "commit" ? held.promise : undefined);
       for (let n = 1; n <= 100; n += 1) {
         expect(await scope.atomicState(add)).toBe(true);
         expect([scope.state.n, scope.version]).toEqual([n, n]);
       }
       const flushed = scope.flush();
-      gate.open();
+      held.open();
       await flushed;
       expect(store.writes).toBeLessThanOrEqual(2);
       expect(await stored()).toEqual([{ n: 100 }, 100]);

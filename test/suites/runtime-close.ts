@@ -5,16 +5,8 @@ import { CorruptStateError } from "../../actors/errors.ts";
 import type { Json } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import {
-  add,
-  handle,
-  rejection,
-  settled,
-  steer,
-  World,
-  type Counter,
-  type RuntimeStores,
-} from "./runtime-world.ts";
+import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { gate, rejection, settled } from "../support/waiting.ts";
 
 /** Claims about records that cannot be opened. */
 export function refusedCases(stores: RuntimeStores): void {
@@ -203,16 +195,16 @@ export function closeCases(stores: RuntimeStores): void {
     it("lets a load that is under way end, and refuses what comes after", async () => {
       const world = new World(stores);
       const store = steer(world.store());
-      const gate = handle();
+      const held = gate();
       const runtime = world.runtime({ store });
       const ready = await runtime.open<Counter>("user", "ready");
-      store.before = (operation) => (operation === "load" ? gate.promise : undefined);
+      store.before = (operation) => (operation === "load" ? held.promise : undefined);
       const opening = runtime.open("user", "u");
       opening.catch(() => undefined);
       await settled();
       const closing = runtime.close();
       await rejection(ready.atomicState(add), "SCOPE_STOPPED");
-      gate.open();
+      held.open();
       expect((await opening).version).toBe(0);
       await closing;
     });
@@ -220,19 +212,19 @@ export function closeCases(stores: RuntimeStores): void {
     it("in no time stores what is being saved, refuses what waits", async () => {
       const world = new World(stores);
       const store = steer(world.store());
-      const gate = handle();
+      const held = gate();
       const runtime = world.runtime({ store });
       const scope = await runtime.open<Counter>("user", "u");
       const hung = await runtime.open<Counter>("user", "hung");
       const never = hung.atomicState(() => new Promise(() => undefined));
-      store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+      store.before = (operation) => (operation === "commit" ? held.promise : undefined);
       const saved = scope.atomicState(add);
       await settled();
       const queued = scope.atomicState(add);
       const closing = runtime.close({ drainMs: 0 });
       await rejection(never, "SCOPE_STOPPED");
       await rejection(queued, "SCOPE_STOPPED");
-      gate.open();
+      held.open();
       expect(await saved).toBe(true);
       await closing;
       expect((await world.runtime().open<Counter>("user", "u")).state).toEqual({ n: 1 });
@@ -243,10 +235,10 @@ export function closeCases(stores: RuntimeStores): void {
       const runtime = world.runtime();
       const scope = await runtime.open<Counter>("temp", "t");
       const hanging = runtime.transaction([scope], () => new Promise(() => undefined));
-      const [inside, gate] = [handle(), handle()];
+      const [inside, held] = [gate(), gate()];
       const executing = runtime.execute({ userId: "u" }, async (ctx) => {
         inside.open();
-        await gate.promise;
+        await held.promise;
         await ctx.user.patchState({ n: 1 });
       });
       await settled();
@@ -254,7 +246,7 @@ export function closeCases(stores: RuntimeStores): void {
       const also = rejection(executing, "SCOPE_STOPPED");
       await inside.promise;
       await runtime.close({ drainMs: 0 });
-      gate.open();
+      held.open();
       await Promise.all([refused, also]);
     });
 

@@ -3,16 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
-import {
-  add,
-  handle,
-  rejection,
-  settled,
-  steer,
-  World,
-  type Counter,
-  type RuntimeStores,
-} from "./runtime-world.ts";
+import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { gate, rejection, settled } from "../support/waiting.ts";
 
 const DURABILITIES = ["user", "draft", "temp"];
 
@@ -102,13 +94,13 @@ export function drainCases(stores: RuntimeStores): void {
     it("refuses code that a call left behind, and what belongs to no call", async () => {
       const runtime = new World(stores).runtime();
       const [a, b] = await openTwo(runtime);
-      const gate = handle();
+      const kept = gate();
       let left: Promise<unknown> = Promise.resolve();
       await runtime.execute({ userId: "u" }, () => {
-        left = gate.promise.then(() => b.atomicState(add));
+        left = kept.promise.then(() => b.atomicState(add));
         left.catch(() => undefined);
       });
-      const [inside, held] = [handle(), handle()];
+      const [inside, held] = [gate(), gate()];
       const working = a.atomicState(async (state) => {
         inside.open();
         await held.promise;
@@ -116,7 +108,7 @@ export function drainCases(stores: RuntimeStores): void {
       });
       await inside.promise;
       const closing = runtime.close();
-      gate.open();
+      kept.open();
       await rejection(left, "SCOPE_STOPPED");
       await rejection(a.refresh(), "SCOPE_STOPPED");
       await rejection(a.delete(), "SCOPE_STOPPED");
@@ -135,7 +127,7 @@ export function drainCases(stores: RuntimeStores): void {
       const never = new Promise<never>(() => undefined);
       const hung = a.atomicState(() => never);
       const queued = a.atomicState(add);
-      const inside = handle();
+      const inside = gate();
       void runtime.execute({ userId: "u" }, () => {
         inside.open();
         return never;
@@ -194,16 +186,16 @@ export function drainCases(stores: RuntimeStores): void {
     it("stores what a slow store has not answered yet", async () => {
       const world = new World(stores);
       const store = steer(world.store());
-      const gate = handle();
+      const held = gate();
       const runtime = world.runtime({ store });
       const [a, b] = await openTwo(runtime);
-      store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+      store.before = (operation) => (operation === "commit" ? held.promise : undefined);
       const saved = [a.atomicState(add), b.atomicState(async (state) => soon(add(state)))];
       await settled();
       saved.push(a.atomicState(add));
       const closing = runtime.close({ drainMs: Infinity });
       await settled();
-      gate.open();
+      held.open();
       await closing;
       expect(await Promise.all(saved)).toEqual([true, true, true]);
       expect((await world.runtime().open<Counter>("user", "a")).state).toEqual({ n: 2 });

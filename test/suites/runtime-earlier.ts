@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { defineSequencer, step, type JsonObject, type Sequencer } from "../../src/index.ts";
 import { storedRun, writeRun } from "../support/sequencer.ts";
-import { rejection, World, type RuntimeStores } from "./runtime-world.ts";
+import { World, type RuntimeStores } from "./runtime-world.ts";
+import { rejection } from "../support/waiting.ts";
 
 /** A run of `s` as the first release stored it: one step finished, the second begun. */
 const RECORD: JsonObject = {

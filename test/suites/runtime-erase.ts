@@ -6,7 +6,8 @@ import { encodeKey } from "../../src/runtime/scope-key.ts";
 import { bindingKey } from "../../src/runtime/session/binding.ts";
 import { simulatedClock, type SimulatedClock } from "../../src/testing/clock.ts";
 import type { StateStore } from "../../src/stores/contract.ts";
-import { rejection, until, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { rejection, until } from "../support/waiting.ts";
 
 const LARGE = "x".repeat(20_000);
 /** A store on a server keeps a tombstone for some seconds at least. */

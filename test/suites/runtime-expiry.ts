@@ -9,17 +9,8 @@ import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
 import { simulatedClock, type SimulatedClock } from "../../src/testing/clock.ts";
 import { faultyStore, type FaultKind } from "../../src/testing/faulty-store.ts";
-import {
-  add,
-  handle,
-  rejection,
-  settled,
-  steer,
-  until,
-  World,
-  type Counter,
-  type RuntimeStores,
-} from "./runtime-world.ts";
+import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { gate, rejection, settled, until } from "../support/waiting.ts";
 
 const TTL_MS = 10_000;
 const MINUTE_MS = 60_000;
@@ -120,16 +111,16 @@ export function expiryCases(stores: RuntimeStores): void {
 
     it("is not seen by a call that waited across the end of its time", async () => {
       const { clock, scope } = await start();
-      const gate = handle();
+      const held = gate();
       const nothing = scope.atomicState(async () => {
-        await gate.promise;
+        await held.promise;
         return {};
       });
       const waiting = [scope.atomicState(add), scope.incState({ n: 1 }), scope.atomicState(add)];
       await settled();
       sleep(clock);
       expect(scope.state).toEqual({});
-      gate.open();
+      held.open();
       expect(await Promise.all([nothing, ...waiting])).toEqual([false, true, true, true]);
       expect([scope.state, scope.version]).toEqual([{ n: 3 }, 5]);
     });
@@ -139,9 +130,9 @@ export function expiryCases(stores: RuntimeStores): void {
       const type = durability === "commit" ? "user" : "temp";
       if (!store.supports.transactions && durability === "commit") return; // It is refused.
       const other = await runtime.open<Counter>(type, "z");
-      const gate = handle();
+      const held = gate();
       const busy = other.atomicState(async () => {
-        await gate.promise;
+        await held.promise;
         return {};
       });
       let seen: unknown;
@@ -152,7 +143,7 @@ export function expiryCases(stores: RuntimeStores): void {
       });
       await settled();
       sleep(clock);
-      gate.open();
+      held.open();
       expect(await Promise.all([busy, both])).toEqual([false, true]);
       expect([seen, scope.state, scope.version, other.state]).toEqual([{}, { n: 1 }, 3, { n: 1 }]);
     });

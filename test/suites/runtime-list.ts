@@ -3,15 +3,8 @@ import { describe, expect, it } from "vitest";
 import { FEED_BUFFER_MAX } from "../../actors/scope/change-stream.ts";
 import type { ListOptions } from "../../src/runtime/list.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import {
-  add,
-  handle,
-  rejection,
-  steer,
-  World,
-  type Counter,
-  type RuntimeStores,
-} from "./runtime-world.ts";
+import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { gate, rejection } from "../support/waiting.ts";
 
 async function increment(runtime: Runtime, type: string, ids: readonly string[]): Promise<void> {
   await Promise.all(
@@ -67,12 +60,12 @@ export function listCases(stores: RuntimeStores): void {
       const gone = await runtime.open<Counter>("draft", "gone");
       await gone.atomicState(add);
       await gone.flush();
-      const gate = handle();
-      store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+      const held = gate();
+      store.before = (operation) => (operation === "commit" ? held.promise : undefined);
       await kept.atomicState(add);
       await gone.delete();
       const { ids } = await runtime.list({ type: "draft", limit: 1 });
-      gate.open();
+      held.open();
       expect(ids).toEqual(["kept"]);
     });
 

@@ -5,16 +5,8 @@ import type { FeedItem } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
-import {
-  add,
-  rejection,
-  sameScope,
-  settled,
-  steer,
-  World,
-  type Counter,
-  type RuntimeStores,
-} from "./runtime-world.ts";
+import { add, sameScope, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { rejection, settled } from "../support/waiting.ts";
 
 const HOSTILE_IDS = [
   "__proto__",

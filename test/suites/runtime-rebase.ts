@@ -8,16 +8,8 @@ import type { StateChange } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
 import { seededRandom, type Random } from "../../src/testing/random.ts";
-import {
-  handle,
-  rejection,
-  settled,
-  steer,
-  until,
-  World,
-  type RuntimeStores,
-  type SteeredStore,
-} from "./runtime-world.ts";
+import { steer, World, type RuntimeStores, type SteeredStore } from "./runtime-world.ts";
+import { gate, rejection, settled, until } from "../support/waiting.ts";
 
 interface Draft {
   readonly n?: number;
@@ -132,18 +124,18 @@ export function rebaseCases(stores: RuntimeStores): void {
       const theirs = world.runtime({ kinds: KINDS, watch: false });
       const here = await mine.open<Draft>(type, "d");
       const there = await theirs.open<Draft>(type, "d");
-      let gate = handle();
+      let held = gate();
       /** From now on nothing of here is stored. */
       const hold = () => {
-        gate = handle();
-        store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+        held = gate();
+        store.before = (operation) => (operation === "commit" ? held.promise : undefined);
       };
       /** The other writer changes the record; then what was held goes on. */
       const theyWrite = async (change: (scope: Scope<Draft>) => Promise<unknown>) => {
         await there.refresh();
         await change(there);
         await there.flush();
-        gate.open();
+        held.open();
       };
       const stored = async () => {
         await there.refresh();
@@ -267,12 +259,12 @@ export function rebaseCases(stores: RuntimeStores): void {
       const { here, hold, theyWrite, stored } = await begin();
       hold();
       const callers = new AsyncLocalStorage<string>();
-      const gate = handle();
+      const held = gate();
       const runs: unknown[] = [];
       const slow = callers.run("caller", () =>
         here.atomicState(async ({ n = 0 }, { attempt }) => {
           runs.push([attempt, callers.getStore()]);
-          if (attempt === 2) await gate.promise;
+          if (attempt === 2) await held.promise;
           return { n: n + 1 };
         }),
       );
@@ -283,7 +275,7 @@ export function rebaseCases(stores: RuntimeStores): void {
       const later = here.incState({ n: 100 });
       await settled();
       expect(here.state).toEqual({ n: 1 });
-      gate.open();
+      held.open();
       await Promise.all([later, flushed, here.flush()]);
       expect(runs).toEqual([
         [1, "caller"],

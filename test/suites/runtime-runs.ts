@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest";
 import { defineSequencer, step, type Sequencer } from "../../src/index.ts";
 import type { SequencerOptions } from "../../src/runtime/sequencer/define.ts";
 import { storedRun, writeRun } from "../support/sequencer.ts";
-import { rejection, steer, World, type RuntimeStores } from "./runtime-world.ts";
+import { steer, World, type RuntimeStores } from "./runtime-world.ts";
+import { rejection } from "../support/waiting.ts";
 
 type More = Omit<SequencerOptions<Record<string, unknown>>, "name" | "steps">;
 

@@ -3,17 +3,8 @@ import { describe, expect, it } from "vitest";
 import { defineKind, type Durability } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { simulatedClock, type SimulatedClock } from "../../src/testing/clock.ts";
-import {
-  add,
-  handle,
-  sameScope,
-  settled,
-  steer,
-  until,
-  World,
-  type Counter,
-  type RuntimeStores,
-} from "./runtime-world.ts";
+import { add, sameScope, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { gate, settled, until } from "../support/waiting.ts";
 
 const TTL_MS = 10_000;
 /** More than a tick of the wheel, so that what is due has been done. */
@@ -227,11 +218,11 @@ export function passivationCases(stores: RuntimeStores, count: number): void {
     it("never drops what exists nowhere else, but for a volatile scope no handle holds", async () => {
       const world = new World(stores);
       const store = steer(world.store());
-      const gate = handle();
+      const held = gate();
       const runtime = world.runtime({ store, maxResidentScopes: 1 });
       const temp = await runtime.open<Counter>("temp", "t");
       await temp.atomicState(add);
-      store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+      store.before = (operation) => (operation === "commit" ? held.promise : undefined);
       const behind = await runtime.open<Counter>("draft", "s");
       await behind.atomicState(add);
       const busy = await runtime.open<Counter>("user", "b");
@@ -239,7 +230,7 @@ export function passivationCases(stores: RuntimeStores, count: number): void {
       for (let at = 0; at < 50; at += 1) await runtime.open("user", `u${at}`);
       sameScope(await runtime.open("user", "b"), busy);
       expect(runtime.residentScopes).toBe(2);
-      gate.open();
+      held.open();
       await Promise.all([work, behind.flush()]);
       await settled();
       expect(runtime.residentScopes).toBe(1);

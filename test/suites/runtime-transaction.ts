@@ -6,17 +6,8 @@ import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { memoryStore } from "../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
-import {
-  add,
-  handle,
-  rejection,
-  settled,
-  steer,
-  until,
-  World,
-  type Counter,
-  type RuntimeStores,
-} from "./runtime-world.ts";
+import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { gate, rejection, settled, until } from "../support/waiting.ts";
 
 type Opened = Awaited<ReturnType<typeof openAll>>;
 
@@ -217,7 +208,7 @@ export function transactionCases(stores: RuntimeStores): void {
         const [a, b] = both(
           await Promise.all(["a", "b"].map((id) => runtime.open<Counter>("temp", id))),
         );
-        const end = handle();
+        const end = gate();
         const control = new AbortController();
         let lost: AbortSignal | undefined;
         const work = runtime.transaction(
@@ -256,7 +247,7 @@ export function transactionCases(stores: RuntimeStores): void {
       const [a, b] = both(
         await Promise.all(["a", "b"].map((id) => runtime.open<Counter>("temp", id))),
       );
-      const end = handle();
+      const end = gate();
       const busy = b.atomicState(
         async (state) => {
           await end.promise;
@@ -307,15 +298,15 @@ export function transactionCases(stores: RuntimeStores): void {
       // Without retries, so that a scope that did not look would fail its next change.
       const runtime = here.runtime({ store, cas: { maxRetries: 0, escalate: false } });
       const scopes = both(await openAll(runtime, ["user", "org"]));
-      const gate = handle();
-      store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+      const held = gate();
+      store.before = (operation) => (operation === "commit" ? held.promise : undefined);
       const control = new AbortController();
       const options = { signal: control.signal };
       const work = runtime.transaction(scopes, (a, b) => void (a.n = b.n = 5), options);
       await settled();
       control.abort(new Error("enough"));
       await rejection(work, "COMMIT_UNKNOWN");
-      gate.open();
+      held.open();
       await until(() => store.writes === 2); // On the way to a server for a while.
       for (const scope of scopes) expect(await scope.atomicState(add)).toBe(true);
       expect(shown(scopes)).toEqual([
@@ -357,7 +348,7 @@ export function transactionCases(stores: RuntimeStores): void {
         await Promise.all(["a", "b"].map((id) => runtime.open<Counter>("temp", id))),
       );
       const control = new AbortController();
-      const busy = b.atomicState(() => handle().promise, { signal: control.signal });
+      const busy = b.atomicState(() => gate().promise, { signal: control.signal });
       busy.catch(() => undefined);
       await settled();
       const work = runtime.transaction([a, b], () => undefined);
@@ -375,11 +366,11 @@ export function transactionCases(stores: RuntimeStores): void {
         if (cannot(here)) return;
         const inner = here.store();
         const store = steer(inner);
-        const gate = handle();
-        onTestFinished(gate.open);
+        const held = gate();
+        onTestFinished(() => held.open());
         async function slowly<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
           const answer = await (inner.exclusive?.(key, ttlMs, turn) ?? turn());
-          await gate.promise; // As a server that went away after the commit.
+          await held.promise; // As a server that went away after the commit.
           return answer;
         }
         store.exclusive = slowly;

@@ -4,7 +4,8 @@ import { StoreUnavailableError } from "../../actors/errors.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
-import { handle, rejection, settled, steer, World, type RuntimeStores } from "./runtime-world.ts";
+import { steer, World, type RuntimeStores } from "./runtime-world.ts";
+import { gate, rejection, settled } from "../support/waiting.ts";
 
 interface Chat {
   mode?: string;
@@ -161,14 +162,14 @@ function storeCases(stores: RuntimeStores): void {
   }) => {
     const { steered, scope } = await steeredPair();
     if (steered.supports.shared === false) skip("the store has one owner and is not asked");
-    const gate = handle();
-    steered.before = () => gate.promise;
+    const held = gate();
+    steered.before = () => held.promise;
     const abort = new AbortController();
     const call = scope.patchState({ mode: "chat" }, { signal: abort.signal });
     await settled();
     abort.abort("left");
     await expect(call).rejects.toBe("left");
-    gate.open();
+    held.open();
     expect(await scope.patchState({ mode: "new" })).toBe(true);
   });
 

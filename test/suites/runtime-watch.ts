@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { RuntimeFeedItem, StateChange } from "../../actors/protocol.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
-import { add, settled, until, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { add, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { settled, until } from "../support/waiting.ts";
 
 const TIMES = 100;
 

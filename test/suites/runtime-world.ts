@@ -1,13 +1,14 @@
 /** What a test of the runtime works with: stores on the same data, runtimes on them, a quiet log. */
 import { randomUUID } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
-import type { Clock, Logger } from "../../actors/protocol.ts";
+import type { Clock } from "../../actors/protocol.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import { residentOf } from "../../src/runtime/handle.ts";
 import { createGate } from "../../src/stores/shared/closable.ts";
 import type { StateStore } from "../../src/stores/contract.ts";
+import { keepingLogger } from "../support/waiting.ts";
 
 /** How the suite reaches a store. */
 export interface RuntimeStores {
@@ -29,21 +30,6 @@ export interface Counter {
 
 /** A kind that is written behind its back. */
 const DRAFT: Kind = defineKind({ durability: "checkpoint" });
-
-/** What a logger was told. */
-export interface LogLine {
-  readonly message: string;
-  readonly fields: Readonly<Record<string, unknown>> | undefined;
-}
-
-/** A logger that keeps what it is told. */
-export function keepingLogger(): Logger & { readonly lines: LogLine[] } {
-  const lines: LogLine[] = [];
-  const keep = (message: string, fields?: LogLine["fields"]): void => {
-    lines.push({ message, fields });
-  };
-  return { lines, warn: keep, error: keep };
-}
 
 /** The `erase` of a store, if it has one. */
 function erasing(inner: StateStore): Pick<StateStore, "erase"> {
@@ -157,49 +143,6 @@ export function steer(inner: StateStore): SteeredStore {
     close: () => inner.close(),
   };
   return steered;
-}
-
-/** A promise settled by hand. */
-export interface Handle {
-  readonly promise: Promise<void>;
-  readonly open: () => void;
-}
-
-/** Makes a promise to be settled by hand. */
-export function handle(): Handle {
-  let settle: (() => void) | undefined;
-  const promise = new Promise<void>((resolve) => {
-    settle = resolve;
-  });
-  return { promise, open: () => settle?.() };
-}
-
-/** Lets everything that can settle by itself settle. */
-export async function settled(rounds = 8): Promise<void> {
-  for (let round = 0; round < rounds; round += 1)
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
-}
-
-/** Waits until something has come about. */
-export async function until(isSo: () => boolean, rounds = 2_000): Promise<void> {
-  for (let round = 0; round < rounds && !isSo(); round += 1)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1);
-    });
-  expect(isSo()).toBe(true);
-}
-
-/** Asserts a rejection with the code of an error, and gives the error. */
-export async function rejection(work: Promise<unknown>, code: string): Promise<Error> {
-  const error: unknown = await work.then(
-    () => new Error("it was fulfilled"),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(Error);
-  expect(Reflect.get(error as Error, "code"), String(error)).toBe(code);
-  return error as Error; // Asserted above.
 }
 
 /** Asserts that two handles stand for one live scope. */

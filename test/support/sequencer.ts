@@ -7,15 +7,6 @@ import {
   type StateStore,
 } from "../../src/index.ts";
 
-/** A promise opened by hand. */
-export function gate<T = void>(): { promise: Promise<T>; open: (value: T) => void } {
-  let open: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((resolve) => {
-    open = resolve;
-  });
-  return { promise, open };
-}
-
 const quiet = { warn: () => undefined, error: () => undefined };
 
 /** A runtime on a store that says nothing of the failures a test makes. */

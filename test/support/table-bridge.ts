@@ -67,39 +67,3 @@ export function tableBridge<S>(stored?: Stored<S>): TableBridge<S> {
   };
   return bridge;
 }
-
-/** A promise that a test settles by hand. */
-export interface Closable<T = void> {
-  readonly passed: Promise<T>;
-  open(value: T): void;
-  fail(error: unknown): void;
-}
-
-/** Makes a gate. */
-export function gate<T = void>(): Closable<T> {
-  let open: (value: T) => void = () => undefined;
-  let fail: (error: unknown) => void = () => undefined;
-  const passed = new Promise<T>((resolve, reject) => {
-    open = resolve;
-    fail = reject;
-  });
-  return { passed, open, fail };
-}
-
-/** What a promise rejects with; throws when it does not reject. */
-export async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const resolved = Symbol("resolved");
-  const end = await promise.then(
-    () => resolved,
-    (error: unknown) => error,
-  );
-  if (end === resolved) throw new Error("the promise resolved instead of rejecting");
-  return end;
-}
-
-/** Lets everything that can settle by itself settle. */
-export function settled(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}

@@ -10,8 +10,8 @@ import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../../src/runtime/runtime.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
-import { keepingLogger } from "../../suites/runtime-world.ts";
-import { rejection, settled, tableBridge } from "../../support/table-bridge.ts";
+import { tableBridge } from "../../support/table-bridge.ts";
+import { keepingLogger, rejection, settled } from "../../support/waiting.ts";
 
 interface Bag {
   n: number;

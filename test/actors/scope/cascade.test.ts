@@ -5,8 +5,8 @@ import type { Logger } from "../../../actors/protocol.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../../src/runtime/runtime.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
-import { keepingLogger } from "../../suites/runtime-world.ts";
-import { settled, tableBridge } from "../../support/table-bridge.ts";
+import { tableBridge } from "../../support/table-bridge.ts";
+import { keepingLogger, settled } from "../../support/waiting.ts";
 
 interface Counter {
   n: number;

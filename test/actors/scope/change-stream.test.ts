@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { FEED_BUFFER_MAX, Listeners } from "../../../actors/scope/change-stream.ts";
 import type { FeedItem, Logger, StateChange } from "../../../actors/protocol.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
-import { settled, tableBridge } from "../../support/table-bridge.ts";
+import { tableBridge } from "../../support/table-bridge.ts";
+import { settled } from "../../support/waiting.ts";
 
 interface Bag {
   n: number;

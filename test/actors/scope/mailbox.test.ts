@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DEAD_MAX, Call, Mailbox, createCall } from "../../../actors/scope/mailbox.ts";
 import { scopeSettings } from "../../../actors/scope/options.ts";
-import { rejection } from "../../support/table-bridge.ts";
+import { rejection } from "../../support/waiting.ts";
 
 const identity = { type: "t", id: "a" };
 const work = { operation: "set", write: () => undefined } as const;

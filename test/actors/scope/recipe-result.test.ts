@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
-import { rejection, settled } from "../../support/table-bridge.ts";
+import { rejection, settled } from "../../support/waiting.ts";
 
 interface Bag {
   n: number;

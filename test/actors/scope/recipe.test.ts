@@ -6,7 +6,7 @@ import type { StateChange } from "../../../actors/protocol.ts";
 import { originalOf } from "../../../actors/scope/recipe.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
 import { isDeepFrozen } from "../../support/frozen.ts";
-import { rejection, settled } from "../../support/table-bridge.ts";
+import { rejection, settled } from "../../support/waiting.ts";
 
 const RUNS = process.env["TEST_SCALE"] === "nightly" ? 100_000 : 1_000;
 
@@ -203,7 +203,7 @@ describe("an update recipe", () => {
         throw oops;
       }),
     ];
-    expect(await Promise.all(calls.map(rejection))).toEqual([oops, oops]);
+    expect(await Promise.all(calls.map((each) => rejection(each)))).toEqual([oops, oops]);
     expect([scope.state, scope.version, events.length]).toEqual([{ n: 1 }, 0, 0]);
   });
 

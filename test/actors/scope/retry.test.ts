@@ -8,7 +8,7 @@ import {
 import type { CasOptions } from "../../../actors/protocol.ts";
 import { casBudget } from "../../../actors/scope/options.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
-import { gate, settled } from "../../support/table-bridge.ts";
+import { gate, settled } from "../../support/waiting.ts";
 
 interface Outcome {
   readonly end: ConflictEnd | undefined;
@@ -128,7 +128,7 @@ describe("a conflict being worked on", () => {
       cas: casBudget({}),
       clock,
       random: Math.random,
-      attempt: () => saving.passed,
+      attempt: () => saving.promise,
     };
     const waiting = resolveConflict(port);
     waiting.stop();

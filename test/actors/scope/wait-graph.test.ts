@@ -5,7 +5,8 @@ import { living, RunContext, type Holding } from "../../../actors/scope/reentran
 import { waitsOf } from "../../../actors/scope/wait-graph.ts";
 import { createRuntime, type Runtime } from "../../../src/runtime/runtime.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
-import { gate, rejection, settled, tableBridge } from "../../support/table-bridge.ts";
+import { tableBridge } from "../../support/table-bridge.ts";
+import { gate, rejection, settled } from "../../support/waiting.ts";
 
 type Counter = { n: number };
 
@@ -47,8 +48,8 @@ describe.each([
   it("of two is refused when it closes, and the other call goes on", async () => {
     const [a, b] = [make("a"), make("b")];
     const [first, second] = [gate(), gate()];
-    const one = during(a, first.passed, () => add(b));
-    const closing = during(b, second.passed, () => add(a));
+    const one = during(a, first.promise, () => add(b));
+    const closing = during(b, second.promise, () => add(a));
     first.open();
     await settled();
     second.open();
@@ -66,7 +67,7 @@ describe.each([
     const scopes = ["a", "b", "c", "d", "e"].map((id) => make(id));
     const starts = scopes.map(() => gate());
     const calls = scopes.map((scope, index) =>
-      during(scope, starts[index]?.passed ?? settled(), () =>
+      during(scope, starts[index]?.promise ?? settled(), () =>
         add(scopes[(index + 1) % scopes.length] ?? scope),
       ),
     );
@@ -85,8 +86,8 @@ describe.each([
   it("is found through calls within calls", async () => {
     const [a, b, c] = [make("a"), make("b"), make("c")];
     const [start, close] = [gate(), gate()];
-    const one = during(a, start.passed, () => during(b, settled(), () => add(c)));
-    const closing = during(c, close.passed, () => add(a));
+    const one = during(a, start.promise, () => during(b, settled(), () => add(c)));
+    const closing = during(c, close.promise, () => add(a));
     start.open();
     await rested();
     close.open();
@@ -100,8 +101,8 @@ describe.each([
   it("is found when the call that closes it is the inner one of a chain", async () => {
     const [a, b, c] = [make("a"), make("b"), make("c")];
     const [start, close] = [gate(), gate()];
-    const one = during(c, start.passed, () => add(a));
-    const outer = during(a, close.passed, () => during(b, settled(), () => add(c)));
+    const one = during(c, start.promise, () => add(a));
+    const outer = during(a, close.promise, () => during(b, settled(), () => add(c)));
     start.open();
     await settled();
     close.open();
@@ -117,12 +118,12 @@ describe.each([
     const [a, b] = [make("a"), make("b")];
     const [first, second, end] = [gate(), gate(), gate()];
     let left: Promise<boolean> | undefined;
-    const one = during(a, first.passed, () => {
+    const one = during(a, first.promise, () => {
       left = add(b);
-      return end.passed;
+      return end.promise;
     });
     let refused: Promise<unknown> | undefined;
-    const two = during(b, second.passed, () => {
+    const two = during(b, second.promise, () => {
       refused = rejection(add(a));
     });
     first.open();
@@ -140,7 +141,7 @@ describe("what is no circle", () => {
     const [a, b] = [memoryScope("a"), memoryScope("b")];
     const end = gate();
     const one = during(a, settled(), () => add(b));
-    const two = during(b, end.passed, () => undefined);
+    const two = during(b, end.promise, () => undefined);
     await settled();
     const outside = [add(a), add(b), a.delete(FOREVER)];
     end.open();
@@ -150,7 +151,7 @@ describe("what is no circle", () => {
   it("a call of a mutator that has ended, or has left", async () => {
     const [a, b] = [memoryScope("a"), memoryScope("b")];
     const [end, go] = [gate(), gate()];
-    const two = during(b, go.passed, () => add(a));
+    const two = during(b, go.promise, () => add(a));
     await during(a, settled(), () => void add(b).catch(() => undefined));
     const abort = new AbortController();
     const left = a.atomicState(() => add(b).then(() => undefined), {
@@ -169,11 +170,11 @@ describe("what is no circle", () => {
     const [a, b] = [memoryScope("a"), memoryScope("b")];
     const [start, close] = [gate(), gate()];
     const abort = new AbortController();
-    const one = during(a, start.passed, async () => {
+    const one = during(a, start.promise, async () => {
       await rejection(b.incState({ n: 1 }, { ...FOREVER, signal: abort.signal }));
-      await close.passed;
+      await close.promise;
     });
-    const two = during(b, close.passed, () => undefined);
+    const two = during(b, close.promise, () => undefined);
     start.open();
     await settled();
     expect(waitsOf(a)).toBe(1);
@@ -189,7 +190,7 @@ describe("what is no circle", () => {
   it("a call that was applied and waits for its save beside a slow mutator (V3)", async () => {
     const bridge = tableBridge<Counter>();
     const save = gate();
-    bridge.plan = () => save.passed.then(() => undefined);
+    bridge.plan = () => save.promise.then(() => undefined);
     const [a, b] = [memoryScope("a"), scopeOf("b", bridge)];
     const applied = gate();
     const one = a.atomicState(async ({ n }) => {
@@ -198,7 +199,7 @@ describe("what is no circle", () => {
       await call;
       return { n: n + 1 };
     }, FOREVER);
-    await applied.passed;
+    await applied.promise;
     const two = during(b, settled(), () => add(a));
     await rested();
     save.open();
@@ -219,7 +220,7 @@ describe("a round that is run again", () => {
     const save = gate();
     bridge.plan = async (_save, count) => {
       if (count === 1) {
-        await save.passed;
+        await save.promise;
         bridge.write({ n: 10 });
       }
       return undefined;
@@ -270,7 +271,7 @@ describe("transactions", () => {
     if (a === undefined || b === undefined) throw new Error("two scopes");
     const [start, close] = [gate(), gate()];
     // It holds a and waits for b, whose mutator asks for a.
-    const mutator = during(b, close.passed, () => add(a));
+    const mutator = during(b, close.promise, () => add(a));
     const both = runtime.transaction([a, b], (x, y) => ((x.n += 10), void (y.n += 10)), FOREVER);
     await settled();
     close.open();
@@ -280,7 +281,7 @@ describe("transactions", () => {
     });
     expect(await both).toBe(true);
     // The mutator asks for a and waits; the transaction gets a and asks for b.
-    const slow = during(a, start.passed, () => undefined);
+    const slow = during(a, start.promise, () => undefined);
     const late = runtime.transaction([a, b], () => undefined, FOREVER);
     const waiting = during(b, settled(), () => add(a));
     await rested();
@@ -304,7 +305,7 @@ describe("transactions", () => {
     const one = runtime.transaction(
       [a, b],
       async (x) => {
-        await start.passed;
+        await start.promise;
         await other.transaction([d], async (y) => {
           await add(c);
           y.n = 5;
@@ -316,7 +317,7 @@ describe("transactions", () => {
     const two = runtime.transaction(
       [c],
       async () => {
-        await close.passed;
+        await close.promise;
         await add(b); // Held together with a.
       },
       FOREVER,

@@ -4,7 +4,7 @@ import { scopeLogic } from "../../../actors/xstate/scope-logic.ts";
 import { ScopeActor } from "../../../actors/scope/scope.ts";
 import type { Logger } from "../../../actors/protocol.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
-import { settled } from "../../support/table-bridge.ts";
+import { settled } from "../../support/waiting.ts";
 
 interface Bag {
   n: number;

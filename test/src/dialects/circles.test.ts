@@ -4,8 +4,8 @@ import { createStateContainer, withScopeLock } from "holdfast/flow-state";
 import { MemoryStorage, runTurn } from "holdfast/turn-state";
 import { describe, expect, it } from "vitest";
 import { bodiesHere } from "../../../src/dialects/flow-state/body.ts";
-import { gate, rejection, settled } from "../../support/table-bridge.ts";
 import { activity } from "./turn-state/places.ts";
+import { gate, rejection, settled } from "../../support/waiting.ts";
 
 type Place = (name: "one" | "two", work: () => Promise<unknown>) => Promise<unknown>;
 
@@ -40,24 +40,24 @@ describe.each(Object.entries(places))("%s", (_, open) => {
     const [first, second, reached] = [gate(), gate(), gate()];
     const log: string[] = [];
     const one = place("one", async () => {
-      await first.passed;
+      await first.promise;
       reached.open();
       await place("two", () => Promise.resolve(log.push("two inside one")));
     });
     const refused = rejection(
       place("two", async () => {
-        await second.passed;
+        await second.promise;
         await place("one", () => Promise.resolve(log.push("one inside two")));
       }),
     );
     first.open();
-    await reached.passed;
+    await reached.promise;
     for (let turn = 0; turn < 20; turn++) await settled();
     second.open();
     const error = await refused;
     expect(error).toMatchObject({ code: "DEADLOCK" });
     // It begins and ends with what was asked for.
-    const { chain } = error as { chain: string[] };
+    const chain = error["chain"] as string[];
     expect(chain.at(0)).toBe(chain.at(-1));
     expect(chain.length).toBe(3);
     await one;
@@ -76,13 +76,13 @@ describe("a turn of a conversation that waits for its user", () => {
       activity("c-0", "u"),
       async () => {
         inside.open();
-        await start.passed;
+        await start.promise;
         await runTurn(storage, activity("c-1", "other"), () => undefined, forever);
       },
       forever,
     );
     const refused = rejection(keeper);
-    await inside.passed;
+    await inside.promise;
     const waiting = runTurn(storage, activity("c-1", "u"), () => "done", forever);
     for (let turn = 0; turn < 20; turn++) await settled();
     start.open();

@@ -2,16 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { CatchUps, READS_MAX } from "../../../src/runtime/catch-up.ts";
 import { memoryStore } from "../../../src/stores/memory/store.ts";
-import {
-  add,
-  handle,
-  settled,
-  steer,
-  until,
-  World,
-  type Counter,
-} from "../../suites/runtime-world.ts";
+import { add, steer, World, type Counter } from "../../suites/runtime-world.ts";
 import { watchedStores } from "../../support/watched-store.ts";
+import { gate, settled, until } from "../../support/waiting.ts";
 
 const MANY = READS_MAX * 4;
 
@@ -33,25 +26,25 @@ async function setUp() {
 describe("scopes that may have missed something", () => {
   it("P1, P2: all read the store, at most READS_MAX at once", async () => {
     const { line, scopes, store } = await setUp();
-    const gate = handle();
+    const held = gate();
     let [underWay, most] = [0, 0];
     store.before = async (_operation, keys) => {
       underWay += keys.length;
       most = Math.max(most, underWay);
-      await gate.promise;
+      await held.promise;
       underWay -= keys.length;
     };
     line.mend();
     await settled(30);
     expect(underWay).toBe(READS_MAX);
-    gate.open();
+    held.open();
     await until(() => scopes.every(({ version }) => version === 1));
     expect(most).toBe(READS_MAX);
   });
 
   it("P2: one that hears of more while it reads, or cannot read now, reads again", async () => {
     const results = ["over", "later", "again", "over"] as const;
-    const gates = results.map(() => handle());
+    const gates = results.map(() => gate());
     const later: (() => void)[] = [];
     let reads = 0;
     const scope = {
@@ -84,16 +77,16 @@ describe("scopes that may have missed something", () => {
 
   it("P3: one that waits for its place reads first when it is used", async () => {
     const { line, scopes, store } = await setUp();
-    const gate = handle();
+    const held = gate();
     let calls = 0;
     store.before = (operation) =>
-      operation === "load" && calls++ === 0 ? gate.promise : undefined;
+      operation === "load" && calls++ === 0 ? held.promise : undefined;
     line.mend();
     await settled();
     const last = scopes.at(-1);
     expect(await last?.atomicState(add)).toBe(true);
     expect([last?.state, last?.version]).toEqual([{ n: 2 }, 2]);
-    gate.open();
+    held.open();
     await until(() => scopes.every(({ version }) => version >= 1));
     expect(last?.version).toBe(2);
   });

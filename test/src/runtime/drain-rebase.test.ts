@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../src/stores/memory/store.ts";
-import { keepingLogger } from "../../suites/runtime-world.ts";
+import { keepingLogger } from "../../support/waiting.ts";
 
 interface Counters {
   n?: number;

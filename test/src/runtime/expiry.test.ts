@@ -6,8 +6,9 @@ import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
-import { keepingLogger, steer, type Counter } from "../../suites/runtime-world.ts";
+import { steer, type Counter } from "../../suites/runtime-world.ts";
 import { watchedStores } from "../../support/watched-store.ts";
+import { keepingLogger } from "../../support/waiting.ts";
 
 const TTL_MS = 10_000;
 

@@ -4,7 +4,7 @@ import { createActor } from "xstate";
 import { describe, expect, it } from "vitest";
 import { scopeLogic } from "../../../actors/xstate/scope-logic.ts";
 import { residentOf, ScopeHandle } from "../../../src/runtime/handle.ts";
-import { settled } from "../../suites/runtime-world.ts";
+import { settled } from "../../support/waiting.ts";
 
 describe("a handle", () => {
   it("H1: is one of several on one scope, wherever a scope is taken", async () => {

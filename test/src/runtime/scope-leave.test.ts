@@ -4,13 +4,8 @@ import { systemClock } from "../../../actors/time/clock.ts";
 import type { MutationContext } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
 import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
-import {
-  gate,
-  rejection,
-  settled,
-  tableBridge,
-  type TableBridge,
-} from "../../support/table-bridge.ts";
+import { tableBridge, type TableBridge } from "../../support/table-bridge.ts";
+import { gate, rejection, settled } from "../../support/waiting.ts";
 
 interface Bag {
   n: number;
@@ -41,7 +36,7 @@ describe("a timeout (semantics 6)", () => {
   it("drops a queued mutation, which never runs", async () => {
     const { scope, clock } = inMemory({ mutationTimeoutMs: 1_000 });
     const slow = gate<Bag>();
-    const running = scope.atomicState(() => slow.passed, { timeoutMs: Infinity });
+    const running = scope.atomicState(() => slow.promise, { timeoutMs: Infinity });
     let ran = false;
     const queued = rejection(
       scope.atomicState(() => {
@@ -71,7 +66,7 @@ describe("a timeout (semantics 6)", () => {
       scope.atomicState((_, given) => {
         turn = given;
         expect(given.signal.aborted).toBe(false);
-        return late.passed;
+        return late.promise;
       }),
     );
     const next = scope.atomicState(({ n }) => ({ n: n + 1 }), { timeoutMs: 500 });
@@ -89,9 +84,9 @@ describe("a timeout (semantics 6)", () => {
     const { scope, clock } = inMemory();
     const late = gate<Bag>();
     const slow = gate();
-    const hung = rejection(scope.atomicState(() => late.passed, { timeoutMs: 10 }));
+    const hung = rejection(scope.atomicState(() => late.promise, { timeoutMs: 10 }));
     const next = scope.atomicState(async ({ n }) => {
-      await slow.passed;
+      await slow.promise;
       return { n: n + 1 };
     });
     await clock.advance(10);
@@ -108,7 +103,7 @@ describe("a timeout (semantics 6)", () => {
   it("cannot become an unhandled rejection when the late outcome is one", async () => {
     const { scope, clock } = inMemory();
     const late = gate<Bag>();
-    const hung = rejection(scope.atomicState(() => late.passed, { timeoutMs: 10 }));
+    const hung = rejection(scope.atomicState(() => late.promise, { timeoutMs: 10 }));
     await clock.advance(10);
     await hung;
     late.fail(new Error("late"));
@@ -125,7 +120,7 @@ describe("a timeout (semantics 6)", () => {
         const { scope, clock } = inMemory({ mutationTimeoutMs: ofScope ?? 0 });
         const slow = gate<Bag>();
         const options = ofCall === undefined ? {} : { timeoutMs: ofCall };
-        const call = scope.atomicState(() => slow.passed, options);
+        const call = scope.atomicState(() => slow.promise, options);
         await clock.advance(10_000_000);
         expect(clock.pending).toBe(0);
         slow.open({ n: 1 });
@@ -166,7 +161,7 @@ describe("a timeout (semantics 6)", () => {
   it("in flight is COMMIT_UNKNOWN for that caller, and the save goes on for the others", async () => {
     const { scope, bridge, clock } = durable();
     const confirm = gate();
-    bridge.plan = () => confirm.passed.then(() => undefined);
+    bridge.plan = () => confirm.promise.then(() => undefined);
     const first = rejection(scope.incState({ n: 1 }, { timeoutMs: 5 }));
     const second = scope.incState({ n: 10 });
     await clock.advance(5);
@@ -185,9 +180,11 @@ describe("a timeout (semantics 6)", () => {
     bridge.plan = ({ next }, count) => {
       if (count > 1) return undefined;
       bridge.stored = { state: next ?? { n: -1 }, version: 2 };
-      return late.passed.then(() => ({ ok: true as const, version: 2 }));
+      return late.promise.then(() => ({ ok: true as const, version: 2 }));
     };
-    const calls = [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map(rejection);
+    const calls = [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map((each) =>
+      rejection(each),
+    );
     await settled();
     const next = scope.incState({ n: 10 }, { timeoutMs: 1_000 });
     await clock.advance(100);
@@ -276,7 +273,7 @@ describe("an abort", () => {
     const late = gate<Bag>();
     const { signal } = abort;
     const calls = [
-      rejection(scope.atomicState(() => late.passed, { signal })),
+      rejection(scope.atomicState(() => late.promise, { signal })),
       rejection(scope.incState({ n: 1 }, { signal })),
     ];
     const behind = scope.incState({ n: 5 });
@@ -352,11 +349,11 @@ describe("an abort", () => {
     const other = scope.atomicState(async ({ n }, { attempt }) => {
       if (attempt === 2) {
         isAgain.open();
-        await again.passed;
+        await again.promise;
       }
       return { n: n + 10 };
     });
-    await isAgain.passed;
+    await isAgain.promise;
     abort.abort(enough);
     expect(await leaver).toBe(enough);
     again.open();
@@ -383,12 +380,12 @@ describe("stop", () => {
     const calls = [
       scope.atomicState((_, given) => {
         turn = given;
-        return late.passed;
+        return late.promise;
       }),
       scope.incState({ n: 1 }),
       scope.delete(),
       scope.refresh(),
-    ].map(rejection);
+    ].map((each) => rejection(each));
     await scope.stop();
     for (const error of await Promise.all(calls))
       expect(error).toMatchObject({ code: "SCOPE_STOPPED", scope: scope.identity });
@@ -410,7 +407,7 @@ describe("stop", () => {
     const { scope, bridge } = durable();
     const answer = gate();
     bridge.plan = async () => {
-      await answer.passed;
+      await answer.promise;
       return undefined;
     };
     const order: string[] = [];
@@ -419,7 +416,7 @@ describe("stop", () => {
     const running = rejection(
       scope.atomicState((_, turn) => {
         turn.signal.addEventListener("abort", () => void scope.stop());
-        return gate<Bag>().passed;
+        return gate<Bag>().promise;
       }),
     );
     while (bridge.saves.length === 0) await settled();
@@ -443,7 +440,7 @@ describe("stop", () => {
   it("waits for a save in flight and lets it answer", async () => {
     const { scope, bridge } = durable();
     const confirm = gate();
-    bridge.plan = () => confirm.passed.then(() => undefined);
+    bridge.plan = () => confirm.promise.then(() => undefined);
     const first = scope.incState({ n: 1 });
     await settled();
     const second = rejection(scope.incState({ n: 1 }));
@@ -462,7 +459,7 @@ describe("stop", () => {
     const { scope, bridge } = durable();
     const confirm = gate();
     let runs = 0;
-    bridge.plan = () => confirm.passed.then(() => (bridge.write({ n: 5 }), undefined));
+    bridge.plan = () => confirm.promise.then(() => (bridge.write({ n: 5 }), undefined));
     const call = rejection(
       scope.atomicState(() => {
         runs += 1;
@@ -492,7 +489,7 @@ describe("stop", () => {
       const { scope, bridge } = durable({ cas: { baseDelayMs: 0 } });
       const confirm = gate();
       if (conflict) bridge.write({ n: 5 });
-      else bridge.plan = () => confirm.passed.then(() => undefined);
+      else bridge.plan = () => confirm.promise.then(() => undefined);
       const plain = scope.incState({ n: 1 }).catch((error: unknown) => error);
       const slow = rejection(scope.atomicState(() => never));
       await settled();

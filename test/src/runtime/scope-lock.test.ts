@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import type { StateChange } from "../../../actors/protocol.ts";
 import { createScope } from "../../../src/runtime/scope.ts";
-import { gate, rejection, settled } from "../../support/table-bridge.ts";
+import { gate, rejection, settled } from "../../support/waiting.ts";
 
 interface Bag {
   n: number;
@@ -18,7 +18,7 @@ describe("the mailbox of a scope (semantics 1)", () => {
     const wait = gate();
     const calls = [
       scope.atomicState(async () => {
-        await wait.passed;
+        await wait.promise;
         return { list: [1] };
       }),
       scope.pushState("list", 2),
@@ -50,7 +50,7 @@ describe("the mailbox of a scope (semantics 1)", () => {
   it("refuses the mutation after mailboxLimit waiting ones, and only that", async () => {
     const scope = createScope({ initial, mailboxLimit: 2 });
     const wait = gate();
-    const running = scope.atomicState(() => wait.passed);
+    const running = scope.atomicState(() => wait.promise);
     const waiting = [scope.incState({ n: 1 }), scope.incState({ n: 1 })];
     const error = await rejection(scope.incState({ n: 1 }));
     expect(error).toMatchObject({ code: "MAILBOX_FULL", limit: 2, scope: scope.identity });
@@ -63,7 +63,7 @@ describe("the mailbox of a scope (semantics 1)", () => {
   it("makes room again when a waiting caller leaves", async () => {
     const scope = createScope({ initial, mailboxLimit: 1 });
     const wait = gate();
-    const running = scope.atomicState(() => wait.passed);
+    const running = scope.atomicState(() => wait.promise);
     const abort = new AbortController();
     const left = scope.incState({ n: 1 }, { signal: abort.signal });
     abort.abort(new Error("enough"));
@@ -203,7 +203,7 @@ describe("re-entrancy (semantics 7 and 14)", () => {
     const a = createScope({ initial, identity: { type: "t", id: "a" } });
     const b = createScope({ initial, identity: { type: "t", id: "b" } });
     const busy = gate();
-    const holdsB = b.atomicState(() => busy.passed);
+    const holdsB = b.atomicState(() => busy.promise);
     const outer = a.atomicState(async () => {
       await b.atomicState(async () => {
         await a.incState({ n: 1 });
@@ -234,7 +234,7 @@ describe("re-entrancy (semantics 7 and 14)", () => {
     const later = gate();
     let left: Promise<boolean> | undefined;
     await scope.atomicState(() => {
-      left = later.passed.then(() => scope.incState({ n: 1 }));
+      left = later.promise.then(() => scope.incState({ n: 1 }));
     });
     later.open();
     expect(await left).toBe(true);
@@ -243,7 +243,7 @@ describe("re-entrancy (semantics 7 and 14)", () => {
   it("does not take a caller outside for the mutator that happens to run", async () => {
     const scope = createScope({ initial });
     const wait = gate();
-    const running = scope.atomicState(() => wait.passed);
+    const running = scope.atomicState(() => wait.promise);
     const outside = scope.incState({ n: 1 });
     wait.open();
     expect(await Promise.all([running, outside])).toEqual([false, true]);
@@ -274,7 +274,7 @@ describe("a listener that mutates", () => {
       calls.push(scope.incState({ n: 1 }));
       calls.push(
         scope.atomicState(async ({ n }) => {
-          await wait.passed;
+          await wait.promise;
           return { n: n + 100 };
         }),
       );

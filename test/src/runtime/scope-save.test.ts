@@ -6,13 +6,8 @@ import { applyPatches } from "../../../actors/state/patches.ts";
 import type { SaveResult, StateChange } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
-import {
-  gate,
-  rejection,
-  settled,
-  tableBridge,
-  type TableBridge,
-} from "../../support/table-bridge.ts";
+import { tableBridge, type TableBridge } from "../../support/table-bridge.ts";
+import { gate, rejection, settled } from "../../support/waiting.ts";
 
 interface Bag {
   n: number;
@@ -92,7 +87,7 @@ describe("folding (semantics 3)", () => {
   it("answers nobody and shows nothing before the save is confirmed", async () => {
     const bridge = tableBridge<Bag>();
     const confirm = gate();
-    bridge.plan = () => confirm.passed.then(() => undefined);
+    bridge.plan = () => confirm.promise.then(() => undefined);
     const { scope, events } = open(bridge);
     let answers = 0;
     const calls = [scope.incState({ n: 1 }), scope.patchState({ n: 1 })].map((call) =>
@@ -108,7 +103,7 @@ describe("folding (semantics 3)", () => {
   it("folds what came during a save into the next one", async () => {
     const bridge = tableBridge<Bag>();
     const confirm = gate();
-    bridge.plan = (_, count) => (count === 1 ? confirm.passed.then(() => undefined) : undefined);
+    bridge.plan = (_, count) => (count === 1 ? confirm.promise.then(() => undefined) : undefined);
     const { scope } = open(bridge);
     const calls = [scope.atomicState(plusOne)];
     await settled();
@@ -147,7 +142,7 @@ describe("folding (semantics 3)", () => {
     const { scope } = open(bridge);
     const slow = gate<Bag>();
     const first = scope.incState({ n: 1 });
-    const second = scope.atomicState(() => slow.passed);
+    const second = scope.atomicState(() => slow.promise);
     const third = scope.incState({ n: 1 });
     expect(await first).toBe(true);
     expect(bridge.stored).toEqual({ state: { n: 1 }, version: 1 });
@@ -172,12 +167,12 @@ describe("folding (semantics 3)", () => {
   it("keeps the outcome of a slow mutator until the save before it has ended", async () => {
     const bridge = tableBridge<Bag>();
     const confirm = gate();
-    bridge.plan = (_, count) => (count === 1 ? confirm.passed.then(() => undefined) : undefined);
+    bridge.plan = (_, count) => (count === 1 ? confirm.promise.then(() => undefined) : undefined);
     const { scope } = open(bridge);
     const first = scope.incState({ n: 1 });
     const slow = gate();
     const second = scope.atomicState(async ({ n }) => {
-      await slow.passed;
+      await slow.promise;
       return { n: n + 10 };
     });
     await settled();
@@ -202,7 +197,7 @@ describe("folding (semantics 3)", () => {
     const second = scope.atomicState(async ({ n }, turn) => {
       runs.push([n, turn.attempt]);
       signals.push(turn.signal);
-      if (turn.attempt === 1) await slow.passed;
+      if (turn.attempt === 1) await slow.promise;
       return { n: n + 10 };
     });
     expect(await Promise.all([first, second])).toEqual([true, true]);
@@ -229,7 +224,7 @@ describe("folding (semantics 3)", () => {
     const first = rejection(scope.incState({ n: 1 }));
     const second = scope.atomicState(async ({ n }) => {
       seen.push(n);
-      await slow.passed;
+      await slow.promise;
       return { n: n + 10 };
     });
     expect(await first).toMatchObject({ message: "disk full" });
@@ -273,7 +268,7 @@ describe("conflicts (semantics 4)", () => {
     bridge.plan = () => (bridge.write({ n: bridge.saves.length * 100 }), undefined);
     const { scope } = open(bridge);
     const errors = await Promise.all(
-      [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map(rejection),
+      [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map((each) => rejection(each)),
     );
     for (const error of errors)
       expect(error).toMatchObject({
@@ -383,7 +378,9 @@ describe("a save that throws (semantics 4 and 8)", () => {
       if (count === 1) throw down;
       return undefined;
     };
-    const calls = [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map(rejection);
+    const calls = [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map((each) =>
+      rejection(each),
+    );
     expect(await Promise.all(calls)).toEqual([down, down]);
     expect([bridge.saves.length, scope.version, events.length, scope.state.n]).toEqual([
       1, 0, 0, 0,
@@ -413,7 +410,7 @@ describe("a save that throws (semantics 4 and 8)", () => {
       throw new CommitUnknownError();
     };
     const errors = await Promise.all(
-      [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map(rejection),
+      [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map((each) => rejection(each)),
     );
     for (const error of errors) expect(error).toMatchObject({ code: "COMMIT_UNKNOWN" });
     expect(errors[0]).not.toBe(errors[1]);
@@ -462,7 +459,7 @@ describe("a bridge that breaks its contract (semantics 14)", () => {
       bridge.save = () => Promise.resolve(answer as SaveResult<Bag>); // What it is tested for.
       const { scope } = open(bridge);
       const errors = await Promise.all(
-        [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map(rejection),
+        [scope.incState({ n: 1 }), scope.incState({ n: 1 })].map((each) => rejection(each)),
       );
       expect(errors[0]).toMatchObject({
         code: "STORE_CONTRACT",

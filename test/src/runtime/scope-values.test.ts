@@ -5,7 +5,8 @@ import type { MutationOptions } from "../../../actors/protocol.ts";
 import type { StateSchema } from "../../../actors/scope/validation.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
 import { isDeepFrozen } from "../../support/frozen.ts";
-import { rejection, settled, tableBridge } from "../../support/table-bridge.ts";
+import { tableBridge } from "../../support/table-bridge.ts";
+import { rejection, settled } from "../../support/waiting.ts";
 
 type Bag = Record<string, unknown>;
 
@@ -157,7 +158,7 @@ describe("values (semantics 9)", () => {
         scope.atomicState(() => ({ n: 2, v: value })),
         scope.patchState("v", () => value),
       ];
-      for (const error of await Promise.all(calls.map(rejection)))
+      for (const error of await Promise.all(calls.map((each) => rejection(each))))
         expect(error).toMatchObject({ code: "STATE_NOT_SERIALIZABLE", path });
       expect([scope.state, scope.version]).toEqual([{ n: 1 }, 0]);
     });
@@ -211,7 +212,7 @@ describe("values (semantics 9)", () => {
       scope.atomicState((state: Bag) => (state["s"] as Set<number>).clear()),
       scope.patchState("l", (l: number[]) => l.fill(0)),
     ];
-    for (const error of await Promise.all(calls.map(rejection)))
+    for (const error of await Promise.all(calls.map((each) => rejection(each))))
       expect(error).toBeInstanceOf(TypeError);
     expect([scope.state["l"], scope.version]).toEqual([[1], 0]);
   });

@@ -3,13 +3,8 @@ import { describe, expect, it } from "vitest";
 import { CommitUnknownError, type ErrorCode } from "../../../actors/errors.ts";
 import type { Stored } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
-import {
-  gate,
-  rejection,
-  settled,
-  tableBridge,
-  type TableBridge,
-} from "../../support/table-bridge.ts";
+import { tableBridge, type TableBridge } from "../../support/table-bridge.ts";
+import { gate, rejection, settled } from "../../support/waiting.ts";
 
 interface Counter {
   n: number;
@@ -30,7 +25,7 @@ function scopeOn(bridge: TableBridge<Counter>, options: Partial<ScopeOptions<Cou
 
 async function codeOf(work: Promise<unknown>): Promise<ErrorCode> {
   const error = await rejection(work);
-  return (error as { code: ErrorCode }).code; // Read from an error of the library.
+  return error["code"] as ErrorCode; // Read from an error of the library.
 }
 
 function same(scope: Scope<Counter>): Promise<boolean> {
@@ -104,7 +99,7 @@ describe("a verification under way", () => {
   async function asked(options: Partial<ScopeOptions<Counter>> = {}) {
     const bridge = tableBridge<Counter>(STORED);
     const line = gate<{ ok: true; version: number }>();
-    bridge.verify = () => line.passed;
+    bridge.verify = () => line.promise;
     const scope = scopeOn(bridge, options);
     const abort = new AbortController();
     const call = scope.patchState({ n: 1 }, { signal: abort.signal });

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { PersistBridge } from "../../../actors/protocol.ts";
 import { createScope } from "../../../src/runtime/scope.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
-import { handle } from "../../suites/runtime-world.ts";
+import { gate } from "../../support/waiting.ts";
 
 const LIMIT_MS = 10_000;
 const HOUR_MS = 3_600_000;
@@ -18,9 +18,9 @@ describe.each([HOUR_MS, -HOUR_MS])("the time of day is set by %i ms", (byMs) => 
 
   it("a mutator in its time is not timed out, and waits of others neither", async () => {
     const { clock, scope } = make();
-    const gate = handle();
+    const held = gate();
     const running = scope.atomicState(async ({ n }) => {
-      await gate.promise;
+      await held.promise;
       return { n: n + 1 };
     });
     const waiting = scope.incState({ n: 1 });
@@ -28,7 +28,7 @@ describe.each([HOUR_MS, -HOUR_MS])("the time of day is set by %i ms", (byMs) => 
     clock.setTime(clock.now() + byMs);
     const other = scope.incState({ n: 1 }); // Its deadline sets the timer, and a look at all.
     await clock.advance(LIMIT_MS - 2_000);
-    gate.open();
+    held.open();
     expect(await Promise.all([running, waiting, other])).toEqual([true, true, true]);
     expect(scope.state).toEqual({ n: 3 });
   });

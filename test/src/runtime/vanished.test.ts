@@ -6,7 +6,8 @@ import { encodeKey } from "../../../src/runtime/scope-key.ts";
 import { memoryStore } from "../../../src/stores/memory/store.ts";
 import type { StateStore } from "../../../src/stores/contract.ts";
 import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
-import { keepingLogger, rejection, settled, type Counter } from "../../suites/runtime-world.ts";
+import { type Counter } from "../../suites/runtime-world.ts";
+import { keepingLogger, rejection, settled } from "../../support/waiting.ts";
 
 /** A store whose data can be taken away, as by a flush, an eviction or an older backup. */
 function replaceable(first: StateStore): StateStore & { inner: StateStore } {

@@ -28,14 +28,3 @@ export function adkStores(name: string): AdkStore[] {
     make("file", (id) => fileStore({ dir: join(dir, id), fsync: false })),
   ];
 }
-
-/** A logger that keeps what it is told. */
-export function keepingLogger(): {
-  readonly said: string[];
-  warn(message: string): void;
-  error(message: string): void;
-} {
-  const said: string[] = [];
-  const keep = (message: string): void => void said.push(message);
-  return { said, warn: keep, error: keep };
-}

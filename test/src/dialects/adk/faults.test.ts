@@ -4,7 +4,7 @@ import { createEvent, InMemorySessionService, runTurn } from "../../../../src/ad
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import { faultyStore } from "../../../../src/testing/faulty-store.ts";
-import { keepingLogger } from "./adk-stores.ts";
+import { keepingLogger } from "../../../support/waiting.ts";
 
 const key = { appName: "app", userId: "u", sessionId: "s" };
 const other = { ...key, sessionId: "t" };

@@ -5,7 +5,7 @@ import { PAGE_SIZE } from "../../../../src/dialects/adk/record.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import type { ScopeWrite, StateStore } from "../../../../src/stores/contract.ts";
-import { keepingLogger } from "./adk-stores.ts";
+import { keepingLogger } from "../../../support/waiting.ts";
 
 const key = { appName: "app", userId: "u", sessionId: "s" };
 const count = 2 * PAGE_SIZE;
@@ -36,7 +36,7 @@ function numbers(from: number, to: number): number[] {
 /** A service with a session, and ways to use it. */
 async function start(ask: (writes: readonly ScopeWrite[]) => Promise<void>): Promise<{
   session: Session;
-  said: readonly string[];
+  logger: ReturnType<typeof keepingLogger>;
   append: (from: number, to: number) => Promise<void>;
   stored: () => Promise<unknown[]>;
   pages: () => Promise<number>;
@@ -48,7 +48,7 @@ async function start(ask: (writes: readonly ScopeWrite[]) => Promise<void>): Pro
   const session = await service.createSession(key);
   return {
     session,
-    said: logger.said,
+    logger,
     append: async (from, to) => {
       for (const content of numbers(from, to))
         await service.appendEvent(session, createEvent({ id: `e${content}`, content }));
@@ -67,7 +67,7 @@ describe("moving events into pages", () => {
       if (isFailing && ofPages(writes)) throw new Error("the disk is full");
     });
     await world.append(0, count + 3);
-    expect(world.said).toContain("pages were not written");
+    expect(world.logger.messages).toContain("pages were not written");
     expect(await world.stored()).toEqual(numbers(0, count + 3));
     expect(await world.pages()).toBe(0);
     isFailing = false;
@@ -84,7 +84,7 @@ describe("moving events into pages", () => {
       if (isCutOff) throw new Error("the process is killed");
     });
     await world.append(0, count);
-    expect([await world.pages(), world.said]).toEqual([1, ["pages were not written"]]);
+    expect([await world.pages(), world.logger.messages]).toEqual([1, ["pages were not written"]]);
     expect(await world.stored()).toEqual(numbers(0, count));
   });
 

@@ -9,7 +9,8 @@ import {
   type SessionService,
 } from "../../../../src/adk.ts";
 import type { Runtime } from "../../../../src/runtime/runtime.ts";
-import { adkStores, keepingLogger } from "./adk-stores.ts";
+import { adkStores } from "./adk-stores.ts";
+import { keepingLogger } from "../../../support/waiting.ts";
 
 const key = { appName: "app", userId: "u", sessionId: "s" };
 const names = ["appName", "userId", "sessionId"] as const;

@@ -12,7 +12,8 @@ import {
 } from "../../../../src/adk.ts";
 import type { Runtime } from "../../../../src/runtime/runtime.ts";
 import { PAGE_SIZE, type SessionRecord } from "../../../../src/dialects/adk/record.ts";
-import { adkStores, keepingLogger } from "./adk-stores.ts";
+import { adkStores } from "./adk-stores.ts";
+import { keepingLogger } from "../../../support/waiting.ts";
 
 const key = { appName: "app", userId: "u", sessionId: "s" };
 let tests = 0;
@@ -341,7 +342,7 @@ describe.each(adkStores("adk"))("sessions on $name", ({ isDurable, runtime: open
       const quiet = new InMemorySessionService({ runtime, logger });
       const event = delta({ "user:b": 1 });
       expect(await quiet.appendEvent(session, event)).toBe(event);
-      expect(logger.said).toEqual(["session not found; nothing was stored"]);
+      expect(logger.messages).toEqual(["session not found; nothing was stored"]);
       expect((await get()).state.getAll()).toEqual({ "user:a": 1 });
       expect((await get()).events).toEqual([]);
     });

@@ -14,8 +14,8 @@ import {
 import { thisProcess } from "../../../../src/stores/shared/process-identity.ts";
 import type * as Copy from "../../../faults/another-copy.ts";
 import { testDirectory } from "../../../support/directory.ts";
-import { gate } from "../../../support/sequencer.ts";
 import { activity } from "./places.ts";
+import { gate } from "../../../support/waiting.ts";
 
 const root = testDirectory("turn-file-lock");
 const timing: FileLockTiming = { waitMs: 2_500, beatMs: 100, quietMs: 600 };

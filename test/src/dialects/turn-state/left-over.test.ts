@@ -4,8 +4,8 @@ import { MemoryStorage, runTurn, type TurnState } from "holdfast/turn-state";
 import { expect, it, onTestFinished } from "vitest";
 import { decodeKey } from "../../../../src/runtime/scope-key.ts";
 import { collect } from "../../../support/collect.ts";
-import { settled } from "../../../suites/runtime-world.ts";
 import { activity } from "./places.ts";
+import { settled } from "../../../support/waiting.ts";
 
 const logger = { warn: () => undefined, error: () => undefined };
 const message = activity("c");

@@ -6,16 +6,13 @@ import type { Scope } from "../../../../src/runtime/scope.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../../../src/testing/clock.ts";
 import {
-  handle,
-  rejection,
-  settled,
   steer,
-  until,
   World,
   type Counter,
   type RuntimeStores,
   type SteeredStore,
 } from "../../../suites/runtime-world.ts";
+import { gate, rejection, settled, until } from "../../../support/waiting.ts";
 
 const stores: RuntimeStores = { name: "memory", open: () => memoryStore() };
 const kinds = { draft: defineKind({ durability: "checkpoint" as const }) };
@@ -40,12 +37,12 @@ async function filled(): Promise<{
 
 it("K5: a scope with too much that is not stored writes before it changes again", async () => {
   const { scope, store, other } = await filled();
-  const gate = handle();
-  store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+  const held = gate();
+  store.before = (operation) => (operation === "commit" ? held.promise : undefined);
   const waiting = scope.incState({ n: 1 });
   await settled();
   expect(scope.state.n).toBe(BATCH_MAX);
-  gate.open();
+  held.open();
   expect(await waiting).toBe(true);
   await scope.flush();
   await other.refresh();
@@ -80,7 +77,7 @@ it("E6: a runtime that closes while code runs again runs it once more, without a
   const mine = world.runtime({ kinds, store });
   const scope = await mine.open<Counter>("draft", "d");
   const other = await world.runtime({ kinds }).open<Counter>("draft", "d");
-  const [held, running] = [handle(), handle()];
+  const [held, running] = [gate(), gate()];
   store.before = (operation) => (operation === "commit" ? held.promise : undefined);
   const attempts: number[] = [];
   await scope.atomicState(async ({ n = 0 }, { attempt }) => {
@@ -109,7 +106,7 @@ it("E6: a runtime that closes in a conflict waits for no time to pass", async ()
   const mine = world.runtime({ kinds, store, cas: { escalate: false, baseDelayMs: 1_000 } });
   const scope = await mine.open<Counter>("draft", "d");
   const other = await world.runtime({ kinds }).open<Counter>("draft", "d");
-  const [held, met] = [handle(), handle()];
+  const [held, met] = [gate(), gate()];
   store.before = (operation) => {
     if (operation !== "commit") return undefined;
     store.before = () => undefined;
@@ -153,7 +150,7 @@ it("K4: changes are not made again on a state whose time ended meanwhile", async
   const store = steer(world.store());
   const scope = await world.runtime({ kinds: mortal, store }).open<Counter>("code", "c");
   const other = await world.runtime({ kinds: mortal }).open<Counter>("code", "c");
-  const [held, again] = [handle(), handle()];
+  const [held, again] = [gate(), gate()];
   store.before = (operation) => (operation === "commit" ? held.promise : undefined);
   const attempts: number[] = [];
   await scope.atomicState(async ({ n = 0 }, { attempt }) => {

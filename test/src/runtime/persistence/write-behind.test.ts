@@ -5,7 +5,7 @@ import {
 } from "../../../../src/runtime/persistence/write-behind.ts";
 import { CommitUnknownError } from "../../../../actors/errors.ts";
 import type { SaveResult } from "../../../../actors/protocol.ts";
-import { keepingLogger } from "../../../suites/runtime-world.ts";
+import { keepingLogger } from "../../../support/waiting.ts";
 
 /** A scope as far as the writer sees it, and a store of one record whose answers are steered. */
 class Desk {

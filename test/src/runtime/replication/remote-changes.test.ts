@@ -8,16 +8,9 @@ import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import type { StateStore } from "../../../../src/stores/contract.ts";
 import { simulatedClock } from "../../../../src/testing/clock.ts";
 import { watchCases } from "../../../suites/runtime-watch.ts";
-import {
-  add,
-  handle,
-  settled,
-  steer,
-  until,
-  World,
-  type Counter,
-} from "../../../suites/runtime-world.ts";
+import { add, steer, World, type Counter } from "../../../suites/runtime-world.ts";
 import { watchedStores, type WatchedStores } from "../../../support/watched-store.ts";
+import { gate, settled, until } from "../../../support/waiting.ts";
 
 const lines = new Map<string, WatchedStores>();
 
@@ -91,17 +84,17 @@ describe("when the line is cut", () => {
     const there = world.runtime({ store });
     const scope = await there.open<Counter>("user", "u");
     const mine = await world.runtime().open<Counter>("user", "u");
-    const gate = handle();
+    const held = gate();
     let reads = 0;
     store.before = async (operation) => {
       if (operation !== "load") return;
       reads += 1;
-      await gate.promise;
+      await held.promise;
     };
     await mine.atomicState(add);
     await until(() => reads === 1);
     const answers = Promise.all([scope.atomicState(add), scope.atomicState(add)]);
-    gate.open();
+    held.open();
     expect(await answers).toEqual([true, true]);
     expect([scope.state.n, scope.version, reads]).toEqual([3, 3, 1]);
   });
@@ -230,13 +223,13 @@ describe("a record on its way", () => {
     const mine = await world.runtime().open<Counter>("user", "u");
     await mine.atomicState(add);
     const inner = lineOf(world.id).open();
-    const gate = handle();
+    const held = gate();
     let isHeld = false;
     const store: StateStore = {
       ...inner,
       async load(keys) {
         const records = await inner.load(keys);
-        if (isHeld) await gate.promise;
+        if (isHeld) await held.promise;
         return records;
       },
     };
@@ -247,7 +240,7 @@ describe("a record on its way", () => {
     await settled();
     await mine.atomicState(add);
     await settled();
-    gate.open();
+    held.open();
     const scope = await opening;
     await until(() => scope.version === 2);
     expect(scope.state).toEqual({ n: 2 });
@@ -262,12 +255,12 @@ describe("a record on its way", () => {
     await there.open("user", "other");
     const versions: [number, string][] = [];
     there.subscribe(({ version, origin }) => void versions.push([version, origin]));
-    const gate = handle();
-    store.before = (operation) => (operation === "load" ? gate.promise : undefined);
+    const held = gate();
+    store.before = (operation) => (operation === "load" ? held.promise : undefined);
     await mine.atomicState(add);
     await settled();
     const opening = there.open<Counter>("user", "u");
-    gate.open();
+    held.open();
     await (await opening).atomicState(add);
     await settled();
     expect(versions).toEqual([
@@ -349,14 +342,14 @@ describe("a checkpoint scope that was changed here and elsewhere", () => {
     const store = steer(lineOf(world.id).open());
     const scope = await world.runtime({ kinds, store }).open<Counter>("draft", "d");
     const mine = await world.runtime({ kinds }).open<Counter>("draft", "d");
-    const gate = handle();
-    store.before = (operation) => (operation === "commit" ? gate.promise : undefined);
+    const held = gate();
+    store.before = (operation) => (operation === "commit" ? held.promise : undefined);
     expect(await scope.patchState({ n: 10 })).toBe(true);
     await settled();
     await mine.patchState({ text: "theirs" });
     await mine.flush();
     await settled();
-    gate.open();
+    held.open();
     await until(() => scope.state.text === "theirs");
     await scope.flush();
     expect(scope.state).toEqual({ n: 10, text: "theirs" });
@@ -419,13 +412,13 @@ it("N1: a read that ran out of time behind a long turn is tried again", async ()
   const kinds = { user: defineKind({ answers: "local" }) };
   const scope = await world.runtime({ mutationTimeoutMs: 100, kinds }).open<Counter>("user", "u");
   const mine = await world.runtime().open<Counter>("user", "u");
-  const gate = handle();
-  const long = scope.atomicState(() => gate.promise, { timeoutMs: 0 });
+  const held = gate();
+  const long = scope.atomicState(() => held.promise, { timeoutMs: 0 });
   await mine.atomicState(add);
   await settled();
   await clock.advance(500);
   expect(scope.version).toBe(0);
-  gate.open();
+  held.open();
   await long;
   // In steps shorter than its time, for the store answers in real time.
   for (let step = 0; step < 100 && scope.version === 0; step += 1) {

@@ -14,7 +14,8 @@ import { simulatedClock } from "../../../../src/testing.ts";
 import { openStore } from "../../../faults/open-store.ts";
 import { testDirectory } from "../../../support/directory.ts";
 import { onServer } from "../../../support/places.ts";
-import { gate, memoryView, runtimeOn } from "../../../support/sequencer.ts";
+import { memoryView, runtimeOn } from "../../../support/sequencer.ts";
+import { gate } from "../../../support/waiting.ts";
 
 const LEASE_MS = 900;
 const SKEW_MS = 60_000;

@@ -6,7 +6,8 @@ import { defineSequencer, memoryStore, step } from "../../../../src/index.ts";
 import { sqliteStore } from "../../../../src/sqlite.ts";
 import { simulatedClock } from "../../../../src/testing.ts";
 import { testDirectory } from "../../../support/directory.ts";
-import { gate, runtimeOn, writeRun } from "../../../support/sequencer.ts";
+import { runtimeOn, writeRun } from "../../../support/sequencer.ts";
+import { gate } from "../../../support/waiting.ts";
 
 type Log = { log: string[] };
 

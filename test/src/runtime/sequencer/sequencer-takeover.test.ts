@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { Clock } from "../../../../actors/protocol.ts";
 import { systemClock } from "../../../../actors/time/clock.ts";
 import { defineSequencer, memoryStore, step, type StateStore } from "../../../../src/index.ts";
-import { gate, memoryView, runtimeOn } from "../../../support/sequencer.ts";
+import { memoryView, runtimeOn } from "../../../support/sequencer.ts";
+import { gate } from "../../../support/waiting.ts";
 
 /** Sees every lease as ended, for longer than clocks may differ. */
 const ahead: Clock = { ...systemClock, now: () => systemClock.now() + 120_000 };

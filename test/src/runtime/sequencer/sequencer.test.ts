@@ -17,7 +17,8 @@ import {
 import { sqliteStore } from "../../../../src/sqlite.ts";
 import { faultyStore } from "../../../../src/testing.ts";
 import { testDirectory } from "../../../support/directory.ts";
-import { gate, memoryView, runtimeOn } from "../../../support/sequencer.ts";
+import { memoryView, runtimeOn } from "../../../support/sequencer.ts";
+import { gate } from "../../../support/waiting.ts";
 
 type Log = { log: string[] };
 

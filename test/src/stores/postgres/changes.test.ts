@@ -7,6 +7,7 @@ import { postgresStore } from "../../../../src/stores/postgres/store.ts";
 import type { PostgresStoreOptions } from "../../../../src/stores/postgres/options.ts";
 import type { StateStore } from "../../../../src/stores/contract.ts";
 import { dropTables, findPostgres, freshTable, runSql } from "../../../support/postgres.ts";
+import { until } from "../../../support/waiting.ts";
 
 const found = await findPostgres();
 const url = found ?? "postgres://127.0.0.1/none";
@@ -35,11 +36,6 @@ async function listen(store: Store): Promise<Observed> {
     () => (observed.missed += 1),
   );
   return observed;
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (let round = 0; round < 1_000 && !isSo(); round += 1) await sleep(10);
-  expect(isSo()).toBe(true);
 }
 
 /** Commits new keys one after another, each when the one before was heard. */

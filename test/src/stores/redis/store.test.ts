@@ -2,24 +2,19 @@
 import { inspect } from "node:util";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import type { Logger } from "../../../../actors/protocol.ts";
 import { redisStore } from "../../../../src/stores/redis/store.ts";
 import type { RedisStoreOptions } from "../../../../src/stores/redis/options.ts";
 import type { Json } from "../../../../actors/protocol.ts";
 import type { ScopeWrite, StateStore } from "../../../../src/stores/contract.ts";
 import { durableSettings, canStartRedis, ownRedis } from "../../../support/redis.ts";
 import { startProxy } from "../../../support/tcp-proxy.ts";
+import { keepingLogger } from "../../../support/waiting.ts";
 
 const SECRET = "swordfish";
 const SHORT_MS = 400;
 
 function write(key: string, version: number, state: Json = { secret: SECRET }): ScopeWrite {
   return { key, expectedVersion: version - 1, version, state };
-}
-
-function keepingLogger(): Logger & { readonly lines: string[] } {
-  const lines: string[] = [];
-  return { lines, warn: (line) => lines.push(line), error: (line) => lines.push(line) };
 }
 
 function open(options: RedisStoreOptions): StateStore {
@@ -369,12 +364,14 @@ if (canStartRedis()) {
       const logger = keepingLogger();
       const strong = open({ url: server.url, logger, appendfsync: "always", keyPrefix: prefix() });
       await strong.load(["k"]);
-      expect(logger.lines).toEqual([]);
+      expect(logger.messages).toEqual([]);
       const weak = await ownRedis(["--save", "", "--maxmemory-policy", "allkeys-lru"]);
       onTestFinished(() => weak.remove());
       const store = open({ url: weak.url, logger, appendfsync: "everysec" });
       for (let n = 0; n < 3; n += 1) await store.load(["k"]);
-      expect(logger.lines).toEqual([expect.stringMatching(/append-only.*allkeys-lru.*noeviction/)]);
+      expect(logger.messages).toEqual([
+        expect.stringMatching(/append-only.*allkeys-lru.*noeviction/),
+      ]);
     });
 
     it("settings that may not be asked for are said to be unchecked", async () => {
@@ -382,7 +379,7 @@ if (canStartRedis()) {
       const rights = ["on", ">pass", "~*", "&*", "+@all", "-config", "-info"];
       await admin.acl("SETUSER", "eve", ...rights);
       await open({ url: url("eve:pass"), logger, appendfsync: "always" }).load(["k"]);
-      expect(logger.lines).toEqual([expect.stringMatching(/could not be checked/)]);
+      expect(logger.messages).toEqual([expect.stringMatching(/could not be checked/)]);
     });
 
     it("WAIT for more replicas than there are leaves the outcome unknown and says why", async () => {
@@ -500,7 +497,7 @@ if (canStartRedis()) {
         void store.watch?.(resolve).then(() => other.commit([write("k", 1)]));
       });
       expect(await notified).toBe("k");
-      expect(logger.lines).toEqual([expect.stringContaining("watcher")]);
+      expect(logger.messages).toEqual([expect.stringContaining("watcher")]);
     });
   });
 

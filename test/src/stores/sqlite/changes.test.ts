@@ -12,7 +12,7 @@ import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
 import type { SqliteStoreOptions } from "../../../../src/stores/sqlite/options.ts";
 import type { StateStore } from "../../../../src/stores/contract.ts";
 import { testDirectory } from "../../../support/directory.ts";
-import { keepingLogger, until } from "../../../suites/runtime-world.ts";
+import { keepingLogger, until } from "../../../support/waiting.ts";
 
 const dir = testDirectory("sqlite-feed");
 const logger = keepingLogger();

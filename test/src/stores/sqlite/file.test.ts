@@ -9,7 +9,7 @@ import { fileStore } from "../../../../src/stores/file/store.ts";
 import { openDatabase } from "../../../../src/stores/sqlite/driver.ts";
 import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
 import { testDirectory } from "../../../support/directory.ts";
-import { keepingLogger } from "../../../suites/runtime-world.ts";
+import { keepingLogger } from "../../../support/waiting.ts";
 
 const dir = testDirectory("sqlite-file");
 const logger = keepingLogger();

@@ -6,7 +6,7 @@ import type { ScopeWrite } from "../../../../src/stores/contract.ts";
 import { openDatabase } from "../../../../src/stores/sqlite/driver.ts";
 import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
 import { testDirectory } from "../../../support/directory.ts";
-import { keepingLogger, until } from "../../../suites/runtime-world.ts";
+import { keepingLogger, until } from "../../../support/waiting.ts";
 
 const directory = testDirectory("sqlite-space");
 const COUNT = 200;
