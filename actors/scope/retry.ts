@@ -13,6 +13,7 @@
  *  P2  An attempt that throws is not repeated: its outcome may be unknown.
  *  P3  `stop` ends a wait at once; an attempt under way is awaited, and none follows it.
  */
+import { retryClock } from "../time/clock.ts";
 import type { CasBudget } from "./options.ts";
 import type { Clock } from "../protocol.ts";
 
@@ -55,7 +56,7 @@ export function backoffMs(cas: CasBudget, retry: number, random: () => number): 
 
 /** Starts to retry after a first save that met a conflict. */
 export function resolveConflict(port: ConflictPort): ConflictWork {
-  const pause = new Pause(port.clock);
+  const pause = new Pause(retryClock(port.clock));
   return { end: retryAll(port, pause), stop: () => pause.stop() };
 }
 

@@ -50,6 +50,14 @@ export const hostClock: Clock = {
 };
 
 /**
+ * The clock for a wait between attempts: another owner of a store does not wait while a test stops
+ * the time, so fake timers do not reach it. A clock that was given is used as it is.
+ */
+export function retryClock(clock: Clock): Clock {
+  return clock === systemClock ? hostClock : clock;
+}
+
+/**
  * What a clock's timers are made by. A timer that something else made is not to be counted on: fake
  * timers that are gone fire no more, and real ones do not wait for time that is faked.
  */

@@ -9,6 +9,7 @@
  */
 import { isHoldfastError, StateSealedError } from "../../../actors/errors.ts";
 import { backoffMs } from "../../../actors/scope/retry.ts";
+import { retryClock } from "../../../actors/time/clock.ts";
 import { casBudget } from "../../../actors/scope/options.ts";
 import { keyOrError, type PersistedScope, type TurnActivity } from "./activity.ts";
 import { Holds } from "./holds.ts";
@@ -171,7 +172,7 @@ export class TurnWork {
   #sleep(attempt: number): Promise<void> {
     const waitMs = backoffMs(BUDGET, attempt, Math.random);
     return new Promise((resolve) => {
-      this.policy.clock.setTimeout(resolve, waitMs);
+      retryClock(this.policy.clock).setTimeout(resolve, waitMs);
     });
   }
 }

@@ -5,7 +5,9 @@
  * Invariants
  *  F1  `start` resolves when the watcher is registered: what is committed from then on is reported.
  *  F2  Nothing looks at the file without a watcher, and no timer keeps the process alive.
- *  F3  After a time in which the file could not be read, or in which the registration ran out,
+ *  F3  What a load or a refused commit has found was reported before its caller receives it: a
+ *      record that was erased is never found missing without its report.
+ *  F4  After a time in which the file could not be read, or in which the registration ran out,
  *      each watcher is notified that some may be missing.
  */
 import { setInterval, clearInterval } from "node:timers";
@@ -44,6 +46,7 @@ export class SqliteFeed {
   readonly #watchers = new Set<Watcher>();
   #begun: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #position: ChangePosition | undefined;
   #until = 0;
   #isBehind = false;
   /** Grows at each end, so that a beginning under way lets go. */
@@ -67,6 +70,11 @@ export class SqliteFeed {
     return async () => this.#remove(watcher);
   }
 
+  /** Reports at once what was committed before now, if anything watches. */
+  look(): void {
+    if (this.#position !== undefined) this.#position = this.#look(this.#position);
+  }
+
   /** Stops everything; no watcher is notified after it. */
   close(): void {
     this.#watchers.clear();
@@ -81,6 +89,7 @@ export class SqliteFeed {
     if (this.#begun === undefined) return;
     this.#generation += 1;
     this.#begun = undefined;
+    this.#position = undefined;
     clearInterval(this.#timer);
     this.#port.end();
   }
@@ -88,14 +97,12 @@ export class SqliteFeed {
   async #begin(generation: number): Promise<void> {
     const now = Date.now();
     const until = now + WATCHER_TTL_MS;
-    let position = await this.#port.begin(now, until);
+    const position = await this.#port.begin(now, until);
     if (generation !== this.#generation) return;
+    this.#position = position;
     this.#until = until;
     this.#isBehind = false;
-    const look = (): void => {
-      position = this.#look(position);
-    };
-    this.#timer = setInterval(look, POLL_MS);
+    this.#timer = setInterval(() => this.look(), POLL_MS);
     this.#timer.unref();
   }
 

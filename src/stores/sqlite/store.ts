@@ -93,9 +93,11 @@ class SqliteStore implements StateStore {
     };
   }
 
-  load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+  async load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     this.#sweeper.used();
-    return this.#read((session) => session.load(keys, this.#clock.now()));
+    const records = await this.#read((session) => session.load(keys, this.#clock.now()));
+    this.#feed.look();
+    return records;
   }
 
   commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
@@ -109,6 +111,7 @@ class SqliteStore implements StateStore {
         const results = this.#session().commit(writes, options, now);
         this.#sweeper.leaves(now + firstForgetMs(writes, this));
         this.#sweeper.used();
+        if (!results.every(({ ok }) => ok)) this.#feed.look();
         return results;
       }),
     );

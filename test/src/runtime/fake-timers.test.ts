@@ -43,6 +43,18 @@ const kinds = { late: defineKind({ durability: "checkpoint" }), brief: defineKin
 const hang = () => new Promise<never>(() => undefined);
 
 describe.each(fakes)("while timers are faked %s", (_name, config) => {
+  it.each(names)("a change on %s that meets another runtime's is tried again", async (name) => {
+    vi.useFakeTimers(config);
+    const store = stores[name]();
+    const [mine, theirs] = [1, 2].map(() => createRuntime({ store, watch: false }));
+    const here = await mine?.open<{ n: number }>("user", "a");
+    const there = await theirs?.open<{ n: number }>("user", "a");
+    await there?.incState({ n: 1 });
+    expect(await here?.incState({ n: 1 })).toBe(true);
+    expect(await there?.read()).toEqual({ n: 2 });
+    await Promise.all([mine?.close(), theirs?.close()]);
+  });
+
   it.each(names)("a runtime on %s opens, changes, lists and closes", async (name) => {
     vi.useFakeTimers(config);
     const runtime = createRuntime({ store: stores[name](), kinds });
