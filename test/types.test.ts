@@ -34,6 +34,18 @@ const initial: Chat = { count: 0, topics: [], seen: {} };
 /** Options as they come from a configuration that may lack them. */
 type Absent<T> = { readonly [Name in keyof T]: T[Name] | undefined };
 
+describe("the type of a recipe", () => {
+  it("takes one that changes the draft, and one that returns the next state", async () => {
+    const chat = createScope<Chat>({ initial });
+    expect(await chat.update((draft) => void (draft.count += 1))).toBe(true);
+    expect(await chat.update((draft) => ({ ...draft, count: draft.count + 1 }))).toBe(true);
+    expect(await chat.update(() => ({ count: 5, topics: [], seen: {} }))).toBe(true);
+    // @ts-expect-error It lacks fields of the state.
+    await chat.update(() => ({ count: 6 }));
+    expect(chat.state).toEqual({ count: 6 });
+  });
+});
+
 describe("the types of options", () => {
   it("take undefined for everything that may be left out", () => {
     expectTypeOf<Absent<RuntimeOptions>>().toExtend<RuntimeOptions>();

@@ -23,10 +23,10 @@ const immer = new Immer({ autoFreeze: false });
 export type { Draft } from "immer";
 
 /**
- * What callers write: changes `draft` in place. In JavaScript it may instead return a plain object,
- * which takes the place of the state; `recipe-result.ts` says what else it may return.
+ * What callers write: changes `draft` in place, or returns the next state, a plain object;
+ * `recipe-result.ts` says what else it may return.
  */
-export type Recipe<S> = (draft: Draft<S>, turn: MutationContext) => void | Promise<void>;
+export type Recipe<S> = (draft: Draft<S>, context: MutationContext) => void | S | Promise<void | S>;
 
 /** Turns a recipe into a mutation. */
 export class RecipeMutation<S extends object> implements Mutation {
