@@ -13,7 +13,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chartGroups, chartSvg } from "./chart.ts";
 import { keepResult, keptSections, machineLine, sectionText, summaryText } from "./report.ts";
-import { ServerAbsentError, withServer } from "./servers/server.ts";
+import { ServerAbsentError } from "./servers/contract.ts";
+import { withServer } from "./servers/server.ts";
 import type { Bench, BenchOptions, Section } from "./support.ts";
 
 /** In the order in which they run; each is a file here that exports `bench`. */
