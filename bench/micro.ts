@@ -4,18 +4,18 @@ import { memorySection, startSection } from "./micro/process.ts";
 import { awaitedSection, backlogSection, burstSection, spreadSection } from "./micro/turn.ts";
 import type { Bench } from "./support.ts";
 
-/** What one turn, one write, one waiting call and one resident scope cost. */
+/** What one turn, one write, one recipe and the import cost. */
 export const bench: Bench = {
   name: "micro",
   keptAs: (store) => (store === undefined ? "micro" : undefined),
-  async *sections() {
-    yield awaitedSection();
-    yield burstSection();
-    yield spreadSection();
-    yield backlogSection();
-    yield wideSection();
-    yield recipeSection();
+  async *sections({ rounds }) {
+    yield awaitedSection(rounds);
+    yield burstSection(rounds);
+    yield spreadSection(rounds);
+    yield backlogSection(rounds);
+    yield wideSection(rounds);
+    yield recipeSection(rounds);
     yield memorySection();
-    yield startSection();
+    yield startSection(rounds);
   },
 };

@@ -7,7 +7,6 @@ import { isBuilt, subjectUrl } from "../subject.ts";
 import { atMost, median, type Section } from "../support.ts";
 import type { MemoryReport } from "./memory-child.ts";
 
-const START_ROUNDS = 15;
 const run = promisify(execFile);
 
 /** K5, the memory, and K7. */
@@ -38,10 +37,10 @@ export async function memorySection(): Promise<Section> {
 }
 
 /** I1. */
-export async function startSection(): Promise<Section> {
+export async function startSection(rounds = 15): Promise<Section> {
   const bare: number[] = [];
   const loaded: number[] = [];
-  for (let round = -2; round < START_ROUNDS; round++) {
+  for (let round = -2; round < rounds; round++) {
     const without = startMs("");
     const withUs = startMs(`import ${JSON.stringify(subjectUrl)};`);
     if (round < 0) continue;
@@ -60,7 +59,7 @@ export async function startSection(): Promise<Section> {
     title: 'I1: import "holdfast" in a fresh process',
     notes: [isBuilt ? "the compiled library" : "the sources through tsx: no fresh build"],
     timings: [timing("node -e", bare), timing("with the import", loaded)],
-    goals: [atMost({ id: "I1", work: 'import "holdfast" over bare node' }, extra, 60, "ms")],
+    goals: [atMost({ id: "I1", work: 'import "holdfast" over bare node' }, extra, 40, "ms")],
   };
 }
 
