@@ -28,6 +28,11 @@ const KNOWN: Readonly<Record<string, Known>> = {
     stores: ["sqlite", "redis", "postgres"],
   },
   dialects: { about: "each dialect beside its original", stores: [] },
+  calls: {
+    about: "function calls and files of one idle patchState",
+    stores: ["sqlite", "redis"],
+  },
+  allocation: { about: "bytes allocated per mutation, and kept per scope and call", stores: [] },
 };
 
 /** The bench that runs when none is named; `all` is the others, of which it is a part. */

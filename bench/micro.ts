@@ -1,6 +1,6 @@
-/** The bench of the kernel: K1 to K8 and I1. */
+/** The bench of the kernel: K1 to K6, K8 and I1. */
 import { recipeSection, wideSection } from "./micro/node.ts";
-import { memorySection, startSection } from "./micro/process.ts";
+import { startSection } from "./micro/process.ts";
 import { awaitedSection, backlogSection, burstSection, spreadSection } from "./micro/turn.ts";
 import type { Bench } from "./support.ts";
 
@@ -15,7 +15,6 @@ export const bench: Bench = {
     yield backlogSection(rounds);
     yield wideSection(rounds);
     yield recipeSection(rounds);
-    yield memorySection();
     yield startSection(rounds);
   },
 };
