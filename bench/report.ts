@@ -88,6 +88,7 @@ function isBase({ ratio }: Timing): boolean {
 }
 
 function noiseLine(base: Timing): string {
+  if (base.min === base.max) return "   noise of the machine: unknown after one round";
   return `   noise of the machine: ${spread(base)}, the spread of "${base.name}"`;
 }
 

@@ -32,6 +32,12 @@ describe("a section", () => {
     ]);
   });
 
+  it("does not call one round quiet", () => {
+    const timings = [{ name: "bare", median: 100, min: 100, max: 100, ratio: 1 }];
+    const text = sectionText({ title: "T", notes: [], timings, goals: [] }, plain);
+    expect(text).toContain("\n   noise of the machine: unknown after one round");
+  });
+
   it("has a target beside each figure when they are asked for", () => {
     expect(sectionText(section, { targets: true }).split("\n").slice(-3)).toEqual([
       "       work          target      reached",
