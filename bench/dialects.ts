@@ -24,7 +24,7 @@ export const bench: Bench = {
       yield atOnceSection(match, rounds);
       yield sizeSection(match, rounds);
     });
-    yield coldSection();
+    yield coldSection(rounds);
     yield curveSection(rounds);
     yield listSection(rounds);
     yield idleSection(rounds);

@@ -1,60 +1,46 @@
-/**
- * `npm run bench` runs every bench, `npm run bench -- micro` the named ones. Builds first, so that
- * the compiled library is measured, prints as it goes and keeps the figures in `results/`.
- *
- * `--store redis` measures on that store; what is kept then has a name of its own, and a part of
- * what the bench measures anyway is printed only. `--rounds N` counts N rounds of each race, and
- * such figures are never kept. `--chart FILE` then draws the kept results of contention; alone it
- * measures nothing.
- */
-import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+/** `npm run bench`: compiles the library, runs benches and prints as they go; see `--help`. */
+import { writeFileSync } from "node:fs";
+import { BUILD_VARIABLE } from "./build-variable.ts";
 import { chartGroups, chartSvg } from "./chart.ts";
+import { helpText, Misuse, parseCommand, type Command } from "./command.ts";
 import { keepResult, keptSections, machineLine, sectionText, summaryText } from "./report.ts";
-import { ServerAbsentError, withServer } from "./servers/server.ts";
-import type { Bench, BenchOptions, Section } from "./support.ts";
-
-/** In the order in which they run; each is a file here that exports `bench`. */
-const BENCHES = ["micro", "contention", "answers", "durable", "dialects"];
+import { ServerAbsentError } from "./servers/contract.ts";
+import { withServer } from "./servers/server.ts";
+import type { Bench, Section } from "./support.ts";
 
 async function find(name: string): Promise<Bench> {
-  // A bench file is written to export this shape.
+  // The command line knows those only that export this shape.
   const { bench } = (await import(`./${name}.ts`)) as { bench: Bench };
   return bench;
 }
 
-async function report(bench: Bench, options: BenchOptions): Promise<void> {
+async function report(bench: Bench, command: Command): Promise<void> {
   const { subjectLine } = await import("./subject.ts");
   const machine = machineLine();
   console.log(`\n# ${bench.name}\n${machine}\n${subjectLine}`);
   const sections: Section[] = [];
   let server: string | undefined;
-  const measured = withServer(options.store, async function* measure(at) {
+  const measured = withServer(command.store, async function* measure(at) {
     server = at?.line;
     if (server !== undefined) console.log(server);
-    yield* bench.sections(options);
+    yield* bench.sections(command);
   });
   for await (const section of measured) {
     sections.push(section);
-    console.log(sectionText(section));
+    console.log(sectionText(section, command));
   }
-  console.log(summaryText(sections));
-  const name = bench.keptAs(options.store);
-  if (options.rounds !== undefined || name === undefined) return;
+  console.log(summaryText(sections, command));
+  const name = command.keep ? bench.keptAs(command.store) : undefined;
+  if (name === undefined) return;
   const taken = new Date().toISOString();
   keepResult(name, { name, taken, machine, subject: subjectLine, server, sections });
 }
 
-function build(): void {
-  const root = fileURLToPath(new URL("../", import.meta.url));
-  const done = spawnSync("npx", ["tsc", "-b", "src"], { cwd: root, encoding: "utf8" });
-  if (done.status !== 0) console.warn(`the build failed; see \`npm run build\`\n${done.stdout}`);
+async function build(): Promise<void> {
+  // Loaded when asked for: `--help` needs no compiler.
+  const { buildLibrary } = await import("./build.ts");
+  process.env[BUILD_VARIABLE] = await buildLibrary("published");
 }
-
-/** What was asked for makes no sense, and the message says why. */
-class Misuse extends Error {}
 
 function draw(path: string): void {
   const groups = chartGroups(keptSections("contention"));
@@ -64,28 +50,23 @@ function draw(path: string): void {
   console.log(`${path} shows ${groups.map(({ store }) => store).join(", ")}`);
 }
 
-const known = BENCHES.filter((name) => existsSync(new URL(`${name}.ts`, import.meta.url)));
-const { values, positionals: asked } = parseArgs({
-  allowPositionals: true,
-  options: { rounds: { type: "string" }, store: { type: "string" }, chart: { type: "string" } },
-});
-const { store, chart } = values;
-const rounds = values.rounds === undefined ? undefined : Math.max(1, Number(values.rounds) || 1);
-const strange = asked.filter((name) => !known.includes(name));
-const named = asked.length > 0 || chart !== undefined ? asked : known;
-
-async function runAll(): Promise<void> {
-  if (strange.length > 0)
-    throw new Misuse(`no bench is called ${strange.join(", ")}; there are: ${known.join(", ")}`);
-  if (chart !== undefined && rounds !== undefined)
-    throw new Misuse("--chart draws what is kept, and with --rounds nothing is: leave one out");
-  if (named.length > 0) build();
-  for (const name of named) await report(await find(name), { rounds, store });
-  if (chart !== undefined) draw(chart);
+async function run(): Promise<void> {
+  const command = parseCommand(process.argv.slice(2));
+  if (command === "help") {
+    console.log(helpText());
+    return;
+  }
+  if (command.benches.length > 0) await build();
+  const benches = await Promise.all(command.benches.map(find));
+  const printed = benches.find((bench) => bench.keptAs(command.store) === undefined);
+  if (command.keep && printed !== undefined)
+    throw new Misuse(`${printed.name} on ${command.store} is printed only: leave --keep out`);
+  for (const bench of benches) await report(bench, command);
+  if (command.chart !== undefined) draw(command.chart);
 }
 
 try {
-  await runAll();
+  await run();
 } catch (error) {
   const isPlain = error instanceof Misuse || error instanceof ServerAbsentError;
   console.error(isPlain ? error.message : error);

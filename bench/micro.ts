@@ -1,21 +1,20 @@
-/** The bench of the kernel: K1 to K8 and I1. */
+/** The bench of the kernel: K1 to K6, K8 and I1. */
 import { recipeSection, wideSection } from "./micro/node.ts";
-import { memorySection, startSection } from "./micro/process.ts";
+import { startSection } from "./micro/process.ts";
 import { awaitedSection, backlogSection, burstSection, spreadSection } from "./micro/turn.ts";
 import type { Bench } from "./support.ts";
 
-/** What one turn, one write, one waiting call and one resident scope cost. */
+/** What one turn, one write, one recipe and the import cost. */
 export const bench: Bench = {
   name: "micro",
   keptAs: (store) => (store === undefined ? "micro" : undefined),
-  async *sections() {
-    yield awaitedSection();
-    yield burstSection();
-    yield spreadSection();
-    yield backlogSection();
-    yield wideSection();
-    yield recipeSection();
-    yield memorySection();
-    yield startSection();
+  async *sections({ rounds }) {
+    yield awaitedSection(rounds);
+    yield burstSection(rounds);
+    yield spreadSection(rounds);
+    yield backlogSection(rounds);
+    yield wideSection(rounds);
+    yield recipeSection(rounds);
+    yield startSection(rounds);
   },
 };

@@ -1,6 +1,4 @@
-/**
- * Prints what a bench measured, each target beside what was reached, and keeps it as JSON.
- */
+/** What a bench measured as text, and as JSON where it is kept. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { figure, type Goal, type Section, type Timing } from "./support.ts";
@@ -14,19 +12,30 @@ export function machineLine(): string {
   return [model, cores, memory, `Node ${process.version}`, `load ${load.join(" ")}`].join(", ");
 }
 
-/** The text of a section: its timings, then its goals. */
-export function sectionText(section: Section): string {
+/** How a report is printed. */
+export interface ReportOptions {
+  /** Each figure beside its target, `met` or `MISSED`. */
+  readonly targets: boolean;
+}
+
+/** The text of a section: its notes, its timings with their noise, its table, its figures. */
+export function sectionText(section: Section, options: ReportOptions): string {
   const lines = [`\n## ${section.title}`, ...section.notes.map((note) => `   ${note}`)];
   if (section.timings.length > 0) lines.push(...table(timingRows(section.timings)));
-  if (section.goals.length > 0) lines.push(...table(goalRows(section.goals)));
+  lines.push(...section.timings.filter(isBase).map(noiseLine));
+  if (section.table !== undefined) lines.push(...table(section.table));
+  if (section.goals.length > 0) lines.push(...table(goalRows(section.goals, options)));
   return lines.join("\n");
 }
 
-/** The goals of all sections in one table, and how many are met. */
-export function summaryText(sections: readonly Section[]): string {
+/** The figures of all sections in one table; with targets also how many are met. */
+export function summaryText(sections: readonly Section[], options: ReportOptions): string {
   const goals = sections.flatMap((section) => section.goals);
+  if (goals.length === 0) return "";
   const met = goals.filter((goal) => goal.met).length;
-  return ["\n## Targets", ...table(goalRows(goals)), `${met} of ${goals.length} met`].join("\n");
+  const title = options.targets ? "\n## Targets" : "\n## Reached in this run";
+  const closing = options.targets ? [`${met} of ${goals.length} met`] : [];
+  return [title, ...table(goalRows(goals, options)), ...closing].join("\n");
 }
 
 /** Writes `results/<name>.json` beside this file. */
@@ -56,19 +65,35 @@ interface Kept {
 
 function timingRows(timings: readonly Timing[]): string[][] {
   const headings = [...new Set(timings.flatMap(({ extra = {} }) => Object.keys(extra)))];
-  const rows = timings.map(({ name, median, min, max, ratio, extra = {} }) => {
-    const spread = `±${figure(((max - min) / 2 / median) * 100)} %`;
+  const rows = timings.map((timing) => {
+    const { name, median, min, max, ratio, extra = {} } = timing;
     const further = headings.map((heading) => String(extra[heading] ?? ""));
-    return [name, time(median), time(min), time(max), spread, `${figure(ratio)}×`, ...further];
+    const noise = spread(timing);
+    return [name, time(median), time(min), time(max), noise, `${figure(ratio)}×`, ...further];
   });
   return [["contender", "median", "min", "max", "spread", "ratio", ...headings], ...rows];
 }
 
-function goalRows(goals: readonly Goal[]): string[][] {
+function goalRows(goals: readonly Goal[], { targets }: ReportOptions): string[][] {
+  if (!targets) return goals.map(({ work, reached }) => [work, reached]);
   const rows = goals.map(({ id, work, target, reached, met }) => {
     return [id, work, target, reached, met ? "met" : "MISSED"];
   });
   return [["", "work", "target", "reached", ""], ...rows];
+}
+
+/** The contender to which the others are compared. */
+function isBase({ ratio }: Timing): boolean {
+  return ratio === 1;
+}
+
+function noiseLine(base: Timing): string {
+  if (base.min === base.max) return "   noise of the machine: unknown after one round";
+  return `   noise of the machine: ${spread(base)}, the spread of "${base.name}"`;
+}
+
+function spread({ median, min, max }: Timing): string {
+  return `±${figure(((max - min) / 2 / median) * 100)} %`;
 }
 
 function time(ns: number): string {
@@ -76,7 +101,7 @@ function time(ns: number): string {
   return ns < 1e6 ? `${figure(ns / 1e3)} µs` : `${figure(ns / 1e6)} ms`;
 }
 
-function table(rows: readonly string[][]): string[] {
+function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
   );

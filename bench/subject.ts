@@ -1,29 +1,30 @@
 /**
- * The library under measure: compiled as it is published when the build is there and not older
- * than the sources, else the sources through tsx, which names every function and so is slower.
+ * The library under measure: the folder that `buildLibrary` compiled, which the environment names,
+ * else the sources through tsx, which names every function at run time and so is slower.
  */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import type * as FileDoor from "../src/file.ts";
 import type * as Door from "../src/index.ts";
 import type * as PostgresDoor from "../src/postgres.ts";
 import type * as RedisDoor from "../src/redis.ts";
 import type * as SqliteDoor from "../src/sqlite.ts";
 import type * as Driver from "../src/stores/sqlite/driver.ts";
+import { BUILD_VARIABLE } from "./build-variable.ts";
 
-const root = new URL("../", import.meta.url);
+const build = process.env[BUILD_VARIABLE];
 
 /** True when the compiled library is measured. */
-export const isBuilt: boolean = ["actors/", "src/"].every(
-  (part) => newest(`dist/${part}`, /\.js$|\.tsbuildinfo$/) >= newest(part, /\.ts$/),
-);
+export const isBuilt: boolean = build !== undefined;
+
+const root = build === undefined ? new URL("../", import.meta.url) : pathToFileURL(`${build}/`);
 
 /** Where the library is loaded from. */
 export const subjectUrl: string = urlOf("index");
 
 /** A line for the report. */
 export const subjectLine: string = isBuilt
-  ? "measured: the compiled library (dist)"
-  : "measured: the sources through tsx, as there is no fresh build";
+  ? "measured: the compiled library"
+  : "measured: the sources through tsx";
 
 const door: typeof Door = await import(subjectUrl);
 const sqliteDoor: typeof SqliteDoor = await import(urlOf("sqlite"));
@@ -49,14 +50,4 @@ export const openDatabase: typeof Driver.openDatabase = driver.openDatabase;
 /** Where a module of the library is loaded from, by its path below `src/` without its ending. */
 export function urlOf(module: string): string {
   return new URL(isBuilt ? `dist/src/${module}.js` : `src/${module}.ts`, root).href;
-}
-
-/** When a file below `path` was changed last; 0 when there is none. */
-function newest(path: string, pattern: RegExp): number {
-  const directory = new URL(path, root);
-  if (!existsSync(directory)) return 0;
-  const times = readdirSync(directory, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && pattern.test(entry.name))
-    .map((entry) => statSync(`${entry.parentPath}/${entry.name}`).mtimeMs);
-  return Math.max(0, ...times);
 }

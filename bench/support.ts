@@ -34,7 +34,7 @@ export interface Race {
   readonly base: string;
   readonly operations: number;
   /** Counted rounds; default 9. */
-  readonly rounds?: number;
+  readonly rounds?: number | undefined;
   /** Rounds before the counted ones; default 3. */
   readonly warmUps?: number;
   readonly contenders: readonly Contender[];
@@ -51,7 +51,7 @@ export interface Timing {
   readonly extra?: Readonly<Record<string, string | number>>;
 }
 
-/** A target and what was reached. */
+/** A figure that was reached, and its target. */
 export interface Goal {
   readonly id: string;
   readonly work: string;
@@ -67,15 +67,17 @@ export interface Section {
   readonly notes: readonly string[];
   readonly timings: readonly Timing[];
   readonly goals: readonly Goal[];
+  /** What is not a time of contenders: rows of cells, headings first. */
+  readonly table?: readonly (readonly string[])[];
   /** There when its tallies belong in the picture: on which store, and of how many calls. */
   readonly chart?: { readonly store: string; readonly calls: number };
 }
 
-/** What the command line may ask of a bench; one that cannot do it ignores it. */
+/** What the command line may ask of a bench. */
 export interface BenchOptions {
-  /** Counted rounds of each race. */
+  /** Counted rounds of each race; default: as many as each needs. */
   readonly rounds?: number | undefined;
-  /** Measure on this store alone. */
+  /** Measure on this store alone; one of those that `command.ts` lists for the bench. */
   readonly store?: string | undefined;
 }
 

@@ -29,6 +29,7 @@ const modules = shipped.filter(({ path }) => !path.endsWith(".d.ts"));
 /** What users run in realms of theirs; the engine is a program of its own. */
 const atUsers = shipped.filter(({ path }) => !path.startsWith("src/engine/"));
 const tests = readFiles(["test"], [".ts"]);
+const bench = readFiles(["bench"], [".ts"]);
 const everything = [
   ...shipped,
   ...tests,
@@ -61,6 +62,7 @@ describe("the sources", () => {
   it.each([
     ["import from the same layer or down", () => layerViolations(shipped, doors)],
     ["import nothing in a circle", () => cycles(shipped)],
+    ["and those of the bench import nothing in a circle", () => cycles(bench)],
     ["are all reachable from a door or a program", () => unreachable(modules, entries)],
     ["have at most 300 lines", () => tooLong(shipped)],
     ["have at most 100 columns", () => tooWide(shipped)],

@@ -4,7 +4,8 @@ import { Mutex } from "async-mutex";
 import { createCounter } from "./bare.ts";
 import { GaveUp, type Competitor } from "./competitor.ts";
 import { backOff, naiveCas } from "./competitors.ts";
-import { recordsAt, type Records } from "./records.ts";
+import { recordsAt } from "./records.ts";
+import type { Records } from "./rows.ts";
 
 interface Count {
   readonly n: number;

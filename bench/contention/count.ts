@@ -116,8 +116,8 @@ const SPREAD: Readonly<Record<StoreName, { ours: number; peers: number }>> = {
 /** What D2 asks for: thousands of updates per second. */
 const SPREAD_RATES: Readonly<Partial<Record<StoreName, number>>> = {
   sqlite: 200,
-  redis: 100,
-  postgres: 60,
+  redis: 150,
+  postgres: 130,
 };
 
 /** Scopes that are opened within the measured time. */

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StateStore } from "../../src/stores/contract.ts";
-import { isServerStore, redisPrefix, serverOf } from "../servers/server.ts";
+import { redisPrefix } from "../servers/contract.ts";
+import { isServerStore, serverOf } from "../servers/server.ts";
 import { storeAt, type Site, type StoreName } from "./site.ts";
 
 /** A fresh place for records. */

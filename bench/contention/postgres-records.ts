@@ -1,6 +1,6 @@
 /** Records by hand on PostgreSQL: a row per key, prepared statements, a pool of 16. */
 import { Pool } from "pg";
-import { found, type Records } from "./records.ts";
+import { found, type Records } from "./rows.ts";
 import type { Site } from "./site.ts";
 
 const POOL_SIZE = 16;

@@ -2,33 +2,17 @@
  * A store's records used by hand, as in an application without this library: one row per key with
  * a version and a JSON text. All contenders that load and save stand on it, on every store alike.
  */
+import { postgresRecords } from "./postgres-records.ts";
+import { redisRecords } from "./redis-records.ts";
+import { found, type Records, type Row } from "./rows.ts";
 import { openBare, type Site } from "./site.ts";
-
-/** A record as it was read. */
-export interface Row {
-  readonly version: number;
-  readonly text: string;
-}
-
-/** Records of a place. */
-export interface Records {
-  /** Makes records of version 1. */
-  create(keys: readonly string[], text: string): Promise<void>;
-  read(key: string): Promise<Row>;
-  /** Writes when the record still has that version, which grows by one; tells whether it did. */
-  replace(key: string, expected: number, text: string): Promise<boolean>;
-  /** Writes over whatever is there. */
-  overwrite(key: string, text: string): Promise<void>;
-  close(): Promise<void>;
-}
 
 /** Opens the records of a place; every caller has connections of its own. */
 export async function recordsAt(site: Site): Promise<Records> {
   const { store, path } = site;
   if (store === "sqlite") return sqliteRecords(`${path}-bare`);
-  // Loaded when asked for: a bench of an embedded store needs no driver.
-  if (store === "redis") return (await import("./redis-records.ts")).redisRecords(site);
-  if (store === "postgres") return (await import("./postgres-records.ts")).postgresRecords(site);
+  if (store === "redis") return redisRecords(site);
+  if (store === "postgres") return postgresRecords(site);
   throw new Error(`nobody uses ${store} by hand here`);
 }
 
@@ -60,10 +44,4 @@ function sqliteRecords(path: string): Records {
       database.close();
     },
   };
-}
-
-/** The row, which must be there. */
-export function found(row: Row | undefined): Row {
-  if (row === undefined) throw new Error("a record has vanished");
-  return row;
 }

@@ -1,6 +1,6 @@
 /** Records by hand on Redis: a hash per key, compared and set by a script. */
 import { Redis } from "ioredis";
-import { found, type Records } from "./records.ts";
+import { found, type Records } from "./rows.ts";
 import type { Site } from "./site.ts";
 
 const REPLACE = `if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end

@@ -3,7 +3,6 @@ import { spawnSync } from "node:child_process";
 import { isBuilt, urlOf } from "../subject.ts";
 import { atMost, median, type Section, type Timing } from "../support.ts";
 
-const ROUNDS = 15;
 const BASE = "@google/adk";
 const OURS = "holdfast/adk";
 
@@ -46,13 +45,13 @@ function cold(url: string): Cold {
 }
 
 /** Both in memory, in turns, each in a fresh process. */
-export function coldSection(): Section {
+export function coldSection(rounds = 15): Section {
   const urls = new Map([
     [BASE, import.meta.resolve("@google/adk")],
     [OURS, urlOf("adk")],
   ]);
   const runs = new Map([...urls.keys()].map((name) => [name, [] as Cold[]]));
-  for (let round = -1; round < ROUNDS; round++)
+  for (let round = -1; round < rounds; round++)
     for (const [name, url] of urls) {
       const run = cold(url);
       if (round >= 0) runs.get(name)?.push(run);

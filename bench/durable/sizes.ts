@@ -2,7 +2,8 @@
 import type { Scope } from "../../src/runtime/scope.ts";
 import { createHistory, type Counting } from "../contention/commit.ts";
 import { createPlace, type Place } from "../contention/place.ts";
-import { recordsAt, type Records } from "../contention/records.ts";
+import { recordsAt } from "../contention/records.ts";
+import type { Records } from "../contention/rows.ts";
 import { storeName, WAYS, type StoreName } from "../contention/site.ts";
 import { createRuntime } from "../subject.ts";
 import { atLeast, atMost, race, type Contender, type Goal, type Section } from "../support.ts";

@@ -1,9 +1,11 @@
 /** Measures live memory and prints it as JSON; run by `process.ts` with `--expose-gc`. */
-import { createRuntime, createScope } from "../subject.ts";
+import type { StateStore } from "../../src/stores/contract.ts";
+import { createRuntime, createScope, memoryStore } from "../subject.ts";
 
 /** Bytes per thing. */
 export interface MemoryReport {
   readonly waitingCall: number;
+  readonly storedCall: number;
   readonly freshScope: number;
   readonly usedScope: number;
   readonly residentScope: number;
@@ -61,6 +63,48 @@ async function waitingCall(): Promise<number> {
   return bytes;
 }
 
+/** A store whose commits wait until it is released. */
+function heldStore(): { readonly store: StateStore; readonly release: () => void } {
+  const below = memoryStore();
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const store: StateStore = {
+    name: below.name,
+    supports: { ...below.supports, exclusive: false },
+    load: (keys) => below.load(keys),
+    commit: async (writes, options) => {
+      await held;
+      return below.commit(writes, options);
+    },
+    list: (query) => below.list(query),
+    close: () => below.close(),
+  };
+  return { store, release };
+}
+
+/** Calls of a scope of a `commit` kind, behind a commit that does not end. */
+async function storedCall(): Promise<number> {
+  const { store, release } = heldStore();
+  const runtime = createRuntime({ store, mailboxLimit: WAITING + 1 });
+  const scope = await runtime.open<Session>("session", "one");
+  const first = scope.incState({ n: 1 });
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  let last: Promise<boolean> | undefined;
+  const bytes = await bytesEach(WAITING, () => {
+    last = scope.incState({ n: 1 });
+    return undefined;
+  });
+  release();
+  await Promise.all([first, last]);
+  if (scope.state.n !== WAITING + 1) throw new Error("a call was lost");
+  await runtime.close();
+  return bytes;
+}
+
 const frozenState = (index: number): Session => Object.freeze({ name: `user ${index}`, n: 0 });
 const scopeOf = (index: number): ReturnType<typeof createScope<Session>> =>
   createScope<Session>({
@@ -101,6 +145,7 @@ const state = await bytesEach(SCOPES, frozenState);
 const promised = await bytesEach(SCOPES, promisedState);
 const report: MemoryReport = {
   waitingCall: await waitingCall(),
+  storedCall: await storedCall(),
   freshScope: (await bytesEach(SCOPES, scopeOf)) - state,
   usedScope: (await bytesEach(SCOPES, usedScope)) - promised,
   residentScope: await residentScope(),

@@ -61,10 +61,11 @@ function listTrial(operations: number, isRead: boolean): Trial {
 }
 
 /** K6. */
-export async function wideSection(): Promise<Section> {
+export async function wideSection(rounds?: number): Promise<Section> {
   const result = await race({
     base: "setStateRecord alone",
     operations: ALONE,
+    rounds,
     contenders: [
       { name: "setStateRecord alone", prepare: () => recordTrial(ALONE, true) },
       {
@@ -140,11 +141,12 @@ const updating: Contender = {
 };
 
 /** K8. */
-export async function recipeSection(): Promise<Section> {
+export async function recipeSection(rounds?: number): Promise<Section> {
   const base = "immer produceWithPatches";
   const result = await race({
     base,
     operations: RECIPES,
+    rounds,
     contenders: [immerAlone(base, true), immerAlone("the same, freeze off", false), updating],
   });
   return {

@@ -71,11 +71,12 @@ const noOp: Contender = {
 };
 
 /** K1 and K2. */
-export async function awaitedSection(): Promise<Section> {
+export async function awaitedSection(rounds?: number): Promise<Section> {
   const base = bareSpread.name;
   const result = await race({
     base,
     operations: AWAITED,
+    rounds,
     contenders: [
       bareSpread,
       patching("patchState", false),
@@ -167,9 +168,9 @@ const burstContenders: Contender[] = [
 ];
 
 /** K3. */
-export async function burstSection(): Promise<Section> {
+export async function burstSection(rounds?: number): Promise<Section> {
   const base = "bare async function";
-  const result = await race({ base, operations: BURST, contenders: burstContenders });
+  const result = await race({ base, operations: BURST, rounds, contenders: burstContenders });
   const work = "20k un-awaited incState on one scope";
   return {
     title: "K3: 20,000 un-awaited increments of one counter",
@@ -265,11 +266,12 @@ function mutexPool(): Pool {
 }
 
 /** K4. */
-export async function spreadSection(): Promise<Section> {
+export async function spreadSection(rounds?: number): Promise<Section> {
   const base = "Map + bare async function";
   const result = await race({
     base,
     operations: SCOPES * ROUNDS_PER_SCOPE,
+    rounds,
     contenders: [
       spread(base, barePool),
       spread("Map + createScope", scopePool),
@@ -343,17 +345,18 @@ const backlogContenders: Contender[] = [
 ];
 
 /** K5, the time. */
-export async function backlogSection(): Promise<Section> {
+export async function backlogSection(rounds?: number): Promise<Section> {
   const base = "bare, one after another";
   const before = await race({
     base,
     operations: BACKLOG,
+    rounds,
     contenders: backlogContenders.slice(0, 1),
   });
   const result = await race({
     base,
     operations: BACKLOG,
-    rounds: 7,
+    rounds: rounds ?? 7,
     warmUps: 2,
     contenders: backlogContenders,
   });

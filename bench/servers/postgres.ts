@@ -1,7 +1,7 @@
 /** The PostgreSQL of a bench: that of POSTGRES_URL, else the usual one of this machine. */
 import { Client } from "pg";
 import { familySeconds } from "./cpu.ts";
-import { plainUrl, ServerAbsentError, type Server } from "./server.ts";
+import { plainUrl, ServerAbsentError, type Server } from "./contract.ts";
 
 const USUAL_URL = "postgres://postgres@127.0.0.1:5432/test";
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { freePort } from "../../test/support/port.ts";
 import { processSeconds } from "./cpu.ts";
-import { plainUrl, redisPrefix, ServerAbsentError, type Server } from "./server.ts";
+import { plainUrl, redisPrefix, ServerAbsentError, type Server } from "./contract.ts";
 
 const START_ATTEMPTS = 200;
 

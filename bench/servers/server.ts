@@ -1,27 +1,7 @@
-/**
- * A server that a bench measures on: found, started or plainly missed, and what it spends.
- *
- *  V1  A bench of a store whose server is absent fails and says how to get one; it never skips.
- *  V2  What a bench made on a server is removed when it ends, and a server it started is gone.
- *  V3  Processor time is read only of processes of this machine; else it is unknown, not 0.
- */
-
-/** There is no server, and the message says how to get one. */
-export class ServerAbsentError extends Error {}
-
-/** A server at hand. */
-export interface Server {
-  readonly url: string;
-  /** Its version and the settings its durability hangs on, for the head of a report. */
-  readonly line: string;
-  /** Seconds of processor all its processes used; `undefined` when it runs elsewhere. */
-  readonly cpuSeconds: () => number | undefined;
-  /** Removes what the bench made and stops what it started. */
-  readonly stop: () => Promise<void>;
-}
-
-/** All keys a bench makes in Redis start so. */
-export const redisPrefix: string = `holdfast-bench-${process.pid}:`;
+/** The server that a bench measures on, found or started while the bench runs. */
+import type { Server } from "./contract.ts";
+import { startPostgres } from "./postgres.ts";
+import { startRedis } from "./redis.ts";
 
 /** Stores that need a server. */
 export const SERVER_STORES = ["redis", "postgres"] as const;
@@ -45,7 +25,7 @@ export async function* withServer<T>(
     yield* work(undefined);
     return;
   }
-  const server = await start(store);
+  const server = await (store === "redis" ? startRedis() : startPostgres());
   running.set(store, server);
   try {
     yield* work(server);
@@ -60,16 +40,4 @@ export function serverOf(store: ServerStore): Server {
   const server = running.get(store);
   if (server === undefined) throw new Error(`no ${store} server was started for this bench`);
   return server;
-}
-
-async function start(store: ServerStore): Promise<Server> {
-  // Loaded when asked for: a bench of an embedded store needs no driver.
-  if (store === "redis") return (await import("./redis.ts")).startRedis();
-  return (await import("./postgres.ts")).startPostgres();
-}
-
-/** The end of a message about an address, which must not show a password. */
-export function plainUrl(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
 }

@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { familySeconds, machineSeconds, processSeconds } from "../../bench/servers/cpu.ts";
-import { ServerAbsentError, serverOf, withServer } from "../../bench/servers/server.ts";
+import { ServerAbsentError } from "../../bench/servers/contract.ts";
+import { serverOf, withServer } from "../../bench/servers/server.ts";
 
 /** What a bench of `store` ends with, before it could measure anything. */
 async function startOf(store: string): Promise<unknown> {
