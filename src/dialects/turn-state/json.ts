@@ -1,6 +1,6 @@
 /**
- * Values as JSON: what a turn leaves behind becomes plain JSON, or is refused; what is stored is
- * handed out as a copy that may be changed.
+ * Values as JSON. What a turn stores becomes plain JSON, or is rejected; a stored value is returned
+ * as a mutable copy.
  */
 import { StateSerializationError } from "../../../actors/errors.ts";
 import { kindOf, typeName } from "../../../actors/state/kind.ts";
@@ -8,44 +8,45 @@ import { copyRecord } from "../../../actors/state/patches.ts";
 import type { Json, ScopeIdentity } from "../../../actors/protocol.ts";
 import { MAX_DEPTH } from "../../../actors/state/copy.ts";
 
-/** Stands for a key that is not there. */
+/** Stands for a missing key. */
 export const GONE: unique symbol = Symbol("gone");
 
-/** `strict` refuses what JSON cannot hold; `coerce` does what `JSON.stringify` does to it. */
+/** `strict` rejects what JSON cannot represent; `coerce` converts it as `JSON.stringify` does. */
 export type ValuesPolicy = "strict" | "coerce";
 
-/** Where a value is, for the error. */
+/** The location of a value, for the error. */
 interface Place {
   readonly path: string;
   readonly scope: ScopeIdentity | undefined;
 }
 
 /**
- * A JSON copy of `value`: dates become their ISO text, fields that are `undefined` are left out.
- * `GONE` when nothing is left. Throws `StateSerializationError` for what JSON cannot hold.
+ * A JSON copy of `value`: dates become their ISO text, fields that are `undefined` are omitted.
+ * `GONE` when there is no value. Throws `StateSerializationError` for a value that JSON cannot
+ * represent.
  */
 export function toJson(value: unknown, policy: ValuesPolicy, place: Place): Json | typeof GONE {
   if (value === undefined) return GONE;
   return policy === "strict" ? copy(value, place, []) : coerce(value, place);
 }
 
-/** A copy of stored JSON that shares nothing with it and may be changed. */
+/** A mutable copy of stored JSON that shares nothing with it. */
 export function thaw(json: Json): unknown {
   if (typeof json !== "object" || json === null) return json;
   if (Array.isArray(json)) return json.map(thaw);
   const record = copyRecord(json);
   for (const key of Object.keys(record)) {
     const value = record[key];
-    // The key exists as own data, so even `__proto__` is plainly overwritten. Below JSON is JSON.
+    // The key exists as own data, so `__proto__` too is overwritten. The child of JSON is JSON.
     if (typeof value === "object" && value !== null) record[key] = thaw(value as Json);
   }
   return record;
 }
 
-/** Reads a JSON text, or says why it cannot be read. */
+/** Reads a JSON text, or returns the reason why it cannot be read. */
 export function parseJson(text: string): { readonly value: Json } | { readonly reason: string } {
   try {
-    // JSON.parse gives JSON.
+    // JSON.parse returns JSON.
     const value = JSON.parse(text) as Json;
     if (isTooDeep(value, MAX_DEPTH)) return { reason: `it nests deeper than ${MAX_DEPTH} levels` };
     return { value };
@@ -86,7 +87,7 @@ function copyNode(value: object, place: Place, above: readonly object[]): Json {
 }
 
 function copyList(list: readonly unknown[], place: Place, above: readonly object[]): Json {
-  // By index, so that holes are seen.
+  // By index, so that holes are visited.
   return Array.from(list, (child: unknown, index) =>
     copy(child, below(place, `[${index}]`), above),
   );

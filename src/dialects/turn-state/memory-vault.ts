@@ -5,7 +5,7 @@ import type { Found, Mailbox, Swap, Swapped, Vault } from "./vault.ts";
 
 const NONE: Found = { value: undefined, exists: false, stamp: undefined };
 
-/** Keeps documents for as long as it lives. Values that come in are copies already. */
+/** Keeps documents as long as this object exists. The given values are copies already. */
 export class MemoryVault implements Vault {
   readonly #documents = new Map<string, Found>();
 

@@ -1,8 +1,8 @@
 /**
- * Brings together what two writers made of one document.
+ * Merges what two writers made of one document.
  *
- *  R1  What only one of them changed is taken from him; what both changed is a conflict, even when
- *      they changed it alike: two increments from 1 to 2 are not one.
+ *  R1  A change made by one writer only is kept. What both changed is a conflict, even when both
+ *      results are equal: two increments from 1 to 2 are not one.
  *  R2  Records are merged key by key, arrays of equal length element by element; everything else is
  *      one value.
  */
@@ -11,7 +11,7 @@ import { isPlainObject } from "../../../actors/state/kind.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import { GONE } from "./json.ts";
 
-/** A value, or that there is none. */
+/** A value, or `GONE` when there is none. */
 export type Place = Json | typeof GONE;
 
 /** Both writers changed what is at `path`. */
@@ -24,7 +24,7 @@ export class MergeConflict extends Error {
   }
 }
 
-/** What `mine` and `theirs` give together, both made from `base`; throws `MergeConflict`. */
+/** The merge of `mine` and `theirs`, both made from `base`; throws `MergeConflict`. */
 export function merge(base: Place, mine: Place, theirs: Place, path: string): Place {
   if (same(base, mine)) return theirs;
   if (same(base, theirs)) return mine;
@@ -41,7 +41,7 @@ export function same(left: Place, right: Place): boolean {
 
 type JsonRecord = Readonly<Record<string, Json>>;
 
-/** The own value of a key, or that there is none. */
+/** The own value of a key, or `GONE` when there is none. */
 export function at(record: JsonRecord, key: string): Place {
   return Object.hasOwn(record, key) ? (record[key] ?? null) : GONE;
 }

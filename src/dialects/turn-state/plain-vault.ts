@@ -1,6 +1,6 @@
 /**
- * Documents in somebody else's storage, which has the three verbs and nothing else. Turns of this
- * process are kept apart by their mailboxes; another process can still come in between.
+ * Documents in a caller's storage, which has the three verbs and nothing else. Mailboxes order the
+ * turns of this process; another process can still write in between.
  */
 import { equal } from "../../../actors/state/equal.ts";
 import type { Json } from "../../../actors/protocol.ts";
@@ -29,7 +29,7 @@ export class PlainVault implements Vault {
     const documents = await this.#storage.read([...keys]);
     return keys.map((key) => {
       const value = Object.hasOwn(documents, key) ? documents[key] : undefined;
-      // A copy, in case the storage hands out what it keeps.
+      // A copy, since the storage may return its own object.
       const json = toJson(value, "coerce", { path: key, scope: undefined });
       if (json === GONE) return { value: undefined, exists: false, stamp: GONE };
       return { value: json, exists: true, stamp: json };
@@ -37,8 +37,8 @@ export class PlainVault implements Vault {
   }
 
   async swap(swaps: readonly Swap[], { heldSinceRead }: SwapTurn): Promise<Swapped[]> {
-    // What this process read and kept its mailboxes for can only have been changed by another one,
-    // and reading again would not keep that one out.
+    // What this process read, with its mailboxes kept since, can only have been changed by another
+    // process. Another read would not exclude that process.
     if (!heldSinceRead && (await this.#hasChanged(swaps))) return swaps.map(() => null);
     const kept = swaps.flatMap(({ key, next }): [string, Json][] =>
       next === undefined ? [] : [[key, next]],

@@ -3,9 +3,9 @@
  *
  *  S1  A read, a write and a removal of one document are one plain command.
  *  S2  A swap is one script: it compares all texts by their SHA-1 and replaces all or none. On a
- *      cluster, where the documents may live on different nodes, it is one script for each. A
- *      client that cannot run scripts compares by reading; then only the mailboxes of this process
- *      keep writers apart.
+ *      cluster, where the documents may be on different nodes, it is one script per document. With
+ *      a client that cannot run scripts, a swap compares by reading; then only the mailboxes of
+ *      this process keep writers apart.
  */
 import { createHash } from "node:crypto";
 import {
@@ -75,7 +75,7 @@ export class RedisPlace implements TextPlace {
     return this.locate(aside);
   }
 
-  /** Waits for what runs, then ends the connection if it is ours. */
+  /** Waits for running calls, then ends the connection if it was made here. */
   close(): Promise<void> {
     return this.#gate.close(() => this.#redis.close());
   }
@@ -117,7 +117,7 @@ export class RedisPlace implements TextPlace {
       return Number(await redis.script?.(SWAP, keys, args)) === 1;
     } catch (cause) {
       if (isReply(cause)) throw cause;
-      // The connection broke: the script may have arrived.
+      // The connection broke: the script may have reached the server.
       const scope = { type: "turn", id: swaps.map(({ name }) => name).join(", ") };
       throw new CommitUnknownError({ scope, cause });
     }
@@ -148,10 +148,7 @@ export class RedisPlace implements TextPlace {
   }
 }
 
-/**
- * A connection that was lost while nobody used it is noticed by the next read: that one may
- * repeat.
- */
+/** The next read notices a connection that was lost while idle; a read may be repeated. */
 async function getTwice(redis: RedisCommands, key: string): Promise<string | null> {
   try {
     return await redis.get(key);
@@ -161,11 +158,11 @@ async function getTwice(redis: RedisCommands, key: string): Promise<string | nul
   }
 }
 
-/** True for an answer of the server, in contrast to a failure of the connection. */
+/** True for an error reply of the server, in contrast to a failure of the connection. */
 function isReply(error: unknown, code = ""): boolean {
   if (!isError(error)) return false;
-  // ioredis says ReplyError; node-redis SimpleError or ErrorReply; all begin with a code in
-  // capitals.
+  // ioredis throws ReplyError, node-redis SimpleError or ErrorReply; all messages begin with a code
+  // in capitals.
   const isAnswer = /^(?:ReplyError|SimpleError|ErrorReply)$/.test(error.name);
   return (isAnswer || /^[A-Z]{3,} /.test(error.message)) && error.message.startsWith(code);
 }

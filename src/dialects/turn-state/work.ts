@@ -1,9 +1,9 @@
 /**
- * The work of one turn: reads its documents, keeps its working copies, stores what it changed.
+ * The work of one turn: reads its documents, keeps its working copies, stores its changes.
  *
  * Invariants
- *  W1  A document is replaced only if it still is what was found; what others changed meanwhile is
- *      merged, and the same place changed twice is refused. The turn's code is never run again.
+ *  W1  A document is replaced only if it is unchanged since it was found. Other writers' changes
+ *      are merged; a path that both changed is a conflict. The turn's code is never run again.
  *  W2  Nothing is stored after the turn has ended or lost its mailboxes.
  *  W3  Saves of one turn run one after another.
  */
@@ -18,7 +18,7 @@ import { checkFound, Slot } from "./slot.ts";
 import type { Swap, Vault } from "./vault.ts";
 import { Working } from "./working.ts";
 
-/** How often a save may meet somebody else's before it gives up. */
+/** The retries of a save that meets another writer's save. */
 const BUDGET = casBudget({ maxRetries: 8, maxDelayMs: 200, jitter: "full" });
 
 /** One turn. */
@@ -51,13 +51,16 @@ export class TurnWork {
     this.temp = new TurnScope(() => this.#open().#temp);
   }
 
-  /** Takes both mailboxes until `end`. */
+  /** Acquires both mailboxes until `end`. */
   async hold(): Promise<Holds> {
     this.#holds = await this.#take();
     return this.#holds;
   }
 
-  /** Reads both documents at once. Rejects with `CorruptStateError` and what the storage throws. */
+  /**
+   * Reads both documents in parallel. Rejects with `CorruptStateError` and the errors of the
+   * storage.
+   */
   async load(): Promise<void> {
     const keys = this.#slots.map(({ key }) => key);
     if (keys.length === 0) return;
@@ -69,7 +72,7 @@ export class TurnWork {
     }
   }
 
-  /** Stores what was changed; nothing is done when nothing was. */
+  /** Stores the changes, if there are any. */
   save(): Promise<void> {
     const save = (): Promise<void> => this.#saving.then(() => this.#save());
     const saving = this.#vault.call?.(save) ?? save();
@@ -82,12 +85,12 @@ export class TurnWork {
     this.#slot(scope).delete();
   }
 
-  /** Forgets what was set for the turn alone. */
+  /** Discards the state of the turn itself. */
   deleteTemp(): void {
     this.#open().#temp.clear();
   }
 
-  /** The turn is over: its state can be used no longer, its mailboxes are free. */
+  /** Ends the turn: its state is sealed, its mailboxes are released. */
   end(): void {
     this.#isSealed = true;
     this.#holds?.release();
@@ -134,7 +137,7 @@ export class TurnWork {
     }
   }
 
-  /** Answers the slots whose documents were not replaced. */
+  /** Returns the slots whose documents were not replaced. */
   async #swap(
     changes: readonly (readonly [Slot, Swap])[],
     holds: Holds,
@@ -176,7 +179,7 @@ export class TurnWork {
   }
 }
 
-/** Saves at the end of a turn, as its policy says. */
+/** Saves at the end of a turn according to its policy. */
 export async function saveAtEnd(work: TurnWork): Promise<void> {
   try {
     await work.save();
