@@ -1,7 +1,4 @@
-/**
- * Dot paths as this dialect reads them: own properties only, `undefined` for everything that is not
- * there.
- */
+/** Dot paths of this dialect: own properties only, `undefined` for everything that is missing. */
 
 /** The value at `path` (`cart.items.0.name`); the whole state without a path. */
 export function readPath(state: unknown, path: string | undefined): unknown {
