@@ -12,7 +12,7 @@ import {
 } from "./record.ts";
 
 /**
- * The events from number `from` on, in order. `undefined` when a page is gone: the session was
+ * The events from number `from` on, in order. `undefined` when a page is missing: the session was
  * deleted meanwhile, or its history is damaged.
  */
 export async function readEvents(
@@ -27,7 +27,7 @@ export async function readEvents(
       openPage(places, record.uid, first + at),
     ),
   );
-  // One that was read before another process wrote it is read again.
+  // A page that was read before another process wrote it is read again.
   await Promise.all(opened.filter(isShort).map((page) => page.refresh()));
   if (opened.some(isShort)) return undefined;
   const pages = opened.map(({ state }) => state.events);
@@ -70,14 +70,16 @@ async function sealPages(places: Places): Promise<void> {
   }
 }
 
-/** Written before the session gives the events away: a crash in between leaves both. */
+/**
+ * Written before the session record drops the events: a crash in between leaves the events in both.
+ */
 async function writePage(places: Places, record: SessionRecord): Promise<void> {
   const page = await openPage(places, record.uid, record.pages);
   const content: PageRecord = oldestPage(record);
   await changeRecord(page, (now) => (now.replaced > content.replaced ? undefined : content));
 }
 
-/** Removes the pages of a session that is gone. */
+/** Removes the pages of a deleted session. */
 export async function deletePages(places: Places, { uid, pages }: SessionRecord): Promise<void> {
   const numbers = Array.from({ length: pages }, (_, page) => page);
   const remove = async (page: number): Promise<unknown> =>

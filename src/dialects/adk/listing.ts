@@ -14,10 +14,10 @@ import {
 } from "./request.ts";
 import { State } from "./state.ts";
 
-/** Ids asked of the store at once. */
+/** The number of ids per request to the store. */
 const IDS_AT_ONCE = 1_000;
 
-/** One page of sessions; `withState` says whether their values come with them. */
+/** One page of sessions; `withState` = with their values. */
 export async function listSessions(
   runtime: Runtime,
   request: ListSessionsRequest,
@@ -26,7 +26,7 @@ export async function listSessions(
   const keys = isOfNone(request) ? [] : await listKeys(runtime, request);
   const page = pageOf(request, keys.length);
   const within = <T>(items: readonly T[]): T[] => items.slice(page.start, page.start + page.size);
-  // Only an order by time needs to look into every session.
+  // Only an order by time needs every session record.
   const all = request.order !== undefined;
   const opened = await openAll(runtime, all ? keys : within(keys));
   const places = all ? within(inOrder(opened, request.order === "desc")) : opened;
@@ -35,7 +35,7 @@ export async function listSessions(
   return { sessions, page: number, limit, totalItems: keys.length, totalPages };
 }
 
-/** Checks a request; true when what it names has no sessions. */
+/** Checks a request; true when the requested owner cannot have sessions. */
 function isOfNone(request: ListSessionsRequest): boolean {
   checkRequest(request);
   const { appName, userId, limit, offset, page, order } = request;
@@ -79,7 +79,7 @@ function pageOf(
   return { page: number, start, size: limit, totalPages };
 }
 
-/** The scopes of sessions that are still there, as the store has them now. */
+/** The scopes of the sessions that still exist, as stored now. */
 async function openAll(runtime: Runtime, keys: readonly SessionKey[]): Promise<Places[]> {
   const opened = await Promise.all(keys.map((key) => openPlaces(runtime, key)));
   const scopes = new Set(opened.flatMap(({ session, user, app }) => [session, user, app]));

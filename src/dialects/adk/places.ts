@@ -1,4 +1,4 @@
-/** Where a session's records live on a runtime, and how several of them change together. */
+/** The scopes of a session on a runtime, and changes of several of them together. */
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { difference } from "../../../actors/state/diff.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
@@ -19,7 +19,7 @@ export interface Places {
   readonly app: Scope<SharedRecord>;
 }
 
-/** Names made of several parts; no two lists of parts share one. */
+/** Joins several parts to one name; different lists of parts give different names. */
 export function placeId(...parts: readonly string[]): string {
   return parts.map((part) => part.replaceAll("%", "%25").replaceAll("/", "%2F")).join("/");
 }
@@ -45,7 +45,7 @@ export async function openPlaces(runtime: Runtime, key: SessionKey): Promise<Pla
   return { runtime, key: { appName, userId, sessionId }, session, user, app };
 }
 
-/** Reads the store again: other processes may have written. */
+/** Reads the store again, since other processes may have written. */
 export async function refreshPlaces({ session, user, app }: Places): Promise<void> {
   await Promise.all([session.refresh(), user.refresh(), app.refresh()]);
 }
@@ -61,10 +61,10 @@ export function openPage(
   return runtime.open<PageRecord>("adk-session-page", id);
 }
 
-/** Gives the next record for the present one and nothing else; `undefined` for no change. */
+/** Returns the next record for the present one; `undefined` for no change. */
 type NextRecord<S> = (record: S) => S | undefined;
 
-/** A change that needs no draft: it gives the whole next record, and waits for nothing. */
+/** A synchronous change without a draft: it returns the whole next record. */
 class RecordMutation implements Mutation {
   readonly operation = "update";
   readonly #next: NextRecord<object>;
@@ -82,7 +82,7 @@ class RecordMutation implements Mutation {
   }
 }
 
-/** Changes one record. `next` runs again after a conflict; what it throws is the rejection. */
+/** Changes one record. `next` runs again after a conflict; its error is the rejection. */
 export async function changeRecord<S extends object>(
   scope: Scope<S>,
   next: NextRecord<S>,
@@ -93,16 +93,16 @@ export async function changeRecord<S extends object>(
   await resident.mutate(new RecordMutation((record) => next(record as S)));
 }
 
-/** One change of a session and of what it shares. */
+/** One change of a session and its shared records. */
 export interface Change {
-  /** The next record; `undefined` refuses the whole change. A throw refuses it with that error. */
+  /** The next record; `undefined` rejects the whole change. A throw rejects it with that error. */
   readonly session: (record: SessionRecord) => SessionRecord | undefined;
   readonly user: Writes;
   readonly app: Writes;
 }
 
 /**
- * Makes a change; resolves to false when it was refused. All or nothing where the store has
+ * Makes a change; resolves to false when it was rejected. All or nothing where the store has
  * transactions; elsewhere the session is written first and the shared values after it.
  */
 export async function changePlaces(places: Places, change: Change): Promise<boolean> {
@@ -121,7 +121,7 @@ export async function changePlaces(places: Places, change: Change): Promise<bool
     await runtime.transaction(
       [session, ...shared.map(({ scope }) => scope)],
       (first, ...drafts) => {
-        // The drafts are made of these scopes, whose states have these types.
+        // The drafts belong to these scopes, whose states have these types.
         const changed = next(originalOf(first) as SessionRecord);
         if (changed === undefined) return;
         Object.assign(first, changed);
