@@ -9,8 +9,8 @@ import { itemsOf, lengthOf, placeOf, without, type StoredList } from "./list-par
 import type { CommandTable } from "./text-command.ts";
 
 /**
- * True when two JSON texts say the same. The order of keys changes no text's length, so texts of
- * different lengths are told apart unread.
+ * True when two JSON texts have the same content. The order of keys changes no text's length, so
+ * texts of different lengths differ and are not parsed.
  */
 export function saysTheSame(left: string, right: string, deep: boolean): boolean {
   if (left === right) return true;
@@ -65,8 +65,8 @@ function remove(entry: Entry, args: readonly string[], deep: boolean): Reply {
 }
 
 /**
- * Where the part between two places lies, both included; negative ones count from the end. `end` is
- * the first place after it.
+ * The part between two indexes, both included; negative ones count from the end. `end` is the index
+ * after it.
  */
 function bounds(length: number, first: number, last: number): { start: number; end: number } {
   const start = first < 0 ? Math.max(0, length + first) : first;
@@ -103,7 +103,7 @@ function insert(
   return String(sizeOf(entry));
 }
 
-/** A place that may be negative, from the start; -1 when there is none. */
+/** A possibly negative index, counted from the start; -1 when it is not in the list. */
 function placeIn(list: StoredList, place: number): number {
   const length = lengthOf(list);
   const at = place < 0 ? length + place : place;

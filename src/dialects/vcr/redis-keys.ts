@@ -1,4 +1,7 @@
-/** One command on one key of a Redis server, with what a session's end and exact numbers add. */
+/**
+ * One command on one key of a Redis server, with the handling of a session's end and of exact
+ * numbers.
+ */
 import type { Command, Reply } from "./command.ts";
 import { isRead } from "./command.ts";
 import { Failure } from "./error.ts";
@@ -7,12 +10,12 @@ import { saysTheSame } from "./list-command.ts";
 import type { RedisCommand, RedisConnection } from "./redis-connection.ts";
 import { EXPIRE_IN_SESSION, INSERT_SAME, REMOVE_SAME, TTL_IN_SESSION } from "./redis-script.ts";
 
-/** Replaces items to remove for the length of a script; no JSON, so no item is like it. */
+/** Replaces items to remove while a script runs; it is not JSON, so it equals no item. */
 const REMOVED = "\u0000removed";
-/** Texts of one length a list may hold that are unlike the value sought, asked about one by one. */
+/** The maximum number of texts of the value's length in a list; each of them costs one run. */
 const UNLIKE_MAX = 10_000;
 
-/** Where a command goes. */
+/** The connection, space and key of a command. */
 export interface RedisTarget {
   readonly connection: RedisConnection;
   readonly id: string;
@@ -31,7 +34,7 @@ export async function runOnRedis(target: RedisTarget, command: Command): Promise
   return sendWithMore(target, command);
 }
 
-/** The command, in one step with what has to be done after it. */
+/** The command, in one step with the commands that must follow it. */
 async function sendWithMore(
   { connection, id, endsAt }: RedisTarget,
   command: Command,
@@ -46,20 +49,20 @@ async function sendWithMore(
   return (look === undefined ? reply : looked) ?? null;
 }
 
-/** The client rounds numbers above 2^53 in replies, but not texts: the sum is read as one. */
+/** The client rounds numbers above 2^53 in replies, but not texts: the sum is read as a text. */
 function lookAfter({ name, args }: Command, id: string): RedisCommand | undefined {
   if (name === "INCRBY" || name === "DECRBY") return ["GET", id];
   return name === "HINCRBY" ? ["HGET", id, args[0] ?? ""] : undefined;
 }
 
-/** The value sought in a list: `LREM count value`, `LINSERT side pivot value`. */
+/** The value to find in a list: `LREM count value`, `LINSERT side pivot value`. */
 function sought({ args }: Command): string {
   return args[1] ?? "";
 }
 
 /**
- * True for a search by a value that has keys or items, so that its text may differ and still say
- * the same: it can take several steps, and later calls of the key have to wait for the last.
+ * True for a search by a value with keys or items, whose text may differ for equal content. It can
+ * take several steps, and later calls of the key must wait for the last one.
  */
 export function asksAgain(command: Command): boolean {
   const isSearch = command.name === "LREM" || command.name === "LINSERT";

@@ -2,18 +2,18 @@
 import type { SearchOptions } from "./search/option.ts";
 import type { RedisArgument } from "../redis-client.ts";
 
-/** The first version of the module that knows the scorer the index in this process uses. */
+/** The first version of the module that has the scorer of the index in this process. */
 const BM25STD_VERSION = 20_800;
 const LIMIT_DEFAULT = { offset: 0, num: 10 };
 
-/** Where a search goes. */
+/** The space and index of a search. */
 export interface SearchPlace {
-  /** What all keys of the space start with on the server. */
+  /** The prefix of all keys of the space on the server. */
   readonly prefix: string;
   readonly version: number;
 }
 
-/** The arguments after the query; counts are worked out here, and dialect and scorer are fixed. */
+/** The arguments after the query; counts are computed, and dialect and scorer are fixed. */
 export function searchArgs(options: SearchOptions, place: SearchPlace): RedisArgument[] {
   const { offset, num } = options.limit ?? LIMIT_DEFAULT;
   return [

@@ -1,11 +1,11 @@
 /**
- * Keeps keys on a Redis server, with plain commands on the types the original uses.
+ * Stores keys on a Redis server, with plain commands on the types that the original uses.
  *
  * Invariants
  *  R1  Calls on a key are sent in the order in which they were made.
- *  R2  An update is stored only over the text it was made of, whoever else writes; the calls after
- *      it wait for it.
- *  R3  A client that was given is left open.
+ *  R2  An update is stored only over the text from which it was made, also when other processes
+ *      write; later calls wait for it.
+ *  R3  A given client stays open.
  */
 import { setTimeout } from "node:timers";
 import { backoffMs } from "../../../actors/scope/retry.ts";
@@ -28,11 +28,11 @@ import { openIndexes } from "./redis-module.ts";
 import { scanKeys } from "./redis-scan.ts";
 import { SWAP } from "./redis-script.ts";
 
-/** How often an update that others overtake is made again. */
+/** The maximum number of attempts of an update that other writes overtake. */
 const UPDATE_ATTEMPTS_MAX = 200;
 const BACKOFF = casBudget({ baseDelayMs: 1, maxDelayMs: 50, jitter: "full" });
 
-/** Keeps keys on a Redis server. */
+/** Stores keys on a Redis server. */
 export class RedisBackend implements Backend {
   readonly #source: RedisClient | string;
   readonly #lanes = new Lanes();
@@ -40,7 +40,7 @@ export class RedisBackend implements Backend {
   #connection: Promise<RedisConnection> | null = null;
   #indexes: Promise<RedisIndexes> | null = null;
 
-  /** Takes a client, or a URL to make one of. */
+  /** Takes a client, or a URL to make one. */
   constructor(source: RedisClient | string) {
     this.#source = source;
   }
@@ -124,7 +124,7 @@ export class RedisBackend implements Backend {
     return next;
   }
 
-  /** An index that was opened is told; one that was not reads the keys when it is. */
+  /** An open index is updated; an unopened one reads the keys when it is opened. */
   async #wrote(target: Target): Promise<void> {
     if (this.#indexes !== null) (await this.#indexes).wrote(target);
   }
@@ -159,7 +159,7 @@ async function connectionOf(source: RedisClient | string): Promise<RedisConnecti
   return new RedisConnection(isUrl ? await connectRedis(source, { stringNumbers: true }) : source);
 }
 
-/** Reads, makes the next text, and stores it unless somebody else was faster; then again. */
+/** Reads, makes the next text, and stores it; repeated when another write was faster. */
 async function swap(
   { connection, id, endsAt }: RedisTarget,
   recipe: TextRecipe,

@@ -14,7 +14,7 @@ import { isNear } from "./nearness.ts";
 import type { EveryPlan, Plan, TermPlan } from "./plan.ts";
 import { inverseFrequency, termScorer, type TermScore } from "./score.ts";
 
-/** Finds and scores the documents of a plan; the documents' own scores are not yet in. */
+/** Finds and scores the documents of a plan, without the documents' own scores. */
 export function evaluate(data: IndexData, plan: Plan): Hits {
   return new Evaluation(data).run(plan);
 }

@@ -2,7 +2,7 @@ import { readNumber } from "./number.ts";
 import type { GeoCircle } from "./query-tree.ts";
 import { SearchError } from "./search-error.ts";
 
-/** A place in degrees. */
+/** A location in degrees. */
 export interface GeoPlace {
   readonly lon: number;
   readonly lat: number;
@@ -16,19 +16,19 @@ const UNIT_METRES: ReadonlyMap<string, number> = new Map([
   ["ft", 0.3048],
 ]);
 
-// The radius and the northern limit the recorded server counts with.
+// The radius and the northern limit of the recorded server.
 const EARTH_RADIUS_METRES = 6_372_797.560856;
 const LAT_MAX = 85.05112878;
 const LON_MAX = 180;
 
-/** Gives the folded name of a unit. Throws `BAD_RANGE` for one that is not known. */
+/** Returns the folded name of a unit. Throws `BAD_RANGE` for an unknown one. */
 export function parseUnit(unit: string, offset?: number): string {
   const name = unit.toLowerCase();
   if (UNIT_METRES.has(name)) return name;
   throw new SearchError("BAD_RANGE", "the unit of distance is not m, km, mi or ft", offset);
 }
 
-/** Reads `lon,lat`; undefined when it is not a place on the map. */
+/** Reads `lon,lat`; undefined when it is not a location on the map. */
 export function parsePlace(text: string): GeoPlace | undefined {
   const parts = text.split(/[,\s]+/, 3);
   if (parts.length !== 2) return undefined;
@@ -41,7 +41,7 @@ function isPlace(lon: number, lat: number): boolean {
   return Math.abs(lon) <= LON_MAX && Math.abs(lat) <= LAT_MAX;
 }
 
-/** Throws `BAD_RANGE` unless a circle has a place and a radius ≥ 0. */
+/** Throws `BAD_RANGE` unless a circle has a location and a radius ≥ 0. */
 export function checkCircle(circle: GeoCircle, offset?: number): void {
   if (!isPlace(circle.lon, circle.lat)) {
     throw new SearchError("BAD_RANGE", "the circle's centre is not on the map", offset);
@@ -56,12 +56,14 @@ export function radiusMetres(circle: GeoCircle): number {
   return circle.radius * (UNIT_METRES.get(circle.unit) ?? 1);
 }
 
-/** Degrees of latitude that surely hold a distance, so that candidates can be cut from a column. */
+/**
+ * Degrees of latitude that certainly cover a distance, so that candidates can be cut from a column.
+ */
 export function latitudeSpan(metres: number): number {
   return (metres / EARTH_RADIUS_METRES) * (180 / Math.PI) + 1e-9;
 }
 
-/** The great-circle distance of two places in metres. */
+/** The great-circle distance of two locations in metres. */
 export function distanceMetres(a: GeoPlace, b: GeoPlace): number {
   const latA = radians(a.lat);
   const latB = radians(b.lat);

@@ -12,20 +12,23 @@ import { fold, forEachToken } from "./tokenize.ts";
 /** Why a document is not in the index: a field's value does not fit its type, or the filter. */
 export type LeftOut = { readonly field: string } | { readonly filter: true };
 
-// A stem found only through another form counts for less than the word, and never under 1.
+// The weight of a stem found only through another form, relative to the word; never below 1.
 const STEM_SHARE = 0.2;
-// Numbers are closed up when this many times more were given than documents live.
+// Numbers are closed up when they exceed the number of documents by this factor.
 const GAP_RATIO = 4;
 const GAP_MIN = 1024;
 
-/** Replaces a document. Gives undefined when it is indexed, else why not; then it is not found. */
+/**
+ * Replaces a document. Returns undefined when it is indexed, else the reason why not; then it is
+ * not found.
+ */
 export function writeDocument(
   data: IndexData,
   id: string,
   fields: DocumentFields,
 ): LeftOut | undefined {
   const leftOut = whyLeftOut(data, fields);
-  // The new terms come first, so that terms the document keeps stay in the dictionaries.
+  // The new terms are added first, so that unchanged terms stay in the dictionaries.
   const record = leftOut === undefined ? addTerms(data, id, fields) : undefined;
   eraseDocument(data, id);
   if (record !== undefined) data.documents.add(record);
@@ -33,7 +36,7 @@ export function writeDocument(
   return leftOut;
 }
 
-/** Takes a document out; answers whether it was there. */
+/** Removes a document; returns whether it existed. */
 export function eraseDocument(data: IndexData, id: string): boolean {
   const record = data.documents.remove(id);
   if (record === undefined) return false;
@@ -58,7 +61,7 @@ function whyLeftOut(data: IndexData, fields: DocumentFields): LeftOut | undefine
   return undefined;
 }
 
-/** What one document collects while its fields are read. */
+/** The data collected from one document while its fields are read. */
 interface Draft {
   readonly number: number;
   readonly words: Posting[];
@@ -125,7 +128,7 @@ function stemIn(draft: Draft, word: Posting): string {
   return word.stem;
 }
 
-/** The tags of a value, each once: trimmed, folded unless case counts, empty ones dropped. */
+/** The distinct tags of a value: trimmed, folded unless case counts, without empty ones. */
 function splitTags(field: SchemaField, value: string): string[] {
   const parts = value.split(field.separator).map((part) => part.trim());
   const tags = field.caseSensitive ? parts : parts.map(fold);

@@ -5,7 +5,7 @@ interface Pair {
   readonly document: number;
 }
 
-// Values wait unsorted until a range is asked for or this many are there.
+// Values stay unsorted until a range is read or this many are waiting.
 const WAITING_MIN = 1024;
 
 /** The numbers of one field: by document for sorting, by value for ranges. */
@@ -20,7 +20,7 @@ export class NumericColumn {
     this.#isAlive = isAlive;
   }
 
-  /** Keeps a document's number. */
+  /** Stores a document's number. */
   add(document: number, value: number): void {
     while (this.#byDocument.length < document) this.#byDocument.push(Number.NaN);
     this.#byDocument[document] = value;
@@ -33,7 +33,7 @@ export class NumericColumn {
     return this.#byDocument[document] ?? Number.NaN;
   }
 
-  /** The living documents with `min <= value <= max`, in order of value. */
+  /** The documents with `min <= value <= max`, in order of value. */
   between(min: number, max: number): Uint32Array {
     this.#settle();
     const start = lowerBound(this.#values, min);
@@ -42,7 +42,7 @@ export class NumericColumn {
     return this.#documents.subarray(start, end).filter((document) => this.#isAlive(document));
   }
 
-  /** Drops the numbers of gone documents and gives the others their new numbers. */
+  /** Drops the numbers of removed documents and renumbers the others. */
   renumber(renumber: Renumber): void {
     const old = this.#byDocument;
     this.#byDocument = [];
@@ -87,7 +87,7 @@ export class NumericColumn {
   }
 }
 
-/** The first place whose value is not below `value`. */
+/** The index of the first value that is not below `value`. */
 function lowerBound(values: Float64Array, value: number): number {
   let low = 0;
   let high = values.length;

@@ -52,7 +52,7 @@ function readTag(lexer: QueryLexer): TagChoice {
   return choice.kind === "exact" ? { kind: "exact", text: unescapeText(choice.text) } : choice;
 }
 
-/** What a `[ … ]` after `@field:` means. */
+/** The meaning of a `[ … ]` after `@field:`. */
 export type RangeNode =
   | { readonly kind: "numeric"; readonly field: FieldName; readonly range: NumericRange }
   | { readonly kind: "geo"; readonly field: FieldName; readonly circle: GeoCircle };

@@ -17,7 +17,7 @@ export function requireField(
   throw new SearchError("FIELD_TYPE", `expected a field of type ${type}`, offset);
 }
 
-/** The living documents in a numeric range, by number. */
+/** The documents in a numeric range, by number. */
 export function documentsInRange(
   data: IndexData,
   field: SchemaField,
@@ -35,7 +35,7 @@ export function documentsInRange(
   return found.sort();
 }
 
-/** The living documents in a circle, by number. */
+/** The documents in a circle, by number. */
 export function documentsInCircle(
   data: IndexData,
   field: SchemaField,
