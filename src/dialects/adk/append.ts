@@ -177,7 +177,7 @@ function checkSession(session: unknown): void {
     throw new StateTypeError(fields);
   }
   const { appName, userId, id: sessionId, state, events } = session as Record<string, unknown>;
-  isWholeKey({ appName, userId, sessionId }); // Checks its parts; what is absent is seen to later.
+  isWholeKey({ appName, userId, sessionId }); // Checks the parts; an absent one fails later.
   if (typeof state !== "object" || state === null)
     throw new StateTypeError({
       path: "session.state",

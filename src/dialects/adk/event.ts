@@ -162,7 +162,7 @@ export function thawEvent(stored: StoredEvent): Event {
   if (traits.includes("actions") && typeof actions === "object" && actions !== null)
     event["actions"] = as(EventActions.prototype, actions);
   if (traits.includes("mark")) mark(event);
-  return event as Event; // What is stored was an event.
+  return event as Event; // A stored event was an event.
 }
 
 /** The timestamp of a stored event, in the unit of its maker. */
@@ -178,7 +178,7 @@ function unwrapped(stored: StoredEvent): Omit<Wrapped, "id"> {
 
 /** The fields on an object of that prototype. */
 function as(prototype: object, fields: object): Fields {
-  if (prototype === Object.prototype) return fields as Fields; // Just copied, as a plain record.
+  if (prototype === Object.prototype) return fields as Fields; // The copy above is a plain record.
   // An object can have any field.
   const target = Object.create(prototype) as Fields;
   for (const [key, value] of Object.entries(fields)) put(target, key, value);
@@ -192,7 +192,7 @@ function mark(event: object): void {
 
 function assign(target: object, fields: object): void {
   for (const [key, value] of Object.entries(fields)) {
-    if (value !== undefined) put(target, key, value); // A field left open keeps its default.
+    if (value !== undefined) put(target, key, value); // An omitted field keeps its default.
   }
 }
 

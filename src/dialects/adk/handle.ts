@@ -165,7 +165,7 @@ export function takePending(state: object): { writes: Writes; putBack: () => voi
   for (const key of Object.keys(delta)) delete delta[key];
   const putBack = (): void => {
     for (const [key, value] of Object.entries(set.values))
-      if (!Object.hasOwn(delta, key)) put(delta, key, value); // Its stamp is still known.
+      if (!Object.hasOwn(delta, key)) put(delta, key, value); // Its stamp still exists.
     for (const { key, taken, origin } of edits)
       if (origins.get(key) === taken) origins.set(key, origin);
   };

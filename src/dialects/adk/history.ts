@@ -49,7 +49,7 @@ const sealing = new WeakMap<object, Promise<void>>();
 
 /** Moves the oldest events into pages while the tail is long. At most one at a time per session. */
 export function seal(places: Places): Promise<void> {
-  const session = residentOf(places.session) ?? places.session; // One for all handles on it.
+  const session = residentOf(places.session) ?? places.session; // Shared by all its handles.
   const running = sealing.get(session);
   if (running !== undefined) return running;
   if (tailLength(places.session.state) < 2 * PAGE_SIZE) return Promise.resolve();
@@ -65,7 +65,7 @@ async function sealPages(places: Places): Promise<void> {
     await writePage(places, record);
     await changeRecord(session, (now) => {
       const isAsRead = now.uid === uid && now.pages === pages && now.replaced === replaced;
-      return isAsRead ? withoutPage(now) : undefined; // Moved or replaced since: look again.
+      return isAsRead ? withoutPage(now) : undefined; // Changed since: read again.
     });
   }
 }

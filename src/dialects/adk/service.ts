@@ -100,7 +100,7 @@ export class SessionService implements AsyncDisposable {
     const given = request.state ?? {};
     const state = given instanceof State ? given.getAll() : given;
     checkState(state);
-    const sessionId = request.sessionId || randomUUID(); // An empty id asks for a new one.
+    const sessionId = request.sessionId || randomUUID(); // An empty id means a new one.
     const { session, user, app } = splitDelta({ values: state, stamps: {} });
     const { values } = session;
     const places = await openPlaces(this.runtime, { appName, userId, sessionId });

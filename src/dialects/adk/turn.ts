@@ -121,7 +121,7 @@ export function queued<Runner extends abstract new (...parts: never[]) => Runner
       return inTurn(runtimeOf(this.sessionService), key, () => super.runAsync(request));
     }
   }
-  return QueuedRunner as unknown as Runner; // The same class but for the order of its runs.
+  return QueuedRunner as unknown as Runner; // Differs only in the order of its runs.
 }
 
 async function* inTurn(
@@ -164,5 +164,5 @@ function runtimeIn(service: object): Runtime | undefined {
   if (!("runtime" in service)) return undefined;
   const { runtime } = service;
   const isOurs = typeof runtime === "object" && runtime !== null && "declare" in runtime;
-  return isOurs ? (runtime as Runtime) : undefined; // Nothing else has a runtime that declares.
+  return isOurs ? (runtime as Runtime) : undefined; // Only ours declares kinds.
 }

@@ -98,6 +98,6 @@ function copied(initial: BotRecord): BotRecord | null {
   try {
     return copyIn(initial, "");
   } catch {
-    return null; // Starting with them says why.
+    return null; // The start rejects with the reason.
   }
 }

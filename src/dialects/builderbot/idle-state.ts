@@ -129,7 +129,7 @@ export class IdleState {
     if (!this.#stored) return;
     const scope = await asCall(this.#home.runtime, async () => {
       const opened = await this.#scope(from);
-      await opened.read(); // Another process may have stored some.
+      await opened.read(); // Another process may have stored deadlines.
       return opened;
     });
     const known = new Set([...(this.#users.get(from) ?? [])].map(({ key }) => key));

@@ -8,6 +8,6 @@ export function readPath(state: unknown, path: string | undefined): unknown {
 
 function ownProperty(node: unknown, key: string): unknown {
   if (node === undefined || node === null) return undefined;
-  const holder = Object(node) as object; // A text has its length and its characters.
+  const holder = Object(node) as object; // A text has a length and characters.
   return Object.hasOwn(holder, key) ? Reflect.get(holder, key) : undefined;
 }

@@ -146,7 +146,7 @@ export class SingleState {
     for (const [from, record] of this.#records) {
       if (looks-- === 0) return;
       this.#records.delete(from);
-      if (!record.isPassive) this.#records.set(from, record); // To the end of the line.
+      if (!record.isPassive) this.#records.set(from, record); // Moves to the end.
     }
   }
 }

@@ -124,7 +124,7 @@ export class CasRun {
     this.#expected = version;
     const found = readRecord(await outsideTurns(() => reread()), scope.identity);
     if (found === undefined || this.#section.ended) return true;
-    if (scope.commits !== commits) return false; // An outsider's commit counts as a conflict.
+    if (scope.commits !== commits) return false; // A direct commit counts as a conflict.
     if (found.version === version) return true;
     scope.follow(found.state, found.version);
     return false;
@@ -150,7 +150,7 @@ export class CasRun {
 
   #compute(state: object, attempt: number): Promise<unknown> | undefined {
     const { mutation } = this.#saving;
-    if (mutation.compute === undefined) return undefined; // Plain data: no code, no turn.
+    if (mutation.compute === undefined) return undefined; // Plain data runs no code.
     return runMutator(this.#section, attempt, (turn) => mutation.compute?.(state, turn));
   }
 

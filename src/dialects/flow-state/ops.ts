@@ -92,7 +92,7 @@ function applier<S extends object>(
   { persist, reread, cas, mutationTimeoutMs }: ScopeStateOpsOptions<S>,
 ): Apply {
   const budget = casBudget(cas);
-  timeoutOption(mutationTimeoutMs, 0); // Refuses NaN now, not at the first call.
+  timeoutOption(mutationTimeoutMs, 0); // Rejects NaN now, not at the first call.
   // The container's state is an S, so that is what its store receives.
   const save = (persist ?? null) as CASPersist<object> | null;
   const withTimeout = (call: MutationOptions | undefined): MutationOptions | undefined =>

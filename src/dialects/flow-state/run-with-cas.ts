@@ -105,5 +105,5 @@ export async function runWithCAS<S extends object>(
     ? exclusively([scope], timeoutMs === undefined ? {} : { timeoutMs }, work)
     : insideBody(body, work));
   if (result.committed) warn?.(result.state);
-  return result as RunWithCASResult<S>; // What the mutator made, which is an S by its type.
+  return result as RunWithCASResult<S>; // The mutator's result is an S by its type.
 }

@@ -22,7 +22,7 @@ export function sevenOps<S extends object>(scope: ScopeIdentity, apply: Apply): 
     try {
       return apply(make(), options);
     } catch (error) {
-      return Promise.reject(error); // Bad arguments are a rejection like every other failure.
+      return Promise.reject(error); // Bad arguments reject like any other failure.
     }
   };
   return {
@@ -30,7 +30,7 @@ export function sevenOps<S extends object>(scope: ScopeIdentity, apply: Apply): 
       if (typeof first !== "string")
         // The first form has its options as the second argument.
         return run(() => new PatchMutation(first, scope), second as MutationOptions);
-      if (second === undefined) return Promise.resolve(false); // Nothing to do, as there.
+      if (second === undefined) return Promise.resolve(false); // Nothing to do, as in the original.
       return run(() => new FieldMutation(first, second, scope), third);
     },
     setState: (next, call) => run(() => new SetMutation(next, scope), call),

@@ -132,8 +132,8 @@ class Attempt implements FileLock {
       if (await this.#clear(this.#path, CLAIMS_MAX)) continue;
       if (performance.now() > until)
         throw new StoreUnavailableError(
-          `another owner holds ${this.#path} for ${this.#timing.waitMs} ms; ` +
-            "remove it if that process is gone",
+          `another owner has locked ${this.#path} for ${this.#timing.waitMs} ms; ` +
+            "remove it if that process has ended",
         );
       await sleep(waitMs);
     }
@@ -176,7 +176,7 @@ class Attempt implements FileLock {
       if (systemCode(error) === "ENOENT") return false;
       throw error;
     }
-    await unlink(aside).catch(() => undefined); // What is left goes with the folder.
+    await unlink(aside).catch(() => undefined); // The removal of the folder removes it too.
     return true;
   }
 

@@ -34,7 +34,7 @@ function encode(key: string): string | undefined {
   try {
     return encodeURIComponent(key).replaceAll(/[!'()*]/g, hexOf);
   } catch {
-    return undefined; // A lone surrogate has no UTF-8.
+    return undefined; // A lone surrogate has no UTF-8 form.
   }
 }
 

@@ -77,7 +77,7 @@ function copy(value: unknown, place: Place, above: readonly object[]): Json {
 function copyNode(value: object, place: Place, above: readonly object[]): Json {
   const kind = kindOf(value);
   if (kind === "date") return dateText(value, place);
-  if (kind === "array") return copyList(value as unknown[], place, above); // `kindOf` said so.
+  if (kind === "array") return copyList(value as unknown[], place, above); // `kindOf` has checked it.
   if (kind !== "record") throw refusal(`an instance of ${typeName(value)}`, place);
   if (Object.getOwnPropertySymbols(value).length > 0) throw refusal("a symbol key", place);
   const fields = Object.entries(value).flatMap(([key, child]): [string, Json][] =>
@@ -94,7 +94,7 @@ function copyList(list: readonly unknown[], place: Place, above: readonly object
 }
 
 function dateText(value: object, place: Place): string {
-  const date = value as Date; // `kindOf` said so.
+  const date = value as Date; // `kindOf` has checked it.
   if (Number.isNaN(date.getTime())) throw refusal("an invalid date", place);
   return date.toISOString();
 }

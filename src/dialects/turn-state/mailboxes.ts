@@ -17,7 +17,7 @@ const boxes = new Map<string, Shared>();
 
 /** The mailbox of a document. Two storages of the same location share it. */
 export function mailboxAt(place: string, key: string): Mailbox {
-  const name = `${place}\n${key}`; // No place has a line break in its name.
+  const name = `${place}\n${key}`; // No location name has a line break.
   let shared = boxes.get(name);
   if (shared === undefined) {
     const identity = { type: "turn", id: key };

@@ -65,7 +65,7 @@ function mergeLists(
   if (mine.length !== base.length || theirs.length !== base.length) throw new MergeConflict(path);
   return base.map((each, index) => {
     const merged = merge(each, mine[index] ?? null, theirs[index] ?? null, `${path}[${index}]`);
-    return merged === GONE ? null : merged; // Three that are there give one that is there.
+    return merged === GONE ? null : merged; // Three values merge to a value.
   });
 }
 

@@ -99,7 +99,7 @@ export class RedisPlace implements TextPlace {
         return swaps.map(() => isMade);
       } catch (error) {
         if (!isReply(error, "CROSSSLOT")) throw error;
-        this.#isCluster = true; // Nothing was done: the server refuses such a script as a whole.
+        this.#isCluster = true; // Nothing was done: the server rejects such a script as a whole.
       }
     }
     const made: boolean[] = [];

@@ -62,7 +62,7 @@ export class RuntimeVault implements Vault {
           return foundIn(scope);
         }
         if (isHeld === null) return storedIn(scope);
-        await scope.reload(isHeld); // Once it is not held, others have its state.
+        await scope.reload(isHeld); // After a release, others write it.
         return foundIn(scope);
       }),
     );

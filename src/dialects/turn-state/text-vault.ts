@@ -99,7 +99,7 @@ export class TextVault implements Vault {
   async write(values: ReadonlyMap<string, Json>): Promise<void> {
     const names = this.#namesOf([...values.keys()]);
     const texts = [...values].map(async ([key, value], index): Promise<[string, string]> => [
-      names[index] ?? "", // One for each key.
+      names[index] ?? "", // One per key.
       await this.#encode(key, value),
     ]);
     await this.#texts.write(new Map(await Promise.all(texts)));

@@ -60,7 +60,7 @@ async function workOff<T, A extends TurnActivity>(
       activity,
       state,
       get signal() {
-        return holds.signal; // Made when it is asked for.
+        return holds.signal; // Made at the first read.
       },
     };
     const value = await handled(work, holds, () => handler(state, context));

@@ -76,7 +76,7 @@ export class TurnWork {
   save(): Promise<void> {
     const save = (): Promise<void> => this.#saving.then(() => this.#save());
     const saving = this.#vault.call?.(save) ?? save();
-    this.#saving = saving.catch(() => undefined); // Its own caller is told.
+    this.#saving = saving.catch(() => undefined); // The caller of the save gets the error.
     return saving;
   }
 

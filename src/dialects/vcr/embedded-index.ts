@@ -68,7 +68,7 @@ export class EmbeddedIndexes {
 
   /** Throws `INDEX_EXISTS`. */
   async create(prefix: string, name: string, definition: IndexDefinition): Promise<void> {
-    const filled = await this.of(prefix); // Before the definition is there: it may skip the scan.
+    const filled = await this.of(prefix); // Before the definition exists: it may skip the scan.
     const scope = await this.#scope(prefix);
     await scope.update((draft) => {
       const indexes = { ...draft.indexes };
@@ -84,7 +84,7 @@ export class EmbeddedIndexes {
     try {
       await this.#scan(prefix, set, name);
     } catch (error) {
-      this.#forget(prefix); // It lacks keys: the next call fills it anew.
+      this.#forget(prefix); // It lacks keys: the next call fills it again.
       throw error;
     }
   }
@@ -145,6 +145,6 @@ function put(set: IndexSet, key: string, state: object, only?: string): void {
     const fields = endsAt === 0 || entry.map === undefined ? undefined : fieldsOf(entry.map);
     set.put(key, fields && { fields, endsAt }, only);
   } catch {
-    set.put(key, undefined, only); // A damaged map: reading it says so.
+    set.put(key, undefined, only); // A damaged map: a read reports it.
   }
 }

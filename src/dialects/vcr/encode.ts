@@ -85,7 +85,7 @@ export function decodeValue(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Failure("CORRUPT_STATE", "the stored value is not JSON; it was left as it is", {
+    throw new Failure("CORRUPT_STATE", "the stored value is not JSON; it was not changed", {
       cause,
     });
   }

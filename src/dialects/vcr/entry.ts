@@ -66,7 +66,7 @@ export function textOf(state: EntryState): string | undefined {
 }
 
 function damaged(): Failure {
-  return new Failure("CORRUPT_STATE", "the stored entry is damaged; it was left as it is");
+  return new Failure("CORRUPT_STATE", "the stored entry is damaged; it was not changed");
 }
 
 /** One key while a command runs. */
@@ -178,7 +178,7 @@ export class Entry {
 
   #begin(): void {
     if (this.exists) return;
-    this.#draft.replace(NOTHING); // What was there has ended.
+    this.#draft.replace(NOTHING); // The previous content has expired.
     if (this.#endsAt !== 0) this.#draft.set("endsAt", this.#endsAt);
   }
 }

@@ -54,7 +54,7 @@ export function isStoredList(value: unknown): value is StoredList {
   const { parts } = value;
   if (!Array.isArray(parts) || parts.length === 0) return false;
   if (!parts.every((part) => Array.isArray(part) && part.length > 0)) return false;
-  inParts(value as { parts: readonly Items[] }); // Sound: it has just been looked at.
+  inParts(value as { parts: readonly Items[] }); // Sound: it was checked above.
   return true;
 }
 

@@ -55,7 +55,7 @@ export class TextMutation implements Mutation {
     this.next = typeof computed === "string" ? computed : undefined;
     if (this.next === undefined) return;
     const entry = new Entry(draft, this.#context());
-    void entry.text; // Throws when it is no text any more.
+    void entry.text; // Throws when it is not a text any more.
     entry.setText(this.next, entry.expiresAt);
   }
 }

@@ -69,7 +69,7 @@ function toReply(value: unknown): Reply {
   if (Array.isArray(value)) return value.map(toReply);
   if (types.isMap(value)) return [...value].flat().map(toReply);
   if (typeof value === "object") return Object.entries(value).flat().map(toReply);
-  return `${value as string | number | bigint | boolean}`; // Nothing else is in a reply.
+  return `${value as string | number | bigint | boolean}`; // A reply has no other types.
 }
 
 function failureOf(error: unknown): Failure | Error {

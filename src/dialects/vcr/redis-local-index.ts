@@ -55,7 +55,7 @@ export class LocalIndexes implements RedisIndexes {
     try {
       await this.#read(prefix, space.set, await scanKeys(this.#connection, prefix));
     } catch (error) {
-      this.#forget(prefix); // It lacks keys: the next call fills it anew.
+      this.#forget(prefix); // It lacks keys: the next call fills it again.
       throw error;
     }
   }

@@ -25,7 +25,7 @@ async function searchModuleVersion(connection: RedisConnection): Promise<number>
   try {
     modules = await connection.send("MODULE", "LIST");
   } catch {
-    return 0; // The user may not ask: then he has no business with modules either.
+    return 0; // The client may not list modules, so it cannot use them either.
   }
   return moduleVersion(modules);
 }

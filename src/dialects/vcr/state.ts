@@ -40,7 +40,7 @@ export class State extends ListState {
   ): Promise<StateSearchResult> {
     return this.caller.space({ op: "search", key: index }, async (backend, space) => {
       if (typeof query !== "string") throw new Failure("SYNTAX", "a query must be a string");
-      searchOptions(options); // Refused before anything is read.
+      searchOptions(options); // Rejected before any read.
       const asked = { text: query, options };
       const result = await backend.search(space, checkName(index, "an index"), asked);
       return { ...result, raw: toRaw(result) };

@@ -70,7 +70,7 @@ export function readRange(lexer: QueryLexer, field: FieldName): RangeNode {
   const second = readBound(lexer);
   if (!lexer.take("]")) {
     const circle = readCircle(lexer, first.value, second.value);
-    if (first.exclusive || second.exclusive) lexer.fail("a place cannot be exclusive", start);
+    if (first.exclusive || second.exclusive) lexer.fail("a location cannot be exclusive", start);
     return { kind: "geo", field, circle };
   }
   if (first.value > second.value) {
