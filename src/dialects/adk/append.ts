@@ -22,7 +22,13 @@ import {
   type Handle,
 } from "./handle.ts";
 import { seal } from "./history.ts";
-import { changePlaces, openPlaces, refreshPlaces, type Change, type Places } from "./places.ts";
+import {
+  changeSession,
+  openSessionScopes,
+  refreshSessionScopes,
+  type Change,
+  type SessionScopes,
+} from "./session-scopes.ts";
 import {
   appended,
   splitDelta,
@@ -72,7 +78,7 @@ export class Appends {
   async store(session: Session, event: Event | undefined): Promise<void> {
     checkSession(session);
     const known = handleOf(session);
-    const handle = known?.places.runtime === this.#options.runtime ? known : undefined;
+    const handle = known?.scopes.runtime === this.#options.runtime ? known : undefined;
     if (handle === undefined || this.#options.conflict === "rebase")
       return this.#append(session, event, handle);
     // One after another, so that a handle's own appends do not make it outdated.
@@ -102,36 +108,36 @@ export class Appends {
 
   async #run(append: Append): Promise<void> {
     const { session, event, handle, delta } = append;
-    const places = handle?.places ?? (await this.#foreignPlaces(session));
-    if (places === undefined || !(await changePlaces(places, this.#change(places, append))))
+    const scopes = handle?.scopes ?? (await this.#foreignScopes(session));
+    if (scopes === undefined || !(await changeSession(scopes, this.#change(scopes, append))))
       return this.#refused(append);
     confirm(append);
-    if (handle === undefined) patchForeign(session, applied(delta, places), event);
+    if (handle === undefined) patchForeign(session, applied(delta, scopes), event);
     else await this.#catchUp(session, handle);
-    await seal(places).catch((error: unknown) => this.#warn("pages were not written", error));
+    await seal(scopes).catch((error: unknown) => this.#warn("pages were not written", error));
   }
 
-  #change(places: Places, { delta, stored, handle }: Append): Change {
-    const uid = handle?.uid ?? places.session.state.uid;
+  #change(scopes: SessionScopes, { delta, stored, handle }: Append): Change {
+    const uid = handle?.uid ?? scopes.session.state.uid;
     const isStrict = this.#options.conflict === "strict";
     const session = (record: SessionRecord): SessionRecord | undefined => {
       if (record.uid !== uid || uid === "") return undefined;
-      if (isStrict && handle !== undefined) refuseStale(places, record, handle);
+      if (isStrict && handle !== undefined) refuseStale(scopes, record, handle);
       return appended(record, { values: delta.session, event: stored });
     };
     return { session, user: delta.user, app: delta.app };
   }
 
   /** `undefined` when the object names no session. */
-  async #foreignPlaces(session: Session): Promise<Places | undefined> {
+  async #foreignScopes(session: Session): Promise<SessionScopes | undefined> {
     const { appName, userId, id: sessionId } = session;
     // An object of another service keeps the session key with which it was made, whatever its
     // fields contain now.
-    const key = handleOf(session)?.places.key ?? { appName, userId, sessionId };
+    const key = handleOf(session)?.scopes.key ?? { appName, userId, sessionId };
     if (!isWholeKey(key)) return undefined;
-    const places = await openPlaces(this.#options.runtime, key);
-    await refreshPlaces(places);
-    return places;
+    const scopes = await openSessionScopes(this.#options.runtime, key);
+    await refreshSessionScopes(scopes);
+    return scopes;
   }
 
   /** The event is stored: a handle that cannot catch up now does so with its next append. */
@@ -163,7 +169,7 @@ function confirm({ session, event, delta }: Append): void {
 }
 
 /** The part of a delta that the store has now, without keys that were written later. */
-function applied({ stored, ...delta }: Delta, { session, user, app }: Places): Fields {
+function applied({ stored, ...delta }: Delta, { session, user, app }: SessionScopes): Fields {
   const values = { ...stored };
   for (const name of outlived(delta.session, session.state)) delete values[name];
   for (const name of outlived(delta.user, user.state)) delete values[State.USER_PREFIX + name];
@@ -196,7 +202,11 @@ function storedForm(event: Event, { stored }: Delta): NonNullable<RecordAppend["
   return { stored: plainEvent(event, event.id, stored), timestamp: event.timestamp };
 }
 
-function refuseStale({ session }: Places, record: SessionRecord, { revision }: Handle): void {
+function refuseStale(
+  { session }: SessionScopes,
+  record: SessionRecord,
+  { revision }: Handle,
+): void {
   if (record.revision === revision) return;
   throw new ConcurrentModificationError(
     { attempts: 1, expectedVersion: revision, actualVersion: record.revision },

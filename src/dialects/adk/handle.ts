@@ -11,7 +11,7 @@
 import { copyIn } from "../../../actors/state/copy.ts";
 import { thawEvent, type Event, type StoredEvent } from "./event.ts";
 import { readEvents } from "./history.ts";
-import type { Places } from "./places.ts";
+import type { SessionScopes } from "./session-scopes.ts";
 import type { SessionRecord } from "./record.ts";
 import type { Session } from "./request.ts";
 import { cellOf, editedKeys, showStored, State, StatePrefix } from "./state.ts";
@@ -35,7 +35,7 @@ interface Base {
 
 /** What is known of a session object. */
 export interface Handle {
-  readonly places: Places;
+  readonly scopes: SessionScopes;
   readonly uid: string;
   revision: number;
   replaced: number;
@@ -60,7 +60,7 @@ const PARTS = ["session", "app", "user"] as const;
 const NOTHING: Base = { session: {}, user: {}, app: {} };
 
 /** The present values; later writes get later stamps. */
-function baseOf({ session, user, app }: Places): Base {
+function baseOf({ session, user, app }: SessionScopes): Base {
   for (const { state } of [session, user, app]) seeStamps(state.stamps);
   return {
     session: session.state.values,
@@ -71,11 +71,11 @@ function baseOf({ session, user, app }: Places): Base {
 
 /** A session object with the present values. */
 export function createHandle(
-  places: Places,
+  scopes: SessionScopes,
   record: SessionRecord,
   events: readonly StoredEvent[],
 ): Session {
-  const { appName, userId, sessionId } = places.key;
+  const { appName, userId, sessionId } = scopes.key;
   const session: Session = {
     id: sessionId,
     appName,
@@ -85,7 +85,7 @@ export function createHandle(
     lastUpdateTime: record.updated,
   };
   const handle: Handle = {
-    places,
+    scopes,
     uid: record.uid,
     revision: record.revision,
     replaced: record.replaced,
@@ -96,18 +96,18 @@ export function createHandle(
   };
   handles.set(session, handle);
   // From the record the events were read with, so that version and values belong together.
-  takeValues(session, handle, { ...baseOf(places), session: record.values });
+  takeValues(session, handle, { ...baseOf(scopes), session: record.values });
   return session;
 }
 
 /** Makes a handle equal to the store, except for its own changes (H2). */
 export async function catchUp(session: Session, handle: Handle): Promise<void> {
-  const { places } = handle;
-  const record = places.session.state;
+  const { scopes } = handle;
+  const record = scopes.session.state;
   if (record.uid !== handle.uid || record.revision < handle.revision) return;
-  takeValues(session, handle, baseOf(places));
+  takeValues(session, handle, baseOf(scopes));
   const from = handle.next;
-  const events = await readEvents(places, record, from);
+  const events = await readEvents(scopes, record, from);
   const isReplaced = record.replaced !== handle.replaced;
   handle.revision = record.revision;
   handle.replaced = record.replaced;

@@ -1,7 +1,7 @@
 /** A session's events: reading them by number, and moving old ones into pages. */
 import { residentOf } from "../../runtime/handle.ts";
 import type { StoredEvent } from "./event.ts";
-import { changeRecord, openPage, type Places } from "./places.ts";
+import { changeRecord, openPage, type SessionScopes } from "./session-scopes.ts";
 import {
   oldestPage,
   PAGE_SIZE,
@@ -16,7 +16,7 @@ import {
  * deleted meanwhile, or its history is damaged.
  */
 export async function readEvents(
-  places: Places,
+  scopes: SessionScopes,
   record: SessionRecord,
   from: number,
 ): Promise<StoredEvent[] | undefined> {
@@ -24,7 +24,7 @@ export async function readEvents(
   if (first >= record.pages) return tailEvents(record, from);
   const opened = await Promise.all(
     Array.from({ length: record.pages - first }, (_, at) =>
-      openPage(places, record.uid, first + at),
+      openPage(scopes, record.uid, first + at),
     ),
   );
   // A page that was read before another process wrote it is read again.
@@ -48,21 +48,21 @@ function tailEvents({ tail }: SessionRecord, from: number): StoredEvent[] {
 const sealing = new WeakMap<object, Promise<void>>();
 
 /** Moves the oldest events into pages while the tail is long. At most one at a time per session. */
-export function seal(places: Places): Promise<void> {
-  const session = residentOf(places.session) ?? places.session; // Shared by all its handles.
+export function seal(scopes: SessionScopes): Promise<void> {
+  const session = residentOf(scopes.session) ?? scopes.session; // Shared by all its handles.
   const running = sealing.get(session);
   if (running !== undefined) return running;
-  if (tailLength(places.session.state) < 2 * PAGE_SIZE) return Promise.resolve();
-  const work = sealPages(places).finally(() => sealing.delete(session));
+  if (tailLength(scopes.session.state) < 2 * PAGE_SIZE) return Promise.resolve();
+  const work = sealPages(scopes).finally(() => sealing.delete(session));
   sealing.set(session, work);
   return work;
 }
 
-async function sealPages(places: Places): Promise<void> {
-  const { session } = places;
+async function sealPages(scopes: SessionScopes): Promise<void> {
+  const { session } = scopes;
   for (let record = session.state; tailLength(record) >= 2 * PAGE_SIZE; record = session.state) {
     const { uid, pages, replaced } = record;
-    await writePage(places, record);
+    await writePage(scopes, record);
     await changeRecord(session, (now) => {
       const isAsRead = now.uid === uid && now.pages === pages && now.replaced === replaced;
       return isAsRead ? withoutPage(now) : undefined; // Changed since: read again.
@@ -73,16 +73,19 @@ async function sealPages(places: Places): Promise<void> {
 /**
  * Written before the session record drops the events: a crash in between leaves the events in both.
  */
-async function writePage(places: Places, record: SessionRecord): Promise<void> {
-  const page = await openPage(places, record.uid, record.pages);
+async function writePage(scopes: SessionScopes, record: SessionRecord): Promise<void> {
+  const page = await openPage(scopes, record.uid, record.pages);
   const content: PageRecord = oldestPage(record);
   await changeRecord(page, (now) => (now.replaced > content.replaced ? undefined : content));
 }
 
 /** Removes the pages of a deleted session. */
-export async function deletePages(places: Places, { uid, pages }: SessionRecord): Promise<void> {
+export async function deletePages(
+  scopes: SessionScopes,
+  { uid, pages }: SessionRecord,
+): Promise<void> {
   const numbers = Array.from({ length: pages }, (_, page) => page);
   const remove = async (page: number): Promise<unknown> =>
-    (await openPage(places, uid, page)).delete();
+    (await openPage(scopes, uid, page)).delete();
   await Promise.all(numbers.map(remove));
 }

@@ -98,10 +98,10 @@ export function splitDelta({ values, stamps }: Writes): Delta {
     }
     const copy: unknown = copyIn(value, `stateDelta.${key}`, { depth: 3 });
     put(split.stored, key, copy);
-    const [place, name] = partOf(key);
-    put(split[place].values, name, copy);
+    const [owner, name] = partOf(key);
+    put(split[owner].values, name, copy);
     const stamp = stampAt(stamps, key);
-    if (stamp !== undefined) put(split[place].stamps, name, stamp);
+    if (stamp !== undefined) put(split[owner].stamps, name, stamp);
   }
   return split;
 }
@@ -129,16 +129,16 @@ export function appended(record: SessionRecord, { values, event }: Append): Sess
   };
   if (event === undefined) return next;
   const { stored, timestamp } = event;
-  const place = placeOf(record, stored.id);
-  const page = [...(record.tail[place.page] ?? [])];
-  page[place.at] = stored;
-  const tail = { ...record.tail, [place.page]: page };
-  const moved = place.isNew ? { next: record.next + 1 } : { replaced: record.replaced + 1 };
+  const position = positionOf(record, stored.id);
+  const page = [...(record.tail[position.page] ?? [])];
+  page[position.at] = stored;
+  const tail = { ...record.tail, [position.page]: page };
+  const moved = position.isNew ? { next: record.next + 1 } : { replaced: record.replaced + 1 };
   return { ...next, ...moved, tail, updated: timestamp };
 }
 
 /** The position for an event of that id: that of the present one, or the end. */
-function placeOf(
+function positionOf(
   { tail, next }: SessionRecord,
   id: string,
 ): { readonly page: number; readonly at: number; readonly isNew: boolean } {

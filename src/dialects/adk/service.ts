@@ -17,7 +17,13 @@ import { checkEvent, timeOf, type Event, type StoredEvent } from "./event.ts";
 import { createHandle } from "./handle.ts";
 import { deletePages, readEvents } from "./history.ts";
 import { listSessions } from "./listing.ts";
-import { changePlaces, declareKinds, openPlaces, refreshPlaces, type Places } from "./places.ts";
+import {
+  changeSession,
+  declareKinds,
+  openSessionScopes,
+  refreshSessionScopes,
+  type SessionScopes,
+} from "./session-scopes.ts";
 import { splitDelta, type SessionRecord } from "./record.ts";
 import {
   checkConfig,
@@ -103,15 +109,15 @@ export class SessionService implements AsyncDisposable {
     const sessionId = request.sessionId || randomUUID(); // An empty id means a new one.
     const { session, user, app } = splitDelta({ values: state, stamps: {} });
     const { values } = session;
-    const places = await openPlaces(this.runtime, { appName, userId, sessionId });
+    const scopes = await openSessionScopes(this.runtime, { appName, userId, sessionId });
     const uid = randomUUID();
     const updated = Date.now();
     const create = (record: SessionRecord): SessionRecord | undefined =>
       record.uid === "" ? { ...record, uid, updated, values, revision: 1 } : undefined;
-    if (!(await changePlaces(places, { session: create, user, app })))
+    if (!(await changeSession(scopes, { session: create, user, app })))
       throw sessionExists(sessionId);
-    const record = places.session.state;
-    return createHandle(places, record, (await readEvents(places, record, 0)) ?? []);
+    const record = scopes.session.state;
+    return createHandle(scopes, record, (await readEvents(scopes, record, 0)) ?? []);
   }
 
   /**
@@ -128,13 +134,13 @@ export class SessionService implements AsyncDisposable {
     const config = request.config ?? {};
     checkConfig(config);
     if (!isWhole) return undefined;
-    const places = await openPlaces(this.runtime, request);
+    const scopes = await openSessionScopes(this.runtime, request);
     for (let look = 1; look <= LOOKS_MAX; look += 1) {
-      await refreshPlaces(places);
-      const record = places.session.state;
+      await refreshSessionScopes(scopes);
+      const record = scopes.session.state;
       if (record.uid === "") return undefined;
-      const events = await this.#selected(places, record, config);
-      if (events !== undefined) return createHandle(places, record, events);
+      const events = await this.#selected(scopes, record, config);
+      if (events !== undefined) return createHandle(scopes, record, events);
       // A page is missing; so is the session when it was deleted while its pages were read.
     }
     throw pageMissing(request.sessionId);
@@ -182,11 +188,11 @@ export class SessionService implements AsyncDisposable {
   deleteSession(request: SessionKey): Promise<void> {
     return asCall(this.runtime, async () => {
       if (!isWholeKey(request)) return;
-      const places = await openPlaces(this.runtime, request);
-      await places.session.refresh();
-      const record = places.session.state;
-      await places.session.delete();
-      await deletePages(places, record);
+      const scopes = await openSessionScopes(this.runtime, request);
+      await scopes.session.refresh();
+      const record = scopes.session.state;
+      await scopes.session.delete();
+      await deletePages(scopes, record);
     });
   }
 
@@ -233,15 +239,15 @@ export class SessionService implements AsyncDisposable {
   }
 
   async #selected(
-    places: Places,
+    scopes: SessionScopes,
     record: SessionRecord,
     { numRecentEvents, afterTimestamp }: GetSessionConfig,
   ): Promise<StoredEvent[] | undefined> {
     if (afterTimestamp === undefined) {
       const first = numRecentEvents === undefined ? 0 : record.next - numRecentEvents;
-      return readEvents(places, record, Math.max(0, first));
+      return readEvents(scopes, record, Math.max(0, first));
     }
-    const all = await readEvents(places, record, 0);
+    const all = await readEvents(scopes, record, 0);
     if (all === undefined) return undefined;
     const after = this.#after(all, afterTimestamp);
     return numRecentEvents === undefined

@@ -51,7 +51,7 @@ function openUrl(url: string): Runtime {
   if (/^rediss?:\/\//.test(url)) return createRuntime({ store: redisStore({ url }) });
   if (url === "memory://") return createRuntime();
   // The rest of a URL may contain a password.
-  const scheme = /^[a-z][\w+.-]*:/i.exec(url)?.[0] ?? "what is no URL";
+  const scheme = /^[a-z][\w+.-]*:/i.exec(url)?.[0] ?? "a text that is not a URL";
   throw new TypeError(
     `DatabaseSessionService opens sqlite, postgres, redis and memory URLs, not ${scheme}; ` +
       "make a runtime on the store you want and pass { runtime }",

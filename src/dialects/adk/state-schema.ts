@@ -95,8 +95,8 @@ function standardCheck(field: unknown, key: string): Check {
 }
 
 function textOf({ message, path = [] }: StandardSchemaV1.Issue): string {
-  const place = path.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-  return place === "" ? message : `${message} at ${place}`;
+  const location = path.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+  return location === "" ? message : `${message} at ${location}`;
 }
 
 function kitCheck(field: unknown, key: string): Check {

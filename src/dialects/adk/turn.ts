@@ -9,7 +9,7 @@ import { type Claimable, ExclusiveSection, exclusively } from "../../../actors/s
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
-import { declareKinds, placeId } from "./places.ts";
+import { declareKinds, joinName } from "./session-scopes.ts";
 import { checkText, type Session, type SessionKey } from "./request.ts";
 import type { SessionService } from "./service.ts";
 import { sessionMissing } from "./session-error.ts";
@@ -88,7 +88,7 @@ function turnId({ appName, userId, sessionId }: TurnKey): string {
     checkText("userId", userId, 1);
     checkText("sessionId", sessionId, 1);
   }
-  return placeId(...[appName, userId, sessionId].filter((part) => part !== undefined));
+  return joinName(...[appName, userId, sessionId].filter((part) => part !== undefined));
 }
 
 /** The methods of a runner that `queued` uses. */

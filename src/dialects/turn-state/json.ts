@@ -15,7 +15,7 @@ export const GONE: unique symbol = Symbol("gone");
 export type ValuesPolicy = "strict" | "coerce";
 
 /** The location of a value, for the error. */
-interface Place {
+interface Location {
   readonly path: string;
   readonly scope: ScopeIdentity | undefined;
 }
@@ -25,9 +25,13 @@ interface Place {
  * `GONE` when there is no value. Throws `StateSerializationError` for a value that JSON cannot
  * represent.
  */
-export function toJson(value: unknown, policy: ValuesPolicy, place: Place): Json | typeof GONE {
+export function toJson(
+  value: unknown,
+  policy: ValuesPolicy,
+  location: Location,
+): Json | typeof GONE {
   if (value === undefined) return GONE;
-  return policy === "strict" ? copy(value, place, []) : coerce(value, place);
+  return policy === "strict" ? copy(value, location, []) : coerce(value, location);
 }
 
 /** A mutable copy of stored JSON that shares nothing with it. */
@@ -62,61 +66,61 @@ function isTooDeep(value: Json, left: number): boolean {
   return children.some((child) => isTooDeep(child, left - 1));
 }
 
-function copy(value: unknown, place: Place, above: readonly object[]): Json {
+function copy(value: unknown, location: Location, above: readonly object[]): Json {
   if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw refusal(String(value), place);
+    if (!Number.isFinite(value)) throw refusal(String(value), location);
     return value === 0 ? 0 : value; // JSON has one zero.
   }
-  if (typeof value !== "object") throw refusal(`a ${typeof value}`, place);
-  if (above.includes(value)) throw refusal("a reference to an object around it", place);
-  if (above.length >= MAX_DEPTH - 1) throw refusal(`more than ${MAX_DEPTH} levels`, place);
-  return copyNode(value, place, [...above, value]);
+  if (typeof value !== "object") throw refusal(`a ${typeof value}`, location);
+  if (above.includes(value)) throw refusal("a reference to an object around it", location);
+  if (above.length >= MAX_DEPTH - 1) throw refusal(`more than ${MAX_DEPTH} levels`, location);
+  return copyNode(value, location, [...above, value]);
 }
 
-function copyNode(value: object, place: Place, above: readonly object[]): Json {
+function copyNode(value: object, location: Location, above: readonly object[]): Json {
   const kind = kindOf(value);
-  if (kind === "date") return dateText(value, place);
-  if (kind === "array") return copyList(value as unknown[], place, above); // `kindOf` has checked it.
-  if (kind !== "record") throw refusal(`an instance of ${typeName(value)}`, place);
-  if (Object.getOwnPropertySymbols(value).length > 0) throw refusal("a symbol key", place);
+  if (kind === "date") return dateText(value, location);
+  if (kind === "array") return copyList(value as unknown[], location, above);
+  if (kind !== "record") throw refusal(`an instance of ${typeName(value)}`, location);
+  if (Object.getOwnPropertySymbols(value).length > 0) throw refusal("a symbol key", location);
   const fields = Object.entries(value).flatMap(([key, child]): [string, Json][] =>
-    child === undefined ? [] : [[key, copy(child, below(place, `.${key}`), above)]],
+    child === undefined ? [] : [[key, copy(child, below(location, `.${key}`), above)]],
   );
   return Object.fromEntries(fields); // Makes own properties, `__proto__` too.
 }
 
-function copyList(list: readonly unknown[], place: Place, above: readonly object[]): Json {
+function copyList(list: readonly unknown[], location: Location, above: readonly object[]): Json {
   // By index, so that holes are visited.
   return Array.from(list, (child: unknown, index) =>
-    copy(child, below(place, `[${index}]`), above),
+    copy(child, below(location, `[${index}]`), above),
   );
 }
 
-function dateText(value: object, place: Place): string {
+function dateText(value: object, location: Location): string {
   const date = value as Date; // `kindOf` has checked it.
-  if (Number.isNaN(date.getTime())) throw refusal("an invalid date", place);
+  if (Number.isNaN(date.getTime())) throw refusal("an invalid date", location);
   return date.toISOString();
 }
 
-function coerce(value: unknown, place: Place): Json | typeof GONE {
+function coerce(value: unknown, location: Location): Json | typeof GONE {
   try {
     const text: string | undefined = JSON.stringify(value);
     const read = text === undefined ? undefined : parseJson(text);
     if (read === undefined) return GONE;
     if ("value" in read) return read.value;
-    throw refusal(`a value of which ${read.reason}`, place);
+    throw refusal(`a value of which ${read.reason}`, location);
   } catch (cause) {
     if (cause instanceof StateSerializationError) throw cause;
-    throw refusal("a value that JSON refuses", place, cause);
+    throw refusal("a value that JSON refuses", location, cause);
   }
 }
 
-function below(place: Place, step: string): Place {
-  return { path: place.path + step, scope: place.scope };
+function below(location: Location, step: string): Location {
+  return { path: location.path + step, scope: location.scope };
 }
 
-function refusal(reason: string, place: Place, cause?: unknown): StateSerializationError {
-  const { path, scope } = place;
+function refusal(reason: string, location: Location, cause?: unknown): StateSerializationError {
+  const { path, scope } = location;
   return new StateSerializationError({ path, reason }, { scope, cause });
 }

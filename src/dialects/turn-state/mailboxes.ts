@@ -16,8 +16,8 @@ interface Shared {
 const boxes = new Map<string, Shared>();
 
 /** The mailbox of a document. Two storages of the same location share it. */
-export function mailboxAt(place: string, key: string): Mailbox {
-  const name = `${place}\n${key}`; // No location name has a line break.
+export function mailboxAt(location: string, key: string): Mailbox {
+  const name = `${location}\n${key}`; // No location name has a line break.
   let shared = boxes.get(name);
   if (shared === undefined) {
     const identity = { type: "turn", id: key };
@@ -52,7 +52,7 @@ let named = 0;
 const names = new WeakMap<object, string>();
 
 /** A location name for an object that stores documents itself. */
-export function placeOf(owner: object): string {
+export function locationOf(owner: object): string {
   let name = names.get(owner);
   if (name === undefined) {
     named += 1;

@@ -12,7 +12,7 @@ import type { Json } from "../../../actors/protocol.ts";
 import { GONE } from "./json.ts";
 
 /** A value, or `GONE` when there is none. */
-export type Place = Json | typeof GONE;
+export type MaybeJson = Json | typeof GONE;
 
 /** Both writers changed what is at `path`. */
 export class MergeConflict extends Error {
@@ -25,7 +25,12 @@ export class MergeConflict extends Error {
 }
 
 /** The merge of `mine` and `theirs`, both made from `base`; throws `MergeConflict`. */
-export function merge(base: Place, mine: Place, theirs: Place, path: string): Place {
+export function merge(
+  base: MaybeJson,
+  mine: MaybeJson,
+  theirs: MaybeJson,
+  path: string,
+): MaybeJson {
   if (same(base, mine)) return theirs;
   if (same(base, theirs)) return mine;
   if (isRecord(base) && isRecord(mine) && isRecord(theirs))
@@ -35,14 +40,14 @@ export function merge(base: Place, mine: Place, theirs: Place, path: string): Pl
 }
 
 /** True when both are the same data, or both are missing. */
-export function same(left: Place, right: Place): boolean {
+export function same(left: MaybeJson, right: MaybeJson): boolean {
   return left === right || (left !== GONE && right !== GONE && equal(left, right));
 }
 
 type JsonRecord = Readonly<Record<string, Json>>;
 
 /** The own value of a key, or `GONE` when there is none. */
-export function at(record: JsonRecord, key: string): Place {
+export function at(record: JsonRecord, key: string): MaybeJson {
   return Object.hasOwn(record, key) ? (record[key] ?? null) : GONE;
 }
 
@@ -69,10 +74,10 @@ function mergeLists(
   });
 }
 
-function isRecord(value: Place): value is JsonRecord {
+function isRecord(value: MaybeJson): value is JsonRecord {
   return value !== GONE && isPlainObject(value);
 }
 
-function isList(value: Place): value is readonly Json[] {
+function isList(value: MaybeJson): value is readonly Json[] {
   return Array.isArray(value);
 }

@@ -4,7 +4,7 @@
  */
 import { equal } from "../../../actors/state/equal.ts";
 import type { Json } from "../../../actors/protocol.ts";
-import { mailboxAt, placeOf } from "./mailboxes.ts";
+import { mailboxAt, locationOf } from "./mailboxes.ts";
 import { toJson, GONE } from "./json.ts";
 import type { Storage } from "./storage.ts";
 import type { Found, Mailbox, Swap, Swapped, SwapTurn, Vault } from "./vault.ts";
@@ -22,7 +22,7 @@ export class PlainVault implements Vault {
   }
 
   mailbox(key: string): Promise<Mailbox> {
-    return Promise.resolve(mailboxAt(placeOf(this.#storage), key));
+    return Promise.resolve(mailboxAt(locationOf(this.#storage), key));
   }
 
   async find(keys: readonly string[]): Promise<Found[]> {
@@ -36,10 +36,10 @@ export class PlainVault implements Vault {
     });
   }
 
-  async swap(swaps: readonly Swap[], { heldSinceRead }: SwapTurn): Promise<Swapped[]> {
+  async swap(swaps: readonly Swap[], { keptSinceRead }: SwapTurn): Promise<Swapped[]> {
     // What this process read, with its mailboxes kept since, can only have been changed by another
     // process. Another read would not exclude that process.
-    if (!heldSinceRead && (await this.#hasChanged(swaps))) return swaps.map(() => null);
+    if (!keptSinceRead && (await this.#hasChanged(swaps))) return swaps.map(() => null);
     const kept = swaps.flatMap(({ key, next }): [string, Json][] =>
       next === undefined ? [] : [[key, next]],
     );

@@ -37,7 +37,7 @@ export interface RedisCommands {
 /** A client, opened when it is first needed. */
 export interface LazyRedis {
   /** Equal for all clients of one server. */
-  readonly place: string;
+  readonly location: string;
   commands(): Promise<RedisCommands>;
   /** Ends the connection if it was made here. */
   close(): Promise<void>;
@@ -47,7 +47,7 @@ export interface LazyRedis {
 export function redisFromUrl(url: string): LazyRedis {
   let connecting: Promise<RedisConnection> | undefined;
   return {
-    place: `redis ${url}`,
+    location: `redis ${url}`,
     async commands() {
       connecting ??= connectRedis(url).catch((error: unknown) => {
         connecting = undefined;
@@ -65,14 +65,14 @@ export function redisFromUrl(url: string): LazyRedis {
 /** A client of the caller. It is opened if necessary, and ended only with `ownsClient`. */
 export function redisFromClient(
   client: RedisClient,
-  place: string,
+  location: string,
   ownsClient: boolean,
 ): LazyRedis {
-  hearErrors(client);
+  ignoreErrors(client);
   const commands = isCommandClient(client) ? upperCommands(client) : ioredisCommands(client);
   let connecting: Promise<unknown> | undefined;
   return {
-    place: `redis ${place}`,
+    location: `redis ${location}`,
     async commands() {
       if (isCommandClient(client) && !client.isOpen) {
         connecting ??= client.connect().finally(() => {
@@ -132,7 +132,7 @@ const observed = new WeakSet<object>();
  * Without an error listener, a dropped connection would end the process. The failed commands report
  * the error.
  */
-function hearErrors(client: object): void {
+function ignoreErrors(client: object): void {
   const listen: unknown = Reflect.get(client, "on");
   if (typeof listen !== "function" || observed.has(client)) return;
   observed.add(client);

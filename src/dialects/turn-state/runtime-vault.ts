@@ -52,17 +52,17 @@ export class RuntimeVault implements Vault {
     return { actor: await this.#open(key), done: () => undefined };
   }
 
-  find(keys: readonly string[], isHeld: (() => boolean) | null): Promise<Found[]> {
+  find(keys: readonly string[], isAcquired: (() => boolean) | null): Promise<Found[]> {
     return Promise.all(
       keys.map(async (key) => {
         const scope = await this.#open(key);
         // Another process may have written since the last read, and a turn is not run again.
         if (!isDurable(scope)) {
-          if (isHeld !== null) await endLife(scope, isHeld);
+          if (isAcquired !== null) await endLife(scope, isAcquired);
           return foundIn(scope);
         }
-        if (isHeld === null) return storedIn(scope);
-        await scope.reload(isHeld); // After a release, others write it.
+        if (isAcquired === null) return storedIn(scope);
+        await scope.reload(isAcquired); // After a release, others write it.
         return foundIn(scope);
       }),
     );

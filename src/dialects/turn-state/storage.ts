@@ -29,9 +29,9 @@ export class VaultStorage implements Storage {
 
   /** Returns copies. Rejects with `CorruptStateError` when a document cannot be read. */
   async read(keys: readonly string[]): Promise<Record<string, unknown>> {
-    const wanted = [...new Set(keys.map(checkedKey))];
-    const found = await this.#vault.find(wanted, null);
-    const documents = wanted.flatMap((key, index): [string, unknown][] => {
+    const distinct = [...new Set(keys.map(checkedKey))];
+    const found = await this.#vault.find(distinct, null);
+    const documents = distinct.flatMap((key, index): [string, unknown][] => {
       const { value, corrupt } = found[index] ?? {};
       if (corrupt !== undefined) throw corrupt;
       return value === undefined ? [] : [[key, thaw(value)]];
@@ -51,8 +51,8 @@ export class VaultStorage implements Storage {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    const wanted = [...new Set(keys.map(checkedKey))];
-    if (wanted.length > 0) await this.#vault.remove(wanted);
+    const distinct = [...new Set(keys.map(checkedKey))];
+    if (distinct.length > 0) await this.#vault.remove(distinct);
   }
 }
 

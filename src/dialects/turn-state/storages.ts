@@ -1,11 +1,11 @@
 /** The storages: memory, files, Redis, and the scopes of a runtime. */
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { KeyCodec, ValueCodec } from "./codec.ts";
-import { FilePlace } from "./file-place.ts";
+import { FileTexts } from "./file-texts.ts";
 import { MemoryVault } from "./memory-vault.ts";
-import { placeOf } from "./mailboxes.ts";
+import { locationOf } from "./mailboxes.ts";
 import { redisFromClient, redisFromUrl, type RedisClient } from "./redis-client.ts";
-import { RedisPlace } from "./redis-place.ts";
+import { RedisTexts } from "./redis-texts.ts";
 import { RuntimeVault } from "./runtime-vault.ts";
 import { VaultStorage } from "./storage.ts";
 import { TextVault } from "./text-vault.ts";
@@ -47,7 +47,7 @@ export class FileStorage extends VaultStorage {
     const { fsync = true, codec, keyCodec } = options;
     if (typeof dir !== "string" || dir === "")
       throw new TypeError("a directory must be a text that is not empty");
-    super(new TextVault(new FilePlace(dir, fsync), { indent: 2, codec, keyCodec }));
+    super(new TextVault(new FileTexts(dir, fsync), { indent: 2, codec, keyCodec }));
   }
 }
 
@@ -68,7 +68,7 @@ const REDIS_OPTIONS = optionNames<RedisStorageOptions>({
 
 /** One string per document in Redis, compatible with the original's ports. */
 export class RedisStorage extends VaultStorage {
-  readonly #place: RedisPlace;
+  readonly #texts: RedisTexts;
 
   /** Takes a URL, or a client. The connection is opened when it is first needed. */
   constructor(urlOrClient: string | RedisClient, options: RedisStorageOptions = {}) {
@@ -79,15 +79,15 @@ export class RedisStorage extends VaultStorage {
     const redis =
       typeof urlOrClient === "string"
         ? redisFromUrl(urlOrClient)
-        : redisFromClient(urlOrClient, placeOf(urlOrClient), ownsClient);
-    const place = new RedisPlace(redis, keyPrefix);
-    super(new TextVault(place, { indent: 0, codec, keyCodec }));
-    this.#place = place;
+        : redisFromClient(urlOrClient, locationOf(urlOrClient), ownsClient);
+    const texts = new RedisTexts(redis, keyPrefix);
+    super(new TextVault(texts, { indent: 0, codec, keyCodec }));
+    this.#texts = texts;
   }
 
   /** Waits for running calls; ends the connection if this storage owns it. */
   close(): Promise<void> {
-    return this.#place.close();
+    return this.#texts.close();
   }
 }
 

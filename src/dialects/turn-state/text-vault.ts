@@ -27,9 +27,9 @@ export interface TextSwap {
 }
 
 /** A location that stores texts by name. */
-export interface TextPlace {
+export interface TextStorage {
   /** Equal for all objects that store the same texts. */
-  readonly place: string;
+  readonly location: string;
   locate(name: string): string;
   read(names: readonly string[]): Promise<(StoredText | undefined)[]>;
   /** Returns, for each swap, its new stamp, or `null` when the swap was not made. */
@@ -52,10 +52,10 @@ const BYTE_ORDER_MARK = "\uFEFF";
 
 /** Documents at a location that stores texts. */
 export class TextVault implements Vault {
-  readonly #texts: TextPlace;
+  readonly #texts: TextStorage;
   readonly #format: TextFormat;
 
-  constructor(texts: TextPlace, format: TextFormat) {
+  constructor(texts: TextStorage, format: TextFormat) {
     this.#texts = texts;
     this.#format = format;
   }
@@ -65,7 +65,7 @@ export class TextVault implements Vault {
   }
 
   mailbox(key: string): Promise<Mailbox> {
-    return Promise.resolve(mailboxAt(this.#texts.place, key));
+    return Promise.resolve(mailboxAt(this.#texts.location, key));
   }
 
   async find(keys: readonly string[]): Promise<Found[]> {

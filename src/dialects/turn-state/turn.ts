@@ -1,6 +1,6 @@
 /** A turn: both mailboxes, both documents, the handler, the save. */
 import type { TurnActivity } from "./activity.ts";
-import type { Holds } from "./holds.ts";
+import type { TurnSection } from "./turn-section.ts";
 import { turnPolicy, type TurnOptions, type TurnPolicy } from "./policy.ts";
 import { TurnState } from "./turn-state.ts";
 import { vaultOf, type StorageLike } from "./vault-of.ts";
@@ -53,17 +53,17 @@ async function workOff<T, A extends TurnActivity>(
   handler: TurnHandler<T, A>,
 ): Promise<T> {
   try {
-    const holds = await work.hold();
-    await holds.during(work.load());
+    const section = await work.acquire();
+    await section.during(work.load());
     const state = new TurnState(work);
     const context = {
       activity,
       state,
       get signal() {
-        return holds.signal; // Made at the first read.
+        return section.signal; // Made at the first read.
       },
     };
-    const value = await handled(work, holds, () => handler(state, context));
+    const value = await handled(work, section, () => handler(state, context));
     await saveAtEnd(work);
     return value;
   } finally {
@@ -72,11 +72,16 @@ async function workOff<T, A extends TurnActivity>(
 }
 
 /** Runs the handler. When it throws, its state is stored only if the policy allows it. */
-async function handled<T>(work: TurnWork, holds: Holds, handler: () => T | Promise<T>): Promise<T> {
+async function handled<T>(
+  work: TurnWork,
+  section: TurnSection,
+  handler: () => T | Promise<T>,
+): Promise<T> {
   try {
-    return await holds.run(handler);
+    return await section.run(handler);
   } catch (error) {
-    if (work.policy.onHandlerError === "persist" && !holds.section.ended) await saveOrReport(work);
+    if (work.policy.onHandlerError === "persist" && !section.exclusive.ended)
+      await saveOrReport(work);
     throw error;
   }
 }

@@ -38,7 +38,7 @@ export interface SwapTurn {
   /** The section that has acquired the mailboxes. */
   readonly section: ExclusiveSection;
   /** The mailboxes are kept since the documents were read. */
-  readonly heldSinceRead: boolean;
+  readonly keptSinceRead: boolean;
 }
 
 /** The mailbox of a document. */
@@ -59,10 +59,10 @@ export interface Vault {
   locate(key: string): string;
   mailbox(key: string): Promise<Mailbox>;
   /**
-   * Reads documents, in order; a damaged one is returned and not thrown. `isHeld` says whether the
-   * caller still has their mailboxes; `null` when the caller acquired none.
+   * Reads documents, in order; a damaged one is returned and not thrown. `isAcquired` returns
+   * whether the caller still has their mailboxes; `null` when the caller acquired none.
    */
-  find(keys: readonly string[], isHeld: (() => boolean) | null): Promise<Found[]>;
+  find(keys: readonly string[], isAcquired: (() => boolean) | null): Promise<Found[]>;
   /** Replaces documents; all or none where the storage can. */
   swap(swaps: readonly Swap[], turn: SwapTurn): Promise<Swapped[]>;
   /**

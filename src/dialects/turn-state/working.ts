@@ -10,10 +10,10 @@
  */
 import type { Json, JsonObject, ScopeIdentity } from "../../../actors/protocol.ts";
 import { GONE, thaw, toJson, type ValuesPolicy } from "./json.ts";
-import { at, merge, same, type Place } from "./merge.ts";
+import { at, merge, same, type MaybeJson } from "./merge.ts";
 
 /** The changes of a turn to a document, key by key. */
-export type Edit = ReadonlyMap<string, Place>;
+export type Edit = ReadonlyMap<string, MaybeJson>;
 
 /** A document as one turn sees it. */
 export class Working {
@@ -69,7 +69,7 @@ export class Working {
 
   /** The keys that differ from the stored document. Throws when a value cannot be stored. */
   edit(values: ValuesPolicy, scope: ScopeIdentity): Edit {
-    const edit = new Map<string, Place>();
+    const edit = new Map<string, MaybeJson>();
     for (const [key, value] of this.#live) {
       const next = value === GONE ? GONE : toJson(value, values, { path: key, scope });
       if (!same(at(this.#base, key), next)) edit.set(key, next);
@@ -94,9 +94,9 @@ export class Working {
     const base = this.#base;
     const merged = new Map<string, unknown>();
     for (const [key, mine] of edit) {
-      const place = merge(at(base, key), mine, at(theirs, key), key);
+      const next = merge(at(base, key), mine, at(theirs, key), key);
       // A value that no other writer changed stays the live value that was returned.
-      merged.set(key, same(place, mine) ? this.#live.get(key) : thawed(place));
+      merged.set(key, same(next, mine) ? this.#live.get(key) : thawed(next));
     }
     this.#base = theirs;
     this.#live = merged;
@@ -113,6 +113,6 @@ export function edited(base: JsonObject, edit: Edit): JsonObject {
   return Object.fromEntries(fields); // Makes own properties, `__proto__` too.
 }
 
-function thawed(place: Place): unknown {
-  return place === GONE ? GONE : thaw(place);
+function thawed(value: MaybeJson): unknown {
+  return value === GONE ? GONE : thaw(value);
 }

@@ -4,7 +4,7 @@ import type { SearchResult } from "./search/result.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import { Failure } from "./error.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
-import type { Space, Target } from "./place.ts";
+import type { Space, Target } from "./space.ts";
 
 /** Makes the next text of a key from the present one; `undefined` = there is none. */
 export type TextRecipe = (

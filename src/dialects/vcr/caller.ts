@@ -5,8 +5,8 @@ import { SearchError } from "./search/search-error.ts";
 import type { Backend, TextRecipe } from "./backend.ts";
 import type { Command, Reply } from "./command.ts";
 import { checkName, KEY_LENGTH_MAX } from "./encode.ts";
-import { Failure, VcrStateError, type VcrErrorPlace } from "./error.ts";
-import { spacePrefix, sharedName, type Space, type Target } from "./place.ts";
+import { Failure, VcrStateError, type VcrErrorSource } from "./error.ts";
+import { spacePrefix, sharedName, type Space, type Target } from "./space.ts";
 import { Session, type SessionHome } from "./session.ts";
 
 /** Calls commands on the keys of one state. */
@@ -73,8 +73,11 @@ export class Caller {
   }
 
   /** Runs work on all keys of the state. */
-  space<T>(place: VcrErrorPlace, work: (backend: Backend, space: Space) => Promise<T>): Promise<T> {
-    return named(place, async () => work(this.#home.backend(), this.#space));
+  space<T>(
+    source: VcrErrorSource,
+    work: (backend: Backend, space: Space) => Promise<T>,
+  ): Promise<T> {
+    return named(source, async () => work(this.#home.backend(), this.#space));
   }
 
   #target(key: string): Target {
@@ -86,26 +89,26 @@ export class Caller {
 }
 
 /** Adds the names of the method and the key to an error. */
-async function named<T>(place: VcrErrorPlace, work: () => Promise<T>): Promise<T> {
+async function named<T>(source: VcrErrorSource, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw inPlace(error, place);
+    throw withSource(error, source);
   }
 }
 
 /**
  * An error of this library with its method and key; an error of the caller's own code is unchanged.
  */
-export function inPlace(error: unknown, { op, key }: VcrErrorPlace): unknown {
-  const place = { op, key: typeof key === "string" ? key : "" };
-  if (error instanceof Failure) return new VcrStateError(error, place);
+export function withSource(error: unknown, { op, key }: VcrErrorSource): unknown {
+  const source = { op, key: typeof key === "string" ? key : "" };
+  if (error instanceof Failure) return new VcrStateError(error, source);
   if (error instanceof SearchError)
     return new VcrStateError(
       new Failure(error.code, error.message, { cause: error, offset: error.offset }),
-      place,
+      source,
     );
   // A recipe may call other states: their errors have a method and a key already.
   if (error instanceof VcrStateError || !isHoldfastError(error)) return error;
-  return new VcrStateError(new Failure(error.code, error.message, { cause: error }), place);
+  return new VcrStateError(new Failure(error.code, error.message, { cause: error }), source);
 }

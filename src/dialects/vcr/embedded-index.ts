@@ -10,7 +10,7 @@ import { fieldsOf, livesUntil, type EntryState } from "./entry.ts";
 import { Failure } from "./error.ts";
 import { IndexSet, noSuchIndex } from "./index-set.ts";
 import type { IndexDefinition } from "./index-option.ts";
-import { prefixOf } from "./place.ts";
+import { prefixOf } from "./space.ts";
 
 const INDEX_TYPE = "vcr-index";
 

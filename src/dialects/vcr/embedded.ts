@@ -22,7 +22,7 @@ import { EmbeddedIndexes } from "./embedded-index.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
 import { CommandMutation, TextMutation } from "./mutation.ts";
 import { Pending } from "./pending.ts";
-import type { Space, Target } from "./place.ts";
+import type { Space, Target } from "./space.ts";
 
 const KEY_TYPE = "vcr";
 const SESSION_TYPE = "vcr-session";

@@ -51,7 +51,7 @@ function refuseHidden(holder: unknown, key: string, value: unknown): void {
   if (!Object.hasOwn(holder, key)) return;
   // The key is an own key of the holder, so the holder can be read as a record.
   const member = (holder as Readonly<Record<string, unknown>>)[key];
-  if (value === null && types.isDate(member)) throw refusal("a Date that is none");
+  if (value === null && types.isDate(member)) throw refusal("an invalid Date");
   if (ArrayBuffer.isView(member)) throw refusal(`a ${nameOf(member)}`);
 }
 

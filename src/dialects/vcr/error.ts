@@ -27,7 +27,7 @@ export type VcrStateErrorCode =
   | ErrorCode;
 
 /** The method and the key of a failed operation. */
-export interface VcrErrorPlace {
+export interface VcrErrorSource {
   /** The method's name. */
   readonly op: string;
   /** The key, list, table or index as the caller wrote it. */
@@ -42,12 +42,12 @@ export class VcrStateError extends Error {
   /** The position of the fault in a query or index filter, in UTF-16 units. */
   readonly offset?: number;
 
-  constructor(reason: Failure, place: VcrErrorPlace) {
+  constructor(reason: Failure, source: VcrErrorSource) {
     super(reason.message, reason.cause === undefined ? undefined : { cause: reason.cause });
     this.name = "VcrStateError";
     this.code = reason.code;
-    this.op = place.op;
-    this.key = place.key;
+    this.op = source.op;
+    this.key = source.key;
     if (reason.offset !== undefined) this.offset = reason.offset;
   }
 }

@@ -90,7 +90,7 @@ export function itemsOf(list: StoredList, start = 0, end: number = lengthOf(list
 }
 
 /** The index of the first item that `test` accepts; -1 when there is none. */
-export function placeOf(list: StoredList, test: (item: string) => boolean): number {
+export function positionOf(list: StoredList, test: (item: string) => boolean): number {
   let first = 0;
   for (const part of partsOf(list)) {
     const found = part.findIndex(test);
@@ -164,7 +164,7 @@ function editWhole(before: StoredList, items: Items): ListEdit {
   const path = ["list"];
   if (!("parts" in before) && before.length <= PART_MAX && items.length <= PART_MAX)
     return { list: Object.freeze(items), ...patchesBetween(path, before, items) };
-  if (lengthOf(before) === items.length && placeOf(before, differsFrom(items)) < 0)
+  if (lengthOf(before) === items.length && positionOf(before, differsFrom(items)) < 0)
     return { list: before, patches: [], inverse: [] };
   const parts = cut(items, "end").map((part) => Object.freeze(part));
   const list =
@@ -259,10 +259,10 @@ function patchesBetween(path: Path, before: Items, next: Items): Omit<ListEdit, 
       patches: [{ op: "replace", path, value: next }],
       inverse: [{ op: "replace", path, value: before }],
     };
-  const place = [...path, start];
+  const at = [...path, start];
   return {
-    patches: itemPatches(place, gone, come),
-    inverse: itemPatches(place, come, gone),
+    patches: itemPatches(at, gone, come),
+    inverse: itemPatches(at, come, gone),
   };
 }
 

@@ -6,7 +6,7 @@ import type { Command, Reply } from "./command.ts";
 import { isRead } from "./command.ts";
 import { Failure } from "./error.ts";
 import { integerArg } from "./integer.ts";
-import { saysTheSame } from "./list-command.ts";
+import { haveSameContent } from "./list-command.ts";
 import type { RedisCommand, RedisConnection } from "./redis-connection.ts";
 import { EXPIRE_IN_SESSION, INSERT_SAME, REMOVE_SAME, TTL_IN_SESSION } from "./redis-script.ts";
 
@@ -30,7 +30,7 @@ export async function runOnRedis(target: RedisTarget, command: Command): Promise
   if (endsAt !== 0 && name === "EXPIRE")
     return connection.script(EXPIRE_IN_SESSION, id, [endsAt, ...args]);
   if (endsAt !== 0 && name === "TTL") return connection.script(TTL_IN_SESSION, id, [endsAt]);
-  if (asksAgain(command)) return runDeep(target, command);
+  if (takesSeveralSteps(command)) return runDeep(target, command);
   return sendWithMore(target, command);
 }
 
@@ -64,7 +64,7 @@ function sought({ args }: Command): string {
  * True for a search by a value with keys or items, whose text may differ for equal content. It can
  * take several steps, and later calls of the key must wait for the last one.
  */
-export function asksAgain(command: Command): boolean {
+export function takesSeveralSteps(command: Command): boolean {
   const isSearch = command.name === "LREM" || command.name === "LINSERT";
   return command.deep === true && isSearch && /^[[{]/.test(sought(command));
 }
@@ -81,7 +81,7 @@ async function runDeep({ connection, id, endsAt }: RedisTarget, command: Command
   while (other.length + same.length <= UNLIKE_MAX) {
     const texts = [same.length, ...same, ...other];
     const [sign, text] = pair(await connection.script(script, id, [...first, ...texts]));
-    if (sign === "?") (saysTheSame(value, text, true) ? same : other).push(text);
+    if (sign === "?") (haveSameContent(value, text, true) ? same : other).push(text);
     else {
       if (endsAt !== 0) await connection.send("PEXPIREAT", id, endsAt, "LT");
       return text;

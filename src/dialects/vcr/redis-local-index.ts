@@ -11,7 +11,7 @@ import { Failure } from "./error.ts";
 import { IndexSet, noSuchIndex } from "./index-set.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
 import type { SearchResult } from "./search/result.ts";
-import type { Target } from "./place.ts";
+import type { Target } from "./space.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import type { RedisIndexes } from "./redis-index.ts";
 import { scanKeys } from "./redis-scan.ts";

@@ -17,13 +17,13 @@ import { connectRedis, type RedisClient } from "../redis-client.ts";
 import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
-import { Lanes } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
 import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { Pending } from "./pending.ts";
-import type { Space, Target } from "./place.ts";
+import type { Space, Target } from "./space.ts";
 import { RedisConnection } from "./redis-connection.ts";
 import type { RedisIndexes } from "./redis-index.ts";
-import { asksAgain, runOnRedis, type RedisTarget } from "./redis-keys.ts";
+import { takesSeveralSteps, runOnRedis, type RedisTarget } from "./redis-keys.ts";
 import { openIndexes } from "./redis-module.ts";
 import { scanKeys } from "./redis-scan.ts";
 import { SWAP } from "./redis-script.ts";
@@ -68,7 +68,7 @@ export class RedisBackend implements Backend {
   }
 
   async claimSession(id: string, endsAt: number): Promise<number> {
-    const { connection } = await this.#place({ id: `vcr-session:${id}`, endsAt: 0 });
+    const { connection } = await this.#redisTarget({ id: `vcr-session:${id}`, endsAt: 0 });
     const key = `vcr-session:${id}`;
     if (endsAt === 0) return Number((await connection.send("GET", key)) ?? 0);
     const before = await connection.send("SET", key, endsAt, "PXAT", endsAt, "NX", "GET");
@@ -102,9 +102,9 @@ export class RedisBackend implements Backend {
   async #run(target: Target, command: Command): Promise<Reply> {
     const { space, id } = target;
     const endsAt = await sessionEnd(space, command, () => this.now());
-    const place = await this.#place({ id, endsAt });
-    const send = (): Promise<Reply> => runOnRedis(place, command);
-    const waits = asksAgain(command) || this.#lanes.isBusy(id);
+    const redisTarget = await this.#redisTarget({ id, endsAt });
+    const send = (): Promise<Reply> => runOnRedis(redisTarget, command);
+    const waits = takesSeveralSteps(command) || this.#lanes.isBusy(id);
     const reply = await (waits ? this.#lanes.take(id, send) : send());
     if (!isRead(command)) await this.#wrote(target);
     return reply;
@@ -116,9 +116,9 @@ export class RedisBackend implements Backend {
     options: MutationOptions | undefined,
   ): Promise<string | undefined> {
     const endsAt = await sessionEnd(target.space, undefined, () => this.now());
-    const place = await this.#place({ id: target.id, endsAt });
+    const redisTarget = await this.#redisTarget({ id: target.id, endsAt });
     const work = (section: ExclusiveSection): Promise<string | undefined> =>
-      swap(place, recipe, section);
+      swap(redisTarget, recipe, section);
     const next = await this.#lanes.take(target.id, work, options);
     await this.#wrote(target);
     return next;
@@ -129,7 +129,7 @@ export class RedisBackend implements Backend {
     if (this.#indexes !== null) (await this.#indexes).wrote(target);
   }
 
-  async #place(parts: { id: string; endsAt: number }): Promise<RedisTarget> {
+  async #redisTarget(parts: { id: string; endsAt: number }): Promise<RedisTarget> {
     return { ...parts, connection: await this.#connect() };
   }
 

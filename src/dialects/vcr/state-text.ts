@@ -1,7 +1,7 @@
 /** The methods of a state on texts and on keys of any type. */
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
-import { Caller, inPlace } from "./caller.ts";
+import { Caller, withSource } from "./caller.ts";
 import { checkName, decodeValue, encodeValue, numberText } from "./encode.ts";
 import type { EXPIRE_OPTION } from "./enum.ts";
 import type { Session } from "./session.ts";
@@ -29,7 +29,7 @@ export class TextState {
       this.caller = new Caller(session, name);
       this.namespace = namespace ?? this.caller.label;
     } catch (error) {
-      throw inPlace(error, { op: "State", key: namespace ?? "" });
+      throw withSource(error, { op: "State", key: namespace ?? "" });
     }
   }
 
@@ -119,7 +119,7 @@ export class TextState {
       // The caller names the type of the key's value.
       return text === null ? null : (decodeValue(text) as T);
     } catch (error) {
-      throw inPlace(error, { op, key });
+      throw withSource(error, { op, key });
     }
   }
 }

@@ -41,8 +41,8 @@ export class State extends ListState {
     return this.caller.space({ op: "search", key: index }, async (backend, space) => {
       if (typeof query !== "string") throw new Failure("SYNTAX", "a query must be a string");
       searchOptions(options); // Rejected before any read.
-      const asked = { text: query, options };
-      const result = await backend.search(space, checkName(index, "an index"), asked);
+      const request = { text: query, options };
+      const result = await backend.search(space, checkName(index, "an index"), request);
       return { ...result, raw: toRaw(result) };
     });
   }

@@ -3,11 +3,11 @@ import { randomUUID } from "node:crypto";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import type { RedisClient } from "../redis-client.ts";
 import type { Backend } from "./backend.ts";
-import { inPlace } from "./caller.ts";
+import { withSource } from "./caller.ts";
 import { EmbeddedBackend } from "./embedded.ts";
 import { checkName } from "./encode.ts";
 import { Failure } from "./error.ts";
-import { scopeName } from "./place.ts";
+import { scopeName } from "./space.ts";
 import { RedisBackend } from "./redis.ts";
 import { Session, type SessionHome } from "./session.ts";
 import { State } from "./state.ts";
@@ -81,11 +81,11 @@ export function createVcr(options: VcrOptions = {}): Vcr {
   refuseUnknown("createVcr", options, OPTIONS);
   if (options.runtime !== undefined && options.redis !== undefined)
     throw new TypeError("a vcr keeps its keys in a runtime or on Redis, not both");
-  const places = new Places(options);
-  const global = (scope: string): Session => places.session(GLOBAL_SESSION_ID, { scope, ttl: 0 });
+  const sessions = new Sessions(options);
+  const global = (scope: string): Session => sessions.session(GLOBAL_SESSION_ID, { scope, ttl: 0 });
   const instanceId = options.instanceId ?? process.env["INSTANCE_ID"] ?? "debug";
   const byId = (op: string, id: unknown, ttl: number | undefined): Session =>
-    inOp(op, () => places.session(checkId(id), { ttl: checkTtl(ttl) }));
+    inOp(op, () => sessions.session(checkId(id), { ttl: checkTtl(ttl) }));
   return {
     createSession: (ttl = SESSION_TTL) => byId("createSession", randomUUID(), ttl),
     createSessionWithId(id, given = {}) {
@@ -99,15 +99,15 @@ export function createVcr(options: VcrOptions = {}): Vcr {
         inOp("getSessionFromRequest", () => sessionIdOf(request)),
         undefined,
       ),
-    getGlobalSession: () => places.session(GLOBAL_SESSION_ID, { ttl: 0 }),
+    getGlobalSession: () => sessions.session(GLOBAL_SESSION_ID, { ttl: 0 }),
     getInstanceState: () => new State(global(scopeName("application", instanceId))),
     getAccountState: () => new State(global(scopeName("account", options.accountId ?? ""))),
-    close: () => places.close(),
+    close: () => sessions.close(),
   };
 }
 
 /** Makes sessions; the backend is made for the first call on a key. */
-class Places {
+class Sessions {
   readonly #options: VcrOptions;
   #own: Runtime | null = null;
   #backend: Backend | null = null;
@@ -169,7 +169,7 @@ function inOp<T>(op: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw inPlace(error, { op, key: "" });
+    throw withSource(error, { op, key: "" });
   }
 }
 

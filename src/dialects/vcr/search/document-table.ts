@@ -1,5 +1,5 @@
 import type { DocumentFields } from "./filter.ts";
-import type { GeoPlace } from "./geo.ts";
+import type { GeoPoint } from "./geo.ts";
 import type { Dictionary } from "./dictionary.ts";
 import type { Posting, Renumber } from "./posting.ts";
 
@@ -15,7 +15,7 @@ export interface DocumentRecord {
   readonly fields: DocumentFields;
   readonly terms: readonly DocumentTerms[];
   /** Locations by GEO field; undefined when the index has none. */
-  readonly places: ReadonlyMap<string, GeoPlace> | undefined;
+  readonly locations: ReadonlyMap<string, GeoPoint> | undefined;
   /** The number of weighted words, without stop words. */
   readonly length: number;
   readonly score: number;
@@ -50,7 +50,7 @@ export class DocumentTable {
    * True when a number belongs to a document; bound, so it can be passed on. The next number counts
    * as one, because a document's terms are added before the document itself.
    */
-  readonly isAlive = (number: number): boolean =>
+  readonly isPresent = (number: number): boolean =>
     this.#records[number] !== undefined || number === this.#records.length;
 
   /** The number of a document. */

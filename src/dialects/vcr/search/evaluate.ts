@@ -55,7 +55,7 @@ class Evaluation {
     const { documents } = this.#data;
     const draft = new HitsDraft(documents.size);
     for (let number = 0; number < documents.next; number++) {
-      if (documents.isAlive(number)) draft.push(number, weight * this.#score(1, 1, number));
+      if (documents.isPresent(number)) draft.push(number, weight * this.#score(1, 1, number));
     }
     return draft.finish();
   }
@@ -67,7 +67,7 @@ class Evaluation {
     const draft = new HitsDraft(posting.live);
     const isWanted = fields && ((position: number) => fields.has(ordinalOf(position)));
     posting.forEach((document, frequency, entry) => {
-      if (!documents.isAlive(document)) return;
+      if (!documents.isPresent(document)) return;
       if (isWanted !== undefined && !posting.hasPosition(entry, isWanted)) return;
       draft.push(document, this.#score(inverse, frequency, document));
     });

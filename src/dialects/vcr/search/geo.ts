@@ -3,7 +3,7 @@ import type { GeoCircle } from "./query-tree.ts";
 import { SearchError } from "./search-error.ts";
 
 /** A location in degrees. */
-export interface GeoPlace {
+export interface GeoPoint {
   readonly lon: number;
   readonly lat: number;
 }
@@ -29,21 +29,21 @@ export function parseUnit(unit: string, offset?: number): string {
 }
 
 /** Reads `lon,lat`; undefined when it is not a location on the map. */
-export function parsePlace(text: string): GeoPlace | undefined {
+export function parsePoint(text: string): GeoPoint | undefined {
   const parts = text.split(/[,\s]+/, 3);
   if (parts.length !== 2) return undefined;
   const lon = readNumber(parts[0] ?? "");
   const lat = readNumber(parts[1] ?? "");
-  return isPlace(lon, lat) ? { lon, lat } : undefined;
+  return isOnMap(lon, lat) ? { lon, lat } : undefined;
 }
 
-function isPlace(lon: number, lat: number): boolean {
+function isOnMap(lon: number, lat: number): boolean {
   return Math.abs(lon) <= LON_MAX && Math.abs(lat) <= LAT_MAX;
 }
 
 /** Throws `BAD_RANGE` unless a circle has a location and a radius ≥ 0. */
 export function checkCircle(circle: GeoCircle, offset?: number): void {
-  if (!isPlace(circle.lon, circle.lat)) {
+  if (!isOnMap(circle.lon, circle.lat)) {
     throw new SearchError("BAD_RANGE", "the circle's centre is not on the map", offset);
   }
   if (!(circle.radius >= 0)) {
@@ -64,7 +64,7 @@ export function latitudeSpan(metres: number): number {
 }
 
 /** The great-circle distance of two locations in metres. */
-export function distanceMetres(a: GeoPlace, b: GeoPlace): number {
+export function distanceMetres(a: GeoPoint, b: GeoPoint): number {
   const latA = radians(a.lat);
   const latB = radians(b.lat);
   const u = Math.sin((latB - latA) / 2);

@@ -22,7 +22,7 @@ export function createIndexData(schema: Schema): IndexData {
   for (const field of schema.fields.values()) {
     if (field.type === "TAG") tags.set(field.name, new Dictionary());
     if (field.type === "NUMERIC" || field.type === "GEO") {
-      columns.set(field.name, new NumericColumn(documents.isAlive));
+      columns.set(field.name, new NumericColumn(documents.isPresent));
     }
   }
   return {
@@ -45,16 +45,16 @@ export function renumber(data: IndexData): void {
 }
 
 // The number of bits of a position for the word's index in its field; the field's ordinal is above.
-const PLACE_BITS = 24;
+const WORD_BITS = 24;
 
 /**
  * Joins a text field's ordinal and a word index to one position, so that fields are never adjacent.
  */
-export function toPosition(ordinal: number, place: number): number {
-  return ((ordinal << PLACE_BITS) | place) >>> 0;
+export function toPosition(ordinal: number, word: number): number {
+  return ((ordinal << WORD_BITS) | word) >>> 0;
 }
 
 /** The ordinal of the text field of a position. */
 export function ordinalOf(position: number): number {
-  return position >>> PLACE_BITS;
+  return position >>> WORD_BITS;
 }

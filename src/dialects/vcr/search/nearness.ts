@@ -45,18 +45,18 @@ function inFields(positions: readonly number[], fields: FieldSet): Positions {
 /** Takes one position of each part, and always advances the lowest. */
 function isNearAnyOrder(lists: readonly Positions[], slop: number): boolean {
   const cursors = lists.map(() => 0);
-  const places = lists.map((list) => list[0] ?? Infinity);
-  let highest = Math.max(...places);
+  const positions = lists.map((list) => list[0] ?? Infinity);
+  let highest = Math.max(...positions);
   for (;;) {
-    const lowest = Math.min(...places);
+    const lowest = Math.min(...positions);
     // One word for two parts spans nothing, which does not count as near.
     if (lowest !== highest && highest - lowest - (lists.length - 1) <= slop) return true;
-    const lagging = places.indexOf(lowest);
+    const lagging = positions.indexOf(lowest);
     const cursor = (cursors[lagging] ?? 0) + 1;
     const next = lists[lagging]?.[cursor];
     if (next === undefined) return false;
     cursors[lagging] = cursor;
-    places[lagging] = next;
+    positions[lagging] = next;
     highest = Math.max(highest, next);
   }
 }

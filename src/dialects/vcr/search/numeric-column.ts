@@ -1,4 +1,4 @@
-import type { IsAlive, Renumber } from "./posting.ts";
+import type { IsPresent, Renumber } from "./posting.ts";
 
 interface Pair {
   readonly value: number;
@@ -14,10 +14,10 @@ export class NumericColumn {
   #values = new Float64Array(0);
   #documents = new Uint32Array(0);
   #waiting: Pair[] = [];
-  readonly #isAlive: IsAlive;
+  readonly #isPresent: IsPresent;
 
-  constructor(isAlive: IsAlive) {
-    this.#isAlive = isAlive;
+  constructor(isPresent: IsPresent) {
+    this.#isPresent = isPresent;
   }
 
   /** Stores a document's number. */
@@ -39,7 +39,7 @@ export class NumericColumn {
     const start = lowerBound(this.#values, min);
     let end = start;
     while (end < this.#values.length && (this.#values[end] ?? Infinity) <= max) end += 1;
-    return this.#documents.subarray(start, end).filter((document) => this.#isAlive(document));
+    return this.#documents.subarray(start, end).filter((document) => this.#isPresent(document));
   }
 
   /** Drops the numbers of removed documents and renumbers the others. */
@@ -57,7 +57,7 @@ export class NumericColumn {
 
   #settle(): void {
     if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting.filter((pair) => this.#isAlive(pair.document));
+    const waiting = this.#waiting.filter((pair) => this.#isPresent(pair.document));
     waiting.sort((a, b) => a.value - b.value || a.document - b.document);
     const size = waiting.length + this.#values.length;
     const values = new Float64Array(size);
@@ -72,7 +72,7 @@ export class NumericColumn {
     for (let old = 0; old < this.#values.length; old++) {
       const value = this.#values[old] ?? 0;
       const document = this.#documents[old] ?? 0;
-      if (!this.#isAlive(document)) continue;
+      if (!this.#isPresent(document)) continue;
       for (let pair = waiting[next]; pair !== undefined && pair.value < value;) {
         push(pair.value, pair.document);
         next += 1;

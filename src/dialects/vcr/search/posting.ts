@@ -1,5 +1,5 @@
 /** Returns whether a number belongs to a document. */
-export type IsAlive = (document: number) => boolean;
+export type IsPresent = (document: number) => boolean;
 
 /** Returns a document's new number, or -1 when it was removed. */
 export type Renumber = (document: number) => number;
@@ -7,7 +7,7 @@ export type Renumber = (document: number) => number;
 // Each document has three cells: its number, its weighted count, the end of its positions.
 const STRIDE = 3;
 // A posting with fewer obsolete entries than this is not swept.
-const DEAD_MIN = 16;
+const OBSOLETE_MIN = 16;
 
 /**
  * The occurrences of one term. Document numbers only grow, so entries are appended and stay sorted;
@@ -97,10 +97,10 @@ export class Posting {
   }
 
   /** Counts one document less; the document must be removed already. */
-  release(isAlive: IsAlive): void {
+  release(isPresent: IsPresent): void {
     this.live -= 1;
-    if (this.size - this.live < Math.max(DEAD_MIN, this.live)) return;
-    this.renumber((document) => (isAlive(document) ? document : -1));
+    if (this.size - this.live < Math.max(OBSOLETE_MIN, this.live)) return;
+    this.renumber((document) => (isPresent(document) ? document : -1));
   }
 
   /** Drops the entries of removed documents and renumbers the others. */

@@ -35,13 +35,13 @@ export interface GeoCircle {
   readonly unit: string;
 }
 
-interface NodePlace {
+interface NodePosition {
   readonly offset: number;
   readonly attributes?: QueryAttributes;
 }
 
 /** A parsed query. Field names are not yet checked against a schema; words are folded. */
-export type QueryNode = NodePlace &
+export type QueryNode = NodePosition &
   (
     | { readonly kind: "nothing" | "all" }
     | { readonly kind: "word"; readonly text: string }

@@ -46,8 +46,8 @@ export function documentsInCircle(
   const radius = radiusMetres(circle);
   const span = latitudeSpan(radius);
   const near = column.between(circle.lat - span, circle.lat + span).filter((document) => {
-    const place = data.documents.recordOf(document)?.places?.get(field.name);
-    return place !== undefined && distanceMetres(place, circle) <= radius;
+    const location = data.documents.recordOf(document)?.locations?.get(field.name);
+    return location !== undefined && distanceMetres(location, circle) <= radius;
   });
   return near.sort();
 }

@@ -17,7 +17,7 @@ import {
 import { isError } from "../../../actors/realm.ts";
 import { createGate, type Closable } from "../../stores/shared/closable.ts";
 import type { LazyRedis, RedisCommands } from "./redis-client.ts";
-import type { StoredText, TextPlace, TextSwap } from "./text-vault.ts";
+import type { StoredText, TextStorage, TextSwap } from "./text-vault.ts";
 
 const SWAP = `
 for i, key in ipairs(KEYS) do
@@ -30,17 +30,17 @@ end
 return 1`;
 
 /** The strings of one Redis under one prefix. */
-export class RedisPlace implements TextPlace {
-  readonly place: string;
+export class RedisTexts implements TextStorage {
+  readonly location: string;
   readonly #redis: LazyRedis;
   readonly #prefix: string;
-  readonly #gate: Closable = createGate("Redis");
+  readonly #closable: Closable = createGate("Redis");
   #isCluster = false;
 
   constructor(redis: LazyRedis, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
-    this.place = `${redis.place} ${prefix}`;
+    this.location = `${redis.location} ${prefix}`;
   }
 
   locate(name: string): string {
@@ -77,7 +77,7 @@ export class RedisPlace implements TextPlace {
 
   /** Waits for running calls, then ends the connection if it was made here. */
   close(): Promise<void> {
-    return this.#gate.close(() => this.#redis.close());
+    return this.#closable.close(() => this.#redis.close());
   }
 
   async #read(redis: RedisCommands, name: string): Promise<StoredText | undefined> {
@@ -136,7 +136,7 @@ export class RedisPlace implements TextPlace {
   }
 
   #run<T>(work: (redis: RedisCommands) => Promise<T>): Promise<T> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       try {
         return await work(await this.#redis.commands());
       } catch (cause) {

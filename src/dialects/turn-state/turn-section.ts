@@ -14,31 +14,35 @@ import type { TurnPolicy } from "./policy.ts";
 import type { Mailbox, Vault } from "./vault.ts";
 
 /** The time limits of a turn. */
-type Patience = Pick<TurnPolicy, "timeoutMs" | "handlerTimeoutMs" | "signal" | "clock">;
+type TurnLimits = Pick<TurnPolicy, "timeoutMs" | "handlerTimeoutMs" | "signal" | "clock">;
 
 /** The mailboxes of one turn. */
-export class Holds {
-  readonly section: ExclusiveSection;
-  readonly #patience: Patience;
+export class TurnSection {
+  readonly exclusive: ExclusiveSection;
+  readonly #limits: TurnLimits;
   readonly #mailboxes: readonly Mailbox[];
   /** Made when it is first needed: most turns never need it. */
   #abort: AbortController | null = null;
 
-  private constructor(mailboxes: readonly Mailbox[], patience: Patience) {
+  private constructor(mailboxes: readonly Mailbox[], limits: TurnLimits) {
     this.#mailboxes = mailboxes;
-    this.#patience = patience;
-    this.section = new ExclusiveSection(mailboxes.map(({ actor }) => actor));
+    this.#limits = limits;
+    this.exclusive = new ExclusiveSection(mailboxes.map(({ actor }) => actor));
   }
 
   /** Acquires the mailboxes of `keys`. Rejects with `ScopeMutationTimeoutError` and the like. */
-  static async take(vault: Vault, keys: readonly string[], patience: Patience): Promise<Holds> {
-    patience.signal?.throwIfAborted();
+  static async acquire(
+    vault: Vault,
+    keys: readonly string[],
+    limits: TurnLimits,
+  ): Promise<TurnSection> {
+    limits.signal?.throwIfAborted();
     const mailboxes: Mailbox[] = [];
     try {
       for (const key of keys.toSorted()) mailboxes.push(await vault.mailbox(key));
-      const holds = new Holds(mailboxes, patience);
-      await holds.#take();
-      return holds;
+      const section = new TurnSection(mailboxes, limits);
+      await section.#acquire();
+      return section;
     } catch (error) {
       for (const mailbox of mailboxes) mailbox.done();
       throw error;
@@ -50,16 +54,16 @@ export class Holds {
     if (this.#abort !== null) return this.#abort.signal;
     const abort = new AbortController();
     this.#abort = abort;
-    this.section.revoked.catch((reason: unknown) => abort.abort(reason));
+    this.exclusive.revoked.catch((reason: unknown) => abort.abort(reason));
     return abort.signal;
   }
 
   /** Runs the turn's code within its time limit. */
   async run<T>(code: () => T | Promise<T>): Promise<T> {
-    const limit = this.#limit("running", this.#patience.handlerTimeoutMs);
-    limit.start((reason) => this.section.revoke(reason));
+    const limit = this.#limit("running", this.#limits.handlerTimeoutMs);
+    limit.start((reason) => this.exclusive.revoke(reason));
     try {
-      return await this.section.run(1, code);
+      return await this.exclusive.run(1, code);
     } finally {
       limit.stop();
     }
@@ -67,38 +71,38 @@ export class Holds {
 
   /** Waits for `work`, or throws the reason for which the turn lost its mailboxes. */
   during<T>(work: Promise<T>): Promise<T> {
-    return sealed(this.section.during(work));
+    return sealed(this.exclusive.during(work));
   }
 
   /** Runs a write. When the turn loses its mailboxes meanwhile, the outcome is unknown. */
   writing<T>(write: () => Promise<T>): Promise<T> {
-    return sealed(this.section.writing(write));
+    return sealed(this.exclusive.writing(write));
   }
 
   /** Releases everything (H2). */
   release(): void {
-    this.section.release();
+    this.exclusive.release();
     for (const mailbox of this.#mailboxes) mailbox.done();
   }
 
-  async #take(): Promise<void> {
+  async #acquire(): Promise<void> {
     const forever = { timeoutMs: Infinity };
     // All mailboxes are idle, so all are acquired at once and no wait needs a limit.
     if (this.#mailboxes.every(({ actor }) => actor.idle))
-      return void (await this.section.acquire(forever));
+      return void (await this.exclusive.acquire(forever));
     const abort = new AbortController();
-    const limit = this.#limit("queued", this.#patience.timeoutMs);
+    const limit = this.#limit("queued", this.#limits.timeoutMs);
     limit.start((reason) => abort.abort(reason));
     try {
       // The wait is limited here: the kernel's limit would include the time inside the section.
-      await this.section.acquire({ ...forever, signal: abort.signal });
+      await this.exclusive.acquire({ ...forever, signal: abort.signal });
     } finally {
       limit.stop();
     }
   }
 
   #limit(phase: "queued" | "running", timeoutMs: number): Limit {
-    const { signal, clock } = this.#patience;
+    const { signal, clock } = this.#limits;
     const scope = this.#mailboxes[0]?.actor.identity;
     return new Limit({ signal, clock, timeoutMs, phase, scope });
   }
@@ -111,7 +115,7 @@ function sealed<T>(work: Promise<T>): Promise<T> {
   });
 }
 
-interface LimitParts extends Pick<Patience, "signal" | "clock" | "timeoutMs"> {
+interface LimitParts extends Pick<TurnLimits, "signal" | "clock" | "timeoutMs"> {
   readonly phase: "queued" | "running";
   readonly scope: ScopeIdentity | undefined;
 }

@@ -15,7 +15,7 @@ import { openDirectory, readIfThere, systemCode, toDiskError } from "../../store
 import { createKeyQueue, mapBounded } from "../../stores/shared/key-queue.ts";
 import { withFileLock, type FileLock } from "./file-lock.ts";
 import { fileNameOf, nodeFileNameOf } from "./file-name.ts";
-import type { StoredText, TextPlace, TextSwap } from "./text-vault.ts";
+import type { StoredText, TextStorage, TextSwap } from "./text-vault.ts";
 
 /** The maximum number of files that one call processes in parallel. */
 const FILES_AT_ONCE = 16;
@@ -26,8 +26,8 @@ type Locks = ReadonlyMap<string, FileLock>;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The files of one directory. */
-export class FilePlace implements TextPlace {
-  readonly place: string;
+export class FileTexts implements TextStorage {
+  readonly location: string;
   readonly #dir: string;
   readonly #fsync: boolean;
   readonly #queue = createKeyQueue();
@@ -35,7 +35,7 @@ export class FilePlace implements TextPlace {
   constructor(dir: string, fsync: boolean) {
     this.#dir = resolve(dir);
     this.#fsync = fsync;
-    this.place = `file ${this.#dir}`;
+    this.location = `file ${this.#dir}`;
   }
 
   locate(name: string): string {

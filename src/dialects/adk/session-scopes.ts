@@ -11,7 +11,7 @@ import type { SessionKey } from "./request.ts";
 import { merged, type Writes } from "./write-order.ts";
 
 /** The scopes of one session. */
-export interface Places {
+export interface SessionScopes {
   readonly runtime: Runtime;
   readonly key: SessionKey;
   readonly session: Scope<SessionRecord>;
@@ -20,12 +20,12 @@ export interface Places {
 }
 
 /** Joins several parts to one name; different lists of parts give different names. */
-export function placeId(...parts: readonly string[]): string {
+export function joinName(...parts: readonly string[]): string {
   return parts.map((part) => part.replaceAll("%", "%25").replaceAll("/", "%2F")).join("/");
 }
 
 /** The parts of a name. */
-export function placeParts(id: string): string[] {
+export function nameParts(id: string): string[] {
   return id.split("/").map((part) => part.replaceAll("%2F", "/").replaceAll("%25", "%"));
 }
 
@@ -35,29 +35,29 @@ export function declareKinds(runtime: Runtime): void {
 }
 
 /** Opens the scopes of a session, whether it exists or not. */
-export async function openPlaces(runtime: Runtime, key: SessionKey): Promise<Places> {
+export async function openSessionScopes(runtime: Runtime, key: SessionKey): Promise<SessionScopes> {
   const { appName, userId, sessionId } = key;
   const [session, user, app] = await Promise.all([
-    runtime.open<SessionRecord>("adk-session", placeId(appName, userId, sessionId)),
-    runtime.open<SharedRecord>("adk-shared-user", placeId(appName, userId)),
-    runtime.open<SharedRecord>("adk-shared-app", placeId(appName)),
+    runtime.open<SessionRecord>("adk-session", joinName(appName, userId, sessionId)),
+    runtime.open<SharedRecord>("adk-shared-user", joinName(appName, userId)),
+    runtime.open<SharedRecord>("adk-shared-app", joinName(appName)),
   ]);
   return { runtime, key: { appName, userId, sessionId }, session, user, app };
 }
 
 /** Reads the store again, since other processes may have written. */
-export async function refreshPlaces({ session, user, app }: Places): Promise<void> {
+export async function refreshSessionScopes({ session, user, app }: SessionScopes): Promise<void> {
   await Promise.all([session.refresh(), user.refresh(), app.refresh()]);
 }
 
 /** Opens a page of a session's history. */
 export function openPage(
-  { runtime, key }: Places,
+  { runtime, key }: SessionScopes,
   uid: string,
   page: number,
 ): Promise<Scope<PageRecord>> {
   const { appName, userId, sessionId } = key;
-  const id = placeId(appName, userId, sessionId, uid, String(page));
+  const id = joinName(appName, userId, sessionId, uid, String(page));
   return runtime.open<PageRecord>("adk-session-page", id);
 }
 
@@ -105,8 +105,8 @@ export interface Change {
  * Makes a change; resolves to false when it was rejected. All or nothing where the store has
  * transactions; elsewhere the session is written first and the shared values after it.
  */
-export async function changePlaces(places: Places, change: Change): Promise<boolean> {
-  const { session, user, app, runtime } = places;
+export async function changeSession(scopes: SessionScopes, change: Change): Promise<boolean> {
+  const { session, user, app, runtime } = scopes;
   const shared = [
     { scope: user, writes: change.user },
     { scope: app, writes: change.app },
