@@ -36,7 +36,7 @@ export interface RedisConnection {
   on(event: "error", listener: (error: Error) => void): unknown;
 }
 
-/** Milliseconds after which a command without a reply is given up. */
+/** Milliseconds after which a command without a reply rejects. */
 const COMMAND_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 

@@ -89,7 +89,7 @@ export async function changeRecord<S extends object>(
 ): Promise<void> {
   const resident = residentOf(scope);
   if (resident === undefined) throw new TypeError("not a scope of this library");
-  // The scope holds an S.
+  // The state of the scope is an S.
   await resident.mutate(new RecordMutation((record) => next(record as S)));
 }
 

@@ -151,7 +151,7 @@ export class CasRun {
   #compute(state: object, attempt: number): Promise<unknown> | undefined {
     const { mutation } = this.#saving;
     if (mutation.compute === undefined) return undefined; // Plain data runs no code.
-    return runMutator(this.#section, attempt, (turn) => mutation.compute?.(state, turn));
+    return runMutator(this.#section, attempt, (context) => mutation.compute?.(state, context));
   }
 
   async #save({ outcome, next }: Prepared): Promise<SaveStep> {

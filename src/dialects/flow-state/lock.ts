@@ -26,7 +26,7 @@ export type LockOptions = Pick<MutationOptions, "signal" | "timeoutMs">;
  */
 export function withScopeLock<T>(
   container: object,
-  fn: (turn: LockTurn) => T | Promise<T>,
+  fn: (context: LockTurn) => T | Promise<T>,
   options?: LockOptions,
 ): Promise<T> {
   const scope = scopeOf(container);
@@ -48,7 +48,7 @@ export function withScopeLock<T>(
 export function runMutator<T>(
   section: ExclusiveSection,
   attempt: number,
-  code: (turn: MutationContext) => T | Promise<T>,
+  code: (context: MutationContext) => T | Promise<T>,
 ): Promise<T> {
   return outsideBodies(() => section.run(attempt, code));
 }

@@ -23,10 +23,10 @@ export class RebasedMutation implements Mutation {
     if (inner.path !== undefined) this.path = () => inner.path?.() ?? "";
   }
 
-  compute(state: object, turn: MutationContext): unknown {
+  compute(state: object, context: MutationContext): unknown {
     const { commits } = this.#scope;
-    const computed = outsideBodies(() => this.#inner.compute?.(state, turn));
-    return isThenable(computed) ? this.#settle(computed, commits, turn) : computed;
+    const computed = outsideBodies(() => this.#inner.compute?.(state, context));
+    return isThenable(computed) ? this.#settle(computed, commits, context) : computed;
   }
 
   write(draft: DraftState, computed: unknown): void {
@@ -40,14 +40,14 @@ export class RebasedMutation implements Mutation {
   async #settle(
     computed: PromiseLike<unknown>,
     commits: number,
-    turn: MutationContext,
+    context: MutationContext,
   ): Promise<unknown> {
     const value = await computed;
-    if (this.#scope.commits === commits || turn.signal.aborted) return value;
+    if (this.#scope.commits === commits || context.signal.aborted) return value;
     const again = {
-      attempt: turn.attempt + 1,
+      attempt: context.attempt + 1,
       get signal() {
-        return turn.signal;
+        return context.signal;
       },
     };
     return this.compute(this.#scope.draft.expose(), again);

@@ -19,7 +19,7 @@ export interface CASOptions extends Omit<CasOptions, "escalate"> {
 }
 
 /** Returns the whole next state for the present one. */
-export type CASMutator<S> = (state: Readonly<S>, turn: MutationContext) => S | Promise<S>;
+export type CASMutator<S> = (state: Readonly<S>, context: MutationContext) => S | Promise<S>;
 
 /** The argument of `runWithCAS`. The size options apply to the saved state. */
 export interface RunWithCASOptions<S extends object> extends SizeOptions {
@@ -59,14 +59,14 @@ const CAS_OPTIONS = optionNames<CASOptions>({
 /** A mutator that returns the whole next state. */
 class WholeMutation implements Mutation {
   readonly operation = "atomic";
-  readonly #mutator: (state: object, turn: MutationContext) => unknown;
+  readonly #mutator: (state: object, context: MutationContext) => unknown;
 
-  constructor(mutator: (state: object, turn: MutationContext) => unknown) {
+  constructor(mutator: (state: object, context: MutationContext) => unknown) {
     this.#mutator = mutator;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
-    return this.#mutator(state, turn);
+  compute(state: object, context: MutationContext): unknown {
+    return this.#mutator(state, context);
   }
 
   write(draft: DraftState, computed: unknown): void {

@@ -9,7 +9,7 @@ import type { Space, Target } from "./space.ts";
 /** Makes the next text of a key from the present one; `undefined` = there is none. */
 export type TextRecipe = (
   text: string | undefined,
-  turn: MutationContext,
+  context: MutationContext,
 ) => string | undefined | Promise<string | undefined>;
 
 /** Stores keys. Calls on one key take effect in the order in which they were made. */

@@ -47,8 +47,8 @@ export class TextMutation implements Mutation {
     this.#context = context;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
-    return this.#recipe(textOf(readState(state, this.#context().now)), turn);
+  compute(state: object, context: MutationContext): unknown {
+    return this.#recipe(textOf(readState(state, this.#context().now)), context);
   }
 
   write(draft: DraftState, computed: unknown): void {

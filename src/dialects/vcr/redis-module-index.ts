@@ -14,7 +14,7 @@ import type { RedisIndexes } from "./redis-index.ts";
 
 /** Milliseconds between two checks of a new index. */
 const POLL_MS = 20;
-/** The number of checks before an index that does not get ready is given up: a minute. */
+/** The number of checks before an unfinished new index is abandoned: a minute. */
 const POLLS_MAX = 3_000;
 
 /** The indexes of the server. */

@@ -13,7 +13,7 @@ export type Whole = number | bigint | string;
 /** Changes the value in place or returns the next one; receives `undefined` when there is none. */
 export type UpdateRecipe<T> = (
   current: T | undefined,
-  turn: MutationContext,
+  context: MutationContext,
 ) => T | void | Promise<T | void>;
 
 /** Texts, and the operations for every key. */
@@ -85,10 +85,10 @@ export class TextState {
   ): Promise<T | undefined> {
     const text = await this.caller.update(
       key,
-      (before, turn) => {
+      (before, context) => {
         // The caller names the type of the key's value.
         const current = before === undefined ? undefined : (decodeValue(before) as T);
-        const next = recipe(current, turn);
+        const next = recipe(current, context);
         return isThenable(next)
           ? Promise.resolve(next).then((value) => textOf(value, current))
           : textOf(next, current);
