@@ -1,4 +1,4 @@
-/** The Redis clients of the dialects: what is used of one, and how one is opened. */
+/** The Redis clients of the dialects: the methods in use, and how a client is opened. */
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import { letExit, loadDriver } from "../stores/redis/driver.ts";
 import { FollowingRedis } from "../stores/redis/follow.ts";
@@ -12,7 +12,7 @@ export interface RedisBatch {
   exec(): Promise<[error: Error | null, reply: unknown][] | null>;
 }
 
-/** An ioredis client, or anything that offers this much of one. */
+/** An ioredis client, or any object with these methods. */
 export interface RedisClient {
   call(command: string, ...args: RedisArgument[]): Promise<unknown>;
   multi(): RedisBatch;
@@ -24,7 +24,7 @@ export interface RedisClient {
   disconnect(): void;
 }
 
-/** What is used of an ioredis client. */
+/** The methods in use of an ioredis client. */
 export interface RedisConnection {
   get(key: string): Promise<string | null>;
   set(key: string, value: string): Promise<unknown>;
@@ -36,16 +36,16 @@ export interface RedisConnection {
   on(event: "error", listener: (error: Error) => void): unknown;
 }
 
-/** Milliseconds until an unanswered command is given up. */
+/** Milliseconds after which a command without a reply rejects. */
 const COMMAND_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
- * Connects to Redis. A connection that drops later is made again; a command that was under way then
- * rejects instead of being sent twice. A server that became a replica is left for the new primary,
- * as redis/follow.ts says. Rejects with `StoreUnavailableError` when the server cannot
- * be reached or ioredis is not installed. `stringNumbers` gives numbers in replies as texts, so
- * that 64 bits stay exact.
+ * Connects to Redis. A connection that drops later is made again; a command that was pending then
+ * rejects instead of being sent twice. When the server became a replica, the connection moves to
+ * the new primary, as redis/follow.ts describes. Rejects with `StoreUnavailableError` when the
+ * server cannot be reached or ioredis is not installed. `stringNumbers` returns numbers in replies
+ * as texts, so that 64 bits stay exact.
  */
 export async function connectRedis(
   url: string,
@@ -58,12 +58,12 @@ export async function connectRedis(
     autoResendUnfulfilledCommands: false,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    // With 0 a lost connection rejects what was sent on it at once; otherwise it would hang.
+    // With 0 a lost connection rejects its commands at once; otherwise they would hang.
     maxRetriesPerRequest: 0,
   });
   letExit(client);
   const connection = new FollowingRedis(client);
-  // Without a listener a dropped connection is printed; the commands it fails are what reports it.
+  // Without a listener a dropped connection is printed; its failed commands report it.
   connection.on("error", () => undefined);
   try {
     await connection.connect();

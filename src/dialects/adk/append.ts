@@ -1,11 +1,11 @@
 /**
- * Appending: an event and its values on their way from a session object into the store and back.
+ * Appending: moves an event and its values from a session object into the store and back.
  *
  * Invariants
- *  K1  An append is one change: the event, its values and its number are stored together, or not.
- *      Values of the user and the app are part of it where the store has transactions.
- *  K2  Nothing is written for a session that is gone, also when it was created anew since.
- *  K3  A failed append leaves the event and the session object as they were.
+ *  K1  An append is one change: the event, its values and its number are stored together, or none
+ *      of them is. Values of the user and the app are part of it where the store has transactions.
+ *  K2  Nothing is written for a deleted session, even when it was created again since.
+ *  K3  A failed append changes neither the event nor the session object.
  */
 import { ConcurrentModificationError, StateTypeError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
@@ -22,7 +22,13 @@ import {
   type Handle,
 } from "./handle.ts";
 import { seal } from "./history.ts";
-import { changePlaces, openPlaces, refreshPlaces, type Change, type Places } from "./places.ts";
+import {
+  changeSession,
+  openSessionScopes,
+  refreshSessionScopes,
+  type Change,
+  type SessionScopes,
+} from "./session-scopes.ts";
 import {
   appended,
   splitDelta,
@@ -36,9 +42,9 @@ import { State } from "./state.ts";
 import type { Fields } from "./thaw.ts";
 import { joined, outlived, writesOf } from "./write-order.ts";
 
-/** Whose habits a service has where the two originals differ. */
+/** Which original a service follows where the two differ. */
 export type Profile = "memory" | "database";
-/** What an append with an outdated session object does: joins in, or fails. */
+/** The effect of an append with an outdated session object: it is rebased, or it fails. */
 export type ConflictPolicy = "rebase" | "strict";
 
 /** How appends are made. */
@@ -49,18 +55,18 @@ export interface AppendOptions {
   readonly logger: Logger;
 }
 
-/** One append on its way. */
+/** One append in progress. */
 interface Append {
   readonly session: Session;
   /** Absent: only values are stored. */
   readonly event: Event | undefined;
-  /** Absent: the session object is none of ours. */
+  /** Absent: no service made the session object. */
   readonly handle: Handle | undefined;
   readonly delta: Delta;
   readonly stored: RecordAppend["event"];
 }
 
-/** The appends of a service; see the head of this file. */
+/** The appends of a service; see the top of this file. */
 export class Appends {
   readonly #options: AppendOptions;
 
@@ -68,14 +74,14 @@ export class Appends {
     this.#options = options;
   }
 
-  /** Stores an event, or without one what was set on the state. */
+  /** Stores an event and the changes of the state; without an event the changes only. */
   async store(session: Session, event: Event | undefined): Promise<void> {
     checkSession(session);
     const known = handleOf(session);
-    const handle = known?.places.runtime === this.#options.runtime ? known : undefined;
+    const handle = known?.scopes.runtime === this.#options.runtime ? known : undefined;
     if (handle === undefined || this.#options.conflict === "rebase")
       return this.#append(session, event, handle);
-    // One after the other, so that a handle's own appends do not make it outdated.
+    // One after another, so that a handle's own appends do not make it outdated.
     const work = handle.busy.then(() => this.#append(session, event, handle));
     handle.busy = work.catch(() => undefined);
     return work;
@@ -102,38 +108,39 @@ export class Appends {
 
   async #run(append: Append): Promise<void> {
     const { session, event, handle, delta } = append;
-    const places = handle?.places ?? (await this.#foreignPlaces(session));
-    if (places === undefined || !(await changePlaces(places, this.#change(places, append))))
+    const scopes = handle?.scopes ?? (await this.#foreignScopes(session));
+    if (scopes === undefined || !(await changeSession(scopes, this.#change(scopes, append))))
       return this.#refused(append);
     confirm(append);
-    if (handle === undefined) patchForeign(session, applied(delta, places), event);
+    if (handle === undefined) patchForeign(session, applied(delta, scopes), event);
     else await this.#catchUp(session, handle);
-    await seal(places).catch((error: unknown) => this.#warn("pages were not written", error));
+    await seal(scopes).catch((error: unknown) => this.#warn("pages were not written", error));
   }
 
-  #change(places: Places, { delta, stored, handle }: Append): Change {
-    const uid = handle?.uid ?? places.session.state.uid;
+  #change(scopes: SessionScopes, { delta, stored, handle }: Append): Change {
+    const uid = handle?.uid ?? scopes.session.state.uid;
     const isStrict = this.#options.conflict === "strict";
     const session = (record: SessionRecord): SessionRecord | undefined => {
       if (record.uid !== uid || uid === "") return undefined;
-      if (isStrict && handle !== undefined) refuseStale(places, record, handle);
+      if (isStrict && handle !== undefined) refuseStale(scopes, record, handle);
       return appended(record, { values: delta.session, event: stored });
     };
     return { session, user: delta.user, app: delta.app };
   }
 
   /** `undefined` when the object names no session. */
-  async #foreignPlaces(session: Session): Promise<Places | undefined> {
+  async #foreignScopes(session: Session): Promise<SessionScopes | undefined> {
     const { appName, userId, id: sessionId } = session;
-    // An object of another service is the session it was given out as, whatever it says now.
-    const key = handleOf(session)?.places.key ?? { appName, userId, sessionId };
+    // An object of another service keeps the session key with which it was made, whatever its
+    // fields contain now.
+    const key = handleOf(session)?.scopes.key ?? { appName, userId, sessionId };
     if (!isWholeKey(key)) return undefined;
-    const places = await openPlaces(this.#options.runtime, key);
-    await refreshPlaces(places);
-    return places;
+    const scopes = await openSessionScopes(this.#options.runtime, key);
+    await refreshSessionScopes(scopes);
+    return scopes;
   }
 
-  /** Stored is stored: a handle that cannot catch up now does so with its next append. */
+  /** The event is stored: a handle that cannot catch up now does so with its next append. */
   async #catchUp(session: Session, handle: Handle): Promise<void> {
     const work = handle.busy.then(() => catchUp(session, handle));
     if (this.#options.conflict === "rebase") handle.busy = work.catch(() => undefined);
@@ -161,8 +168,8 @@ function confirm({ session, event, delta }: Append): void {
   setTemporary(session.state, delta.temp);
 }
 
-/** What of a delta the store has now, but for what was written later. */
-function applied({ stored, ...delta }: Delta, { session, user, app }: Places): Fields {
+/** The part of a delta that the store has now, without keys that were written later. */
+function applied({ stored, ...delta }: Delta, { session, user, app }: SessionScopes): Fields {
   const values = { ...stored };
   for (const name of outlived(delta.session, session.state)) delete values[name];
   for (const name of outlived(delta.user, user.state)) delete values[State.USER_PREFIX + name];
@@ -176,7 +183,7 @@ function checkSession(session: unknown): void {
     throw new StateTypeError(fields);
   }
   const { appName, userId, id: sessionId, state, events } = session as Record<string, unknown>;
-  isWholeKey({ appName, userId, sessionId }); // Checks its parts; what is absent is seen to later.
+  isWholeKey({ appName, userId, sessionId }); // Checks the parts; an absent one fails later.
   if (typeof state !== "object" || state === null)
     throw new StateTypeError({
       path: "session.state",
@@ -195,7 +202,11 @@ function storedForm(event: Event, { stored }: Delta): NonNullable<RecordAppend["
   return { stored: plainEvent(event, event.id, stored), timestamp: event.timestamp };
 }
 
-function refuseStale({ session }: Places, record: SessionRecord, { revision }: Handle): void {
+function refuseStale(
+  { session }: SessionScopes,
+  record: SessionRecord,
+  { revision }: Handle,
+): void {
   if (record.revision === revision) return;
   throw new ConcurrentModificationError(
     { attempts: 1, expectedVersion: revision, actualVersion: record.revision },

@@ -4,12 +4,12 @@ import { StateTypeError } from "../../../actors/errors.ts";
 import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import { flatten, put, thaw, type Fields } from "./thaw.ts";
 
-/** The mark by which the published package knows an event. */
+/** The symbol by which the published package recognises an event. */
 const SIGNATURE = Symbol.for("google.adk.event");
 const ID_LENGTH = 8;
 const ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/** What an event does besides saying something. */
+/** The effects of an event besides its content. */
 export class EventActions {
   /** Keys to set; `undefined` deletes a key. */
   stateDelta: Record<string, unknown> = {};
@@ -27,7 +27,7 @@ export class EventActions {
   }
 }
 
-/** What an event can be made from. */
+/** The fields from which an event is made. */
 export interface EventFields {
   readonly id?: string | undefined;
   readonly timestamp?: number | undefined;
@@ -44,7 +44,7 @@ export class Event {
   actions: EventActions;
   longRunningToolIds: string[] = [];
   declare branch?: string;
-  /** Milliseconds since the epoch when nothing was given; a given one is kept as it is. */
+  /** Milliseconds since the epoch by default; a given timestamp is kept as it is. */
   timestamp: number;
   declare partial?: boolean;
   declare content?: unknown;
@@ -74,16 +74,16 @@ export function createEventActions(fields: Partial<EventActions> = {}): EventAct
 }
 
 /**
- * An event as it is stored: plain, deep-frozen data. An `Event` with its actions is stored as the
- * record of its fields, which is the layout of earlier versions for every event; any other object
- * is stored as `Wrapped`. Which one it is shows in `actions`: a `Wrapped` has none.
+ * A stored event: plain, deep-frozen data. An `Event` with its actions is stored as the record of
+ * its fields, the layout of earlier versions for every event; any other object is stored as
+ * `Wrapped`. `actions` tells them apart: a `Wrapped` has none.
  */
 export type StoredEvent = Readonly<Record<string, unknown>> & { readonly id: string };
 
-/** What an event is besides its fields, so that it comes back as what it was. */
+/** The kind of an event besides its fields, so that it is restored with the same kind. */
 type Trait = "event" | "actions" | "mark";
 
-/** An event that lacks a trait of an `Event`: made by hand, or by the published package. */
+/** An event that lacks a trait of an `Event`: a literal object, or one of the published package. */
 interface Wrapped {
   readonly id: string;
   readonly fields: Readonly<Fields>;
@@ -92,7 +92,7 @@ interface Wrapped {
 
 const TRAITS: readonly Trait[] = ["event", "actions", "mark"];
 
-/** Checks what a caller wants to append. Throws `StateTypeError` naming the field. */
+/** Checks an event to append. Throws `StateTypeError` naming the field. */
 export function checkEvent(event: unknown): void {
   if (typeof event !== "object" || event === null) throw wrong("event", "an event", event);
   const { id, timestamp, actions } = event as Fields; // Each is checked before it is used.
@@ -105,7 +105,9 @@ export function checkEvent(event: unknown): void {
   throw wrong("event.actions.stateDelta", "a record", stateDelta);
 }
 
-/** The state changes that an event carries; `undefined` when it has none, not even no changes. */
+/**
+ * The state changes that an event carries; `undefined` when it has none, not even an empty record.
+ */
 export function deltaOf(event: object): Readonly<Fields> | undefined {
   const { actions } = event as Fields;
   if (typeof actions !== "object" || actions === null) return undefined;
@@ -114,8 +116,8 @@ export function deltaOf(event: object): Readonly<Fields> | undefined {
 }
 
 /**
- * Makes the state changes of an event those that were stored. An event without state changes is
- * left as it is when none were stored, and a frozen one always.
+ * Replaces the state changes of an event by the stored ones. An event without state changes is not
+ * touched when none were stored, and a frozen one never is.
  */
 export function showDelta(event: object, stored: Readonly<Fields>): void {
   if (deltaOf(event) === undefined && Object.keys(stored).length === 0) return;
@@ -126,13 +128,13 @@ export function showDelta(event: object, stored: Readonly<Fields>): void {
   else Reflect.set(event, "actions", { stateDelta });
 }
 
-/** The event as plain data with `stateDelta` in place of its own; a copy, not yet checked. */
+/** The event as plain data with the given `stateDelta`; a copy, not yet checked. */
 export function plainEvent(event: object, id: string, stateDelta: Readonly<Fields>): StoredEvent {
   const fields: Fields = {};
   for (const [key, value] of Object.entries(event)) put(fields, key, flatten(value));
   put(fields, "id", id);
   if (deltaOf(event) !== undefined || Object.keys(stateDelta).length > 0) {
-    // `checkEvent` has seen that it is an object, if it is there.
+    // `checkEvent` has checked that it is an object, if present.
     const actions = (fields["actions"] ?? {}) as Fields;
     put(fields, "actions", { ...actions, stateDelta });
   }
@@ -152,7 +154,7 @@ function traitsOf(event: object): readonly Trait[] {
   return TRAITS.filter((trait) => has[trait]);
 }
 
-/** A stored event as an event that may be changed. */
+/** A stored event as a mutable event. */
 export function thawEvent(stored: StoredEvent): Event {
   const { fields, traits } = unwrapped(stored);
   const event = as(traits.includes("event") ? Event.prototype : Object.prototype, thaw(fields));
@@ -160,37 +162,37 @@ export function thawEvent(stored: StoredEvent): Event {
   if (traits.includes("actions") && typeof actions === "object" && actions !== null)
     event["actions"] = as(EventActions.prototype, actions);
   if (traits.includes("mark")) mark(event);
-  return event as Event; // What is stored was an event.
+  return event as Event; // A stored event was an event.
 }
 
-/** When a stored event happened, in the unit its maker used. */
+/** The timestamp of a stored event, in the unit of its maker. */
 export function timeOf(stored: StoredEvent): number {
   return Number(unwrapped(stored).fields["timestamp"]);
 }
 
 function unwrapped(stored: StoredEvent): Omit<Wrapped, "id"> {
   const isWrapped = !Object.hasOwn(stored, "actions") && Object.hasOwn(stored, "traits");
-  // Only `plainEvent` makes what is stored.
+  // Stored events are made only by `plainEvent`.
   return isWrapped ? (stored as unknown as Wrapped) : { fields: stored, traits: TRAITS };
 }
 
 /** The fields on an object of that prototype. */
 function as(prototype: object, fields: object): Fields {
-  if (prototype === Object.prototype) return fields as Fields; // Just copied, as a plain record.
-  // An object has any field.
+  if (prototype === Object.prototype) return fields as Fields; // The copy above is a plain record.
+  // An object can have any field.
   const target = Object.create(prototype) as Fields;
   for (const [key, value] of Object.entries(fields)) put(target, key, value);
   return target;
 }
 
-/** Gives an event the mark by which the published package knows it. */
+/** Gives an event the symbol by which the published package recognises it. */
 function mark(event: object): void {
   Object.defineProperty(event, SIGNATURE, { value: true, enumerable: true });
 }
 
 function assign(target: object, fields: object): void {
   for (const [key, value] of Object.entries(fields)) {
-    if (value !== undefined) put(target, key, value); // A field left open keeps its default.
+    if (value !== undefined) put(target, key, value); // An omitted field keeps its default.
   }
 }
 

@@ -1,18 +1,17 @@
 /**
- * What the service knows of a session object it gave out, and how such an object catches up with
- * the store.
+ * What the service knows of a session object that it returned, and how such an object catches up
+ * with the store.
  *
  * Invariants
- *  H1  After an append the handle has every key and every event that was stored before it and the
+ *  H1  After an append the handle has every key and every event that was stored before it, and the
  *      event itself, in the order of the store.
- *  H2  Keys the holder wrote as plain properties, `temp:` keys and changes that are not stored yet
- *      stay as they are.
+ *  H2  Keys that the caller wrote as plain properties, `temp:` keys and unsaved changes are kept.
  *  H3  Nothing in a handle is shared with the store, and the caller's own event object is in it.
  */
 import { copyIn } from "../../../actors/state/copy.ts";
 import { thawEvent, type Event, type StoredEvent } from "./event.ts";
 import { readEvents } from "./history.ts";
-import type { Places } from "./places.ts";
+import type { SessionScopes } from "./session-scopes.ts";
 import type { SessionRecord } from "./record.ts";
 import type { Session } from "./request.ts";
 import { cellOf, editedKeys, showStored, State, StatePrefix } from "./state.ts";
@@ -36,22 +35,22 @@ interface Base {
 
 /** What is known of a session object. */
 export interface Handle {
-  readonly places: Places;
+  readonly scopes: SessionScopes;
   readonly uid: string;
   revision: number;
   replaced: number;
-  /** The number of the first event it does not have. */
+  /** The number of the first event that the handle does not have. */
   next: number;
   base: Base;
   /** Events being appended, by id: the caller's own objects go into the list. */
   readonly own: Map<string, Event>;
-  /** The end of what this handle is doing. */
+  /** Settles when the running work of this handle ends. */
   busy: Promise<unknown>;
 }
 
 const handles = new WeakMap<object, Handle>();
 
-/** What is known of a session object; `undefined` when no service gave it out. */
+/** What is known of a session object; `undefined` when no service returned it. */
 export function handleOf(session: object): Handle | undefined {
   return handles.get(session);
 }
@@ -60,8 +59,8 @@ const PREFIXES = { session: "", app: StatePrefix.APP_PREFIX, user: StatePrefix.U
 const PARTS = ["session", "app", "user"] as const;
 const NOTHING: Base = { session: {}, user: {}, app: {} };
 
-/** The values there are now; what is written after they are shown comes after them. */
-function baseOf({ session, user, app }: Places): Base {
+/** The present values; later writes get later stamps. */
+function baseOf({ session, user, app }: SessionScopes): Base {
   for (const { state } of [session, user, app]) seeStamps(state.stamps);
   return {
     session: session.state.values,
@@ -70,13 +69,13 @@ function baseOf({ session, user, app }: Places): Base {
   };
 }
 
-/** A session object of the values there are now. */
+/** A session object with the present values. */
 export function createHandle(
-  places: Places,
+  scopes: SessionScopes,
   record: SessionRecord,
   events: readonly StoredEvent[],
 ): Session {
-  const { appName, userId, sessionId } = places.key;
+  const { appName, userId, sessionId } = scopes.key;
   const session: Session = {
     id: sessionId,
     appName,
@@ -86,7 +85,7 @@ export function createHandle(
     lastUpdateTime: record.updated,
   };
   const handle: Handle = {
-    places,
+    scopes,
     uid: record.uid,
     revision: record.revision,
     replaced: record.replaced,
@@ -96,19 +95,19 @@ export function createHandle(
     busy: Promise.resolve(),
   };
   handles.set(session, handle);
-  // Of the record the events were read with, so that version and values belong together.
-  takeValues(session, handle, { ...baseOf(places), session: record.values });
+  // From the record the events were read with, so that version and values belong together.
+  takeValues(session, handle, { ...baseOf(scopes), session: record.values });
   return session;
 }
 
-/** Makes a handle equal to the store, but for what is its own (H2). */
+/** Makes a handle equal to the store, except for its own changes (H2). */
 export async function catchUp(session: Session, handle: Handle): Promise<void> {
-  const { places } = handle;
-  const record = places.session.state;
+  const { scopes } = handle;
+  const record = scopes.session.state;
   if (record.uid !== handle.uid || record.revision < handle.revision) return;
-  takeValues(session, handle, baseOf(places));
+  takeValues(session, handle, baseOf(scopes));
   const from = handle.next;
-  const events = await readEvents(places, record, from);
+  const events = await readEvents(scopes, record, from);
   const isReplaced = record.replaced !== handle.replaced;
   handle.revision = record.revision;
   handle.replaced = record.replaced;
@@ -149,7 +148,7 @@ function setValue(state: State, key: string, value: unknown): void {
 }
 
 /**
- * Takes the changes not stored yet out of a state; `putBack` returns what was not stored. Throws
+ * Takes the unsaved changes out of a state; `putBack` returns those that were not stored. Throws
  * `StateSerializationError`, with nothing taken, for a change in place that cannot be stored.
  */
 export function takePending(state: object): { writes: Writes; putBack: () => void } {
@@ -166,7 +165,7 @@ export function takePending(state: object): { writes: Writes; putBack: () => voi
   for (const key of Object.keys(delta)) delete delta[key];
   const putBack = (): void => {
     for (const [key, value] of Object.entries(set.values))
-      if (!Object.hasOwn(delta, key)) put(delta, key, value); // Its stamp is still known.
+      if (!Object.hasOwn(delta, key)) put(delta, key, value); // Its stamp still exists.
     for (const { key, taken, origin } of edits)
       if (origins.get(key) === taken) origins.set(key, origin);
   };
@@ -175,7 +174,7 @@ export function takePending(state: object): { writes: Writes; putBack: () => voi
   return { writes: joined(set, { values: edited, stamps: {} }), putBack };
 }
 
-/** Writes `temp:` values, which live in the working copy alone. */
+/** Writes `temp:` values, which exist in the working copy only. */
 export function setTemporary(state: object, values: Readonly<Fields>): void {
   const target = cellOf(state)?.value ?? state;
   for (const [key, value] of Object.entries(values)) {
@@ -185,8 +184,8 @@ export function setTemporary(state: object, values: Readonly<Fields>): void {
 }
 
 /**
- * What was committed is no longer the holder's own: the stored value counts. What the holder wrote
- * later than that stays.
+ * A committed key is no longer the caller's own: the stored value counts. A later write of the
+ * caller is kept.
  */
 export function releaseDirect(state: object, keys: readonly string[], stamps: Stamps): void {
   const direct = cellOf(state)?.direct;
@@ -196,7 +195,7 @@ export function releaseDirect(state: object, keys: readonly string[], stamps: St
   }
 }
 
-/** Does to a session object nobody gave out what an append does to one that was. */
+/** Applies an append to a session object that no service made, as to one of a service. */
 export function patchForeign(session: Session, values: Readonly<Fields>, event?: Event): void {
   setTemporary(session.state, values);
   if (event === undefined) return;

@@ -1,7 +1,7 @@
 /** Lists the sessions of an app, or of one of its users, page by page. */
 import type { Runtime } from "../../runtime/runtime.ts";
 import { createHandle } from "./handle.ts";
-import { openPlaces, placeId, placeParts, type Places } from "./places.ts";
+import { openSessionScopes, joinName, nameParts, type SessionScopes } from "./session-scopes.ts";
 import {
   checkCount,
   checkRequest,
@@ -14,10 +14,10 @@ import {
 } from "./request.ts";
 import { State } from "./state.ts";
 
-/** Ids asked of the store at once. */
+/** The number of ids per request to the store. */
 const IDS_AT_ONCE = 1_000;
 
-/** One page of sessions; `withState` says whether their values come with them. */
+/** One page of sessions; `withState` = with their values. */
 export async function listSessions(
   runtime: Runtime,
   request: ListSessionsRequest,
@@ -26,16 +26,16 @@ export async function listSessions(
   const keys = isOfNone(request) ? [] : await listKeys(runtime, request);
   const page = pageOf(request, keys.length);
   const within = <T>(items: readonly T[]): T[] => items.slice(page.start, page.start + page.size);
-  // Only an order by time needs to look into every session.
+  // Only an order by time needs every session record.
   const all = request.order !== undefined;
   const opened = await openAll(runtime, all ? keys : within(keys));
-  const places = all ? within(inOrder(opened, request.order === "desc")) : opened;
-  const sessions = places.map((each) => withoutEvents(each, withState));
+  const scopes = all ? within(inOrder(opened, request.order === "desc")) : opened;
+  const sessions = scopes.map((each) => withoutEvents(each, withState));
   const { page: number, size: limit, totalPages } = page;
   return { sessions, page: number, limit, totalItems: keys.length, totalPages };
 }
 
-/** Checks a request; true when what it names has no sessions. */
+/** Checks a request; true when the requested owner cannot have sessions. */
 function isOfNone(request: ListSessionsRequest): boolean {
   checkRequest(request);
   const { appName, userId, limit, offset, page, order } = request;
@@ -52,14 +52,14 @@ function isOfNone(request: ListSessionsRequest): boolean {
 
 async function listKeys(runtime: Runtime, request: ListSessionsRequest): Promise<SessionKey[]> {
   const { appName, userId } = request;
-  const prefix = `${userId === undefined ? placeId(appName) : placeId(appName, userId)}/`;
+  const prefix = `${userId === undefined ? joinName(appName) : joinName(appName, userId)}/`;
   const keys: SessionKey[] = [];
   let more: { readonly cursor?: string } | undefined = {};
   while (more !== undefined) {
     const query = { type: "adk-session", prefix, limit: IDS_AT_ONCE, ...more };
     const { ids, cursor } = await runtime.list(query);
     for (const id of ids) {
-      const [app = "", user = "", sessionId = ""] = placeParts(id);
+      const [app = "", user = "", sessionId = ""] = nameParts(id);
       keys.push({ appName: app, userId: user, sessionId });
     }
     more = cursor === undefined ? undefined : { cursor };
@@ -79,24 +79,24 @@ function pageOf(
   return { page: number, start, size: limit, totalPages };
 }
 
-/** The scopes of sessions that are still there, as the store has them now. */
-async function openAll(runtime: Runtime, keys: readonly SessionKey[]): Promise<Places[]> {
-  const opened = await Promise.all(keys.map((key) => openPlaces(runtime, key)));
+/** The scopes of the sessions that still exist, as stored now. */
+async function openAll(runtime: Runtime, keys: readonly SessionKey[]): Promise<SessionScopes[]> {
+  const opened = await Promise.all(keys.map((key) => openSessionScopes(runtime, key)));
   const scopes = new Set(opened.flatMap(({ session, user, app }) => [session, user, app]));
   await Promise.all([...scopes].map((scope) => scope.refresh()));
   return opened.filter(({ session }) => session.state.uid !== "");
 }
 
-function inOrder(places: readonly Places[], isDescending: boolean): Places[] {
+function inOrder(scopes: readonly SessionScopes[], isDescending: boolean): SessionScopes[] {
   const sign = isDescending ? -1 : 1;
-  return places.toSorted((left, right) => {
+  return scopes.toSorted((left, right) => {
     const byTime = left.session.state.updated - right.session.state.updated;
     if (byTime !== 0) return sign * byTime;
     return left.key.sessionId < right.key.sessionId ? -1 : 1;
   });
 }
 
-function withoutEvents(places: Places, withState: boolean): Session {
-  const session = createHandle(places, places.session.state, []);
+function withoutEvents(scopes: SessionScopes, withState: boolean): Session {
+  const session = createHandle(scopes, scopes.session.state, []);
   return withState ? session : { ...session, state: new State() };
 }

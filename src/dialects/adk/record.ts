@@ -1,15 +1,15 @@
 /**
- * What is stored of sessions, and how an event changes it. Nothing here waits.
+ * The stored records of sessions, and how an event changes them. Everything here is synchronous.
  *
- * A session is one record: its own values and its latest events. The values of a user and of an
- * app are a record each. Events that have grown old are moved to pages of `PAGE_SIZE`, a record
- * each, so that an append costs the same however long the history is.
+ * A session is one record: its own values and its latest events. The values of a user and of an app
+ * are a record each. Old events are moved to pages of `PAGE_SIZE`, a record each, so that an append
+ * costs the same for a history of any length.
  *
  * Invariants
- *  L1  `next` is the number the next event gets; numbers follow each other without a gap.
- *  L2  Events `pages × PAGE_SIZE` to `next − 1` are in `tail`, all before them in pages.
+ *  L1  `next` is the number of the next event; numbers follow each other without a gap.
+ *  L2  Events `pages × PAGE_SIZE` to `next − 1` are in `tail`, all earlier ones in pages.
  *  L3  `uid` differs for each session that ever had this id; an empty one means there is none.
- *  L4  `revision` grows with every change, `replaced` with every event that took the place of one.
+ *  L4  `revision` grows with every change, `replaced` with every event that replaced another one.
  */
 import { copyIn } from "../../../actors/state/copy.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
@@ -18,7 +18,7 @@ import { StatePrefix } from "./state.ts";
 import { put, type Fields } from "./thaw.ts";
 import { merged, noWrites, stampAt, type StampedValues, type Writes } from "./write-order.ts";
 
-/** Events in a page. A tail of twice as many gives its oldest page away. */
+/** The number of events in a page. At twice as many, a tail drops its oldest page. */
 export const PAGE_SIZE = 32;
 
 /** The record of a session. */
@@ -29,11 +29,11 @@ export interface SessionRecord extends StampedValues {
   readonly replaced: number;
   readonly pages: number;
   readonly next: number;
-  /** Pages that still grow, or wait to be moved, by number. */
+  /** The pages that still grow, or wait to be moved, by number. */
   readonly tail: Readonly<Record<string, readonly StoredEvent[]>>;
 }
 
-/** The record of what the sessions of a user, or of an app, have in common. */
+/** The record that the sessions of a user, or of an app, share. */
 export type SharedRecord = StampedValues;
 
 /** The record of a page. */
@@ -43,7 +43,7 @@ export interface PageRecord {
   readonly events: readonly StoredEvent[];
 }
 
-// The tail makes records larger than the size at which a state is worth a warning.
+// The tail makes these records larger than the size that normally causes a warning.
 const maxStateSizeBytes = Infinity;
 const noSession: SessionRecord = {
   uid: "",
@@ -58,8 +58,8 @@ const noSession: SessionRecord = {
 };
 
 /**
- * The kinds a runtime is given. A session's records sort before those it shares, so a transaction
- * takes the session's mailbox first and appends to one session keep their order.
+ * The kinds declared on a runtime. A session's records sort before the shared ones, so a
+ * transaction acquires the session's mailbox first and appends to one session keep their order.
  */
 export const SESSION_KINDS: Readonly<Record<string, Kind>> = {
   "adk-session": defineKind<object>({ initial: noSession, maxStateSizeBytes }),
@@ -78,7 +78,7 @@ export interface Delta {
   readonly user: Writes;
   readonly app: Writes;
   readonly temp: Fields;
-  /** The whole delta without `temp:` keys, under the names it was written with. */
+  /** The whole delta without `temp:` keys, under the original names. */
   readonly stored: Fields;
   /** The stamps of `stored`. */
   readonly stamps: Writes["stamps"];
@@ -98,10 +98,10 @@ export function splitDelta({ values, stamps }: Writes): Delta {
     }
     const copy: unknown = copyIn(value, `stateDelta.${key}`, { depth: 3 });
     put(split.stored, key, copy);
-    const [place, name] = partOf(key);
-    put(split[place].values, name, copy);
+    const [owner, name] = partOf(key);
+    put(split[owner].values, name, copy);
     const stamp = stampAt(stamps, key);
-    if (stamp !== undefined) put(split[place].stamps, name, stamp);
+    if (stamp !== undefined) put(split[owner].stamps, name, stamp);
   }
   return split;
 }
@@ -113,14 +113,14 @@ function partOf(key: string): ["session" | "user" | "app", string] {
   return ["session", key];
 }
 
-/** What an append does to a session's record. */
+/** The effect of an append on a session's record. */
 export interface Append {
   readonly values: Writes;
   /** Absent: only values change. */
   readonly event?: { readonly stored: StoredEvent; readonly timestamp: number } | undefined;
 }
 
-/** The record after an append. An event whose id is in the tail takes that event's place. */
+/** The record after an append. An event whose id is in the tail replaces the event of that id. */
 export function appended(record: SessionRecord, { values, event }: Append): SessionRecord {
   const next = {
     ...record,
@@ -129,16 +129,16 @@ export function appended(record: SessionRecord, { values, event }: Append): Sess
   };
   if (event === undefined) return next;
   const { stored, timestamp } = event;
-  const place = placeOf(record, stored.id);
-  const page = [...(record.tail[place.page] ?? [])];
-  page[place.at] = stored;
-  const tail = { ...record.tail, [place.page]: page };
-  const moved = place.isNew ? { next: record.next + 1 } : { replaced: record.replaced + 1 };
+  const position = positionOf(record, stored.id);
+  const page = [...(record.tail[position.page] ?? [])];
+  page[position.at] = stored;
+  const tail = { ...record.tail, [position.page]: page };
+  const moved = position.isNew ? { next: record.next + 1 } : { replaced: record.replaced + 1 };
   return { ...next, ...moved, tail, updated: timestamp };
 }
 
-/** Where an event of that id belongs: where one is already, or at the end. */
-function placeOf(
+/** The position for an event of that id: that of the present one, or the end. */
+function positionOf(
   { tail, next }: SessionRecord,
   id: string,
 ): { readonly page: number; readonly at: number; readonly isNew: boolean } {
@@ -149,7 +149,7 @@ function placeOf(
   return { page: Math.floor(next / PAGE_SIZE), at: next % PAGE_SIZE, isNew: true };
 }
 
-/** How many events wait in the tail. */
+/** The number of events in the tail. */
 export function tailLength({ next, pages }: SessionRecord): number {
   return next - pages * PAGE_SIZE;
 }

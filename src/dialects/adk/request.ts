@@ -1,18 +1,18 @@
-/** What the calls of a session service take and give. */
+/** The arguments and results of a session service. */
 import { StateTypeError } from "../../../actors/errors.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import type { Event } from "./event.ts";
 import type { State } from "./state.ts";
 
-/** Which session. */
+/** Identifies a session. */
 export interface SessionKey {
   readonly appName: string;
   readonly userId: string;
   readonly sessionId: string;
 }
 
-/** A session as a caller holds it: his own copy. */
+/** A session for a caller: a copy of its own. */
 export interface Session {
   id: string;
   appName: string;
@@ -24,7 +24,7 @@ export interface Session {
   lastUpdateTime: number;
 }
 
-/** Asks for a new session. */
+/** The request for a new session. */
 export interface CreateSessionRequest {
   readonly appName: string;
   readonly userId: string;
@@ -34,26 +34,26 @@ export interface CreateSessionRequest {
   readonly sessionId?: string | undefined;
 }
 
-/** Which events come with a session. */
+/** Selects the events of a session. */
 export interface GetSessionConfig {
-  /** Only so many of the latest. */
+  /** Only this number of the latest events. */
   readonly numRecentEvents?: number | undefined;
-  /** Only those after this time, in the unit of the events' timestamps. */
+  /** Only events after this time, in the unit of their timestamps. */
   readonly afterTimestamp?: number | undefined;
 }
 
-/** Asks for a session. */
+/** The request for a session. */
 export interface GetSessionRequest extends SessionKey {
   readonly config?: GetSessionConfig | undefined;
 }
 
-/** Asks for the sessions of an app, or of one user of it. */
+/** The request for the sessions of an app, or of one user of it. */
 export interface ListSessionsRequest {
   readonly appName: string;
   readonly userId?: string | undefined;
   /** Sessions in a page; default all. */
   readonly limit?: number | undefined;
-  /** How many to leave out; `page` goes before it. */
+  /** How many sessions to skip; `page` has precedence. */
   readonly offset?: number | undefined;
   /** Counts from 1; without a `limit` there is one page. */
   readonly page?: number | undefined;
@@ -70,13 +70,13 @@ export interface ListSessionsResponse {
   readonly totalPages: number;
 }
 
-/** Asks to append an event. */
+/** The request to append an event. */
 export interface AppendEventRequest {
   readonly session: Session;
   readonly event: Event;
 }
 
-/** The parts of a key, as a caller may give them. */
+/** The parts of a key, as received from a caller. */
 type KeyParts = Readonly<Partial<Record<keyof SessionKey, unknown>>>;
 
 /** Checks the parts of a new session's key. Throws `StateTypeError` naming a wrong one. */
@@ -87,8 +87,8 @@ export function checkKey(key: KeyParts): void {
 }
 
 /**
- * True when each part is there, so that there may be such a session: one without an app, a user or
- * an id was never made. Throws `StateTypeError` naming a part that is there and no text.
+ * True when no part is absent, so that such a session may exist: a session always has an app, a
+ * user and an id. Throws `StateTypeError` naming a present part that is not a text.
  */
 export function isWholeKey(key: KeyParts): key is SessionKey {
   checkRequest(key);
@@ -100,12 +100,12 @@ export function isWholeKey(key: KeyParts): key is SessionKey {
   return parts.length === 3;
 }
 
-/** True for what names nothing: an empty text too. */
+/** True for a missing value and for an empty text. */
 export function isAbsent(part: unknown): boolean {
   return part === undefined || part === null || part === "";
 }
 
-/** Throws `StateTypeError` for what has no fields to read. */
+/** Throws `StateTypeError` for a value without readable fields. */
 export function checkRequest(request: unknown): void {
   if (typeof request === "object" && request !== null) return;
   const received = typeName(request);
@@ -115,8 +115,8 @@ export function checkRequest(request: unknown): void {
 const CONFIG = optionNames<GetSessionConfig>({ numRecentEvents: true, afterTimestamp: true });
 
 /**
- * Checks which events are asked for. Throws `RangeError` for a bad number and `TypeError` for an
- * unknown name: ignored, it would give other events than were asked for.
+ * Checks the selection of events. Throws `RangeError` for a bad number and `TypeError` for an
+ * unknown name: ignoring it would return unexpected events.
  */
 export function checkConfig(config: GetSessionConfig): void {
   refuseUnknown("config of getSession", config, CONFIG);
@@ -126,7 +126,7 @@ export function checkConfig(config: GetSessionConfig): void {
   throw new RangeError("afterTimestamp must be a number");
 }
 
-/** Throws `StateTypeError` for what is not a text of at least `least` characters. */
+/** Throws `StateTypeError` unless the value is a text of at least `least` characters. */
 export function checkText(name: string, value: unknown, least: number): void {
   if (typeof value === "string" && value.length >= least) return;
   const received = value === "" ? "an empty text" : typeName(value);

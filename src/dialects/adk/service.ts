@@ -1,10 +1,10 @@
 /**
- * Sessions, their events and their state on a runtime; every session service of this door is this
- * one with other defaults.
+ * Sessions, their events and their state on a runtime. Every session service of this entry point is
+ * this class with other defaults.
  *
  * Invariants
- *  M1  What is stored shares nothing with what was handed in or is handed out.
- *  M2  A session is made once: of several who create the same id at once, one does.
+ *  M1  Stored data shares nothing with arguments or results.
+ *  M2  A session is created once: of several concurrent creations of one id, one succeeds.
  */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../../../actors/protocol.ts";
@@ -17,7 +17,13 @@ import { checkEvent, timeOf, type Event, type StoredEvent } from "./event.ts";
 import { createHandle } from "./handle.ts";
 import { deletePages, readEvents } from "./history.ts";
 import { listSessions } from "./listing.ts";
-import { changePlaces, declareKinds, openPlaces, refreshPlaces, type Places } from "./places.ts";
+import {
+  changeSession,
+  declareKinds,
+  openSessionScopes,
+  refreshSessionScopes,
+  type SessionScopes,
+} from "./session-scopes.ts";
 import { splitDelta, type SessionRecord } from "./record.ts";
 import {
   checkConfig,
@@ -37,12 +43,12 @@ import {
 import { pageMissing, SessionError, sessionExists } from "./session-error.ts";
 import { State } from "./state.ts";
 
-/** How often a session is looked for while others delete it and make it anew. */
+/** How often a session is looked up while other callers delete and create it. */
 const LOOKS_MAX = 5;
 
 /** Options of a session service. */
 export interface SessionServiceOptions {
-  /** Default: one in memory of its own, which `close` closes. */
+  /** Default: an in-memory runtime of its own, which `close` closes. */
   readonly runtime?: Runtime | undefined;
   /** Default `memory`. */
   readonly profile?: Profile | undefined;
@@ -59,7 +65,7 @@ const OPTIONS = optionNames<SessionServiceOptions>({
   logger: true,
 });
 
-/** Sessions on a runtime; see the head of this file. */
+/** Sessions on a runtime; see the top of this file. */
 export class SessionService implements AsyncDisposable {
   readonly runtime: Runtime;
   readonly profile: Profile;
@@ -67,7 +73,10 @@ export class SessionService implements AsyncDisposable {
   readonly #appends: Appends;
   readonly #isOwner: boolean;
 
-  /** Throws `RangeError` for an unknown profile or conflict policy, `TypeError` for an option. */
+  /**
+   * Throws `RangeError` for an unknown profile or conflict policy, `TypeError` for an unknown
+   * option.
+   */
   constructor(options: SessionServiceOptions = {}) {
     refuseUnknown("SessionService", options, OPTIONS);
     const { runtime, profile = "memory", conflict = "rebase" } = options;
@@ -83,7 +92,7 @@ export class SessionService implements AsyncDisposable {
   }
 
   /**
-   * Makes a session. Rejects with `SessionError` `SESSION_EXISTS` when the id is taken, with
+   * Creates a session. Rejects with `SessionError` `SESSION_EXISTS` when the id exists, with
    * `StateTypeError` for a bad request, with `StateSerializationError` for a value that cannot be
    * stored.
    */
@@ -97,24 +106,24 @@ export class SessionService implements AsyncDisposable {
     const given = request.state ?? {};
     const state = given instanceof State ? given.getAll() : given;
     checkState(state);
-    const sessionId = request.sessionId || randomUUID(); // An empty id asks for a new one.
+    const sessionId = request.sessionId || randomUUID(); // An empty id means a new one.
     const { session, user, app } = splitDelta({ values: state, stamps: {} });
     const { values } = session;
-    const places = await openPlaces(this.runtime, { appName, userId, sessionId });
+    const scopes = await openSessionScopes(this.runtime, { appName, userId, sessionId });
     const uid = randomUUID();
     const updated = Date.now();
     const create = (record: SessionRecord): SessionRecord | undefined =>
       record.uid === "" ? { ...record, uid, updated, values, revision: 1 } : undefined;
-    if (!(await changePlaces(places, { session: create, user, app })))
+    if (!(await changeSession(scopes, { session: create, user, app })))
       throw sessionExists(sessionId);
-    const record = places.session.state;
-    return createHandle(places, record, (await readEvents(places, record, 0)) ?? []);
+    const record = scopes.session.state;
+    return createHandle(scopes, record, (await readEvents(scopes, record, 0)) ?? []);
   }
 
   /**
    * The session with its events, or `undefined`, also when a part of its key is absent. Rejects
-   * with `RangeError` or `TypeError` for a bad config, with `CorruptStateError` when events of a
-   * session that exists are missing in the store.
+   * with `RangeError` or `TypeError` for a bad config, with `CorruptStateError` when events of an
+   * existing session are missing in the store.
    */
   getSession(request: GetSessionRequest): Promise<Session | undefined> {
     return asCall(this.runtime, () => this.#get(request));
@@ -125,22 +134,22 @@ export class SessionService implements AsyncDisposable {
     const config = request.config ?? {};
     checkConfig(config);
     if (!isWhole) return undefined;
-    const places = await openPlaces(this.runtime, request);
+    const scopes = await openSessionScopes(this.runtime, request);
     for (let look = 1; look <= LOOKS_MAX; look += 1) {
-      await refreshPlaces(places);
-      const record = places.session.state;
+      await refreshSessionScopes(scopes);
+      const record = scopes.session.state;
       if (record.uid === "") return undefined;
-      const events = await this.#selected(places, record, config);
-      if (events !== undefined) return createHandle(places, record, events);
-      // A page is gone; so is the session when it was deleted while its pages were read.
+      const events = await this.#selected(scopes, record, config);
+      if (events !== undefined) return createHandle(scopes, record, events);
+      // A page is missing; so is the session when it was deleted while its pages were read.
     }
     throw pageMissing(request.sessionId);
   }
 
   /**
-   * The session, made when there is none; of many who ask at once all get the same one. Rejects
-   * as `getSession` and `createSession` do; with `SESSION_EXISTS` only when others keep deleting
-   * the session and making it anew.
+   * The session, created when it does not exist; all concurrent calls get the same one. Rejects as
+   * `getSession` and `createSession` do. Rejects with `SESSION_EXISTS` only when other callers keep
+   * deleting and creating the session.
    */
   getOrCreateSession(request: CreateSessionRequest): Promise<Session> {
     return asCall(this.runtime, () => this.#getOrCreate(request));
@@ -164,38 +173,41 @@ export class SessionService implements AsyncDisposable {
   }
 
   /**
-   * A page of an app's sessions, without events; an empty one without an app, and for a user whose
-   * id is empty. Rejects with `RangeError` for a bad number.
+   * A page of an app's sessions, without events. The page is empty without an app, and for a user
+   * with an empty id. Rejects with `RangeError` for a bad number.
    */
   listSessions(request: ListSessionsRequest): Promise<ListSessionsResponse> {
     const withState = this.profile === "database";
     return asCall(this.runtime, () => listSessions(this.runtime, request, withState));
   }
 
-  /** Removes a session and its events; values of its user and app stay. A missing one is fine. */
+  /**
+   * Removes a session and its events; values of its user and app stay. A missing one is not an
+   * error.
+   */
   deleteSession(request: SessionKey): Promise<void> {
     return asCall(this.runtime, async () => {
       if (!isWholeKey(request)) return;
-      const places = await openPlaces(this.runtime, request);
-      await places.session.refresh();
-      const record = places.session.state;
-      await places.session.delete();
-      await deletePages(places, record);
+      const scopes = await openSessionScopes(this.runtime, request);
+      await scopes.session.refresh();
+      const record = scopes.session.state;
+      await scopes.session.delete();
+      await deletePages(scopes, record);
     });
   }
 
   /**
-   * Stores an event and its state changes, with what was set on `session.state` since; resolves to
-   * the event when it is stored. A partial event stores nothing. Rejects with `SessionError`
-   * `SESSION_NOT_FOUND` for a session that is gone (profile `memory`: warns and resolves), with
-   * `ConcurrentModificationError` for an outdated session when the policy is `strict`, and with
-   * what a bad event or value deserves.
+   * Stores an event and its state changes, together with the unsaved changes of `session.state`;
+   * resolves to the event when it is stored. A partial event stores nothing. Rejects with
+   * `SessionError` `SESSION_NOT_FOUND` for a deleted session (profile `memory`: warns and
+   * resolves), with `ConcurrentModificationError` for an outdated session when the policy is
+   * `strict`, and with the errors of a bad event or value.
    */
   appendEvent(request: AppendEventRequest): Promise<Event>;
   appendEvent(session: Session, event: Event): Promise<Event>;
   async appendEvent(first: AppendEventRequest | Session, second?: Event): Promise<Event> {
     checkRequest(first);
-    // The overloads pair them up.
+    // The overloads pair the arguments.
     const { session, event } =
       second === undefined
         ? (first as AppendEventRequest)
@@ -207,8 +219,8 @@ export class SessionService implements AsyncDisposable {
   }
 
   /**
-   * Stores what was set on `session.state` since, without an event; resolves to whether there was
-   * anything. Rejects as `appendEvent` does.
+   * Stores the unsaved changes of `session.state`, without an event; resolves to whether there were
+   * any. Rejects as `appendEvent` does.
    */
   async commitState(session: Session): Promise<boolean> {
     if (!session.state.hasDelta()) return false;
@@ -227,15 +239,15 @@ export class SessionService implements AsyncDisposable {
   }
 
   async #selected(
-    places: Places,
+    scopes: SessionScopes,
     record: SessionRecord,
     { numRecentEvents, afterTimestamp }: GetSessionConfig,
   ): Promise<StoredEvent[] | undefined> {
     if (afterTimestamp === undefined) {
       const first = numRecentEvents === undefined ? 0 : record.next - numRecentEvents;
-      return readEvents(places, record, Math.max(0, first));
+      return readEvents(scopes, record, Math.max(0, first));
     }
-    const all = await readEvents(places, record, 0);
+    const all = await readEvents(scopes, record, 0);
     if (all === undefined) return undefined;
     const after = this.#after(all, afterTimestamp);
     return numRecentEvents === undefined
@@ -243,7 +255,7 @@ export class SessionService implements AsyncDisposable {
       : after.slice(Math.max(0, after.length - numRecentEvents));
   }
 
-  /** Memory: what follows the last older event. Database: whatever is newer. */
+  /** Memory: the events after the last older one. Database: all newer events. */
   #after(events: StoredEvent[], time: number): StoredEvent[] {
     if (this.profile === "database") return events.filter((event) => timeOf(event) > time);
     return events.slice(events.findLastIndex((event) => timeOf(event) < time) + 1);

@@ -1,4 +1,4 @@
-/** The two services of the original: the one service, with their habits. */
+/** The two services of the original: the one service with the defaults of each. */
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { postgresStore } from "../../stores/postgres/store.ts";
 import { redisStore } from "../../stores/redis/store.ts";
@@ -11,7 +11,7 @@ export type ServiceOptions = Omit<SessionServiceOptions, "profile">;
 
 const OPTIONS = optionNames<ServiceOptions>({ runtime: true, conflict: true, logger: true });
 
-/** Sessions with the habits of the original's in-memory service, on any runtime. */
+/** Sessions with the behaviour of the original's in-memory service, on any runtime. */
 export class InMemorySessionService extends SessionService {
   constructor(options: ServiceOptions = {}) {
     refuseUnknown("InMemorySessionService", options, OPTIONS);
@@ -19,7 +19,7 @@ export class InMemorySessionService extends SessionService {
   }
 }
 
-/** Sessions with the habits of the original's database service. */
+/** Sessions with the behaviour of the original's database service. */
 export class DatabaseSessionService extends SessionService {
   readonly #opened: Runtime | undefined;
 
@@ -44,14 +44,14 @@ export class DatabaseSessionService extends SessionService {
 }
 
 function openUrl(url: string): Runtime {
-  // A path that begins with a dot stands behind a third slash, too: `sqlite:///./sessions.db`.
+  // A path that begins with a dot may follow a third slash, too: `sqlite:///./sessions.db`.
   const file = /^sqlite:\/\/(?:\/(?=\.\.?\/))?(?<path>.+)$/s.exec(url)?.groups?.["path"];
   if (file !== undefined) return createRuntime({ store: sqliteStore({ path: file }) });
   if (/^postgres(?:ql)?:\/\//.test(url)) return createRuntime({ store: postgresStore({ url }) });
   if (/^rediss?:\/\//.test(url)) return createRuntime({ store: redisStore({ url }) });
   if (url === "memory://") return createRuntime();
-  // The rest of a URL may hold a password.
-  const scheme = /^[a-z][\w+.-]*:/i.exec(url)?.[0] ?? "what is no URL";
+  // The rest of a URL may contain a password.
+  const scheme = /^[a-z][\w+.-]*:/i.exec(url)?.[0] ?? "a text that is not a URL";
   throw new TypeError(
     `DatabaseSessionService opens sqlite, postgres, redis and memory URLs, not ${scheme}; ` +
       "make a runtime on the store you want and pass { runtime }",

@@ -1,10 +1,10 @@
-/** What goes wrong with sessions, with the messages of the original. */
+/** The errors of sessions, with the messages of the original. */
 import { CorruptStateError } from "../../../actors/errors.ts";
 
-/** Why a session call was refused. */
+/** Why a session call was rejected. */
 export type SessionErrorCode = "SESSION_EXISTS" | "SESSION_NOT_FOUND";
 
-/** A session that should not exist does, or the other way round. Test `code`. */
+/** A session exists that should not, or the other way round. Test `code`. */
 export class SessionError extends Error {
   readonly code: SessionErrorCode;
   readonly sessionId: string;
@@ -17,25 +17,25 @@ export class SessionError extends Error {
   }
 }
 
-/** The id is taken. */
+/** The id exists already. */
 export function sessionExists(sessionId: string): SessionError {
   const message = `Session with id ${sessionId} already exists.`;
   return new SessionError("SESSION_EXISTS", message, sessionId);
 }
 
-/** There is no such session, or not any more. */
+/** The session does not exist, or was deleted. */
 export function sessionNotFound(sessionId: string): SessionError {
   const message = `Session ${sessionId} not found for appendEvent`;
   return new SessionError("SESSION_NOT_FOUND", message, sessionId);
 }
 
-/** The session is there, but not all of its events are. */
+/** The session exists, but a part of its events is missing. */
 export function pageMissing(sessionId: string): CorruptStateError {
   const reason = "a record with a page of its events is missing";
   return new CorruptStateError({ location: `the events of session ${sessionId}`, reason });
 }
 
-/** There is no such session to run a turn on. */
+/** There is no session for the turn. */
 export function sessionMissing(sessionId: string): SessionError {
   return new SessionError("SESSION_NOT_FOUND", `Session not found: ${sessionId}`, sessionId);
 }

@@ -1,9 +1,9 @@
 /**
- * What a state may hold: the keys it declares, and the values each of them takes.
+ * The schema of a state: the declared keys, and the values that each accepts.
  *
  * Invariants
  *  V1  Keys with a `:` belong to a wider scope than one state and are never checked.
- *  V2  A check changes nothing: a value that its schema would change is refused.
+ *  V2  A check changes nothing: a value that its schema would change is rejected.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { equal } from "../../../actors/state/equal.ts";
@@ -13,9 +13,9 @@ import { typeName } from "../../../actors/state/copy.ts";
 import { mismatch } from "./value-schema.ts";
 
 /**
- * Declares the keys of a state and what they take, in one of three ways: a Standard Schema for each
- * key; a schema of an object that shows its fields, as those of zod (`shape`) and valibot
- * (`entries`) do; or the kit's own schema with `type: "OBJECT"` and `properties`.
+ * Declares the keys of a state and their values, in one of three ways: a Standard Schema for each
+ * key; an object schema with readable fields, as in zod (`shape`) and valibot (`entries`); or the
+ * kit's own schema with `type: "OBJECT"` and `properties`.
  */
 export type StateSchema =
   | Readonly<Record<string, StandardSchemaV1>>
@@ -23,7 +23,7 @@ export type StateSchema =
   | { readonly entries: Readonly<Record<string, StandardSchemaV1>> }
   | { readonly type?: unknown; readonly properties?: Readonly<Record<string, object>> };
 
-/** A write that the schema of a state refuses; nothing was written. Test `code`. */
+/** A write that the schema of a state rejects; nothing was written. Test `code`. */
 export class StateSchemaError extends TypeError {
   readonly code = "STATE_SCHEMA" as const;
   readonly key: string;
@@ -35,13 +35,13 @@ export class StateSchemaError extends TypeError {
   }
 }
 
-/** What is wrong with a value; `undefined` when nothing is. */
+/** Returns the fault of a value; `undefined` when there is none. */
 type Check = (value: unknown) => string | undefined;
 
 /** The checks of a schema by key. */
 export type StateChecks = ReadonlyMap<string, Check>;
 
-/** Reads a schema. Throws `StateTypeError` for one that does not show its keys. */
+/** Reads a schema. Throws `StateTypeError` for one whose keys cannot be read. */
 export function readSchema(schema: unknown): StateChecks | undefined {
   if (schema === undefined || schema === null) return undefined;
   const { fields, check } = declared(schema);
@@ -50,8 +50,8 @@ export function readSchema(schema: unknown): StateChecks | undefined {
 }
 
 /**
- * Throws `StateSchemaError` for a key that is not declared and for a value that its key does not
- * take; `undefined` deletes and is taken by every key that is declared.
+ * Throws `StateSchemaError` for an undeclared key and for a value that its key does not accept.
+ * `undefined` deletes, and every declared key accepts it.
  */
 export function checkValue(checks: StateChecks, key: string, value: unknown): void {
   if (key.includes(":")) return; // V1
@@ -67,12 +67,12 @@ export function checkValue(checks: StateChecks, key: string, value: unknown): vo
   throw new StateSchemaError(message + problem, key);
 }
 
-/** How to read a field of a schema; throws `StateTypeError` for what is none. */
+/** How to read a field of a schema; throws `StateTypeError` for a value that is not one. */
 type ReadField = (field: unknown, key: string) => Check;
 
 function declared(schema: unknown): { readonly fields: unknown; readonly check: ReadField } {
   if (isStandard(schema)) {
-    // Which of the two it has is looked at by the caller.
+    // The caller checks which of the two exists.
     const { shape, entries } = schema as { readonly shape?: unknown; readonly entries?: unknown };
     return { fields: shape ?? entries, check: standardCheck };
   }
@@ -86,7 +86,7 @@ function standardCheck(field: unknown, key: string): Check {
   return (value) => {
     const result = field["~standard"].validate(value);
     if (isThenable(result)) {
-      result.then(undefined, () => undefined); // Refused here; its end has no reader.
+      result.then(undefined, () => undefined); // Rejected here; the result is unused.
       throw new TypeError("an asynchronous schema cannot check a state; use a synchronous one");
     }
     if (result.issues !== undefined) return result.issues.map(textOf).join("; ");
@@ -95,8 +95,8 @@ function standardCheck(field: unknown, key: string): Check {
 }
 
 function textOf({ message, path = [] }: StandardSchemaV1.Issue): string {
-  const place = path.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-  return place === "" ? message : `${message} at ${place}`;
+  const location = path.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+  return location === "" ? message : `${message} at ${location}`;
 }
 
 function kitCheck(field: unknown, key: string): Check {

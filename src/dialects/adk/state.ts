@@ -1,14 +1,14 @@
 /**
- * `State`: a working copy of a session's values and the changes not stored yet, usable by methods
- * and as the flat record it stands for.
+ * `State`: a working copy of a session's values and the unsaved changes. It can be used by its
+ * methods and as the flat record of the values.
  *
  * Invariants
- *  J1  The methods write both to `value` and to `delta`, the objects the state was made of; a plain
- *      property write reaches `value` only, so it is never stored.
+ *  J1  The methods write both to `value` and to `delta`, the objects from which the state was made;
+ *      a plain property write reaches `value` only, so it is never stored.
  *  J2  A key of `delta` that is `undefined` is a deletion; such a key is not in `value`.
  *  J3  Only own keys are data. The names of the methods are keys like any other: `get(name)` reads
  *      them, while the property of that name stays the method.
- *  J4  A stored value that was handed out and then changed in place is a change not stored yet.
+ *  J4  A stored value that was returned and then changed in place is an unsaved change.
  */
 import { inspect } from "node:util";
 import { equal } from "../../../actors/state/equal.ts";
@@ -18,7 +18,7 @@ import { checkValue, readSchema, type StateChecks, type StateSchema } from "./st
 import { put, thaw, type Fields } from "./thaw.ts";
 import { nextStamp, stampWrite } from "./write-order.ts";
 
-/** Which scope the start of a key names. */
+/** The key prefixes, by scope. */
 export const StatePrefix = {
   APP_PREFIX: "app:",
   USER_PREFIX: "user:",
@@ -28,19 +28,22 @@ export const StatePrefix = {
 interface Cell {
   readonly value: Fields;
   readonly delta: Fields;
-  /** Keys written as plain properties since they were last stored, with the stamps of that. */
+  /**
+   * The keys written as plain properties since they were last stored, with the stamps of those
+   * writes.
+   */
   readonly direct: Map<string, number>;
-  /** Of containers in `value`: the stored, frozen value each is a copy of. */
+  /** Of containers in `value`: the stored, frozen value that each copies. */
   readonly origins: Map<string, unknown>;
-  /** Keys of `origins` whose copies were handed out. */
+  /** Keys of `origins` whose copies were returned. */
   readonly lent: Set<string>;
-  /** What its schema asks of each key. */
+  /** The schema's checks, by key. */
   readonly checks: StateChecks | undefined;
 }
 
 const cells = new WeakMap<object, Cell>();
 
-/** The values behind a state; for the service that keeps them in step with the store. */
+/** The values behind a state; for the service that synchronises them with the store. */
 export function cellOf(state: object): Cell | undefined {
   return cells.get(state);
 }
@@ -64,7 +67,7 @@ function remove(of: Cell, key: string): boolean {
 
 function write(target: Cell, key: string, value: unknown): void {
   if (value === undefined) return void remove(target, key);
-  // The same object may have been changed in place, which cannot be seen here: it counts as new.
+  // A change in place of the same object cannot be detected here: it counts as a new value.
   const before = current(target, key) && !target.direct.has(key) ? peek(target, key) : undefined;
   const isSame = before === value && typeof value === "object" && value !== null;
   if (!isSame && equal(before, value)) return;
@@ -85,8 +88,8 @@ function isEdited({ value, delta, direct, origins }: Cell, key: string): boolean
 }
 
 /**
- * Shows a stored value, `undefined` for none, unless the key has a change that is not stored yet. A
- * container that was handed out stays the same object while it holds the same data.
+ * Shows a stored value, `undefined` for none, unless the key has an unsaved change. A container
+ * that was returned stays the same object while its data is the same.
  */
 export function showStored(of: Cell, key: string, stored: unknown): void {
   const { value, delta, direct, origins, lent } = of;
@@ -107,12 +110,11 @@ export class State {
   [key: string]: unknown;
 
   /**
-   * Keeps both objects and writes to them in place. With a `schema`, `set` and `update` check what
-   * they write: a key that it does not declare and a value that its key does not take throw
-   * `StateSchemaError`, and nothing is written. Keys with a `:` are of a wider scope and are not
-   * checked; nor are deletions of declared keys, what `value` and `delta` hold already, and plain
-   * property writes, which are never stored. Throws `StateTypeError` for a schema that does not
-   * show its keys.
+   * Keeps both objects and writes to them in place. With a `schema`, `set` and `update` check their
+   * writes: an undeclared key and a value that its key does not accept throw `StateSchemaError`,
+   * and nothing is written. Not checked are keys with a `:`, which belong to a wider scope,
+   * deletions of declared keys, the present contents of `value` and `delta`, and plain property
+   * writes, which are never stored. Throws `StateTypeError` for a schema whose keys cannot be read.
    */
   constructor(
     value: Record<string, unknown> = {},
@@ -130,13 +132,13 @@ export class State {
   /** The value of a key, `fallback` when there is none. `null` is a value. */
   get<T = unknown>(key: string, fallback?: T): T | undefined {
     const of = cell(this);
-    // The caller names the type of what he stored.
+    // The caller names the type of the stored value.
     return current(of, key) ? (read(of, key) as T) : fallback;
   }
 
   /**
    * Sets a key; an equal value changes nothing, `undefined` deletes the key. Throws
-   * `StateSchemaError` for what the schema refuses.
+   * `StateSchemaError` when the schema rejects the write.
    */
   set(key: string, value: unknown): void {
     const of = cell(this);
@@ -149,17 +151,17 @@ export class State {
     return current(cell(this), key);
   }
 
-  /** Removes a key; false when it was not there. */
+  /** Removes a key; false when it does not exist. */
   delete(key: string): boolean {
     return remove(cell(this), key);
   }
 
-  /** All values, detached: changing them changes nothing here. */
+  /** A detached copy of all values. */
   getAll(): Record<string, unknown> {
     return flat(cell(this));
   }
 
-  /** Sets many keys, or none: throws `StateSchemaError` when the schema refuses one of them. */
+  /** Sets several keys, or none: throws `StateSchemaError` when the schema rejects one of them. */
   update(changes: Readonly<Record<string, unknown>>): void {
     const of = cell(this);
     const entries = entriesOf(changes);
@@ -172,7 +174,7 @@ export class State {
     check(cell(this), entriesOf(delta));
   }
 
-  /** True when there are changes that are not stored yet. */
+  /** True when there are unsaved changes. */
   hasDelta(): boolean {
     const of = cell(this);
     return Object.keys(of.delta).length > 0 || editedKeys(of).length > 0;
@@ -183,7 +185,7 @@ export class State {
     return flat(cell(this));
   }
 
-  /** What `JSON.stringify` prints: the flat record. */
+  /** The flat record, for `JSON.stringify`. */
   toJSON(): Record<string, unknown> {
     return flat(cell(this));
   }
@@ -246,7 +248,7 @@ function peek(of: Cell, key: string): unknown {
   return inDelta(of, key) ? of.delta[key] : of.value[key];
 }
 
-/** Hands a value out: its holder may change it in place (J4). */
+/** Returns a value that the caller may change in place (J4). */
 function read(of: Cell, key: string): unknown {
   if (of.origins.has(key)) of.lent.add(key);
   return peek(of, key);

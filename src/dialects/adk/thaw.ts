@@ -1,4 +1,4 @@
-/** Copies that may be changed, of values that may not. */
+/** Mutable copies of immutable values. */
 import { types } from "node:util";
 import { kindOf } from "../../../actors/state/kind.ts";
 import { isPlainObject } from "../../../actors/state/copy.ts";
@@ -9,7 +9,7 @@ export type Fields = Record<string, unknown>;
 /** Writes an own field; `__proto__` is a name like any other. */
 export function put(target: object, key: string, value: unknown): void {
   if (key !== "__proto__") {
-    // The callers' targets take any field; the check above keeps inherited setters out.
+    // The callers' targets accept any field; the check above excludes inherited setters.
     (target as Fields)[key] = value;
     return;
   }
@@ -18,11 +18,11 @@ export function put(target: object, key: string, value: unknown): void {
 }
 
 /**
- * A detached copy that may be changed: containers, dates and bytes are new, everything else
- * (leaves, instances of classes) is the value itself. The value must have no cycle.
+ * A detached, mutable copy: containers, dates and bytes are new, everything else (leaves, instances
+ * of classes) is the value itself. The value must have no cycle.
  */
 export function thaw<T>(value: T): T {
-  // A copy has the type of what was copied.
+  // A copy has the type of the original.
   return copy(value) as T;
 }
 
@@ -41,7 +41,7 @@ function copyFields(source: object): Fields {
   const fields: Fields = { ...source };
   for (const key of Object.keys(fields)) {
     const value = fields[key];
-    // The key exists as own data, so even `__proto__` is plainly overwritten.
+    // The key exists as own data, so `__proto__` too is overwritten.
     if (typeof value === "object" && value !== null) fields[key] = copy(value);
   }
   return fields;
@@ -49,7 +49,7 @@ function copyFields(source: object): Fields {
 
 /**
  * A copy in which every instance of a class is a plain record of its own fields and symbol keys are
- * left out, as JSON would have it. What occurs twice is copied once; a cycle stays a cycle.
+ * omitted, as in JSON. A repeated value is copied once; a cycle stays a cycle.
  */
 export function flatten(value: unknown, seen: Map<object, object> = new Map()): unknown {
   if (typeof value !== "object" || value === null) return value;

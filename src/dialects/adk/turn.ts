@@ -1,35 +1,35 @@
 /**
- * Turns: whole pieces of work on a session, a user or an app, one after the other.
+ * Turns: complete units of work on a session, a user or an app, one after another.
  *
- * A turn holds a scope in memory that nothing else uses, so calls of the service inside it and
- * appends from outside go on. Turns are kept apart within one runtime.
+ * A turn acquires a separate scope in memory that nothing else uses. So calls of the service inside
+ * it, and appends from outside, are not blocked. Turns exclude each other within one runtime.
  */
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import { type Claimable, ExclusiveSection, exclusively } from "../../../actors/scope/exclusive.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
-import { declareKinds, placeId } from "./places.ts";
+import { declareKinds, joinName } from "./session-scopes.ts";
 import { checkText, type Session, type SessionKey } from "./request.ts";
 import type { SessionService } from "./service.ts";
 import { sessionMissing } from "./session-error.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 
-/** What a turn is over: a session; without its id a user; without a user an app. */
+/** The subject of a turn: a session; without its id a user; without a user an app. */
 export interface TurnKey {
   readonly appName: string;
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
 }
 
-/** How long a turn may wait and run; default as long as it takes. */
+/** How long a turn may wait and run; default no limit. */
 export type TurnOptions = Pick<MutationOptions, "signal" | "timeoutMs">;
 
 /**
- * Runs `work` when every turn asked for before it has ended, with a fresh session; resolves to what
- * it gives. What it set on `session.state` is stored when it ends well, thrown away when it throws.
- * Rejects with `SessionError` when there is no such session and with `ReentrantMutationError` when
- * asked for inside a turn over the same key.
+ * Runs `work` with a fresh session after all earlier turns of the key; resolves to its result.
+ * Changes of `session.state` are stored when it resolves, discarded when it throws. Rejects with
+ * `SessionError` when the session does not exist and with `ReentrantMutationError` inside a turn of
+ * the same key.
  */
 export function runTurn<T>(
   service: SessionService,
@@ -63,7 +63,7 @@ async function turnOf<T>(
   const asLongAsItTakes = { ...options, timeoutMs: options?.timeoutMs ?? Infinity };
   const perform = async (): Promise<T> => {
     const { sessionId } = key;
-    // The overloads give a session exactly when the key names one.
+    // The overloads pass a session exactly when the key names one.
     if (sessionId === undefined) return (work as () => T | Promise<T>)();
     const session = await service.getSession({ ...key, userId: key.userId ?? "", sessionId });
     if (session === undefined) throw sessionMissing(sessionId);
@@ -74,7 +74,7 @@ async function turnOf<T>(
   return exclusively([scope], asLongAsItTakes, (section) => section.run(1, perform));
 }
 
-/** The scope that stands for a key; whoever has it to itself has the turn. */
+/** The scope that represents a key; its exclusive section is the turn. */
 async function turnScope(runtime: Runtime, key: TurnKey): Promise<Claimable> {
   const scope = residentOf(await runtime.open("adk-turn", turnId(key)));
   if (scope === undefined) throw new TypeError("not a runtime of this library");
@@ -88,31 +88,31 @@ function turnId({ appName, userId, sessionId }: TurnKey): string {
     checkText("userId", userId, 1);
     checkText("sessionId", sessionId, 1);
   }
-  return placeId(...[appName, userId, sessionId].filter((part) => part !== undefined));
+  return joinName(...[appName, userId, sessionId].filter((part) => part !== undefined));
 }
 
-/** What `queued` needs of a runner. */
+/** The methods of a runner that `queued` uses. */
 interface RunnerLike {
   readonly appName: string;
   readonly sessionService: object;
   runAsync(request: never): AsyncGenerator<unknown, void, undefined>;
 }
 
-/** What a run says of itself. */
+/** The fields of a run's request. */
 interface RunRequest {
   readonly userId: string;
   readonly sessionId: string;
 }
 
 /**
- * A runner class whose runs of one session wait for each other, also when they come from several
- * runners on one service. A run takes its place when it is first read and gives it back when it
- * ends or its reader stops.
+ * A runner class whose runs of one session wait for each other, even from several runners on one
+ * service. A run queues at its first read; it releases the session when it ends or its reader
+ * stops.
  */
 export function queued<Runner extends abstract new (...parts: never[]) => RunnerLike>(
   runner: Runner,
 ): Runner {
-  // Any arguments are passed on as they are, to a class of the same instances.
+  // All arguments are passed on unchanged, to a class of the same instances.
   const Base = runner as unknown as new (...parts: unknown[]) => RunnerLike;
   class QueuedRunner extends Base {
     override runAsync(request: never): AsyncGenerator<unknown, void, undefined> {
@@ -121,7 +121,7 @@ export function queued<Runner extends abstract new (...parts: never[]) => Runner
       return inTurn(runtimeOf(this.sessionService), key, () => super.runAsync(request));
     }
   }
-  return QueuedRunner as unknown as Runner; // The same class but for the order of its runs.
+  return QueuedRunner as unknown as Runner; // Differs only in the order of its runs.
 }
 
 async function* inTurn(
@@ -149,7 +149,10 @@ async function* inTurn(
 
 const runtimes = new WeakMap<object, Runtime>();
 
-/** The runtime whose turns a service's sessions have; services of others get one for that. */
+/**
+ * The runtime that orders the turns of a service's sessions; for a service of another package it is
+ * made here.
+ */
 function runtimeOf(service: object): Runtime {
   const known = runtimes.get(service) ?? runtimeIn(service) ?? createRuntime();
   declareKinds(known);
@@ -161,5 +164,5 @@ function runtimeIn(service: object): Runtime | undefined {
   if (!("runtime" in service)) return undefined;
   const { runtime } = service;
   const isOurs = typeof runtime === "object" && runtime !== null && "declare" in runtime;
-  return isOurs ? (runtime as Runtime) : undefined; // Nothing else has a runtime that declares.
+  return isOurs ? (runtime as Runtime) : undefined; // Only ours declares kinds.
 }

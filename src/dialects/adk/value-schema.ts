@@ -1,8 +1,7 @@
 /**
- * The published package's own schemas of values: the part of OpenAPI that its `Schema` has.
+ * Value schemas of the published package: the part of OpenAPI that its `Schema` supports.
  *
- * Limits may be numbers or texts of numbers, as that type has them. A keyword that is not known
- * here says nothing about a value.
+ * Limits may be numbers or texts of numbers, as in that type. An unknown keyword is ignored.
  */
 import { equal } from "../../../actors/state/equal.ts";
 import { isPlainObject } from "../../../actors/state/copy.ts";
@@ -10,7 +9,7 @@ import { isPlainObject } from "../../../actors/state/copy.ts";
 /** A schema of one value. */
 export type ValueSchema = Readonly<Record<string, unknown>>;
 
-/** What is wrong with a value under a schema; `undefined` when nothing is. */
+/** The fault of a value under a schema; `undefined` when there is none. */
 export function mismatch(schema: ValueSchema, value: unknown, path = ""): string | undefined {
   if (value === null && schema["nullable"] === true) return undefined;
   const problem = ofType(schema, value) ?? ofChoice(schema, value) ?? ofSize(schema, value);
@@ -44,7 +43,7 @@ function ofChoice(schema: ValueSchema, value: unknown): string | undefined {
   return fits ? undefined : "expected one of several types";
 }
 
-/** Numbers are listed as texts. */
+/** Listed numbers are texts. */
 function isChoice(listed: unknown, value: unknown): boolean {
   const isNumber = typeof value === "number" && typeof listed === "string" && listed.trim() !== "";
   return equal(listed, value) || (isNumber && Number(listed) === value);

@@ -1,13 +1,14 @@
 /**
- * When values were written, so that an older write that is stored later takes nothing back.
+ * The order of writes, so that an older write that is stored later does not undo a newer one.
  *
- * A stamp is a number that grows with every write of this process and with time. Stamps of others
- * are counted in when they are read, so a write has a greater stamp than every value its writer
- * could see; two writes that knew nothing of each other are ordered by the clocks of their hosts.
+ * A stamp is a number that grows with every write of this process and with time. A stamp of another
+ * process advances the counter when it is read. So a write has a greater stamp than every value
+ * that its writer could see. Two writes without knowledge of each other are ordered by the clocks
+ * of their hosts.
  *
  * Invariants
- *  W1  Of two stamped writes of a key the one with the greater stamp stays, in whatever order they
- *      are stored. A write without a stamp counts as made when it is stored.
+ *  W1  Of two stamped writes of a key the one with the greater stamp is kept, in whatever order
+ *      they are stored. A write without a stamp counts as made when it is stored.
  *  W2  A stamp belongs to one key of one delta object; a copy of a delta has none.
  */
 import { put, type Fields } from "./thaw.ts";
@@ -21,45 +22,45 @@ export interface Writes {
   readonly stamps: Stamps;
 }
 
-/** No writes yet. */
+/** An empty set of writes. */
 export function noWrites(): Writes {
   return { values: {}, stamps: {} };
 }
 
-/** Values as they are stored, with the stamp of each key's last write. */
+/** Stored values, with the stamp of each key's last write. */
 export interface StampedValues {
   readonly values: Readonly<Fields>;
   /** Absent in records of earlier versions. */
   readonly stamps?: Stamps | undefined;
 }
 
-/** Room for writes within one millisecond. */
+/** The number of stamps per millisecond. */
 const STAMPS_PER_MS = 1_000;
-/** Stamps kept of keys that were deleted. */
+/** The maximum number of stamps kept of deleted keys. */
 const DELETED_MAX = 64;
 
 let last = 0;
 const written = new WeakMap<object, Map<string, number>>();
 
-/** A stamp greater than all that were made or seen here. */
+/** A stamp greater than all that were made or read here. */
 export function nextStamp(): number {
   last = Math.max(last + 1, Date.now() * STAMPS_PER_MS);
   return last;
 }
 
-/** Writes made from now on come after these. */
+/** Later writes get greater stamps than these. */
 export function seeStamps(stamps: Stamps | undefined): void {
   for (const stamp of Object.values(stamps ?? {}))
     if (Number.isSafeInteger(stamp) && stamp > last) last = stamp;
 }
 
-/** A key of a delta was written now. */
+/** Stamps a key of a delta that was written now. */
 export function stampWrite(delta: object, key: string): void {
   const stamps = written.get(delta) ?? new Map<string, number>();
   written.set(delta, stamps.set(key, nextStamp()));
 }
 
-/** What a delta says, with its stamps. */
+/** The writes of a delta, with its stamps. */
 export function writesOf(delta: Readonly<Fields>): Writes {
   const stamps = {};
   const known = written.get(delta);
@@ -75,7 +76,7 @@ export function stampAt(stamps: Stamps | undefined, key: string): number | undef
   return stamps !== undefined && Object.hasOwn(stamps, key) ? stamps[key] : undefined;
 }
 
-/** Both; of two writes of a key the newer one, `second` when it has no stamp. */
+/** Both sets of writes; of two writes of a key the newer one, `second` when it has no stamp. */
 export function joined(first: Writes, second: Writes): Writes {
   const values = { ...first.values };
   const stamps = { ...first.stamps };
@@ -89,7 +90,7 @@ export function joined(first: Writes, second: Writes): Writes {
   return { values, stamps };
 }
 
-/** The values after writes (W1); the same objects when there are none. */
+/** The values after the writes (W1); the same objects when there are none. */
 export function merged(stored: StampedValues, { values: writes, stamps }: Writes): StampedValues {
   const keys = Object.keys(writes);
   if (keys.length === 0) return { values: stored.values, stamps: stored.stamps ?? {} };
@@ -106,7 +107,7 @@ export function merged(stored: StampedValues, { values: writes, stamps }: Writes
   return { values, stamps: next };
 }
 
-/** The keys of writes that a later write took the place of. */
+/** The keys of writes that a later write replaced. */
 export function outlived({ values, stamps }: Writes, stored: StampedValues): string[] {
   const known = stored.stamps;
   return Object.keys(values).filter((key) => isOlder(stampAt(stamps, key), stampAt(known, key)));

@@ -11,29 +11,29 @@ import { SingleState, type StateView } from "./single-state.ts";
 export interface CreateBotStateOptions extends BotStateOptions {
   /** Initial global values, written when nothing is stored yet. */
   readonly globalState?: BotRecord | undefined;
-  /** Told of idle deadlines that were armed before a restart. */
+  /** Called for idle deadlines that were armed before a restart. */
   readonly onIdle?: ((report: IdleReport) => void | Promise<void>) | undefined;
 }
 
-/** A bot's state. Every method, here and on what it gives, works unbound. */
+/** The state of a bot. Every method, here and on the returned views, works unbound. */
 export interface BotState {
   /**
    * One user's state. A user that was stored before this process started must be opened first, and
-   * so must one that the runtime dropped from memory (`maxResidentScopes`, `passivateAfterMs`).
-   * Throws `TypeError` when `from` is not a text or empty.
+   * so must a user that the runtime unloaded (`maxResidentScopes`, `passivateAfterMs`). Throws
+   * `TypeError` when `from` is not a text or empty.
    */
   readonly state: (from: string) => StateView;
   readonly globalState: GlobalStateView;
   readonly idle: IdleState;
-  /** Reads what is stored of a user now and arms his idle deadlines again. */
+  /** Reads the stored state of a user and arms the user's idle deadlines again. */
   readonly open: (from: string) => Promise<StateView>;
   /** Resolves when the stored global state is in memory. */
   readonly ready: () => Promise<void>;
-  /** Stops the idle timers; the runtime is its owner's to close, after this has resolved. */
+  /** Stops the idle timers. The owner of the runtime closes it after this has resolved. */
   readonly close: () => Promise<void>;
 }
 
-/** Makes the states of a bot, over one runtime. */
+/** Makes the states of a bot on one runtime. */
 export function createBotState(options: CreateBotStateOptions = {}): BotState {
   const { runtime, clock, logger } = botHome("createBotState", options, ["globalState", "onIdle"]);
   const shared = { runtime, clock, logger };

@@ -1,25 +1,25 @@
 /**
- * What callers get of a state. The original keeps whatever object it is given; a state keeps bytes
- * as `Uint8Array`. So bytes are handed out as a `Buffer`, which is one.
+ * The values that callers receive. The original keeps a given object as it is; a state keeps bytes
+ * as `Uint8Array`. So bytes are returned as a `Buffer`, which is one.
  */
 import { kindOf } from "../../../actors/state/kind.ts";
 import { freezeShallow } from "../../../actors/state/copy.ts";
 
-/** A detached copy of a stored value that may be changed; bytes are Buffers. */
+/** A detached, mutable copy of a stored value; bytes are Buffers. */
 export function copyOut(value: unknown): unknown {
   return convert(value, false);
 }
 
-/** A stored value, frozen, in which bytes are Buffers; what holds no bytes is not copied. */
+/** A stored value, frozen, in which bytes are Buffers; a value without bytes is not copied. */
 export function showBytes<T>(value: T): T {
-  // The type of what was stored: a Buffer is a Uint8Array.
+  // The type of the stored value: a Buffer is a Uint8Array.
   return convert(value, true) as T;
 }
 
 function convert(value: unknown, shares: boolean): unknown {
   if (typeof value !== "object" || value === null) return value;
   const kind = kindOf(value);
-  // The casts are sound: `kindOf` has just said what the value is.
+  // The casts are sound: `kindOf` has checked the value.
   if (kind === "bytes") return Buffer.from(value as Uint8Array);
   if (kind === "date") return shares ? value : new Date(value as Date);
   const parts = partsOf(value);
@@ -29,7 +29,7 @@ function convert(value: unknown, shares: boolean): unknown {
   return shares ? freezeShallow(copy) : copy;
 }
 
-/** What a container holds, in its own order; a map's keys before its values. */
+/** The contents of a container in their order; a map's keys before its values. */
 function partsOf(node: object): unknown[] {
   const kind = kindOf(node);
   if (kind === "array") return node as unknown[];
@@ -39,7 +39,7 @@ function partsOf(node: object): unknown[] {
   return [...map.keys(), ...map.values()];
 }
 
-/** A container like `node` that holds `parts`. */
+/** A container like `node` with `parts` as its contents. */
 function rebuilt(node: object, parts: unknown[]): object {
   const kind = kindOf(node);
   if (kind === "array") return parts;

@@ -6,7 +6,7 @@ import type { Scope } from "../../runtime/scope.ts";
 import { botHome, type BotStateOptions } from "./options.ts";
 import { StateRecord, type BotRecord, type BotUpdate } from "./record.ts";
 
-/** The global state as a handler sees it. */
+/** The global state, for handlers. */
 export interface GlobalStateView {
   readonly getMyState: () => BotRecord;
   readonly get: (path?: string) => unknown;
@@ -16,13 +16,13 @@ export interface GlobalStateView {
 }
 
 /**
- * One record for everybody; `{}` at the start and after `clear`. Every method works unbound, as
- * flows take them apart and pass them on.
+ * One record for all users; `{}` at the start and after `clear`. Every method works unbound, since
+ * flows detach the methods and pass them on.
  */
 export class GlobalState {
-  /** The object of initial values, as it was given. */
+  /** The given object of initial values. */
   readonly RAW: BotRecord;
-  /** `null`: they cannot be stored, and so they never will be. */
+  /** `null`: the initial values cannot be stored. */
   readonly #initial: BotRecord | null;
   readonly #record: StateRecord;
   #starting: Promise<void> | null;
@@ -38,8 +38,8 @@ export class GlobalState {
   }
 
   /**
-   * Resolves when the stored record is in memory; rejects when it cannot be read or the initial
-   * values cannot be stored. The next call of any method tries again then.
+   * Resolves when the stored record is in memory. Rejects when it cannot be read or the initial
+   * values cannot be stored; the next call of any method tries again.
    */
   readonly ready = (): Promise<void> => {
     this.#starting ??= this.#start();
@@ -61,15 +61,15 @@ export class GlobalState {
     return (path) => (path === undefined ? this.getMyState()() : this.#started().get(path));
   };
 
-  /** The one record. */
+  /** Iterates over the one record. */
   readonly getAllState = (): IterableIterator<BotRecord> => [this.getMyState()()].values();
 
-  /** `clear()()`: back to `{}`; the initial values do not come back. */
+  /** `clear()()`: back to `{}`; the initial values do not return. */
   readonly clear = (): (() => void) => {
     return () => void this.#started().clear();
   };
 
-  /** The record, started anew when that failed before: the initial values come first. */
+  /** The record, started again after a failed start: the initial values come first. */
   #started(): StateRecord {
     void this.ready();
     return this.#record;
@@ -84,7 +84,7 @@ export class GlobalState {
     return starting;
   }
 
-  /** The methods a handler gets. */
+  /** The methods for a handler. */
   readonly view = (): GlobalStateView => ({
     getMyState: this.getMyState(),
     get: this.get(),
@@ -98,6 +98,6 @@ function copied(initial: BotRecord): BotRecord | null {
   try {
     return copyIn(initial, "");
   } catch {
-    return null; // Starting with them says why.
+    return null; // The start rejects with the reason.
   }
 }

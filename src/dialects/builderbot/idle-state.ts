@@ -1,14 +1,14 @@
 /**
- * `IdleState`: calls back when a user has been quiet, all on one timer wheel.
+ * `IdleState`: calls back when a user has been idle, all on one timer wheel.
  *
  * With a runtime the deadlines are stored per user, so they survive a restart: `open(from)` arms
- * them again, and because a function cannot be stored, they are then reported to `onIdle`.
+ * them again. A function cannot be stored, so these deadlines are reported to `onIdle`.
  *
  * Invariants
  *  I1  A callback is called at most once, after its entry was removed, and not before its time.
- *  I2  A callback that throws or rejects is logged and keeps no other from being called.
+ *  I2  A callback that throws or rejects is logged and prevents no other callback.
  *  I3  Callbacks that are due in one tick are called in the order of their deadlines.
- *  I4  Every method works unbound: flows take them apart and pass them on.
+ *  I4  Every method works unbound: flows detach them and pass them on.
  */
 import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import { createTimerWheel, type TimerWheel } from "../../../actors/time/timer-wheel.ts";
@@ -18,30 +18,32 @@ import type { Scope } from "../../runtime/scope.ts";
 import { botHome, sender, type BotHome, type BotStateOptions } from "./options.ts";
 import type { BotContext } from "./single-state.ts";
 
-/** What an idle callback is told. `next: true` = the time is over, `false` = it was stopped. */
+/**
+ * The argument of an idle callback. `next: true` = the time has passed, `false` = it was stopped.
+ */
 export interface IdleEvent {
   readonly next: boolean;
   readonly inRef: unknown;
   readonly [field: string]: unknown;
 }
 
-/** One wait for a user's quiet. */
+/** One wait for a user to be idle. */
 export interface IdleRequest extends BotContext {
-  /** Names the wait; a text or number when it has to survive a restart. */
+  /** Names the wait; a text or number when it must survive a restart. */
   readonly inRef: unknown;
   /** Seconds; 0 and less fire at the next tick. NaN throws a RangeError. */
   readonly timeInSeconds: number;
   readonly cb?: (event: IdleEvent) => void | Promise<void>;
 }
 
-/** A deadline that was found in storage and is over. */
+/** A stored deadline that has passed. */
 export interface IdleReport extends BotContext {
   readonly inRef: unknown;
 }
 
 /** Options of `IdleState`. */
 export interface IdleStateOptions extends BotStateOptions {
-  /** Told of deadlines that were armed before a restart. */
+  /** Called for deadlines that were armed before a restart. */
   readonly onIdle?: ((report: IdleReport) => void | Promise<void>) | undefined;
 }
 
@@ -58,10 +60,10 @@ interface Waiting {
 
 type Deadlines = Record<string, { readonly inRef: unknown; readonly at: number }>;
 
-/** Widest time a callback may be late, in milliseconds. */
+/** The maximum delay of a callback, in milliseconds. */
 const TICK_MS = 100;
 
-/** Waits for quiet users. */
+/** Waits for users to be idle. */
 export class IdleState {
   readonly #home: BotHome;
   readonly #stored: boolean;
@@ -77,18 +79,18 @@ export class IdleState {
     this.#stored = options.runtime !== undefined;
     this.#onIdle = options.onIdle;
     const { clock, logger } = this.#home;
-    // As in the original a waiting callback keeps the process alive.
+    // As in the original, a waiting callback keeps the process running.
     this.#wheel = createTimerWheel(clock, { tickMs: TICK_MS, unref: false, logger });
   }
 
-  /** How many waits are pending. */
+  /** The number of pending waits. */
   get size(): number {
     return this.#wheel.size;
   }
 
   /**
-   * Calls back when `from` has not been stopped for a while. Throws `TypeError`, as the methods
-   * below do, when `from` is not a text or empty.
+   * Calls back when `from` has not been stopped for the given time. Throws `TypeError`, as the
+   * methods below do, when `from` is not a text or empty.
    */
   readonly setIdleTime = ({ from, inRef, timeInSeconds, cb }: IdleRequest): void => {
     sender(from);
@@ -111,7 +113,7 @@ export class IdleState {
   };
 
   /**
-   * Ends all waits of a user, calling each back with `next: false`, in the order of their start.
+   * Ends all waits of a user and calls each back with `next: false`, in the order of their start.
    */
   readonly stop = (context: BotContext & Readonly<Record<string, unknown>>): void => {
     const stopped = [...(this.#users.get(sender(context.from)) ?? [])];
@@ -121,13 +123,13 @@ export class IdleState {
     if (keys.length > 0) this.#forget(context.from, keys);
   };
 
-  /** Arms the deadlines that are stored for a user and not pending here. */
+  /** Arms the stored deadlines of a user that are not pending here. */
   readonly open = async (from: string): Promise<void> => {
     sender(from);
     if (!this.#stored) return;
     const scope = await asCall(this.#home.runtime, async () => {
       const opened = await this.#scope(from);
-      await opened.read(); // Another process may have stored some.
+      await opened.read(); // Another process may have stored deadlines.
       return opened;
     });
     const known = new Set([...(this.#users.get(from) ?? [])].map(({ key }) => key));
@@ -139,7 +141,7 @@ export class IdleState {
     }
   };
 
-  /** Forgets all waits without calling anybody back; resolves when what has to be stored is. */
+  /** Drops all waits without a callback; resolves when the deadlines are stored. */
   readonly close = async (): Promise<void> => {
     this.#wheel.stop();
     this.#users.clear();
@@ -188,7 +190,7 @@ export class IdleState {
     this.#storing.add(stored);
   }
 
-  /** Calls that come while a scope is loaded wait for that load, so they keep their order. */
+  /** Calls made while a scope is loaded wait for that load, so they keep their order. */
   #scope(from: string): Promise<Scope<Deadlines>> {
     const known = this.#opening.get(from);
     if (known !== undefined) return known;
@@ -199,7 +201,7 @@ export class IdleState {
   }
 }
 
-/** What of a reference can be stored and compared after a restart. */
+/** The part of a reference that can be stored and compared after a restart. */
 function storable(inRef: unknown): unknown {
   return typeof inRef === "string" || typeof inRef === "number" ? inRef : String(inRef);
 }

@@ -1,6 +1,4 @@
-/**
- * What the parts of this dialect share: a runtime, its kinds, a clock, a logger.
- */
+/** The common options of this dialect: a runtime, its kinds, a clock, a logger. */
 import { systemClock } from "../../../actors/time/clock.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
 import { consoleLogger, refuseUnknown } from "../../../actors/scope/options.ts";
@@ -11,9 +9,9 @@ import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 
 /** Options every class of this dialect takes. */
 export interface BotStateOptions {
-  /** Where the state lives; default an in-memory runtime of its own. */
+  /** Stores the state; default an in-memory runtime of its own. */
   readonly runtime?: Runtime | undefined;
-  /** Default the system's; give the runtime's when that has one of its own. */
+  /** Default the system's clock; pass the runtime's clock when the runtime has its own. */
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
 }
@@ -25,14 +23,17 @@ const BOT_KINDS: Readonly<Record<string, Kind>> = {
   "builderbot.idle": defineKind(),
 };
 
-/** The options with their defaults; the runtime knows the kinds. */
+/** The options with their defaults; the kinds are declared on the runtime. */
 export interface BotHome {
   readonly runtime: Runtime;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Gives `from`. Throws `TypeError` for what names no sender: one record would be everybody's. */
+/**
+ * Returns `from`. Throws `TypeError` for a value that names no sender: all users would share one
+ * record.
+ */
 export function sender(from: unknown): string {
   if (typeof from === "string" && from !== "") return from;
   const received = from === "" ? "an empty text" : typeName(from);

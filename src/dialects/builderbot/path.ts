@@ -1,7 +1,4 @@
-/**
- * Dot paths as this dialect reads them: own properties only, `undefined` for everything that is not
- * there.
- */
+/** Dot paths of this dialect: own properties only, `undefined` for everything that is missing. */
 
 /** The value at `path` (`cart.items.0.name`); the whole state without a path. */
 export function readPath(state: unknown, path: string | undefined): unknown {
@@ -11,6 +8,6 @@ export function readPath(state: unknown, path: string | undefined): unknown {
 
 function ownProperty(node: unknown, key: string): unknown {
   if (node === undefined || node === null) return undefined;
-  const holder = Object(node) as object; // A text has its length and its characters.
+  const holder = Object(node) as object; // A text has a length and characters.
   return Object.hasOwn(holder, key) ? Reflect.get(holder, key) : undefined;
 }

@@ -1,14 +1,13 @@
 /**
  * One record of this dialect (a user's, or the global one) over a scope.
  *
- * The original is synchronous: an update can be read as soon as it was called. A scope on a store
- * answers when the change is stored. So a record shows the confirmed state with the updates that
- * are under way on top, in the order of their calls, and takes one back when its save fails.
+ * The original is synchronous: an update can be read as soon as it was called. A call on a scope
+ * resolves when the change is stored. So a record shows the confirmed state with the pending
+ * updates applied to it, in the order of their calls. An update whose save fails is removed again.
  *
  * Invariants
- *  B1  What is shown is the confirmed state, changed by every record update and clear under way.
- *  B2  The scope gets the updates in the order of the calls, also those made while it is being
- *      opened.
+ *  B1  The shown state is the confirmed state, changed by every pending record update and clear.
+ *  B2  The scope gets the updates in the order of the calls, also those made while it is opened.
  *  B3  A promise that is not awaited never becomes an unhandled rejection; its failure is logged.
  *  B4  A scope that could not be opened is opened again by the next call.
  */
@@ -24,7 +23,8 @@ import { readPath } from "./path.ts";
 /** A record of state. */
 export type BotRecord = Record<string, unknown>;
 /**
- * What `update` takes: fields to merge, or a function that works them out of the present record.
+ * The argument of `update`: fields to merge, or a function that returns them for the present
+ * record.
  */
 export type BotUpdate =
   | BotRecord
@@ -34,10 +34,10 @@ export type BotUpdate =
 
 type RecordScope = Scope<BotRecord>;
 
-/** A change under way: the fields to merge, or the end of the record. */
+/** A pending change: the fields to merge, or the end of the record. */
 type Pending = { readonly fields: BotRecord } | "clear";
 
-/** One record; see the head of this file. */
+/** One record; see the top of this file. */
 export class StateRecord {
   readonly #runtime: object;
   readonly #open: () => Promise<RecordScope>;
@@ -47,7 +47,7 @@ export class StateRecord {
   #scope: RecordScope | null = null;
   /** Calls that have not settled. */
   #calls = 0;
-  /** It was updated, so it exists even when it is empty. */
+  /** The record was updated, so it exists even when it is empty. */
   #touched = false;
 
   constructor(open: () => Promise<RecordScope>, logger: Logger, runtime: object) {
@@ -56,19 +56,19 @@ export class StateRecord {
     this.#logger = logger;
   }
 
-  /** The runtime dropped its scope from memory, and nothing is under way. */
+  /** The runtime unloaded the scope, and no call is pending. */
   get isPassive(): boolean {
     if (this.#calls > 0 || this.#opening !== null) return false;
     return this.#scope === null || residentOf(this.#scope)?.resident === false;
   }
 
-  /** Resolves when what is stored now is in memory; rejects when it cannot be read. */
+  /** Resolves when the stored record is in memory; rejects when it cannot be read. */
   async ready(): Promise<void> {
     this.#calls += 1;
     try {
       await asCall(this.#runtime, () => this.#opened((scope) => scope.read()));
     } catch (error) {
-      // Asked for by a function that is updating this record, which sees what is stored already.
+      // Called by a function that is updating this record, which sees the stored state already.
       if (!isHoldfastError(error, "REENTRANT_MUTATION")) throw error;
     } finally {
       this.#calls -= 1;
@@ -86,7 +86,7 @@ export class StateRecord {
     return copyOut(readPath(this.#shown(), path));
   }
 
-  /** Merges fields, or what a function makes of the record; resolves when that is stored. */
+  /** Merges fields, or the result of a function of the record; resolves when that is stored. */
   update(change: BotUpdate): Promise<void> {
     return this.#guard(() => {
       if (change === null || change === undefined) return Promise.resolve();
@@ -102,7 +102,7 @@ export class StateRecord {
     });
   }
 
-  /** Shows and stores initial values, unless the store turns out to have a record already. */
+  /** Shows and stores initial values, unless the store has a record already. */
   start(initial: BotRecord, isNew: (scope: RecordScope) => boolean): Promise<void> {
     return this.#guard(() => {
       const fields = copyIn(initial, "");
@@ -110,14 +110,14 @@ export class StateRecord {
     });
   }
 
-  /** Ends the record at once; true when there was one. The store follows. */
+  /** Ends the record in memory at once, then in the store; true when there was one. */
   clear(): boolean {
     const existed = this.#shown() !== undefined;
     void this.cleared();
     return existed;
   }
 
-  /** Ends the record; resolves when the store has done so. */
+  /** Ends the record; resolves when the store has ended it. */
   cleared(): Promise<void> {
     return this.#guard(() => this.#change("clear", (scope) => scope.delete()));
   }
@@ -146,7 +146,7 @@ export class StateRecord {
     }
   }
 
-  /** Uses the scope: at once when it is there, so that calls keep their order (B2). */
+  /** Uses the scope: at once when it is open, so that calls keep their order (B2). */
   #opened<T>(use: (scope: RecordScope) => Promise<T>): Promise<T> {
     if (this.#opening !== null) return this.#opening.then(use);
     if (this.#scope !== null) return use(this.#scope);
@@ -156,7 +156,7 @@ export class StateRecord {
       this.#opening = null;
       this.#scope = scope;
     };
-    // The first to know of its end, so that no call overtakes those that wait.
+    // Registered first, so that no call overtakes the waiting ones.
     opening.then(ended, () => ended(null));
     return opening.then(use);
   }

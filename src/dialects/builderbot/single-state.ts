@@ -2,21 +2,21 @@
  * `SingleState`: one record per user, with the original's curried methods.
  *
  * Invariants
- *  U1  A user whose scope the runtime dropped from memory is forgotten here too, soon after; what
- *      is stored of him comes back with `open`, and with his next update.
- *  U2  Of one user's records one at most has updates under way, whichever view they came through.
- *  U3  Every method works unbound: flows take them apart and pass them on.
+ *  U1  A user whose scope the runtime unloaded is dropped here too, soon after. The stored state
+ *      returns with `open`, and with the user's next update.
+ *  U2  At most one record per user has pending updates, whichever view made them.
+ *  U3  Every method works unbound: flows detach them and pass them on.
  */
 import { botHome, sender, type BotHome, type BotStateOptions } from "./options.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { StateRecord, type BotRecord, type BotUpdate } from "./record.ts";
 
-/** Whose state: the sender of a message. */
+/** Identifies the user: the sender of a message. */
 export interface BotContext {
   readonly from: string;
 }
 
-/** One user's state as a handler sees it. */
+/** One user's state, for handlers. */
 export interface StateView {
   /** A copy of the record; `undefined` before the first update and after `clear`. */
   readonly getMyState: () => BotRecord | undefined;
@@ -28,7 +28,7 @@ export interface StateView {
   readonly clear: () => boolean;
 }
 
-/** Records looked at, each time one is added, for one that can be forgotten. */
+/** How many records are checked for eviction each time a record is added. */
 const LOOKS = 8;
 
 /** State per user. `from` must be a text that is not empty, else methods throw `TypeError`. */
@@ -85,9 +85,9 @@ export class SingleState {
   };
 
   /**
-   * Resolves to a user's view once what is stored now is in memory, also what another process
-   * stored. After that a view shows what this process knows: its own changes, and those of others
-   * as the store reports them or with the next `open` or update.
+   * Resolves to a user's view once the stored state is in memory, including changes of other
+   * processes. After that a view shows what this process knows: its own changes, and other
+   * processes' changes as the store reports them or with the next `open` or update.
    */
   readonly open = async (from: string): Promise<StateView> => {
     const record = this.#record(sender(from));
@@ -98,7 +98,7 @@ export class SingleState {
   /** One user's state with `from` filled in. */
   readonly view = (from: string): StateView => this.#view(sender(from));
 
-  /** A view keeps the record it was opened with, so that it goes on showing it. */
+  /** A view keeps the record it was opened with, so it continues to show it. */
   #view(from: string, record?: StateRecord): StateView {
     if (record !== undefined) {
       const known = (): StateRecord => this.#record(from, record);
@@ -128,7 +128,7 @@ export class SingleState {
     return () => this.#records.get(from);
   }
 
-  /** The record of a user (U2): the one there is, else `own`, else a new one. */
+  /** The record of a user (U2): the existing one, else `own`, else a new one. */
   #record(from: string, own?: StateRecord): StateRecord {
     const found = this.#records.get(from);
     if (found !== undefined) return found;
@@ -140,13 +140,13 @@ export class SingleState {
     return record;
   }
 
-  /** Looks at the records that were not looked at for longest (U1). */
+  /** Checks the records that were not checked for longest (U1). */
   #forgetPassive(): void {
     let looks = LOOKS;
     for (const [from, record] of this.#records) {
       if (looks-- === 0) return;
       this.#records.delete(from);
-      if (!record.isPassive) this.#records.set(from, record); // To the end of the line.
+      if (!record.isPassive) this.#records.set(from, record); // Moves to the end.
     }
   }
 }
@@ -154,5 +154,5 @@ export class SingleState {
 /** The original's default sender, of `updateState()` without a context. */
 const UNNAMED = "";
 
-/** A scope id is never empty; a sender may be. */
+/** A scope id is never empty; a sender may be empty. */
 const ID_PREFIX = "user:";

@@ -1,9 +1,9 @@
 /**
  * The bodies of locks that the running code is in.
  *
- * Inside `withScopeLock` the container is the body's own: it may commit to it and run the
- * compare-and-set loop without waiting for the queue it already heads. A mutator is no such place,
- * so entering one hides the bodies around it.
+ * Inside `withScopeLock` the container belongs to the body: it may commit to it and run the
+ * compare-and-set loop without waiting in the queue, of which it is the first. A mutator may not do
+ * that, so entering one hides the bodies around it.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
@@ -14,16 +14,16 @@ import { refuseReentry } from "../../../actors/scope/reentrancy.ts";
 export interface LockBody {
   readonly scope: object;
   readonly section: ExclusiveSection;
-  /** Why the lock was lost; its code has no right to commit any more. */
+  /** Why the lock was lost; its code may not commit any more. */
   lost: { readonly reason: unknown } | null;
-  /** What was started inside and has not ended; the lock is kept for it. */
+  /** The unfinished calls that were started inside; the lock is kept for them. */
   readonly inside: Set<Promise<unknown>>;
 }
 
 /** The bodies the running code is in, innermost first. */
 const bodies = new AsyncLocalStorage<readonly LockBody[]>();
 
-/** How many bodies the running code is in. */
+/** The number of bodies the running code is in. */
 export function bodiesHere(): number {
   return bodies.getStore()?.length ?? 0;
 }
@@ -33,7 +33,7 @@ function around(scope: object): LockBody | undefined {
   return bodies.getStore()?.find((body) => body.scope === scope);
 }
 
-/** The lock on `scope` that the running code holds. Throws when it was lost to a timeout. */
+/** The running code's lock on `scope`. Throws when it was lost to a timeout. */
 export function bodyOf(scope: object): LockBody | undefined {
   const body = around(scope);
   if (body === undefined) return undefined;
@@ -47,14 +47,14 @@ export function inBody<T>(
   code: (body: LockBody) => T,
 ): T {
   const body: LockBody = { ...parts, lost: null, inside: new Set() };
-  // One that ended well says nothing any more: a loop that goes from lock to lock keeps none.
+  // A body that ended without loss is not needed: a loop over many locks must not accumulate them.
   const outer = (bodies.getStore() ?? []).filter(
     ({ scope, section, lost }) => scope !== parts.scope && (lost !== null || !section.ended),
   );
   return bodies.run([body, ...outer], () => code(body));
 }
 
-/** Runs code that is no lock's body, wherever it is called from. */
+/** Runs code outside of every lock's body, whatever the caller. */
 export function outsideBodies<T>(code: () => T): T {
   return bodies.getStore() === undefined ? code() : bodies.run([], code);
 }

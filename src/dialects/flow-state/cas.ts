@@ -1,18 +1,19 @@
 /**
- * The compare-and-set loop: one change brought to the caller's store, alone and in its turn.
+ * The compare-and-set loop: saves one change in the caller's store, in an exclusive section.
  *
  *     run the mutator ──▶ nothing new ──▶ false, nothing is saved; with `reread` only when the
- *          ▲     │                        store still holds that version, else as on a conflict
- *          ▲     └──────▶ persist ──ok──▶ the container takes the store's version
- *          │                 └──conflict──▶ take the store's state, wait 10/20/40 ms ──┐
- *          └───────────────────────────────────────────────────────────────────────────┘
+ *          ▲     │                        store has that version, else as on a conflict
+ *          ▲     └──────▶ persist ──ok──▶ the container adopts the store's version
+ *          │                 └──conflict──▶ adopt the store's state, wait 10/20/40 ms ──┐
+ *          └────────────────────────────────────────────────────────────────────────────┘
  *
  * Invariants
  *  E1  At most `maxRetries + 1` calls of persist; one that throws is not repeated.
- *  E2  The container changes only by a confirmed save or by what a conflict says the store holds.
- *  E3  After its turn was lost the loop does nothing any more; what an answer still on its way says
- *      is ignored, and its caller was told `COMMIT_UNKNOWN`.
- *  E4  With `reread` neither "nothing new" nor an error of the mutator rests on a state that the
+ *  E2  The container changes only by a confirmed save or by the stored state that a conflict
+ *      contains.
+ *  E3  After the section was revoked the loop does nothing. A later result of the store is ignored;
+ *      the call has rejected with `COMMIT_UNKNOWN`.
+ *  E4  With `reread` neither "nothing new" nor an error of the mutator is based on a state that the
  *      store has replaced.
  */
 import { DraftState } from "../../../actors/state/draft-state.ts";
@@ -38,21 +39,21 @@ import {
 /** What one change needs to be saved. */
 export interface Saving {
   readonly mutation: Mutation;
-  /** `null`: there is no store, the container's version grows by one. */
+  /** `null`: there is no store, and the container's version grows by one. */
   readonly persist: CASPersist<object> | null;
-  /** Absent: what this process knows decides whether there is something to save. */
+  /** Absent: the state in this process decides whether there is something to save. */
   readonly reread?: CASReread<object> | undefined;
   readonly hint: CASMutationHint;
   readonly cas: CasBudget;
-  /** Goes into the event of the change. */
+  /** Part of the event of the change. */
   readonly meta?: JsonObject | undefined;
 }
 
-/** How a change ended. */
+/** The outcome of a change. */
 export interface RunWithCASResult<S> {
   /** The state after it. */
   readonly state: Readonly<S>;
-  /** False when the result was what was there already. */
+  /** False when the result equals the previous state. */
   readonly committed: boolean;
 }
 
@@ -61,7 +62,7 @@ interface Prepared {
   readonly next: object;
 }
 
-/** One change on its way to the store; see the head of this file. */
+/** One change and its save; see the top of this file. */
 export class CasRun {
   readonly #scope: ContainerScope;
   readonly #saving: Saving;
@@ -76,7 +77,7 @@ export class CasRun {
     this.#end = { state: scope.state, committed: false };
   }
 
-  /** Runs it to its end. */
+  /** Runs until the change is saved or rejected. */
   async run(): Promise<RunWithCASResult<object>> {
     if ((await this.#attempt(1)) === "conflict") await this.#retry();
     return this.#end;
@@ -114,7 +115,7 @@ export class CasRun {
     return "empty";
   }
 
-  /** False when the store holds another version, which is taken then (E4). */
+  /** False when the store has another version, which is adopted then (E4). */
   async #isCurrent(): Promise<boolean> {
     const { reread } = this.#saving;
     const scope = this.#scope;
@@ -123,13 +124,13 @@ export class CasRun {
     this.#expected = version;
     const found = readRecord(await outsideTurns(() => reread()), scope.identity);
     if (found === undefined || this.#section.ended) return true;
-    if (scope.commits !== commits) return false; // An outsider's commit counts as a conflict.
+    if (scope.commits !== commits) return false; // A direct commit counts as a conflict.
     if (found.version === version) return true;
     scope.follow(found.state, found.version);
     return false;
   }
 
-  /** Runs the mutator; again when an outsider committed meanwhile (D2). */
+  /** Runs the mutator; again when other code committed meanwhile (D2). */
   async #prepare(attempt: number): Promise<Prepared | null> {
     const { mutation } = this.#saving;
     const scope = this.#scope;
@@ -149,8 +150,8 @@ export class CasRun {
 
   #compute(state: object, attempt: number): Promise<unknown> | undefined {
     const { mutation } = this.#saving;
-    if (mutation.compute === undefined) return undefined; // Plain data: no code, no turn.
-    return runMutator(this.#section, attempt, (turn) => mutation.compute?.(state, turn));
+    if (mutation.compute === undefined) return undefined; // Plain data runs no code.
+    return runMutator(this.#section, attempt, (context) => mutation.compute?.(state, context));
   }
 
   async #save({ outcome, next }: Prepared): Promise<SaveStep> {
@@ -158,7 +159,7 @@ export class CasRun {
     const { commits, version } = scope;
     this.#expected = version;
     const answer = await this.#persist(next);
-    // What an outsider committed meanwhile stays, unless the store's answer is newer.
+    // A commit by other code meanwhile is kept, unless the store's result is newer.
     const overtaken = scope.commits !== commits && scope.version >= answer.version;
     if (!answer.ok) {
       if (!overtaken) scope.follow(answer.state, answer.version);
@@ -172,7 +173,7 @@ export class CasRun {
     return "saved";
   }
 
-  /** Asks the store; rejects when the section is revoked meanwhile (E3). */
+  /** Calls the store; rejects when the section is revoked meanwhile (E3). */
   async #persist(next: object): Promise<ReturnType<typeof readAnswer>> {
     const { persist, hint } = this.#saving;
     const expected = this.#expected;

@@ -1,14 +1,14 @@
 /**
  * Containers: flow-state-dev's handle on one state and its version, and the scope behind each.
  *
- * A container is an identity. The scope behind it gives it its queue, its turns and its events; the
- * state of a container made here lives in that scope, the state of somebody else's container stays
- * with its owner and is read and written through its three methods.
+ * A container is an identity. Its scope provides the queue, the exclusive sections and the events.
+ * The state of a container made here is in that scope. The state of a foreign container stays with
+ * its owner and is read and written through the container's three methods.
  *
  * Invariants
- *  D1  One container has one scope, so all that is done with it waits in one queue.
- *  D2  `commit` by an outsider takes effect at once. What is being worked out meanwhile is worked
- *      out again on it, or is refused by the version check of its own save; it is never
+ *  D1  One container has one scope, so all operations on it wait in one queue.
+ *  D2  A direct `commit` takes effect at once. A change that is computed meanwhile is computed
+ *      again on it, or is rejected by the version check of its own save; a commit is never
  *      overwritten unseen.
  */
 import {
@@ -42,13 +42,17 @@ export interface StateContainer<S extends object> {
   commit(state: S, version: number): Readonly<S>;
 }
 
-/** A container made here: it also tells what happens to it. */
+/** A container made here: it also reports its changes. */
 export interface ObservableContainer<S extends object> extends StateContainer<S> {
-  /** Calls `listener` with every change, in the order of versions; the answer stops it. */
+  /**
+   * Calls `listener` with every change, in the order of versions; the returned function stops it.
+   */
   subscribe(listener: (change: StateChange<S>) => void): () => void;
 }
 
-/** Further options of a container; `schema` and the size options check what the ops write. */
+/**
+ * Further options of a container; `schema` and the size options check the writes of the operations.
+ */
 export interface ContainerOptions<S extends object>
   extends Omit<ScopeTuning, "cas" | "mutationTimeoutMs">, CheckOptions {
   readonly identity?: ScopeIdentity | undefined;
@@ -71,7 +75,7 @@ interface ContainerParts {
   readonly initial: object;
   readonly version: number;
   readonly options: Omit<ContainerOptions<object>, "schema"> & CheckOptions;
-  /** Whose state it is, when it is somebody else's. */
+  /** The owner of the state, when the container is foreign. */
   readonly owner: StateContainer<object> | null;
 }
 
@@ -79,7 +83,7 @@ let created = 0;
 
 /** The scope behind a container. */
 export class ContainerScope extends StateScope {
-  /** How often an outsider committed (D2). */
+  /** The number of direct commits (D2). */
   commits = 0;
   readonly #owner: StateContainer<object> | null;
 
@@ -93,12 +97,12 @@ export class ContainerScope extends StateScope {
     this.#owner = owner;
   }
 
-  /** Its state is kept by somebody else, so every write goes through the owner's `commit`. */
+  /** True when the owner keeps the state, so every write calls the owner's `commit`. */
   get isForeign(): boolean {
     return this.#owner !== null;
   }
 
-  /** An outsider's commit. */
+  /** A direct commit. */
   replace(state: unknown, version: unknown): Readonly<object> {
     const { identity } = this;
     refuseCommit(this, identity);
@@ -108,7 +112,7 @@ export class ContainerScope extends StateScope {
     return this.state;
   }
 
-  /** Reads the owner's state, before a turn looks at it. */
+  /** Reads the owner's state, before a section uses it. */
   sync(): void {
     const owner = this.#owner;
     if (owner === null) return;
@@ -117,7 +121,7 @@ export class ContainerScope extends StateScope {
     this.take({ state, version: owner.getVersion() });
   }
 
-  /** A change is saved, or needs no save: it counts from here on. */
+  /** A change is saved, or needs no save: it is effective from here on. */
   confirm(
     { mutation, meta }: { mutation: Mutation; meta?: JsonObject | undefined },
     outcome: Outcome,
@@ -130,7 +134,7 @@ export class ContainerScope extends StateScope {
     this.#owner?.commit(this.state, this.version);
   }
 
-  /** Goes to what the store holds; `undefined` means it holds nothing any more. */
+  /** Adopts the state of the store; `undefined` means the store has no record any more. */
   follow(state: object | undefined, version: number): void {
     this.take(state === undefined ? { state, version } : { state, version });
     this.#owner?.commit(this.state, this.version);
@@ -143,7 +147,7 @@ function notAState(received: unknown, scope: ScopeIdentity): StateTypeError {
 }
 
 function versionOption(version: unknown): number {
-  // Checked by `durationOption`, which refuses what is no number.
+  // Checked by `durationOption`, which rejects a value that is not a number.
   return Math.max(0, durationOption("version", version as number | undefined, 0));
 }
 
@@ -151,7 +155,7 @@ const scopes = new WeakMap<object, ContainerScope>();
 
 /**
  * Makes a container. Throws `StateSerializationError` when `initial` cannot be stored,
- * `StateTypeError` when it is no plain object, `RangeError` when a number is NaN.
+ * `StateTypeError` when it is not a plain object, `RangeError` when a number is NaN.
  */
 export function createStateContainer<S extends object>(
   initial: S,
@@ -174,7 +178,7 @@ export function createStateContainer<S extends object>(
   return Object.freeze(container);
 }
 
-/** The scope behind a container. Any object may serve as one for `withScopeLock` alone. */
+/** The scope behind a container. `withScopeLock` accepts any object as a container. */
 export function scopeOf(container: object): ContainerScope {
   const known = scopes.get(container);
   if (known !== undefined) return known;
@@ -184,7 +188,7 @@ export function scopeOf(container: object): ContainerScope {
   return scope;
 }
 
-/** The scope behind a container whose state is needed; throws `TypeError` when it has none. */
+/** The scope behind a container with a state; throws `TypeError` when it has none. */
 export function stateScopeOf(container: object): ContainerScope {
   if (!scopes.has(container) && !isContainer(container))
     throw new TypeError("a state container has the methods read, getVersion and commit");

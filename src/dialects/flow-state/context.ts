@@ -19,7 +19,7 @@ import type { Scope } from "../../runtime/scope.ts";
 import { nullAsMissing } from "./null-field.ts";
 import { sevenOps } from "./seven-ops.ts";
 
-/** The state types of a context's scopes; those that are not named hold unknown fields. */
+/** The state types of a context's scopes; the state of an unnamed one has unknown fields. */
 export interface ScopeStates {
   readonly request?: object;
   readonly session?: object;
@@ -38,13 +38,14 @@ export type ContextScope<T extends ScopeStates, K extends keyof ScopeStates> = S
 >;
 
 /**
- * Who executes, where, and on what. Each initial state is merged over the kind's own and stored
- * when there is no record of its scope yet; a record that is there stays as it is.
+ * The identities, the runtime and the initial states of an execution. Each initial state is merged
+ * over the kind's own and stored when its scope has no record yet; an existing record is not
+ * changed.
  */
 export interface CreateExecutionContextOptions<
   T extends ScopeStates = ScopeStates,
 > extends ExecuteOptions {
-  /** Default: a runtime in memory of its own. */
+  /** Default: an in-memory runtime of its own. */
   readonly runtime?: Runtime | undefined;
   readonly requestState?: ContextState<T, "request"> | undefined;
   readonly sessionState?: ContextState<T, "session"> | undefined;
@@ -53,10 +54,7 @@ export interface CreateExecutionContextOptions<
   readonly orgState?: ContextState<T, "org"> | undefined;
 }
 
-/**
- * The scopes of one request, and the runtime they live on. The seven operations of each work
- * unbound.
- */
+/** The scopes of one request, and their runtime. The seven operations of each work unbound. */
 export interface FlowExecutionContext<T extends ScopeStates> extends AsyncDisposable {
   readonly runtime: Runtime;
   readonly userId: string;
@@ -78,7 +76,7 @@ const INITIAL_STATES = ["requestState", "sessionState", "userState", "orgState"]
  * Opens the request, session, user and organisation scopes of one request. Rejects with `TypeError`
  * for a blank id, with `BindingMismatchError` when the session is bound to another user, with
  * `StateTypeError`, `StateSerializationError` or `StateValidationError` for an initial state.
- * Disposing of the context closes the runtime it made, never one it was given.
+ * Disposing of the context closes the runtime it made, never a given one.
  */
 export async function createExecutionContext<T extends ScopeStates = ScopeStates>(
   options: CreateExecutionContextOptions<T>,
@@ -100,7 +98,7 @@ export async function createExecutionContext<T extends ScopeStates = ScopeStates
       return execution;
     });
     const context = { ...opened, runtime };
-    // The caller names the state types; the schemas of the runtime's kinds are what checks them.
+    // The caller names the state types; the schemas of the runtime's kinds check them.
     return { ...context, [Symbol.asyncDispose]: dispose } as unknown as FlowExecutionContext<T>;
   } catch (error) {
     await dispose();
@@ -112,7 +110,7 @@ function scopesOf({ request, session, user, org }: ExecutionContext): Handle[] {
   return org === undefined ? [request, session, user] : [request, session, user, org];
 }
 
-/** Stores the initial state of a scope, and gives its handle the operations of this dialect. */
+/** Stores the initial state of a scope, and adds the operations of this dialect to its handle. */
 async function prepare(handle: Handle, initial: ReadonlyMap<string, object>): Promise<void> {
   const scope = residentOf(handle);
   if (scope === undefined)
@@ -120,19 +118,19 @@ async function prepare(handle: Handle, initial: ReadonlyMap<string, object>): Pr
   const state = initial.get(`${scope.identity.type}State`);
   if (state !== undefined)
     await scope.atomicState((current) => (isNew(scope, current) ? state : {}));
-  // They work unbound, and count null as missing.
+  // These work unbound, and treat null as missing.
   const ops = sevenOps(scope.identity, (mutation, call) =>
     scope.mutate(nullAsMissing(mutation), call),
   );
   Object.assign(handle, ops);
 }
 
-/** Nothing is stored of the scope, and nothing that waits for its save is going to be. */
+/** True when the scope has no record and no save is pending. */
 function isNew(scope: ResidentScope, current: object): boolean {
   return !scope.exists && equal(current, scope.state);
 }
 
-/** The initial states that were given, copied. */
+/** Copies of the given initial states. */
 function copied(given: Readonly<Record<string, unknown>>): ReadonlyMap<string, object> {
   const states = new Map<string, object>();
   for (const [name, state] of Object.entries(given)) {

@@ -1,6 +1,4 @@
-/**
- * What a change wants of a store, worked out from its mutation.
- */
+/** The hint of a change for the store, derived from its mutation. */
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import {
   DeleteKeyMutation,
@@ -14,7 +12,10 @@ import type { CASMutationHint } from "./persist.ts";
 
 const SET: CASMutationHint = { kind: "set" };
 
-/** The intent of a mutation that has not run. A change of several fields is a `set`, never many. */
+/**
+ * The hint of a mutation that has not run. A change of several fields is a `set`, never several
+ * hints.
+ */
 export function hintOf(mutation: Mutation): CASMutationHint {
   if (mutation instanceof FieldMutation)
     return { kind: "patchField", path: [mutation.path()], commutative: false };

@@ -1,31 +1,32 @@
 /**
- * Turns taken by hand: a container's queue for code that is no operation.
+ * Locks: exclusive sections in a container's queue for code that is not an operation.
  *
  * Invariants
- *  L1  Turns start in the order of the calls, one at a time, together with the container's ops.
- *  L2  A body that ran out of time loses the lock: its promise rejects, the queue goes on, and what
- *      it still tries to commit is refused.
- *  L3  The lock is kept until everything started inside it through this module has ended.
+ *  L1  Locks start in the order of the calls, one at a time, in one queue with the container's
+ *      operations.
+ *  L2  A body that ran out of time loses the lock: its promise rejects, the queue continues, and
+ *      its later commits are rejected.
+ *  L3  The lock is kept until all calls of this module that were started inside it have ended.
  */
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { inBody, outsideBodies, type LockBody } from "./body.ts";
 import { scopeOf } from "./container.ts";
 
-/** What the body of a lock is told. */
+/** The argument of a lock's body. */
 export type LockTurn = Pick<MutationContext, "signal">;
 
 /** Options of a lock; `timeoutMs` counts waiting and running, default 30 000. */
 export type LockOptions = Pick<MutationOptions, "signal" | "timeoutMs">;
 
 /**
- * Runs `fn` while it has the container to itself; resolves to what `fn` gives. Rejects with what
- * `fn` throws, with `ScopeMutationTimeoutError` when the time is over, and with
+ * Runs `fn` in exclusive use of the container; resolves to the result of `fn`. Rejects with the
+ * error of `fn`, with `ScopeMutationTimeoutError` when the time has passed, and with
  * `ReentrantMutationError` when the running code has the container already.
  */
 export function withScopeLock<T>(
   container: object,
-  fn: (turn: LockTurn) => T | Promise<T>,
+  fn: (context: LockTurn) => T | Promise<T>,
   options?: LockOptions,
 ): Promise<T> {
   const scope = scopeOf(container);
@@ -43,16 +44,16 @@ export function withScopeLock<T>(
   );
 }
 
-/** Runs a mutator: it is no lock's body even inside one. */
+/** Runs a mutator: it is not a lock's body, even inside one. */
 export function runMutator<T>(
   section: ExclusiveSection,
   attempt: number,
-  code: (turn: MutationContext) => T | Promise<T>,
+  code: (context: MutationContext) => T | Promise<T>,
 ): Promise<T> {
   return outsideBodies(() => section.run(attempt, code));
 }
 
-/** Runs work in the lock the running code already holds. */
+/** Runs work in the lock that the running code already has. */
 export function insideBody<T>(
   body: LockBody,
   work: (section: ExclusiveSection) => Promise<T>,

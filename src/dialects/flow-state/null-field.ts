@@ -1,6 +1,6 @@
 /**
- * `null` in a field counts as a missing one for increments, pushes and record operations, as in the
- * original, whose schemas often say `nullable().default(null)`.
+ * `null` in a field counts as missing for increments, pushes and record operations, as in the
+ * original, whose schemas often contain `nullable().default(null)`.
  */
 import { DraftState, ownValue } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
@@ -15,7 +15,7 @@ import {
 /** The mutations that count a missing field as 0, an empty list or an empty record. */
 type Starting = IncrementMutation | PushMutation | SetKeyMutation | DeleteKeyMutation;
 
-/** The mutation that does the same and counts `null` as missing. */
+/** An equivalent mutation that treats `null` as missing. */
 export function nullAsMissing(mutation: Mutation): Mutation {
   return isStarting(mutation) ? new NullAsMissing(mutation) : mutation;
 }
@@ -37,7 +37,7 @@ class NullAsMissing implements Mutation {
   constructor(inner: Starting) {
     this.operation = inner.operation;
     this.#inner = inner;
-    // Absent when the operation has none, as the events want it.
+    // Absent when the operation has none, as the events need it.
     if (!(inner instanceof IncrementMutation)) this.path = () => inner.path();
   }
 
@@ -45,7 +45,7 @@ class NullAsMissing implements Mutation {
     // The delta of each names the fields it writes.
     const fields = Object.keys(Object(this.#inner.delta()));
     if (!fields.some((field) => draft.get(field) === null)) return this.#inner.write(draft);
-    // On the side: it throws for another field before anything is written here (A1).
+    // Called separately: it throws for another field before anything is written here (A1).
     const state = draft.expose();
     const values = fields.map((field) => [field, ownValue(state, field) ?? undefined]);
     const side = new DraftState(Object.freeze(Object.fromEntries(values)), draft.scope);

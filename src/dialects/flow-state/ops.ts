@@ -1,9 +1,9 @@
 /**
- * The seven operations over a container, in flow-state-dev's words.
+ * The seven operations over a container, with the names of flow-state-dev.
  *
- * Without a store a change goes to the container's scope as it is (the lock path). With one it
- * takes the container's turn, is saved on its own and checked by version (the CAS path). Either way
- * calls wait in one queue, so callers of one process never conflict with one another.
+ * Without a store, a change is a mutation of the container's scope (the lock path). With a store,
+ * it acquires the container, is saved on its own and checked by version (the CAS path). All calls
+ * wait in one queue, so callers of one process never conflict with one another.
  */
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
@@ -27,13 +27,13 @@ import { sevenOps, type Apply } from "./seven-ops.ts";
 import { sizeHook, type SizeOptions } from "./size-hook.ts";
 
 /**
- * Options of `createScopeStateOps`. The size options say when a state that a change left counts as
- * large; those of the container say it of all its changes.
+ * Options of `createScopeStateOps`. The size options apply to the states saved by these operations;
+ * the container's own apply to all its changes.
  */
 export interface ScopeStateOpsOptions<S extends object> extends SizeOptions {
-  /** Writes each change to a store; without it the state lives in the container. */
+  /** Writes each change to a store; without it the state is kept in the container. */
   readonly persist?: CASPersist<S> | undefined;
-  /** Confirms what saves nothing, as in `runWithCAS`; used with `persist` only. */
+  /** Confirms a result that saves nothing, as in `runWithCAS`; used with `persist` only. */
   readonly reread?: CASReread<S> | undefined;
   /** How a conflict is retried; default 3 retries after 10, 20 and 40 ms. */
   readonly cas?: Omit<CASOptions, "timeoutMs"> | undefined;
@@ -50,7 +50,7 @@ const OPTIONS = optionNames<ScopeStateOpsOptions<object>>({
   onStateSizeWarning: true,
 });
 
-/** The seven operations and the state they work on. */
+/** The seven operations, and their state. */
 export interface ContainerOps<S extends object> extends ScopeStateOps<S> {
   /** The last committed state. */
   readonly state: Readonly<S>;
@@ -59,8 +59,8 @@ export interface ContainerOps<S extends object> extends ScopeStateOps<S> {
 }
 
 /**
- * Makes the seven operations over a container; they can be passed around one by one. Throws
- * `RangeError` when a number is NaN and `TypeError` when `container` is none.
+ * Makes the seven operations over a container; each can be passed around on its own. Throws
+ * `RangeError` when a number is NaN and `TypeError` when `container` is not a container.
  */
 export function createScopeStateOps<S extends object>(
   container: StateContainer<S>,
@@ -92,8 +92,8 @@ function applier<S extends object>(
   { persist, reread, cas, mutationTimeoutMs }: ScopeStateOpsOptions<S>,
 ): Apply {
   const budget = casBudget(cas);
-  timeoutOption(mutationTimeoutMs, 0); // Refuses NaN now, not at the first call.
-  // The container holds an S, so that is what its store is given.
+  timeoutOption(mutationTimeoutMs, 0); // Rejects NaN now, not at the first call.
+  // The container's state is an S, so that is what its store receives.
   const save = (persist ?? null) as CASPersist<object> | null;
   const withTimeout = (call: MutationOptions | undefined): MutationOptions | undefined =>
     mutationTimeoutMs === undefined

@@ -1,12 +1,10 @@
-/**
- * The persist function of the seed: what it is given, what it answers, and how an answer is read.
- */
+/** The persist function of the caller: its arguments, its results, and how a result is read. */
 import { StoreContractError } from "../../../actors/errors.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 
 /**
- * What a change wants, so that a store with verbs of its own can do just that. The same on every
+ * The intent of a change, so that a store can use its own operations. It is the same on every
  * attempt; the value of a patched field is in the next state.
  */
 export type CASMutationHint =
@@ -15,7 +13,7 @@ export type CASMutationHint =
       readonly kind: "patchField";
       /** A field, or a field and a key of the record in it. */
       readonly path: readonly [field: string] | readonly [field: string, key: string];
-      /** The value does not depend on what was there. */
+      /** The value does not depend on the previous value. */
       readonly commutative: boolean;
     }
   | { readonly kind: "incField"; readonly path: readonly [string]; readonly delta: number }
@@ -27,14 +25,17 @@ export type CASMutationHint =
   | { readonly kind: "deleteField"; readonly path: readonly [field: string, key: string] };
 
 /**
- * True when a store that has the hint's verb may apply it to whatever it holds, without a look at
- * the version: the result is the same as in any other order.
+ * True when a store that supports the hint's verb may apply it to any state, without a version
+ * check: the result is the same in any order.
  */
 export function isCommutativeHint(hint: CASMutationHint): boolean {
   return hint.kind === "patchField" ? hint.commutative : hint.kind !== "set";
 }
 
-/** A store's answer. A conflict says what the store holds; no state means the record is gone. */
+/**
+ * The result of a save. A conflict contains the stored state; no state means the record does not
+ * exist.
+ */
 export type CASPersistResult<S> =
   | { readonly ok: true; readonly version: number; readonly record?: S | undefined }
   | { readonly ok: false; readonly currentState: S | undefined; readonly currentVersion: number }
@@ -43,27 +44,27 @@ export type CASPersistResult<S> =
       readonly current: { readonly state: S | undefined; readonly version: number } | undefined;
     };
 
-/** Writes `next` if the store holds `expectedVersion`, else answers with what it holds. */
+/** Writes `next` if the store has `expectedVersion`, else returns what the store has. */
 export type CASPersist<S> = (
   next: Readonly<S>,
   expectedVersion: number,
   hint: CASMutationHint,
 ) => CASPersistResult<S> | Promise<CASPersistResult<S>>;
 
-/** Reads what the store holds now; `undefined` when there is no record. */
+/** Reads the stored state; `undefined` when there is no record. */
 export type CASReread<S> = () =>
   | { readonly state: S; readonly version: number }
   | undefined
   | Promise<{ readonly state: S; readonly version: number } | undefined>;
 
-/** An answer in one shape. `state: undefined` in a conflict: the record is gone. */
+/** A result in one shape. `state: undefined` in a conflict: the record does not exist. */
 export interface Answer {
   readonly ok: boolean;
   readonly state: object | undefined;
   readonly version: number;
 }
 
-/** Reads an answer; throws `StoreContractError` when it is none. */
+/** Reads a result; throws `StoreContractError` when it is malformed. */
 export function readAnswer(given: unknown, scope: ScopeIdentity): Answer {
   const fields = isObject(given) ? given : {};
   if (fields["ok"] === true)
@@ -75,7 +76,7 @@ export function readAnswer(given: unknown, scope: ScopeIdentity): Answer {
   return { ok: false, ...stateIn(current["state"], current["version"], scope) };
 }
 
-/** Reads what a reread found; throws `StoreContractError` when it is no record. */
+/** Reads the result of a reread; throws `StoreContractError` when it is not a record. */
 export function readRecord(given: unknown, scope: ScopeIdentity): Omit<Answer, "ok"> | undefined {
   if (given === undefined || given === null) return undefined;
   const { state, version } = isObject(given) ? given : {};
@@ -95,7 +96,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** Says which type came, never the value. */
+/** The error names the received type, never the value. */
 function malformed(expected: string, given: unknown, scope: ScopeIdentity): StoreContractError {
   return new StoreContractError({ expected, received: typeName(given) }, { scope });
 }

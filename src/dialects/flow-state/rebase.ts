@@ -1,6 +1,6 @@
 /**
- * A mutation of a container without a store that notices an outsider's `commit`: when one came
- * while asynchronous code was running, the code runs again on what was committed (D2).
+ * A mutation of a container without a store. When a direct `commit` was made while its asynchronous
+ * code ran, the code runs again on the committed state (D2).
  */
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { isThenable, type Mutation } from "../../../actors/scope/mutation.ts";
@@ -8,7 +8,7 @@ import type { MutationContext, OperationName } from "../../../actors/protocol.ts
 import { outsideBodies } from "./body.ts";
 import type { ContainerScope } from "./container.ts";
 
-/** Wraps a mutation that has code to run. */
+/** Wraps a mutation that runs the caller's code. */
 export class RebasedMutation implements Mutation {
   readonly operation: OperationName;
   readonly path?: () => string;
@@ -19,14 +19,14 @@ export class RebasedMutation implements Mutation {
     this.operation = inner.operation;
     this.#inner = inner;
     this.#scope = scope;
-    // Absent when the operation has none, as the events want it.
+    // Absent when the operation has none, as the events need it.
     if (inner.path !== undefined) this.path = () => inner.path?.() ?? "";
   }
 
-  compute(state: object, turn: MutationContext): unknown {
+  compute(state: object, context: MutationContext): unknown {
     const { commits } = this.#scope;
-    const computed = outsideBodies(() => this.#inner.compute?.(state, turn));
-    return isThenable(computed) ? this.#settle(computed, commits, turn) : computed;
+    const computed = outsideBodies(() => this.#inner.compute?.(state, context));
+    return isThenable(computed) ? this.#settle(computed, commits, context) : computed;
   }
 
   write(draft: DraftState, computed: unknown): void {
@@ -40,14 +40,14 @@ export class RebasedMutation implements Mutation {
   async #settle(
     computed: PromiseLike<unknown>,
     commits: number,
-    turn: MutationContext,
+    context: MutationContext,
   ): Promise<unknown> {
     const value = await computed;
-    if (this.#scope.commits === commits || turn.signal.aborted) return value;
+    if (this.#scope.commits === commits || context.signal.aborted) return value;
     const again = {
-      attempt: turn.attempt + 1,
+      attempt: context.attempt + 1,
       get signal() {
-        return turn.signal;
+        return context.signal;
       },
     };
     return this.compute(this.#scope.draft.expose(), again);

@@ -1,4 +1,4 @@
-/** `runWithCAS`: the compare-and-set loop for a mutator that makes the whole next state. */
+/** `runWithCAS`: the compare-and-set loop for a mutator that returns the whole next state. */
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { CasOptions, MutationContext } from "../../../actors/protocol.ts";
@@ -18,18 +18,18 @@ export interface CASOptions extends Omit<CasOptions, "escalate"> {
   readonly timeoutMs?: number | undefined;
 }
 
-/** Makes the whole next state out of the present one. */
-export type CASMutator<S> = (state: Readonly<S>, turn: MutationContext) => S | Promise<S>;
+/** Returns the whole next state for the present one. */
+export type CASMutator<S> = (state: Readonly<S>, context: MutationContext) => S | Promise<S>;
 
-/** What `runWithCAS` takes. The size options say when the state it saved counts as large. */
+/** The argument of `runWithCAS`. The size options apply to the saved state. */
 export interface RunWithCASOptions<S extends object> extends SizeOptions {
   readonly container: StateContainer<S>;
   readonly mutator: CASMutator<S>;
   readonly persist: CASPersist<S>;
   /**
-   * Reads the store again before a result that saves nothing is given: when the stored version
-   * is another one, `mutator` runs again on what is stored, as after a conflict. Without it such a
-   * result rests on what the container holds.
+   * Reads the store again before a result that saves nothing is returned. When the stored version
+   * is another one, `mutator` runs again on the stored state, as after a conflict. Without it, such
+   * a result is based on the container's state.
    */
   readonly reread?: CASReread<S> | undefined;
   readonly options?: CASOptions | undefined;
@@ -56,17 +56,17 @@ const CAS_OPTIONS = optionNames<CASOptions>({
   timeoutMs: true,
 });
 
-/** A mutator that gives the whole next state. */
+/** A mutator that returns the whole next state. */
 class WholeMutation implements Mutation {
   readonly operation = "atomic";
-  readonly #mutator: (state: object, turn: MutationContext) => unknown;
+  readonly #mutator: (state: object, context: MutationContext) => unknown;
 
-  constructor(mutator: (state: object, turn: MutationContext) => unknown) {
+  constructor(mutator: (state: object, context: MutationContext) => unknown) {
     this.#mutator = mutator;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
-    return this.#mutator(state, turn);
+  compute(state: object, context: MutationContext): unknown {
+    return this.#mutator(state, context);
   }
 
   write(draft: DraftState, computed: unknown): void {
@@ -75,9 +75,10 @@ class WholeMutation implements Mutation {
 }
 
 /**
- * Brings one change to a store: waits for the container's turn, runs `mutator`, saves, and tries
- * again on a conflict. Resolves to the state after it and whether that is a new one. Rejects with
- * `ConcurrentModificationError` after the last retry and with what `mutator` or `persist` throws.
+ * Saves one change: acquires the container, runs `mutator`, saves, and retries on a conflict.
+ * Resolves to the state after it and whether that is a new one. Rejects with
+ * `ConcurrentModificationError` after the last retry and with the errors of `mutator` and
+ * `persist`.
  */
 export async function runWithCAS<S extends object>(
   given: RunWithCASOptions<S>,
@@ -88,7 +89,7 @@ export async function runWithCAS<S extends object>(
   const scope = stateScopeOf(container);
   const warn = sizeHook(scope, given);
   const { timeoutMs, ...cas } = options;
-  // The container holds an S, so its mutator and its store are given one.
+  // The container's state is an S, so that is what its mutator and its store receive.
   const mutation = new WholeMutation(mutator as CASMutator<object>);
   const saving: Saving = {
     mutation,
@@ -104,5 +105,5 @@ export async function runWithCAS<S extends object>(
     ? exclusively([scope], timeoutMs === undefined ? {} : { timeoutMs }, work)
     : insideBody(body, work));
   if (result.committed) warn?.(result.state);
-  return result as RunWithCASResult<S>; // What the mutator made, which is an S by its type.
+  return result as RunWithCASResult<S>; // The mutator's result is an S by its type.
 }

@@ -1,4 +1,4 @@
-/** The seven operations as functions of their own, which can be passed around one by one. */
+/** The seven operations as separate functions, which can be passed around one by one. */
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, ScopeIdentity } from "../../../actors/protocol.ts";
 import {
@@ -22,15 +22,15 @@ export function sevenOps<S extends object>(scope: ScopeIdentity, apply: Apply): 
     try {
       return apply(make(), options);
     } catch (error) {
-      return Promise.reject(error); // Bad arguments are a rejection like every other failure.
+      return Promise.reject(error); // Bad arguments reject like any other failure.
     }
   };
   return {
     patchState(first: unknown, second?: unknown, third?: MutationOptions) {
       if (typeof first !== "string")
-        // The first form has its options in second place.
+        // The first form has its options as the second argument.
         return run(() => new PatchMutation(first, scope), second as MutationOptions);
-      if (second === undefined) return Promise.resolve(false); // Nothing to do, as there.
+      if (second === undefined) return Promise.resolve(false); // Nothing to do, as in the original.
       return run(() => new FieldMutation(first, second, scope), third);
     },
     setState: (next, call) => run(() => new SetMutation(next, scope), call),

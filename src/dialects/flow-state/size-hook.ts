@@ -1,15 +1,18 @@
-/** The size options of a container, where the first generations of the original took them. */
+/**
+ * The size options of a container, at the entry points where earlier versions of the original took
+ * them.
+ */
 import { createChecks, type CheckOptions } from "../../../actors/scope/validation.ts";
 import { causeHere } from "../../../actors/scope/cascade.ts";
 import { safeCall } from "../../../actors/scope/safe-call.ts";
 import type { ContainerScope } from "./container.ts";
 
-/** When a state counts as large, and what is called then. */
+/** When a state counts as large, and the hook for it. */
 export type SizeOptions = Pick<CheckOptions, "maxStateSizeBytes" | "onStateSizeWarning">;
 
 /**
- * What to call with each state that was saved, or `null` when nothing was asked for. What the
- * caller's hook throws is logged. Throws `RangeError` for NaN.
+ * The function to call with each saved state, or `null` without size options. An error of the
+ * caller's hook is logged. Throws `RangeError` for NaN.
  */
 export function sizeHook(
   scope: ContainerScope,

@@ -1,4 +1,4 @@
-/** Which documents a turn uses: the keys of its conversation and its user. */
+/** The documents of a turn: the keys of its conversation and of its user. */
 import { isTypeError } from "../../../actors/realm.ts";
 
 /** The fields of an inbound activity that keys are made of. */
@@ -9,7 +9,7 @@ export interface TurnActivity {
   readonly from?: { readonly id?: string | null | undefined } | null | undefined;
 }
 
-/** How keys are written: `compat` is the original's form; `escaped` escapes each segment. */
+/** The form of a key: `compat` is the original's form; `escaped` escapes each segment. */
 export type KeyFormat = "compat" | "escaped";
 
 /** The persisted scopes. */
@@ -23,12 +23,12 @@ export function deriveConversationKey(activity: TurnActivity, format?: KeyFormat
   return keyOf("conversation", activity, format);
 }
 
-/** `{channelId}/{recipient.id}/users/{from.id}`. Throws `TypeError` like the other one. */
+/** `{channelId}/{recipient.id}/users/{from.id}`. Throws `TypeError` as above. */
 export function deriveUserKey(activity: TurnActivity, format?: KeyFormat): string {
   return keyOf("user", activity, format);
 }
 
-/** The key of one scope, or the error that says which fields it lacks. */
+/** The key of one scope, or the error that names the missing fields. */
 export function keyOrError(
   scope: PersistedScope,
   activity: TurnActivity,

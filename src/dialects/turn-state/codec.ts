@@ -1,13 +1,13 @@
 /**
- * What stands between a document and its storage: a value codec turns its JSON text into another,
- * a key codec its key.
+ * Codecs between a document and its storage: a value codec encodes the JSON text, a key codec the
+ * key.
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
 import { types } from "node:util";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 
-/** Turns the JSON text of a document into what is stored, and back. */
+/** Encodes the JSON text of a document for its storage, and decodes it. */
 export interface ValueCodec {
   encode(text: string, key: string): string | Promise<string>;
   /** A throw means the stored text is damaged. */
@@ -30,10 +30,10 @@ const TAG_BYTES = 16;
 const MARK = "holdfast-aes1";
 
 /**
- * Encrypts documents with AES-256-GCM, bound to their keys: a text copied to another key cannot be
- * read there. Give one secret of 32 bytes, or several to rotate: the first encrypts, all decrypt.
- * Throws `RangeError` for a secret of another length, `TypeError` for what is no bytes and for an
- * unknown option.
+ * Encrypts documents with AES-256-GCM. A text is bound to its key: copied to another key, it cannot
+ * be decrypted. Takes one secret of 32 bytes, or several for rotation: the first encrypts, all
+ * decrypt. Throws `RangeError` for a secret of another length, `TypeError` for a value that is not
+ * bytes and for an unknown option.
  */
 export function aes256GcmCodec(
   secrets: Uint8Array | readonly [Uint8Array, ...Uint8Array[]],
@@ -65,7 +65,7 @@ export function aes256GcmCodec(
   };
 }
 
-/** Names documents by an HMAC-SHA256 of their keys, so that a name tells nothing about anybody. */
+/** Names documents by an HMAC-SHA256 of their keys, so that a stored name discloses nothing. */
 export function hmacKeyCodec(secret: string | Uint8Array): KeyCodec {
   if (typeof secret !== "string" && !types.isUint8Array(secret))
     throw new TypeError(`hmacKeyCodec takes a text or bytes, received ${typeName(secret)}`);
@@ -73,7 +73,7 @@ export function hmacKeyCodec(secret: string | Uint8Array): KeyCodec {
   return (key) => createHmac("sha256", secret).update(Buffer.from(key, "utf16le")).digest("hex");
 }
 
-/** Tells secrets apart in stored texts and gives nothing away about them. */
+/** Identifies a secret in stored texts without disclosing it. */
 function secretName(secret: Uint8Array): string {
   if (!types.isUint8Array(secret))
     throw new TypeError(`a secret for AES-256 is bytes, received ${typeName(secret)}`);

@@ -1,15 +1,16 @@
 /**
- * A short exclusive lock on one document, across owners: a symbolic link that says who holds it.
+ * A short exclusive lock on one document, across owners: a symbolic link that names its owner.
  *
- *  K1  Making a link is atomic and carries its text with it, so there is never a lock without an
- *      owner. A lock has an id of its own.
- *  K2  Each owner has a folder, made before its link and never again. All it changes, it changes by
- *      a rename out of that folder or into it: the document, and the links it removes. Who takes
- *      its lock removes the folder first. From then on that owner can change nothing.
- *  K3  A lock whose holder is known to be dead is taken at once. Any other holder touches its
- *      folder at intervals; who finds it untouched for `quietMs` takes the lock.
- *  K4  Only the owner of a claim, which is a lock on a lock, removes the lock of another one. A
- *      claim falls like any lock, so an owner that dies with one blocks no other.
+ *  K1  A link is made atomically together with its text, so a lock always has an owner. Each lock
+ *      has an id of its own.
+ *  K2  Each owner has a folder, made once, before its link. The owner changes files only by a
+ *      rename out of that folder or into it: the document, and the links it removes. Another owner
+ *      removes the folder before it takes the lock. After that, the first owner cannot change
+ *      anything.
+ *  K3  A lock whose owner process has ended is taken at once. A running owner touches its folder at
+ *      intervals. When the folder is untouched for `quietMs`, another owner takes the lock.
+ *  K4  Only the owner of a claim, which is a lock on a lock, removes another owner's lock. A claim
+ *      expires like any lock, so an owner that ends with a claim blocks no other.
  */
 import { performance } from "node:perf_hooks";
 import { randomUUID } from "node:crypto";
@@ -26,7 +27,7 @@ import {
   type ProcessOwner,
 } from "../../stores/shared/process-identity.ts";
 
-/** How long an owner waits, and when a holder counts as dead; milliseconds. */
+/** How long an owner waits, and after what silence an owner counts as ended; milliseconds. */
 export interface FileLockTiming {
   /** How long to wait for another owner to finish its write. */
   readonly waitMs: number;
@@ -38,10 +39,10 @@ export interface FileLockTiming {
 const TIMING: FileLockTiming = { waitMs: 10_000, beatMs: 1_000, quietMs: 5_000 };
 const POLL_MIN_MS = 2;
 const POLL_MAX_MS = 50;
-/** Claims on claims; each takes an owner that died just then. */
+/** The greatest depth of claims on claims; each level is for an owner that ended with its claim. */
 const CLAIMS_MAX = 4;
 
-/** What the holder of a lock may change. */
+/** What the owner of a lock may change. */
 export interface FileLock {
   /** Replaces the file at `target` whole. */
   put(bytes: Buffer, target: string, fsync: boolean): Promise<void>;
@@ -51,7 +52,7 @@ export interface FileLock {
 
 /**
  * Runs `work` while this owner has the lock at `path`. Throws `StoreUnavailableError` when another
- * one keeps it, or has taken it meanwhile.
+ * owner keeps the lock, or took it while `work` ran.
  */
 export async function withFileLock<T>(
   path: string,
@@ -78,20 +79,20 @@ interface LockOwner extends ProcessOwner {
   readonly lock: string;
 }
 
-/** How long a holder was seen without a sign of life. */
+/** How long an owner's folder has been untouched. */
 interface Quiet {
   readonly touchedMs: number | undefined;
   readonly seenAt: number;
   readonly quietMs: number;
 }
 
-/** One owner that wants a lock, or has it. */
+/** One owner that waits for a lock, or has it. */
 class Attempt implements FileLock {
   readonly #path: string;
   readonly #timing: FileLockTiming;
   readonly #folder: string;
   readonly #text: string;
-  /** Of the holders that were met, by the text of their links. */
+  /** The observed owners, by the text of their links. */
   readonly #seen = new Map<string, Quiet>();
 
   constructor(path: string, timing: FileLockTiming) {
@@ -110,18 +111,18 @@ class Attempt implements FileLock {
     try {
       await rmdir(this.#folder);
     } catch {
-      // Something is left in it, or another owner has removed it.
+      // The folder is not empty, or another owner has removed it.
       await removeFolder(this.#folder);
     }
   }
 
-  /** Another owner sees that the time is another one; it does not matter whose clock says it. */
+  /** Other owners compare the time only with its previous value; the clocks need not agree. */
   async beat(): Promise<void> {
     const now = new Date();
     await utimes(this.#folder, now, now);
   }
 
-  /** False where links cannot be made: then only the mailboxes of this process keep order. */
+  /** False where links cannot be made: then only the mailboxes of this process keep the order. */
   async take(): Promise<boolean> {
     const until = performance.now() + this.#timing.waitMs;
     for (let waitMs = POLL_MIN_MS; ; waitMs = Math.min(waitMs * 2, POLL_MAX_MS)) {
@@ -131,8 +132,8 @@ class Attempt implements FileLock {
       if (await this.#clear(this.#path, CLAIMS_MAX)) continue;
       if (performance.now() > until)
         throw new StoreUnavailableError(
-          `another owner holds ${this.#path} for ${this.#timing.waitMs} ms; ` +
-            "remove it if that process is gone",
+          `another owner has locked ${this.#path} for ${this.#timing.waitMs} ms; ` +
+            "remove it if that process has ended",
         );
       await sleep(waitMs);
     }
@@ -155,7 +156,7 @@ class Attempt implements FileLock {
     if (!(await this.#away(path))) await this.#check();
   }
 
-  /** Throws when another owner has taken what this one held. */
+  /** Throws when another owner has taken this owner's lock. */
   async #check(): Promise<void> {
     if ((await touchedMs(this.#folder)) !== undefined) return;
     throw new StoreUnavailableError(
@@ -164,7 +165,9 @@ class Attempt implements FileLock {
     );
   }
 
-  /** Moves what is at `path` out of the way; false when nothing was, or when it may not (K2). */
+  /**
+   * Moves the file at `path` away. False when there was none, or when the move is not allowed (K2).
+   */
   async #away(path: string): Promise<boolean> {
     const aside = this.#temporary();
     try {
@@ -173,11 +176,11 @@ class Attempt implements FileLock {
       if (systemCode(error) === "ENOENT") return false;
       throw error;
     }
-    await unlink(aside).catch(() => undefined); // What is left goes with the folder.
+    await unlink(aside).catch(() => undefined); // The removal of the folder removes it too.
     return true;
   }
 
-  /** Removes the link of an owner that is gone; true when it is worth trying again at once. */
+  /** Removes the link of an ended owner; true when a new attempt can follow at once. */
   async #clear(path: string, claims: number): Promise<boolean> {
     const text = await linkText(path);
     if (text === undefined) return true;
@@ -189,7 +192,7 @@ class Attempt implements FileLock {
       await this.#clear(claim, claims - 1);
       return false;
     }
-    // No rename of that owner succeeds from here on (K2), and no other one has the claim (K4).
+    // From here on, no rename of that owner succeeds (K2), and no other owner has the claim (K4).
     await removeFolder(this.#folderOf(holder.lock));
     if ((await linkText(path)) === text) await this.#away(path);
     await this.#away(claim);
@@ -201,7 +204,8 @@ class Attempt implements FileLock {
     const now = performance.now();
     const touched = await touchedMs(this.#folderOf(lock));
     const seen = this.#seen.get(text);
-    // Time in which this process stood still does not count: the holder may have, too.
+    // Time in which this process was suspended does not count: the other may have been suspended
+    // too.
     const quietMs =
       seen === undefined || seen.touchedMs !== touched
         ? 0
@@ -219,7 +223,7 @@ class Attempt implements FileLock {
   }
 }
 
-/** When a folder was last touched; `undefined` when it is gone. */
+/** When a folder was last touched; `undefined` when it does not exist. */
 async function touchedMs(folder: string): Promise<number | undefined> {
   try {
     return (await stat(folder)).mtimeMs;
@@ -229,7 +233,7 @@ async function touchedMs(folder: string): Promise<number | undefined> {
   }
 }
 
-/** The code of what stands in the way, `undefined` when the link was made. */
+/** The error code when the link could not be made, else `undefined`. */
 async function tryLink(text: string, path: string): Promise<string | undefined> {
   try {
     await symlink(text, path);

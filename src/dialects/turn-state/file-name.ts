@@ -1,27 +1,29 @@
-/** Names of the files documents are kept in. */
+/** File names of documents. */
 import { createHash } from "node:crypto";
 
-/** Most bytes of a file name on the systems we know. */
+/** The maximum length of a file name, in bytes, on the supported systems. */
 const NAME_BYTES_MAX = 255;
-/** So much of a long key stays readable in its name. */
+/** The number of characters of a long key that stay readable in its file name. */
 const READABLE = 180;
 const SUFFIX = ".json";
 
 /**
- * The name of a document's file: its key percent-encoded after RFC 3986, or, when that is too
- * long or impossible, a part of it with a hash. `=` is never left by the encoding, so no two keys
- * meet.
+ * The name of a document's file: the key percent-encoded after RFC 3986. When that is too long or
+ * impossible, the name is a part of the key and a hash. The encoding never produces `=`, so no two
+ * keys share a name.
  */
 export function fileNameOf(key: string): string {
   const encoded = encode(key);
   if (encoded !== undefined && encoded.length + SUFFIX.length <= NAME_BYTES_MAX)
     return encoded + SUFFIX;
-  // UTF-16, because UTF-8 would make all lone surrogates one.
+  // In UTF-16: UTF-8 would encode all lone surrogates alike.
   const hash = createHash("sha256").update(Buffer.from(key, "utf16le")).digest("hex");
   return `${encoded?.slice(0, READABLE) ?? ""}=${hash}${SUFFIX}`;
 }
 
-/** The name the original's Node port gives, when it is another one that can exist. */
+/**
+ * The name that the original's Node port gives; `undefined` when it is the same or cannot exist.
+ */
 export function nodeFileNameOf(key: string): string | undefined {
   if (!/[!'()*]/.test(key) || encode(key) === undefined) return undefined;
   const name = encodeURIComponent(key) + SUFFIX;
@@ -32,7 +34,7 @@ function encode(key: string): string | undefined {
   try {
     return encodeURIComponent(key).replaceAll(/[!'()*]/g, hexOf);
   } catch {
-    return undefined; // A lone surrogate has no UTF-8.
+    return undefined; // A lone surrogate has no UTF-8 form.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Mailboxes of documents that live outside a runtime: one per place and key, there only while
- * somebody uses it.
+ * Mailboxes of documents outside a runtime: one per location and key. A mailbox exists only while
+ * it is in use.
  */
 import { ScopeActor } from "../../../actors/scope/scope.ts";
 import { scopeSettings } from "../../../actors/scope/options.ts";
@@ -15,9 +15,9 @@ interface Shared {
 
 const boxes = new Map<string, Shared>();
 
-/** The mailbox of a document. Two storages that name the same place share it. */
-export function mailboxAt(place: string, key: string): Mailbox {
-  const name = `${place}\n${key}`; // No place has a line break in its name.
+/** The mailbox of a document. Two storages of the same location share it. */
+export function mailboxAt(location: string, key: string): Mailbox {
+  const name = `${location}\n${key}`; // No location name has a line break.
   let shared = boxes.get(name);
   if (shared === undefined) {
     const identity = { type: "turn", id: key };
@@ -37,13 +37,13 @@ export function mailboxAt(place: string, key: string): Mailbox {
     actor: box.actor,
     done() {
       box.users -= 1;
-      // Nobody waits and nobody holds it, so a new one under this name is as good.
+      // The mailbox has no user, so a new one under this name is equivalent.
       if (box.users === 0) boxes.delete(name);
     },
   };
 }
 
-/** How many mailboxes are in use. */
+/** The number of mailboxes in use. */
 export function mailboxCount(): number {
   return boxes.size;
 }
@@ -51,8 +51,8 @@ export function mailboxCount(): number {
 let named = 0;
 const names = new WeakMap<object, string>();
 
-/** A name for an object that is a place by itself. */
-export function placeOf(owner: object): string {
+/** A location name for an object that stores documents itself. */
+export function locationOf(owner: object): string {
   let name = names.get(owner);
   if (name === undefined) {
     named += 1;

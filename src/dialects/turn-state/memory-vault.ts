@@ -1,11 +1,11 @@
 /** Documents in a Map. */
 import type { Json } from "../../../actors/protocol.ts";
-import { mailboxAt, placeOf } from "./mailboxes.ts";
+import { mailboxAt, locationOf } from "./mailboxes.ts";
 import type { Found, Mailbox, Swap, Swapped, Vault } from "./vault.ts";
 
 const NONE: Found = { value: undefined, exists: false, stamp: undefined };
 
-/** Keeps documents for as long as it lives. Values that come in are copies already. */
+/** Keeps documents as long as this object exists. The given values are copies already. */
 export class MemoryVault implements Vault {
   readonly #documents = new Map<string, Found>();
 
@@ -14,7 +14,7 @@ export class MemoryVault implements Vault {
   }
 
   mailbox(key: string): Promise<Mailbox> {
-    return Promise.resolve(mailboxAt(placeOf(this), key));
+    return Promise.resolve(mailboxAt(locationOf(this), key));
   }
 
   find(keys: readonly string[]): Promise<Found[]> {

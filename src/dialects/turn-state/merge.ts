@@ -1,8 +1,8 @@
 /**
- * Brings together what two writers made of one document.
+ * Merges what two writers made of one document.
  *
- *  R1  What only one of them changed is taken from him; what both changed is a conflict, even when
- *      they changed it alike: two increments from 1 to 2 are not one.
+ *  R1  A change made by one writer only is kept. What both changed is a conflict, even when both
+ *      results are equal: two increments from 1 to 2 are not one.
  *  R2  Records are merged key by key, arrays of equal length element by element; everything else is
  *      one value.
  */
@@ -11,8 +11,8 @@ import { isPlainObject } from "../../../actors/state/kind.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import { GONE } from "./json.ts";
 
-/** A value, or that there is none. */
-export type Place = Json | typeof GONE;
+/** A value, or `GONE` when there is none. */
+export type MaybeJson = Json | typeof GONE;
 
 /** Both writers changed what is at `path`. */
 export class MergeConflict extends Error {
@@ -24,8 +24,13 @@ export class MergeConflict extends Error {
   }
 }
 
-/** What `mine` and `theirs` give together, both made from `base`; throws `MergeConflict`. */
-export function merge(base: Place, mine: Place, theirs: Place, path: string): Place {
+/** The merge of `mine` and `theirs`, both made from `base`; throws `MergeConflict`. */
+export function merge(
+  base: MaybeJson,
+  mine: MaybeJson,
+  theirs: MaybeJson,
+  path: string,
+): MaybeJson {
   if (same(base, mine)) return theirs;
   if (same(base, theirs)) return mine;
   if (isRecord(base) && isRecord(mine) && isRecord(theirs))
@@ -35,14 +40,14 @@ export function merge(base: Place, mine: Place, theirs: Place, path: string): Pl
 }
 
 /** True when both are the same data, or both are missing. */
-export function same(left: Place, right: Place): boolean {
+export function same(left: MaybeJson, right: MaybeJson): boolean {
   return left === right || (left !== GONE && right !== GONE && equal(left, right));
 }
 
 type JsonRecord = Readonly<Record<string, Json>>;
 
-/** The own value of a key, or that there is none. */
-export function at(record: JsonRecord, key: string): Place {
+/** The own value of a key, or `GONE` when there is none. */
+export function at(record: JsonRecord, key: string): MaybeJson {
   return Object.hasOwn(record, key) ? (record[key] ?? null) : GONE;
 }
 
@@ -65,14 +70,14 @@ function mergeLists(
   if (mine.length !== base.length || theirs.length !== base.length) throw new MergeConflict(path);
   return base.map((each, index) => {
     const merged = merge(each, mine[index] ?? null, theirs[index] ?? null, `${path}[${index}]`);
-    return merged === GONE ? null : merged; // Three that are there give one that is there.
+    return merged === GONE ? null : merged; // Three values merge to a value.
   });
 }
 
-function isRecord(value: Place): value is JsonRecord {
+function isRecord(value: MaybeJson): value is JsonRecord {
   return value !== GONE && isPlainObject(value);
 }
 
-function isList(value: Place): value is readonly Json[] {
+function isList(value: MaybeJson): value is readonly Json[] {
   return Array.isArray(value);
 }

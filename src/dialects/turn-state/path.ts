@@ -1,17 +1,17 @@
-/** Paths: `key` means the turn's own scope, `scope.key` one of the three. */
+/** Paths: `key` is in the scope `temp`, `scope.key` in one of the three scopes. */
 
 /** The three scopes of a turn. */
 export type ScopeName = "conversation" | "user" | "temp";
 
-/** Where a path leads. */
+/** The scope and the key of a path. */
 export interface ScopePath {
   readonly scope: ScopeName;
   readonly key: string;
 }
 
 /**
- * Reads a path. Scope names ignore case, keys do not. Throws `TypeError` saying `Invalid path` or
- * `Invalid scope`.
+ * Reads a path. Scope names ignore case, keys do not. Throws `TypeError` with the message `Invalid
+ * path` or `Invalid scope`.
  */
 export function parsePath(path: string): ScopePath {
   if (typeof path !== "string") throw new TypeError(`Invalid path: a ${typeof path} is no text`);

@@ -1,10 +1,10 @@
 /**
- * Documents in somebody else's storage, which has the three verbs and nothing else. Turns of this
- * process are kept apart by their mailboxes; another process can still come in between.
+ * Documents in a caller's storage, which has the three verbs and nothing else. Mailboxes order the
+ * turns of this process; another process can still write in between.
  */
 import { equal } from "../../../actors/state/equal.ts";
 import type { Json } from "../../../actors/protocol.ts";
-import { mailboxAt, placeOf } from "./mailboxes.ts";
+import { mailboxAt, locationOf } from "./mailboxes.ts";
 import { toJson, GONE } from "./json.ts";
 import type { Storage } from "./storage.ts";
 import type { Found, Mailbox, Swap, Swapped, SwapTurn, Vault } from "./vault.ts";
@@ -22,24 +22,24 @@ export class PlainVault implements Vault {
   }
 
   mailbox(key: string): Promise<Mailbox> {
-    return Promise.resolve(mailboxAt(placeOf(this.#storage), key));
+    return Promise.resolve(mailboxAt(locationOf(this.#storage), key));
   }
 
   async find(keys: readonly string[]): Promise<Found[]> {
     const documents = await this.#storage.read([...keys]);
     return keys.map((key) => {
       const value = Object.hasOwn(documents, key) ? documents[key] : undefined;
-      // A copy, in case the storage hands out what it keeps.
+      // A copy, since the storage may return its own object.
       const json = toJson(value, "coerce", { path: key, scope: undefined });
       if (json === GONE) return { value: undefined, exists: false, stamp: GONE };
       return { value: json, exists: true, stamp: json };
     });
   }
 
-  async swap(swaps: readonly Swap[], { heldSinceRead }: SwapTurn): Promise<Swapped[]> {
-    // What this process read and kept its mailboxes for can only have been changed by another one,
-    // and reading again would not keep that one out.
-    if (!heldSinceRead && (await this.#hasChanged(swaps))) return swaps.map(() => null);
+  async swap(swaps: readonly Swap[], { keptSinceRead }: SwapTurn): Promise<Swapped[]> {
+    // What this process read, with its mailboxes kept since, can only have been changed by another
+    // process. Another read would not exclude that process.
+    if (!keptSinceRead && (await this.#hasChanged(swaps))) return swaps.map(() => null);
     const kept = swaps.flatMap(({ key, next }): [string, Json][] =>
       next === undefined ? [] : [[key, next]],
     );

@@ -1,4 +1,4 @@
-/** The options of a turn, with their defaults, checked. */
+/** The options of a turn: defaults and checks. */
 import { durationOption, systemClock } from "../../../actors/time/clock.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
 import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
@@ -15,21 +15,21 @@ export interface TurnOptions {
    * Milliseconds to wait for both scopes; default 30 000; 0, negative and `Infinity` = no limit.
    */
   readonly timeoutMs?: number | undefined;
-  /** Milliseconds the handler may run before the turn is given up; default no limit. */
+  /** Milliseconds the handler may run before the turn is abandoned; default no limit. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Aborting gives the turn up; it rejects with `signal.reason`. */
+  /** Aborting abandons the turn; it rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
-  /** What becomes of the state when the handler throws; default `discard`. */
+  /** Whether the state is stored when the handler throws; default `discard`. */
   readonly onHandlerError?: "discard" | "persist" | undefined;
-  /** `log` lets the turn succeed although its state was not stored; default `throw`. */
+  /** `log`: the turn succeeds although its state was not stored; default `throw`. */
   readonly onSaveError?: "throw" | "log" | undefined;
-  /** `quarantine` sets a damaged document aside, `reset` writes over it; default `throw`. */
+  /** `quarantine` sets a damaged document aside, `reset` overwrites it; default `throw`. */
   readonly onCorrupt?: "throw" | "quarantine" | "reset" | undefined;
-  /** Whether what is set after a scope was deleted is kept; default `keep`. */
+  /** Whether a value set after the deletion of its scope is kept; default `keep`. */
   readonly deleteThenSet?: "keep" | "lose" | undefined;
-  /** `seal` makes a state throw once its turn has ended; default `seal`. */
+  /** `seal`: a state throws once its turn has ended; default `seal`. */
   readonly afterTurn?: "seal" | "ignore" | undefined;
-  /** What becomes of values that JSON cannot hold; default `strict`. */
+  /** How values that JSON cannot represent are treated; default `strict`. */
   readonly values?: ValuesPolicy | undefined;
   /** Default `compat`. */
   readonly keyFormat?: KeyFormat | undefined;
@@ -38,7 +38,7 @@ export interface TurnOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** The options with nothing left open. */
+/** The options with all defaults filled in. */
 export interface TurnPolicy {
   readonly timeoutMs: number;
   readonly handlerTimeoutMs: number;
@@ -96,7 +96,7 @@ function limit(name: string, value: number | undefined, fallback: number): numbe
   return limitMs > 0 ? limitMs : Infinity;
 }
 
-/** One of `words`, the first when nothing was said. */
+/** One of `words`, by default the first. */
 function word<W extends string>(
   name: string,
   value: W | undefined,

@@ -1,6 +1,6 @@
 /**
- * The Redis clients people bring: ioredis, or one of the shape the original takes (`isOpen`,
- * `connect`, `GET`, `SET`, `DEL`, `quit`), in one shape.
+ * The supported Redis clients in one shape: ioredis, or a client of the original's shape (`isOpen`,
+ * `connect`, `GET`, `SET`, `DEL`, `quit`).
  */
 import { connectRedis, type RedisConnection } from "../redis-client.ts";
 
@@ -8,7 +8,7 @@ import { connectRedis, type RedisConnection } from "../redis-client.ts";
 export type IoredisClient = Pick<RedisConnection, "get" | "set" | "del" | "quit"> &
   Partial<Pick<RedisConnection, "eval">>;
 
-/** A client with upper-case commands: node-redis, or anything that offers these. */
+/** A client with upper-case commands: node-redis, or any object with these. */
 export interface CommandClient {
   readonly isOpen: boolean;
   connect(): Promise<unknown>;
@@ -25,7 +25,7 @@ export interface CommandClient {
 /** A client of either shape. */
 export type RedisClient = IoredisClient | CommandClient;
 
-/** The commands that are used. */
+/** The commands in use. */
 export interface RedisCommands {
   get(key: string): Promise<string | null>;
   set(key: string, value: string): Promise<unknown>;
@@ -36,18 +36,18 @@ export interface RedisCommands {
 
 /** A client, opened when it is first needed. */
 export interface LazyRedis {
-  /** The same for all that speak to the same server. */
-  readonly place: string;
+  /** Equal for all clients of one server. */
+  readonly location: string;
   commands(): Promise<RedisCommands>;
-  /** Ends the connection if it is ours. */
+  /** Ends the connection if it was made here. */
   close(): Promise<void>;
 }
 
-/** A connection of our own; a failed attempt to connect is made again by the next call. */
+/** A connection made here. After a failed attempt, the next call connects again. */
 export function redisFromUrl(url: string): LazyRedis {
   let connecting: Promise<RedisConnection> | undefined;
   return {
-    place: `redis ${url}`,
+    location: `redis ${url}`,
     async commands() {
       connecting ??= connectRedis(url).catch((error: unknown) => {
         connecting = undefined;
@@ -62,17 +62,17 @@ export function redisFromUrl(url: string): LazyRedis {
   };
 }
 
-/** Somebody's client. It is opened if need be, and ended only when `ownsClient`. */
+/** A client of the caller. It is opened if necessary, and ended only with `ownsClient`. */
 export function redisFromClient(
   client: RedisClient,
-  place: string,
+  location: string,
   ownsClient: boolean,
 ): LazyRedis {
-  hearErrors(client);
+  ignoreErrors(client);
   const commands = isCommandClient(client) ? upperCommands(client) : ioredisCommands(client);
   let connecting: Promise<unknown> | undefined;
   return {
-    place: `redis ${place}`,
+    location: `redis ${location}`,
     async commands() {
       if (isCommandClient(client) && !client.isOpen) {
         connecting ??= client.connect().finally(() => {
@@ -117,7 +117,7 @@ function upperCommands(client: CommandClient): RedisCommands {
   };
 }
 
-/** A server that is gone has nothing to say goodbye to. */
+/** A QUIT fails when the server cannot be reached; that is ignored. */
 async function quit(client: Pick<RedisClient, "quit">, otherwise: () => void): Promise<void> {
   try {
     await client.quit();
@@ -129,10 +129,10 @@ async function quit(client: Pick<RedisClient, "quit">, otherwise: () => void): P
 const observed = new WeakSet<object>();
 
 /**
- * A client nobody listens to ends the process when its connection drops. The commands that fail
- * with it are what reports it.
+ * Without an error listener, a dropped connection would end the process. The failed commands report
+ * the error.
  */
-function hearErrors(client: object): void {
+function ignoreErrors(client: object): void {
   const listen: unknown = Reflect.get(client, "on");
   if (typeof listen !== "function" || observed.has(client)) return;
   observed.add(client);
@@ -140,5 +140,5 @@ function hearErrors(client: object): void {
 }
 
 function nothing(): void {
-  // The command that failed with the connection has told its caller.
+  // The command that failed with the connection has rejected with the error.
 }

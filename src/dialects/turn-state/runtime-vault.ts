@@ -1,6 +1,6 @@
 /**
- * Documents as scopes of a runtime: each has the mailbox, the version, the events and the store
- * of its scope, so whoever opens the scope itself waits in the same line.
+ * Documents as scopes of a runtime. A document has the mailbox, the version, the events and the
+ * store of its scope, so direct calls on the scope wait in the same queue.
  */
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { DraftState } from "../../../actors/state/draft-state.ts";
@@ -23,7 +23,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { GONE } from "./json.ts";
 import type { Found, Mailbox, Swap, Swapped, SwapTurn, Vault } from "./vault.ts";
 
-/** The type of scope documents are kept in, unless another is named. */
+/** The default type of scope for documents. */
 const DOCUMENT_TYPE = "turn-state";
 
 const DOCUMENT_KIND: Kind = defineKind();
@@ -33,7 +33,7 @@ export class RuntimeVault implements Vault {
   readonly #runtime: Runtime;
   readonly #type: string;
 
-  /** Without `type` a kind of our own is declared. */
+  /** Without `type`, a kind of this dialect is declared. */
   constructor(runtime: Runtime, type?: string) {
     this.#runtime = runtime;
     this.#type = type ?? DOCUMENT_TYPE;
@@ -52,17 +52,17 @@ export class RuntimeVault implements Vault {
     return { actor: await this.#open(key), done: () => undefined };
   }
 
-  find(keys: readonly string[], isHeld: (() => boolean) | null): Promise<Found[]> {
+  find(keys: readonly string[], isAcquired: (() => boolean) | null): Promise<Found[]> {
     return Promise.all(
       keys.map(async (key) => {
         const scope = await this.#open(key);
-        // Another process may have written since this one looked, and a turn is not run again.
+        // Another process may have written since the last read, and a turn is not run again.
         if (!isDurable(scope)) {
-          if (isHeld !== null) await endLife(scope, isHeld);
+          if (isAcquired !== null) await endLife(scope, isAcquired);
           return foundIn(scope);
         }
-        if (isHeld === null) return storedIn(scope);
-        await scope.reload(isHeld); // Once it is not held, others have its state.
+        if (isAcquired === null) return storedIn(scope);
+        await scope.reload(isAcquired); // After a release, others write it.
         return foundIn(scope);
       }),
     );
@@ -88,7 +88,7 @@ export class RuntimeVault implements Vault {
       await Promise.all(
         [...values].map(async ([key, value]) => {
           const scope = await this.#open(key);
-          // What is no record is refused by the scope.
+          // The scope rejects a value that is not a record.
           await scope.setState(value as object);
         }),
       );
@@ -108,20 +108,20 @@ export class RuntimeVault implements Vault {
   }
 }
 
-/** What a scope holds, as whoever holds the scope sees it. */
+/** The state of a scope, as other users of the scope see it. */
 function foundIn(scope: ResidentScope): Found {
   const isThere = scope.exists && !scope.overdue;
   return found(isThere ? scope.draft.expose() : undefined, scope.version);
 }
 
-/** What the store holds of a scope, without waiting for those who hold it. */
+/** The stored state of a scope, without waiting for its mailbox. */
 async function storedIn(scope: ResidentScope): Promise<Found> {
   const { state, version } = (await scope.backing?.load()) ?? { state: undefined, version: 0 };
   return found(state, version);
 }
 
 function found(state: object | undefined, version: number): Found {
-  // Documents are written as JSON, and nothing else is written to scopes of their type.
+  // Documents are written as JSON, and scopes of their type contain nothing else.
   return { value: state as Json | undefined, exists: state !== undefined, stamp: version };
 }
 
@@ -129,7 +129,7 @@ function partOf(scope: ResidentScope, swap: Swap): Part {
   return swap.next === undefined ? deletedPart(scope) : changedPart(scope, new EditMutation(swap));
 }
 
-/** Writes what a turn changed, so that the scope's events name just that. */
+/** Writes the changes of a turn, so that the scope's events name exactly those. */
 class EditMutation implements Mutation {
   readonly operation = "update";
   readonly #swap: Swap;
@@ -141,7 +141,7 @@ class EditMutation implements Mutation {
   write(draft: DraftState): void {
     const { edit, next = {} } = this.#swap;
     const { scope } = draft;
-    // A draft cannot take out a field by itself; the next state as a whole says it too.
+    // A draft cannot remove a single field; the whole next state can.
     if ([...edit.values()].includes(GONE)) return draft.replace(copyIn(next, "", { scope }));
     for (const [key, value] of edit) draft.set(key, copyIn(value, key, { depth: 1, scope }));
   }

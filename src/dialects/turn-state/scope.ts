@@ -1,38 +1,38 @@
-/** The scopes of a turn as handlers see them. */
+/** The scopes of a turn, for handlers. */
 import type { Working } from "./working.ts";
 
 /** One scope of a turn. Every member throws `StateSealedError` when the turn has ended. */
 export class TurnScope {
   readonly #open: () => Working;
 
-  /** `open` gives the working copy, or throws why there is none. */
+  /** `open` returns the working copy, or throws the reason why there is none. */
   constructor(open: () => Working) {
     this.#open = open;
   }
 
-  /** The live value of a key, else `fallback`; changing the value in place counts. */
+  /** The live value of a key, else `fallback`. A change of the value in place is saved too. */
   get<T = unknown>(key: string, fallback?: T): T | undefined {
     const value = this.#open().get(checked(key));
-    // What a key holds is the caller's knowledge, as in the original.
+    // The caller knows the type of a key's value, as in the original.
     return value === undefined ? fallback : (value as T);
   }
 
-  /** Sets a key; `undefined` is there until the turn ends and is not stored. */
+  /** Sets a key. `undefined` exists until the turn ends and is not stored. */
   set(key: string, value: unknown): void {
     this.#open().set(checked(key), value);
   }
 
-  /** True when the key is there; inherited names never are. */
+  /** True when the key exists; an inherited name is not a key. */
   has(key: string): boolean {
     return this.#open().has(checked(key));
   }
 
-  /** Removes a key; nothing happens when it is not there. */
+  /** Removes a key; does nothing when it does not exist. */
   delete(key: string): void {
     this.#open().delete(checked(key));
   }
 
-  /** Removes every key; what was stored becomes an empty document. */
+  /** Removes every key; the stored document becomes empty. */
   clear(): void {
     this.#open().clear();
   }

@@ -1,4 +1,4 @@
-/** One persisted scope of a turn: its key, what was found there, and what the turn makes of it. */
+/** One persisted scope of a turn: its key, what was found under it, and its change. */
 import { ConcurrentModificationError, CorruptStateError } from "../../../actors/errors.ts";
 import { isPlainObject, typeName } from "../../../actors/state/kind.ts";
 import type { JsonObject, ScopeIdentity } from "../../../actors/protocol.ts";
@@ -14,7 +14,7 @@ export class Slot {
   readonly key: string;
   readonly identity: ScopeIdentity;
   readonly working: Working = new Working();
-  /** The turn asked to delete the document. */
+  /** The turn deletes the document at its end. */
   #isDeleted = false;
   #found: Found = NOTHING;
   readonly #policy: TurnPolicy;
@@ -31,13 +31,13 @@ export class Slot {
     this.#isDeleted = true;
   }
 
-  /** Starts from what was found. Throws what `checkFound` threw. */
+  /** Starts from what was found. Throws the error of `checkFound`. */
   start(found: Found): void {
     this.#found = found;
     this.working.confirm(recordOf(found));
   }
 
-  /** What has to be stored, or `null`. Throws `StateSerializationError`. */
+  /** The change to store, or `null`. Throws `StateSerializationError`. */
   change(): Swap | null {
     const edit = this.#edit();
     const deletes = this.#deletes(edit);
@@ -54,7 +54,10 @@ export class Slot {
     this.#isDeleted = false;
   }
 
-  /** Puts the turn's changes on what somebody else stored; throws when both changed the same. */
+  /**
+   * Applies the turn's changes to a document that another writer stored; throws when both changed
+   * the same path.
+   */
   rebase(found: Found, attempts: number): void {
     const theirs = recordOf(found);
     const edit = this.#edit();
@@ -70,13 +73,13 @@ export class Slot {
     this.#found = found;
   }
 
-  /** The error that says where this turn and another one met. */
+  /** The error that names the path which this turn and another one changed. */
   conflict(path: string, attempts: number): ConcurrentModificationError {
     const fields = { attempts, expectedVersion: 0, actualVersion: 0 };
     const error = new ConcurrentModificationError(fields, { scope: this.identity });
     const where = path === "" ? "the document" : `"${path}"`;
     const { type, id } = this.identity;
-    // A document has no version to speak of; the place says more.
+    // A document has no meaningful version; the path says more.
     error.message = `${where} of ${type} ${id} was changed by another turn too; it was not saved`;
     return Object.assign(error, { path });
   }
@@ -92,7 +95,7 @@ export class Slot {
   }
 }
 
-/** What a turn goes on with, after `onCorrupt` has been asked about a damaged document. */
+/** The state with which a turn continues; `onCorrupt` decides for a damaged document. */
 export async function checkFound(
   found: Found,
   slot: Slot,
@@ -109,7 +112,7 @@ export async function checkFound(
   return again;
 }
 
-/** A document is a record, or nothing; the original stores `null` for nothing. */
+/** A document is a record or nothing; the original stores `null` for nothing. */
 function shapeError(found: Found, slot: Slot, vault: Vault): CorruptStateError | undefined {
   const { value } = found;
   if (value === undefined || value === null || isPlainObject(value)) return undefined;
@@ -119,6 +122,6 @@ function shapeError(found: Found, slot: Slot, vault: Vault): CorruptStateError |
 }
 
 function recordOf({ value }: Found): JsonObject {
-  // Its shape was checked when it was found.
+  // The shape was checked when the document was found.
   return isPlainObject(value) ? value : {};
 }

@@ -1,16 +1,18 @@
-/** Storages: the three verbs of the original, and those made here, which can do more. */
+/**
+ * Storages: the three verbs of the original, and the storages of this library, which can do more.
+ */
 import { StateSerializationError } from "../../../actors/errors.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import { GONE, thaw, toJson } from "./json.ts";
 import type { Vault } from "./vault.ts";
 
-/** Where documents are kept. Implement these three to bring your own. */
+/** A storage of documents. A custom storage implements these three methods. */
 export interface Storage {
-  /** The documents that exist, by their keys; a missing one is left out. */
+  /** The documents that exist, by their keys; missing ones are omitted. */
   read(keys: string[]): Promise<Record<string, unknown>>;
   /** Replaces whole documents. */
   write(changes: Record<string, unknown>): Promise<void>;
-  /** Removes documents; a missing one is no error. */
+  /** Removes documents; a missing one is not an error. */
   delete(keys: string[]): Promise<void>;
 }
 
@@ -25,11 +27,11 @@ export class VaultStorage implements Storage {
     vaults.set(this, vault);
   }
 
-  /** Gives copies. Rejects with `CorruptStateError` when a document cannot be read. */
+  /** Returns copies. Rejects with `CorruptStateError` when a document cannot be read. */
   async read(keys: readonly string[]): Promise<Record<string, unknown>> {
-    const wanted = [...new Set(keys.map(checkedKey))];
-    const found = await this.#vault.find(wanted, null);
-    const documents = wanted.flatMap((key, index): [string, unknown][] => {
+    const distinct = [...new Set(keys.map(checkedKey))];
+    const found = await this.#vault.find(distinct, null);
+    const documents = distinct.flatMap((key, index): [string, unknown][] => {
       const { value, corrupt } = found[index] ?? {};
       if (corrupt !== undefined) throw corrupt;
       return value === undefined ? [] : [[key, thaw(value)]];
@@ -37,7 +39,7 @@ export class VaultStorage implements Storage {
     return Object.fromEntries(documents); // Makes own properties, `__proto__` too.
   }
 
-  /** Rejects with `StateSerializationError`, before anything is written, for what is not JSON. */
+  /** Rejects with `StateSerializationError`, before any write, for a value that is not JSON. */
   async write(changes: Readonly<Record<string, unknown>>): Promise<void> {
     const values = new Map<string, Json>();
     for (const [key, value] of Object.entries(changes)) {
@@ -49,17 +51,17 @@ export class VaultStorage implements Storage {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    const wanted = [...new Set(keys.map(checkedKey))];
-    if (wanted.length > 0) await this.#vault.remove(wanted);
+    const distinct = [...new Set(keys.map(checkedKey))];
+    if (distinct.length > 0) await this.#vault.remove(distinct);
   }
 }
 
-/** The vault of a storage made here. */
+/** The vault of a storage of this library. */
 export function knownVault(storage: object): Vault | undefined {
   return vaults.get(storage);
 }
 
-/** Remembers the vault of something that is no storage made here. */
+/** Remembers the vault of an object that is not a storage of this library. */
 export function keepVault(owner: object, vault: Vault): Vault {
   vaults.set(owner, vault);
   return vault;

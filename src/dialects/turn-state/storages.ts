@@ -1,11 +1,11 @@
 /** The storages: memory, files, Redis, and the scopes of a runtime. */
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { KeyCodec, ValueCodec } from "./codec.ts";
-import { FilePlace } from "./file-place.ts";
+import { FileTexts } from "./file-texts.ts";
 import { MemoryVault } from "./memory-vault.ts";
-import { placeOf } from "./mailboxes.ts";
+import { locationOf } from "./mailboxes.ts";
 import { redisFromClient, redisFromUrl, type RedisClient } from "./redis-client.ts";
-import { RedisPlace } from "./redis-place.ts";
+import { RedisTexts } from "./redis-texts.ts";
 import { RuntimeVault } from "./runtime-vault.ts";
 import { VaultStorage } from "./storage.ts";
 import { TextVault } from "./text-vault.ts";
@@ -20,11 +20,11 @@ export class MemoryStorage extends VaultStorage {
   }
 }
 
-/** What stands between documents and where they are stored. */
+/** Codecs between documents and their storage. */
 export interface CodecOptions {
-  /** Turns a document's JSON text into what is stored; default none: bare JSON. */
+  /** Encodes a document's JSON text for its storage; default none: bare JSON. */
   readonly codec?: ValueCodec | undefined;
-  /** Turns a key into the name it is stored under; default none. */
+  /** Maps a key to the name under which it is stored; default none. */
   readonly keyCodec?: KeyCodec | undefined;
 }
 
@@ -40,22 +40,22 @@ const FILE_OPTIONS = optionNames<FileStorageOptions>({
   keyCodec: true,
 });
 
-/** One JSON file per document in a directory, as the original's ports write and read them. */
+/** One JSON file per document in a directory, compatible with the original's ports. */
 export class FileStorage extends VaultStorage {
   constructor(dir = "./bot-state", options: FileStorageOptions = {}) {
     refuseUnknown("FileStorage", options, FILE_OPTIONS);
     const { fsync = true, codec, keyCodec } = options;
     if (typeof dir !== "string" || dir === "")
       throw new TypeError("a directory must be a text that is not empty");
-    super(new TextVault(new FilePlace(dir, fsync), { indent: 2, codec, keyCodec }));
+    super(new TextVault(new FileTexts(dir, fsync), { indent: 2, codec, keyCodec }));
   }
 }
 
 /** Options of `RedisStorage`. */
 export interface RedisStorageOptions extends CodecOptions {
-  /** Stands before every key; default `botas:`. */
+  /** The prefix of every key; default `botas:`. */
   readonly keyPrefix?: string | undefined;
-  /** `close` ends the client that was given; default false. */
+  /** `close` ends the given client; default false. */
   readonly ownsClient?: boolean | undefined;
 }
 
@@ -66,11 +66,11 @@ const REDIS_OPTIONS = optionNames<RedisStorageOptions>({
   keyCodec: true,
 });
 
-/** One string per document in Redis, as the original's ports write and read them. */
+/** One string per document in Redis, compatible with the original's ports. */
 export class RedisStorage extends VaultStorage {
-  readonly #place: RedisPlace;
+  readonly #texts: RedisTexts;
 
-  /** Takes a URL, or a client; the connection is opened when it is first needed. */
+  /** Takes a URL, or a client. The connection is opened when it is first needed. */
   constructor(urlOrClient: string | RedisClient, options: RedisStorageOptions = {}) {
     refuseUnknown("RedisStorage", options, REDIS_OPTIONS);
     const { keyPrefix = "botas:", ownsClient = false, codec, keyCodec } = options;
@@ -79,27 +79,27 @@ export class RedisStorage extends VaultStorage {
     const redis =
       typeof urlOrClient === "string"
         ? redisFromUrl(urlOrClient)
-        : redisFromClient(urlOrClient, placeOf(urlOrClient), ownsClient);
-    const place = new RedisPlace(redis, keyPrefix);
-    super(new TextVault(place, { indent: 0, codec, keyCodec }));
-    this.#place = place;
+        : redisFromClient(urlOrClient, locationOf(urlOrClient), ownsClient);
+    const texts = new RedisTexts(redis, keyPrefix);
+    super(new TextVault(texts, { indent: 0, codec, keyCodec }));
+    this.#texts = texts;
   }
 
-  /** Waits for what runs; ends the connection unless somebody else owns it. */
+  /** Waits for running calls; ends the connection if this storage owns it. */
   close(): Promise<void> {
-    return this.#place.close();
+    return this.#texts.close();
   }
 }
 
 /** Options of `RuntimeStorage`. */
 export interface RuntimeStorageOptions {
-  /** The type of scope to keep documents in, of a kind you declared; default one of our own. */
+  /** The type of scope for documents, of a declared kind; default a kind of this dialect. */
   readonly type?: string | undefined;
 }
 
-/** Documents as scopes of a runtime, on whatever store it has. */
+/** Documents as scopes of a runtime, on the runtime's store. */
 export class RuntimeStorage extends VaultStorage {
-  /** Throws `TypeError` when the runtime has another kind of the name `turn-state`. */
+  /** Throws `TypeError` when the runtime has a different kind named `turn-state`. */
   constructor(
     runtime: Runtime | { readonly runtime: Runtime },
     options: RuntimeStorageOptions = {},

@@ -1,8 +1,8 @@
 /**
- * Documents as texts: JSON, by way of the key and value codecs.
+ * Documents as texts: JSON, encoded by the key and value codecs.
  *
- * The document stays bare, as the original's readers expect it, so there is no version in it. What
- * tells that it changed is the stored text itself: equal bytes are equal state.
+ * The document has no version field, since the original's readers expect it bare. The stored text
+ * itself shows a change: equal bytes are equal state.
  */
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { Json } from "../../../actors/protocol.ts";
@@ -15,32 +15,32 @@ import type { Found, Mailbox, Swap, Swapped, Vault } from "./vault.ts";
 export interface StoredText {
   /** The stored bytes in a form that can be compared. */
   readonly stamp: string;
-  /** `undefined`: the bytes are no text. */
+  /** `undefined`: the bytes are not a text. */
   readonly text: string | undefined;
 }
 
-/** One text to replace if it still is what was read; `undefined` = nothing is there. */
+/** One text to replace if it equals what was read; `undefined` = there is none. */
 export interface TextSwap {
   readonly name: string;
   readonly expected: string | undefined;
   readonly next: string | undefined;
 }
 
-/** A place that keeps texts by name. */
-export interface TextPlace {
-  /** The same for every object that keeps the same texts. */
-  readonly place: string;
+/** A location that stores texts by name. */
+export interface TextStorage {
+  /** Equal for all objects that store the same texts. */
+  readonly location: string;
   locate(name: string): string;
   read(names: readonly string[]): Promise<(StoredText | undefined)[]>;
-  /** Answers for each swap its new stamp, or `null` when it was not made. */
+  /** Returns, for each swap, its new stamp, or `null` when the swap was not made. */
   swap(swaps: readonly TextSwap[]): Promise<(StoredText | undefined | null)[]>;
   write(texts: ReadonlyMap<string, string>): Promise<void>;
   remove(names: readonly string[]): Promise<void>;
-  /** Moves a text out of the way, if it still is what was read; answers where to. */
+  /** Moves a text away if it equals what was read; resolves to the new location. */
   setAside(name: string, stamp: string): Promise<string>;
 }
 
-/** How a vault writes its documents. */
+/** The text format of documents. */
 export interface TextFormat {
   /** Spaces of indentation; 0 = compact. */
   readonly indent: number;
@@ -50,12 +50,12 @@ export interface TextFormat {
 
 const BYTE_ORDER_MARK = "\uFEFF";
 
-/** Documents in a place that keeps texts. */
+/** Documents at a location that stores texts. */
 export class TextVault implements Vault {
-  readonly #texts: TextPlace;
+  readonly #texts: TextStorage;
   readonly #format: TextFormat;
 
-  constructor(texts: TextPlace, format: TextFormat) {
+  constructor(texts: TextStorage, format: TextFormat) {
     this.#texts = texts;
     this.#format = format;
   }
@@ -65,7 +65,7 @@ export class TextVault implements Vault {
   }
 
   mailbox(key: string): Promise<Mailbox> {
-    return Promise.resolve(mailboxAt(this.#texts.place, key));
+    return Promise.resolve(mailboxAt(this.#texts.location, key));
   }
 
   async find(keys: readonly string[]): Promise<Found[]> {
@@ -78,7 +78,7 @@ export class TextVault implements Vault {
     const texts = await Promise.all(
       swaps.map(async ({ key, found, next }): Promise<TextSwap> => ({
         name: this.#nameOf(key),
-        // A vault is given back the stamps it gave out.
+        // A vault receives only stamps that it returned.
         expected: found.stamp as string | undefined,
         next: next === undefined ? undefined : await this.#encode(key, next),
       })),
@@ -92,14 +92,14 @@ export class TextVault implements Vault {
   }
 
   setAside(key: string, found: Found): Promise<string> {
-    // A vault is given back the stamps it gave out; a damaged document has one.
+    // A vault receives only stamps that it returned; a damaged document has one.
     return this.#texts.setAside(this.#nameOf(key), found.stamp as string);
   }
 
   async write(values: ReadonlyMap<string, Json>): Promise<void> {
     const names = this.#namesOf([...values.keys()]);
     const texts = [...values].map(async ([key, value], index): Promise<[string, string]> => [
-      names[index] ?? "", // One for each key.
+      names[index] ?? "", // One per key.
       await this.#encode(key, value),
     ]);
     await this.#texts.write(new Map(await Promise.all(texts)));
@@ -113,7 +113,7 @@ export class TextVault implements Vault {
     return this.#format.keyCodec?.(key) ?? key;
   }
 
-  /** The names of several documents; a codec that gives one name to two would mix them up. */
+  /** The names of several documents. Throws when the codec maps two keys to one name. */
   #namesOf(keys: readonly string[]): string[] {
     const names = keys.map((key) => this.#nameOf(key));
     if (new Set(names).size === names.length) return names;

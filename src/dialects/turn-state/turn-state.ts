@@ -1,4 +1,4 @@
-/** The state of one turn, in the original's words. */
+/** The state of one turn, with the names of the original. */
 import type { TurnActivity } from "./activity.ts";
 import { parsePath } from "./path.ts";
 import { turnPolicy, type TurnOptions } from "./policy.ts";
@@ -6,7 +6,7 @@ import type { TurnScope } from "./scope.ts";
 import { vaultOf, type StorageLike } from "./vault-of.ts";
 import { TurnWork } from "./work.ts";
 
-/** What a turn remembers: of its conversation, of its user, and until it ends. */
+/** The state of a turn: of its conversation, of its user, and of the turn itself. */
 export class TurnState {
   readonly #work: TurnWork;
 
@@ -16,9 +16,9 @@ export class TurnState {
   }
 
   /**
-   * Reads the state for a pipeline of your own; call `save` at its end. Nothing is locked in
-   * between: `save` merges what others changed meanwhile. Rejects with `CorruptStateError` for a
-   * damaged document, `RangeError` for a bad option, and what the storage throws.
+   * Reads the state for a custom pipeline, which calls `save` at its end. Nothing is locked in
+   * between: `save` merges changes of other turns. Rejects with `CorruptStateError` for a damaged
+   * document, `RangeError` for a bad option, and with the errors of the storage.
    */
   static async load(
     storage: StorageLike,
@@ -30,25 +30,25 @@ export class TurnState {
     return new TurnState(work);
   }
 
-  /** What the conversation remembers. Without its fields in the activity every use throws. */
+  /** The state of the conversation. Throws on use when the activity lacks its fields. */
   get conversation(): TurnScope {
     return this.#work.conversation;
   }
 
-  /** What the user is remembered for, in every conversation. */
+  /** The state of the user, in every conversation. */
   get user(): TurnScope {
     return this.#work.user;
   }
 
-  /** Forgotten when the turn ends. */
+  /** Discarded when the turn ends. */
   get temp(): TurnScope {
     return this.#work.temp;
   }
 
   /**
-   * Stores what was changed since it was loaded or last saved. Rejects with
-   * `ConcurrentModificationError` when another turn changed the same place, with
-   * `StateSerializationError` for what JSON cannot hold, and what the storage throws.
+   * Stores the changes since the last load or save. Rejects with `ConcurrentModificationError` when
+   * another turn changed the same path, with `StateSerializationError` for a value that JSON cannot
+   * represent, and with the errors of the storage.
    */
   save(): Promise<void> {
     return this.#work.save();
@@ -88,7 +88,7 @@ export class TurnState {
     this.#work.delete("user");
   }
 
-  /** Forgets what was set for this turn alone. */
+  /** Discards the state of this turn. */
   deleteTempState(): void {
     this.#work.deleteTemp();
   }

@@ -1,32 +1,31 @@
 /** A turn: both mailboxes, both documents, the handler, the save. */
 import type { TurnActivity } from "./activity.ts";
-import type { Holds } from "./holds.ts";
+import type { TurnSection } from "./turn-section.ts";
 import { turnPolicy, type TurnOptions, type TurnPolicy } from "./policy.ts";
 import { TurnState } from "./turn-state.ts";
 import { vaultOf, type StorageLike } from "./vault-of.ts";
 import type { Vault } from "./vault.ts";
 import { saveAtEnd, TurnWork } from "./work.ts";
 
-/** What a handler is told besides its state. */
+/** What a handler receives besides its state. */
 export interface TurnContext<A extends TurnActivity = TurnActivity> {
   readonly activity: A;
   readonly state: TurnState;
-  /** Aborts when the turn was given up: nothing of it will be stored. */
+  /** Aborts when the turn is abandoned: nothing of it will be stored. */
   readonly signal: AbortSignal;
 }
 
-/** What a turn does. */
+/** The code of a turn. */
 export type TurnHandler<T, A extends TurnActivity = TurnActivity> = (
   state: TurnState,
   context: TurnContext<A>,
 ) => T | Promise<T>;
 
 /**
- * Runs a turn; resolves to the handler's value when its state is stored. Turns of one
- * conversation, and turns of one user, run one after another. Rejects with what the handler
- * throws (nothing is stored then), `ScopeMutationTimeoutError` after waiting too long,
- * `ReentrantMutationError` inside a turn of the same conversation or user, and with what `save`
- * rejects with.
+ * Runs a turn; resolves to the handler's value when its state is stored. Turns of one conversation
+ * run one after another, and so do turns of one user. Rejects with the handler's error (nothing is
+ * stored then), `ScopeMutationTimeoutError` after too long a wait, `ReentrantMutationError` inside
+ * a turn of the same conversation or user, and with the errors of `save`.
  */
 export async function runTurn<T, A extends TurnActivity = TurnActivity>(
   storage: StorageLike,
@@ -37,7 +36,7 @@ export async function runTurn<T, A extends TurnActivity = TurnActivity>(
   return runWith({ vault: vaultOf(storage), policy: turnPolicy(options) }, activity, handler);
 }
 
-/** `runTurn` with everything checked. */
+/** `runTurn` after all checks. */
 export async function runWith<T, A extends TurnActivity>(
   { vault, policy }: { readonly vault: Vault; readonly policy: TurnPolicy },
   activity: A,
@@ -54,17 +53,17 @@ async function workOff<T, A extends TurnActivity>(
   handler: TurnHandler<T, A>,
 ): Promise<T> {
   try {
-    const holds = await work.hold();
-    await holds.during(work.load());
+    const section = await work.acquire();
+    await section.during(work.load());
     const state = new TurnState(work);
     const context = {
       activity,
       state,
       get signal() {
-        return holds.signal; // Made when it is asked for.
+        return section.signal; // Made at the first read.
       },
     };
-    const value = await handled(work, holds, () => handler(state, context));
+    const value = await handled(work, section, () => handler(state, context));
     await saveAtEnd(work);
     return value;
   } finally {
@@ -72,17 +71,22 @@ async function workOff<T, A extends TurnActivity>(
   }
 }
 
-/** Runs the handler; when it throws its state is stored only if the policy says so. */
-async function handled<T>(work: TurnWork, holds: Holds, handler: () => T | Promise<T>): Promise<T> {
+/** Runs the handler. When it throws, its state is stored only if the policy allows it. */
+async function handled<T>(
+  work: TurnWork,
+  section: TurnSection,
+  handler: () => T | Promise<T>,
+): Promise<T> {
   try {
-    return await holds.run(handler);
+    return await section.run(handler);
   } catch (error) {
-    if (work.policy.onHandlerError === "persist" && !holds.section.ended) await saveOrReport(work);
+    if (work.policy.onHandlerError === "persist" && !section.exclusive.ended)
+      await saveOrReport(work);
     throw error;
   }
 }
 
-/** The handler's own error is the one to throw, so a second one is only reported. */
+/** The handler's error is thrown, so a second error is only logged. */
 async function saveOrReport(work: TurnWork): Promise<void> {
   try {
     await work.save();

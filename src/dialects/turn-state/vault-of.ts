@@ -1,14 +1,14 @@
-/** What can be given for a storage, and the vault behind it. */
+/** The accepted forms of a storage, and the vault behind each. */
 import { Runtime } from "../../runtime/runtime.ts";
 import { PlainVault } from "./plain-vault.ts";
 import { RuntimeVault } from "./runtime-vault.ts";
 import { keepVault, knownVault, type Storage } from "./storage.ts";
 import type { Vault } from "./vault.ts";
 
-/** A storage, or the runtime to keep documents in. */
+/** A storage, or the runtime that stores the documents. */
 export type StorageLike = Storage | { readonly runtime: Runtime };
 
-/** The vault behind a storage; one per object. Throws `TypeError` for what is none. */
+/** The vault behind a storage; one per object. Throws `TypeError` for any other value. */
 export function vaultOf(storage: StorageLike): Vault {
   if (typeof storage !== "object" || storage === null)
     throw new TypeError(`a storage must be an object, received ${typeof storage}`);

@@ -1,6 +1,6 @@
 /**
- * What a turn needs of a place where documents are kept, beyond the three verbs of a storage: to
- * see whether a document changed, to replace it only if it did not, and a mailbox per document.
+ * What a turn needs of a storage beyond the three verbs: whether a document changed, a replacement
+ * only if it did not, and a mailbox per document.
  */
 import type { CorruptStateError } from "../../../actors/errors.ts";
 import type { Json, JsonObject } from "../../../actors/protocol.ts";
@@ -12,62 +12,65 @@ import type { Edit } from "./working.ts";
 export interface Found {
   /** `undefined`: there is no document, or it is damaged. */
   readonly value: Json | undefined;
-  /** Something is stored, damaged or not. */
+  /** A document is stored, damaged or not. */
   readonly exists: boolean;
-  /** Tells whether the document changed since; known only to its vault. */
+  /** Shows whether the document changed since; only its vault can read it. */
   readonly stamp: unknown;
   /** Why it cannot be read. */
   readonly corrupt?: CorruptStateError | undefined;
 }
 
-/** One document to replace, if it still is what was found. */
+/** One document to replace if it is unchanged since it was found. */
 export interface Swap {
   readonly key: string;
   readonly found: Found;
-  /** The document from now on; `undefined` deletes it. */
+  /** The next document; `undefined` deletes it. */
   readonly next: JsonObject | undefined;
-  /** What `next` changes of what was found. */
+  /** The changes from what was found to `next`. */
   readonly edit: Edit;
 }
 
-/** What came of a swap: what is stored now, or `null` when this document was not replaced. */
+/** The outcome of a swap: what is stored now, or `null` when this document was not replaced. */
 export type Swapped = Found | null;
 
 /** How a swap is made. */
 export interface SwapTurn {
-  /** The section that has the mailboxes. */
+  /** The section that has acquired the mailboxes. */
   readonly section: ExclusiveSection;
-  /** They have been held since the documents were read. */
-  readonly heldSinceRead: boolean;
+  /** The mailboxes are kept since the documents were read. */
+  readonly keptSinceRead: boolean;
 }
 
 /** The mailbox of a document. */
 export interface Mailbox {
   readonly actor: ScopeActor;
-  /** Whoever asked for it needs it no longer. */
+  /** The user of this mailbox needs it no longer. */
   done(): void;
 }
 
-/** A place where documents are kept. */
+/** A storage of documents with compare-and-swap and mailboxes. */
 export interface Vault {
-  /** Runs work of several steps as one, so that a runtime closes after it; absent without one. */
+  /**
+   * Runs work of several steps as one call, so that a runtime closes after it; absent without a
+   * runtime.
+   */
   call?<T>(work: () => Promise<T>): Promise<T>;
   /** Names a document in errors. */
   locate(key: string): string;
   mailbox(key: string): Promise<Mailbox>;
   /**
-   * Reads documents, in order; a damaged one is found and not thrown. `isHeld` says whether the
-   * caller still has their mailboxes; `null` when he asks without.
+   * Reads documents, in order; a damaged one is returned and not thrown. `isAcquired` returns
+   * whether the caller still has their mailboxes; `null` when the caller acquired none.
    */
-  find(keys: readonly string[], isHeld: (() => boolean) | null): Promise<Found[]>;
-  /** Replaces documents; where the place can, all or none. */
+  find(keys: readonly string[], isAcquired: (() => boolean) | null): Promise<Found[]>;
+  /** Replaces documents; all or none where the storage can. */
   swap(swaps: readonly Swap[], turn: SwapTurn): Promise<Swapped[]>;
   /**
-   * Moves a damaged document out of the way, answers where to; absent where that cannot be done.
+   * Moves a damaged document away, resolves to its new location; absent where that is impossible.
    */
   setAside?(key: string, found: Found): Promise<string>;
-  /** Writes documents whatever is there. */
+  /** Writes documents unconditionally. */
   write(values: ReadonlyMap<string, Json>): Promise<void>;
-  /** Removes documents; a missing one is no error. */
+  /** Removes documents; a missing one is not an error. */
   remove(keys: readonly string[]): Promise<void>;
 }

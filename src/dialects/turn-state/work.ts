@@ -1,9 +1,9 @@
 /**
- * The work of one turn: reads its documents, keeps its working copies, stores what it changed.
+ * The work of one turn: reads its documents, keeps its working copies, stores its changes.
  *
  * Invariants
- *  W1  A document is replaced only if it still is what was found; what others changed meanwhile is
- *      merged, and the same place changed twice is refused. The turn's code is never run again.
+ *  W1  A document is replaced only if it is unchanged since it was found. Other writers' changes
+ *      are merged; a path that both changed is a conflict. The turn's code is never run again.
  *  W2  Nothing is stored after the turn has ended or lost its mailboxes.
  *  W3  Saves of one turn run one after another.
  */
@@ -12,14 +12,14 @@ import { backoffMs } from "../../../actors/scope/retry.ts";
 import { retryClock } from "../../../actors/time/clock.ts";
 import { casBudget } from "../../../actors/scope/options.ts";
 import { keyOrError, type PersistedScope, type TurnActivity } from "./activity.ts";
-import { Holds } from "./holds.ts";
+import { TurnSection } from "./turn-section.ts";
 import type { TurnPolicy } from "./policy.ts";
 import { TurnScope } from "./scope.ts";
 import { checkFound, Slot } from "./slot.ts";
 import type { Swap, Vault } from "./vault.ts";
 import { Working } from "./working.ts";
 
-/** How often a save may meet somebody else's before it gives up. */
+/** The retries of a save that meets another writer's save. */
 const BUDGET = casBudget({ maxRetries: 8, maxDelayMs: 200, jitter: "full" });
 
 /** One turn. */
@@ -29,9 +29,9 @@ export class TurnWork {
   readonly user: TurnScope;
   readonly temp: TurnScope;
   readonly #vault: Vault;
-  readonly #places: Readonly<Record<PersistedScope, Slot | TypeError>>;
+  readonly #slotByScope: Readonly<Record<PersistedScope, Slot | TypeError>>;
   readonly #slots: readonly Slot[];
-  #holds: Holds | null = null;
+  #section: TurnSection | null = null;
   #isSealed = false;
   #saving: Promise<void> = Promise.resolve();
   #temp = new Working();
@@ -41,40 +41,43 @@ export class TurnWork {
       throw new TypeError(`an activity must be an object, received ${typeof activity}`);
     this.#vault = vault;
     this.policy = policy;
-    const place = (type: PersistedScope): Slot | TypeError => {
+    const slot = (type: PersistedScope): Slot | TypeError => {
       const key = keyOrError(type, activity, policy.keyFormat);
       return typeof key === "string" ? new Slot(type, key, policy) : key;
     };
-    this.#places = { conversation: place("conversation"), user: place("user") };
-    this.#slots = Object.values(this.#places).filter((each) => each instanceof Slot);
+    this.#slotByScope = { conversation: slot("conversation"), user: slot("user") };
+    this.#slots = Object.values(this.#slotByScope).filter((each) => each instanceof Slot);
     this.conversation = new TurnScope(() => this.#slot("conversation").working);
     this.user = new TurnScope(() => this.#slot("user").working);
     this.temp = new TurnScope(() => this.#open().#temp);
   }
 
-  /** Takes both mailboxes until `end`. */
-  async hold(): Promise<Holds> {
-    this.#holds = await this.#take();
-    return this.#holds;
+  /** Acquires both mailboxes until `end`. */
+  async acquire(): Promise<TurnSection> {
+    this.#section = await this.#acquire();
+    return this.#section;
   }
 
-  /** Reads both documents at once. Rejects with `CorruptStateError` and what the storage throws. */
+  /**
+   * Reads both documents in parallel. Rejects with `CorruptStateError` and the errors of the
+   * storage.
+   */
   async load(): Promise<void> {
     const keys = this.#slots.map(({ key }) => key);
     if (keys.length === 0) return;
-    const holds = this.#holds;
-    const found = await this.#vault.find(keys, holds && (() => !holds.section.ended));
+    const section = this.#section;
+    const found = await this.#vault.find(keys, section && (() => !section.exclusive.ended));
     for (const [index, slot] of this.#slots.entries()) {
       const each = found[index];
       if (each !== undefined) slot.start(await checkFound(each, slot, this.#vault, this.policy));
     }
   }
 
-  /** Stores what was changed; nothing is done when nothing was. */
+  /** Stores the changes, if there are any. */
   save(): Promise<void> {
     const save = (): Promise<void> => this.#saving.then(() => this.#save());
     const saving = this.#vault.call?.(save) ?? save();
-    this.#saving = saving.catch(() => undefined); // Its own caller is told.
+    this.#saving = saving.catch(() => undefined); // The caller of the save gets the error.
     return saving;
   }
 
@@ -83,15 +86,15 @@ export class TurnWork {
     this.#slot(scope).delete();
   }
 
-  /** Forgets what was set for the turn alone. */
+  /** Discards the state of the turn itself. */
   deleteTemp(): void {
     this.#open().#temp.clear();
   }
 
-  /** The turn is over: its state can be used no longer, its mailboxes are free. */
+  /** Ends the turn: its state is sealed, its mailboxes are released. */
   end(): void {
     this.#isSealed = true;
-    this.#holds?.release();
+    this.#section?.release();
   }
 
   #open(): this {
@@ -100,50 +103,50 @@ export class TurnWork {
   }
 
   #slot(scope: PersistedScope): Slot {
-    const place = this.#open().#places[scope];
-    if (place instanceof Slot) return place;
-    throw new TypeError(place.message);
+    const slot = this.#open().#slotByScope[scope];
+    if (slot instanceof Slot) return slot;
+    throw new TypeError(slot.message);
   }
 
-  #take(): Promise<Holds> {
+  #acquire(): Promise<TurnSection> {
     const keys = this.#slots.map(({ key }) => key);
-    return Holds.take(this.#vault, keys, this.policy);
+    return TurnSection.acquire(this.#vault, keys, this.policy);
   }
 
   async #save(): Promise<void> {
     if (this.#isSealed) throw new StateSealedError();
-    if (this.#holds !== null) return this.#store(this.#holds, true);
+    if (this.#section !== null) return this.#store(this.#section, true);
     if (this.#changes().length === 0) return;
-    const holds = await this.#take();
+    const section = await this.#acquire();
     try {
-      await this.#store(holds, false);
+      await this.#store(section, false);
     } finally {
-      holds.release();
+      section.release();
     }
   }
 
-  async #store(holds: Holds, heldSinceRead: boolean): Promise<void> {
+  async #store(section: TurnSection, keptSinceRead: boolean): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const changes = this.#changes();
       if (changes.length === 0) return;
-      const stale = await this.#swap(changes, holds, heldSinceRead && attempt === 1);
+      const stale = await this.#swap(changes, section, keptSinceRead && attempt === 1);
       const [first] = stale;
       if (first === undefined) return;
       if (attempt > BUDGET.maxRetries) throw first.conflict("", attempt);
-      if (attempt > 1) await holds.during(this.#sleep(attempt - 1));
-      await this.#rebase(stale, holds, attempt);
+      if (attempt > 1) await section.during(this.#sleep(attempt - 1));
+      await this.#rebase(stale, section, attempt);
     }
   }
 
-  /** Answers the slots whose documents were not replaced. */
+  /** Returns the slots whose documents were not replaced. */
   async #swap(
     changes: readonly (readonly [Slot, Swap])[],
-    holds: Holds,
-    heldSinceRead: boolean,
+    section: TurnSection,
+    keptSinceRead: boolean,
   ): Promise<Slot[]> {
     const swaps = changes.map(([, change]) => change);
-    const turn = { section: holds.section, heldSinceRead };
-    const made = await holds.writing(() => this.#vault.swap(swaps, turn));
+    const turn = { section: section.exclusive, keptSinceRead };
+    const made = await section.writing(() => this.#vault.swap(swaps, turn));
     return changes.flatMap(([slot, change], index) => {
       const found = made[index] ?? null;
       if (found === null) return [slot];
@@ -152,9 +155,9 @@ export class TurnWork {
     });
   }
 
-  async #rebase(slots: readonly Slot[], holds: Holds, attempts: number): Promise<void> {
+  async #rebase(slots: readonly Slot[], section: TurnSection, attempts: number): Promise<void> {
     const keys = slots.map(({ key }) => key);
-    const found = await holds.during(this.#vault.find(keys, () => !holds.section.ended));
+    const found = await section.during(this.#vault.find(keys, () => !section.exclusive.ended));
     for (const [index, slot] of slots.entries()) {
       const each = found[index];
       if (each === undefined) continue;
@@ -177,7 +180,7 @@ export class TurnWork {
   }
 }
 
-/** Saves at the end of a turn, as its policy says. */
+/** Saves at the end of a turn according to its policy. */
 export async function saveAtEnd(work: TurnWork): Promise<void> {
   try {
     await work.save();

@@ -1,25 +1,25 @@
 /**
  * The working copy of one document in a turn.
  *
- * Stored values are copied when they are first asked for and handed out live: what is changed in
- * place is noticed when the turn is saved. Keys nobody asked for are never copied or compared.
+ * A stored value is copied at its first read and returned live: changes in place are found when the
+ * turn is saved. Keys that are never read are never copied or compared.
  *
  * Invariants
- *  K1  `base` is never handed out and never changed.
+ *  K1  `base` is never returned and never changed.
  *  K2  Only own keys exist: `__proto__` is an ordinary one.
  */
 import type { Json, JsonObject, ScopeIdentity } from "../../../actors/protocol.ts";
 import { GONE, thaw, toJson, type ValuesPolicy } from "./json.ts";
-import { at, merge, same, type Place } from "./merge.ts";
+import { at, merge, same, type MaybeJson } from "./merge.ts";
 
-/** What a turn does to a document, key by key. */
-export type Edit = ReadonlyMap<string, Place>;
+/** The changes of a turn to a document, key by key. */
+export type Edit = ReadonlyMap<string, MaybeJson>;
 
 /** A document as one turn sees it. */
 export class Working {
   /** As it is stored. */
   #base: JsonObject;
-  /** What was handed out, set or removed. */
+  /** The values that were returned, set or removed. */
   #live = new Map<string, unknown>();
 
   constructor(base: JsonObject = {}) {
@@ -61,15 +61,15 @@ export class Working {
     for (const key of Object.keys(this.#base)) this.#live.set(key, GONE);
   }
 
-  /** True when no key is left. */
+  /** True when there is no key. */
   get empty(): boolean {
     for (const value of this.#live.values()) if (value !== GONE) return false;
     return Object.keys(this.#base).every((key) => this.#live.has(key));
   }
 
-  /** The keys that differ from what is stored. Throws when a value cannot be stored. */
+  /** The keys that differ from the stored document. Throws when a value cannot be stored. */
   edit(values: ValuesPolicy, scope: ScopeIdentity): Edit {
-    const edit = new Map<string, Place>();
+    const edit = new Map<string, MaybeJson>();
     for (const [key, value] of this.#live) {
       const next = value === GONE ? GONE : toJson(value, values, { path: key, scope });
       if (!same(at(this.#base, key), next)) edit.set(key, next);
@@ -77,26 +77,26 @@ export class Working {
     return edit;
   }
 
-  /** Takes what is stored now for its base; what was handed out stays live. */
+  /** Adopts the stored document as the base; the returned values stay live. */
   confirm(stored: JsonObject): void {
     this.#base = stored;
   }
 
-  /** The document was deleted; what was set since is kept, or forgotten too. */
+  /** The document was deleted; what was set since is kept, or discarded too. */
   reset(since: "keep" | "lose"): void {
     this.#base = {};
     for (const [key, value] of this.#live)
       if (since === "lose" || value === GONE) this.#live.delete(key);
   }
 
-  /** Puts `edit()` on what somebody else stored meanwhile; throws `MergeConflict`. */
+  /** Applies `edit()` to what another writer stored; throws `MergeConflict`. */
   rebase(edit: Edit, theirs: JsonObject): void {
     const base = this.#base;
     const merged = new Map<string, unknown>();
     for (const [key, mine] of edit) {
-      const place = merge(at(base, key), mine, at(theirs, key), key);
-      // What nobody else touched stays the live value that was handed out.
-      merged.set(key, same(place, mine) ? this.#live.get(key) : thawed(place));
+      const next = merge(at(base, key), mine, at(theirs, key), key);
+      // A value that no other writer changed stays the live value that was returned.
+      merged.set(key, same(next, mine) ? this.#live.get(key) : thawed(next));
     }
     this.#base = theirs;
     this.#live = merged;
@@ -113,6 +113,6 @@ export function edited(base: JsonObject, edit: Edit): JsonObject {
   return Object.fromEntries(fields); // Makes own properties, `__proto__` too.
 }
 
-function thawed(place: Place): unknown {
-  return place === GONE ? GONE : thaw(place);
+function thawed(value: MaybeJson): unknown {
+  return value === GONE ? GONE : thaw(value);
 }

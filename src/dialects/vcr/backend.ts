@@ -1,23 +1,23 @@
-/** What keeps the keys of states: a runtime in this process, or a Redis server. */
+/** Stores of keys: a runtime in this process, or a Redis server. */
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import type { SearchResult } from "./search/result.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import { Failure } from "./error.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
-import type { Space, Target } from "./place.ts";
+import type { Space, Target } from "./space.ts";
 
-/** Makes the next text of a key of the present one; `undefined` = nothing there. */
+/** Makes the next text of a key from the present one; `undefined` = there is none. */
 export type TextRecipe = (
   text: string | undefined,
-  turn: MutationContext,
+  context: MutationContext,
 ) => string | undefined | Promise<string | undefined>;
 
-/** Keeps keys. Calls on one key take effect in the order in which they were made. */
+/** Stores keys. Calls on one key take effect in the order in which they were made. */
 export interface Backend {
   /** Milliseconds since the epoch. */
   now(): number;
   run(target: Target, command: Command): Promise<Reply>;
-  /** Replaces a text by what `recipe` makes of it; resolves to the new one. */
+  /** Replaces a text by the result of `recipe`; resolves to the new one. */
   update(
     target: Target,
     recipe: TextRecipe,
@@ -26,12 +26,12 @@ export interface Backend {
   /** The keys of a space, without its prefix. */
   keys(space: Space): Promise<string[]>;
   /**
-   * Resolves to when a session ends; 0 = never. A session without an end gets `endsAt`, if that is
+   * Resolves to the end of a session; 0 = never. A session without an end gets `endsAt`, if that is
    * not 0.
    */
   claimSession(id: string, endsAt: number): Promise<number>;
   createIndex(space: Space, name: string, definition: IndexDefinition): Promise<void>;
-  /** Takes an index away, and the maps in it if asked. */
+  /** Removes an index, and on request the maps in it. */
   dropIndex(space: Space, name: string, withDocuments: boolean): Promise<void>;
   search(
     space: Space,
@@ -42,8 +42,8 @@ export interface Backend {
 }
 
 /**
- * Resolves to the end of a space's session, 0 = never; throws `SESSION_ENDED` to who would write
- * when that is over. Reads and writes come the same way, for a shorter one would overtake.
+ * Resolves to the end of a space's session, 0 = never; rejects a write with `SESSION_ENDED` after
+ * that. Reads and writes take the same path, since a shorter one would overtake.
  */
 export async function sessionEnd(
   space: Space,

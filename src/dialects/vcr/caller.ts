@@ -1,15 +1,15 @@
-/** How a state's methods reach its keys, and how their failures reach the caller. */
+/** Calls from a state's methods to its keys, and errors on the way back to the caller. */
 import { isHoldfastError } from "../../../actors/errors.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import { SearchError } from "./search/search-error.ts";
 import type { Backend, TextRecipe } from "./backend.ts";
 import type { Command, Reply } from "./command.ts";
 import { checkName, KEY_LENGTH_MAX } from "./encode.ts";
-import { Failure, VcrStateError, type VcrErrorPlace } from "./error.ts";
-import { spacePrefix, sharedName, type Space, type Target } from "./place.ts";
+import { Failure, VcrStateError, type VcrErrorSource } from "./error.ts";
+import { spacePrefix, sharedName, type Space, type Target } from "./space.ts";
 import { Session, type SessionHome } from "./session.ts";
 
-/** Reaches the keys of one state. */
+/** Calls commands on the keys of one state. */
 export class Caller {
   readonly #home: SessionHome;
   readonly #space: Space;
@@ -24,12 +24,12 @@ export class Caller {
     };
   }
 
-  /** Values in lists are found by what they say. */
+  /** True when list values are compared by content. */
   get deep(): boolean {
     return this.#home.deep;
   }
 
-  /** The namespace a state shows that has none of its own. */
+  /** The namespace that a state without a namespace shows. */
   get label(): string {
     return this.#home.label;
   }
@@ -43,25 +43,25 @@ export class Caller {
     });
   }
 
-  /** Runs a command that answers with a text. */
+  /** Runs a command whose reply is a text. */
   async text(op: string, key: string, make: () => Command): Promise<string> {
     return String(await this.run(op, key, make));
   }
 
-  /** Runs a command that answers with a text or nothing. */
+  /** Runs a command whose reply is a text or nothing. */
   async textOrNull(op: string, key: string, make: () => Command): Promise<string | null> {
     const reply = await this.run(op, key, make);
     return typeof reply === "string" ? reply : null;
   }
 
-  /** Runs a command that answers with a list; nothing counts as an empty one. */
+  /** Runs a command whose reply is a list; nothing counts as an empty one. */
   async list(op: string, key: string, make: () => Command): Promise<(string | null)[]> {
     const reply = await this.run(op, key, make);
     const items: readonly Reply[] = Array.isArray(reply) ? reply : [];
     return items.map((item) => (typeof item === "string" ? item : null));
   }
 
-  /** Replaces a text; `undefined` = nothing there. */
+  /** Replaces a text; `undefined` = there is none. */
   update(
     key: string,
     recipe: TextRecipe,
@@ -72,9 +72,12 @@ export class Caller {
     );
   }
 
-  /** Works on all keys of the state. */
-  space<T>(place: VcrErrorPlace, work: (backend: Backend, space: Space) => Promise<T>): Promise<T> {
-    return named(place, async () => work(this.#home.backend(), this.#space));
+  /** Runs work on all keys of the state. */
+  space<T>(
+    source: VcrErrorSource,
+    work: (backend: Backend, space: Space) => Promise<T>,
+  ): Promise<T> {
+    return named(source, async () => work(this.#home.backend(), this.#space));
   }
 
   #target(key: string): Target {
@@ -85,25 +88,27 @@ export class Caller {
   }
 }
 
-/** Gives what went wrong the name of the method and the key. */
-async function named<T>(place: VcrErrorPlace, work: () => Promise<T>): Promise<T> {
+/** Adds the names of the method and the key to an error. */
+async function named<T>(source: VcrErrorSource, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw inPlace(error, place);
+    throw withSource(error, source);
   }
 }
 
-/** An error of ours with its place; what a caller's own code threw stays what it is. */
-export function inPlace(error: unknown, { op, key }: VcrErrorPlace): unknown {
-  const place = { op, key: typeof key === "string" ? key : "" };
-  if (error instanceof Failure) return new VcrStateError(error, place);
+/**
+ * An error of this library with its method and key; an error of the caller's own code is unchanged.
+ */
+export function withSource(error: unknown, { op, key }: VcrErrorSource): unknown {
+  const source = { op, key: typeof key === "string" ? key : "" };
+  if (error instanceof Failure) return new VcrStateError(error, source);
   if (error instanceof SearchError)
     return new VcrStateError(
       new Failure(error.code, error.message, { cause: error, offset: error.offset }),
-      place,
+      source,
     );
-  // A recipe may use other states: their errors have their places already.
+  // A recipe may call other states: their errors have a method and a key already.
   if (error instanceof VcrStateError || !isHoldfastError(error)) return error;
-  return new VcrStateError(new Failure(error.code, error.message, { cause: error }), place);
+  return new VcrStateError(new Failure(error.code, error.message, { cause: error }), source);
 }

@@ -1,13 +1,13 @@
-/** What a state asks of one key: Redis' own commands, answered in memory or by a server. */
+/** Commands of a state on one key: Redis' own commands, run in memory or by a server. */
 
-/** An answer: numbers are texts, so that 64 bits stay exact. */
+/** A reply: numbers are texts, so that 64 bits stay exact. */
 export type Reply = string | null | readonly Reply[];
 
-/** One command; the key is said apart. */
+/** One command; its key is passed separately. */
 export interface Command {
   readonly name: CommandName;
   readonly args: readonly string[];
-  /** How `LREM` and `LINSERT` find a value; default as text. */
+  /** How `LREM` and `LINSERT` compare a value; default as text. */
   readonly deep?: boolean;
 }
 

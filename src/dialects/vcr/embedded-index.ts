@@ -1,6 +1,6 @@
 /**
  * The indexes of a runtime: definitions in a scope of each space, postings in memory, filled from
- * the stored maps when a space is first searched.
+ * the stored maps at the first search of a space.
  */
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { ResidentScope } from "../../runtime/resident-scope.ts";
@@ -10,12 +10,12 @@ import { fieldsOf, livesUntil, type EntryState } from "./entry.ts";
 import { Failure } from "./error.ts";
 import { IndexSet, noSuchIndex } from "./index-set.ts";
 import type { IndexDefinition } from "./index-option.ts";
-import { prefixOf } from "./place.ts";
+import { prefixOf } from "./space.ts";
 
 const INDEX_TYPE = "vcr-index";
 
 interface IndexState {
-  /** Definitions as JSON text, their names behind a colon. */
+  /** Definitions as JSON text; each name has a colon as its prefix. */
   readonly indexes?: Readonly<Record<string, string>>;
 }
 
@@ -24,7 +24,7 @@ const indexKind: Kind<IndexState> = defineKind({
     indexes === undefined || Object.keys(indexes).length === 0 ? 0 : Infinity,
 });
 
-/** Where the indexes find the keys of a space. */
+/** The source of a space's keys for the indexes. */
 export interface IndexSource {
   readonly runtime: Runtime;
   readonly list: (prefix: string) => AsyncIterable<readonly string[]>;
@@ -34,7 +34,7 @@ export interface IndexSource {
 /** The indexes of a runtime, by space. */
 export class EmbeddedIndexes {
   readonly #source: IndexSource;
-  /** Told of writes from before their first fill on, so that no write falls between. */
+  /** Each set receives writes from before its first fill on, so that none is missed. */
   readonly #sets = new Map<string, IndexSet>();
   readonly #ready = new Map<string, Promise<IndexSet>>();
 
@@ -43,7 +43,7 @@ export class EmbeddedIndexes {
     source.runtime.declare(INDEX_TYPE, indexKind);
   }
 
-  /** A key was written or read anew. */
+  /** A key was written or read again. */
   observe(id: string, state: object): void {
     if (this.#sets.size === 0) return;
     const prefix = prefixOf(id);
@@ -68,7 +68,7 @@ export class EmbeddedIndexes {
 
   /** Throws `INDEX_EXISTS`. */
   async create(prefix: string, name: string, definition: IndexDefinition): Promise<void> {
-    const filled = await this.of(prefix); // Before the definition is there: it may skip the scan.
+    const filled = await this.of(prefix); // Before the definition exists: it may skip the scan.
     const scope = await this.#scope(prefix);
     await scope.update((draft) => {
       const indexes = { ...draft.indexes };
@@ -84,7 +84,7 @@ export class EmbeddedIndexes {
     try {
       await this.#scan(prefix, set, name);
     } catch (error) {
-      this.#forget(prefix); // It lacks keys: the next call fills it anew.
+      this.#forget(prefix); // It lacks keys: the next call fills it again.
       throw error;
     }
   }
@@ -117,7 +117,7 @@ export class EmbeddedIndexes {
     const scope = await this.#scope(prefix);
     const set = new IndexSet();
     for (const [name, text] of Object.entries(scope.state.indexes ?? {})) {
-      // What is stored is a definition that was checked before.
+      // A stored definition was checked before.
       set.add(name.slice(1), JSON.parse(text) as IndexDefinition);
     }
     if (set.size === 0) return set;
@@ -136,7 +136,7 @@ export class EmbeddedIndexes {
   }
 }
 
-/** Tells a set of a key; what is no map is in no index. Never throws. */
+/** Updates a set for a key; a state that is not a map is removed from every index. Never throws. */
 function put(set: IndexSet, key: string, state: object, only?: string): void {
   // Each key's state is an entry; its content is checked here and by the engine.
   const entry = state as EntryState;
@@ -145,6 +145,6 @@ function put(set: IndexSet, key: string, state: object, only?: string): void {
     const fields = endsAt === 0 || entry.map === undefined ? undefined : fieldsOf(entry.map);
     set.put(key, fields && { fields, endsAt }, only);
   } catch {
-    set.put(key, undefined, only); // A damaged map: reading it says so.
+    set.put(key, undefined, only); // A damaged map: a read reports it.
   }
 }

@@ -1,12 +1,12 @@
 /**
- * Keeps keys in a runtime: one scope, and so one mailbox, per key.
+ * Stores keys in a runtime: one scope, and so one mailbox, per key.
  *
  * Invariants
- *  M1  A runtime has one of these, so that two vcr objects on it see the same indexes.
+ *  M1  A runtime has one backend, so that two vcr objects on it share the indexes.
  *  M2  Calls on a key enter its mailbox in the order in which they were made, also before its scope
  *      is loaded.
- *  M3  The indexes of a space are told of a write in the turn in which it is confirmed.
- *  M4  `keys` and `search` see every write that was called for before them.
+ *  M3  The indexes of a space are updated in the same tick in which a write is confirmed.
+ *  M4  `keys` and `search` see every write that was called before them.
  */
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import type { SearchResult } from "./search/result.ts";
@@ -22,11 +22,11 @@ import { EmbeddedIndexes } from "./embedded-index.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
 import { CommandMutation, TextMutation } from "./mutation.ts";
 import { Pending } from "./pending.ts";
-import type { Space, Target } from "./place.ts";
+import type { Space, Target } from "./space.ts";
 
 const KEY_TYPE = "vcr";
 const SESSION_TYPE = "vcr-session";
-/** Ids in one page of a list. */
+/** The number of ids in one page of a list. */
 const PAGE = 1_000;
 
 interface SessionState {
@@ -39,14 +39,14 @@ const sessionKind: Kind<SessionState> = defineKind({
 
 const known = new WeakMap<Runtime, EmbeddedBackend>();
 
-/** Keeps keys in a runtime. */
+/** Stores keys in a runtime. */
 export class EmbeddedBackend implements Backend {
   readonly #runtime: Runtime;
   readonly #indexes: EmbeddedIndexes;
   readonly #opening = new Map<string, Promise<ResidentScope>>();
   readonly #pending = new Pending();
 
-  /** The backend of a runtime. Throws `TypeError` when it has kinds of its own by these names. */
+  /** The backend of a runtime. Throws `TypeError` when it has other kinds of these names. */
   static of(runtime: Runtime): EmbeddedBackend {
     const found = known.get(runtime) ?? new EmbeddedBackend(runtime);
     known.set(runtime, found);
@@ -135,7 +135,7 @@ export class EmbeddedBackend implements Backend {
     return this.#runtime.close();
   }
 
-  /** What takes several steps is one call, which the runtime lets end before it closes. */
+  /** Work of several steps is one call, so that the runtime waits for it before it closes. */
   #call<T>(work: () => Promise<T>): Promise<T> {
     return asCall(this.#runtime, work);
   }
@@ -160,13 +160,13 @@ export class EmbeddedBackend implements Backend {
     return mutation.next;
   }
 
-  /** Time is read when a command's turn comes, not when it is called. */
+  /** The time is read when a command runs, not when it is called. */
   async #context(space: Space, command: Command | undefined): Promise<() => EntryContext> {
     const endsAt = await sessionEnd(space, command, () => this.now());
     return () => ({ now: this.now(), endsAt });
   }
 
-  /** Calls that come while a scope is loaded wait for the one load, in their order (M2). */
+  /** Calls made while a scope is loaded wait for that load, in their order (M2). */
   #open(id: string): Promise<ResidentScope> {
     const opening = this.#opening.get(id);
     if (opening !== undefined) return opening;

@@ -1,21 +1,21 @@
 /**
- * Values on their way in and out: JSON text for values, plain text for map fields, both checked so
- * that nothing is lost without a word.
+ * Encoding and decoding of values: JSON text for values, plain text for map fields. Both are
+ * checked, so that no data is lost silently.
  */
 import { types } from "node:util";
 import { isError } from "../../../actors/realm.ts";
 import { Failure } from "./error.ts";
 
-/** Half of a pair of units, which UTF-8 cannot say. */
+/** An unpaired surrogate, which UTF-8 cannot represent. */
 const HALF = /\p{Surrogate}/u;
 
-/** Characters a key, with its scope in front, may have. */
+/** The maximum length of a key with its scope prefix, in characters. */
 export const KEY_LENGTH_MAX = 4_000;
 
 /**
- * The JSON text of a value. Throws `NOT_SERIALIZABLE` for what JSON would lose: undefined,
- * functions, symbols, numbers that are none, bigints, maps, sets, bytes, cycles. A property that is
- * undefined is left out, a Date becomes its ISO text.
+ * The JSON text of a value. Throws `NOT_SERIALIZABLE` for everything that JSON would lose:
+ * undefined, functions, symbols, NaN and infinite numbers, bigints, maps, sets, bytes, cycles. A
+ * property that is undefined is omitted, a Date becomes its ISO text.
  */
 export function encodeValue(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
@@ -30,10 +30,10 @@ export function encodeValue(value: unknown): string {
   return text;
 }
 
-/** A replacer that changes nothing: `this` holds the member as it was before its `toJSON`. */
+/** A replacer that changes nothing: `this` contains the member before its `toJSON`. */
 function checkMember(this: unknown, key: string, value: unknown): unknown {
   if (value === undefined) {
-    // A property reads as undefined again when it is left out; in an array it would become null.
+    // An omitted property reads as undefined again; in an array it would become null.
     if (key !== "" && !Array.isArray(this)) return value;
     throw refusal("undefined");
   }
@@ -45,13 +45,13 @@ function checkMember(this: unknown, key: string, value: unknown): unknown {
   return value;
 }
 
-/** Refuses what `toJSON` hides: a Date that is none becomes null, a Buffer an object of numbers. */
+/** Rejects what `toJSON` hides: an invalid Date becomes null, a Buffer an object of numbers. */
 function refuseHidden(holder: unknown, key: string, value: unknown): void {
   if (typeof value !== "object" || typeof holder !== "object" || holder === null) return;
   if (!Object.hasOwn(holder, key)) return;
-  // The holder has the key as its own, so it can be read as a record of it.
+  // The key is an own key of the holder, so the holder can be read as a record.
   const member = (holder as Readonly<Record<string, unknown>>)[key];
-  if (value === null && types.isDate(member)) throw refusal("a Date that is none");
+  if (value === null && types.isDate(member)) throw refusal("an invalid Date");
   if (ArrayBuffer.isView(member)) throw refusal(`a ${nameOf(member)}`);
 }
 
@@ -66,7 +66,7 @@ const LOSSY: readonly ((value: object) => boolean)[] = [
   isError,
 ];
 
-/** True for objects whose content JSON does not see. */
+/** True for objects whose content JSON omits. */
 function isLossy(value: object | null): boolean {
   if (value === null) return false;
   return ArrayBuffer.isView(value) || LOSSY.some((isKind) => isKind(value));
@@ -85,13 +85,13 @@ export function decodeValue(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Failure("CORRUPT_STATE", "the stored value is not JSON; it was left as it is", {
+    throw new Failure("CORRUPT_STATE", "the stored value is not JSON; it was not changed", {
       cause,
     });
   }
 }
 
-/** The text of a map's value: texts stand as they are, numbers and booleans are written out. */
+/** The text of a map's value: texts are unchanged, numbers and booleans are converted. */
 export function encodeField(value: unknown): string {
   if (typeof value === "string") {
     if (HALF.test(value)) throw refusal("a text with half a character");
@@ -118,7 +118,7 @@ export function checkNames(names: unknown, what: string): string[] {
   return names.map((name: unknown) => checkName(name, `each of ${what}`));
 }
 
-/** The text of a number argument: exact for bigints and digits, else as JSON has it. */
+/** The text of a number argument: exact for bigints and digits, else as in JSON. */
 export function numberText(value: unknown): string {
   if (typeof value === "bigint") return value.toString();
   if (typeof value === "string") return value;

@@ -1,10 +1,10 @@
 /**
- * What is under one key: a text, a map or a list, or nothing; and when it ends.
+ * The content of one key: a text, a map, a list or nothing, and its expiry.
  *
  * Invariants
- *  N1  A state with no content is the empty state, which is no record in the store.
- *  N2  An entry whose time is over reads as nothing, also before anybody has removed it.
- *  N3  Reading an entry changes nothing; writing to one whose time is over starts a new one.
+ *  N1  A state without content is the empty state, which has no record in the store.
+ *  N2  An expired entry reads as nothing, also before it is removed.
+ *  N3  Reading an entry changes nothing; writing to an expired one starts a new one.
  */
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { Failure, failure } from "./error.ts";
@@ -18,19 +18,19 @@ import {
   type StoredList,
 } from "./list-parts.ts";
 
-/** The state of a key's scope. Field names stand behind a colon, which keeps their order. */
+/** The state of a key's scope. Field names have a colon as prefix, which keeps their order. */
 export interface EntryState {
-  /** JSON, or what another program wrote. */
+  /** JSON, or the text of another program. */
   readonly text?: string;
   readonly map?: Readonly<Record<string, string>>;
   readonly list?: StoredList;
   /** Milliseconds since the epoch; absent or 0 = never. */
   readonly expiresAt?: number;
-  /** The end of its session, in the same way. */
+  /** The end of its session, in the same form. */
   readonly endsAt?: number;
 }
 
-/** What a command is told besides its arguments. */
+/** The context of a command besides its arguments. */
 export interface EntryContext {
   readonly now: number;
   /** The end of the session; 0 = never. */
@@ -40,7 +40,7 @@ export interface EntryContext {
 const NOTHING: EntryState = Object.freeze({});
 const MARK = ":";
 
-/** When a state ends, for the runtime: 0 = it is no record. */
+/** The expiry of a state, for the runtime: 0 = there is no record. */
 export function livesUntil(state: EntryState): number {
   if (state.text === undefined && state.map === undefined && state.list === undefined) return 0;
   return Math.min(state.expiresAt || Infinity, state.endsAt || Infinity);
@@ -51,14 +51,14 @@ export function fieldsOf(map: Readonly<Record<string, string>>): [string, string
   return Object.entries(map).map(([name, value]) => [name.slice(MARK.length), value]);
 }
 
-/** A state as it reads at `now`. */
+/** The state as it reads at `now`. */
 export function readState(state: object, now: number): EntryState {
-  // What is stored under a key was written as an entry; each content is checked when it is read.
+  // The stored state of a key was written as an entry; each content is checked when it is read.
   const entry = state as EntryState;
   return livesUntil(entry) > now ? entry : NOTHING;
 }
 
-/** The text of a state; `undefined` when nothing is there. Throws `WRONGTYPE`. */
+/** The text of a state; `undefined` when there is none. Throws `WRONGTYPE`. */
 export function textOf(state: EntryState): string | undefined {
   if (state.map !== undefined || state.list !== undefined) throw failure("WRONGTYPE");
   if (state.text !== undefined && typeof state.text !== "string") throw damaged();
@@ -66,10 +66,10 @@ export function textOf(state: EntryState): string | undefined {
 }
 
 function damaged(): Failure {
-  return new Failure("CORRUPT_STATE", "the stored entry is damaged; it was left as it is");
+  return new Failure("CORRUPT_STATE", "the stored entry is damaged; it was not changed");
 }
 
-/** One key in the turn of a command. */
+/** One key while a command runs. */
 export class Entry {
   readonly now: number;
   readonly #draft: DraftState;
@@ -85,7 +85,7 @@ export class Entry {
     return this.#state !== NOTHING;
   }
 
-  /** When it expires by itself; 0 = never. */
+  /** The key's own expiry; 0 = never. */
   get expiresAt(): number {
     return this.#state.expiresAt ?? 0;
   }
@@ -121,7 +121,7 @@ export class Entry {
     return map !== undefined && Object.hasOwn(map, MARK + name) ? map[MARK + name] : undefined;
   }
 
-  /** Replaces whatever is there. */
+  /** Replaces the content, of any type. */
   setText(text: string, expiresAt: number): void {
     const ends = this.#endsAt === 0 ? {} : { endsAt: this.#endsAt };
     const expires = expiresAt === 0 ? {} : { expiresAt };
@@ -138,7 +138,7 @@ export class Entry {
     if (Object.keys(this.map ?? {}).length === 0) this.clear();
   }
 
-  /** Adds items at the end of the list, or makes the list; without items nothing happens. */
+  /** Adds items at the end of the list, or makes the list; without items does nothing. */
   push(items: readonly string[]): void {
     const { list } = this;
     if (list !== undefined && ("parts" in list || list.length + items.length > PART_MAX)) {
@@ -149,13 +149,13 @@ export class Entry {
     for (const item of items) this.#draft.push("list", item);
   }
 
-  /** Takes items out of the list that is there, and puts others there. */
+  /** Removes items of the existing list, and inserts others at that position. */
   splice(splice: Splice): void {
     const { list } = this;
     if (list !== undefined) this.edit(spliced(list, splice));
   }
 
-  /** Changes the list that is there; with no items left the key is gone. */
+  /** Changes the existing list; without remaining items the key is removed. */
   edit({ list, patches, inverse }: ListEdit): void {
     if (patches.length === 0) return;
     if (lengthOf(list) === 0) return this.clear();
@@ -178,7 +178,7 @@ export class Entry {
 
   #begin(): void {
     if (this.exists) return;
-    this.#draft.replace(NOTHING); // What was there has ended.
+    this.#draft.replace(NOTHING); // The previous content has expired.
     if (this.#endsAt !== 0) this.#draft.set("endsAt", this.#endsAt);
   }
 }

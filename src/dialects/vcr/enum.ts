@@ -3,7 +3,9 @@
 /** Names that are their own values. */
 type Constants<Name extends string> = { readonly [Key in Name]: Key };
 
-/** When `expire` takes effect: without, with, with an earlier, with a later time to live. */
+/**
+ * When `expire` takes effect: on a key without, with, with an earlier, with a later time to live.
+ */
 export const EXPIRE_OPTION: Constants<"NX" | "XX" | "GT" | "LT"> = Object.freeze({
   NX: "NX",
   XX: "XX",
@@ -13,12 +15,12 @@ export const EXPIRE_OPTION: Constants<"NX" | "XX" | "GT" | "LT"> = Object.freeze
 /** One of the constants of `EXPIRE_OPTION`. */
 export type EXPIRE_OPTION = keyof typeof EXPIRE_OPTION;
 
-/** What an index is over; `JSON` is refused. */
+/** What an index covers; `JSON` is rejected. */
 export const IndexType: Constants<"HASH" | "JSON"> = Object.freeze({ HASH: "HASH", JSON: "JSON" });
 /** One of the constants of `IndexType`. */
 export type IndexType = keyof typeof IndexType;
 
-/** The types of an index field; `VECTOR` and `GEOSHAPE` are refused. */
+/** The types of an index field; `VECTOR` and `GEOSHAPE` are rejected. */
 export const FieldType: Constants<"TEXT" | "TAG" | "NUMERIC" | "GEO" | "VECTOR" | "GEOSHAPE"> =
   Object.freeze({
     TEXT: "TEXT",

@@ -1,4 +1,4 @@
-/** What can go wrong with a state: one error class, and the texts Redis uses for each case. */
+/** The errors of a state: one error class, and the texts of Redis for each case. */
 import type { ErrorCode } from "../../../actors/errors.ts";
 import type { SearchErrorCode } from "./search/search-error.ts";
 
@@ -26,8 +26,8 @@ export type VcrStateErrorCode =
   | SearchErrorCode
   | ErrorCode;
 
-/** Where an operation failed. */
-export interface VcrErrorPlace {
+/** The method and the key of a failed operation. */
+export interface VcrErrorSource {
   /** The method's name. */
   readonly op: string;
   /** The key, list, table or index as the caller wrote it. */
@@ -39,20 +39,20 @@ export class VcrStateError extends Error {
   readonly code: VcrStateErrorCode;
   readonly op: string;
   readonly key: string;
-  /** Where in a query or index filter the fault is, in UTF-16 units. */
+  /** The position of the fault in a query or index filter, in UTF-16 units. */
   readonly offset?: number;
 
-  constructor(reason: Failure, place: VcrErrorPlace) {
+  constructor(reason: Failure, source: VcrErrorSource) {
     super(reason.message, reason.cause === undefined ? undefined : { cause: reason.cause });
     this.name = "VcrStateError";
     this.code = reason.code;
-    this.op = place.op;
-    this.key = place.key;
+    this.op = source.op;
+    this.key = source.key;
     if (reason.offset !== undefined) this.offset = reason.offset;
   }
 }
 
-/** A failure below the methods, which do not know their names there. */
+/** A failure below the methods, where the method's name is not known. */
 export class Failure extends Error {
   readonly code: VcrStateErrorCode;
   readonly offset: number | undefined;
@@ -104,7 +104,7 @@ const CODES: readonly (readonly [RegExp, VcrStateErrorCode])[] = [
   [/syntax error/i, "SYNTAX"],
 ];
 
-/** The failure an error reply of a server stands for. A script's own tail is cut off. */
+/** The failure for an error reply of a server. The tail that a script adds is removed. */
 export function replyFailure(message: string, cause: unknown): Failure {
   const code = CODES.find(([pattern]) => pattern.test(message))?.[1] ?? "REDIS";
   if (code === "WRONGTYPE") return failure(code);

@@ -1,6 +1,4 @@
-/**
- * Index definitions and search options as callers write them, checked and put into engine words.
- */
+/** Index definitions and search options of callers, checked and converted for the engine. */
 import type { GeoFilter, NumericFilter, SearchOptions } from "./search/option.ts";
 import type { SearchField, SearchFieldType } from "./search/schema.ts";
 import { createSearchIndex, type SearchIndex } from "./search/search-index.ts";
@@ -17,11 +15,11 @@ export interface IndexField {
   readonly sortable?: boolean | undefined;
   /** Sort keys keep their case. */
   readonly unf?: boolean | undefined;
-  /** Sorted by and returned, but not searched. */
+  /** Used to sort and returned, but not searched. */
   readonly noIndex?: boolean | undefined;
-  /** TEXT: what one occurrence counts for; default 1. */
+  /** TEXT: the weight of one occurrence; default 1. */
   readonly weight?: number | undefined;
-  /** TEXT: words are found as written only. */
+  /** TEXT: words match only as written. */
   readonly noStem?: boolean | undefined;
   /** TAG: the character between tags; default a comma. */
   readonly separator?: string | undefined;
@@ -29,7 +27,7 @@ export interface IndexField {
   readonly caseSensitive?: boolean | undefined;
 }
 
-/** What an index holds. Counts of the original may be left out; they are worked out here. */
+/** The definition of an index. Counts of the original may be omitted; they are computed. */
 export interface CreateIndexOptions {
   readonly schema: readonly IndexField[];
   /** Maps whose key starts with one of these; default all of the state's. */
@@ -45,15 +43,15 @@ export interface CreateIndexOptions {
   readonly stopwords?:
     | { readonly count?: number; readonly stopwords: readonly string[] }
     | undefined;
-  /** Index what is written from now on only. */
+  /** Indexes only later writes. */
   readonly skipInitialScan?: boolean | undefined;
-  /** Taken and without effect: the engine here keeps what these leave out. */
+  /** Accepted without effect: the engine here keeps what these omit. */
   readonly maxTextFields?: boolean | undefined;
   readonly noOffsets?: boolean | undefined;
   readonly noHl?: boolean | undefined;
   readonly noFields?: boolean | undefined;
   readonly noFreqs?: boolean | undefined;
-  /** Refused: an index that removes maps by itself. */
+  /** Rejected: an index that removes maps by itself. */
   readonly temporary?: number | undefined;
 }
 
@@ -71,7 +69,7 @@ export interface IndexDefinition {
   readonly stopwords?: readonly string[];
 }
 
-/** Options of a search. Counts of the original may be left out; they are worked out here. */
+/** Options of a search. Counts of the original may be omitted; they are computed. */
 export interface StateSearchOptions {
   readonly noContent?: boolean | undefined;
   readonly verbatim?: boolean | undefined;
@@ -98,18 +96,18 @@ export interface StateSearchOptions {
   /** Default the first 10. */
   readonly limit?: { readonly offset: number; readonly num: number } | undefined;
   readonly params?: readonly { readonly name: string; readonly value: string }[];
-  /** Only `"2"`, which is what queries are read as. */
+  /** Only `"2"`, the dialect of all queries. */
   readonly dialect?: string | undefined;
-  /** Taken and without effect: a search here ends before the call returns. */
+  /** Accepted without effect: a search here ends before the call returns. */
   readonly timeout?: number | undefined;
-  /** Refused, as are the three after it. */
+  /** Rejected, as are the three after it. */
   readonly expander?: string | undefined;
   readonly scorer?: string | undefined;
   readonly explainScore?: boolean | undefined;
   readonly payload?: string | undefined;
 }
 
-/** Checks a definition; throws `NOT_SUPPORTED` and what the engine says of it. */
+/** Checks a definition; throws `NOT_SUPPORTED` and the engine's error. */
 export function indexDefinition(options: CreateIndexOptions): IndexDefinition {
   refuseOptions(options);
   const { filter, language, languageField, score, scoreField, payloadField } = options;
@@ -139,7 +137,7 @@ function refuseOptions(options: CreateIndexOptions): void {
   if (options.temporary !== undefined) refuse("a temporary index, which would delete your maps");
 }
 
-/** An empty index of a definition; throws when the engine refuses it. */
+/** An empty index of a definition; throws when the engine rejects it. */
 export function indexOf(definition: IndexDefinition): SearchIndex {
   return createSearchIndex(definition);
 }
@@ -167,7 +165,7 @@ function searchField(field: IndexField): SearchField {
 
 const REFUSED = ["expander", "scorer", "explainScore", "payload"] as const;
 
-/** The options in the engine's words; throws `NOT_SUPPORTED`. */
+/** The options in the engine's form; throws `NOT_SUPPORTED`. */
 export function searchOptions(options: StateSearchOptions): SearchOptions {
   for (const name of REFUSED) if (options[name]) refuse(`the option ${name}`);
   if (options.dialect !== undefined && options.dialect !== "2")
@@ -200,10 +198,10 @@ export function searchOptions(options: StateSearchOptions): SearchOptions {
 
 type Known<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
-/** Leaves out what is undefined. */
+/** Omits undefined fields. */
 function withoutUndefined<T extends object>(fields: T): Known<T> {
   const known = Object.entries(fields).filter(([, value]) => value !== undefined);
-  // The fields that are left have their own values, none of them undefined.
+  // The remaining fields have their own values, none of them undefined.
   return Object.fromEntries(known) as Known<T>;
 }
 

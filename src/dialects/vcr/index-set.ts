@@ -1,10 +1,9 @@
 /**
- * The indexes of one space, in memory. Whoever keeps the keys tells it of each map that was
- * written.
+ * The indexes of one space, in memory. The store of the keys passes each written map to them.
  *
  * Invariants
  *  X1  A map is in exactly the indexes one of whose prefixes its key starts with.
- *  X2  A map whose time is over is found by no search, also before anybody has removed it.
+ *  X2  No search finds an expired map, also before it is removed.
  */
 import { LIMIT_MAX } from "./search/limit.ts";
 import type { SearchResult } from "./search/result.ts";
@@ -25,7 +24,7 @@ interface Indexed {
   readonly index: SearchIndex;
 }
 
-/** The failure for a name no index has. */
+/** The failure for a name without an index. */
 export function noSuchIndex(name: string): Failure {
   return new Failure("NO_SUCH_INDEX", `No such index ${name}`);
 }
@@ -33,7 +32,7 @@ export function noSuchIndex(name: string): Failure {
 /** The indexes of one space. */
 export class IndexSet {
   readonly #indexes = new Map<string, Indexed>();
-  /** When each map that ends does so. */
+  /** The expiry of each map that has one. */
   readonly #ends = new Map<string, number>();
 
   get size(): number {
@@ -53,7 +52,7 @@ export class IndexSet {
     if (!this.#indexes.delete(name)) throw noSuchIndex(name);
   }
 
-  /** Adds or replaces a map; `undefined` takes it out. `only` names one index to tell. */
+  /** Adds or replaces a map; `undefined` removes it. `only` names the one index to update. */
   put(key: string, map: { fields: MapFields; endsAt: number } | undefined, only?: string): void {
     const notified = only === undefined ? this.#indexes.values() : [this.#find(only)];
     for (const { definition, index } of notified) {
@@ -65,7 +64,7 @@ export class IndexSet {
     else this.#ends.set(key, map.endsAt);
   }
 
-  /** Throws `NO_SUCH_INDEX`, and what the engine says of the query. */
+  /** Throws `NO_SUCH_INDEX`, and the engine's error for the query. */
   search(
     name: string,
     query: { readonly text: string; readonly options: StateSearchOptions },

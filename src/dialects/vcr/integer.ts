@@ -5,7 +5,7 @@ const CANONICAL = /^(?:0|-?[1-9][0-9]{0,18})$/;
 const MAX = 2n ** 63n - 1n;
 const MIN = -(2n ** 63n);
 
-/** Reads a number; `undefined` when the text is none or has more than 64 bits. */
+/** Reads a number; `undefined` when the text is not a whole number or has more than 64 bits. */
 export function readInteger(text: string): bigint | undefined {
   if (!CANONICAL.test(text)) return undefined;
   const value = BigInt(text);
@@ -19,7 +19,7 @@ export function integerArg(text: string | undefined): bigint {
   return value;
 }
 
-/** Reads a place in a list; throws `NOT_INTEGER`. What is out of a list's reach may be rounded. */
+/** Reads a list index; throws `NOT_INTEGER`. An index outside every list may be rounded. */
 export function indexArg(text: string | undefined): number {
   return Number(integerArg(text));
 }
@@ -38,7 +38,7 @@ export function addExact(left: bigint, right: bigint): bigint {
   return sum;
 }
 
-/** The number to add in place of one to take away; throws `OVERFLOW` for the lowest one. */
+/** The number to add in order to subtract `value`; throws `OVERFLOW` for the lowest one. */
 export function negate(value: bigint): bigint {
   if (value === MIN) throw new Failure("OVERFLOW", "ERR decrement would overflow");
   return -value;

@@ -5,14 +5,14 @@ import { decodeValue } from "./encode.ts";
 import type { Entry } from "./entry.ts";
 import { failure } from "./error.ts";
 import { countArg, indexArg } from "./integer.ts";
-import { itemsOf, lengthOf, placeOf, without, type StoredList } from "./list-parts.ts";
+import { itemsOf, lengthOf, positionOf, without, type StoredList } from "./list-parts.ts";
 import type { CommandTable } from "./text-command.ts";
 
 /**
- * True when two JSON texts say the same. The order of keys changes no text's length, so texts of
- * different lengths are told apart unread.
+ * True when two JSON texts have the same content. The order of keys changes no text's length, so
+ * texts of different lengths differ and are not parsed.
  */
-export function saysTheSame(left: string, right: string, deep: boolean): boolean {
+export function haveSameContent(left: string, right: string, deep: boolean): boolean {
   if (left === right) return true;
   if (!deep || left.length !== right.length || !/^[[{]/.test(left)) return false;
   return equal(decodeValue(left), decodeValue(right));
@@ -37,11 +37,11 @@ function sizeOf({ list }: Entry): number {
 }
 
 function pop(entry: Entry, arg: string | undefined, end: "start" | "end"): Reply {
-  const asked = countArg(arg);
+  const wanted = countArg(arg);
   const { list } = entry;
   if (list === undefined) return null;
   const length = lengthOf(list);
-  const taken = Math.min(asked, length);
+  const taken = Math.min(wanted, length);
   if (taken === 0) return [];
   const at = end === "start" ? 0 : length - taken;
   const items = itemsOf(list, at, at + taken);
@@ -56,7 +56,7 @@ function remove(entry: Entry, args: readonly string[], deep: boolean): Reply {
   const most = limit === 0 ? Infinity : Math.abs(limit);
   let removed = 0;
   const keeps = (item: string): boolean => {
-    if (removed === most || !saysTheSame(item, value, deep)) return true;
+    if (removed === most || !haveSameContent(item, value, deep)) return true;
     removed += 1;
     return false;
   };
@@ -65,8 +65,8 @@ function remove(entry: Entry, args: readonly string[], deep: boolean): Reply {
 }
 
 /**
- * Where the part between two places lies, both included; negative ones count from the end. `end` is
- * the first place after it.
+ * The part between two indexes, both included; negative ones count from the end. `end` is the index
+ * after it.
  */
 function bounds(length: number, first: number, last: number): { start: number; end: number } {
   const start = first < 0 ? Math.max(0, length + first) : first;
@@ -97,30 +97,30 @@ function insert(
 ): Reply {
   const { list } = entry;
   if (list === undefined) return "0";
-  const found = placeOf(list, (item) => saysTheSame(item, pivot, deep));
+  const found = positionOf(list, (item) => haveSameContent(item, pivot, deep));
   if (found < 0) return "-1";
   entry.splice({ at: side === "BEFORE" ? found : found + 1, remove: 0, add: [value] });
   return String(sizeOf(entry));
 }
 
-/** A place that may be negative, from the start; -1 when there is none. */
-function placeIn(list: StoredList, place: number): number {
+/** A possibly negative index, counted from the start; -1 when it is not in the list. */
+function fromStart(list: StoredList, position: number): number {
   const length = lengthOf(list);
-  const at = place < 0 ? length + place : place;
+  const at = position < 0 ? length + position : position;
   return at < length ? Math.max(-1, at) : -1;
 }
 
-function index(entry: Entry, [place]: readonly string[]): Reply {
+function index(entry: Entry, [position]: readonly string[]): Reply {
   const { list } = entry;
   if (list === undefined) return null;
-  const at = placeIn(list, indexArg(place));
+  const at = fromStart(list, indexArg(position));
   return at < 0 ? null : (itemsOf(list, at, at + 1)[0] ?? null);
 }
 
-function set(entry: Entry, [place, value = ""]: readonly string[]): Reply {
+function set(entry: Entry, [position, value = ""]: readonly string[]): Reply {
   const { list } = entry;
   if (list === undefined) throw failure("NO_SUCH_KEY");
-  const at = placeIn(list, indexArg(place));
+  const at = fromStart(list, indexArg(position));
   if (at < 0) throw failure("OUT_OF_RANGE");
   entry.splice({ at, remove: 1, add: [value] });
   return "OK";

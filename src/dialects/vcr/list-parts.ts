@@ -1,29 +1,32 @@
 /**
- * A list as it is stored, and changes of it.
+ * A stored list, and its changes.
  *
- * Up to `PART_MAX` items are one array. A longer list lies in parts, `{ parts: [[…], […]] }`: a
- * change copies one part and the table of parts, and its patches name items. A release that knows
- * plain arrays only takes such a list for damaged: it refuses the list's commands with
- * `CORRUPT_STATE` and leaves the record as it is.
+ * Up to `PART_MAX` items are one array. A longer list is stored in parts, `{ parts: [[…], […]] }`:
+ * a change copies one part and the table of parts, and its patches name items. A release that
+ * supports only plain arrays treats such a list as damaged: it rejects the list's commands with
+ * `CORRUPT_STATE` and does not change the record.
  *
  * Invariants
  *  L1  A list in parts has at least one part, and no part is empty. Only `without` and `spliced`
  *      make one, and no part they make has more than `PART_MAX` items.
  *  L2  The patches of an edit lead from the list before to the list after, and the inverse back.
- *  L3  An array of more items, as older releases stored it, is read as it is and is put in parts
- *      with its first change.
+ *  L3  A longer array, as older releases stored it, is read as it is and is put in parts by its
+ *      first change.
  */
 import type { Patch } from "../../../actors/protocol.ts";
 
-/** Items in a part at most: near the root of the number of items of the lists it is meant for. */
+/**
+ * The maximum number of items in a part: near the root of the number of items of the intended
+ * lists.
+ */
 export const PART_MAX = 512;
-/** With so many parts for each that is needed, a list is put in parts anew. */
+/** At this many times the necessary number of parts, a list is put in parts again. */
 const SPARSE = 4;
 
 type Items = readonly string[];
 type Path = readonly (string | number)[];
 
-/** What is stored under `list`: JSON texts. Frozen, or not to be handed out. */
+/** The value stored under `list`: JSON texts. Frozen, or private. */
 export type StoredList = Items | { readonly parts: readonly Items[] };
 
 /** A list after a change. Without patches nothing has changed. */
@@ -33,17 +36,17 @@ export interface ListEdit {
   readonly inverse: readonly Patch[];
 }
 
-/** Where to cut, how many items to take out, and what to put there. */
+/** The index, how many items to remove there, and the items to insert there. */
 export interface Splice {
   readonly at: number;
   readonly remove: number;
   readonly add: Items;
 }
 
-/** Of each list in parts that was found sound or made here, its number of items (L1). */
+/** The number of items of each list in parts that was checked or made here (L1). */
 const lengths = new WeakMap<object, number>();
 
-/** True for what `StoredList` describes, as far as reading it goes. */
+/** True for a `StoredList`, as far as reading requires. */
 export function isStoredList(value: unknown): value is StoredList {
   if (Array.isArray(value)) return true;
   if (typeof value !== "object" || value === null || !("parts" in value)) return false;
@@ -51,11 +54,11 @@ export function isStoredList(value: unknown): value is StoredList {
   const { parts } = value;
   if (!Array.isArray(parts) || parts.length === 0) return false;
   if (!parts.every((part) => Array.isArray(part) && part.length > 0)) return false;
-  inParts(value as { parts: readonly Items[] }); // Sound: it has just been looked at.
+  inParts(value as { parts: readonly Items[] }); // Sound: it was checked above.
   return true;
 }
 
-/** Notes the length of a list in parts. */
+/** Records the length of a list in parts. */
 function inParts<L extends { readonly parts: readonly Items[] }>(list: L): L {
   let length = 0;
   for (const part of list.parts) length += part.length;
@@ -68,7 +71,7 @@ export function partsOf(list: StoredList): readonly Items[] {
   return "parts" in list ? list.parts : [list];
 }
 
-/** How many items there are. */
+/** The number of items. */
 export function lengthOf(list: StoredList): number {
   return "parts" in list ? (lengths.get(list) ?? 0) : list.length;
 }
@@ -86,8 +89,8 @@ export function itemsOf(list: StoredList, start = 0, end: number = lengthOf(list
   return items;
 }
 
-/** The place of the first item that `test` accepts; -1 when there is none. */
-export function placeOf(list: StoredList, test: (item: string) => boolean): number {
+/** The index of the first item that `test` accepts; -1 when there is none. */
+export function positionOf(list: StoredList, test: (item: string) => boolean): number {
   let first = 0;
   for (const part of partsOf(list)) {
     const found = part.findIndex(test);
@@ -97,12 +100,12 @@ export function placeOf(list: StoredList, test: (item: string) => boolean): numb
   return -1;
 }
 
-/** The list with a splice made; `at` and `at + remove` lie in the list. */
+/** The list after a splice; `at` and `at + remove` are in the list. */
 export function spliced(list: StoredList, { at, remove, add }: Splice): ListEdit {
   if (!("parts" in list)) return editWhole(list, withSplice(list, { at, remove, add }));
   const edit = new PartsEdit(list.parts);
   const last = list.parts.length - 1;
-  // From the end, so that the places of parts yet to come stay what they are.
+  // From the end, so that the indexes of the remaining parts do not change.
   let end = lengthOf(list);
   const isLast = at === end;
   for (let index = last; index >= 0; index--) {
@@ -121,7 +124,7 @@ export function spliced(list: StoredList, { at, remove, add }: Splice): ListEdit
   return edit.done();
 }
 
-/** The list without the items that `test` refuses; it is asked from the end if `reversed`. */
+/** The list without the items that `test` rejects; tested from the end if `reversed`. */
 export function without(
   list: StoredList,
   test: (item: string) => boolean,
@@ -141,7 +144,7 @@ export function without(
   return edit.done();
 }
 
-/** Where a part that has become too long has grown. */
+/** Where a part that is too long has grown. */
 type Growth = "start" | "middle" | "end";
 
 function growthOf(at: number, isLast: boolean): Growth {
@@ -156,12 +159,12 @@ function withSplice(items: Items, { at, remove, add }: Splice): string[] {
   return next;
 }
 
-/** An edit of a list that is one array, or becomes one, or is put in parts anew. */
+/** An edit of a list that is one array, or becomes one, or is put in parts again. */
 function editWhole(before: StoredList, items: Items): ListEdit {
   const path = ["list"];
   if (!("parts" in before) && before.length <= PART_MAX && items.length <= PART_MAX)
     return { list: Object.freeze(items), ...patchesBetween(path, before, items) };
-  if (lengthOf(before) === items.length && placeOf(before, differsFrom(items)) < 0)
+  if (lengthOf(before) === items.length && positionOf(before, differsFrom(items)) < 0)
     return { list: before, patches: [], inverse: [] };
   const parts = cut(items, "end").map((part) => Object.freeze(part));
   const list =
@@ -175,13 +178,13 @@ function editWhole(before: StoredList, items: Items): ListEdit {
   };
 }
 
-/** A test to be called with each item in turn: true for one that `items` has not at its place. */
+/** A test for all items in order: true for an item that `items` does not have at its index. */
 function differsFrom(items: Items): (item: string) => boolean {
   let at = 0;
   return (item) => item !== items[at++];
 }
 
-/** Items in pieces of `PART_MAX` at most; one that is full stays next to where it has grown. */
+/** Pieces of at most `PART_MAX` items; the piece with room is where the list has grown. */
 function cut(items: Items, growth: Growth): Items[] {
   if (items.length <= PART_MAX) return items.length === 0 ? [] : [items];
   const size = growth === "middle" ? Math.ceil(items.length / 2) : PART_MAX;
@@ -192,7 +195,7 @@ function cut(items: Items, growth: Growth): Items[] {
   return pieces;
 }
 
-/** Parts being replaced, from the last to the first. */
+/** The replacement of parts, from the last to the first. */
 class PartsEdit {
   readonly #before: readonly Items[];
   readonly #parts: Items[];
@@ -204,7 +207,7 @@ class PartsEdit {
     this.#parts = [...parts];
   }
 
-  /** Puts `items` where the part `index` was: in no part, in one, or in more. */
+  /** Replaces the part `index` by `items`: in no part, in one, or in more. */
   replace(index: number, items: Items, growth: Growth): void {
     const before = this.#before[index] ?? [];
     const pieces = cut(items, growth).map((piece) => Object.freeze(piece));
@@ -242,7 +245,7 @@ class PartsEdit {
   }
 }
 
-/** The change of one array: item by item where few change, else as a whole. */
+/** The change of one array: item by item when few change, else as a whole. */
 function patchesBetween(path: Path, before: Items, next: Items): Omit<ListEdit, "list"> {
   const shorter = Math.min(before.length, next.length);
   let start = 0;
@@ -256,18 +259,18 @@ function patchesBetween(path: Path, before: Items, next: Items): Omit<ListEdit, 
       patches: [{ op: "replace", path, value: next }],
       inverse: [{ op: "replace", path, value: before }],
     };
-  const place = [...path, start];
+  const at = [...path, start];
   return {
-    patches: itemPatches(place, gone, come),
-    inverse: itemPatches(place, come, gone),
+    patches: itemPatches(at, gone, come),
+    inverse: itemPatches(at, come, gone),
   };
 }
 
-/** Takes out what is gone at a place and puts in what has come there. */
+/** Removes and inserts items at one index. */
 function itemPatches(path: Path, gone: Items, come: Items): Patch[] {
   const [only] = come;
   if (gone.length === 1 && come.length === 1) return [{ op: "replace", path, value: only }];
   const removed = gone.map((): Patch => ({ op: "remove", path }));
-  // Each is put before the one that was put there last.
+  // Each is inserted before the previous one.
   return [...removed, ...come.toReversed().map((value): Patch => ({ op: "add", path, value }))];
 }

@@ -10,7 +10,7 @@ function set(entry: Entry, args: readonly string[]): Reply {
   if (args.length === 0)
     throw new Failure("ARITY", "ERR wrong number of arguments for 'hset' command");
   let added = 0;
-  void entry.map; // Throws before anything is written.
+  void entry.map; // Throws before any write.
   for (let at = 0; at < args.length; at += 2) {
     const name = args[at] ?? "";
     if (entry.field(name) === undefined) added += 1;
@@ -22,7 +22,7 @@ function set(entry: Entry, args: readonly string[]): Reply {
 function getMany(entry: Entry, names: readonly string[]): Reply {
   if (names.length === 0)
     throw new Failure("ARITY", "ERR wrong number of arguments for 'hmget' command");
-  void entry.map; // Throws for another type, whatever the names.
+  void entry.map; // Throws for another type, for any names.
   return names.map((name) => entry.field(name) ?? null);
 }
 

@@ -15,7 +15,7 @@ const RUNS: ReadonlyMap<string, Run> = new Map([
   ...LIST_COMMANDS,
 ]);
 
-/** One command; `reply` is the answer once it has run, and that of the last run counts. */
+/** One command; `reply` is the result of its last run. */
 export class CommandMutation implements Mutation {
   readonly operation = "update";
   reply: Reply = null;
@@ -35,7 +35,7 @@ export class CommandMutation implements Mutation {
   }
 }
 
-/** Replaces a text by what a recipe makes of it; `next` is the new one once it has run. */
+/** Replaces a text by the result of a recipe; `next` is the new text after the run. */
 export class TextMutation implements Mutation {
   readonly operation = "update";
   next: string | undefined;
@@ -47,15 +47,15 @@ export class TextMutation implements Mutation {
     this.#context = context;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
-    return this.#recipe(textOf(readState(state, this.#context().now)), turn);
+  compute(state: object, context: MutationContext): unknown {
+    return this.#recipe(textOf(readState(state, this.#context().now)), context);
   }
 
   write(draft: DraftState, computed: unknown): void {
     this.next = typeof computed === "string" ? computed : undefined;
     if (this.next === undefined) return;
     const entry = new Entry(draft, this.#context());
-    void entry.text; // Throws when it is no text any more.
+    void entry.text; // Throws when it is not a text any more.
     entry.setText(this.next, entry.expiresAt);
   }
 }

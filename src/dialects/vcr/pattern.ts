@@ -1,4 +1,4 @@
-/** Redis' own patterns: `*`, `?`, `[abc]`, `[^a-c]` and a backslash; over bytes, as there. */
+/** Redis' own patterns: `*`, `?`, `[abc]`, `[^a-c]` and a backslash; over bytes, as in Redis. */
 
 const STAR = 0x2a;
 const QUESTION = 0x3f;
@@ -8,7 +8,7 @@ const NOT = 0x5e;
 const DASH = 0x2d;
 const BACKSLASH = 0x5c;
 
-/** True when the whole name fits. Work is at most the product of the lengths. */
+/** True when the whole name matches. The work is at most the product of the lengths. */
 export function matchesPattern(name: string, pattern: string): boolean {
   const text = Buffer.from(name);
   const glob = Buffer.from(pattern);
@@ -35,7 +35,7 @@ export function matchesPattern(name: string, pattern: string): boolean {
   return mark >= glob.length;
 }
 
-/** Where the pattern goes on when its next sign fits the byte; −1 when it does not. */
+/** Where the pattern continues when its next sign matches the byte; −1 when it does not match. */
 function step(glob: Buffer, mark: number, byte: number): number {
   const sign = glob[mark];
   if (sign === undefined) return -1;
@@ -45,7 +45,7 @@ function step(glob: Buffer, mark: number, byte: number): number {
   return sign === byte ? mark + 1 : -1;
 }
 
-/** One class; one that is not closed ends with the pattern. */
+/** One class; an unclosed one ends with the pattern. */
 function stepClass(glob: Buffer, start: number, byte: number): number {
   const isNot = glob[start] === NOT;
   let mark = isNot ? start + 1 : start;
@@ -58,7 +58,7 @@ function stepClass(glob: Buffer, start: number, byte: number): number {
   return fits === isNot ? -1 : Math.min(mark + 1, glob.length);
 }
 
-/** One member of a class: a byte, an escaped one, or a range, whichever way round. */
+/** One member of a class: a byte, an escaped byte, or a range in either direction. */
 function memberAt(glob: Buffer, mark: number): { from: number; to: number; next: number } {
   const isEscaped = glob[mark] === BACKSLASH && mark + 1 < glob.length;
   const sign = glob[isEscaped ? mark + 1 : mark] ?? 0;

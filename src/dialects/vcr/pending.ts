@@ -1,8 +1,8 @@
-/** Calls under way, by space: what looks at all keys of a space waits for them. */
+/** Pending calls, by space: work on all keys of a space waits for them. */
 export class Pending {
   readonly #calls = new Map<string, Set<Promise<unknown>>>();
 
-  /** Counts a call until it settles; gives it back. */
+  /** Counts a call until it settles; returns it. */
   track<T>(space: string, call: Promise<T>): Promise<T> {
     const calls = this.#calls.get(space) ?? new Set();
     this.#calls.set(space, calls.add(call));
@@ -14,7 +14,7 @@ export class Pending {
     return call;
   }
 
-  /** Resolves when every call of the space made before this one has settled, well or not. */
+  /** Resolves when every earlier call of the space has settled, resolved or rejected. */
   async settled(space: string): Promise<void> {
     const calls = this.#calls.get(space);
     if (calls !== undefined) await Promise.allSettled(calls);

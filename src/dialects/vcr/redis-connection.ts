@@ -1,4 +1,4 @@
-/** Sending commands to Redis: replies as texts, failures by their codes. */
+/** Commands to Redis: replies as texts, failures by their codes. */
 import { types } from "node:util";
 import { isHoldfastError } from "../../../actors/errors.ts";
 import { isError } from "../../../actors/realm.ts";
@@ -17,12 +17,12 @@ export class RedisConnection {
     this.client = client;
   }
 
-  /** What the client puts before every key. */
+  /** The client's own prefix of every key. */
   get keyPrefix(): string {
     return this.client.options?.keyPrefix ?? "";
   }
 
-  /** Numbers in replies are exact. */
+  /** True when numbers in replies are exact. */
   get isExact(): boolean {
     return this.client.options?.stringNumbers === true;
   }
@@ -35,7 +35,10 @@ export class RedisConnection {
     }
   }
 
-  /** Sends commands that run without others in between; resolves to all replies, or throws one. */
+  /**
+   * Sends commands that run without others in between; resolves to all replies, or rejects with
+   * one.
+   */
   async sendAll(commands: readonly RedisCommand[]): Promise<Reply[]> {
     const results = await this.#exec(commands);
     return results.map(([error, reply]) => {
@@ -60,15 +63,13 @@ export class RedisConnection {
   }
 }
 
-/**
- * A reply with its numbers as texts. A map, as version 3 of the protocol has it, becomes a list.
- */
+/** A reply with its numbers as texts. A map of protocol version 3 becomes a list. */
 function toReply(value: unknown): Reply {
   if (value === null || value === undefined) return null;
   if (Array.isArray(value)) return value.map(toReply);
   if (types.isMap(value)) return [...value].flat().map(toReply);
   if (typeof value === "object") return Object.entries(value).flat().map(toReply);
-  return `${value as string | number | bigint | boolean}`; // Nothing else is in a reply.
+  return `${value as string | number | bigint | boolean}`; // A reply has no other types.
 }
 
 function failureOf(error: unknown): Failure | Error {

@@ -1,7 +1,7 @@
-/** Search over the maps of a Redis server, wherever the index is. */
+/** Search over the maps of a Redis server, for every location of the index. */
 import type { SearchResult } from "./search/result.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
-import type { Target } from "./place.ts";
+import type { Target } from "./space.ts";
 
 /** The indexes on a server, by space. */
 export interface RedisIndexes {

@@ -1,18 +1,21 @@
-/** One command on one key of a Redis server, with what a session's end and exact numbers add. */
+/**
+ * One command on one key of a Redis server, with the handling of a session's end and of exact
+ * numbers.
+ */
 import type { Command, Reply } from "./command.ts";
 import { isRead } from "./command.ts";
 import { Failure } from "./error.ts";
 import { integerArg } from "./integer.ts";
-import { saysTheSame } from "./list-command.ts";
+import { haveSameContent } from "./list-command.ts";
 import type { RedisCommand, RedisConnection } from "./redis-connection.ts";
 import { EXPIRE_IN_SESSION, INSERT_SAME, REMOVE_SAME, TTL_IN_SESSION } from "./redis-script.ts";
 
-/** Replaces items to remove for the length of a script; no JSON, so no item is like it. */
+/** Replaces items to remove while a script runs; it is not JSON, so it equals no item. */
 const REMOVED = "\u0000removed";
-/** Texts of one length a list may hold that are unlike the value sought, asked about one by one. */
+/** The maximum number of texts of the value's length in a list; each of them costs one run. */
 const UNLIKE_MAX = 10_000;
 
-/** Where a command goes. */
+/** The connection, space and key of a command. */
 export interface RedisTarget {
   readonly connection: RedisConnection;
   readonly id: string;
@@ -27,11 +30,11 @@ export async function runOnRedis(target: RedisTarget, command: Command): Promise
   if (endsAt !== 0 && name === "EXPIRE")
     return connection.script(EXPIRE_IN_SESSION, id, [endsAt, ...args]);
   if (endsAt !== 0 && name === "TTL") return connection.script(TTL_IN_SESSION, id, [endsAt]);
-  if (asksAgain(command)) return runDeep(target, command);
+  if (takesSeveralSteps(command)) return runDeep(target, command);
   return sendWithMore(target, command);
 }
 
-/** The command, in one step with what has to be done after it. */
+/** The command, in one step with the commands that must follow it. */
 async function sendWithMore(
   { connection, id, endsAt }: RedisTarget,
   command: Command,
@@ -46,22 +49,22 @@ async function sendWithMore(
   return (look === undefined ? reply : looked) ?? null;
 }
 
-/** The client rounds numbers above 2^53 in replies, but not texts: the sum is read as one. */
+/** The client rounds numbers above 2^53 in replies, but not texts: the sum is read as a text. */
 function lookAfter({ name, args }: Command, id: string): RedisCommand | undefined {
   if (name === "INCRBY" || name === "DECRBY") return ["GET", id];
   return name === "HINCRBY" ? ["HGET", id, args[0] ?? ""] : undefined;
 }
 
-/** The value sought in a list: `LREM count value`, `LINSERT side pivot value`. */
+/** The value to find in a list: `LREM count value`, `LINSERT side pivot value`. */
 function sought({ args }: Command): string {
   return args[1] ?? "";
 }
 
 /**
- * True for a search by a value that has keys or items, so that its text may differ and still say
- * the same: it can take several steps, and later calls of the key have to wait for the last.
+ * True for a search by a value with keys or items, whose text may differ for equal content. It can
+ * take several steps, and later calls of the key must wait for the last one.
  */
-export function asksAgain(command: Command): boolean {
+export function takesSeveralSteps(command: Command): boolean {
   const isSearch = command.name === "LREM" || command.name === "LINSERT";
   return command.deep === true && isSearch && /^[[{]/.test(sought(command));
 }
@@ -78,7 +81,7 @@ async function runDeep({ connection, id, endsAt }: RedisTarget, command: Command
   while (other.length + same.length <= UNLIKE_MAX) {
     const texts = [same.length, ...same, ...other];
     const [sign, text] = pair(await connection.script(script, id, [...first, ...texts]));
-    if (sign === "?") (saysTheSame(value, text, true) ? same : other).push(text);
+    if (sign === "?") (haveSameContent(value, text, true) ? same : other).push(text);
     else {
       if (endsAt !== 0) await connection.send("PEXPIREAT", id, endsAt, "LT");
       return text;

@@ -1,22 +1,22 @@
 /**
- * An index in this process over the maps of a Redis server. It is filled when a space is first
- * searched and fed by the writes of this process; what others write after that is seen only by a
- * fresh start.
+ * An index in this process over the maps of a Redis server. It is filled at the first search of a
+ * space and updated by the writes of this process. Later writes of other processes are visible only
+ * after a restart.
  *
  * Invariants
- *  X3  A search reads every key anew that was written here since the search before, and every key
- *      that may have expired.
+ *  X3  A search reads again every key that was written here since the previous search, and every
+ *      key that may have expired.
  */
 import { Failure } from "./error.ts";
 import { IndexSet, noSuchIndex } from "./index-set.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
 import type { SearchResult } from "./search/result.ts";
-import type { Target } from "./place.ts";
+import type { Target } from "./space.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import type { RedisIndexes } from "./redis-index.ts";
 import { scanKeys } from "./redis-scan.ts";
 
-/** Maps read at the same time. */
+/** The number of maps read in parallel. */
 const READ_MAX = 500;
 
 interface SpaceIndex {
@@ -55,7 +55,7 @@ export class LocalIndexes implements RedisIndexes {
     try {
       await this.#read(prefix, space.set, await scanKeys(this.#connection, prefix));
     } catch (error) {
-      this.#forget(prefix); // It lacks keys: the next call fills it anew.
+      this.#forget(prefix); // It lacks keys: the next call fills it again.
       throw error;
     }
   }
@@ -81,7 +81,7 @@ export class LocalIndexes implements RedisIndexes {
     return set.search(name, query, Date.now());
   }
 
-  /** The indexes of a space, up to date with the writes of this process. */
+  /** The indexes of a space, updated with the writes of this process. */
   async #fresh(prefix: string): Promise<SpaceIndex> {
     const space = await this.#space(prefix);
     const before = this.#reading.get(prefix) ?? Promise.resolve();
@@ -120,7 +120,7 @@ export class LocalIndexes implements RedisIndexes {
     const space = { set: new IndexSet(), stale: new Set<string>() };
     const found = await this.#connection.send("HGETALL", indexKey(prefix));
     for (const [name, text] of pairs(found)) {
-      // What is stored is a definition that was checked before.
+      // A stored definition was checked before.
       space.set.add(name, JSON.parse(text) as IndexDefinition);
     }
     if (space.set.size === 0) return space;
@@ -149,7 +149,7 @@ export class LocalIndexes implements RedisIndexes {
   }
 }
 
-/** Where the definitions of a space are kept; no key of a state starts like this. */
+/** The key of a space's definitions; no key of a state starts like this. */
 function indexKey(prefix: string): string {
   return `vcr-index:${prefix}`;
 }

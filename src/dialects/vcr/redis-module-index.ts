@@ -1,4 +1,6 @@
-/** Search by the server's own module: definitions and options as arguments, replies read back. */
+/**
+ * Search by the server's own module: definitions and options become arguments, replies are parsed.
+ */
 import { setTimeout } from "node:timers";
 import type { SearchHit, SearchResult } from "./search/result.ts";
 import type { SearchField } from "./search/schema.ts";
@@ -10,9 +12,9 @@ import { one, searchArgs } from "./redis-module-query.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import type { RedisIndexes } from "./redis-index.ts";
 
-/** Milliseconds between two looks at how far a new index is. */
+/** Milliseconds between two checks of a new index. */
 const POLL_MS = 20;
-/** Looks until an index that does not get ready is given up: a minute. */
+/** The number of checks before an unfinished new index is abandoned: a minute. */
 const POLLS_MAX = 3_000;
 
 /** The indexes of the server. */
@@ -105,7 +107,7 @@ function fieldArgs(field: SearchField): RedisArgument[] {
   ];
 }
 
-/** What only one type of field takes. */
+/** The arguments that belong to one type of field. */
 function typeArgs(field: SearchField): RedisArgument[] {
   const { type, weight, noStem, separator, caseSensitive } = field;
   if (type === "TEXT") return [...one("WEIGHT", weight), ...(noStem === true ? ["NOSTEM"] : [])];
@@ -113,7 +115,7 @@ function typeArgs(field: SearchField): RedisArgument[] {
   return [...one("SEPARATOR", separator), ...(caseSensitive === true ? ["CASESENSITIVE"] : [])];
 }
 
-/** What a hit has besides its id, in the order of a flat reply. */
+/** The parts of a hit besides its id, in the order of a flat reply. */
 interface ReplyShape {
   readonly withScores?: boolean;
   readonly withPayloads?: boolean;
@@ -121,7 +123,7 @@ interface ReplyShape {
   readonly noContent?: boolean;
 }
 
-/** Reads a reply of either version of the protocol; maps come as lists of names and values. */
+/** Reads a reply of either version of the protocol; maps are lists of names and values. */
 export function readSearchReply(reply: Reply, shape: ReplyShape): SearchResult {
   if (!Array.isArray(reply)) throw new Failure("REDIS", "a search reply cannot be read");
   const results = fieldOf(reply, "results");
@@ -160,7 +162,7 @@ function textOrNull(reply: Reply): string | null {
   return typeof reply === "string" ? reply : null;
 }
 
-/** The value after a name in a list of names and values; null when it is not there. */
+/** The value after a name in a list of names and values; null when the name is missing. */
 function fieldOf(reply: Reply, name: string): Reply {
   if (!Array.isArray(reply)) return null;
   for (let at = 0; at + 1 < reply.length; at += 2) if (reply[at] === name) return reply[at + 1];

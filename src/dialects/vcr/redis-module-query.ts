@@ -2,26 +2,26 @@
 import type { SearchOptions } from "./search/option.ts";
 import type { RedisArgument } from "../redis-client.ts";
 
-/** The first version of the module that knows the scorer the index in this process uses. */
+/** The first version of the module that has the scorer of the index in this process. */
 const BM25STD_VERSION = 20_800;
 const LIMIT_DEFAULT = { offset: 0, num: 10 };
 
-/** Where a search goes. */
-export interface SearchPlace {
-  /** What all keys of the space start with on the server. */
+/** The space and index of a search. */
+export interface SearchTarget {
+  /** The prefix of all keys of the space on the server. */
   readonly prefix: string;
   readonly version: number;
 }
 
-/** The arguments after the query; counts are worked out here, and dialect and scorer are fixed. */
-export function searchArgs(options: SearchOptions, place: SearchPlace): RedisArgument[] {
+/** The arguments after the query; counts are computed, and dialect and scorer are fixed. */
+export function searchArgs(options: SearchOptions, target: SearchTarget): RedisArgument[] {
   const { offset, num } = options.limit ?? LIMIT_DEFAULT;
   return [
     ...flagArgs(options),
     ...filterArgs(options),
     ...list(
       "INKEYS",
-      options.inKeys?.map((key) => place.prefix + key),
+      options.inKeys?.map((key) => target.prefix + key),
     ),
     ...list("INFIELDS", options.inFields),
     ...returnArgs(options),
@@ -29,7 +29,7 @@ export function searchArgs(options: SearchOptions, place: SearchPlace): RedisArg
     ...one("SLOP", options.slop),
     ...(options.inOrder === true ? ["INORDER"] : []),
     ...one("LANGUAGE", options.language),
-    ...(place.version >= BM25STD_VERSION ? ["SCORER", "BM25STD"] : []),
+    ...(target.version >= BM25STD_VERSION ? ["SCORER", "BM25STD"] : []),
     ...sortArgs(options),
     "LIMIT",
     offset,

@@ -1,6 +1,6 @@
 /**
- * Chooses how a Redis server is searched: by its own search module where that is new enough, else
- * by an index in this process.
+ * Chooses the search of a Redis server: its own search module when that is new enough, else an
+ * index in this process.
  */
 import type { Reply } from "./command.ts";
 import type { RedisConnection } from "./redis-connection.ts";
@@ -8,10 +8,10 @@ import type { RedisIndexes } from "./redis-index.ts";
 import { LocalIndexes } from "./redis-local-index.ts";
 import { ModuleIndexes } from "./redis-module-index.ts";
 
-/** The oldest search module in use. The one before it, `ft`, indexes nothing by itself. */
+/** The oldest supported search module. The one before it, `ft`, indexes nothing by itself. */
 const MODULE_VERSION_MIN = 20_000;
 
-/** Looks at what the server has. */
+/** Selects the indexes by the server's modules. */
 export async function openIndexes(connection: RedisConnection): Promise<RedisIndexes> {
   const version = await searchModuleVersion(connection);
   return version >= MODULE_VERSION_MIN
@@ -19,18 +19,18 @@ export async function openIndexes(connection: RedisConnection): Promise<RedisInd
     : new LocalIndexes(connection);
 }
 
-/** The version of the module `search`; 0 when there is none, or none that may be asked about. */
+/** The version of the module `search`; 0 when there is none, or the client may not list modules. */
 async function searchModuleVersion(connection: RedisConnection): Promise<number> {
   let modules: Reply;
   try {
     modules = await connection.send("MODULE", "LIST");
   } catch {
-    return 0; // The user may not ask: then he has no business with modules either.
+    return 0; // The client may not list modules, so it cannot use them either.
   }
   return moduleVersion(modules);
 }
 
-/** Reads the answer to `MODULE LIST`. */
+/** Reads the reply of `MODULE LIST`. */
 export function moduleVersion(modules: Reply): number {
   for (const module of Array.isArray(modules) ? modules : []) {
     const fields: readonly Reply[] = Array.isArray(module) ? module : [];

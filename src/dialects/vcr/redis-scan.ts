@@ -1,7 +1,7 @@
 /** The keys of a space on a Redis server. */
 import type { RedisConnection } from "./redis-connection.ts";
 
-/** Keys looked at in one step of a scan. */
+/** The number of keys per step of a scan. */
 const SCAN_COUNT = 1_000;
 
 /** All keys that start with `prefix`, without it, each once, in no order. */

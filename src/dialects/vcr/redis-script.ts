@@ -1,14 +1,14 @@
 /**
- * What plain commands cannot do in one step, as scripts.
+ * Scripts for operations that plain commands cannot do in one step.
  *
- * Lists are searched for a value that says the same in another order of keys. The server cannot
- * compare JSON, so it is told which texts are the value and which are not. When it meets another
- * text of the same length (the order of keys changes no length) it answers with that text,
- * unchanged, and is told about it the next time.
+ * Lists are searched for a value whose content is equal in any order of keys. The server cannot
+ * compare JSON, so the script receives the texts that equal the value and those that do not. When
+ * it meets another text of the same length (the order of keys changes no length), it returns that
+ * text and changes nothing. The next run then receives that text too.
  */
 
 /**
- * Sets a text if it still is the one that was read. ARGV: was there, expected, next, session end.
+ * Sets a text if it equals the text that was read. ARGV: did exist, expected, next, session end.
  */
 export const SWAP = `
 local current = redis.call('GET', KEYS[1])
@@ -18,7 +18,8 @@ if ARGV[4] ~= '0' then redis.call('PEXPIREAT', KEYS[1], ARGV[4], 'LT') end
 return '1'`;
 
 /**
- * Expires a key of a session, whose end does not count as the key's own. ARGV: end, seconds, rule.
+ * Expires a key of a session; the session's end does not count as the key's own. ARGV: end,
+ * seconds, rule.
  */
 export const EXPIRE_IN_SESSION = `
 if redis.call('PEXPIRETIME', KEYS[1]) == tonumber(ARGV[1]) then redis.call('PERSIST', KEYS[1]) end
@@ -31,7 +32,7 @@ export const TTL_IN_SESSION = `
 if redis.call('PEXPIRETIME', KEYS[1]) == tonumber(ARGV[1]) then return '-1' end
 return tostring(redis.call('TTL', KEYS[1]))`;
 
-/** ARGV: command, how many texts are the value, those texts, the texts that are not it. */
+/** ARGV: command, number of equal texts, those texts, the texts that differ. */
 const COMPARE = `
 local same, other, length = {}, {}, #ARGV[4]
 local count = tonumber(ARGV[3])
@@ -43,7 +44,7 @@ local function unknown(item) return #item == length and not same[item] and not o
 
 /**
  * Removes. ARGV: limit, mark, count, texts. Items to remove are first replaced by the mark, which
- * no JSON is.
+ * is not JSON.
  */
 export const REMOVE_SAME: string = `${COMPARE}
 for _, item in ipairs(items) do if unknown(item) then return {'?', item} end end

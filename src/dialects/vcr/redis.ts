@@ -1,11 +1,11 @@
 /**
- * Keeps keys on a Redis server, with plain commands on the types the original uses.
+ * Stores keys on a Redis server, with plain commands on the types that the original uses.
  *
  * Invariants
  *  R1  Calls on a key are sent in the order in which they were made.
- *  R2  An update is stored only over the text it was made of, whoever else writes; the calls after
- *      it wait for it.
- *  R3  A client that was given is left open.
+ *  R2  An update is stored only over the text from which it was made, also when other processes
+ *      write; later calls wait for it.
+ *  R3  A given client stays open.
  */
 import { setTimeout } from "node:timers";
 import { backoffMs } from "../../../actors/scope/retry.ts";
@@ -17,22 +17,22 @@ import { connectRedis, type RedisClient } from "../redis-client.ts";
 import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
 import { isRead, type Command, type Reply } from "./command.ts";
 import type { IndexDefinition, StateSearchOptions } from "./index-option.ts";
-import { Lanes } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
 import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { Pending } from "./pending.ts";
-import type { Space, Target } from "./place.ts";
+import type { Space, Target } from "./space.ts";
 import { RedisConnection } from "./redis-connection.ts";
 import type { RedisIndexes } from "./redis-index.ts";
-import { asksAgain, runOnRedis, type RedisTarget } from "./redis-keys.ts";
+import { takesSeveralSteps, runOnRedis, type RedisTarget } from "./redis-keys.ts";
 import { openIndexes } from "./redis-module.ts";
 import { scanKeys } from "./redis-scan.ts";
 import { SWAP } from "./redis-script.ts";
 
-/** How often an update that others overtake is made again. */
+/** The maximum number of attempts of an update that other writes overtake. */
 const UPDATE_ATTEMPTS_MAX = 200;
 const BACKOFF = casBudget({ baseDelayMs: 1, maxDelayMs: 50, jitter: "full" });
 
-/** Keeps keys on a Redis server. */
+/** Stores keys on a Redis server. */
 export class RedisBackend implements Backend {
   readonly #source: RedisClient | string;
   readonly #lanes = new Lanes();
@@ -40,7 +40,7 @@ export class RedisBackend implements Backend {
   #connection: Promise<RedisConnection> | null = null;
   #indexes: Promise<RedisIndexes> | null = null;
 
-  /** Takes a client, or a URL to make one of. */
+  /** Takes a client, or a URL to make one. */
   constructor(source: RedisClient | string) {
     this.#source = source;
   }
@@ -68,7 +68,7 @@ export class RedisBackend implements Backend {
   }
 
   async claimSession(id: string, endsAt: number): Promise<number> {
-    const { connection } = await this.#place({ id: `vcr-session:${id}`, endsAt: 0 });
+    const { connection } = await this.#redisTarget({ id: `vcr-session:${id}`, endsAt: 0 });
     const key = `vcr-session:${id}`;
     if (endsAt === 0) return Number((await connection.send("GET", key)) ?? 0);
     const before = await connection.send("SET", key, endsAt, "PXAT", endsAt, "NX", "GET");
@@ -102,9 +102,9 @@ export class RedisBackend implements Backend {
   async #run(target: Target, command: Command): Promise<Reply> {
     const { space, id } = target;
     const endsAt = await sessionEnd(space, command, () => this.now());
-    const place = await this.#place({ id, endsAt });
-    const send = (): Promise<Reply> => runOnRedis(place, command);
-    const waits = asksAgain(command) || this.#lanes.isBusy(id);
+    const redisTarget = await this.#redisTarget({ id, endsAt });
+    const send = (): Promise<Reply> => runOnRedis(redisTarget, command);
+    const waits = takesSeveralSteps(command) || this.#lanes.isBusy(id);
     const reply = await (waits ? this.#lanes.take(id, send) : send());
     if (!isRead(command)) await this.#wrote(target);
     return reply;
@@ -116,20 +116,20 @@ export class RedisBackend implements Backend {
     options: MutationOptions | undefined,
   ): Promise<string | undefined> {
     const endsAt = await sessionEnd(target.space, undefined, () => this.now());
-    const place = await this.#place({ id: target.id, endsAt });
+    const redisTarget = await this.#redisTarget({ id: target.id, endsAt });
     const work = (section: ExclusiveSection): Promise<string | undefined> =>
-      swap(place, recipe, section);
+      swap(redisTarget, recipe, section);
     const next = await this.#lanes.take(target.id, work, options);
     await this.#wrote(target);
     return next;
   }
 
-  /** An index that was opened is told; one that was not reads the keys when it is. */
+  /** An open index is updated; an unopened one reads the keys when it is opened. */
   async #wrote(target: Target): Promise<void> {
     if (this.#indexes !== null) (await this.#indexes).wrote(target);
   }
 
-  async #place(parts: { id: string; endsAt: number }): Promise<RedisTarget> {
+  async #redisTarget(parts: { id: string; endsAt: number }): Promise<RedisTarget> {
     return { ...parts, connection: await this.#connect() };
   }
 
@@ -159,7 +159,7 @@ async function connectionOf(source: RedisClient | string): Promise<RedisConnecti
   return new RedisConnection(isUrl ? await connectRedis(source, { stringNumbers: true }) : source);
 }
 
-/** Reads, makes the next text, and stores it unless somebody else was faster; then again. */
+/** Reads, makes the next text, and stores it; repeated when another write was faster. */
 async function swap(
   { connection, id, endsAt }: RedisTarget,
   recipe: TextRecipe,

@@ -1,21 +1,21 @@
 /**
  * Pages over the fields of a map.
  *
- * A small map is one page, as in Redis. A large one is walked in the order of a hash of the names,
- * and the cursor is the hash the next page starts with: a field that is there all the time is given
- * exactly once, whatever is added and removed in between.
+ * A small map is one page, as in Redis. The pages of a large map follow the order of a hash of the
+ * names, and the cursor is the hash with which the next page starts. So a field that exists
+ * throughout is returned exactly once, whatever is added and removed in between.
  */
 import { matchesPattern } from "./pattern.ts";
 import { failure } from "./error.ts";
 
-/** Fields up to which a map is one page. */
+/** The maximum number of fields of a map that is one page. */
 const SMALL_MAP_MAX = 512;
 
-/** Fields in a page of a large map, when nothing else is said. */
+/** The default number of fields in a page of a large map. */
 const COUNT_DEFAULT = 10;
 const CURSOR_MAX = 2n ** 64n - 1n;
 
-/** Which page of which fields. */
+/** Selects a page and its fields. */
 export interface ScanOptions {
   /** The hash to start with; 0 = the first page. */
   readonly start: number;
@@ -45,7 +45,7 @@ export function scanPage(
     .filter(({ hash }) => hash >= start)
     .toSorted((left, right) => left.hash - right.hash);
   let end = Math.min(count, ordered.length);
-  // Names that share a hash stay together, for the cursor cannot point between them.
+  // Names with one hash stay together, since the cursor cannot point between them.
   while (end < ordered.length && ordered[end]?.hash === ordered[end - 1]?.hash) end += 1;
   const page = ordered.slice(0, end).map(({ field }) => field);
   const next = ordered[end]?.hash ?? 0;

@@ -4,9 +4,9 @@ import { Failure } from "./error.ts";
 
 /** How `set` treats the time to live. */
 export interface SetOptions {
-  /** Seconds until the key ends; more than 0. */
+  /** Seconds until the key expires; more than 0. */
   readonly ttl?: number | undefined;
-  /** Keeps the time to live the key had. */
+  /** Keeps the present time to live. */
   readonly keepTtl?: boolean | undefined;
 }
 
@@ -20,14 +20,14 @@ export function setArgs({ ttl, keepTtl }: SetOptions = {}): string[] {
   return ["PX", String(ms)];
 }
 
-/** Throws `SYNTAX` for an option that is no text. */
+/** Throws `SYNTAX` for an option that is not a text. */
 export function expireArgs(seconds: unknown, option: unknown): string[] {
   if (option === undefined || option === null) return [numberText(seconds)];
   if (typeof option === "string" && option !== "") return [numberText(seconds), option];
   throw new Failure("SYNTAX", `ERR Unsupported option ${typeof option}`);
 }
 
-/** Throws `ARITY` without fields, `NOT_SERIALIZABLE` for what a map cannot hold. */
+/** Throws `ARITY` without fields, `NOT_SERIALIZABLE` for a value that a map cannot store. */
 export function fieldArgs(fields: unknown): string[] {
   if (typeof fields !== "object" || fields === null || Array.isArray(fields))
     throw new Failure("NOT_SERIALIZABLE", "a map is set from an object with its fields");

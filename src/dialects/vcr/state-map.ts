@@ -1,22 +1,22 @@
-/** The part of a state that works on maps. */
+/** The methods of a state on maps. */
 import { checkName, checkNames, numberText } from "./encode.ts";
 import { fieldArgs, scanArgs } from "./state-args.ts";
 import { TextState, type Whole } from "./state-text.ts";
 
 /** Maps of names to texts. */
 export class MapState extends TextState {
-  /** Sets fields of a map; numbers become texts. Answers how many are new. */
+  /** Sets fields of a map; numbers become texts. Resolves to the number of new fields. */
   mapSet(table: string, fields: Readonly<Record<string, unknown>>): Promise<string> {
     return this.caller.text("mapSet", table, () => ({ name: "HSET", args: fieldArgs(fields) }));
   }
 
-  /** One field; null when it is not there. */
+  /** One field; null when it does not exist. */
   mapGetValue(table: string, key: string): Promise<string | null> {
     const make = () => ({ name: "HGET", args: [checkName(key, "a field")] }) as const;
     return this.caller.textOrNull("mapGetValue", table, make);
   }
 
-  /** Several fields in the order asked for, null for those that are not there. */
+  /** Several fields in the requested order, null for missing ones. */
   mapGetMultiple(table: string, keys: readonly string[]): Promise<(string | null)[]> {
     const make = () => ({ name: "HMGET", args: checkNames(keys, "the fields") }) as const;
     return this.caller.list("mapGetMultiple", table, make);
@@ -40,7 +40,7 @@ export class MapState extends TextState {
     return texts.map(String);
   }
 
-  /** Removes fields; answers how many there were. The last one takes the map with it. */
+  /** Removes fields; resolves to the number of removed fields. A map without fields is removed. */
   mapDelete(table: string, keys: readonly string[]): Promise<string> {
     const make = () => ({ name: "HDEL", args: checkNames(keys, "the fields") }) as const;
     return this.caller.text("mapDelete", table, make);
@@ -52,20 +52,20 @@ export class MapState extends TextState {
     return this.caller.text("mapExists", table, make);
   }
 
-  /** Adds to a field, as `increment` to a key. */
+  /** Adds to a field, like `increment` to a key. */
   mapIncrement(table: string, key: string, value: Whole): Promise<string> {
     const make = () =>
       ({ name: "HINCRBY", args: [checkName(key, "a field"), numberText(value)] }) as const;
     return this.caller.text("mapIncrement", table, make);
   }
 
-  /** How many fields a map has. */
+  /** The number of fields in a map. */
   mapLength(table: string): Promise<string> {
     return this.caller.text("mapLength", table, () => ({ name: "HLEN", args: [] }));
   }
 
   /**
-   * Some of the fields, as names and values, and the cursor for more; start with `"0"` and go on
+   * Some of the fields, as names and values, and the cursor for more; start with `"0"` and continue
    * until the cursor is `"0"` again. `count` is a hint.
    */
   async mapScan(

@@ -1,7 +1,7 @@
-/** The part of a state that works on texts and on keys of any type. */
+/** The methods of a state on texts and on keys of any type. */
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
-import { Caller, inPlace } from "./caller.ts";
+import { Caller, withSource } from "./caller.ts";
 import { checkName, decodeValue, encodeValue, numberText } from "./encode.ts";
 import type { EXPIRE_OPTION } from "./enum.ts";
 import type { Session } from "./session.ts";
@@ -10,13 +10,13 @@ import { expireArgs, setArgs, type SetOptions } from "./state-args.ts";
 /** A number to add: a bigint or its digits where 53 bits are not enough. */
 export type Whole = number | bigint | string;
 
-/** Changes the value in place or returns the next one; gets `undefined` when there is none. */
+/** Changes the value in place or returns the next one; receives `undefined` when there is none. */
 export type UpdateRecipe<T> = (
   current: T | undefined,
-  turn: MutationContext,
+  context: MutationContext,
 ) => T | void | Promise<T | void>;
 
-/** Texts, and what goes for every key. */
+/** Texts, and the operations for every key. */
 export class TextState {
   /** The namespace given, or the name of the scope. */
   readonly namespace: string;
@@ -29,16 +29,14 @@ export class TextState {
       this.caller = new Caller(session, name);
       this.namespace = namespace ?? this.caller.label;
     } catch (error) {
-      throw inPlace(error, { op: "State", key: namespace ?? "" });
+      throw withSource(error, { op: "State", key: namespace ?? "" });
     }
   }
 
-  /**
-   * Stores a value as JSON in place of whatever is there; it has no time to live but a given one.
-   */
+  /** Stores a value as JSON and replaces any content; only a given time to live applies. */
   set<T>(key: string, value: T, options?: SetOptions): Promise<"OK"> {
     const make = () => ({ name: "SET", args: [encodeValue(value), ...setArgs(options)] }) as const;
-    // The only answer there is.
+    // The only possible reply.
     return this.caller.text("set", key, make) as Promise<"OK">;
   }
 
@@ -53,19 +51,19 @@ export class TextState {
     return this.caller.text("delete", key, () => ({ name: "DEL", args: [] }));
   }
 
-  /** Adds, exactly, up to 64 bits; a missing key starts at 0. Answers the sum. */
+  /** Adds, exactly, up to 64 bits; a missing key starts at 0. Resolves to the sum. */
   increment(key: string, value: Whole): Promise<string> {
     const make = () => ({ name: "INCRBY", args: [numberText(value)] }) as const;
     return this.caller.text("increment", key, make);
   }
 
-  /** Takes away, as `increment` adds. */
+  /** Subtracts, like `increment` adds. */
   decrement(key: string, value: Whole): Promise<string> {
     const make = () => ({ name: "DECRBY", args: [numberText(value)] }) as const;
     return this.caller.text("decrement", key, make);
   }
 
-  /** Lets a key end after some seconds; 0 and less end it now. `"0"` when nothing was done. */
+  /** Expires a key after some seconds; 0 and less expire it now. `"0"` when nothing was done. */
   expire(
     key: string,
     seconds: Whole,
@@ -76,9 +74,9 @@ export class TextState {
   }
 
   /**
-   * Replaces the value by what `recipe` makes of it, with nobody in between, on other machines
-   * neither; its time to live stays. Resolves to the new value. The recipe may run again when
-   * somebody else was faster, and what it throws rejects the call.
+   * Replaces the value by the result of `recipe`, without other writes in between, on other
+   * machines neither; its time to live stays. Resolves to the new value. The recipe may run again
+   * when another write was faster; its error rejects the call.
    */
   async update<T>(
     key: string,
@@ -87,10 +85,10 @@ export class TextState {
   ): Promise<T | undefined> {
     const text = await this.caller.update(
       key,
-      (before, turn) => {
-        // The caller says what type his key holds.
+      (before, context) => {
+        // The caller names the type of the key's value.
         const current = before === undefined ? undefined : (decodeValue(before) as T);
-        const next = recipe(current, turn);
+        const next = recipe(current, context);
         return isThenable(next)
           ? Promise.resolve(next).then((value) => textOf(value, current))
           : textOf(next, current);
@@ -100,12 +98,12 @@ export class TextState {
     return text === undefined ? undefined : (decodeValue(text) as T);
   }
 
-  /** Whether there is anything under a key. */
+  /** Resolves to whether a key exists. */
   async exists(key: string): Promise<boolean> {
     return (await this.caller.text("exists", key, () => ({ name: "EXISTS", args: [] }))) === "1";
   }
 
-  /** Seconds a key has left; −1 = no end, −2 = no key. */
+  /** The remaining seconds of a key; −1 = no end, −2 = no key. */
   async ttl(key: string): Promise<number> {
     return Number(await this.caller.text("ttl", key, () => ({ name: "TTL", args: [] })));
   }
@@ -118,15 +116,15 @@ export class TextState {
   /** @internal The value of a stored text; null when there is none. */
   protected decode<T>(op: string, key: string, text: string | null): T | null {
     try {
-      // The caller says what type his key holds.
+      // The caller names the type of the key's value.
       return text === null ? null : (decodeValue(text) as T);
     } catch (error) {
-      throw inPlace(error, { op, key });
+      throw withSource(error, { op, key });
     }
   }
 }
 
-/** What an update stores: what its recipe returned, else the value it was given and has changed. */
+/** The text that an update stores: of the recipe's result, else of the value that it changed. */
 function textOf(returned: unknown, current: unknown): string | undefined {
   const value = returned === undefined ? current : returned;
   return value === undefined ? undefined : encodeValue(value);

@@ -46,9 +46,7 @@ function expire(entry: Entry, [seconds, option]: readonly string[]): Reply {
   return "1";
 }
 
-/**
- * The time `seconds` from now, in milliseconds; throws `BAD_EXPIRE` when 64 bits cannot hold it.
- */
+/** The time `seconds` from now, in milliseconds; throws `BAD_EXPIRE` when it exceeds 64 bits. */
 function endOf(seconds: bigint, now: number): number {
   const end = seconds * 1000n + BigInt(Math.floor(now));
   if (seconds * 1000n > MAX_MS || seconds * 1000n < -MAX_MS || end > MAX_MS)

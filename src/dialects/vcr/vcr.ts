@@ -1,19 +1,19 @@
-/** Where sessions and states come from. */
+/** The source of sessions and states. */
 import { randomUUID } from "node:crypto";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import type { RedisClient } from "../redis-client.ts";
 import type { Backend } from "./backend.ts";
-import { inPlace } from "./caller.ts";
+import { withSource } from "./caller.ts";
 import { EmbeddedBackend } from "./embedded.ts";
 import { checkName } from "./encode.ts";
 import { Failure } from "./error.ts";
-import { scopeName } from "./place.ts";
+import { scopeName } from "./space.ts";
 import { RedisBackend } from "./redis.ts";
 import { Session, type SessionHome } from "./session.ts";
 import { State } from "./state.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
-/** Seconds a session lasts, when nothing else is said: a week. */
+/** The default duration of a session in seconds: a week. */
 const SESSION_TTL = 604_800;
 const GLOBAL_SESSION_ID = "00000000-0000-0000-0000-000000000000";
 const SESSION_HEADER = "x-neru-sessionid";
@@ -21,43 +21,46 @@ const SESSION_HEADER = "x-neru-sessionid";
 /** Options of `createVcr`. */
 export interface VcrOptions {
   /**
-   * Keeps the keys on its store; default a runtime in memory. Stays open when the vcr is closed.
+   * Stores the keys on its store; default an in-memory runtime. Stays open when the vcr is closed.
    */
   readonly runtime?: Runtime | undefined;
-  /** Keeps the keys on a Redis server: a URL, or an ioredis client, which stays open. */
+  /** Stores the keys on a Redis server: a URL, or an ioredis client, which stays open. */
   readonly redis?: RedisClient | string | undefined;
   /** Default the environment's `INSTANCE_ID`, else `debug`. */
   readonly instanceId?: string | undefined;
-  /** Keeps accounts on one store apart. */
+  /** Separates accounts on one store. */
   readonly accountId?: string | undefined;
-  /** How lists are searched: by what values say (default), or by their JSON text as originally. */
+  /**
+   * How list values are compared: by content (default), or by their JSON text as in the original.
+   */
   readonly equality?: "deep" | "text" | undefined;
-  /** Namespaces lie in the session (default), or are shared by all sessions as originally. */
+  /** Namespaces are in the session (default), or shared by all sessions as in the original. */
   readonly namespaces?: "nested" | "shared" | undefined;
 }
 
-/** A request with headers, as web servers hand it over. */
+/** A request with headers, in the form of web servers. */
 export interface SessionRequest {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
-/** Gives sessions, and the states of the instance and the account. */
+/** Makes sessions, and the states of the instance and the account. */
 export interface Vcr {
   /** A new session that ends after `ttl` seconds; default a week, 0 = never. */
   createSession(ttl?: number): Session;
   /**
-   * The session of an id. With `ttl` a session without an end gets one, that many seconds from now.
+   * The session of an id. With `ttl`, a session without an end gets one, that many seconds from
+   * now.
    */
   createSessionWithId(id: string, options?: { readonly ttl?: number | undefined }): Session;
   /** The session of an id. */
   getSessionById(id: string): Session;
   /** The session named in a request's header `x-neru-sessionid`. */
   getSessionFromRequest(request: SessionRequest): Session;
-  /** The session all callers share. */
+  /** The session that all callers share. */
   getGlobalSession(): Session;
   getInstanceState(): State;
   getAccountState(): State;
-  /** Releases what was made here: a runtime in memory, a connection from a URL. */
+  /** Closes what was made here: an in-memory runtime, a connection from a URL. */
   close(): Promise<void>;
 }
 
@@ -78,11 +81,11 @@ export function createVcr(options: VcrOptions = {}): Vcr {
   refuseUnknown("createVcr", options, OPTIONS);
   if (options.runtime !== undefined && options.redis !== undefined)
     throw new TypeError("a vcr keeps its keys in a runtime or on Redis, not both");
-  const places = new Places(options);
-  const global = (scope: string): Session => places.session(GLOBAL_SESSION_ID, { scope, ttl: 0 });
+  const sessions = new Sessions(options);
+  const global = (scope: string): Session => sessions.session(GLOBAL_SESSION_ID, { scope, ttl: 0 });
   const instanceId = options.instanceId ?? process.env["INSTANCE_ID"] ?? "debug";
   const byId = (op: string, id: unknown, ttl: number | undefined): Session =>
-    inOp(op, () => places.session(checkId(id), { ttl: checkTtl(ttl) }));
+    inOp(op, () => sessions.session(checkId(id), { ttl: checkTtl(ttl) }));
   return {
     createSession: (ttl = SESSION_TTL) => byId("createSession", randomUUID(), ttl),
     createSessionWithId(id, given = {}) {
@@ -96,22 +99,22 @@ export function createVcr(options: VcrOptions = {}): Vcr {
         inOp("getSessionFromRequest", () => sessionIdOf(request)),
         undefined,
       ),
-    getGlobalSession: () => places.session(GLOBAL_SESSION_ID, { ttl: 0 }),
+    getGlobalSession: () => sessions.session(GLOBAL_SESSION_ID, { ttl: 0 }),
     getInstanceState: () => new State(global(scopeName("application", instanceId))),
     getAccountState: () => new State(global(scopeName("account", options.accountId ?? ""))),
-    close: () => places.close(),
+    close: () => sessions.close(),
   };
 }
 
-/** Makes sessions; the backend is made when a key is first asked for. */
-class Places {
+/** Makes sessions; the backend is made for the first call on a key. */
+class Sessions {
   readonly #options: VcrOptions;
   #own: Runtime | null = null;
   #backend: Backend | null = null;
 
   constructor(options: VcrOptions) {
     this.#options = options;
-    // Declares its kinds now, so that a runtime that cannot take them is refused here.
+    // Declares its kinds now, so that an incompatible runtime is rejected here.
     if (options.runtime !== undefined) this.#backend = EmbeddedBackend.of(options.runtime);
   }
 
@@ -134,7 +137,7 @@ class Places {
       shared: namespaces === "shared",
     };
     const session = new Session(id, home);
-    // The end is written down at once; when that fails the first call on a key says so.
+    // The end is stored at once; when that fails, the first call on a key rejects.
     if (ttl !== undefined && ttl > 0) void home.endsAt();
     return session;
   }
@@ -156,7 +159,7 @@ class Places {
   }
 }
 
-/** When a session ends; one that is made with a time to live is written down. */
+/** The end of a session; the end of one made with a time to live is stored. */
 async function endOf(backend: Backend, id: string, ttl: number | undefined): Promise<number> {
   if (ttl === 0) return 0;
   return backend.claimSession(id, ttl === undefined ? 0 : backend.now() + ttl * 1_000);
@@ -166,7 +169,7 @@ function inOp<T>(op: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw inPlace(error, { op, key: "" });
+    throw withSource(error, { op, key: "" });
   }
 }
 
@@ -181,7 +184,7 @@ function checkTtl(ttl: number | undefined): number | undefined {
   throw new Failure("BAD_SESSION", "a session's ttl must be a whole number of seconds, 0 or more");
 }
 
-/** Reads the header; throws `BAD_SESSION` and says which part is missing. */
+/** Reads the header; throws `BAD_SESSION` naming the missing part. */
 function sessionIdOf(request: unknown): string {
   if (typeof request !== "object" || request === null)
     throw new Failure("BAD_SESSION", "getSessionFromRequest needs a request");
@@ -196,7 +199,7 @@ function sessionIdOf(request: unknown): string {
   throw new Failure("BAD_SESSION", `the request has no header ${SESSION_HEADER}`);
 }
 
-/** A vcr in memory, ready for use; nothing is made before its first call. */
+/** An in-memory vcr, ready for use; nothing is made before its first call. */
 export const vcr: Vcr = createVcr();
 
 /** True for the `Headers` of any realm or package; the headers of `node:http` have no methods. */

@@ -4,10 +4,10 @@ import { EXPANSIONS_MAX, PATTERN_CHARS_MIN } from "./limit.ts";
 import { Posting } from "./posting.ts";
 import type { Pattern } from "./query-tree.ts";
 
-// A shorter slice of a text is copied by the engine anyway; a longer one would keep the text alive.
+// The engine copies a shorter slice of a text anyway; a longer one would keep the text in memory.
 const SLICE_CHARS_MIN = 13;
 
-/** Terms and their postings. The tree for prefixes and edit distances is made at first need. */
+/** Terms and their postings. The tree for prefixes and edit distances is made when first needed. */
 export class Dictionary {
   readonly #postings = new Map<string, Posting>();
   #tree: SearchableMap<Posting> | undefined;
@@ -17,7 +17,7 @@ export class Dictionary {
     return this.#postings.values();
   }
 
-  /** Terms known. */
+  /** The number of terms. */
   get size(): number {
     return this.#postings.size;
   }
@@ -27,7 +27,7 @@ export class Dictionary {
     return this.#postings.get(text);
   }
 
-  /** The posting of a term, made when there is none. */
+  /** The posting of a term, made when it does not exist. */
   fetch(text: string): Posting {
     const known = this.#postings.get(text);
     if (known !== undefined) return known;
@@ -37,13 +37,13 @@ export class Dictionary {
     return posting;
   }
 
-  /** Forgets a term. */
+  /** Removes a term. */
   remove(posting: Posting): void {
     this.#postings.delete(posting.text);
     this.#tree?.delete(posting.text);
   }
 
-  /** The postings a pattern stands for, at most `EXPANSIONS_MAX`. */
+  /** The postings that match a pattern, at most `EXPANSIONS_MAX`. */
   expand(pattern: Pattern): readonly Posting[] {
     const { text } = pattern;
     if (pattern.kind === "fuzzy") return this.#withinDistance(text, pattern.distance);

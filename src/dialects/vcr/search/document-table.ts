@@ -1,9 +1,9 @@
 import type { DocumentFields } from "./filter.ts";
-import type { GeoPlace } from "./geo.ts";
+import type { GeoPoint } from "./geo.ts";
 import type { Dictionary } from "./dictionary.ts";
 import type { Posting, Renumber } from "./posting.ts";
 
-/** What a document adds to one dictionary: kept so that it can be taken out again. */
+/** The terms that a document adds to one dictionary: kept for their removal. */
 interface DocumentTerms {
   readonly dictionary: Dictionary;
   readonly postings: readonly Posting[];
@@ -14,16 +14,16 @@ export interface DocumentRecord {
   readonly id: string;
   readonly fields: DocumentFields;
   readonly terms: readonly DocumentTerms[];
-  /** Places by GEO field; undefined when the index has none. */
-  readonly places: ReadonlyMap<string, GeoPlace> | undefined;
-  /** Weighted words, stop words left out. */
+  /** Locations by GEO field; undefined when the index has none. */
+  readonly locations: ReadonlyMap<string, GeoPoint> | undefined;
+  /** The number of weighted words, without stop words. */
   readonly length: number;
   readonly score: number;
 }
 
 /**
- * The documents of an index by number. A number is never given twice, so their order is the order
- * of the latest write; numbers start again at 0 only when the whole index is renumbered.
+ * The documents of an index by number. A number is used only once, so the numbers have the order of
+ * the latest writes; they restart at 0 only when the whole index is renumbered.
  */
 export class DocumentTable {
   #records: (DocumentRecord | undefined)[] = [];
@@ -31,12 +31,12 @@ export class DocumentTable {
   #lengths = new Float64Array(64);
   #totalLength = 0;
 
-  /** Living documents. */
+  /** The number of documents. */
   get size(): number {
     return this.#numbers.size;
   }
 
-  /** The number the next document gets. */
+  /** The number of the next document. */
   get next(): number {
     return this.#records.length;
   }
@@ -47,10 +47,10 @@ export class DocumentTable {
   }
 
   /**
-   * Tells whether a number stands for a document; bound, so it can be handed on. The next number
-   * counts as alive, because a document's terms are added before the document itself.
+   * True when a number belongs to a document; bound, so it can be passed on. The next number counts
+   * as one, because a document's terms are added before the document itself.
    */
-  readonly isAlive = (number: number): boolean =>
+  readonly isPresent = (number: number): boolean =>
     this.#records[number] !== undefined || number === this.#records.length;
 
   /** The number of a document. */
@@ -58,7 +58,7 @@ export class DocumentTable {
     return this.#numbers.get(id);
   }
 
-  /** A living document by number. */
+  /** A document by number. */
   recordOf(number: number): DocumentRecord | undefined {
     return this.#records[number];
   }
@@ -82,7 +82,7 @@ export class DocumentTable {
     this.#totalLength += record.length;
   }
 
-  /** Takes a document out and gives it back. */
+  /** Removes a document and returns it. */
   remove(id: string): DocumentRecord | undefined {
     const number = this.#numbers.get(id);
     if (number === undefined) return undefined;
@@ -93,7 +93,7 @@ export class DocumentTable {
     return record;
   }
 
-  /** Closes the gaps and gives the way from old numbers to new ones. */
+  /** Closes the gaps and returns the map from old numbers to new ones. */
   renumber(): Renumber {
     const old = this.#records;
     const numbers = new Int32Array(old.length).fill(-1);

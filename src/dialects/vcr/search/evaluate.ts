@@ -14,7 +14,7 @@ import { isNear } from "./nearness.ts";
 import type { EveryPlan, Plan, TermPlan } from "./plan.ts";
 import { inverseFrequency, termScorer, type TermScore } from "./score.ts";
 
-/** Finds and scores the documents of a plan; the documents' own scores are not yet in. */
+/** Finds and scores the documents of a plan, without the documents' own scores. */
 export function evaluate(data: IndexData, plan: Plan): Hits {
   return new Evaluation(data).run(plan);
 }
@@ -55,7 +55,7 @@ class Evaluation {
     const { documents } = this.#data;
     const draft = new HitsDraft(documents.size);
     for (let number = 0; number < documents.next; number++) {
-      if (documents.isAlive(number)) draft.push(number, weight * this.#score(1, 1, number));
+      if (documents.isPresent(number)) draft.push(number, weight * this.#score(1, 1, number));
     }
     return draft.finish();
   }
@@ -67,7 +67,7 @@ class Evaluation {
     const draft = new HitsDraft(posting.live);
     const isWanted = fields && ((position: number) => fields.has(ordinalOf(position)));
     posting.forEach((document, frequency, entry) => {
-      if (!documents.isAlive(document)) return;
+      if (!documents.isPresent(document)) return;
       if (isWanted !== undefined && !posting.hasPosition(entry, isWanted)) return;
       draft.push(document, this.#score(inverse, frequency, document));
     });

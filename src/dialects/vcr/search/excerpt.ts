@@ -3,7 +3,7 @@ import type { HighlightOptions, SummarizeOptions } from "./option.ts";
 import type { Stem } from "./stem.ts";
 import { forEachToken } from "./tokenize.ts";
 
-/** A word of a text: where it is and whether the query looked for it. */
+/** A word of a text: its range and whether the query contains it. */
 interface TextWord {
   readonly start: number;
   readonly end: number;
@@ -22,7 +22,7 @@ const FRAGMENTS_DEFAULT = 3;
 const FRAGMENT_WORDS_DEFAULT = 20;
 const SEPARATOR_DEFAULT = "... ";
 
-/** Gives a text with its matched words marked, cut to fragments, or both. */
+/** Returns a text with its matched words marked, cut to fragments, or both. */
 export function excerpt(text: string, options: ExcerptOptions): string {
   const words = readWords(text, options);
   const { summarize } = options;
@@ -71,7 +71,10 @@ function mark(
   return marked + text.slice(copied);
 }
 
-/** Windows of words around the matches, fullest first chosen, in the order of the text. */
+/**
+ * Windows of words around the matches, those with most matches first, returned in the order of the
+ * text.
+ */
 function fragments(
   words: readonly TextWord[],
   options: SummarizeOptions,

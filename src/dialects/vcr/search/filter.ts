@@ -5,7 +5,7 @@ import { SearchError } from "./search-error.ts";
 /** The fields of one document, by their own names. */
 export type DocumentFields = ReadonlyMap<string, string>;
 
-/** Tells whether a document belongs in the index. */
+/** Returns whether a document belongs in the index. */
 export type FilterCheck = (fields: DocumentFields) => boolean;
 
 type Operand =
@@ -29,8 +29,8 @@ const COMPARISONS: ReadonlyMap<string, (order: number) => boolean> = new Map([
 
 /**
  * Parses an index filter: comparisons of `@field`, numbers and quoted texts, joined by `&&`, `||`
- * and parentheses. A comparison with a field the document lacks is false. Throws `SYNTAX` with the
- * offset, `LIMIT` when it is too long or nests too deep.
+ * and parentheses. A comparison with a missing field is false. Throws `SYNTAX` with the offset,
+ * `LIMIT` when it is too long or nests too deep.
  */
 export function parseFilter(text: string): FilterCheck {
   if (text.length > FILTER_CHARS_MAX) {

@@ -1,6 +1,6 @@
 /**
- * Tells whether a term fits a glob: `?` is one character, `*` any number, a backslash takes the
- * next mark as it is. Goes back only to the latest `*`, so the work is at most the product of the
+ * True when a term matches a glob: `?` is one character, `*` any number, a backslash takes the next
+ * character literally. Backtracks only to the latest `*`, so the work is at most the product of the
  * lengths.
  */
 export function matchesGlob(term: string, glob: string): boolean {
@@ -27,7 +27,7 @@ export function matchesGlob(term: string, glob: string): boolean {
   return mark === glob.length;
 }
 
-/** Gives how much of the glob one character of the term uses up; 0 when it does not fit. */
+/** The length of the glob that one character of the term matches; 0 when it does not match. */
 function matchLength(term: string, at: number, glob: string, mark: number): number {
   const sign = glob[mark];
   if (sign === "?") return 1;

@@ -9,7 +9,7 @@ import type { SchemaField } from "./schema.ts";
 import { sortKeyOf, sortKeyText } from "./sort-key.ts";
 import { stemOf } from "./stem.ts";
 
-/** Gives what a search answers for one document. */
+/** Makes the search result of one document. */
 export type HitWriter = (record: DocumentRecord, score: number) => SearchHit;
 
 /** Prepares the writer of hits for one search. */
@@ -71,7 +71,7 @@ function sortedFirst(
   return [...entries.filter(isFirst), ...entries.filter((entry) => !isFirst(entry))];
 }
 
-/** Gives the function that marks and cuts the value of a document's field. */
+/** Returns the function that marks and cuts the value of a document's field. */
 function shower(
   data: IndexData,
   plan: Plan,
@@ -96,7 +96,7 @@ function shower(
   };
 }
 
-/** The text fields named, or all, by the document's own names. */
+/** The named text fields, or all, by the document's own names. */
 function chosenFields(data: IndexData, names: readonly string[] | undefined): ReadonlySet<string> {
   const fields = data.schema.textFields.filter(({ name }) => names?.includes(name) ?? true);
   return new Set(fields.map(({ fieldName }) => fieldName));

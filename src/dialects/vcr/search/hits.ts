@@ -1,4 +1,4 @@
-/** Documents by ascending number, each with its score. Never changed once made. */
+/** Documents by ascending number, each with its score. Immutable. */
 export interface Hits {
   readonly documents: Uint32Array;
   readonly scores: Float64Array;
@@ -7,7 +7,7 @@ export interface Hits {
 /** No document. */
 export const NO_HITS: Hits = { documents: new Uint32Array(0), scores: new Float64Array(0) };
 
-/** Room for hits that are found one by one. */
+/** A buffer for hits that are found one by one. */
 export class HitsDraft {
   readonly #documents: Uint32Array;
   readonly #scores: Float64Array;
@@ -25,7 +25,7 @@ export class HitsDraft {
     this.#size += 1;
   }
 
-  /** Gives what was added, as views. */
+  /** Returns the added hits, as views. */
   finish(): Hits {
     return {
       documents: this.#documents.subarray(0, this.#size),

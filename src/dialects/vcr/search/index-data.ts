@@ -3,7 +3,7 @@ import { DocumentTable } from "./document-table.ts";
 import { NumericColumn } from "./numeric-column.ts";
 import type { Schema } from "./schema.ts";
 
-/** Everything an index holds. Words and stems are shared by all text fields. */
+/** The contents of an index. Words and stems are shared by all text fields. */
 export interface IndexData {
   readonly schema: Schema;
   readonly documents: DocumentTable;
@@ -22,7 +22,7 @@ export function createIndexData(schema: Schema): IndexData {
   for (const field of schema.fields.values()) {
     if (field.type === "TAG") tags.set(field.name, new Dictionary());
     if (field.type === "NUMERIC" || field.type === "GEO") {
-      columns.set(field.name, new NumericColumn(documents.isAlive));
+      columns.set(field.name, new NumericColumn(documents.isPresent));
     }
   }
   return {
@@ -35,7 +35,7 @@ export function createIndexData(schema: Schema): IndexData {
   };
 }
 
-/** Closes the gaps that gone documents left in the numbering. */
+/** Closes the gaps that removed documents made in the numbering. */
 export function renumber(data: IndexData): void {
   const numbers = data.documents.renumber();
   for (const dictionary of [data.words, data.stems, ...data.tags.values()]) {
@@ -44,15 +44,17 @@ export function renumber(data: IndexData): void {
   for (const column of data.columns.values()) column.renumber(numbers);
 }
 
-// The bits of a position that hold the place in its field; the field's ordinal is above them.
-const PLACE_BITS = 24;
+// The number of bits of a position for the word's index in its field; the field's ordinal is above.
+const WORD_BITS = 24;
 
-/** Joins a text field's ordinal and a place to one position, so that fields never touch. */
-export function toPosition(ordinal: number, place: number): number {
-  return ((ordinal << PLACE_BITS) | place) >>> 0;
+/**
+ * Joins a text field's ordinal and a word index to one position, so that fields are never adjacent.
+ */
+export function toPosition(ordinal: number, word: number): number {
+  return ((ordinal << WORD_BITS) | word) >>> 0;
 }
 
-/** The ordinal of the text field a position is in. */
+/** The ordinal of the text field of a position. */
 export function ordinalOf(position: number): number {
-  return position >>> PLACE_BITS;
+  return position >>> WORD_BITS;
 }

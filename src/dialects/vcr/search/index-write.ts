@@ -1,6 +1,6 @@
 import type { DocumentFields } from "./filter.ts";
 import type { DocumentRecord } from "./document-table.ts";
-import { type GeoPlace, parsePlace } from "./geo.ts";
+import { type GeoPoint, parsePoint } from "./geo.ts";
 import { type IndexData, renumber, toPosition } from "./index-data.ts";
 import { FIELD_POSITIONS_MAX } from "./limit.ts";
 import { readNumber } from "./number.ts";
@@ -12,20 +12,23 @@ import { fold, forEachToken } from "./tokenize.ts";
 /** Why a document is not in the index: a field's value does not fit its type, or the filter. */
 export type LeftOut = { readonly field: string } | { readonly filter: true };
 
-// A stem found only through another form counts for less than the word, and never under 1.
+// The weight of a stem found only through another form, relative to the word; never below 1.
 const STEM_SHARE = 0.2;
-// Numbers are closed up when this many times more were given than documents live.
+// Numbers are closed up when they exceed the number of documents by this factor.
 const GAP_RATIO = 4;
 const GAP_MIN = 1024;
 
-/** Replaces a document. Gives undefined when it is indexed, else why not; then it is not found. */
+/**
+ * Replaces a document. Returns undefined when it is indexed, else the reason why not; then it is
+ * not found.
+ */
 export function writeDocument(
   data: IndexData,
   id: string,
   fields: DocumentFields,
 ): LeftOut | undefined {
   const leftOut = whyLeftOut(data, fields);
-  // The new terms come first, so that terms the document keeps stay in the dictionaries.
+  // The new terms are added first, so that unchanged terms stay in the dictionaries.
   const record = leftOut === undefined ? addTerms(data, id, fields) : undefined;
   eraseDocument(data, id);
   if (record !== undefined) data.documents.add(record);
@@ -33,13 +36,13 @@ export function writeDocument(
   return leftOut;
 }
 
-/** Takes a document out; answers whether it was there. */
+/** Removes a document; returns whether it existed. */
 export function eraseDocument(data: IndexData, id: string): boolean {
   const record = data.documents.remove(id);
   if (record === undefined) return false;
   for (const { dictionary, postings } of record.terms) {
     for (const posting of postings) {
-      posting.release(data.documents.isAlive);
+      posting.release(data.documents.isPresent);
       if (posting.live === 0) dictionary.remove(posting);
     }
   }
@@ -53,12 +56,12 @@ function whyLeftOut(data: IndexData, fields: DocumentFields): LeftOut | undefine
     const value = fields.get(field.fieldName);
     if (value === undefined) continue;
     if (field.type === "NUMERIC" && Number.isNaN(readNumber(value))) return { field: field.name };
-    if (field.type === "GEO" && parsePlace(value) === undefined) return { field: field.name };
+    if (field.type === "GEO" && parsePoint(value) === undefined) return { field: field.name };
   }
   return undefined;
 }
 
-/** What one document collects while its fields are read. */
+/** The data collected from one document while its fields are read. */
 interface Draft {
   readonly number: number;
   readonly words: Posting[];
@@ -78,7 +81,7 @@ function addTerms(data: IndexData, id: string, fields: DocumentFields): Document
     { dictionary: data.words, postings: draft.words },
     { dictionary: data.stems, postings: draft.stems },
   ];
-  let places: Map<string, GeoPlace> | undefined;
+  let locations: Map<string, GeoPoint> | undefined;
   for (const field of data.schema.fields.values()) {
     const value = fields.get(field.fieldName);
     if (value === undefined) continue;
@@ -90,32 +93,32 @@ function addTerms(data: IndexData, id: string, fields: DocumentFields): Document
       terms.push({ dictionary: tags, postings: postings.filter((tag) => tag.add(number, 1)) });
     }
     if (field.type === "NUMERIC") column?.add(number, readNumber(value));
-    const place = field.type === "GEO" ? parsePlace(value) : undefined;
-    if (place === undefined) continue;
-    places ??= new Map();
-    places.set(field.name, place);
-    column?.add(number, place.lat);
+    const location = field.type === "GEO" ? parsePoint(value) : undefined;
+    if (location === undefined) continue;
+    locations ??= new Map();
+    locations.set(field.name, location);
+    column?.add(number, location.lat);
   }
-  return { id, fields, terms, places, length: draft.length, score: scoreOf(data, fields) };
+  return { id, fields, terms, locations, length: draft.length, score: scoreOf(data, fields) };
 }
 
 function addText(data: IndexData, field: SchemaField, text: string, draft: Draft): void {
   const weight = Math.max(1, Math.floor(field.weight));
   const stemWeight = Math.max(1, Math.floor(field.weight * STEM_SHARE));
   const { stopWords } = data.schema;
-  let place = 0;
+  let wordIndex = 0;
   forEachToken(text, (term) => {
     if (stopWords.has(term)) return true;
-    const position = toPosition(field.ordinal, place);
-    place += 1;
+    const position = toPosition(field.ordinal, wordIndex);
+    wordIndex += 1;
     draft.length += weight;
     const word = data.words.fetch(term);
     if (word.add(draft.number, weight, position)) draft.words.push(word);
     const stem = field.stemmed ? stemIn(draft, word) : term;
-    if (stem === term) return place < FIELD_POSITIONS_MAX;
+    if (stem === term) return wordIndex < FIELD_POSITIONS_MAX;
     const posting = data.stems.fetch(stem);
     if (posting.add(draft.number, stemWeight, position)) draft.stems.push(posting);
-    return place < FIELD_POSITIONS_MAX;
+    return wordIndex < FIELD_POSITIONS_MAX;
   });
 }
 
@@ -125,7 +128,7 @@ function stemIn(draft: Draft, word: Posting): string {
   return word.stem;
 }
 
-/** The tags of a value, each once: trimmed, folded unless case counts, empty ones dropped. */
+/** The distinct tags of a value: trimmed, folded unless case counts, without empty ones. */
 function splitTags(field: SchemaField, value: string): string[] {
   const parts = value.split(field.separator).map((part) => part.trim());
   const tags = field.caseSensitive ? parts : parts.map(fold);

@@ -1,12 +1,12 @@
 import type { Plan } from "./plan.ts";
 
-/** The terms a query looks for, so that they can be found again in a document's text. */
+/** The terms of a query, by which its matches are found again in a document's text. */
 export interface MatchSet {
   readonly words: ReadonlySet<string>;
   readonly stems: ReadonlySet<string>;
 }
 
-/** Collects the terms of a plan; those that must not match are left out. */
+/** Collects the terms of a plan, without those that must not match. */
 export function matchSet(plan: Plan): MatchSet {
   const words = new Set<string>();
   const stems = new Set<string>();

@@ -5,9 +5,8 @@ import type { FieldSet, Plan } from "./plan.ts";
 type Positions = ArrayLike<number>;
 
 /**
- * Tells whether the parts of a query are near each other in a document: within `slop` foreign
- * words, and in order if asked. Parts without positions (tags, ranges, what must not match) do not
- * count.
+ * True when the parts of a query are near each other in a document: within `slop` other words, and
+ * on request in order. Parts without positions (tags, ranges, excluded terms) do not count.
  */
 export function isNear(
   parts: readonly Plan[],
@@ -43,26 +42,26 @@ function inFields(positions: readonly number[], fields: FieldSet): Positions {
   return positions.filter((position) => fields.has(ordinalOf(position)));
 }
 
-/** Takes one place of each part, always moving the part that lags behind. */
+/** Takes one position of each part, and always advances the lowest. */
 function isNearAnyOrder(lists: readonly Positions[], slop: number): boolean {
   const cursors = lists.map(() => 0);
-  const places = lists.map((list) => list[0] ?? Infinity);
-  let highest = Math.max(...places);
+  const positions = lists.map((list) => list[0] ?? Infinity);
+  let highest = Math.max(...positions);
   for (;;) {
-    const lowest = Math.min(...places);
-    // One word for two parts spans nothing, and that is not being near.
+    const lowest = Math.min(...positions);
+    // One word for two parts spans nothing, which does not count as near.
     if (lowest !== highest && highest - lowest - (lists.length - 1) <= slop) return true;
-    const lagging = places.indexOf(lowest);
+    const lagging = positions.indexOf(lowest);
     const cursor = (cursors[lagging] ?? 0) + 1;
     const next = lists[lagging]?.[cursor];
     if (next === undefined) return false;
     cursors[lagging] = cursor;
-    places[lagging] = next;
+    positions[lagging] = next;
     highest = Math.max(highest, next);
   }
 }
 
-/** Tries each place of the first part and goes on to the next place of each later one. */
+/** Tries each position of the first part and advances each later part to its next position. */
 function isNearInOrder(lists: readonly Positions[], slop: number): boolean {
   const cursors = lists.map(() => 0);
   const first = lists[0] ?? [];
@@ -80,7 +79,10 @@ function isNearInOrder(lists: readonly Positions[], slop: number): boolean {
   return false;
 }
 
-/** Moves a part's cursor to its first place after `last`, which only grows: it never goes back. */
+/**
+ * Advances a part's cursor to its first position after `last`, which only grows: the cursor never
+ * moves back.
+ */
 function nextAfter(
   list: Positions,
   cursors: number[],

@@ -1,11 +1,11 @@
-import type { IsAlive, Renumber } from "./posting.ts";
+import type { IsPresent, Renumber } from "./posting.ts";
 
 interface Pair {
   readonly value: number;
   readonly document: number;
 }
 
-// Values wait unsorted until a range is asked for or this many are there.
+// Values stay unsorted until a range is read or this many are waiting.
 const WAITING_MIN = 1024;
 
 /** The numbers of one field: by document for sorting, by value for ranges. */
@@ -14,13 +14,13 @@ export class NumericColumn {
   #values = new Float64Array(0);
   #documents = new Uint32Array(0);
   #waiting: Pair[] = [];
-  readonly #isAlive: IsAlive;
+  readonly #isPresent: IsPresent;
 
-  constructor(isAlive: IsAlive) {
-    this.#isAlive = isAlive;
+  constructor(isPresent: IsPresent) {
+    this.#isPresent = isPresent;
   }
 
-  /** Keeps a document's number. */
+  /** Stores a document's number. */
   add(document: number, value: number): void {
     while (this.#byDocument.length < document) this.#byDocument.push(Number.NaN);
     this.#byDocument[document] = value;
@@ -33,16 +33,16 @@ export class NumericColumn {
     return this.#byDocument[document] ?? Number.NaN;
   }
 
-  /** The living documents with `min <= value <= max`, in order of value. */
+  /** The documents with `min <= value <= max`, in order of value. */
   between(min: number, max: number): Uint32Array {
     this.#settle();
     const start = lowerBound(this.#values, min);
     let end = start;
     while (end < this.#values.length && (this.#values[end] ?? Infinity) <= max) end += 1;
-    return this.#documents.subarray(start, end).filter((document) => this.#isAlive(document));
+    return this.#documents.subarray(start, end).filter((document) => this.#isPresent(document));
   }
 
-  /** Drops the numbers of gone documents and gives the others their new numbers. */
+  /** Drops the numbers of removed documents and renumbers the others. */
   renumber(renumber: Renumber): void {
     const old = this.#byDocument;
     this.#byDocument = [];
@@ -57,7 +57,7 @@ export class NumericColumn {
 
   #settle(): void {
     if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting.filter((pair) => this.#isAlive(pair.document));
+    const waiting = this.#waiting.filter((pair) => this.#isPresent(pair.document));
     waiting.sort((a, b) => a.value - b.value || a.document - b.document);
     const size = waiting.length + this.#values.length;
     const values = new Float64Array(size);
@@ -72,7 +72,7 @@ export class NumericColumn {
     for (let old = 0; old < this.#values.length; old++) {
       const value = this.#values[old] ?? 0;
       const document = this.#documents[old] ?? 0;
-      if (!this.#isAlive(document)) continue;
+      if (!this.#isPresent(document)) continue;
       for (let pair = waiting[next]; pair !== undefined && pair.value < value;) {
         push(pair.value, pair.document);
         next += 1;
@@ -87,7 +87,7 @@ export class NumericColumn {
   }
 }
 
-/** The first place whose value is not below `value`. */
+/** The index of the first value that is not below `value`. */
 function lowerBound(values: Float64Array, value: number): number {
   let low = 0;
   let high = values.length;

@@ -2,7 +2,7 @@ import type { QueryParams } from "./query-lexer.ts";
 import { LIMIT_DEFAULT, LIMIT_MAX } from "./limit.ts";
 import { SearchError } from "./search-error.ts";
 
-/** Keeps documents whose number is between two bounds, both included unless told otherwise. */
+/** Keeps documents whose number is between two bounds, both included by default. */
 export interface NumericFilter {
   readonly numericField: string;
   readonly min: number;
@@ -11,7 +11,7 @@ export interface NumericFilter {
   readonly exclusiveMax?: boolean;
 }
 
-/** Keeps documents whose place is within a radius: `unit` is m, km, mi or ft. */
+/** Keeps documents whose location is within a radius: `unit` is m, km, mi or ft. */
 export interface GeoFilter {
   readonly geoField: string;
   readonly lon: number;
@@ -34,13 +34,13 @@ export interface SummarizeOptions {
   readonly separator?: string;
 }
 
-/** A field to give back, under another name if asked. */
+/** A field to return, optionally under another name. */
 export interface ReturnField {
   readonly identifier: string;
   readonly property?: string;
 }
 
-/** What a search takes besides its query. */
+/** The options of a search. */
 export interface SearchOptions {
   readonly noContent?: boolean;
   readonly verbatim?: boolean;
@@ -63,7 +63,7 @@ export interface SearchOptions {
   readonly params?: QueryParams;
 }
 
-/** Which of the ordered hits to give. */
+/** The range of the ordered hits to return. */
 export interface HitRange {
   readonly start: number;
   readonly end: number;

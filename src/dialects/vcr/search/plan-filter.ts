@@ -6,7 +6,7 @@ import { documentsInCircle, documentsInRange, requireField } from "./range.ts";
 import { SearchError } from "./search-error.ts";
 
 /**
- * Narrows a plan by the filters of a search: numbers, places and keys. Throws `UNKNOWN_FIELD`,
+ * Narrows a plan by the filters of a search: numbers, locations and keys. Throws `UNKNOWN_FIELD`,
  * `FIELD_TYPE` or `BAD_RANGE`.
  */
 export function planFilters(data: IndexData, plan: Plan, options: SearchOptions): Plan {

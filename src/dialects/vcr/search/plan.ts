@@ -1,11 +1,11 @@
 import type { Posting } from "./posting.ts";
 
-/** Which text fields count, by ordinal; undefined means all. */
+/** The text fields that count, by ordinal; undefined means all. */
 export type FieldSet = ReadonlySet<number> | undefined;
 
 /**
- * A query bound to an index: terms are postings, ranges are documents, stop words are gone. Weights
- * multiply the score of their part.
+ * A query bound to an index: terms are postings, ranges are documents, stop words are removed.
+ * Weights multiply the score of their part.
  */
 export type Plan =
   | { readonly kind: "none" }
@@ -25,7 +25,7 @@ export interface TermPlan {
   readonly weight: number;
 }
 
-/** Parts of which one is enough; scores add up, or with `best` only the highest counts. */
+/** Alternatives; scores add up, or with `best` only the highest counts. */
 interface UnionPlan {
   readonly kind: "union";
   readonly parts: readonly Plan[];
@@ -33,7 +33,7 @@ interface UnionPlan {
   readonly weight: number;
 }
 
-/** Parts that must all match, near each other when `slop` is there. */
+/** Parts that must all match, near each other when `slop` is set. */
 export interface EveryPlan {
   readonly kind: "every";
   readonly parts: readonly Plan[];

@@ -22,7 +22,7 @@ export class Planner {
     this.#stem = options.verbatim === true ? undefined : stemOf(language);
   }
 
-  /** Gives the plan of a query. Throws for a field that is unknown or of another type. */
+  /** Returns the plan of a query. Throws for a field that is unknown or of another type. */
   plan(node: QueryNode): Plan {
     return this.#plan(node, this.#allowedFields()) ?? NONE;
   }
@@ -38,7 +38,7 @@ export class Planner {
     return allowed;
   }
 
-  /** Gives undefined for a part that stands for nothing: a stop word, or a group of them. */
+  /** Returns undefined for a part without meaning: a stop word, or a group of them. */
   #plan(node: QueryNode, fields: FieldSet): Plan | undefined {
     const weight = node.attributes?.weight ?? 1;
     switch (node.kind) {
@@ -103,7 +103,7 @@ export class Planner {
     return posting === undefined ? NONE : { kind: "term", form: "word", posting, fields, weight };
   }
 
-  /** A word matches itself, every word it is the stem of, and its own stem. */
+  /** A word matches itself, every word whose stem it is, and its own stem. */
   #word(word: string, fields: FieldSet, weight: number): Plan | undefined {
     if (this.#options.noStopwords !== true && this.#data.schema.stopWords.has(word)) {
       return undefined;

@@ -1,32 +1,32 @@
-/** Tells whether a document number still stands for a document. */
-export type IsAlive = (document: number) => boolean;
+/** Returns whether a number belongs to a document. */
+export type IsPresent = (document: number) => boolean;
 
-/** Gives a document's new number, or -1 when it is gone. */
+/** Returns a document's new number, or -1 when it was removed. */
 export type Renumber = (document: number) => number;
 
-// Each document takes three cells: its number, its weighted count, where its positions end.
+// Each document has three cells: its number, its weighted count, the end of its positions.
 const STRIDE = 3;
-// A posting with fewer dead entries than this is not worth sweeping.
-const DEAD_MIN = 16;
+// A posting with fewer obsolete entries than this is not swept.
+const OBSOLETE_MIN = 16;
 
 /**
- * Where one term occurs. Document numbers only grow, so entries are appended and stay sorted; those
- * of gone documents stay until they outnumber the rest.
+ * The occurrences of one term. Document numbers only grow, so entries are appended and stay sorted;
+ * those of removed documents stay until they outnumber the rest.
  */
 export class Posting {
   readonly text: string;
   #cells: number[] = [];
   #positions: number[] = [];
-  /** Documents that are alive. */
+  /** The number of existing documents. */
   live = 0;
-  /** The stem in the index's own language, kept here once it is known. */
+  /** The stem in the index's own language, cached once it is computed. */
   stem: string | undefined;
 
   constructor(text: string) {
     this.text = text;
   }
 
-  /** Entries, dead ones included. */
+  /** The number of entries, obsolete ones included. */
   get size(): number {
     return this.#cells.length / STRIDE;
   }
@@ -46,7 +46,7 @@ export class Posting {
     return this.#positions.slice(this.#startOf(entry), this.#endOf(entry));
   }
 
-  /** Walks the entries in order: (document number, weighted count, entry). */
+  /** Visits the entries in order: (document number, weighted count, entry). */
   forEach(visit: (document: number, frequency: number, entry: number) => void): void {
     const cells = this.#cells;
     for (let at = 0; at < cells.length; at += STRIDE) {
@@ -78,7 +78,7 @@ export class Posting {
   }
 
   /**
-   * Adds one occurrence to the newest document; `position` is left out for tags. Answers true when
+   * Adds one occurrence to the newest document; `position` is omitted for tags. Returns true when
    * it is the document's first.
    */
   add(document: number, weight: number, position?: number): boolean {
@@ -96,14 +96,14 @@ export class Posting {
     return isFirst;
   }
 
-  /** Counts one document less; the document must already be dead. */
-  release(isAlive: IsAlive): void {
+  /** Counts one document less; the document must be removed already. */
+  release(isPresent: IsPresent): void {
     this.live -= 1;
-    if (this.size - this.live < Math.max(DEAD_MIN, this.live)) return;
-    this.renumber((document) => (isAlive(document) ? document : -1));
+    if (this.size - this.live < Math.max(OBSOLETE_MIN, this.live)) return;
+    this.renumber((document) => (isPresent(document) ? document : -1));
   }
 
-  /** Drops the entries of gone documents and gives the others their new numbers. */
+  /** Drops the entries of removed documents and renumbers the others. */
   renumber(renumber: Renumber): void {
     const cells: number[] = [];
     const positions: number[] = [];

@@ -6,14 +6,15 @@ import { isWordUnit, wordEnd } from "./tokenize.ts";
 /** Values for `$name` in a query. */
 export type QueryParams = ReadonlyMap<string, string | number>;
 
-// ASCII marks that mean something in a query; every other non-word ASCII mark only separates words.
+// ASCII characters with a meaning in a query; every other non-word ASCII character only separates
+// words.
 const OPERATORS: ReadonlySet<string> = new Set('()|-~"%@*:;{}[]$');
 
 const NUMBER = /[+-]?(?:inf(?![\w])|\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)/iy;
 const NAME = /[A-Za-z_]\w*/y;
 const SPACE = /\s/;
 
-/** A place in a query text that moves forward, and the readers of its smallest pieces. */
+/** A position in a query text that moves forward, and the readers of the smallest pieces. */
 export class QueryLexer {
   readonly text: string;
   readonly #params: QueryParams;
@@ -26,7 +27,7 @@ export class QueryLexer {
     this.#params = params;
   }
 
-  /** The unit at the current place plus `ahead`; the empty string past the end. */
+  /** The unit at the current position plus `ahead`; the empty string past the end. */
   peek(ahead: number = 0): string {
     return this.text.charAt(this.offset + ahead);
   }
@@ -97,7 +98,7 @@ export class QueryLexer {
     return this.text.slice(start, this.offset);
   }
 
-  /** Reads `$name` and gives its value; undefined when no name follows a `$` here. */
+  /** Reads `$name` and returns its value; undefined when no name follows a `$` here. */
   param(): string | number | undefined {
     if (this.peek() !== "$") return undefined;
     NAME.lastIndex = this.offset + 1;
@@ -111,7 +112,7 @@ export class QueryLexer {
     return value;
   }
 
-  /** Reads a number, `inf` or a parameter that holds one. Throws a syntax error otherwise. */
+  /** Reads a number, `inf` or a parameter with a number. Throws a syntax error otherwise. */
   number(): number {
     const start = this.offset;
     const value = this.param();

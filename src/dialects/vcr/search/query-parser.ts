@@ -8,7 +8,7 @@ import { fold, toTerm } from "./tokenize.ts";
 
 /**
  * Parses a query text to a tree. Throws a `SearchError` with the offset: `SYNTAX` when the text
- * does not fit the grammar, `BAD_OPTION` for a `$name` without a value, `LIMIT` when it is too
+ * does not match the grammar, `BAD_OPTION` for a `$name` without a value, `LIMIT` when it is too
  * large.
  */
 export function parseQuery(text: string, params?: QueryParams): QueryNode {

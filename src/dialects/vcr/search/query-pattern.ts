@@ -6,7 +6,7 @@ import { fold, toTerm, unescapeText } from "./tokenize.ts";
 
 const DISTANCE_MAX = 3;
 
-/** Counts a pattern and refuses a text longer than `PATTERN_CHARS_MAX`. */
+/** Counts a pattern and rejects a text longer than `PATTERN_CHARS_MAX`. */
 function checked<P extends Pattern>(lexer: QueryLexer, pattern: P, offset: number): P {
   lexer.countPattern(offset);
   if (pattern.text.length <= PATTERN_CHARS_MAX) return pattern;
@@ -19,7 +19,7 @@ function checked<P extends Pattern>(lexer: QueryLexer, pattern: P, offset: numbe
 
 /**
  * Reads `word`, `word*`, `*word`, `*word*`, or the same with a parameter for the word. `readText`
- * reads the raw word. Gives undefined when there is none.
+ * reads the raw word. Returns undefined when there is none.
  */
 export function readPattern(
   lexer: QueryLexer,
@@ -32,7 +32,7 @@ export function readPattern(
   if (param === undefined && (raw === undefined || raw === "")) return undefined;
   const close = lexer.take("*");
   const text = param === undefined ? unescapeText(raw ?? "") : String(param);
-  // A word from the text still has its escapes to lose in toTerm, so an exact one stays raw.
+  // toTerm removes the escapes of a word from the text, so an exact one stays raw here.
   if (!open && !close) return { kind: "exact", text: raw ?? escapeText(text) };
   const kind = open && close ? "infix" : open ? "suffix" : "prefix";
   return checked(lexer, { kind, text }, offset);
@@ -55,7 +55,7 @@ export function readFuzzy(lexer: QueryLexer): Pattern {
   return checked(lexer, { kind: "fuzzy", text, distance }, offset);
 }
 
-/** Reads `w'…'`, in which `?` stands for one character and `*` for any number. */
+/** Reads `w'…'`, in which `?` is one character and `*` any number. */
 export function readGlob(lexer: QueryLexer): Pattern {
   const offset = lexer.offset;
   lexer.expect("w'");

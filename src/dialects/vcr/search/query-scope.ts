@@ -52,7 +52,7 @@ function readTag(lexer: QueryLexer): TagChoice {
   return choice.kind === "exact" ? { kind: "exact", text: unescapeText(choice.text) } : choice;
 }
 
-/** What a `[ … ]` after `@field:` means. */
+/** The meaning of a `[ … ]` after `@field:`. */
 export type RangeNode =
   | { readonly kind: "numeric"; readonly field: FieldName; readonly range: NumericRange }
   | { readonly kind: "geo"; readonly field: FieldName; readonly circle: GeoCircle };
@@ -70,7 +70,7 @@ export function readRange(lexer: QueryLexer, field: FieldName): RangeNode {
   const second = readBound(lexer);
   if (!lexer.take("]")) {
     const circle = readCircle(lexer, first.value, second.value);
-    if (first.exclusive || second.exclusive) lexer.fail("a place cannot be exclusive", start);
+    if (first.exclusive || second.exclusive) lexer.fail("a location cannot be exclusive", start);
     return { kind: "geo", field, circle };
   }
   if (first.value > second.value) {

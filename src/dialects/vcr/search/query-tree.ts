@@ -1,11 +1,11 @@
-/** What may follow a part of a query in `=>{ … }`. */
+/** The attributes that may follow a part of a query in `=>{ … }`. */
 export interface QueryAttributes {
   readonly weight?: number;
   readonly slop?: number;
   readonly inOrder?: boolean;
 }
 
-/** A field as the query names it. */
+/** A field as named in the query. */
 export interface FieldName {
   readonly name: string;
   readonly offset: number;
@@ -16,7 +16,7 @@ export type Pattern =
   | { readonly kind: "prefix" | "suffix" | "infix" | "glob"; readonly text: string }
   | { readonly kind: "fuzzy"; readonly text: string; readonly distance: number };
 
-/** One choice inside `@tag:{ … }`; its case is as written. */
+/** One alternative inside `@tag:{ … }`; its case is as written. */
 export type TagChoice = { readonly kind: "exact"; readonly text: string } | Pattern;
 
 /** A numeric interval; bounds may be infinite. */
@@ -35,13 +35,13 @@ export interface GeoCircle {
   readonly unit: string;
 }
 
-interface NodePlace {
+interface NodePosition {
   readonly offset: number;
   readonly attributes?: QueryAttributes;
 }
 
 /** A parsed query. Field names are not yet checked against a schema; words are folded. */
-export type QueryNode = NodePlace &
+export type QueryNode = NodePosition &
   (
     | { readonly kind: "nothing" | "all" }
     | { readonly kind: "word"; readonly text: string }

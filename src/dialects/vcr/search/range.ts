@@ -17,7 +17,7 @@ export function requireField(
   throw new SearchError("FIELD_TYPE", `expected a field of type ${type}`, offset);
 }
 
-/** The living documents in a numeric range, by number. */
+/** The documents in a numeric range, by number. */
 export function documentsInRange(
   data: IndexData,
   field: SchemaField,
@@ -35,7 +35,7 @@ export function documentsInRange(
   return found.sort();
 }
 
-/** The living documents in a circle, by number. */
+/** The documents in a circle, by number. */
 export function documentsInCircle(
   data: IndexData,
   field: SchemaField,
@@ -46,8 +46,8 @@ export function documentsInCircle(
   const radius = radiusMetres(circle);
   const span = latitudeSpan(radius);
   const near = column.between(circle.lat - span, circle.lat + span).filter((document) => {
-    const place = data.documents.recordOf(document)?.places?.get(field.name);
-    return place !== undefined && distanceMetres(place, circle) <= radius;
+    const location = data.documents.recordOf(document)?.locations?.get(field.name);
+    return location !== undefined && distanceMetres(location, circle) <= radius;
   });
   return near.sort();
 }

@@ -1,4 +1,4 @@
-/** One document found. What is there depends on the options of the search. */
+/** One document found. The fields depend on the options of the search. */
 export interface SearchHit {
   readonly id: string;
   readonly score?: number;
@@ -8,7 +8,7 @@ export interface SearchHit {
   readonly fields?: Readonly<Record<string, string>>;
 }
 
-/** The answer to a search: how many documents match, and those asked for, in order. */
+/** The result of a search: the number of matching documents, and the requested ones, in order. */
 export interface SearchResult {
   readonly total: number;
   readonly hits: readonly SearchHit[];
@@ -17,7 +17,7 @@ export interface SearchResult {
 /** One item of a wire reply. */
 export type RawItem = number | string | null | readonly string[];
 
-/** Gives the flat array a search server replies with; scores become strings. */
+/** Returns the flat array of a search server's reply; scores become strings. */
 export function toRaw(result: SearchResult): RawItem[] {
   const raw: RawItem[] = [result.total];
   for (const hit of result.hits) {

@@ -4,7 +4,7 @@ import { SearchError } from "./search-error.ts";
 import { LANGUAGE_DEFAULT, isLanguage } from "./stem.ts";
 import { STOP_WORDS_DEFAULT, fold } from "./tokenize.ts";
 
-/** The types of field an index can hold. */
+/** The types of field in an index. */
 export type SearchFieldType = "TEXT" | "TAG" | "NUMERIC" | "GEO";
 
 /** One field of an index. */
@@ -14,37 +14,37 @@ export interface SearchField {
   readonly type: SearchFieldType;
   /** The name queries use instead of `fieldName`. */
   readonly alias?: string;
-  /** TEXT: what one occurrence counts for; default 1. */
+  /** TEXT: the weight of one occurrence; default 1. */
   readonly weight?: number;
-  /** TEXT: words are found only as written. */
+  /** TEXT: words match only as written. */
   readonly noStem?: boolean;
   /** TAG: the one character between tags; default a comma. */
   readonly separator?: string;
   /** TAG: tags differ by case. */
   readonly caseSensitive?: boolean;
-  /** Kept for callers; every field can be sorted by. */
+  /** Kept for compatibility; every field can be sorted by. */
   readonly sortable?: boolean;
   /** TEXT, TAG: sort keys keep their case. */
   readonly unf?: boolean;
-  /** Not searched, only sorted by and returned. */
+  /** Not searched, only used to sort and returned. */
   readonly noIndex?: boolean;
 }
 
-/** What an index holds and how. */
+/** The definition of an index. */
 export interface SearchDefinition {
   readonly schema: readonly SearchField[];
-  /** Words left out; default the 33 English ones. */
+  /** Words not indexed; default the 33 English ones. */
   readonly stopwords?: readonly string[];
   /** Default `english`. */
   readonly language?: string;
   /** The document's field that names its own language. */
   readonly languageField?: string;
-  /** What a document's score is multiplied by, 0 to 1; default 1. */
+  /** The factor of a document's score, 0 to 1; default 1. */
   readonly score?: number;
-  /** The document's field that holds its own score. */
+  /** The document's field with its own score. */
   readonly scoreField?: string;
   readonly payloadField?: string;
-  /** A condition over fields; documents that do not meet it are left out. */
+  /** A condition over fields; documents that do not match are not indexed. */
   readonly filter?: string;
 }
 

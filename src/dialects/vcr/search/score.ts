@@ -1,18 +1,20 @@
 import type { DocumentTable } from "./document-table.ts";
 
-// The two constants of BM25: how fast repeats stop counting, and how much length counts.
+// The two constants of BM25: the saturation of repeats, and the weight of the length.
 const K1 = 1.2;
 const B = 0.75;
 
-/** How telling a term is that `matching` of `total` documents have. */
+/** The inverse frequency of a term that `matching` of `total` documents have. */
 export function inverseFrequency(total: number, matching: number): number {
   return Math.log(1 + (total - matching + 0.5) / (matching + 0.5));
 }
 
-/** Scores one term in a document: (how telling, weighted count, document number) to a number. */
+/**
+ * Scores one term in a document: (inverse frequency, weighted count, document number) to a number.
+ */
 export type TermScore = (inverse: number, frequency: number, document: number) => number;
 
-/** Gives the BM25 scorer for the documents as they are now. */
+/** Returns the BM25 scorer for the present documents. */
 export function termScorer(documents: DocumentTable): TermScore {
   const average = documents.averageLength;
   const slope = average === 0 ? 0 : (K1 * B) / average;

@@ -1,4 +1,4 @@
-/** The constant that names why a search, a definition or an option was refused. */
+/** The reason for which a search, a definition or an option was rejected. */
 export type SearchErrorCode =
   | "SYNTAX"
   | "UNKNOWN_FIELD"
@@ -9,9 +9,8 @@ export type SearchErrorCode =
   | "LIMIT";
 
 /**
- * The only error the search engine throws. `offset` counts UTF-16 units from the start of the query
- * (or index filter) and is there when the text itself is at fault. The message never holds the
- * text.
+ * The only error of the search engine. `offset` counts UTF-16 units from the start of the query (or
+ * index filter) and is set when the text itself is at fault. The message never contains the text.
  */
 export class SearchError extends Error {
   readonly code: SearchErrorCode;

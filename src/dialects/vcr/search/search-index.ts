@@ -13,22 +13,22 @@ import { type SchemaField, type SearchDefinition, compileSchema } from "./schema
 import { type Precedes, select } from "./select.ts";
 import { compareSortKeys, sortField, sortKeyOf } from "./sort-key.ts";
 
-/** A search index in memory. Every call is done when it returns, so a search sees every write. */
+/** A search index in memory. Every call is synchronous, so a search sees every write. */
 export interface SearchIndex {
-  /** Documents in the index. */
+  /** The number of documents in the index. */
   readonly size: number;
   /**
-   * Adds or replaces a document. Gives undefined when it is indexed; else why it was left out, and
+   * Adds or replaces a document. Returns undefined when it is indexed, else the reason why not;
    * then no search finds it. Throws a `TypeError` and changes nothing when a value is not a string.
    */
   put(id: string, fields: Iterable<readonly [string, string]>): LeftOut | undefined;
-  /** Takes a document out; answers whether it was there. */
+  /** Removes a document; returns whether it existed. */
   delete(id: string): boolean;
-  /** Answers a query. Throws a `SearchError` and changes nothing when it cannot be understood. */
+  /** Runs a query. Throws a `SearchError` and changes nothing when it cannot be parsed. */
   search(query: string, options?: SearchOptions): SearchResult;
 }
 
-/** Makes an empty index. Throws a `SearchError` for a definition that cannot be understood. */
+/** Makes an empty index. Throws a `SearchError` for an invalid definition. */
 export function createSearchIndex(definition: SearchDefinition): SearchIndex {
   const data = createIndexData(compileSchema(definition));
   return {
@@ -41,9 +41,7 @@ export function createSearchIndex(definition: SearchDefinition): SearchIndex {
   };
 }
 
-/**
- * Copies the fields. A value of another type would stop a write half-way, so it is refused here.
- */
+/** Copies the fields. A value of another type would interrupt a write, so it is rejected here. */
 function toFields(entries: Iterable<readonly [string, string]>): DocumentFields {
   const fields = new Map(entries);
   for (const value of fields.values()) {
@@ -74,7 +72,7 @@ function search(data: IndexData, query: string, options: SearchOptions): SearchR
 
 const NO_FIELDS: DocumentFields = new Map();
 
-/** Orders hits by score or by a field; equal ones by when they were last written. */
+/** Orders hits by score or by a field; equal ones by their last write. */
 function orderOf(
   data: IndexData,
   { documents, scores }: Hits,

@@ -1,9 +1,11 @@
-/** Answers below 0 when the first comes before the second. Never 0 for two different numbers. */
+/**
+ * Returns a number below 0 when the first precedes the second. Never 0 for two different numbers.
+ */
 export type Precedes = (a: number, b: number) => number;
 
 /**
- * Gives places `start` to `end` of the numbers 0 to `size - 1` as `precedes` orders them. Sorts
- * only as many as are asked for.
+ * Returns positions `start` to `end` of the numbers 0 to `size - 1` in the order of `precedes`.
+ * Sorts only as many as are returned.
  */
 export function select(
   size: number,
@@ -13,7 +15,7 @@ export function select(
 ): readonly number[] {
   const wanted = Math.min(end, size);
   if (start >= wanted) return [];
-  // The heap's root is the last of the numbers kept, the one to go when a better comes.
+  // The root of the heap is the last of the kept numbers, which the next better one replaces.
   const heap: number[] = [];
   for (let number = 0; number < size; number++) {
     if (heap.length < wanted) {
@@ -49,7 +51,7 @@ function sink(heap: number[], precedes: Precedes): void {
   }
 }
 
-/** Swaps a child that comes after its parent; answers whether it did. */
+/** Swaps a child with a parent that precedes it; returns whether it did. */
 function swapIfAfter(heap: number[], child: number, parent: number, precedes: Precedes): boolean {
   const low = heap[child] ?? 0;
   const high = heap[parent] ?? 0;

@@ -5,7 +5,7 @@ import type { SchemaField } from "./schema.ts";
 import { SearchError } from "./search-error.ts";
 import { fold } from "./tokenize.ts";
 
-/** What a document is sorted by; undefined when it lacks the field. */
+/** The key by which a document is sorted; undefined when it lacks the field. */
 export type SortKey = string | number | undefined;
 
 /** Finds the field to sort by. Throws `UNKNOWN_FIELD`. */
@@ -17,7 +17,7 @@ export function sortField(data: IndexData, name: string): SchemaField {
   return field;
 }
 
-/** Gives a document's sort key: a number, or text that is folded unless the field keeps case. */
+/** Returns a document's sort key: a number, or text that is folded unless the field keeps case. */
 export function sortKeyOf(field: SchemaField, fields: DocumentFields): SortKey {
   const value = fields.get(field.fieldName);
   if (value === undefined) return undefined;
@@ -31,7 +31,7 @@ export function sortKeyText(key: SortKey): string | null {
   return typeof key === "number" ? `#${key}` : `$${key}`;
 }
 
-/** Orders two keys; those that lack the field come last whichever the direction. */
+/** Orders two keys; documents without the field are last in both directions. */
 export function compareSortKeys(a: SortKey, b: SortKey, descending: boolean): number {
   if (a === undefined || b === undefined) {
     return Number(a === undefined) - Number(b === undefined);

@@ -2,10 +2,10 @@ import snowball from "snowball-stemmers";
 import { STEM_CHARS_MAX, STEM_MEMORY_MAX } from "./limit.ts";
 import { SearchError } from "./search-error.ts";
 
-/** Gives the stem of a lower-case word; the word itself when it has no other. */
+/** Returns the stem of a lower-case word; the word itself when it has no other. */
 export type Stem = (word: string) => string;
 
-/** The language used when none is named. */
+/** The default language. */
 export const LANGUAGE_DEFAULT = "english";
 
 const LANGUAGES: ReadonlySet<string> = new Set(
@@ -20,7 +20,7 @@ export function isLanguage(language: string): boolean {
   return LANGUAGES.has(language.toLowerCase());
 }
 
-/** Gives the stemmer of a language. Throws `BAD_OPTION` for one that is not known. */
+/** Returns the stemmer of a language. Throws `BAD_OPTION` for an unknown one. */
 export function stemOf(language: string): Stem {
   const name = language.toLowerCase();
   const known = stems.get(name);
@@ -33,7 +33,7 @@ export function stemOf(language: string): Stem {
 
 function createStem(language: string): Stem {
   const stemmer = snowball.newStemmer(language);
-  // The algorithm costs about ten microseconds a word, so words already met are remembered.
+  // The algorithm takes about ten microseconds per word, so its results are cached.
   const memory = new Map<string, string>();
   return (word) => {
     const known = memory.get(word);

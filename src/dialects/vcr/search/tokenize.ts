@@ -1,6 +1,6 @@
 import { TERM_CHARS_MAX } from "./limit.ts";
 
-/** The words left out of an index and of a query unless the definition names others. */
+/** The default stop words of an index and its queries. */
 export const STOP_WORDS_DEFAULT: ReadonlySet<string> = new Set(
   (
     "a an and are as at be but by for if in into is it no not of on or such that the their then " +
@@ -12,7 +12,7 @@ const BACKSLASH = 92;
 const CAPITAL_SIGMA = "\u03a3";
 const SMALL_SIGMA = "\u03c3";
 
-// ASCII letters, digits and the underscore make words; everything beyond ASCII does too.
+// ASCII letters, digits and the underscore are parts of words; so is everything beyond ASCII.
 const WORD_UNITS: Uint8Array = new Uint8Array(128);
 for (let unit = 0; unit < 128; unit++) {
   WORD_UNITS[unit] = /\w/.test(String.fromCharCode(unit)) ? 1 : 0;
@@ -23,7 +23,9 @@ export function isWordUnit(unit: number): boolean {
   return unit >= 128 || WORD_UNITS[unit] === 1;
 }
 
-/** Lower-cases each character by itself, so that the place in a word never changes the result. */
+/**
+ * Lower-cases each character separately, so that the position in a word never changes the result.
+ */
 export function fold(text: string): string {
   if (!text.includes(CAPITAL_SIGMA)) return text.toLowerCase();
   return text.replaceAll(CAPITAL_SIGMA, SMALL_SIGMA).toLowerCase();
@@ -34,13 +36,13 @@ export function unescapeText(text: string): string {
   return text.includes("\\") ? text.replaceAll(/\\([\s\S])/g, "$1") : text;
 }
 
-/** Makes the dictionary form of a raw word: escapes resolved, folded, cut to the longest term. */
+/** Makes the dictionary form of a raw word: without escapes, folded, cut to the longest term. */
 export function toTerm(raw: string): string {
   const term = fold(unescapeText(raw));
   return term.length > TERM_CHARS_MAX ? term.slice(0, TERM_CHARS_MAX) : term;
 }
 
-/** Gives the end of the raw word that starts at `start`; `start` itself when none does. */
+/** Returns the end of the raw word that starts at `start`; `start` itself when there is none. */
 export function wordEnd(text: string, start: number): number {
   let at = start;
   while (at < text.length) {
@@ -52,10 +54,10 @@ export function wordEnd(text: string, start: number): number {
   return at;
 }
 
-/** Receives one word of a text with its place; answers false to stop. */
+/** Receives one word of a text with its range; returns false to stop. */
 export type TokenVisitor = (term: string, start: number, end: number) => boolean;
 
-/** Walks the words of a text in order, stop words included. */
+/** Visits the words of a text in order, stop words included. */
 export function forEachToken(text: string, visit: TokenVisitor): void {
   let at = 0;
   while (at < text.length) {

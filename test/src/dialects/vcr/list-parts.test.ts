@@ -8,7 +8,7 @@ import {
   lengthOf,
   PART_MAX,
   partsOf,
-  placeOf,
+  positionOf,
   spliced,
   type StoredList,
   without,
@@ -80,7 +80,7 @@ describe("a list in parts", () => {
           ({ list } = edit);
         }
         const place = items.length >> 1;
-        expect(placeOf(list, (item) => item === items[place])).toBe(place);
+        expect(positionOf(list, (item) => item === items[place])).toBe(place);
         expect(itemsOf(list, place, place + 700)).toEqual(items.slice(place, place + 700));
       }),
       { numRuns: process.env["TEST_SCALE"] === "nightly" ? 3_000 : 150 },

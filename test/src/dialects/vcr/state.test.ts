@@ -87,7 +87,7 @@ describe.each(places())("State on $name", ({ open }) => {
       ["a set", { s: new Set([1]) }],
       ["bytes", new Uint8Array(2)],
       ["undefined in an array", [undefined]],
-      ["a Date that is none", new Date(Number.NaN)],
+      ["an invalid Date", new Date(Number.NaN)],
       ["a symbol", Symbol("s")],
     ])("refuses %s and keeps what is there", async (_name, value) => {
       await state.set("k", 1);

@@ -3,7 +3,7 @@ import {
   checkCircle,
   distanceMetres,
   latitudeSpan,
-  parsePlace,
+  parsePoint,
   parseUnit,
   radiusMetres,
 } from "../../../../../src/dialects/vcr/search/geo.ts";
@@ -24,7 +24,7 @@ describe("geo", () => {
     ["inf,0", undefined],
     ["", undefined],
   ])("reads %j", (text, expected) => {
-    expect(parsePlace(text)).toEqual(expected);
+    expect(parsePoint(text)).toEqual(expected);
   });
 
   it("measures along the globe", () => {

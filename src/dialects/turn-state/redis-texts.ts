@@ -3,9 +3,9 @@
  *
  *  S1  A read, a write and a removal of one document are one plain command.
  *  S2  A swap is one script: it compares all texts by their SHA-1 and replaces all or none. On a
- *      cluster, where the documents may live on different nodes, it is one script for each. A
- *      client that cannot run scripts compares by reading; then only the mailboxes of this process
- *      keep writers apart.
+ *      cluster, where the documents may be on different nodes, it is one script per document. With
+ *      a client that cannot run scripts, a swap compares by reading; then only the mailboxes of
+ *      this process keep writers apart.
  */
 import { createHash } from "node:crypto";
 import {
@@ -17,7 +17,7 @@ import {
 import { isError } from "../../../actors/realm.ts";
 import { createGate, type Closable } from "../../stores/shared/closable.ts";
 import type { LazyRedis, RedisCommands } from "./redis-client.ts";
-import type { StoredText, TextPlace, TextSwap } from "./text-vault.ts";
+import type { StoredText, TextStorage, TextSwap } from "./text-vault.ts";
 
 const SWAP = `
 for i, key in ipairs(KEYS) do
@@ -30,17 +30,17 @@ end
 return 1`;
 
 /** The strings of one Redis under one prefix. */
-export class RedisPlace implements TextPlace {
-  readonly place: string;
+export class RedisTexts implements TextStorage {
+  readonly location: string;
   readonly #redis: LazyRedis;
   readonly #prefix: string;
-  readonly #gate: Closable = createGate("Redis");
+  readonly #closable: Closable = createGate("Redis");
   #isCluster = false;
 
   constructor(redis: LazyRedis, prefix: string) {
     this.#redis = redis;
     this.#prefix = prefix;
-    this.place = `${redis.place} ${prefix}`;
+    this.location = `${redis.location} ${prefix}`;
   }
 
   locate(name: string): string {
@@ -75,9 +75,9 @@ export class RedisPlace implements TextPlace {
     return this.locate(aside);
   }
 
-  /** Waits for what runs, then ends the connection if it is ours. */
+  /** Waits for running calls, then ends the connection if it was made here. */
   close(): Promise<void> {
-    return this.#gate.close(() => this.#redis.close());
+    return this.#closable.close(() => this.#redis.close());
   }
 
   async #read(redis: RedisCommands, name: string): Promise<StoredText | undefined> {
@@ -99,7 +99,7 @@ export class RedisPlace implements TextPlace {
         return swaps.map(() => isMade);
       } catch (error) {
         if (!isReply(error, "CROSSSLOT")) throw error;
-        this.#isCluster = true; // Nothing was done: the server refuses such a script as a whole.
+        this.#isCluster = true; // Nothing was done: the server rejects such a script as a whole.
       }
     }
     const made: boolean[] = [];
@@ -117,7 +117,7 @@ export class RedisPlace implements TextPlace {
       return Number(await redis.script?.(SWAP, keys, args)) === 1;
     } catch (cause) {
       if (isReply(cause)) throw cause;
-      // The connection broke: the script may have arrived.
+      // The connection broke: the script may have reached the server.
       const scope = { type: "turn", id: swaps.map(({ name }) => name).join(", ") };
       throw new CommitUnknownError({ scope, cause });
     }
@@ -136,7 +136,7 @@ export class RedisPlace implements TextPlace {
   }
 
   #run<T>(work: (redis: RedisCommands) => Promise<T>): Promise<T> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       try {
         return await work(await this.#redis.commands());
       } catch (cause) {
@@ -148,10 +148,7 @@ export class RedisPlace implements TextPlace {
   }
 }
 
-/**
- * A connection that was lost while nobody used it is noticed by the next read: that one may
- * repeat.
- */
+/** The next read notices a connection that was lost while idle; a read may be repeated. */
 async function getTwice(redis: RedisCommands, key: string): Promise<string | null> {
   try {
     return await redis.get(key);
@@ -161,11 +158,11 @@ async function getTwice(redis: RedisCommands, key: string): Promise<string | nul
   }
 }
 
-/** True for an answer of the server, in contrast to a failure of the connection. */
+/** True for an error reply of the server, in contrast to a failure of the connection. */
 function isReply(error: unknown, code = ""): boolean {
   if (!isError(error)) return false;
-  // ioredis says ReplyError; node-redis SimpleError or ErrorReply; all begin with a code in
-  // capitals.
+  // ioredis throws ReplyError, node-redis SimpleError or ErrorReply; all messages begin with a code
+  // in capitals.
   const isAnswer = /^(?:ReplyError|SimpleError|ErrorReply)$/.test(error.name);
   return (isAnswer || /^[A-Z]{3,} /.test(error.message)) && error.message.startsWith(code);
 }

@@ -1,10 +1,10 @@
 /**
- * The mailboxes a turn holds, and how long it may.
+ * The mailboxes that a turn has acquired, and the time limits of the turn.
  *
  * Invariants
- *  H1  Mailboxes are taken in the order of their keys, so two turns never wait for each other.
- *  H2  Every mailbox is given back, however the turn ends.
- *  H3  Code that runs in the turn and asks for one of its mailboxes is refused, not left waiting.
+ *  H1  Mailboxes are acquired in the order of their keys, so two turns never wait for each other.
+ *  H2  Every mailbox is released, however the turn ends.
+ *  H3  Code inside the turn that acquires one of its mailboxes again is rejected at once.
  */
 import { onAbort } from "../../../actors/scope/abort.ts";
 import { ScopeMutationTimeoutError, StateSealedError } from "../../../actors/errors.ts";
@@ -13,105 +13,109 @@ import { ExclusiveSection, SectionOverError } from "../../../actors/scope/exclus
 import type { TurnPolicy } from "./policy.ts";
 import type { Mailbox, Vault } from "./vault.ts";
 
-/** How long a turn may take. */
-type Patience = Pick<TurnPolicy, "timeoutMs" | "handlerTimeoutMs" | "signal" | "clock">;
+/** The time limits of a turn. */
+type TurnLimits = Pick<TurnPolicy, "timeoutMs" | "handlerTimeoutMs" | "signal" | "clock">;
 
 /** The mailboxes of one turn. */
-export class Holds {
-  readonly section: ExclusiveSection;
-  readonly #patience: Patience;
+export class TurnSection {
+  readonly exclusive: ExclusiveSection;
+  readonly #limits: TurnLimits;
   readonly #mailboxes: readonly Mailbox[];
-  /** Made when it is first asked for: most never do. */
+  /** Made when it is first needed: most turns never need it. */
   #abort: AbortController | null = null;
 
-  private constructor(mailboxes: readonly Mailbox[], patience: Patience) {
+  private constructor(mailboxes: readonly Mailbox[], limits: TurnLimits) {
     this.#mailboxes = mailboxes;
-    this.#patience = patience;
-    this.section = new ExclusiveSection(mailboxes.map(({ actor }) => actor));
+    this.#limits = limits;
+    this.exclusive = new ExclusiveSection(mailboxes.map(({ actor }) => actor));
   }
 
-  /** Takes the mailboxes of `keys`. Rejects with `ScopeMutationTimeoutError` and the like. */
-  static async take(vault: Vault, keys: readonly string[], patience: Patience): Promise<Holds> {
-    patience.signal?.throwIfAborted();
+  /** Acquires the mailboxes of `keys`. Rejects with `ScopeMutationTimeoutError` and the like. */
+  static async acquire(
+    vault: Vault,
+    keys: readonly string[],
+    limits: TurnLimits,
+  ): Promise<TurnSection> {
+    limits.signal?.throwIfAborted();
     const mailboxes: Mailbox[] = [];
     try {
       for (const key of keys.toSorted()) mailboxes.push(await vault.mailbox(key));
-      const holds = new Holds(mailboxes, patience);
-      await holds.#take();
-      return holds;
+      const section = new TurnSection(mailboxes, limits);
+      await section.#acquire();
+      return section;
     } catch (error) {
       for (const mailbox of mailboxes) mailbox.done();
       throw error;
     }
   }
 
-  /** Aborts when the turn was given up: it may not save any more. */
+  /** Aborts when the turn is abandoned: nothing of it may be saved any more. */
   get signal(): AbortSignal {
     if (this.#abort !== null) return this.#abort.signal;
     const abort = new AbortController();
     this.#abort = abort;
-    this.section.revoked.catch((reason: unknown) => abort.abort(reason));
+    this.exclusive.revoked.catch((reason: unknown) => abort.abort(reason));
     return abort.signal;
   }
 
-  /** Runs the turn's code, for as long as it may take. */
+  /** Runs the turn's code within its time limit. */
   async run<T>(code: () => T | Promise<T>): Promise<T> {
-    const limit = this.#limit("running", this.#patience.handlerTimeoutMs);
-    limit.start((reason) => this.section.revoke(reason));
+    const limit = this.#limit("running", this.#limits.handlerTimeoutMs);
+    limit.start((reason) => this.exclusive.revoke(reason));
     try {
-      return await this.section.run(1, code);
+      return await this.exclusive.run(1, code);
     } finally {
       limit.stop();
     }
   }
 
-  /** Waits for `work`, or throws what made the turn lose its mailboxes. */
+  /** Waits for `work`, or throws the reason for which the turn lost its mailboxes. */
   during<T>(work: Promise<T>): Promise<T> {
-    return sealed(this.section.during(work));
+    return sealed(this.exclusive.during(work));
   }
 
-  /** Runs a write: a turn that loses its mailboxes meanwhile cannot know what came of it. */
+  /** Runs a write. When the turn loses its mailboxes meanwhile, the outcome is unknown. */
   writing<T>(write: () => Promise<T>): Promise<T> {
-    return sealed(this.section.writing(write));
+    return sealed(this.exclusive.writing(write));
   }
 
-  /** Gives everything back (H2). */
+  /** Releases everything (H2). */
   release(): void {
-    this.section.release();
+    this.exclusive.release();
     for (const mailbox of this.#mailboxes) mailbox.done();
   }
 
-  async #take(): Promise<void> {
+  async #acquire(): Promise<void> {
     const forever = { timeoutMs: Infinity };
-    // Nothing is before us anywhere, so all can be had at once and there is no wait to limit.
+    // All mailboxes are idle, so all are acquired at once and no wait needs a limit.
     if (this.#mailboxes.every(({ actor }) => actor.idle))
-      return void (await this.section.acquire(forever));
+      return void (await this.exclusive.acquire(forever));
     const abort = new AbortController();
-    const limit = this.#limit("queued", this.#patience.timeoutMs);
+    const limit = this.#limit("queued", this.#limits.timeoutMs);
     limit.start((reason) => abort.abort(reason));
     try {
-      // The wait is ours to limit: the kernel's limit would count what runs in the section, too.
-      await this.section.acquire({ ...forever, signal: abort.signal });
+      // The wait is limited here: the kernel's limit would include the time inside the section.
+      await this.exclusive.acquire({ ...forever, signal: abort.signal });
     } finally {
       limit.stop();
     }
   }
 
   #limit(phase: "queued" | "running", timeoutMs: number): Limit {
-    const { signal, clock } = this.#patience;
+    const { signal, clock } = this.#limits;
     const scope = this.#mailboxes[0]?.actor.identity;
     return new Limit({ signal, clock, timeoutMs, phase, scope });
   }
 }
 
-/** Code of the turn that goes on after its end uses a state that is sealed. */
+/** Code of the turn that continues after the end of the turn uses a sealed state. */
 function sealed<T>(work: Promise<T>): Promise<T> {
   return work.catch((error: unknown) => {
     throw error instanceof SectionOverError ? new StateSealedError() : error;
   });
 }
 
-interface LimitParts extends Pick<Patience, "signal" | "clock" | "timeoutMs"> {
+interface LimitParts extends Pick<TurnLimits, "signal" | "clock" | "timeoutMs"> {
   readonly phase: "queued" | "running";
   readonly scope: ScopeIdentity | undefined;
 }

@@ -1,15 +1,15 @@
 /**
- * Where the keys of a state live: `scope:key`, with the namespace of a state between the two.
+ * The names of a state's keys: `scope:key`, with the namespace of a state between the two.
  *
- * The scope's parts are escaped and the key stands last as it is, so no two places share a key, and
+ * The scope's parts are escaped and the key is last and unescaped. So no two keys share a name, and
  * the keys of a space are those that start with its prefix.
  */
 
 /** The keys of one state. */
 export interface Space {
-  /** What all its keys start with. */
+  /** The prefix of all its keys. */
   readonly prefix: string;
-  /** Resolves to when the session ends, in milliseconds since the epoch; 0 = never. */
+  /** Resolves to the end of the session, in milliseconds since the epoch; 0 = never. */
   readonly endsAt: () => Promise<number>;
 }
 
@@ -34,7 +34,7 @@ export function scopeName(kind: "state" | "application" | "account", id: string)
   return id === "" ? ACCOUNT : `${ACCOUNT}@${escape(id)}`;
 }
 
-/** The scope all states of a namespace share, whatever their session. */
+/** The scope that all states of a namespace share, whatever their session. */
 export function sharedName(namespace: string): string {
   return `shared:${escape(namespace)}`;
 }
@@ -44,7 +44,7 @@ export function spacePrefix(scope: string, namespace: string): string {
   return namespace === "" ? `${scope}:` : `${scope}/${escape(namespace)}:`;
 }
 
-/** The prefix at the start of a key with its prefix. */
+/** The prefix of a prefixed key. */
 export function prefixOf(id: string): string {
   const first = id.indexOf(":");
   const end = id.startsWith(ACCOUNT) ? first : id.indexOf(":", first + 1);

@@ -1,6 +1,6 @@
 /**
- * Turns on a key that lives elsewhere: while somebody works on it for a while, the calls after it
- * wait. A lane is a scope without a state; it exists only while somebody is in it.
+ * Exclusive sections on remote keys: while an update of several steps works on a key, later calls
+ * wait. A lane is a scope without a state; it exists only while it is in use.
  */
 import { createChecks } from "../../../actors/scope/validation.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
@@ -15,12 +15,12 @@ const settings = scopeSettings({}, { initial: EMPTY, checks: createChecks({}) })
 export class Lanes {
   readonly #lanes = new Map<string, { readonly scope: StateScope; users: number }>();
 
-  /** True when somebody works on the key, so that a call on it has to take a turn. */
+  /** True when a section works on the key, so that a call on it must wait. */
   isBusy(key: string): boolean {
     return this.#lanes.has(key);
   }
 
-  /** Takes a turn in the order of the calls. Rejects as a mutation does that waits too long. */
+  /** Runs a section, in the order of the calls. Rejects as a mutation does that waits too long. */
   async take<T>(
     key: string,
     work: (section: ExclusiveSection) => Promise<T>,

@@ -1,9 +1,11 @@
 /**
- * Texts in the files of one directory, each replaced whole: written beside, synced, renamed.
+ * Texts in the files of one directory. A file is replaced as a whole: written under another name,
+ * synced, renamed.
  *
- *  F1  A reader never sees a half-written file, and needs no lock.
+ *  F1  A reader never sees a partly written file, and needs no lock.
  *  F2  A swap compares and writes under the locks of all its files, so that it replaces all or
- *      none. When the disk fails in between, or another owner took a lock, its outcome is unknown.
+ *      none. When the disk fails between the writes, or another owner took a lock, the outcome is
+ *      unknown.
  */
 import { createHash, randomUUID } from "node:crypto";
 import { copyFile, mkdir } from "node:fs/promises";
@@ -13,19 +15,19 @@ import { openDirectory, readIfThere, systemCode, toDiskError } from "../../store
 import { createKeyQueue, mapBounded } from "../../stores/shared/key-queue.ts";
 import { withFileLock, type FileLock } from "./file-lock.ts";
 import { fileNameOf, nodeFileNameOf } from "./file-name.ts";
-import type { StoredText, TextPlace, TextSwap } from "./text-vault.ts";
+import type { StoredText, TextStorage, TextSwap } from "./text-vault.ts";
 
-/** Files worked on at the same time by one call. */
+/** The maximum number of files that one call processes in parallel. */
 const FILES_AT_ONCE = 16;
 
-/** Held locks, by their paths. */
+/** The locks of a swap, by their paths. */
 type Locks = ReadonlyMap<string, FileLock>;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The files of one directory. */
-export class FilePlace implements TextPlace {
-  readonly place: string;
+export class FileTexts implements TextStorage {
+  readonly location: string;
   readonly #dir: string;
   readonly #fsync: boolean;
   readonly #queue = createKeyQueue();
@@ -33,7 +35,7 @@ export class FilePlace implements TextPlace {
   constructor(dir: string, fsync: boolean) {
     this.#dir = resolve(dir);
     this.#fsync = fsync;
-    this.place = `file ${this.#dir}`;
+    this.location = `file ${this.#dir}`;
   }
 
   locate(name: string): string {
@@ -69,7 +71,7 @@ export class FilePlace implements TextPlace {
       for (const path of this.#paths(name)) {
         const bytes = await readIfThere(path);
         if (bytes?.toString("latin1") !== stamp) continue;
-        // Not moved: the lock allows to remove what is there, and nothing else.
+        // Copied, not moved: the lock allows only the removal of the file.
         await copyFile(path, aside);
         await this.#lockOf(locks, name).remove(path);
       }
@@ -77,7 +79,7 @@ export class FilePlace implements TextPlace {
     });
   }
 
-  /** Does something with each file on its own. */
+  /** Calls a function for each file. */
   async #each(
     names: readonly string[],
     work: (name: string, lock: FileLock) => Promise<void>,
@@ -88,7 +90,7 @@ export class FilePlace implements TextPlace {
     await this.#try(() => this.#sync());
   }
 
-  /** Where a document may be, the strict name first. */
+  /** The possible paths of a document, the strict name first. */
   #paths(name: string): string[] {
     const node = nodeFileNameOf(name);
     const strict = fileNameOf(name);
@@ -136,7 +138,7 @@ export class FilePlace implements TextPlace {
     return lock;
   }
 
-  /** Runs `work` with the locks of all files, taken in one order. */
+  /** Runs `work` with the locks of all files, acquired in one order. */
   #locked<T>(names: readonly string[], work: (locks: Locks) => Promise<T>): Promise<T> {
     const paths = names.map((name) => this.#lockPath(name)).toSorted();
     const locks = new Map<string, FileLock>();
@@ -155,7 +157,7 @@ export class FilePlace implements TextPlace {
         } catch (error) {
           if (systemCode(error) !== "ENOENT") throw error;
         }
-        // The first use, or somebody removed the directory.
+        // The directory does not exist yet, or was removed.
         await mkdir(this.#dir, { recursive: true, mode: 0o700 });
         return inside();
       }),

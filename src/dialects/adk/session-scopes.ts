@@ -1,4 +1,4 @@
-/** Where a session's records live on a runtime, and how several of them change together. */
+/** The scopes of a session on a runtime, and changes of several of them together. */
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { difference } from "../../../actors/state/diff.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
@@ -11,7 +11,7 @@ import type { SessionKey } from "./request.ts";
 import { merged, type Writes } from "./write-order.ts";
 
 /** The scopes of one session. */
-export interface Places {
+export interface SessionScopes {
   readonly runtime: Runtime;
   readonly key: SessionKey;
   readonly session: Scope<SessionRecord>;
@@ -19,13 +19,13 @@ export interface Places {
   readonly app: Scope<SharedRecord>;
 }
 
-/** Names made of several parts; no two lists of parts share one. */
-export function placeId(...parts: readonly string[]): string {
+/** Joins several parts to one name; different lists of parts give different names. */
+export function joinName(...parts: readonly string[]): string {
   return parts.map((part) => part.replaceAll("%", "%25").replaceAll("/", "%2F")).join("/");
 }
 
 /** The parts of a name. */
-export function placeParts(id: string): string[] {
+export function nameParts(id: string): string[] {
   return id.split("/").map((part) => part.replaceAll("%2F", "/").replaceAll("%25", "%"));
 }
 
@@ -35,36 +35,36 @@ export function declareKinds(runtime: Runtime): void {
 }
 
 /** Opens the scopes of a session, whether it exists or not. */
-export async function openPlaces(runtime: Runtime, key: SessionKey): Promise<Places> {
+export async function openSessionScopes(runtime: Runtime, key: SessionKey): Promise<SessionScopes> {
   const { appName, userId, sessionId } = key;
   const [session, user, app] = await Promise.all([
-    runtime.open<SessionRecord>("adk-session", placeId(appName, userId, sessionId)),
-    runtime.open<SharedRecord>("adk-shared-user", placeId(appName, userId)),
-    runtime.open<SharedRecord>("adk-shared-app", placeId(appName)),
+    runtime.open<SessionRecord>("adk-session", joinName(appName, userId, sessionId)),
+    runtime.open<SharedRecord>("adk-shared-user", joinName(appName, userId)),
+    runtime.open<SharedRecord>("adk-shared-app", joinName(appName)),
   ]);
   return { runtime, key: { appName, userId, sessionId }, session, user, app };
 }
 
-/** Reads the store again: other processes may have written. */
-export async function refreshPlaces({ session, user, app }: Places): Promise<void> {
+/** Reads the store again, since other processes may have written. */
+export async function refreshSessionScopes({ session, user, app }: SessionScopes): Promise<void> {
   await Promise.all([session.refresh(), user.refresh(), app.refresh()]);
 }
 
 /** Opens a page of a session's history. */
 export function openPage(
-  { runtime, key }: Places,
+  { runtime, key }: SessionScopes,
   uid: string,
   page: number,
 ): Promise<Scope<PageRecord>> {
   const { appName, userId, sessionId } = key;
-  const id = placeId(appName, userId, sessionId, uid, String(page));
+  const id = joinName(appName, userId, sessionId, uid, String(page));
   return runtime.open<PageRecord>("adk-session-page", id);
 }
 
-/** Gives the next record for the present one and nothing else; `undefined` for no change. */
+/** Returns the next record for the present one; `undefined` for no change. */
 type NextRecord<S> = (record: S) => S | undefined;
 
-/** A change that needs no draft: it gives the whole next record, and waits for nothing. */
+/** A synchronous change without a draft: it returns the whole next record. */
 class RecordMutation implements Mutation {
   readonly operation = "update";
   readonly #next: NextRecord<object>;
@@ -82,31 +82,31 @@ class RecordMutation implements Mutation {
   }
 }
 
-/** Changes one record. `next` runs again after a conflict; what it throws is the rejection. */
+/** Changes one record. `next` runs again after a conflict; its error is the rejection. */
 export async function changeRecord<S extends object>(
   scope: Scope<S>,
   next: NextRecord<S>,
 ): Promise<void> {
   const resident = residentOf(scope);
   if (resident === undefined) throw new TypeError("not a scope of this library");
-  // The scope holds an S.
+  // The state of the scope is an S.
   await resident.mutate(new RecordMutation((record) => next(record as S)));
 }
 
-/** One change of a session and of what it shares. */
+/** One change of a session and its shared records. */
 export interface Change {
-  /** The next record; `undefined` refuses the whole change. A throw refuses it with that error. */
+  /** The next record; `undefined` rejects the whole change. A throw rejects it with that error. */
   readonly session: (record: SessionRecord) => SessionRecord | undefined;
   readonly user: Writes;
   readonly app: Writes;
 }
 
 /**
- * Makes a change; resolves to false when it was refused. All or nothing where the store has
+ * Makes a change; resolves to false when it was rejected. All or nothing where the store has
  * transactions; elsewhere the session is written first and the shared values after it.
  */
-export async function changePlaces(places: Places, change: Change): Promise<boolean> {
-  const { session, user, app, runtime } = places;
+export async function changeSession(scopes: SessionScopes, change: Change): Promise<boolean> {
+  const { session, user, app, runtime } = scopes;
   const shared = [
     { scope: user, writes: change.user },
     { scope: app, writes: change.app },
@@ -121,7 +121,7 @@ export async function changePlaces(places: Places, change: Change): Promise<bool
     await runtime.transaction(
       [session, ...shared.map(({ scope }) => scope)],
       (first, ...drafts) => {
-        // The drafts are made of these scopes, whose states have these types.
+        // The drafts belong to these scopes, whose states have these types.
         const changed = next(originalOf(first) as SessionRecord);
         if (changed === undefined) return;
         Object.assign(first, changed);
