@@ -14,6 +14,7 @@ import { refuseUnknown } from "../../actors/scope/options.ts";
 import { checkId } from "./id.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { listScopes } from "./list.ts";
+import type { ResidentScope } from "./resident-scope.ts";
 import { bindingKey } from "./session/binding.ts";
 import type { ScopeHome } from "./scope-host.ts";
 
@@ -51,14 +52,19 @@ export async function eraseScope(home: ScopeHome, options: EraseOptions): Promis
     return live.alone(async (section) => {
       const existed = live.exists;
       const removed = await remove();
-      if (section.ended) live.heard(live.version + 1);
+      if (section.ended) noticeErasure(live);
       else if (existed || removed) live.erased();
       return existed || removed;
     });
   const removed = await remove();
-  const late = await home.system.arrived(key); // It may have been read before.
-  late?.heard(late.version + 1);
+  noticeErasure(await home.system.arrived(key)); // It may have been read before.
   return removed;
+}
+
+/** The record of a scope is erased, or may be: it reads, and whatever it finds counts. */
+export function noticeErasure(scope: ResidentScope | undefined): void {
+  scope?.backing?.forget();
+  scope?.heard(scope.version + 1);
 }
 
 /** Deletes scopes in batches; resolves to how many. */
@@ -101,6 +107,8 @@ async function deleteStored(home: ScopeHome, kind: ResolvedKind, id: string): Pr
     const write = { key, expectedVersion, version, state: undefined, tombstoneMs };
     const result = await store.commit(write, write);
     if (result.ok) {
+      const late = await home.system.arrived(key); // It may have been read before.
+      late?.heard(version);
       announceDelete(home, kind, id, version);
       return true;
     }
@@ -111,9 +119,8 @@ async function deleteStored(home: ScopeHome, kind: ResolvedKind, id: string): Pr
 
 /** A record that is not in memory was deleted. */
 function announceDelete(home: ScopeHome, kind: ResolvedKind, id: string, version: number): void {
-  const { clock, listeners, system } = home;
+  const { clock, listeners } = home;
   const { type, settings } = kind;
-  system.find(home.key(type, id))?.heard(version);
   if (listeners.size === 0) return;
   const scope = { identity: { type, id }, version, state: settings.initial };
   const found = foundChange({ ...scope, timestamp: clock.now() });

@@ -42,6 +42,7 @@ import {
 } from "./kinds.ts";
 import { type FeedHome, isWatchable, RemoteFeed } from "./replication/remote-changes.ts";
 import { ResidentScope, type Keeper } from "./resident-scope.ts";
+import { noticeErasure } from "./removal.ts";
 import { useStore } from "./store-users.ts";
 
 /** Scopes held in memory, when nothing else is said. */
@@ -205,8 +206,8 @@ export class ScopeHome {
   /** Another runtime on this store object erased keys: their scopes read that they are gone. */
   readonly #erased = (keys: readonly string[]): void => {
     for (const key of keys) {
-      const scope = this.system.find(key);
-      scope?.heard(scope.version + 1);
+      noticeErasure(this.system.find(key));
+      void this.system.arrived(key).then(noticeErasure); // It may have been read before.
     }
   };
 
