@@ -83,8 +83,8 @@ export class Holds {
 
   async #take(): Promise<void> {
     const forever = { timeoutMs: Infinity };
-    // Nothing is before us anywhere, so all can be had at once and there is no wait to limit.
-    if (this.#mailboxes.every(({ actor }) => actor.idle))
+    // One that is idle is ours at once. Of several another turn may take the second meanwhile.
+    if (this.#mailboxes.length === 1 && this.#mailboxes[0]?.actor.idle === true)
       return void (await this.section.acquire(forever));
     const abort = new AbortController();
     const limit = this.#limit("queued", this.#patience.timeoutMs);
