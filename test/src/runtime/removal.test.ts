@@ -11,7 +11,7 @@ import { simulatedClock } from "../../../src/testing/clock.ts";
 import { type Counter, sharingStore } from "../../suites/runtime-world.ts";
 
 /** A promise that `open` resolves. */
-function gate(): { readonly promise: Promise<void>; open(): void } {
+function gate(): { readonly promise: Promise<void>; readonly open: () => void } {
   let open = (): void => undefined;
   const promise = new Promise<void>((resolve) => {
     open = resolve;
@@ -97,7 +97,7 @@ it("a record that was made again after an erasure is no damage to a scope that i
   expect([scope.state.n, scope.version]).toEqual([51, 2]);
 });
 
-it.each(["deleteAll", "erase"] as const)("%s: who read before and arrives later", async (how) => {
+it.each(["deleteAll", "erase"] as const)("%s reaches a scope that is being read", async (how) => {
   const inner = memoryStore();
   const shared = sharingStore(inner);
   const [seed, removed, read] = [createRuntime({ store: sharingStore(inner) }), gate(), gate()];
