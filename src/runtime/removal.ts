@@ -11,10 +11,10 @@ import { foundChange } from "../../actors/scope/change-event.ts";
 import type { StateChange } from "../../actors/protocol.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
+import { noticeErasure } from "./catch-up.ts";
 import { checkId } from "./id.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { listScopes } from "./list.ts";
-import type { ResidentScope } from "./resident-scope.ts";
 import { bindingKey } from "./session/binding.ts";
 import type { ScopeHome } from "./scope-host.ts";
 
@@ -59,12 +59,6 @@ export async function eraseScope(home: ScopeHome, options: EraseOptions): Promis
   const removed = await remove();
   noticeErasure(await home.system.arrived(key)); // It may have been read before.
   return removed;
-}
-
-/** The record of a scope is erased, or may be: it reads, and whatever it finds counts. */
-export function noticeErasure(scope: ResidentScope | undefined): void {
-  scope?.backing?.forget();
-  scope?.heard(scope.version + 1);
 }
 
 /** Deletes scopes in batches; resolves to how many. */

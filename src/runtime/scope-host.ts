@@ -28,7 +28,7 @@ import { batchedStore, type BatchedStore } from "./persistence/batching-store.ts
 import type { ListSource } from "./list.ts";
 import { StoreBridge } from "./persistence/record-bridge.ts";
 import { Calls } from "./calls.ts";
-import { CatchUps } from "./catch-up.ts";
+import { CatchUps, noticeErasure } from "./catch-up.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { Expiry } from "./expiry.ts";
 import { checkId } from "./id.ts";
@@ -42,7 +42,6 @@ import {
 } from "./kinds.ts";
 import { type FeedHome, isWatchable, RemoteFeed } from "./replication/remote-changes.ts";
 import { ResidentScope, type Keeper } from "./resident-scope.ts";
-import { noticeErasure } from "./removal.ts";
 import { useStore } from "./store-users.ts";
 
 /** Scopes held in memory, when nothing else is said. */
