@@ -7,10 +7,9 @@
  *     │ └─batch to save──▶ saving(save, run?)
  *     └────save over───────┘ or running(run) again     stopped: from anywhere
  *
- * Without a bridge a call resolves when its code has ended. With one its change joins the commit
- * batch, and it resolves when the save of the batch is confirmed (`committer.ts`). A slow mutator
- * does not keep the batch before it from being saved: its end is kept while that save is under way,
- * and it runs again if the save does not confirm what it was given.
+ * Without a bridge a call resolves when its code has ended; with one, when the save of the commit
+ * batch that it joined is confirmed (`committer.ts`). A slow mutator does not hold up the batch
+ * before it: its end is kept during that save, and it runs again if its state is not confirmed.
  *
  * Invariants
  *  S1  At most one call runs at a time, and calls run in the order in which they were made.
@@ -286,6 +285,7 @@ export class Executor implements Expirable {
         this.#free(run);
         resolve(ended === "cancelled" ? null : this.#outcome(call, ended));
         call.stage = "joined";
+        if (call.signal?.aborted === true) this.#cancel(call, call.signal.reason); // By a check.
       });
       if (this.#state.is === "saving") this.#state.run = run;
       run.start(this.#scope, call.mutation);

@@ -56,6 +56,19 @@ export async function readNewer(scope: BehindScope): Promise<NextRead> {
   return scope.stale ? "again" : "over";
 }
 
+/** A scope whose record can be erased. */
+interface ErasableScope {
+  readonly version: number;
+  readonly backing: { forget(): void } | null;
+  observed(version: number): void;
+}
+
+/** The record of a scope is erased, or may be: it reads, and whatever it finds counts. */
+export function noticeErasure(scope: ErasableScope | undefined): void {
+  scope?.backing?.forget();
+  scope?.observed(scope.version + 1);
+}
+
 /** A scope that can be behind. */
 export interface LateScope {
   /** It knows of something newer than what it has read. */

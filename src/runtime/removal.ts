@@ -11,6 +11,7 @@ import { foundChange } from "../../actors/scope/change-event.ts";
 import type { StateChange } from "../../actors/protocol.ts";
 import { ConcurrentModificationError } from "../../actors/errors.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
+import { noticeErasure } from "./catch-up.ts";
 import { checkId } from "./id.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { listScopes } from "./list.ts";
@@ -51,13 +52,12 @@ export async function eraseScope(home: ScopeHost, options: EraseOptions): Promis
     return live.alone(async (section) => {
       const existed = live.exists;
       const removed = await remove();
-      if (section.ended) live.observed(live.version + 1);
+      if (section.ended) noticeErasure(live);
       else if (existed || removed) live.erased();
       return existed || removed;
     });
   const removed = await remove();
-  const late = await home.system.arrived(key); // It may have been read before.
-  late?.observed(late.version + 1);
+  noticeErasure(await home.system.arrived(key)); // It may have been read before.
   return removed;
 }
 
@@ -101,6 +101,8 @@ async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Pr
     const write = { key, expectedVersion, version, state: undefined, tombstoneMs };
     const result = await store.commit(write, write);
     if (result.ok) {
+      const late = await home.system.arrived(key); // It may have been read before.
+      late?.observed(version);
       announceDelete(home, kind, id, version);
       return true;
     }
@@ -111,9 +113,8 @@ async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Pr
 
 /** A record that is not in memory was deleted. */
 function announceDelete(home: ScopeHost, kind: ResolvedKind, id: string, version: number): void {
-  const { clock, listeners, system } = home;
+  const { clock, listeners } = home;
   const { type, settings } = kind;
-  system.find(home.key(type, id))?.observed(version);
   if (listeners.size === 0) return;
   const scope = { identity: { type, id }, version, state: settings.initial };
   const found = foundChange({ ...scope, timestamp: clock.now() });

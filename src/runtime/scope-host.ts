@@ -28,7 +28,7 @@ import { batchingStore, type BatchingStore } from "./persistence/batching-store.
 import type { ListSource } from "./list.ts";
 import { RecordBridge } from "./persistence/record-bridge.ts";
 import { Calls } from "./calls.ts";
-import { CatchUps } from "./catch-up.ts";
+import { CatchUps, noticeErasure } from "./catch-up.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { Expiry } from "./expiry.ts";
 import { checkId } from "./id.ts";
@@ -209,8 +209,8 @@ export class ScopeHost {
   /** Another runtime on this store object erased keys: their scopes read that they are gone. */
   readonly #erased = (keys: readonly string[]): void => {
     for (const key of keys) {
-      const scope = this.system.find(key);
-      scope?.observed(scope.version + 1);
+      noticeErasure(this.system.find(key));
+      void this.system.arrived(key).then(noticeErasure); // It may have been read before.
     }
   };
 

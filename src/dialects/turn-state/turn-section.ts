@@ -87,8 +87,8 @@ export class TurnSection {
 
   async #acquire(): Promise<void> {
     const forever = { timeoutMs: Infinity };
-    // All mailboxes are idle, so all are acquired at once and no wait needs a limit.
-    if (this.#mailboxes.every(({ actor }) => actor.idle))
+    // One that is idle is acquired at once. Of several, another turn may acquire the second meanwhile.
+    if (this.#mailboxes.length === 1 && this.#mailboxes[0]?.actor.idle === true)
       return void (await this.exclusive.acquire(forever));
     const abort = new AbortController();
     const limit = this.#limit("queued", this.#limits.timeoutMs);

@@ -171,7 +171,8 @@ async function swap(
     const next = await section.run(attempt, (given) => recipe(before, given));
     if (next === undefined || next === before) return next;
     const args = [before === undefined ? "0" : "1", before ?? "", next, endsAt];
-    if ((await connection.script(SWAP, id, args)) === "1") return next;
+    const isStored = await section.writing(() => connection.script(SWAP, id, args));
+    if (isStored === "1") return next;
     const waitMs = backoffMs(BACKOFF, attempt, Math.random);
     await new Promise((resolve) => {
       setTimeout(resolve, waitMs);

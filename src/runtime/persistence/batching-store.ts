@@ -118,7 +118,7 @@ export class BatchingStore {
   /**
    * Removes all that is stored under these keys; resolves to whether there was something. A store
    * that cannot gets deletes whose tombstones are over at once. All runtimes on this store object
-   * are notified: it reports to other owners only.
+   * are notified, for it reports to other owners only; also when it fails, for it may be done.
    */
   async erase(keys: readonly string[]): Promise<boolean> {
     const kept = (): Keeping | undefined =>
@@ -126,9 +126,11 @@ export class BatchingStore {
     for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
     const { store } = this;
     const work = store.erase?.(keys) ?? Promise.all(keys.map((key) => deleteOf(store, key)));
-    const erased = await this.#send(keys, work);
-    for (const notify of this.erasures) notify(keys);
-    return erased.includes(true);
+    try {
+      return (await this.#send(keys, work)).includes(true);
+    } finally {
+      for (const notify of this.erasures) notify(keys);
+    }
   }
 
   /** Runs `turn` while nobody else commits `key`, for at most the time of an exclusive turn. */

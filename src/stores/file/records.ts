@@ -49,6 +49,8 @@ export class FileRecords {
   /** Only this process writes here, so what was read or written once stays true. */
   readonly #heads = new Map<string, Head>();
   #indexed: Promise<void> | undefined;
+  /** Counts how often heads were taken out: what was read before that may not go in. */
+  #removals = 0;
 
   constructor(fields: {
     folders: StoreFolders;
@@ -120,6 +122,7 @@ export class FileRecords {
     ]);
     this.#aside.delete(name);
     this.#heads.delete(key);
+    this.#removals += 1;
     return removed.includes(true);
   }
 
@@ -136,6 +139,7 @@ export class FileRecords {
   /** Forgets what is known of `keys`, so that it is read again. */
   forget(keys: Iterable<string>): void {
     for (const key of keys) this.#heads.delete(key);
+    this.#removals += 1;
     // The index is the heads: without all of them it is made again.
     this.#indexed = undefined;
   }
@@ -160,7 +164,12 @@ export class FileRecords {
   async #index(): Promise<void> {
     const names = await readdir(this.#folders.records);
     await mapBounded(names, FILES_AT_ONCE, async (name) => {
-      const bytes = await readIfThere(join(this.#folders.records, name));
+      let bytes: Buffer | undefined;
+      let removals: number;
+      do {
+        removals = this.#removals;
+        bytes = await readIfThere(join(this.#folders.records, name));
+      } while (removals !== this.#removals);
       const document = bytes === undefined ? undefined : decodeDocument(bytes);
       // A damaged document has no key to list; loading its key reports it.
       if (typeof document !== "object" || fileNameOf(document.key) !== name) return;

@@ -38,6 +38,14 @@ export interface Entered {
   readonly unconfirmed: CommitUnknownError | undefined;
 }
 
+/** What came of erasing keys, in their order. */
+export interface Erased {
+  /** The answer of `seen` before it. */
+  readonly seen: readonly string[];
+  /** Whether there was a record. */
+  readonly erased: readonly boolean[];
+}
+
 /** The index of one store; see the head of this file. */
 export class RedisIndex {
   readonly #settings: IndexSettings;
@@ -98,11 +106,20 @@ export class RedisIndex {
     return Array.isArray(times) ? times.map(String) : [];
   }
 
-  /** Takes out keys whose record was erased, unless they were entered since `seen`. */
-  async erased(keys: readonly string[], seen: readonly string[]): Promise<void> {
+  /**
+   * Takes out keys whose record was erased, unless they were entered since `seen`. Where there was
+   * no record one may be on its way: its key stays until `sweep` finds that nothing came.
+   */
+  async erased(keys: readonly string[], { seen, erased }: Erased): Promise<void> {
     for (const key of keys) this.#mortal.delete(key);
-    const members = keys.map((key) => toAsciiKey(key));
-    await this.#settle(members, (at) => seen[at] ?? "");
+    const gone = keys.flatMap((key, at) => {
+      const time = seen[at] ?? "";
+      return erased[at] === true || time === "" ? [{ member: toAsciiKey(key), time }] : [];
+    });
+    await this.#settle(
+      gone.map(({ member }) => member),
+      (at) => gone[at]?.time ?? "",
+    );
   }
 
   /** Looks at records, and leaves or takes out their keys if they still have the time in `due`. */

@@ -183,8 +183,9 @@ class RedisStore implements StateStore {
       });
       const seen = await this.#index.seen(keys);
       const erased = await this.#calls.ask(requests);
-      await this.#index.erased(keys, seen);
-      return erased.map((count) => Number(count) === 1);
+      const counts = erased.map((count) => Number(count) === 1);
+      await this.#index.erased(keys, { seen, erased: counts });
+      return counts;
     });
   }
 

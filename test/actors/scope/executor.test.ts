@@ -8,7 +8,7 @@ interface Count {
 }
 
 /** A schema that calls `during` when a state is checked. */
-function schemaThat(during: () => void): {
+function schemaThat(during: (n: number) => void): {
   "~standard": {
     version: 1;
     vendor: string;
@@ -16,8 +16,9 @@ function schemaThat(during: () => void): {
   };
 } {
   const validate = (value: unknown): { value: Count } => {
-    during();
-    return { value: value as Count }; // Every state of these tests is one.
+    const count = value as Count; // Every state of these tests is one.
+    during(count.n);
+    return { value: count };
   };
   return { "~standard": { version: 1, vendor: "test", validate } };
 }
@@ -72,5 +73,25 @@ describe("a call whose signal aborts in the check of its own change", () => {
     isArmed = false;
     expect(await scope.incState({ n: 5 })).toBe(true);
     expect([scope.state.n, bridge.stored?.state?.n]).toEqual([5, 5]);
+  });
+
+  it.each(ways)("%s: nor when it runs again after a conflict", async (_, change) => {
+    const abort = new AbortController();
+    const reason = new Error("in time");
+    const bridge = tableBridge<Count>();
+    const schema = schemaThat((n) => {
+      if (bridge.saves.length === 1 && n !== 100) abort.abort(reason);
+    });
+    const scope = createScope<Count>({ initial: { n: 0 }, schema, persist: bridge });
+    bridge.write({ n: 100 }); // So the first save conflicts, and the calls run again on that.
+    const options = { signal: abort.signal };
+    const first =
+      typeof change === "number"
+        ? scope.patchState({ n: change }, options)
+        : scope.patchState("n", change, options);
+    const next = scope.incState({ n: 5 });
+    await expect(first).rejects.toBe(reason);
+    expect(await next).toBe(true);
+    expect([scope.state.n, bridge.stored?.state?.n]).toEqual([105, 105]);
   });
 });

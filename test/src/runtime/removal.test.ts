@@ -1,12 +1,23 @@
 /** Erasing on stores that cannot erase, and what a bridge takes for damage. */
-import { expect, it, onTestFinished } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { CommitUnknownError } from "../../../actors/errors.ts";
 import { LastSeen } from "../../../src/runtime/persistence/last-seen.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { encodeKey } from "../../../src/runtime/scope-key.ts";
 import { memoryStore } from "../../../src/stores/memory/store.ts";
 import type { StateStore } from "../../../src/stores/contract.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
-import type { Counter } from "../../suites/runtime-world.ts";
+import { type Counter, sharingStore } from "../../suites/runtime-world.ts";
+
+/** A promise that `open` resolves. */
+function gate(): { readonly promise: Promise<void>; readonly open: () => void } {
+  let open = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { promise, open: () => open() };
+}
 
 it("a store without erase gets a delete whose tombstone is over at once", async () => {
   const inner = memoryStore();
@@ -43,6 +54,80 @@ it("runtimes on one store object notice an erasure, whatever they hold", async (
   await one.erase({ type: "user", id: "a" });
   expect(await scope.read()).toEqual({});
   expect(scope.version).toBe(0);
+});
+
+it("an erasure of unknown outcome is no damage to the scopes of its key", async () => {
+  const inner = memoryStore();
+  const store: StateStore = {
+    ...sharingStore(inner),
+    erase: async (keys) => {
+      await inner.erase?.(keys);
+      throw new CommitUnknownError();
+    },
+  };
+  const [one, other] = [createRuntime({ store }), createRuntime({ store })];
+  onTestFinished(() => Promise.all([one.close(), other.close()]).then(() => undefined));
+  const scopes = [await one.open<Counter>("user", "a"), await other.open<Counter>("user", "b")];
+  for (const scope of scopes) await scope.setState({ n: 1 });
+  for (const id of ["a", "b"])
+    await expect(one.erase({ type: "user", id })).rejects.toMatchObject({ code: "COMMIT_UNKNOWN" });
+  for (const scope of scopes) {
+    expect(await scope.incState({ n: 2 })).toBe(true);
+    expect([scope.state.n, scope.version]).toEqual([2, 1]);
+  }
+});
+
+it("a record that was made again after an erasure is no damage to a scope that is busy", async () => {
+  const store = memoryStore();
+  const [one, other] = [createRuntime({ store }), createRuntime({ store })];
+  onTestFinished(() => Promise.all([one.close(), other.close()]).then(() => undefined));
+  const scope = await other.open<Counter>("user", "a");
+  for (let n = 1; n < 4; n += 1) await scope.setState({ n });
+  const [begun, goOn] = [gate(), gate()];
+  const slow = scope.patchState("n", async (n = 0) => {
+    begun.open();
+    await goOn.promise;
+    return n + 1;
+  });
+  await begun.promise;
+  await one.erase({ type: "user", id: "a" });
+  await (await one.open<Counter>("user", "a")).setState({ n: 50 });
+  goOn.open();
+  expect(await slow).toBe(true);
+  expect([scope.state.n, scope.version]).toEqual([51, 2]);
+});
+
+it.each(["deleteAll", "erase"] as const)("%s reaches a scope that is being read", async (how) => {
+  const inner = memoryStore();
+  const shared = sharingStore(inner);
+  const [seed, removed, read] = [createRuntime({ store: sharingStore(inner) }), gate(), gate()];
+  await (await seed.open<Counter>("user", "a")).setState({ n: 1 });
+  let loads = 0;
+  const store: StateStore = {
+    ...shared,
+    load: async (keys) => {
+      loads += 1;
+      const isLate = loads === (how === "erase" ? 1 : 2);
+      const records = await inner.load(keys);
+      read.open(); // By `deleteAll`, or by who is late.
+      if (isLate) await removed.promise.then(() => sleep(20));
+      else await sleep(5);
+      return records;
+    },
+    commit: (writes) => inner.commit(writes).finally(removed.open),
+    erase: async (keys) => (await inner.erase?.(keys).finally(removed.open)) ?? [],
+  };
+  const [one, other] = [createRuntime({ store }), createRuntime({ store })];
+  const all = [seed, one, other];
+  onTestFinished(() => Promise.all(all.map((each) => each.close())).then(() => undefined));
+  const remove = (): Promise<unknown> =>
+    how === "erase" ? one.erase({ type: "user", id: "a" }) : one.deleteAll({ type: "user" });
+  if (how === "deleteAll") void remove();
+  else void other.open("user", "a");
+  await read.promise;
+  if (how === "erase") void remove();
+  const scope = await (how === "erase" ? other : one).open<Counter>("user", "a");
+  await vi.waitFor(() => expect(scope.state).toEqual({}));
 });
 
 it("nothing is damage when it can have been deleted unheard, or was reported as erased", () => {

@@ -249,6 +249,27 @@ describe("waiting", () => {
     expect(clock.pending).toBe(0);
   });
 
+  it("ends after timeoutMs, also when all was free when both turns began", async () => {
+    const clock = simulatedClock();
+    for (const storage of [new MemoryStorage(), new RuntimeStorage(createRuntime())]) {
+      const slow = withResolvers();
+      const options = { timeoutMs: 100, clock };
+      const turns = ["c1", "c2"].map((conversation) =>
+        runTurn(storage, activity(conversation), () => slow.promise, options),
+      );
+      const ended = Promise.allSettled(turns);
+      const refused = expect(Promise.race(turns)).rejects.toMatchObject({ phase: "queued" });
+      await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(0));
+      await clock.advance(100);
+      await refused;
+      slow.resolve();
+      expect((await ended).map(({ status }) => status).toSorted()).toEqual([
+        "fulfilled",
+        "rejected",
+      ]);
+    }
+  });
+
   it("does not count what the handler takes", async () => {
     const clock = simulatedClock();
     const storage = new MemoryStorage();

@@ -56,6 +56,26 @@ describe.runIf(redisUrl !== "")("a vcr on Redis", () => {
     for (const other of others) other.disconnect();
   });
 
+  it("does not know what came of an update that is given up while it is stored", async () => {
+    const abort = new AbortController();
+    const reached = new Promise<void>((resolve) => {
+      const call = client.call.bind(client) as (...sent: unknown[]) => Promise<unknown>;
+      const held = async (...sent: unknown[]): Promise<unknown> => {
+        const reply = await call(...sent);
+        if (sent[0] !== "EVAL") return reply;
+        resolve();
+        return new Promise((later) => setTimeout(later, 50, reply));
+      };
+      Object.assign(client, { call: held });
+    });
+    const update = state.update<number>("n", () => 1, { signal: abort.signal });
+    const refused = expect(update).rejects.toMatchObject({ code: "COMMIT_UNKNOWN" });
+    await reached;
+    abort.abort(new Error("too late"));
+    await refused;
+    expect(await state.get("n")).toBe(1);
+  });
+
   it("finds definitions again in another process, and indexes what is there", async () => {
     await state.mapSet("m", { name: "Alice" });
     await state.createIndex("i", { schema: [{ fieldName: "name", type: "TEXT" }] });

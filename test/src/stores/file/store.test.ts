@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { fileStore } from "../../../../src/stores/file/store.ts";
 import { HOSTILE_KEYS } from "../../../../src/testing/suite-data.ts";
+import { collect } from "../../../support/collect.ts";
 import { testDirectory } from "../../../support/directory.ts";
 
 const root = testDirectory("file-own");
@@ -120,4 +121,21 @@ it("refuses a batch that must be atomic, and a directory without a name", async 
   expect(await store.load(["a", "b"])).toEqual([undefined, undefined]);
   await store.close();
   expect(() => fileStore({ dir: "" })).toThrow(TypeError);
+});
+
+it("a key that is erased while the index of all keys is made is not in it", async () => {
+  const dir = join(root, "index");
+  const keys = Array.from({ length: 400 }, (_, at) => `k${at}`);
+  const before = fileStore({ dir, fsync: false });
+  await before.commit(keys.map(create));
+  await before.close();
+  const store = fileStore({ dir, fsync: false });
+  await store.load([]);
+  const listed = collect(store.list());
+  await store.erase?.(keys);
+  await listed;
+  expect(await collect(store.list())).toEqual([]);
+  const made = await store.commit(keys.map(create));
+  expect(made.filter(({ ok }) => !ok)).toEqual([]);
+  await store.close();
 });

@@ -78,8 +78,19 @@ describe.skipIf(url === "")("the index of Redis", () => {
     const seen = await index.seen(["k"]);
     await sleep(5);
     await enter();
-    await index.erased(["k"], seen);
+    await index.erased(["k"], { seen, erased: [true] });
     expect(await members()).toEqual(["k"]);
+  });
+
+  it("keeps a key that is erased while its record is on its way, until none can come", async () => {
+    const { client, due, index, members, store } = await setUp(300);
+    const { script, keys, args } = index.entry(["k"]);
+    await client.eval(script.text, keys.length, ...keys, ...args);
+    expect(await store.erase?.(["k"])).toEqual([false]);
+    expect(await members()).toEqual(["k"]);
+    await sleep(650);
+    await index.sweep();
+    expect([await members(), await client.zcard(due)]).toEqual([[], 0]);
   });
 
   it("a record is refused when its entry is too old", async () => {
