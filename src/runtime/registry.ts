@@ -11,8 +11,6 @@
  *                            │           ▲                               │
  *                            └─failed    └────────────spawn──────────────┘
  *
- * The life of the system itself is an XState machine: running → stopping → stopped.
- *
  * Invariants
  *  Y1  For one key at most one live scope exists; concurrent spawns share one load.
  *  Y2  A scope is passivated only while it is idle and everything it knows can be loaded again, or
@@ -20,7 +18,6 @@
  *  Y3  At most `maxResident` scopes are held, except those that may not be passivated just now.
  *  Y4  After `stop` every scope is stopped and nothing can be spawned.
  */
-import { createActor, setup, type Actor, type AnyActorRef } from "xstate";
 import { RuntimeClosedError } from "../../actors/errors.ts";
 import type { TimerWheel } from "../../actors/time/timer-wheel.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
@@ -48,18 +45,6 @@ export interface SystemOptions<A> {
   readonly collected: (key: string) => void;
 }
 
-const lifeMachine = setup({
-  types: { events: {} as { type: "stop" } | { type: "stopped" } },
-}).createMachine({
-  id: "holdfast",
-  initial: "running",
-  states: {
-    running: { on: { stop: "stopping" } },
-    stopping: { on: { stopped: "stopped" } },
-    stopped: { type: "final" },
-  },
-});
-
 /** How many residents one look may visit per scope that has to go. */
 const LOOKS_PER_VICTIM = 8;
 
@@ -81,18 +66,12 @@ export class Registry<A extends Resident> {
     this.#passive.delete(key);
     this.#options.collected(key);
   });
-  readonly #life: Actor<typeof lifeMachine> = createActor(lifeMachine);
+  /** The work of `stop`, from its first call on. */
   #stopping: Promise<void> | null = null;
 
   constructor(options: SystemOptions<A>) {
     this.#options = options;
-    this.#life.start();
     if (options.passivateAfterMs !== Infinity) this.#watchIdle();
-  }
-
-  /** The root actor: subscribe to it to hear of the end. */
-  get life(): AnyActorRef {
-    return this.#life;
   }
 
   /** True once `stop` was called. */
@@ -246,7 +225,6 @@ export class Registry<A extends Resident> {
   }
 
   async #stop(): Promise<void> {
-    this.#life.send({ type: "stop" });
     const loading = Promise.allSettled(this.#loading.values());
     const passive = [...this.#passive.values()].map((reference) => reference.deref());
     const scopes = [...this.#residents.values(), ...passive.filter((scope) => scope !== undefined)];
@@ -255,7 +233,6 @@ export class Registry<A extends Resident> {
     this.#residents.clear();
     this.#dismissed.clear();
     this.#passive.clear();
-    this.#life.send({ type: "stopped" });
     const failed = stops.find((stop) => stop.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   }

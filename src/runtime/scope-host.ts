@@ -55,8 +55,6 @@ const RETRY_MS = 1_000;
 
 /** The scopes of a runtime and all they live on. */
 export class ScopeHost {
-  /** This process, as leases name it. */
-  readonly owner: ProcessOwner = thisProcess();
   readonly namespace: string;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -103,6 +101,11 @@ export class ScopeHost {
     this.#keeper = this.#createKeeper();
     for (const store of this.stores) this.#leaves.push(useStore(store)); // Last: it may be refused.
     this.#isMade = true;
+  }
+
+  /** This process, as leases name it. Read when first needed: that opens files of the system. */
+  get owner(): ProcessOwner {
+    return thisProcess();
   }
 
   /** All stores of all kinds. */

@@ -57,6 +57,12 @@ export interface StoreSupports {
    * after it is next used. Default false: they stay.
    */
   readonly tombstonesEnd?: boolean;
+  /**
+   * `load` and `commit` do their work before they return their promise, and wait for no device and
+   * no other process: a larger batch saves nothing. Then requests are gathered until the code that
+   * runs has returned, else until the next turn of the event loop. Default false.
+   */
+  readonly immediate?: boolean;
 }
 
 /** What is stored under a key. `state: undefined` is a tombstone: deleted or expired. */

@@ -1,5 +1,6 @@
 /** Several owners, exclusive turns, and the end of a store. */
 import assert from "node:assert/strict";
+import { nextTurn } from "../../actors/time/soon.ts";
 import type { StateStore } from "../stores/contract.ts";
 import {
   commitOk,
@@ -161,6 +162,20 @@ export const ownerCases: readonly SuiteCase[] = [
       assert.equal(typeof store.name, "string");
       if (store.supports.watch) assert.equal(typeof store.watch, "function");
       if (store.supports.exclusive) assert.equal(typeof store.exclusive, "function");
+    },
+  },
+  {
+    name: "one that says it is immediate waits for no turn of the event loop",
+    needs: ["immediate"],
+    async run({ store }) {
+      let done = "";
+      const work = commitOk(store, write("k", 0, 1))
+        .then(() => (done += "committed "))
+        .then(() => loadOne(store, "k"))
+        .then(() => (done += "loaded"));
+      await new Promise<void>((resolve) => nextTurn(resolve));
+      assert.equal(done, "committed loaded");
+      await work;
     },
   },
 ];

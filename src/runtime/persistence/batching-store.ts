@@ -63,17 +63,21 @@ export class BatchingStore {
 
   constructor(store: StateStore) {
     this.store = store;
+    const isImmediate = store.supports.immediate === true;
     this.load = batchPerTick({
       run: async (keys: readonly string[]) => checkedRecords(await store.load(keys), keys.length),
       isOfOne,
+      isImmediate,
     });
     this.#commit = batchPerTick({
       run: (requests: readonly (ScopeWrite | VersionCheck)[]) => commitBatch(store, requests),
       isOfOne,
+      isImmediate,
     });
     this.#check = batchPerTick({
       run: (checks: readonly VersionCheck[]) => commitWith(store, [], { checks }),
       isOfOne,
+      isImmediate,
     });
   }
 

@@ -262,8 +262,9 @@ export class WriteBehind {
     } finally {
       this.#base = null;
     }
-    if (!isTheirs) scope.committed(exists);
-    else this.#changes.clear();
+    if (isTheirs) this.#changes.clear();
+    else if (replayed.changes > 0) scope.committed(exists);
+    else this.writer.mark(); // Their state, with the life it has: only its version is new.
   }
 
   /** Says what was answered and is not part of the state (E1, E5). */

@@ -112,6 +112,7 @@ class MemoryStore implements StateStore {
     shared: true,
     checks: true,
     tombstonesEnd: true,
+    immediate: true,
   };
   readonly tombstoneMs: number;
   readonly #clock: Clock;

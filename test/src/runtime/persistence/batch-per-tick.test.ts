@@ -1,0 +1,111 @@
+/** How requests are gathered: B1, B2, and which stores wait for the turn of the event loop. */
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { batchPerTick } from "../../../../src/runtime/persistence/batch-per-tick.ts";
+import { batchingStore } from "../../../../src/runtime/persistence/batching-store.ts";
+import { createRuntime } from "../../../../src/runtime/runtime.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
+
+const MAX = 256;
+
+/** Gathers numbers; `batches` are the sizes of what was worked off. */
+function gathering(isImmediate: boolean) {
+  const batches: number[] = [];
+  const ask = batchPerTick({
+    run: (requests: readonly number[]) => {
+      batches.push(requests.length);
+      return Promise.resolve(requests.map((each) => each * 2));
+    },
+    isOfOne: () => false,
+    isImmediate,
+  });
+  return { ask, batches };
+}
+
+/** Waits until all that needs no turn of the event loop is done. */
+function tick(): Promise<void> {
+  return new Promise((resolve) => {
+    process.nextTick(() => queueMicrotask(() => process.nextTick(resolve)));
+  });
+}
+
+const ways = [
+  ["immediate", true],
+  ["other", false],
+] as const;
+
+describe("requests to a store", () => {
+  it.each(ways)("B1 of the same code share a batch, %s", async (_, isImmediate) => {
+    const { ask, batches } = gathering(isImmediate);
+    const all = await Promise.all(Array.from({ length: MAX }, (_each, at) => ask(at)));
+    expect(all).toEqual(Array.from({ length: MAX }, (_each, at) => at * 2));
+    expect(batches).toEqual([MAX]);
+  });
+
+  it.each(ways)(
+    "wait for the turn of the loop unless it is immediate: %s",
+    async (_, immediate) => {
+      const { ask, batches } = gathering(immediate);
+      const asked = ask(1);
+      expect(batches).toEqual([]);
+      await tick();
+      expect(batches).toEqual(immediate ? [1] : []);
+      expect(await asked).toBe(2);
+      expect(batches).toEqual([1]);
+    },
+  );
+
+  it.each(ways)("B2 more than a batch goes on in the next turns, %s", async (_, isImmediate) => {
+    const { ask, batches } = gathering(isImmediate);
+    const asked = Promise.all(Array.from({ length: 2 * MAX + 1 }, (_each, at) => ask(at)));
+    const sizes: number[] = [];
+    while (sizes.at(-1) !== 3) {
+      await turn();
+      sizes.push(batches.length);
+    }
+    expect(sizes.every((size, at) => size - (sizes[at - 1] ?? 0) <= 1)).toBe(true);
+    expect(batches).toEqual([MAX, MAX, 1]);
+    await asked;
+  });
+
+  it("B2 a turn passes while a caller awaits one after another", async () => {
+    const { ask } = gathering(true);
+    let isOver = false;
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    for (let at = 0; at < 10 * MAX; at += 1) await ask(at);
+    isOver = true;
+    expect(turns).toBeGreaterThanOrEqual(9);
+  });
+
+  it("B1 a batch that the rest of a turn has no room for is not split", async () => {
+    const { ask, batches } = gathering(true);
+    for (let at = 0; at < MAX - 1; at += 1) await ask(at);
+    batches.length = 0;
+    await Promise.all([ask(1), ask(2), ask(3)]);
+    expect(batches).toEqual([3]);
+  });
+});
+
+it("a commit to the memory store crosses no turn of the loop, and shares its batch", async () => {
+  const store = memoryStore();
+  const sizes: number[] = [];
+  const commit = store.commit.bind(store);
+  store.commit = (writes, options) => {
+    sizes.push(writes.length);
+    return commit(writes, options);
+  };
+  const runtime = createRuntime({ store });
+  const scopes = await Promise.all(["1", "2", "3"].map((id) => runtime.open("user", id)));
+  let saved = 0;
+  for (const scope of scopes) void scope.patchState({ n: 1 }).then(() => (saved += 1));
+  await tick();
+  await tick();
+  expect([saved, sizes]).toEqual([3, [3]]);
+  expect(batchingStore(store).store.supports.immediate).toBe(true);
+  await runtime.close();
+});
