@@ -1,4 +1,4 @@
-/** Records in a Map: for tests, for volatile scopes, and as the default of a runtime. */
+/** Records in a Map: for tests, for volatile scopes, and the default of a runtime. */
 import { applyPatches } from "../../../actors/state/patches.ts";
 import { systemClock } from "../../../actors/time/clock.ts";
 import type { Clock, Json, Patch } from "../../../actors/protocol.ts";
@@ -33,32 +33,30 @@ import { refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
-  /** Decides what has expired; default the system's clock. */
+  /** The clock of expiry; default the system's clock. */
   readonly clock?: Clock | undefined;
-  /** Milliseconds for which tombstones are kept when a kind does not say; default 7 days. */
+  /** Milliseconds for which tombstones are kept when a kind sets none; default 7 days. */
   readonly tombstoneMs?: number | undefined;
 }
 
 const KNOWN = ["clock", "tombstoneMs"] satisfies readonly (keyof MemoryStoreOptions)[];
-/** So many records are looked at in one part of a sweep. */
+/** The most records of one sweep batch. */
 const SWEPT_AT_ONCE = 1_000;
 
-/**
- * From this many characters of JSON on, a state is changed by patches; below, copying it is less.
- */
+/** A state of so many characters of JSON or more is changed by patches; below, a copy is faster. */
 const PATCHED_FROM_CHARS = 8192;
 
 interface Entry {
   readonly version: number;
   readonly large: boolean;
-  /** Never handed out and never changed: readers get a copy, a patch makes the next one. */
+  /** Never shared and never changed: readers get a copy, a patch makes a new value. */
   readonly state: Json | undefined;
   readonly expires: number | undefined;
-  /** When nothing has to be kept of it; `undefined`: it stays. */
+  /** When it can be removed, in milliseconds since the epoch; `undefined`: it stays. */
   readonly forgets: number | undefined;
 }
 
-/** A copy made by way of JSON, so that memory keeps what every other store would. */
+/** A copy made through JSON, so that memory keeps what every other store would. */
 function copyJson<T extends Json | readonly Patch[]>(value: T): T {
   // JSON text of a T parses to a T: both are plain JSON.
   return JSON.parse(toJsonText(value)) as T;
@@ -72,8 +70,8 @@ function toRecord(entry: Entry | undefined, now: number): StoredRecord | undefin
 }
 
 /**
- * The record after `write`, sharing nothing with it; of a large state costs what the change costs
- * when it has patches.
+ * The record after `write`, sharing nothing with it. With patches, a large state costs what the
+ * change costs.
  */
 function nextEntry(
   write: ScopeWrite,
@@ -119,9 +117,9 @@ class MemoryStore implements StateStore {
   readonly #gate = createGate("memory");
   readonly #turns: Turns;
   readonly #sweeper: Sweeper;
-  /** One walk through all records, a part at a time; null before it and after it. */
+  /** A running sweep through all records, batch by batch; null between sweeps. */
   #walk: Iterator<[string, Entry]> | null = null;
-  /** The earliest end that the walk met and left. */
+  /** The earliest expiry that the sweep found and did not remove. */
   #next = Infinity;
 
   constructor(clock: Clock, tombstoneMs: number) {
@@ -197,7 +195,7 @@ class MemoryStore implements StateStore {
     checkVersions(checks);
     const now = this.#clock.now();
     const checked = checks.map((check) => this.#check(check, now));
-    // Staged first: a state that JSON refuses must leave nothing of its batch behind.
+    // Staged first: a state that JSON refuses must not leave part of its batch stored.
     const staged = new Map<string, Entry>();
     const results = writes.map((write): WriteResult => {
       const { key, expectedVersion, version } = write;
@@ -228,9 +226,9 @@ class MemoryStore implements StateStore {
 }
 
 /**
- * A store that forgets everything with the process. Each call makes a separate one. Whoever shares
- * the store object counts as one owner: `exclusive` keeps turns apart, not commits outside of
- * turns.
+ * A store that keeps its records until the process ends. Each call makes a separate store. All
+ * users of one store object count as one owner: `exclusive` serializes sections, not the commits
+ * outside of them.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
   refuseUnknown("memoryStore", options, KNOWN);

@@ -1,24 +1,25 @@
-/** Counts running operations, so that a store can close after them and refuse what comes later. */
+/** Counts running operations: a store closes after them and refuses later calls. */
 import { StoreClosedError } from "../../../actors/errors.ts";
 
-/** The door of one store object. */
+/** The open or closed state of one store object. */
 export interface Closable {
   /** Throws `StoreClosedError` once `close` was called. */
   check(): void;
   /** Runs `work`; `close` waits for it. */
   run<T>(work: () => T | Promise<T>): Promise<T>;
   /**
-   * Runs `work` that stores nothing; `close` does not wait for it, it rejects with
-   * `StoreClosedError` then.
+   * Runs `work` that stores nothing. `close` does not wait for it: it rejects it with
+   * `StoreClosedError`.
    */
   runUntilClosed<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Refuses what comes later, waits for what runs, then releases; repeated calls share one answer.
+   * Refuses later calls, waits for running work, then calls `release`. Repeated calls share one
+   * promise.
    */
   close(release: () => void | Promise<void>): Promise<void>;
 }
 
-/** Makes the gate of a store; `name` appears in the error. */
+/** Makes the closable of a store; `name` appears in the error. */
 export function createGate(name: string): Closable {
   let running = 0;
   let closing: Promise<void> | undefined;

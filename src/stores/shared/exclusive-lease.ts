@@ -1,20 +1,20 @@
 /**
- * Exclusive turns: inside one store object, one owner per key at a time in order of arrival;
- * between store objects by a lease that each asks for.
+ * Exclusive sections. Inside one store object, one section per key runs at a time, in order of
+ * arrival. Between store objects, a lease that each one polls for excludes the others.
  */
 import { monotonic } from "../../../actors/time/clock.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Clock } from "../../../actors/protocol.ts";
 
-/** The running turns of one store object. */
+/** The exclusive sections of one store object. */
 export interface Turns {
-  /** Runs `turn` when the place of `key` is free; rejects when that takes longer than `ttlMs`. */
+  /** Runs `turn` when `key` is free; rejects when that takes longer than `ttlMs`. */
   run<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T>;
-  /** True while a turn of `key` runs on past its time: what it commits is a conflict. */
+  /** True while a section of `key` runs past its `ttlMs`: its commits are conflicts. */
   isStale(key: string): boolean;
 }
 
-/** So many turns may wait for one key. */
+/** The most sections that wait for one key. */
 const WAITING_MAX = 10_000;
 
 interface Waiter {
@@ -22,22 +22,22 @@ interface Waiter {
 }
 
 interface Place {
-  /** When the running turn loses its place, of `monotonic`. */
+  /** When the running section loses the key, by `monotonic`. */
   until: number;
-  /** Changes with each owner, so that a late one cannot free the place of the next. */
+  /** A new symbol per owner, so that a late owner cannot free the key of the next one. */
   owner: symbol | undefined;
   timer: unknown;
   readonly waiting: Waiter[];
 }
 
-/** The error of a turn whose place did not become free. */
+/** The error of a section whose key did not become free. */
 function placeTaken(key: string, ttlMs: number): StoreUnavailableError {
   return new StoreUnavailableError(
-    `another owner kept the exclusive turn of ${JSON.stringify(key)} for ${ttlMs} ms; try again`,
+    `another owner kept the exclusive lease of ${JSON.stringify(key)} for ${ttlMs} ms; try again`,
   );
 }
 
-/** Refuses a `ttlMs` that no timer can keep. */
+/** Refuses a `ttlMs` that no timer supports. */
 export function checkTtl(ttlMs: number): void {
   if (!(ttlMs > 0) || !Number.isFinite(ttlMs))
     throw new RangeError(`ttlMs must be a positive number of milliseconds, received ${ttlMs}`);
@@ -87,7 +87,7 @@ class KeyedTurns implements Turns {
     place.timer = this.#clock.setTimeout(() => {
       if (place.owner !== owner) return;
       place.until = -Infinity; // Also when the clock was set back meanwhile.
-      // With nobody waiting the late owner stays listed, so that its commits are seen as stale.
+      // Without a waiter the late owner stays listed, so that its commits are seen as stale.
       if (place.waiting.length > 0) this.#free(key, place);
     }, ttlMs);
     return owner;
@@ -121,28 +121,28 @@ class KeyedTurns implements Turns {
   }
 }
 
-/** Makes an empty set of turns on `clock`. */
+/** Makes an empty set of sections on `clock`. */
 export function createTurns(clock: Clock): Turns {
   return new KeyedTurns(clock);
 }
 
-/** A place that store objects take from each other. */
+/** A lease that excludes other store objects. */
 export interface Lease {
   readonly key: string;
   readonly ttlMs: number;
   readonly clock: Clock;
-  /** Since when the place is waited for, of `monotonic(clock)`; default now. */
+  /** When the wait for the lease began, by `monotonic(clock)`; default now. */
   readonly since?: number;
-  /** Resolves to whether the place is taken now. */
+  /** Tries to acquire the lease; resolves to whether it did. */
   readonly take: () => Promise<boolean>;
-  /** Gives it back, if it is held. */
+  /** Releases the lease if this owner has it. */
   readonly release: () => Promise<unknown>;
 }
 
-/** How often a place is asked for; milliseconds. Random by half, so that many do not keep step. */
+/** The longest pause between two attempts; milliseconds. Random, so that processes spread out. */
 const LEASE_POLL_MS = 10;
 
-/** Runs `turn` while the lease is held; rejects when it could not be taken for `ttlMs`. */
+/** Runs `turn` under the lease; rejects when the lease was not acquired within `ttlMs`. */
 export async function leasedTurn<T>(lease: Lease, turn: () => Promise<T>): Promise<T> {
   const { key, ttlMs, clock, since = monotonic(clock), take, release } = lease;
   checkTtl(ttlMs);
@@ -155,8 +155,8 @@ export async function leasedTurn<T>(lease: Lease, turn: () => Promise<T>): Promi
     }
     return await turn();
   } finally {
-    // Also when taking it failed, which may have taken it. A lease that cannot be released ends by
-    // its time; the turn's outcome stands either way.
+    // Also when acquiring failed, which may have taken effect. A lease that cannot be released
+    // expires; the section's outcome stands either way.
     await release().catch(() => undefined);
   }
 }
