@@ -1,7 +1,7 @@
 /**
  * A store of one checked file per record, for one process at a time.
  *
- * Exclusive turns and times to live go by the clock of that process, so no skew has to be borne.
+ * Exclusive sections and times to live use the clock of that process, so there is no clock skew.
  */
 import { join, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
@@ -42,11 +42,11 @@ import {
 export interface FileStoreOptions {
   /** The directory; created, and locked for this store object while it is open. */
   readonly dir: string;
-  /** Default true: an answered commit survives power loss. False: it survives only our process. */
+  /** Default true: an acknowledged commit survives power loss. False: only a process crash. */
   readonly fsync?: boolean | undefined;
-  /** Decides what has expired; default the system's clock. */
+  /** The clock of expiry; default the system's clock. */
   readonly clock?: Clock | undefined;
-  /** Milliseconds for which tombstones are kept when a kind does not say; default 7 days. */
+  /** Milliseconds for which tombstones are kept when a kind sets none; default 7 days. */
   readonly tombstoneMs?: number | undefined;
 }
 
@@ -69,7 +69,7 @@ interface FileSettings {
 interface Opened {
   readonly records: FileRecords;
   readonly lock: DirectoryLock;
-  /** The directories, as they were opened; their heads are in memory. */
+  /** The directories as they were opened; their heads are in memory. */
   readonly places: readonly SamePath[];
 }
 
@@ -196,7 +196,7 @@ class FileStore implements StateStore {
     });
   }
 
-  /** Runs `work` on the open directory, in the library's errors. */
+  /** Runs `work` on the open directory and maps its errors to the library's. */
   #run<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
     return this.#gate.run(async () => {
       try {
@@ -204,7 +204,7 @@ class FileStore implements StateStore {
         for (const place of places) place.check();
         await lock.check();
         return await work(records).catch(async (error: unknown) => {
-          // Files go missing under a holder that lost the directory: then that is the reason.
+          // Files are missing also when this store lost the directory: that is the error then.
           if (systemCode(error) === "ENOENT") await lock.check();
           throw error;
         });
@@ -216,7 +216,7 @@ class FileStore implements StateStore {
 
   #open(): Promise<Opened> {
     this.#opening ??= openStore(this.#settings).catch((error: unknown) => {
-      // The next call tries again: the other process may be gone by then.
+      // The next call tries again: the other process may have ended by then.
       this.#opening = undefined;
       throw error;
     });
@@ -232,7 +232,7 @@ class FileStore implements StateStore {
     return { version, state, leftMs: state === undefined ? undefined : leftMs(expires, now) };
   }
 
-  /** Decides every write before any is done: what throws here leaves nothing behind. */
+  /** Decides every write before any is done: a throw here leaves nothing written. */
   async #plan(records: FileRecords, writes: readonly ScopeWrite[]): Promise<Plan> {
     const keys = [...new Set(writes.map((write) => write.key))];
     const found = await mapBounded(keys, READS_AT_ONCE, (key) => records.head(key));
@@ -269,15 +269,15 @@ function noTransactions(): StoreUnavailableError {
 }
 
 /**
- * A store in `dir`, opened at the first use. A damaged file is moved to `dir/corrupt` and its key
- * answers `CorruptStateError` until that file is removed; all other keys go on. `list` reads every
- * document once and keeps all keys in memory from then on.
+ * A store in `dir`, opened at the first use. A damaged file is moved to `dir/corrupt`, and its key
+ * rejects with `CorruptStateError` until that file is removed; other keys are not affected. `list`
+ * reads every document once and keeps all keys in memory from then on.
  */
 export function fileStore(options: FileStoreOptions): StateStore {
   return timedFileStore(options, LOCK_TIMING);
 }
 
-/** A `fileStore` whose lock lives by other times. */
+/** A `fileStore` with other times for its lock. */
 export function timedFileStore(options: FileStoreOptions, timing: LockTiming): StateStore {
   refuseUnknown("fileStore", options, KNOWN);
   if (typeof options.dir !== "string" || options.dir === "")
