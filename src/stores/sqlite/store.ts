@@ -1,8 +1,8 @@
 /**
  * A store in one SQLite file: one transaction per batch, safe for several processes.
  *
- * Leases and times to live go by the clock of the process that looks. All processes are on one
- * machine, so they have one clock and no skew has to be borne; a given clock must be theirs.
+ * Leases and times to live use the clock of the process that reads them. All processes are on one
+ * machine and share its clock, so there is no skew; an injected clock must be shared by all.
  */
 import { randomUUID } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
@@ -31,10 +31,10 @@ import { firstForgetMs } from "../shared/tombstones.ts";
 import { leasedTurn } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites } from "../shared/writes.ts";
 
-/** So long the watchers of other connections have to read that a key was erased. */
+/** How long the watchers of other connections can read that a key was erased; milliseconds. */
 const REDACT_MS = 5_000;
 
-/** What may be the matter when a file is locked before it could be opened. */
+/** The hint when a file is locked before it could be opened. */
 const KEPT = ', or close the program that has it to itself, as with processes: "one"';
 
 class SqliteStore implements StateStore {
@@ -45,15 +45,15 @@ class SqliteStore implements StateStore {
   readonly #clock: Clock;
   readonly #owner: string = randomUUID();
   readonly #gate = createGate("sqlite");
-  /** Apart, because a reader need not wait for the writer of another process. */
+  /** Separate, because a reader need not wait for the writer of another process. */
   readonly #attemptRead: Attempt;
   readonly #attemptWrite: Attempt;
   readonly #feed: SqliteFeed;
   readonly #sweeper: Sweeper;
-  /** Keys that were erased and stand in a note for watchers, for a moment. */
+  /** Keys that were erased and are still in a note for watchers. */
   #erased: Erasure["noted"] = [];
   #redacting: NodeJS.Timeout | undefined;
-  /** Exclusive turns of this object; `until` is when the lease ends. */
+  /** Exclusive sections of this object; `until` is when the lease ends. */
   readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
   #damage: { readonly location: string; readonly reason: string } | undefined;
@@ -83,7 +83,7 @@ class SqliteStore implements StateStore {
       durable: settings.path !== IN_MEMORY,
       transactions: true,
       ttl: true,
-      // No other owner can commit where there is only one.
+      // A sole owner has no commits of others to watch.
       watch: settings.path !== IN_MEMORY && settings.processes !== "one",
       list: true,
       exclusive: true,
@@ -159,8 +159,8 @@ class SqliteStore implements StateStore {
   }
 
   /**
-   * SQLite folds the log in when this is the last connection. To ask for it beside others can lose
-   * what they commit meanwhile.
+   * SQLite folds the log in when this is the last connection. Forcing it while others are open can
+   * lose their commits.
    */
   #closeOwn(): void {
     const database = this.#opened?.database;
@@ -175,7 +175,7 @@ class SqliteStore implements StateStore {
 
   #session(): SqliteSession {
     if (this.#opened !== undefined) return this.#opened.session;
-    // Damage does not heal, and libsql keeps each file it opened until the next garbage collection.
+    // Damage is permanent, and libsql keeps each file it opened until the next garbage collection.
     const damage = this.#damage;
     if (damage !== undefined) throw new CorruptStateError(damage);
     try {
@@ -214,7 +214,7 @@ class SqliteStore implements StateStore {
     try {
       this.#opened?.session.unwatch();
     } catch {
-      // The registration runs out by itself.
+      // The registration expires by itself.
     }
   }
 
@@ -226,7 +226,7 @@ class SqliteStore implements StateStore {
     try {
       this.#session().redact(noted);
     } catch {
-      // The notes go by themselves, a while later.
+      // The notes are removed by themselves, a while later.
     }
   }
 
@@ -240,7 +240,7 @@ class SqliteStore implements StateStore {
 }
 
 /**
- * A store on one file; the database is opened at the first use, and the errors of that come there.
+ * A store on one file. The database is opened at the first use, and its errors reject that call.
  */
 export function sqliteStore(options: SqliteStoreOptions): StateStore {
   return new SqliteStore(readSqliteOptions(options));
