@@ -1,8 +1,8 @@
-/** What the command line asks for. */
+/** Reads the command line. */
 import { parseArgs } from "node:util";
 import { isError } from "../../actors/realm.ts";
 
-/** A command line that cannot be followed; `message` says why, to its author. */
+/** An invalid command line; `message` gives the reason. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -15,7 +15,7 @@ export interface Task {
   readonly prefix: string;
   readonly batch: number;
   readonly checkOnly: boolean;
-  /** Changes the store; else a command only says what it would do. */
+  /** Changes the store; else a command only prints what it would do. */
   readonly write: boolean;
   readonly namespace: string;
 }
@@ -24,7 +24,7 @@ const BATCH_DEFAULT = 100;
 const BATCH_MAX = 10_000;
 const NAMESPACE_DEFAULT = "holdfast";
 
-/** Operands (least and most, and their names) and options of each command. */
+/** Operands (minimum and maximum count, and their names) and options of each command. */
 const COMMANDS = {
   copy: { bounds: [2, 2], operands: "FROM TO", options: ["prefix", "batch", "check-only"] },
   export: { bounds: [1, 2], operands: "STORE [FILE]", options: ["prefix", "batch"] },
@@ -34,11 +34,11 @@ const COMMANDS = {
   rm: { bounds: [3, 3], operands: "STORE TYPE ID", options: ["namespace", "write"] },
 } as const;
 
-/** Where a file belongs among the operands. */
+/** The position of a file among the operands. */
 const FILE_AT: Partial<Record<CommandName, number>> = { export: 1, import: 0 };
 const STORE_ADDRESS = /^(?:sqlite|file|rediss?|postgres(?:ql)?):/;
 
-/** What the program can do. */
+/** The commands of the program. */
 export type CommandName = keyof typeof COMMANDS;
 
 /** What `--help` prints. */
@@ -77,7 +77,7 @@ Exit code: 0 when both sides agree, or the record is there; 1 when not, or when 
 failed; 2 for wrong usage.
 `;
 
-/** Reads the command line: a task, or what is only to be printed. Throws `UsageError`. */
+/** Reads the command line: a task, or what to print. Throws `UsageError`. */
 export function readTask(args: readonly string[]): Task | "help" | "version" {
   const { values, positionals } = parse(args);
   if (values.help === true) return "help";
@@ -160,7 +160,7 @@ function parse(args: readonly string[]): Parsed {
     });
   } catch (cause) {
     const reason = isError(cause) ? cause.message : String(cause);
-    // What follows the first sentence is advice about operands that begin with a dash.
+    // After the first sentence comes advice about operands that begin with a dash.
     throw wrong(reason.split(/\.\s/, 1)[0] ?? reason, cause);
   }
 }
