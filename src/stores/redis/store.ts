@@ -1,10 +1,10 @@
 /**
  * A store in Redis, Valkey or a Cluster of them: one script per write, all writes of a call in one
- * round trip per node.
+ * pipeline per node.
  *
- * `list` reads an index that holds at least every living key, and asks each record's head whether
- * it lives; a sweep takes out the keys whose head is gone. A turn's token goes with every commit of
- * its key, so that Redis itself refuses whoever lost his turn.
+ * `list` reads an index that contains at least every key of a record, and checks each record's
+ * head; a sweep removes the keys without a head. A lease's token goes with every commit of its key,
+ * so that Redis itself refuses an owner that lost its lease.
  */
 import { randomBytes } from "node:crypto";
 import { hostClock } from "../../../actors/time/clock.ts";
@@ -34,7 +34,7 @@ import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
 import { leasedTurn } from "../shared/exclusive-lease.ts";
 
-/** The shortest time the server remembers an operation, and the longest; milliseconds. */
+/** The shortest time the server remembers an operation; milliseconds. */
 const REMEMBER_MIN_MS = 60_000;
 const REMEMBER_MAX_MS = 86_400_000;
 
@@ -62,9 +62,9 @@ class RedisStore implements StateStore {
   readonly #writer: RedisWriter;
   readonly #feed: RedisFeed;
   readonly #large = new LargeKeys();
-  /** Names this store object in what it writes: short, because every record carries it. */
+  /** Names this store object in what it writes: short, because every record contains it. */
   readonly #owner: string = randomBytes(9).toString("base64url");
-  /** Tokens of the exclusive turns of this object. */
+  /** Tokens of the exclusive sections of this object. */
   readonly #tokens = new Map<string, string>();
   #turns = 0;
 
@@ -127,7 +127,7 @@ class RedisStore implements StateStore {
           "the redis store has no transactions over several keys: use one key, or another store",
         );
       if (writes.length + checks.length === 0) return [];
-      // What the server takes is known only then.
+      // The server's limits are known only after the handshake.
       await this.#calls.read((deadline) => this.#calls.link.ready(deadline));
       const results = await this.#writer.commit(writes, checks);
       this.#sweeper.leaves(hostClock.now() + firstForgetMs(writes, this.#tombstones));
@@ -226,7 +226,7 @@ class RedisStore implements StateStore {
 }
 
 /**
- * A store in Redis. It connects at the first use, and what is wrong with the server is told there.
+ * A store in Redis. It connects at the first use; a server that cannot be used rejects that call.
  * Throws `TypeError` and `RangeError` for bad options.
  */
 export function redisStore(options: RedisStoreOptions): StateStore {
