@@ -1,17 +1,17 @@
 /**
- * Commits of other owners, for who watches: found by a cursor, hurried by notifications.
+ * Reports commits of other owners to watchers: found by a cursor, sooner after a notification.
  *
  * Each commit stamps its rows with its transaction's number. A look reads the rows stamped since
- * the oldest transaction that was still running at the look before, so one that commits late is
- * found by the next. What is found twice is reported once.
+ * the oldest transaction that was still running at the last look, so the next look finds one that
+ * commits late. A row that is found twice is reported once.
  *
- * A notification only says that it is time to look. It is sent after the commit, apart from it:
- * PostgreSQL lets transactions that notify end one by one, each with its sync to disk. One that is
- * lost costs the time until the next regular look.
+ * A notification only starts the next look. It is sent after the commit, separately: PostgreSQL
+ * serializes the commits of transactions that notify, each with its sync to disk. A lost
+ * notification delays the report until the next regular look.
  *
  * Invariants
  *  F1  What another owner commits after `watch` resolved is reported, or `missed` is called.
- *  F2  Nothing here fails a commit or rejects unheard.
+ *  F2  Nothing here fails a commit or causes an unhandled rejection.
  */
 import { performance } from "node:perf_hooks";
 import { setTimeout, clearTimeout } from "node:timers";
@@ -26,7 +26,7 @@ import type { PostgresCalls } from "./calls.ts";
 import type { Statements } from "./sql.ts";
 import { pauseMs } from "../shared/retry-until.ts";
 
-/** What a feed needs. */
+/** What `PostgresFeed` needs. */
 export interface FeedSettings {
   readonly link: PostgresConnection;
   readonly calls: PostgresCalls;
@@ -43,19 +43,19 @@ interface Watcher {
   readonly missed: (() => void) | undefined;
 }
 
-/** Time between looks when no notification comes. */
+/** Time between looks when no notification comes; milliseconds. */
 const LOOK_MS = 1_000;
-/** Notifications of one store object are at least so far apart. */
+/** The shortest time between notifications of one store object; milliseconds. */
 const TELL_MS = 5;
 const PAUSES = { firstMs: 50, longestMs: 2_000 };
 
-/** The feed of one store object. */
+/** The watchers of one store object. */
 export class PostgresFeed {
   readonly #settings: FeedSettings;
   readonly #watchers = new Set<Watcher>();
   #listener: PostgresListener | undefined;
   #beginning: Promise<void> | undefined;
-  /** Grows when the last watcher leaves, so that what still runs for him lets go. */
+  /** Grows when the last watcher is removed, so that work still running for it stops. */
   #generation = 0;
   #isFollowing = false;
   #cursor = new ChangesCursor();
@@ -68,7 +68,7 @@ export class PostgresFeed {
     this.#settings = settings;
   }
 
-  /** Reports to `changed` until the function it gives is called. */
+  /** Reports to `changed` until the returned function is called. */
   async watch(changed: Watcher["changed"], missed?: () => void): Promise<() => Promise<void>> {
     const watcher: Watcher = { changed, missed };
     this.#watchers.add(watcher);
@@ -85,7 +85,7 @@ export class PostgresFeed {
     return async () => this.#remove(watcher);
   }
 
-  /** Says to other owners that something was committed, now or a moment later. */
+  /** Notifies other owners of a commit, now or `TELL_MS` later. */
   tell(): void {
     if (this.#telling !== undefined) {
       this.#isToldLate = true;
@@ -127,9 +127,9 @@ export class PostgresFeed {
     this.#stir();
   }
 
-  /** Listens and takes the cursor; several that begin at once share it. */
+  /** Starts to listen and reads the cursor; concurrent calls share it. */
   #begin(): Promise<void> {
-    // With a cursor nothing from here on is missed, whatever the connection is doing.
+    // With a cursor no change from here on is missed, whatever the state of the connection.
     if (this.#cursor.at !== null) return Promise.resolve();
     const generation = this.#generation;
     this.#beginning ??= this.#settings.calls
@@ -159,7 +159,7 @@ export class PostgresFeed {
         if (generation !== this.#generation) return;
         this.#cursor.lose();
         this.#drop();
-        // What woke it was perhaps the end of the connection; that is no reason to hurry.
+        // The end of the connection may have woken it; that is no reason to retry sooner.
         this.#isWoken = false;
         await this.#rest(pauseMs(failures, PAUSES), generation);
         failures += 1;
@@ -185,7 +185,7 @@ export class PostgresFeed {
     );
     if (generation !== this.#generation) {
       listener.end();
-      // Final, so that it is not tried again: nobody watches any longer.
+      // Final, so that it is not retried: there is no watcher any more.
       throw new StoreClosedError("postgres");
     }
     this.#drop();
@@ -195,7 +195,7 @@ export class PostgresFeed {
     return listener;
   }
 
-  /** The connection is not of the pool: what the pool's owner does to its connections it lacks. */
+  /** The connection is not of the pool: it lacks the settings that the pool's owner makes. */
   async #checkTables(listener: PostgresListener): Promise<void> {
     const { link, statements } = this.#settings;
     const [here] = await listener.query(statements.table);
@@ -221,7 +221,7 @@ export class PostgresFeed {
     if (isMissed) this.#report((watcher) => watcher.missed?.());
   }
 
-  /** An erased row is no more to be found by its transaction: the notification names it. */
+  /** A look cannot find an erased row by its transaction, so the notification names it. */
   #erased(payload: string): void {
     const erasure = readErasure(payload);
     if (erasure === undefined || erasure.writer === this.#settings.writer) return;
@@ -246,7 +246,7 @@ export class PostgresFeed {
     listener?.end();
   }
 
-  /** Ends the present rest, or the next one. */
+  /** Ends the present pause, or the next one. */
   #stir(): void {
     this.#isWoken = true;
     this.#wake?.();
@@ -272,7 +272,7 @@ interface Erasure {
   readonly version: number;
 }
 
-/** What the statement `erase` notified of; `undefined` for any other payload. */
+/** The payload of the statement `erase`; `undefined` for any other. */
 function readErasure(payload: string): Erasure | undefined {
   if (!payload.startsWith("{")) return undefined;
   try {

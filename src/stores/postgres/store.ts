@@ -2,14 +2,14 @@
  * A store in a PostgreSQL database, shared by any number of processes.
  *
  * A commit is one statement for up to a hundred records, each its own compare-and-set; an atomic
- * batch is one transaction. Exclusive turns are leases in the records' rows rather than advisory
- * locks: a lock of a session would stay with a process that was stopped, would keep a connection
- * for each turn, and could not make the commits of a late owner fail.
+ * batch is one transaction. Exclusive sections are leases in the records' rows, not advisory locks:
+ * a session's lock would stay with a process that was suspended, would occupy a connection for each
+ * section, and could not make the commits of a late owner fail.
  *
  * Invariants
  *  P1  Of a batch that fails nothing took effect, or the error is a `CommitUnknownError`.
- *  P2  An atomic batch of a process that was stopped keeps its rows no longer than `timeoutMs`.
- *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
+ *  P2  An atomic batch of a process that was suspended locks its rows no longer than `timeoutMs`.
+ *  P3  A commit inside a section carries its token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
 import { hostClock, monotonic } from "../../../actors/time/clock.ts";
@@ -41,7 +41,7 @@ import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombst
 import { createTurns, leasedTurn, type Turns } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites, conflict, isAllOk } from "../shared/writes.ts";
 
-/** So many rows are removed in one part of a sweep. */
+/** The most rows that are removed in one batch of a sweep. */
 const SWEPT_AT_ONCE = 500;
 
 class PostgresStore implements StateStore {
@@ -64,7 +64,7 @@ class PostgresStore implements StateStore {
   readonly #statements: Statements;
   readonly #writer: PostgresWriter;
   readonly #gate = createGate("postgres");
-  /** Tokens of the exclusive turns of this object. */
+  /** Tokens of the exclusive sections of this object. */
   readonly #tokens = new Map<string, string>();
   readonly #turns: Turns = createTurns(hostClock);
   readonly #begin: string;
@@ -75,7 +75,7 @@ class PostgresStore implements StateStore {
   constructor(settings: PostgresSettings) {
     const link = new PostgresConnection(settings);
     const { names, tables, maxStateBytes, logger } = settings;
-    // Half of a UUID tells writers apart as well, and each row has it several times.
+    // Half of a UUID is unique enough, and each row contains it several times.
     const writer = randomUUID().replaceAll("-", "").slice(16);
     const idleMs = Math.ceil(settings.timeoutMs);
     this.#begin =
@@ -162,7 +162,7 @@ class PostgresStore implements StateStore {
     const since = monotonic(hostClock);
     const token = randomUUID();
     const { lease, release: end } = this.#statements;
-    // Both fail as a read does: no turn has run, so nothing is in doubt.
+    // Both fail as a read does: no section has run, so nothing is in doubt.
     const take = async (): Promise<boolean> => {
       const taken = await this.#calls.read((session) =>
         session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
@@ -178,7 +178,7 @@ class PostgresStore implements StateStore {
       );
     };
     const place = { key, ttlMs, clock: hostClock, since, take, release };
-    // Those of this object queue here, so that they keep their order and only one asks the server.
+    // Sections of this object queue here, so that they keep their order and only one polls.
     return this.#gate.run(() => this.#turns.run(key, ttlMs, () => leasedTurn(place, turn)));
   }
 
@@ -229,7 +229,7 @@ class PostgresStore implements StateStore {
     answers: CheckAnswers,
   ): Promise<void> {
     const written = new Set(rows.map(({ key }) => key));
-    // They see the record as it was before the batch, also when a statement is repeated.
+    // They see the record as it was before the batch, also when a statement is retried.
     await this.#check(
       answers,
       answers.rows.filter(({ key }) => written.has(key)),
@@ -293,7 +293,7 @@ class PostgresStore implements StateStore {
 
 /**
  * A store in PostgreSQL 13 or later. Throws a `TypeError` for options that do not fit together and
- * a `RangeError` for numbers that are none; what is wrong with the server comes with the calls.
+ * a `RangeError` for invalid numbers; errors of the server reject the calls.
  */
 export function postgresStore(options: PostgresStoreOptions): StateStore {
   return new PostgresStore(readOptions(options));
