@@ -1,4 +1,4 @@
-/** Several owners, exclusive turns, and the end of a store. */
+/** Several owners, exclusive sections, and the end of a store. */
 import assert from "node:assert/strict";
 import type { StateStore } from "../stores/contract.ts";
 import {
@@ -44,7 +44,7 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "exclusive gives back what the turn gives, and passes its error on",
+    name: "exclusive resolves to the section's result, and passes its error on",
     needs: ["exclusive"],
     async run(session) {
       const exclusive = exclusiveOf(session.store);
@@ -54,7 +54,7 @@ export const ownerCases: readonly SuiteCase[] = [
         exclusive("k", TURN_MS, () => Promise.reject(failure)),
         (error) => error === failure,
       );
-      // The failed turn gave its place back.
+      // The failed section released the key.
       assert.equal(
         await drive(
           session,
@@ -65,7 +65,7 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "turns of one key never overlap, turns of different keys may",
+    name: "sections of one key never overlap, sections of different keys may",
     needs: ["exclusive"],
     async run(session) {
       const exclusive = exclusiveOf(session.store);
@@ -92,7 +92,7 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "the turn's own commits pass, those of another store are conflicts with what is there",
+    name: "the section's own commits pass, those of another store are conflicts with the record",
     needs: ["exclusive", "second"],
     async run(session) {
       const { store } = session;
@@ -109,7 +109,7 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "an absent key can be held too",
+    name: "an absent key can have a section too",
     needs: ["exclusive", "second"],
     async run(session) {
       const other = await session.second();
@@ -121,7 +121,7 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "a turn that runs too long loses its place: others go on, its commits are conflicts",
+    name: "a section that runs too long loses its key: others run, its commits are conflicts",
     needs: ["exclusive", "second"],
     async run(session) {
       const { store } = session;
