@@ -1,9 +1,9 @@
 /**
- * What the engine was asked to do on its command line.
+ * The command line of the engine.
  */
 import { parseArgs } from "node:util";
 
-/** How the input is written down. */
+/** The format of the input. */
 export type InputFormat = "messages" | "dialogues";
 
 /** The engine's settings. */
@@ -14,12 +14,12 @@ export interface EngineOptions {
   readonly inFlight: number;
   readonly dataDir: string;
   readonly fresh: boolean;
-  /** Kill the own process in the middle of the message that it is the n-th to work on. */
+  /** Kills the process in the middle of the n-th message that it processes. */
   readonly crashAfter: number | undefined;
   readonly help: boolean;
 }
 
-/** A command line or an input the engine cannot work with; `message` says why, to its author. */
+/** An invalid command line or input; `message` gives the reason. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
