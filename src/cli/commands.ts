@@ -230,7 +230,7 @@ function report({ written, compared }: Outcome, printer: Printer): boolean {
 
 function warnOfWriters(count: number, { warn }: Printer): void {
   warn(
-    `${count} records changed while this ran; stop everything that writes to the stores ` +
+    `${count} records changed while this ran; stop every program that writes to the stores ` +
       "and start again with an empty target",
   );
 }

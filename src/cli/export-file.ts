@@ -78,7 +78,7 @@ class LineReader {
   /** The record on a line; `undefined` for the first and the last. */
   read(bytes: Buffer): KeyedRecord | undefined {
     this.#line += 1;
-    if (this.#isEnded) throw this.#damage("it stands after the last line");
+    if (this.#isEnded) throw this.#damage("it follows the last line");
     const fields = this.#parse(bytes);
     if (this.#line === 1) this.#checkFirst(fields);
     else if (Object.hasOwn(fields, "records")) this.#checkLast(fields);
@@ -120,7 +120,7 @@ class LineReader {
 
   #checkLast({ records, crc32: sum }: Readonly<Record<string, unknown>>): void {
     if (records !== this.#count)
-      throw this.#damage(`it should end ${this.#count} records and says ${String(records)}`);
+      throw this.#damage(`it should count ${this.#count} records and counts ${String(records)}`);
     if (sum !== undefined && sum !== this.#sum) throw this.#damage("the checksum does not match");
     this.#isEnded = true;
   }

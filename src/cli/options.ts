@@ -50,14 +50,14 @@ export const HELP: string = `Usage:
   holdfast get STORE TYPE ID [--namespace NAME]
   holdfast rm STORE TYPE ID [--namespace NAME] [--write]
 
-Moves records between stores, with their versions and the time they have left, and reads every one
-back. Nothing is overwritten: a key that is there with something else is a conflict. Run again, a
-command does what is left to do. Stop everything that writes to the stores before. Tombstones of
-deleted records do not move.
+Moves records between stores, with their versions and their remaining time, and reads every one
+back. Nothing is overwritten: a key that has another record there is a conflict. A command that is
+run again does the rest of the work. First stop every program that writes to the stores. Tombstones
+of deleted records do not move.
 
-get prints one record as JSON, whatever its kind's schema says of it: state, version, and the
-milliseconds it has left. rm deletes it and leaves a tombstone, as delete does; programs that run on
-the store may go on.
+get prints one record as JSON: state, version, and the milliseconds until it expires. It does not
+check the state with the schema of its kind. rm deletes the record and leaves a tombstone, as delete
+does; programs that use the store may run meanwhile.
 
 A store is written as one of
   sqlite:PATH   file:DIRECTORY   redis://HOST…   rediss://HOST…   postgres://HOST…
@@ -66,10 +66,10 @@ redis://HOST/0#shop:
 
   --prefix TEXT   only keys that start with it. A namespace NAME is two prefixes: NAME/ and
                   %binding/NAME/
-  --check-only    write nothing, only say what the second store lacks or has otherwise
+  --check-only    write nothing, only print what the second store lacks or has different
   --namespace NAME  that of the runtime (default ${NAMESPACE_DEFAULT})
-  --write         delete; without it rm only says what it would delete
-  --batch N       records held in memory at once, 1 to ${BATCH_MAX} (default ${BATCH_DEFAULT})
+  --write         delete; without it rm only prints what it would delete
+  --batch N       records in memory at once, 1 to ${BATCH_MAX} (default ${BATCH_DEFAULT})
   --help          print this
   --version       print the version
 
@@ -113,7 +113,7 @@ function checkOperands(command: CommandName, given: readonly string[]): void {
 }
 
 function wrong(reason: string, cause?: unknown): UsageError {
-  return new UsageError(`${reason} (holdfast --help says how)`, { cause });
+  return new UsageError(`${reason} (see holdfast --help)`, { cause });
 }
 
 function commandOf(name: string | undefined): CommandName {

@@ -56,8 +56,8 @@ export function countingStore(inner: StateStore, namespace: string): CountingSto
 
 /** The type of a key; a key outside of the namespace stores which user a session belongs to. */
 function typeOf(key: string, namespace: string): string {
-  const [place, type] = key.split("/", 2);
-  return place === namespace && type !== undefined ? type : "session owners";
+  const [first, type] = key.split("/", 2);
+  return first === namespace && type !== undefined ? type : "session owners";
 }
 
 function tallyOf(tallies: Map<string, Tally>, type: string): Tally {

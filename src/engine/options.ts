@@ -31,19 +31,19 @@ const IN_FLIGHT_MAX = 10_000;
 export const HELP = `Usage: npm start -- [options]
 
 Answers messages with a four-step sequencer (understand, update, decide, reply) and keeps the state
-of every request, session, user and organisation in one SQLite file. Interrupted at any point, it
-goes on where it stopped when it is run again on the same input.
+of every request, session, user and organisation in one SQLite file. After an interruption at any
+point, another run on the same input continues from there.
 
   --input FILE      JSON lines { user, session, org?, text, slots? }; "-" is standard input.
                     Default: standard input if something is written to it, else a sample.
   --format NAME     messages (default), or dialogues: lines { id, services, turns }
   --in-flight N     messages worked on at the same time, each of another session (default 64)
   --data-dir DIR    where engine.db is kept (default ./.holdfast)
-  --fresh           forget what is kept there and start over
+  --fresh           delete what is stored there and start over
   --crash-after N   kill this process with SIGKILL in the middle of the N-th message it works on
   --help            print this
 
-Exit code: 0 when every count in the store is what the input says, 1 when not, 2 for wrong usage.
+Exit code: 0 when every count in the store agrees with the input, 1 when not, 2 for wrong usage.
 `;
 
 /** Reads the command line. Throws `UsageError`. */

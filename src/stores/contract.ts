@@ -145,11 +145,11 @@ export interface StateStore {
     missed?: () => void,
   ): Promise<() => Promise<void>>;
   /**
-   * Runs the exclusive section `turn` while no other owner can commit `key`. Waits at most `ttlMs`
+   * Runs the exclusive `section` while no other owner can commit `key`. Waits at most `ttlMs`
    * to acquire the key. A section that runs longer than `ttlMs` loses the key: a commit of such a
-   * stale owner is a conflict. Commits of `key` through this store object inside `turn` pass.
+   * stale owner is a conflict. Commits of `key` through this store object inside `section` pass.
    */
-  exclusive?<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T>;
+  exclusive?<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T>;
   /**
    * Removes everything stored under each key: the record, readable or not, its patches, its
    * tombstone, its index entries. Resolves to whether there was something, in the order of the

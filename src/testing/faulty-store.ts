@@ -92,8 +92,8 @@ async function currentOf(
   { checks = [] }: CommitOptions = {},
 ): Promise<WriteResult[]> {
   const records = await inner.load(writes.map((write) => write.key));
-  const answers = checks.length === 0 ? [] : await inner.commit([], { checks });
-  return [...records.map((current) => ({ ok: false, current }) as const), ...answers];
+  const checked = checks.length === 0 ? [] : await inner.commit([], { checks });
+  return [...records.map((current) => ({ ok: false, current }) as const), ...checked];
 }
 
 /** Decides and records what happens to each call. */
@@ -102,7 +102,7 @@ class FaultSource {
   readonly #plan: FaultPlan;
   readonly #random: Random;
   readonly #counts = { load: 0, commit: 0, check: 0 };
-  #held: (() => void)[] = [];
+  #waiting: (() => void)[] = [];
   #isCalm = false;
 
   constructor(plan: FaultPlan) {
@@ -119,14 +119,14 @@ class FaultSource {
     const kind = this.#isCalm ? undefined : (this.#plan.choose?.(call) ?? drawn);
     if (kind === undefined) return undefined;
     this.faults.push({ ...call, kind });
-    if (kind === "hold") await new Promise<void>((resolve) => void this.#held.push(resolve));
+    if (kind === "hold") await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     if (kind === "slow") await this.#slow();
     return kind;
   }
 
   release(): number {
-    const waiting = this.#held;
-    this.#held = [];
+    const waiting = this.#waiting;
+    this.#waiting = [];
     for (const go of waiting) go();
     return waiting.length;
   }

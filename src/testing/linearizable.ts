@@ -86,7 +86,7 @@ function isSame<S, I, O>(
   return JSON.stringify(expected) === JSON.stringify(actual);
 }
 
-function place<S, I, O>(search: Search<S, I, O>, state: S): boolean {
+function extend<S, I, O>(search: Search<S, I, O>, state: S): boolean {
   if (search.open === 0) return true;
   const mark = fingerprint(search, state);
   if (search.seen.has(mark)) return false;
@@ -107,7 +107,7 @@ function tryNext<S, I, O>(search: Search<S, I, O>, state: S, at: number): boolea
   search.order.push(at);
   search.open -= known;
   if (search.order.length > search.longest.length) search.longest = [...search.order];
-  if (place(search, after)) return true;
+  if (extend(search, after)) return true;
   search.isDone[at] = false;
   search.order.pop();
   search.open += known;
@@ -130,7 +130,7 @@ export function checkLinearizable<S, I, O>(
     longest: [],
     open: history.filter((operation) => operation.end !== undefined).length,
   };
-  return place(search, model.initial)
+  return extend(search, model.initial)
     ? { ok: true, order: search.order }
     : { ok: false, longest: search.longest };
 }

@@ -86,7 +86,7 @@ export const checkedBatchCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T4 an atomic batch whose checks hold takes effect whole",
+    name: "T4 an atomic batch whose checks succeed takes effect whole",
     needs: ["checks", "transactions"],
     async run({ store }) {
       await commitOk(store, write("m", 0, { n: 1 }));
@@ -176,8 +176,8 @@ export const checkedOwnerCases: readonly SuiteCase[] = [
     async run(session) {
       const { store } = session;
       const other = await session.second();
-      for (let round = 0; round < BUMPS; round += 1) {
-        const [a, b] = [`a${round}`, `b${round}`];
+      for (let pass = 0; pass < BUMPS; pass += 1) {
+        const [a, b] = [`a${pass}`, `b${pass}`];
         const both = [
           store.commit([write(a, 0, 1)], whileAbsent(b)),
           other.commit([write(b, 0, 1)], whileAbsent(a)),

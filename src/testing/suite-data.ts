@@ -208,7 +208,7 @@ export const dataCases: readonly SuiteCase[] = [
       await commitOk(store, write("k", 1, { n: 0, text }, { patches }));
       await expectStored(store, "k", 2, { n: 0, text });
       let version = 2;
-      for (let round = 0; round < 12; round += 1) {
+      for (let pass = 0; pass < 12; pass += 1) {
         const batch = Array.from({ length: 100 }, (_, at) => {
           const n = version + at;
           return write("k", n, { n, text }, { patches: setN(n) });

@@ -16,7 +16,7 @@ import {
   write,
 } from "./suite-case.ts";
 
-const TURN_MS = 1000;
+const SECTION_MS = 1000;
 const BUMPS = 25;
 
 async function bump(store: StateStore, key: string): Promise<void> {
@@ -48,17 +48,17 @@ export const ownerCases: readonly SuiteCase[] = [
     needs: ["exclusive"],
     async run(session) {
       const exclusive = exclusiveOf(session.store);
-      assert.equal(await exclusive("k", TURN_MS, async () => "answer"), "answer");
-      const failure = new Error("from the turn");
+      assert.equal(await exclusive("k", SECTION_MS, async () => "answer"), "answer");
+      const failure = new Error("from the section");
       await assert.rejects(
-        exclusive("k", TURN_MS, () => Promise.reject(failure)),
+        exclusive("k", SECTION_MS, () => Promise.reject(failure)),
         (error) => error === failure,
       );
       // The failed section released the key.
       assert.equal(
         await drive(
           session,
-          exclusive("k", TURN_MS, async () => 2),
+          exclusive("k", SECTION_MS, async () => 2),
         ),
         2,
       );
@@ -69,20 +69,20 @@ export const ownerCases: readonly SuiteCase[] = [
     needs: ["exclusive"],
     async run(session) {
       const exclusive = exclusiveOf(session.store);
-      const gate = handle();
+      const release = handle();
       const events: string[] = [];
-      const first = exclusive("k", TURN_MS, async () => {
+      const first = exclusive("k", SECTION_MS, async () => {
         events.push("first starts");
-        await gate.promise;
+        await release.promise;
         events.push("first ends");
       });
-      const second = exclusive("k", TURN_MS, async () => {
+      const second = exclusive("k", SECTION_MS, async () => {
         events.push("second");
       });
-      await exclusive("other", TURN_MS, async () => {
+      await exclusive("other", SECTION_MS, async () => {
         events.push("other");
       });
-      gate.resolve();
+      release.resolve();
       await drive(session, Promise.all([first, second]));
       assert.deepEqual(
         events.filter((event) => event !== "other"),
@@ -98,7 +98,7 @@ export const ownerCases: readonly SuiteCase[] = [
       const { store } = session;
       const other = await session.second();
       await commitOk(store, write("k", 0, { n: 1 }));
-      await exclusiveOf(store)("k", TURN_MS, async () => {
+      await exclusiveOf(store)("k", SECTION_MS, async () => {
         expectConflict(await commitOne(other, write("k", 1, { n: 9 })), 1, { n: 1 });
         const mixed = await other.commit([write("k", 1, { n: 9 }), write("free", 0, { n: 1 })]);
         expectConflict(mixed[0], 1, { n: 1 });
@@ -113,7 +113,7 @@ export const ownerCases: readonly SuiteCase[] = [
     needs: ["exclusive", "second"],
     async run(session) {
       const other = await session.second();
-      await exclusiveOf(session.store)("k", TURN_MS, async () => {
+      await exclusiveOf(session.store)("k", SECTION_MS, async () => {
         expectConflict(await commitOne(other, write("k", 0, { n: 9 })), 0, undefined);
         await commitOk(session.store, write("k", 0, { n: 1 }));
       });
@@ -127,12 +127,12 @@ export const ownerCases: readonly SuiteCase[] = [
       const { store } = session;
       const other = await session.second();
       await commitOk(store, write("k", 0, { n: 1 }));
-      await exclusiveOf(store)("k", TURN_MS, async () => {
-        await session.advance(TURN_MS * 2);
+      await exclusiveOf(store)("k", SECTION_MS, async () => {
+        await session.advance(SECTION_MS * 2);
         expectConflict(await commitOne(store, write("k", 1, { n: 9 })), 1, { n: 1 });
         await drive(
           session,
-          exclusiveOf(other)("k", TURN_MS, () => commitOk(other, write("k", 1, { n: 2 }))),
+          exclusiveOf(other)("k", SECTION_MS, () => commitOk(other, write("k", 1, { n: 2 }))),
         );
       });
       await commitOk(store, write("k", 2, { n: 3 }));

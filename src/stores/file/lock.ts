@@ -96,8 +96,10 @@ async function findLock(path: string): Promise<Found | undefined> {
   }
 }
 
-function takenOver(dir: string): StoreUnavailableError {
-  return new StoreUnavailableError(`the store directory ${dir} is being taken over; try again`);
+function lockedMeanwhile(dir: string): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `the store directory ${dir} is being locked by another owner; try again`,
+  );
 }
 
 function seconds(ms: number): number {
@@ -133,7 +135,7 @@ class Claim {
         if (highest > 0) await this.#waitFor(this.#path(highest));
         if (await this.#link(highest + 1)) return await this.#begin(highest + 1);
       }
-      throw takenOver(this.#dir);
+      throw lockedMeanwhile(this.#dir);
     } catch (error) {
       await removeFolder(this.#folder);
       throw error;
@@ -177,7 +179,7 @@ class Claim {
       who = isThisThread(holder) ? "another store object of this process" : describeOwner(holder);
     return new StoreUnavailableError(
       `the store directory ${this.#dir} is in use by ${who}; close that store first, or wait: ` +
-        `its lock falls ${seconds(quietMs + watchMs)} s after its last sign of life, which was ` +
+        `its lock expires ${seconds(quietMs + watchMs)} s after its last renewal, which was ` +
         `${seconds(this.#now - writtenMs)} s ago; or remove ${path} if its process is gone`,
     );
   }
@@ -191,7 +193,7 @@ class Claim {
       const code = systemCode(error);
       if (code === "EEXIST") return false;
       // The new owner removed all drafts.
-      if (code === "ENOENT") throw takenOver(this.#dir);
+      if (code === "ENOENT") throw lockedMeanwhile(this.#dir);
       throw error;
     }
     const [highest = 0] = await lockNumbers(this.#dir);
@@ -216,28 +218,28 @@ class Claim {
       if (path.startsWith(join(dir, DRAFT_PREFIX))) await rm(path, { force: true });
     const { beatMs } = this.#timing;
     const parts = { dir, path: this.#path(number), folder: this.#folder, holder: this.#holder };
-    const lock = new HeldLock(parts, beatMs);
+    const lock = new OwnedLock(parts, beatMs);
     if (await isThere(this.#folder)) return lock;
     // An owner that had the lock meanwhile mistook this one for an owner.
     await lock.release();
-    throw takenOver(dir);
+    throw lockedMeanwhile(dir);
   }
 }
 
-interface HeldParts {
+interface LockParts {
   readonly dir: string;
   readonly path: string;
   readonly folder: string;
   readonly holder: Holder;
 }
 
-class HeldLock implements DirectoryLock {
+class OwnedLock implements DirectoryLock {
   readonly folder: string;
-  readonly #parts: HeldParts;
+  readonly #parts: LockParts;
   readonly #heartbeat: Heartbeat;
   #usedAt = performance.now();
 
-  constructor(parts: HeldParts, beatMs: number) {
+  constructor(parts: LockParts, beatMs: number) {
     this.folder = parts.folder;
     this.#parts = parts;
     this.#heartbeat = startHeartbeat(beatMs, () => this.#beat());
@@ -247,8 +249,8 @@ class HeldLock implements DirectoryLock {
     this.#usedAt = performance.now();
     if (await isThere(this.folder)) return;
     throw new StoreUnavailableError(
-      `the store directory ${this.#parts.dir} was taken over by another owner, because this one ` +
-        "gave no sign of life or was not used; close this store and open a new one",
+      `the store directory ${this.#parts.dir} was locked by another owner, because this one ` +
+        "did not renew its lock or was not used; close this store and open a new one",
     );
   }
 

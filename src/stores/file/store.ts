@@ -70,7 +70,7 @@ interface Opened {
   readonly records: FileRecords;
   readonly lock: DirectoryLock;
   /** The directories as they were opened; their heads are in memory. */
-  readonly places: readonly SamePath[];
+  readonly paths: readonly SamePath[];
 }
 
 async function openStore({ dir, fsync, timing }: FileSettings): Promise<Opened> {
@@ -78,7 +78,7 @@ async function openStore({ dir, fsync, timing }: FileSettings): Promise<Opened> 
   const lock = await lockDirectory(dir, timing);
   try {
     const records = await FileRecords.open(dir, lock.folder, fsync);
-    return { records, lock, places: [new SamePath(dir), new SamePath(join(dir, "records"))] };
+    return { records, lock, paths: [new SamePath(dir), new SamePath(join(dir, "records"))] };
   } catch (error) {
     await lock.release();
     throw error;
@@ -111,9 +111,9 @@ class FileStore implements StateStore {
   };
   readonly tombstoneMs: number;
   readonly #settings: FileSettings;
-  readonly #gate = createGate("file");
+  readonly #closable = createGate("file");
   readonly #queue = createKeyQueue();
-  readonly #turns: Turns;
+  readonly #sections: Turns;
   readonly #sweeper: Sweeper;
   readonly #walk: FileWalk;
   #opening: Promise<Opened> | undefined;
@@ -122,7 +122,7 @@ class FileStore implements StateStore {
     const { clock, tombstoneMs } = settings;
     this.#settings = settings;
     this.tombstoneMs = tombstoneMs;
-    this.#turns = createTurns(clock);
+    this.#sections = createTurns(clock);
     this.#walk = new FileWalk({ tombstoneMs, queue: this.#queue });
     this.#sweeper = new Sweeper({
       clock,
@@ -166,13 +166,13 @@ class FileStore implements StateStore {
       if (head.living && !isExpired(head.expires, now)) living.push(key);
     }
     for (const key of selectKeys(living, query)) {
-      this.#gate.check();
+      this.#closable.check();
       yield key;
     }
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+    return this.#closable.run(() => this.#sections.run(key, ttlMs, section));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
@@ -187,7 +187,7 @@ class FileStore implements StateStore {
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(async () => {
+    return this.#closable.close(async () => {
       // A failed opening was reported to the call that caused it.
       const opened = await this.#opening?.catch(() => undefined);
       await this.#walk.end();
@@ -198,10 +198,10 @@ class FileStore implements StateStore {
 
   /** Runs `work` on the open directory and maps its errors to the library's. */
   #run<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       try {
-        const { records, lock, places } = await this.#open();
-        for (const place of places) place.check();
+        const { records, lock, paths } = await this.#open();
+        for (const path of paths) path.check();
         await lock.check();
         return await work(records).catch(async (error: unknown) => {
           // Files are missing also when this store lost the directory: that is the error then.
@@ -243,7 +243,7 @@ class FileStore implements StateStore {
       const { key, version, expectedVersion } = write;
       const draft = drafts.get(key);
       const current = draft?.version ?? heads.get(key)?.version ?? 0;
-      if (current === expectedVersion && !this.#turns.isStale(key)) {
+      if (current === expectedVersion && !this.#sections.isStale(key)) {
         const now = this.#settings.clock.now();
         const expires = expiryOf(write, now);
         const text = stateText(write);

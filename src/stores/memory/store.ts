@@ -114,8 +114,8 @@ class MemoryStore implements StateStore {
   readonly tombstoneMs: number;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
-  readonly #gate = createGate("memory");
-  readonly #turns: Turns;
+  readonly #closable = createGate("memory");
+  readonly #sections: Turns;
   readonly #sweeper: Sweeper;
   /** A running sweep through all records, batch by batch; null between sweeps. */
   #walk: Iterator<[string, Entry]> | null = null;
@@ -125,16 +125,16 @@ class MemoryStore implements StateStore {
   constructor(clock: Clock, tombstoneMs: number) {
     this.#clock = clock;
     this.tombstoneMs = tombstoneMs;
-    this.#turns = createTurns(clock);
+    this.#sections = createTurns(clock);
     this.#sweeper = new Sweeper({
       clock,
-      sweep: () => this.#gate.run(() => this.#sweep(clock.now())),
+      sweep: () => this.#closable.run(() => this.#sweep(clock.now())),
       isShared: false,
     });
   }
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
-    return this.#gate.run(() => {
+    return this.#closable.run(() => {
       const now = this.#clock.now();
       this.#sweeper.used();
       return keys.map((key) => toRecord(this.#entries.get(key), now));
@@ -142,33 +142,33 @@ class MemoryStore implements StateStore {
   }
 
   commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
-    return this.#gate.run(() => this.#commit(writes, options));
+    return this.#closable.run(() => this.#commit(writes, options));
   }
 
   async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    this.#gate.check();
+    this.#closable.check();
     const now = this.#clock.now();
     const living: string[] = [];
     for (const [key, entry] of this.#entries) {
       if (entry.state !== undefined && !isExpired(entry.expires, now)) living.push(key);
     }
     for (const key of selectKeys(living, query)) {
-      this.#gate.check();
+      this.#closable.check();
       yield key;
     }
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+    return this.#closable.run(() => this.#sections.run(key, ttlMs, section));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#gate.run(() => keys.map((key) => this.#entries.delete(key)));
+    return this.#closable.run(() => keys.map((key) => this.#entries.delete(key)));
   }
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(() => this.#entries.clear());
+    return this.#closable.close(() => this.#entries.clear());
   }
 
   #sweep(now: number): number {
@@ -200,7 +200,7 @@ class MemoryStore implements StateStore {
     const results = writes.map((write): WriteResult => {
       const { key, expectedVersion, version } = write;
       const entry = staged.get(key) ?? this.#entries.get(key);
-      if ((entry?.version ?? 0) !== expectedVersion || this.#turns.isStale(key))
+      if ((entry?.version ?? 0) !== expectedVersion || this.#sections.isStale(key))
         return conflict(toRecord(entry, now));
       staged.set(key, nextEntry(write, entry, { now, tombstoneMs: this.tombstoneMs }));
       return { ok: true, version };

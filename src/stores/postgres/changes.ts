@@ -46,7 +46,7 @@ interface Watcher {
 /** Time between looks when no notification comes; milliseconds. */
 const LOOK_MS = 1_000;
 /** The shortest time between notifications of one store object; milliseconds. */
-const TELL_MS = 5;
+const NOTIFY_MS = 5;
 const PAUSES = { firstMs: 50, longestMs: 2_000 };
 
 /** The watchers of one store object. */
@@ -61,8 +61,8 @@ export class PostgresFeed {
   #cursor = new ChangesCursor();
   #isWoken = false;
   #wake: (() => void) | undefined;
-  #telling: NodeJS.Timeout | undefined;
-  #isToldLate = false;
+  #notifyTimer: NodeJS.Timeout | undefined;
+  #isNotifyDue = false;
 
   constructor(settings: FeedSettings) {
     this.#settings = settings;
@@ -85,20 +85,20 @@ export class PostgresFeed {
     return async () => this.#remove(watcher);
   }
 
-  /** Notifies other owners of a commit, now or `TELL_MS` later. */
-  tell(): void {
-    if (this.#telling !== undefined) {
-      this.#isToldLate = true;
+  /** Notifies other owners of a commit, now or `NOTIFY_MS` later. */
+  notify(): void {
+    if (this.#notifyTimer !== undefined) {
+      this.#isNotifyDue = true;
       return;
     }
     const { link, statements, writer } = this.#settings;
-    this.#telling = setTimeout(() => {
-      this.#telling = undefined;
-      if (!this.#isToldLate) return;
-      this.#isToldLate = false;
-      this.tell();
-    }, TELL_MS);
-    this.#telling.unref();
+    this.#notifyTimer = setTimeout(() => {
+      this.#notifyTimer = undefined;
+      if (!this.#isNotifyDue) return;
+      this.#isNotifyDue = false;
+      this.notify();
+    }, NOTIFY_MS);
+    this.#notifyTimer.unref();
     const work = link.run(
       (session) => session.query(statements.tell, [writer]),
       performance.now() + LOOK_MS,
@@ -110,8 +110,8 @@ export class PostgresFeed {
   close(): void {
     this.#watchers.clear();
     this.#end();
-    clearTimeout(this.#telling);
-    this.#telling = undefined;
+    clearTimeout(this.#notifyTimer);
+    this.#notifyTimer = undefined;
   }
 
   #remove(watcher: Watcher): void {
@@ -229,10 +229,10 @@ export class PostgresFeed {
     this.#report((watcher) => watcher.changed(fromAsciiKey(key), version));
   }
 
-  #report(tell: (watcher: Watcher) => unknown): void {
+  #report(notify: (watcher: Watcher) => unknown): void {
     for (const watcher of this.#watchers)
       safeCall(
-        () => tell(watcher),
+        () => notify(watcher),
         (error) => {
           const name = isError(error) ? error.name : typeof error;
           this.#settings.logger.error("a watcher of the postgres store threw", { error: name });

@@ -98,10 +98,10 @@ export class CheckAnswers {
 export function failedChecks(
   answers: CheckAnswers,
   checks: readonly CheckRow[],
-  answer: readonly PostgresRow[],
+  found: readonly PostgresRow[],
 ): Map<CheckRow, PostgresRow> {
   const failed = new Map<CheckRow, PostgresRow>();
-  for (const columns of answer) {
+  for (const columns of found) {
     const check = checks[-Number(columns["at"]) - 1];
     if (check === undefined) continue;
     if (columns["fits"] === true) answers.placeholders.add(check.key);
@@ -112,8 +112,8 @@ export function failedChecks(
 }
 
 /** Refuses a row of a standby, whose copy may be older; the row states it. */
-export function refuseStandby(answer: readonly PostgresRow[]): void {
-  const first = answer.find(({ at }) => Number(at) === 0);
+export function refuseStandby(found: readonly PostgresRow[]): void {
+  const first = found.find(({ at }) => Number(at) === 0);
   if (first?.["found"] === false) return;
   throw new StoreUnavailableError(
     "this server is a standby, whose copy may be older; connect to the primary",

@@ -2,9 +2,8 @@
  * A store in a PostgreSQL database, shared by any number of processes.
  *
  * A commit is one statement for up to a hundred records, each its own compare-and-set; an atomic
- * batch is one transaction. Exclusive sections are leases in the records' rows, not advisory locks:
- * a session's lock would stay with a process that was suspended, would occupy a connection for each
- * section, and could not make the commits of a late owner fail.
+ * batch is one transaction. Exclusive sections are leases in rows, not advisory locks: those would
+ * stay with a suspended process, need a connection each, and not fail the commits of a late owner.
  *
  * Invariants
  *  P1  Of a batch that fails nothing took effect, or the error is a `CommitUnknownError`.
@@ -63,10 +62,10 @@ class PostgresStore implements StateStore {
   readonly #feed: PostgresFeed;
   readonly #statements: Statements;
   readonly #writer: PostgresWriter;
-  readonly #gate = createGate("postgres");
+  readonly #closable = createGate("postgres");
   /** Tokens of the exclusive sections of this object. */
   readonly #tokens = new Map<string, string>();
-  readonly #turns: Turns = createTurns(hostClock);
+  readonly #sections: Turns = createTurns(hostClock);
   readonly #begin: string;
   readonly #id: string;
   readonly #tombstones: TombstoneRule;
@@ -86,7 +85,7 @@ class PostgresStore implements StateStore {
     this.#id = writer;
     this.tombstoneMs = settings.tombstoneMs;
     this.#tombstones = { tombstoneMs: this.tombstoneMs, leastMs: settings.timeoutMs + REPEATED_MS };
-    const sweep = (): Promise<number> => this.#gate.run(() => this.#sweep());
+    const sweep = (): Promise<number> => this.#closable.run(() => this.#sweep());
     this.#sweeper = new Sweeper({ clock: hostClock, sweep, isShared: true });
     this.#statements = statementsOf(tables);
     this.#calls = new PostgresCalls(settings, link);
@@ -111,7 +110,7 @@ class PostgresStore implements StateStore {
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     this.#sweeper.used();
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       const encoded = keys.map((key) => toAsciiKey(key));
       const records: (StoredRecord | undefined)[] = [];
       for (let at = 0; at < encoded.length; at += GROUP_MAX) {
@@ -126,7 +125,7 @@ class PostgresStore implements StateStore {
     writes: readonly ScopeWrite[],
     { atomic = false, checks = [] }: CommitOptions = {},
   ): Promise<WriteResult[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       checkWrites(writes);
       checkVersions(checks);
       const suspects = this.#writer.suspectsOf([...writes, ...checks]);
@@ -139,7 +138,7 @@ class PostgresStore implements StateStore {
       else if (atomic) await this.#commitTogether(rows, results, answers);
       else await this.#commitEach(rows, results, answers);
       const written = rows.map((row) => results.get(row) ?? conflict(undefined));
-      if (written.some(({ ok }) => ok)) this.#feed.tell();
+      if (written.some(({ ok }) => ok)) this.#feed.notify();
       this.#sweeper.leaves(hostClock.now() + firstForgetMs(writes, this.#tombstones));
       this.#sweeper.used();
       return [...written, ...answers.results];
@@ -155,10 +154,10 @@ class PostgresStore implements StateStore {
       );
       return rows.map(({ key }) => String(key));
     };
-    return listPages(query, { gate: this.#gate, page });
+    return listPages(query, { gate: this.#closable, page });
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
     const since = monotonic(hostClock);
     const token = randomUUID();
     const { lease, release: end } = this.#statements;
@@ -177,20 +176,21 @@ class PostgresStore implements StateStore {
         session.query(end, [toAsciiKey(key), token, session.patience()]),
       );
     };
-    const place = { key, ttlMs, clock: hostClock, since, take, release };
+    const leased = (): Promise<T> =>
+      leasedTurn({ key, ttlMs, clock: hostClock, since, take, release }, section);
     // Sections of this object queue here, so that they keep their order and only one polls.
-    return this.#gate.run(() => this.#turns.run(key, ttlMs, () => leasedTurn(place, turn)));
+    return this.#closable.run(() => this.#sections.run(key, ttlMs, leased));
   }
 
   watch(
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#gate.runUntilClosed(() => this.#feed.watch(changed, missed));
+    return this.#closable.runUntilClosed(() => this.#feed.watch(changed, missed));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       const encoded = keys.map((key) => toAsciiKey(key));
       const rows = await this.#calls.write((session) =>
         session.query(this.#statements.erase, [encoded, this.#id, session.patience()]),
@@ -204,7 +204,7 @@ class PostgresStore implements StateStore {
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(() => {
+    return this.#closable.close(() => {
       this.#feed.close();
       return this.#link.close();
     });

@@ -33,7 +33,7 @@ import type { TombstoneRule } from "../shared/tombstones.ts";
 import { checkBytes, conflict, patchesOf, stateText, toJsonText } from "../shared/writes.ts";
 
 /** How often a statement is sent for rows that others made or removed meanwhile. */
-const ROUNDS_MAX = 20;
+const SENDS_MAX = 20;
 /** A write of this age may be forgotten; a margin before the server's limit; milliseconds. */
 const FORGOTTEN_MS = (OPS_SECONDS - 5) * 1_000;
 /** The most keys that failed which are remembered. */
@@ -93,9 +93,9 @@ export class PostgresWriter {
   /** Sends rows of different keys, with their checks, and notes all results. */
   async send(session: PostgresSession, rows: readonly WriteRow[], attempt: Attempt): Promise<void> {
     let left = rows.filter((row) => !attempt.results.has(row));
-    for (let round = 0; left.length > 0; round += 1) {
-      if (round === ROUNDS_MAX) throw new Error("the rows kept changing");
-      left = await this.#round(session, left, attempt);
+    for (let sends = 0; left.length > 0; sends += 1) {
+      if (sends === SENDS_MAX) throw new Error("the rows kept changing");
+      left = await this.#sendOnce(session, left, attempt);
     }
     await this.check(session, attempt);
   }
@@ -107,9 +107,9 @@ export class PostgresWriter {
   ): Promise<void> {
     const open = answers.open(checks);
     if (open.length === 0) return;
-    const answer = await session.query(this.#settings.statements.check, checkParameters(open));
-    refuseStandby(answer);
-    await this.#settle(session, { checks: open, answers }, answer);
+    const found = await session.query(this.#settings.statements.check, checkParameters(open));
+    refuseStandby(found);
+    await this.#settle(session, { checks: open, answers }, found);
   }
 
   /** Reads records, in the order of the keys, which are encoded. */
@@ -130,7 +130,7 @@ export class PostgresWriter {
   }
 
   /** Runs one statement; resolves to the rows that must be sent again. */
-  async #round(
+  async #sendOnce(
     session: PostgresSession,
     rows: readonly WriteRow[],
     { results, isRepeat, checks, answers }: Attempt,
@@ -142,8 +142,8 @@ export class PostgresWriter {
     const { tombstones } = this.#settings;
     const values = parametersOf(rows, { leases, patience: session.patience(), tombstones });
     if (open.length > 0) values.push(...checkParameters(open));
-    const answer = await session.query(this.#statement(answers, open), values);
-    const refused = new Map(answer.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
+    const found = await session.query(this.#statement(answers, open), values);
+    const refused = new Map(found.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
     const refusals = new Map<WriteRow, Refusal>();
     for (const row of rows) {
       const columns = refused.get(row);
@@ -152,11 +152,11 @@ export class PostgresWriter {
       else refusals.set(row, refusal);
     }
     this.#noteSizes(rows);
-    await this.#settle(session, { checks: open, answers }, answer);
+    await this.#settle(session, { checks: open, answers }, found);
     // When an earlier attempt took effect as a whole, its checks succeeded.
     const isDone = rows.some((row) => refused.has(row) && results.has(row));
     if (isDone && answers.isGuard) answers.confirm(checks);
-    return this.#answer(session, refusals, results);
+    return this.#refuse(session, refusals, results);
   }
 
   #statement({ isGuard }: CheckAnswers, checks: readonly CheckRow[]): PostgresStatement {
@@ -169,10 +169,10 @@ export class PostgresWriter {
   async #settle(
     session: PostgresSession,
     { checks, answers }: Pick<Attempt, "checks" | "answers">,
-    answer: readonly PostgresRow[],
+    found: readonly PostgresRow[],
   ): Promise<void> {
     const logged: CheckRow[] = [];
-    for (const [check, columns] of failedChecks(answers, checks, answer))
+    for (const [check, columns] of failedChecks(answers, checks, found))
       if (columns["found"] !== true) answers.refuse(check);
       else if (Number(columns["log_count"]) > 0) logged.push(check);
       else answers.answer(check, this.#current(check.key, columns));
@@ -184,7 +184,7 @@ export class PostgresWriter {
   }
 
   /** Sets the conflicts of refused rows; resolves to the rows that must be sent again. */
-  async #answer(
+  async #refuse(
     session: PostgresSession,
     refusals: ReadonlyMap<WriteRow, Refusal>,
     results: Map<WriteRow, WriteResult>,

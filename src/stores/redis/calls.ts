@@ -13,23 +13,23 @@ const LAST_ATTEMPT_MS = 100;
 export class RedisCalls {
   readonly link: RedisConnection;
   readonly #settings: RedisSettings;
-  readonly #greeter: RedisHandshake;
+  readonly #handshake: RedisHandshake;
   readonly #repeat: RetryUntil;
 
   constructor(settings: RedisSettings) {
     const { server, timeoutMs } = settings;
     this.#settings = settings;
-    this.#greeter = new RedisHandshake(settings);
+    this.#handshake = new RedisHandshake(settings);
     this.link = new RedisConnection({
       ...settings,
-      greet: (client) => this.#greeter.greet(client),
+      greet: (client) => this.#handshake.greet(client),
     });
     this.#repeat = createRepeat({ timeoutMs, server, judge: judgeRedis(server) });
   }
 
   /** The longest text that the server accepts; bytes. */
   get bulkBytesMax(): number {
-    return this.#greeter.bulkBytesMax;
+    return this.#handshake.bulkBytesMax;
   }
 
   /** Sends once; each request has its reply. Rejects only when nothing was sent. */

@@ -59,7 +59,7 @@ export class RedisFeed {
   readonly #settings: FeedSettings;
   readonly #watchers = new Set<Watcher>();
   /** Settles when the connection is subscribed, for the first time or again. */
-  #live: Promise<void> | undefined;
+  #subscribed: Promise<void> | undefined;
   #connection: Redis | undefined;
   /** Grows when the connection ends, so that work still running for it stops. */
   #generation = 0;
@@ -75,8 +75,8 @@ export class RedisFeed {
       new StoreUnavailableError(`${server} could not be watched for ${timeoutMs} ms; try again`);
     this.#watchers.add(watcher);
     try {
-      this.#live ??= this.#begin(this.#generation);
-      await within(performance.now() + timeoutMs, this.#live, away);
+      this.#subscribed ??= this.#begin(this.#generation);
+      await within(performance.now() + timeoutMs, this.#subscribed, away);
     } catch (error) {
       this.#remove(watcher);
       throw error;
@@ -96,7 +96,7 @@ export class RedisFeed {
 
   #end(): void {
     this.#generation += 1;
-    this.#live = undefined;
+    this.#subscribed = undefined;
     this.#connection?.disconnect();
     this.#connection = undefined;
   }
@@ -108,7 +108,7 @@ export class RedisFeed {
   async #subscribe(generation: number, deadline: number): Promise<void> {
     const connection = duplicate(await this.#settings.client(deadline));
     connection.on("message", (_channel: string, notice: string) => {
-      if (generation === this.#generation) this.#tell(notice);
+      if (generation === this.#generation) this.#notify(notice);
     });
     const ready = connection.connect().then(() => connection.subscribe(this.#settings.channel));
     const until = Math.min(deadline, performance.now() + handshakeMs(this.#settings.timeoutMs));
@@ -126,7 +126,7 @@ export class RedisFeed {
     const ping = pinging(connection);
     connection.once("end", () => {
       clearInterval(ping);
-      if (generation === this.#generation) this.#live = this.#recover(generation);
+      if (generation === this.#generation) this.#subscribed = this.#recover(generation);
     });
   }
 
@@ -146,15 +146,15 @@ export class RedisFeed {
     for (const { missed } of this.#watchers) this.#call(() => missed?.());
   }
 
-  #tell(notice: string): void {
+  #notify(notice: string): void {
     const [, owner, version, name] = /^(\S+) (\d+) (.*)$/s.exec(notice) ?? [];
     if (name === undefined || owner === this.#settings.owner) return;
     const key = fromAsciiKey(name);
     for (const { changed } of this.#watchers) this.#call(() => changed(key, Number(version)));
   }
 
-  #call(tell: () => unknown): void {
-    safeCall(tell, (error) => {
+  #call(notify: () => unknown): void {
+    safeCall(notify, (error) => {
       const reason = isError(error) ? error.name : typeof error;
       this.#settings.logger.error("a watcher of the redis store threw", { reason });
     });
@@ -184,13 +184,13 @@ function duplicate(client: AnyRedis): Redis {
 
 /** Pings the server at intervals, and ends the connection when a ping got no reply. */
 function pinging(connection: Redis): NodeJS.Timeout {
-  let isAnswered = true;
+  let hasReply = true;
   const ping = setInterval(() => {
-    if (!isAnswered) connection.disconnect();
-    isAnswered = false;
+    if (!hasReply) connection.disconnect();
+    hasReply = false;
     connection.ping().then(
       () => {
-        isAnswered = true;
+        hasReply = true;
       },
       () => undefined,
     );

@@ -43,7 +43,7 @@ export class RedisConnection {
   #connecting: Promise<AnyRedis> | undefined;
   /** Ends the wait for the client, and removes its listeners. */
   #giveUp: (() => void) | undefined;
-  #isGreeted = false;
+  #isReady = false;
   #isClosed = false;
   #lastError: unknown;
 
@@ -55,7 +55,7 @@ export class RedisConnection {
   async ready(deadline: number): Promise<AnyRedis> {
     const client = this.#isClosed ? undefined : (this.#client ?? (await this.#open()));
     if (this.#isClosed || client === undefined) throw new StoreClosedError("redis");
-    if (this.#isGreeted && client.status === "ready") return client;
+    if (this.#isReady && client.status === "ready") return client;
     this.#connecting ??= this.#connect(client).finally(() => {
       this.#connecting = undefined;
     });
@@ -88,7 +88,7 @@ export class RedisConnection {
   };
 
   readonly #onClose = (): void => {
-    this.#isGreeted = false;
+    this.#isReady = false;
   };
 
   #open(): Promise<AnyRedis> {
@@ -112,7 +112,7 @@ export class RedisConnection {
     if (given === undefined) await this.#inTime(work, handshakeMs(timeoutMs));
     else await work;
     // It may have been lost meanwhile; a request sent then is retried.
-    this.#isGreeted = client.status === "ready";
+    this.#isReady = client.status === "ready";
     return client;
   }
 

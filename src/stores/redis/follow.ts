@@ -131,14 +131,14 @@ export class FollowingRedis {
         this.#underWay += 1;
         void start(work)
           .then(resolve, refused)
-          .then(() => this.#answered());
+          .then(() => this.#replied());
       };
       if (this.#waiting === null) send();
       else this.#waiting.push({ order, send });
     });
   }
 
-  #answered(): void {
+  #replied(): void {
     this.#underWay -= 1;
     if (this.#waiting === null) this.#vain = 0;
     else if (this.#underWay === 0 && !this.#isRenewing) void this.#renew();

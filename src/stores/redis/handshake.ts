@@ -130,12 +130,12 @@ const WANTED = ["appendonly", "appendfsync", "maxmemory-policy", "proto-max-bulk
 async function configOf(node: Redis): Promise<Settings> {
   const found = new Map<string, string>();
   // One by one, because before Redis 7 CONFIG GET takes one name.
-  const answers = await Promise.all(
+  const replies = await Promise.all(
     WANTED.map((name) => unlessRefused(() => node.call("CONFIG", "GET", name))),
   );
-  for (const answer of answers) {
+  for (const reply of replies) {
     // A list of name and value, or the same as an object where the client maps replies.
-    const pairs: unknown[] = Array.isArray(answer) ? answer : Object.entries(answer ?? {}).flat();
+    const pairs: unknown[] = Array.isArray(reply) ? reply : Object.entries(reply ?? {}).flat();
     if (pairs.length >= 2) found.set(String(pairs[0]), String(pairs[1]));
   }
   return found;

@@ -82,8 +82,8 @@ export class RedisIndex {
   async sweep(): Promise<number> {
     const { ask, isCluster } = this.#settings;
     const args = [isCluster ? String(SKEW_MS) : "0", String(SWEPT_AT_ONCE)];
-    const [answer] = await ask([{ script: DUE, keys: [this.#keys[1]], args }]);
-    const found = Array.isArray(answer) ? answer.map(String) : [];
+    const [reply] = await ask([{ script: DUE, keys: [this.#keys[1]], args }]);
+    const found = Array.isArray(reply) ? reply.map(String) : [];
     const nextMs = found.length % 2 === 1 ? Number(found.pop()) : Infinity;
     const members = found.filter((_, at) => at % 2 === 0);
     await this.#settle(members, (at) => found[2 * at + 1] ?? "");

@@ -124,7 +124,7 @@ function confirmationOf({ wait, waitAof }: RedisStoreOptions): Confirmation | un
     const timeoutMs = countOption("wait.timeoutMs", wait.timeoutMs, TIMEOUT_MS, 1);
     return {
       command: ["WAIT", String(replicas), String(timeoutMs)],
-      missing: (answer) => short("replicas", Number(answer), replicas),
+      missing: (reply) => short("replicas", Number(reply), replicas),
     };
   }
   if (waitAof === undefined) return undefined;
@@ -133,8 +133,8 @@ function confirmationOf({ wait, waitAof }: RedisStoreOptions): Confirmation | un
   const timeoutMs = countOption("waitAof.timeoutMs", waitAof.timeoutMs, TIMEOUT_MS, 1);
   return {
     command: ["WAITAOF", String(local), String(replicas), String(timeoutMs)],
-    missing: (answer) => {
-      const [own, others]: readonly unknown[] = Array.isArray(answer) ? answer : [];
+    missing: (reply) => {
+      const [own, others]: readonly unknown[] = Array.isArray(reply) ? reply : [];
       return (
         short("local disks", Number(own), local) ?? short("replicas", Number(others), replicas)
       );

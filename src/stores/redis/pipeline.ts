@@ -33,7 +33,7 @@ export type RedisReply = { readonly value: unknown } | { readonly error: unknown
 export interface Confirmation {
   readonly command: readonly [name: string, ...args: string[]];
   /** What its reply lacks; `undefined` when it is enough. */
-  readonly missing: (answer: unknown) => string | undefined;
+  readonly missing: (reply: unknown) => string | undefined;
 }
 
 interface Route {
@@ -51,8 +51,8 @@ export async function sendAll(
   const client = await route.link.ready(route.deadline);
   const replies = new Map<RedisRequest, RedisReply>();
   const send = async (group: readonly RedisRequest[]): Promise<void> => {
-    const answers = await sendGroup(group, { ...route, client });
-    for (const [at, request] of group.entries()) replies.set(request, answers[at] ?? NO_REPLY);
+    const received = await sendGroup(group, { ...route, client });
+    for (const [at, request] of group.entries()) replies.set(request, received[at] ?? NO_REPLY);
   };
   await Promise.all(byNode(client, requests).map(send));
   return requests.map((request) => replies.get(request) ?? NO_REPLY);
@@ -118,8 +118,8 @@ async function pipeline(
   }
   const late = (): Error => new NoAnswerError(lateText(requests));
   try {
-    const answers = (await within(route.deadline, batch.exec(), late)) ?? [];
-    const replies = answers.map(([error, value], at): RedisReply =>
+    const results = (await within(route.deadline, batch.exec(), late)) ?? [];
+    const replies = results.map(([error, value], at): RedisReply =>
       error
         ? { error: replyCode(error) === "WRONGTYPE" ? foreignAt(requests[at]) : error }
         : { value },

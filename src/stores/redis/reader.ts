@@ -15,8 +15,8 @@ export interface FoundRecord {
  * Reads a result of `found` in scripts.ts. Throws `CorruptStateError` for damage and for a value
  * that is no record, naming the Redis key; `StoreUnavailableError` for a record of a newer format.
  */
-export function readFound(answer: unknown, head: string): FoundRecord {
-  const [kind, ...rest]: readonly unknown[] = Array.isArray(answer) ? answer : [];
+export function readFound(result: unknown, head: string): FoundRecord {
+  const [kind, ...rest]: readonly unknown[] = Array.isArray(result) ? result : [];
   if (kind === "none") return { record: undefined, isLarge: false };
   if (kind === "foreign") throw foreign(String(rest[0]));
   if (kind === "newer") throw newer(head, String(rest[0]));

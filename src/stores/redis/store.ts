@@ -57,7 +57,7 @@ class RedisStore implements StateStore {
   readonly #index: RedisIndex;
   readonly #sweeper: Sweeper;
   readonly #tombstones: TombstoneRule;
-  readonly #gate = createGate("redis");
+  readonly #closable = createGate("redis");
   readonly #calls: RedisCalls;
   readonly #writer: RedisWriter;
   readonly #feed: RedisFeed;
@@ -66,7 +66,7 @@ class RedisStore implements StateStore {
   readonly #owner: string = randomBytes(9).toString("base64url");
   /** Tokens of the exclusive sections of this object. */
   readonly #tokens = new Map<string, string>();
-  #turns = 0;
+  #sections = 0;
 
   constructor(settings: RedisSettings) {
     const { prefix, server, timeoutMs } = settings;
@@ -85,7 +85,7 @@ class RedisStore implements StateStore {
       isCluster: settings.client !== undefined && isCluster(settings.client),
       ask: (requests) => this.#calls.ask(requests),
     });
-    const sweep = (): Promise<number> => this.#gate.run(() => this.#index.sweep());
+    const sweep = (): Promise<number> => this.#closable.run(() => this.#index.sweep());
     this.#sweeper = new Sweeper({ clock: hostClock, sweep, isShared: true });
     this.#writer = new RedisWriter({
       prefix,
@@ -114,14 +114,14 @@ class RedisStore implements StateStore {
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     this.#sweeper.used();
-    return this.#gate.run(() => this.#load(keys));
+    return this.#closable.run(() => this.#load(keys));
   }
 
   commit(
     writes: readonly ScopeWrite[],
     { atomic = false, checks = [] }: CommitOptions = {},
   ): Promise<WriteResult[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       if (atomic)
         throw new TypeError(
           "the redis store has no transactions over several keys: use one key, or another store",
@@ -138,15 +138,15 @@ class RedisStore implements StateStore {
 
   list(query: ListQuery = {}): AsyncIterable<string> {
     return listPages(query, {
-      gate: this.#gate,
+      gate: this.#closable,
       page: (range) => this.#index.page(range),
       living: (keys) => this.#living(keys),
     });
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    this.#turns += 1;
-    const token = `${this.#owner}.${this.#turns}`;
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+    this.#sections += 1;
+    const token = `${this.#owner}.${this.#sections}`;
     const keys = [this.#keys(key).lease] as const;
     const take = async (): Promise<boolean> => {
       const args = [token, redisMs(ttlMs)];
@@ -160,18 +160,18 @@ class RedisStore implements StateStore {
       return this.#calls.ask([{ script: RELEASE, keys, args: [token] }]);
     };
     const lease = { key, ttlMs, clock: hostClock, take, release };
-    return this.#gate.run(() => leasedTurn(lease, turn));
+    return this.#closable.run(() => leasedTurn(lease, section));
   }
 
   watch(
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#gate.runUntilClosed(() => this.#feed.start({ changed, missed }));
+    return this.#closable.runUntilClosed(() => this.#feed.start({ changed, missed }));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       const requests = keys.map((key) => {
         const { head, base, log } = this.#keys(key);
         const notice = [`${this.#owner} `, ` ${toAsciiKey(key)}`];
@@ -190,7 +190,7 @@ class RedisStore implements StateStore {
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(() => {
+    return this.#closable.close(() => {
       this.#feed.close();
       this.#calls.link.close();
     });
@@ -203,11 +203,11 @@ class RedisStore implements StateStore {
   async #load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     if (keys.length === 0) return [];
     const names = keys.map((key) => this.#keys(key));
-    const answers = await this.#calls.ask(
+    const replies = await this.#calls.ask(
       names.map(({ head, base, log }) => ({ script: READ, keys: [head, base, log], args: [] })),
     );
     return names.map(({ head }, at) => {
-      const { record, isLarge } = readFound(answers[at], head);
+      const { record, isLarge } = readFound(replies[at], head);
       if (isLarge) this.#large.add(head);
       return record;
     });
@@ -215,13 +215,13 @@ class RedisStore implements StateStore {
 
   async #living(members: readonly string[]): Promise<string[]> {
     if (members.length === 0) return [];
-    const answers = await this.#calls.ask(
+    const replies = await this.#calls.ask(
       members.map((member) => {
         const { head } = this.#keys(fromAsciiKey(member));
         return { script: LIVING, keys: [head], args: [] };
       }),
     );
-    return members.filter((_, at) => Number(answers[at]) === 1);
+    return members.filter((_, at) => Number(replies[at]) === 1);
   }
 }
 

@@ -240,7 +240,7 @@ export class RedisWriter {
     }
     try {
       pending.stage = "closed";
-      pending.outcome = this.#answerOf(pending, reply.value);
+      pending.outcome = this.#resultOf(pending, reply.value);
     } catch (error) {
       this.#remember(pending.key, error);
       pending.failure = pending.isDoubtful ? unknownBecause(error) : error;
@@ -258,7 +258,7 @@ export class RedisWriter {
     pending.failure = pending.isDoubtful ? unknownBecause(verdict.error) : verdict.error;
   }
 
-  #answerOf(pending: Pending, value: unknown): WriteResult | undefined {
+  #resultOf(pending: Pending, value: unknown): WriteResult | undefined {
     if (isCheck(pending)) return checkResult(pending, value);
     const { write, keys } = pending;
     const [word, more]: readonly unknown[] = Array.isArray(value) ? value : [];

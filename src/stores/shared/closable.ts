@@ -24,7 +24,7 @@ export function createGate(name: string): Closable {
   let running = 0;
   let closing: Promise<void> | undefined;
   let wake: (() => void) | undefined;
-  const leaving = new Set<(error: StoreClosedError) => void>();
+  const cancels = new Set<(error: StoreClosedError) => void>();
 
   const check = (): void => {
     if (closing !== undefined) throw new StoreClosedError(name);
@@ -50,19 +50,19 @@ export function createGate(name: string): Closable {
     },
     async runUntilClosed(work) {
       check();
-      let leave: ((error: StoreClosedError) => void) | undefined;
+      let cancel: ((error: StoreClosedError) => void) | undefined;
       const closed = new Promise<never>((_resolve, reject) => {
-        leave = reject;
-        leaving.add(reject);
+        cancel = reject;
+        cancels.add(reject);
       });
       try {
         return await Promise.race([work(), closed]);
       } finally {
-        if (leave !== undefined) leaving.delete(leave);
+        if (cancel !== undefined) cancels.delete(cancel);
       }
     },
     close(release) {
-      for (const leave of leaving) leave(new StoreClosedError(name));
+      for (const cancel of cancels) cancel(new StoreClosedError(name));
       closing ??= idle().then(release);
       return closing;
     },

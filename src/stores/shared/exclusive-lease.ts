@@ -8,8 +8,8 @@ import type { Clock } from "../../../actors/protocol.ts";
 
 /** The exclusive sections of one store object. */
 export interface Turns {
-  /** Runs `turn` when `key` is free; rejects when that takes longer than `ttlMs`. */
-  run<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T>;
+  /** Runs `section` when `key` is free; rejects when that takes longer than `ttlMs`. */
+  run<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T>;
   /** True while a section of `key` runs past its `ttlMs`: its commits are conflicts. */
   isStale(key: string): boolean;
 }
@@ -21,7 +21,7 @@ interface Waiter {
   readonly start: () => void;
 }
 
-interface Place {
+interface KeySlot {
   /** When the running section loses the key, by `monotonic`. */
   until: number;
   /** A new symbol per owner, so that a late owner cannot free the key of the next one. */
@@ -31,7 +31,7 @@ interface Place {
 }
 
 /** The error of a section whose key did not become free. */
-function placeTaken(key: string, ttlMs: number): StoreUnavailableError {
+function leaseTaken(key: string, ttlMs: number): StoreUnavailableError {
   return new StoreUnavailableError(
     `another owner kept the exclusive lease of ${JSON.stringify(key)} for ${ttlMs} ms; try again`,
   );
@@ -43,87 +43,87 @@ export function checkTtl(ttlMs: number): void {
     throw new RangeError(`ttlMs must be a positive number of milliseconds, received ${ttlMs}`);
 }
 
-class KeyedTurns implements Turns {
+class KeyedSections implements Turns {
   readonly #clock: Clock;
-  readonly #places = new Map<string, Place>();
+  readonly #slots = new Map<string, KeySlot>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  async run<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+  async run<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
     checkTtl(ttlMs);
     const owner = await this.#take(key, ttlMs);
     try {
-      return await turn();
+      return await section();
     } finally {
-      const place = this.#places.get(key);
-      if (place?.owner === owner) this.#free(key, place);
+      const slot = this.#slots.get(key);
+      if (slot?.owner === owner) this.#free(key, slot);
     }
   }
 
   isStale(key: string): boolean {
-    const place = this.#places.get(key);
-    return place !== undefined && monotonic(this.#clock) >= place.until;
+    const slot = this.#slots.get(key);
+    return slot !== undefined && monotonic(this.#clock) >= slot.until;
   }
 
   #take(key: string, ttlMs: number): symbol | Promise<symbol> {
-    const place = this.#places.get(key);
-    if (place === undefined) {
-      const fresh: Place = { until: 0, owner: undefined, timer: undefined, waiting: [] };
-      this.#places.set(key, fresh);
+    const slot = this.#slots.get(key);
+    if (slot === undefined) {
+      const fresh: KeySlot = { until: 0, owner: undefined, timer: undefined, waiting: [] };
+      this.#slots.set(key, fresh);
       return this.#occupy(key, fresh, ttlMs);
     }
-    if (monotonic(this.#clock) < place.until || place.waiting.length > 0)
-      return this.#wait(key, place, ttlMs);
-    this.#clock.clearTimeout(place.timer);
-    return this.#occupy(key, place, ttlMs);
+    if (monotonic(this.#clock) < slot.until || slot.waiting.length > 0)
+      return this.#wait(key, slot, ttlMs);
+    this.#clock.clearTimeout(slot.timer);
+    return this.#occupy(key, slot, ttlMs);
   }
 
-  #occupy(key: string, place: Place, ttlMs: number): symbol {
-    const owner = Symbol("turn");
-    place.owner = owner;
-    place.until = monotonic(this.#clock) + ttlMs;
-    place.timer = this.#clock.setTimeout(() => {
-      if (place.owner !== owner) return;
-      place.until = -Infinity; // Also when the clock was set back meanwhile.
+  #occupy(key: string, slot: KeySlot, ttlMs: number): symbol {
+    const owner = Symbol("section");
+    slot.owner = owner;
+    slot.until = monotonic(this.#clock) + ttlMs;
+    slot.timer = this.#clock.setTimeout(() => {
+      if (slot.owner !== owner) return;
+      slot.until = -Infinity; // Also when the clock was set back meanwhile.
       // Without a waiter the late owner stays listed, so that its commits are seen as stale.
-      if (place.waiting.length > 0) this.#free(key, place);
+      if (slot.waiting.length > 0) this.#free(key, slot);
     }, ttlMs);
     return owner;
   }
 
-  #wait(key: string, place: Place, ttlMs: number): Promise<symbol> {
-    if (place.waiting.length >= WAITING_MAX) return Promise.reject(placeTaken(key, 0));
+  #wait(key: string, slot: KeySlot, ttlMs: number): Promise<symbol> {
+    if (slot.waiting.length >= WAITING_MAX) return Promise.reject(leaseTaken(key, 0));
     return new Promise((resolve, reject) => {
       const timer = this.#clock.setTimeout(() => {
-        const index = place.waiting.indexOf(waiter);
+        const index = slot.waiting.indexOf(waiter);
         if (index === -1) return;
-        place.waiting.splice(index, 1);
-        reject(placeTaken(key, ttlMs));
+        slot.waiting.splice(index, 1);
+        reject(leaseTaken(key, ttlMs));
       }, ttlMs);
       const waiter: Waiter = {
         start: () => {
           this.#clock.clearTimeout(timer);
-          resolve(this.#occupy(key, place, ttlMs));
+          resolve(this.#occupy(key, slot, ttlMs));
         },
       };
-      place.waiting.push(waiter);
+      slot.waiting.push(waiter);
     });
   }
 
-  #free(key: string, place: Place): void {
-    this.#clock.clearTimeout(place.timer);
-    place.owner = undefined;
-    const next = place.waiting.shift();
-    if (next === undefined) this.#places.delete(key);
+  #free(key: string, slot: KeySlot): void {
+    this.#clock.clearTimeout(slot.timer);
+    slot.owner = undefined;
+    const next = slot.waiting.shift();
+    if (next === undefined) this.#slots.delete(key);
     else next.start();
   }
 }
 
 /** Makes an empty set of sections on `clock`. */
 export function createTurns(clock: Clock): Turns {
-  return new KeyedTurns(clock);
+  return new KeyedSections(clock);
 }
 
 /** A lease that excludes other store objects. */
@@ -142,18 +142,18 @@ export interface Lease {
 /** The longest pause between two attempts; milliseconds. Random, so that processes spread out. */
 const LEASE_POLL_MS = 10;
 
-/** Runs `turn` under the lease; rejects when the lease was not acquired within `ttlMs`. */
-export async function leasedTurn<T>(lease: Lease, turn: () => Promise<T>): Promise<T> {
+/** Runs `section` under the lease; rejects when the lease was not acquired within `ttlMs`. */
+export async function leasedTurn<T>(lease: Lease, section: () => Promise<T>): Promise<T> {
   const { key, ttlMs, clock, since = monotonic(clock), take, release } = lease;
   checkTtl(ttlMs);
   try {
     while (!(await take())) {
-      if (monotonic(clock) >= since + ttlMs) throw placeTaken(key, ttlMs);
+      if (monotonic(clock) >= since + ttlMs) throw leaseTaken(key, ttlMs);
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, LEASE_POLL_MS * (0.5 + Math.random()));
       });
     }
-    return await turn();
+    return await section();
   } finally {
     // Also when acquiring failed, which may have taken effect. A lease that cannot be released
     // expires; the section's outcome stands either way.

@@ -67,7 +67,7 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Retr
       } catch (error) {
         const verdict = judge(error);
         if (verdict.kind === "refused" && !doubtful) throw verdict.error;
-        cause = tellingOf(cause, verdict);
+        cause = reasonToReport(cause, verdict);
         doubtful ||= changes && verdict.kind === "unknown";
         const isOver = verdict.kind === "refused" || performance.now() + pause >= deadline;
         if (isOver && doubtful) throw new CommitUnknownError({ cause });
@@ -110,7 +110,7 @@ export function within<T>(deadline: number, work: Promise<T>, late: () => Error)
 }
 
 /** The reason to report after one more attempt; see R4. */
-function tellingOf(before: unknown, verdict: Verdict): unknown {
+function reasonToReport(before: unknown, verdict: Verdict): unknown {
   const found = verdict.kind === "refused" ? verdict.error : verdict.cause;
   return found instanceof OutOfTimeError ? (before ?? found) : found;
 }

@@ -40,9 +40,9 @@ export function wavesOf<T>(items: readonly T[], keyOf: (item: T) => string): T[]
   const seen = new Map<string, number>();
   for (const item of items) {
     const key = keyOf(item);
-    const turn = seen.get(key) ?? 0;
-    seen.set(key, turn + 1);
-    (waves[turn] ??= []).push(item);
+    const wave = seen.get(key) ?? 0;
+    seen.set(key, wave + 1);
+    (waves[wave] ??= []).push(item);
   }
   return waves;
 }

@@ -106,7 +106,7 @@ export class SqliteFeed {
       const report = this.#port.since(position);
       const missed = this.#isBehind || report?.missed === true;
       this.#isBehind = false;
-      this.#tell(report?.changes ?? [], missed);
+      this.#notify(report?.changes ?? [], missed);
       return report?.position ?? position;
     } catch (error) {
       // A writer locks the file: the next poll finds what this one did not. Any other error is
@@ -126,15 +126,15 @@ export class SqliteFeed {
     this.#until = now + WATCHER_TTL_MS;
   }
 
-  #tell(changes: ChangeReport["changes"], missed: boolean): void {
+  #notify(changes: ChangeReport["changes"], missed: boolean): void {
     for (const watcher of this.#watchers) {
       for (const [key, version] of changes) this.#call(() => watcher.changed(key, version));
       if (missed) this.#call(() => watcher.missed?.());
     }
   }
 
-  #call(tell: () => unknown): void {
-    safeCall(tell, (error) => {
+  #call(notify: () => unknown): void {
+    safeCall(notify, (error) => {
       const reason = isError(error) ? error.name : typeof error;
       this.#port.logger.error("a watcher of the sqlite store threw", { reason });
     });

@@ -99,11 +99,11 @@ export class SqliteSession {
     if (writes.length === 0) return this.#checkAlone(checks, now);
     const { checked, written } = this.#transact("BEGIN IMMEDIATE", {
       work: () => {
-        const answers = this.#checkAll(checks, now);
-        const isRefused = atomic && !isAllOk(answers);
+        const found = this.#checkAll(checks, now);
+        const isRefused = atomic && !isAllOk(found);
         const results = isRefused ? [] : this.#writeAll(writes, now);
         this.#notes.noteWrites(writes, results);
-        return { checked: answers, written: results };
+        return { checked: found, written: results };
       },
       keep: (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
     });

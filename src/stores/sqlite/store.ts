@@ -44,7 +44,7 @@ class SqliteStore implements StateStore {
   readonly #settings: SqliteSettings;
   readonly #clock: Clock;
   readonly #owner: string = randomUUID();
-  readonly #gate = createGate("sqlite");
+  readonly #closable = createGate("sqlite");
   /** Separate, because a reader need not wait for the writer of another process. */
   readonly #attemptRead: Attempt;
   readonly #attemptWrite: Attempt;
@@ -54,7 +54,7 @@ class SqliteStore implements StateStore {
   #erased: Erasure["noted"] = [];
   #redacting: NodeJS.Timeout | undefined;
   /** Exclusive sections of this object; `until` is when the lease ends. */
-  readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
+  readonly #sections = new Map<string, { readonly token: string; readonly until: number }>();
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
   #damage: { readonly location: string; readonly reason: string } | undefined;
 
@@ -76,7 +76,9 @@ class SqliteStore implements StateStore {
     this.#sweeper = new Sweeper({
       clock: settings.clock,
       sweep: () =>
-        this.#gate.run(() => this.#attemptWrite(() => this.#session().sweep(settings.clock.now()))),
+        this.#closable.run(() =>
+          this.#attemptWrite(() => this.#session().sweep(settings.clock.now())),
+        ),
       isShared: settings.path !== IN_MEMORY && settings.processes !== "one",
     });
     this.supports = {
@@ -101,7 +103,7 @@ class SqliteStore implements StateStore {
   commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
     // Checks alone only read: they need not wait for the writer of another process.
     const attempt = writes.length === 0 ? this.#attemptRead : this.#attemptWrite;
-    return this.#gate.run(() =>
+    return this.#closable.run(() =>
       attempt(() => {
         checkWrites(writes);
         checkVersions(options.checks ?? []);
@@ -117,29 +119,29 @@ class SqliteStore implements StateStore {
   list(query: ListQuery = {}): AsyncIterable<string> {
     const page = (range: PageRange): Promise<string[]> =>
       this.#attemptRead(() => this.#session().list(range, this.#clock.now()));
-    return listPages(query, { gate: this.#gate, page });
+    return listPages(query, { gate: this.#closable, page });
   }
 
   watch(
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#gate.run(() => this.#feed.start({ changed, missed }));
+    return this.#closable.run(() => this.#feed.start({ changed, missed }));
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
     const clock = this.#clock;
     const token = randomUUID();
     const take = (): Promise<boolean> => this.#attemptWrite(() => this.#take(key, token, ttlMs));
     const release = (): Promise<void> => {
-      if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
+      if (this.#sections.get(key)?.token === token) this.#sections.delete(key);
       return this.#attemptWrite(() => this.#session().release(key, token));
     };
-    return this.#gate.run(() => leasedTurn({ key, ttlMs, clock, take, release }, turn));
+    return this.#closable.run(() => leasedTurn({ key, ttlMs, clock, take, release }, section));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       const { erased, noted } = await this.#attemptWrite(() => this.#session().erase(keys));
       this.#erased = [...this.#erased, ...noted];
       if (this.#erased.length > 0)
@@ -150,7 +152,7 @@ class SqliteStore implements StateStore {
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(() => {
+    return this.#closable.close(() => {
       this.#redact();
       this.#feed.close();
       if (this.#settings.database === undefined) this.#closeOwn();
@@ -170,7 +172,7 @@ class SqliteStore implements StateStore {
   }
 
   #read<T>(work: (session: SqliteSession) => T): Promise<T> {
-    return this.#gate.run(() => this.#attemptRead(() => work(this.#session())));
+    return this.#closable.run(() => this.#attemptRead(() => work(this.#session())));
   }
 
   #session(): SqliteSession {
@@ -195,8 +197,8 @@ class SqliteStore implements StateStore {
     if (given !== undefined) prepareConnection(given, this.#settings);
     const database = given ?? connect(this.#settings);
     const isStale = (key: string): boolean => {
-      const turn = this.#turns.get(key);
-      return turn !== undefined && this.#clock.now() >= turn.until;
+      const section = this.#sections.get(key);
+      return section !== undefined && this.#clock.now() >= section.until;
     };
     try {
       const { tombstoneMs } = this;
@@ -234,7 +236,7 @@ class SqliteStore implements StateStore {
     const now = this.#clock.now();
     const until = now + ttlMs;
     if (!this.#session().lease(key, token, { now, until })) return false;
-    this.#turns.set(key, { token, until });
+    this.#sections.set(key, { token, until });
     return true;
   }
 }

@@ -89,7 +89,7 @@ describe("a file", () => {
     ["with a list on a line", `${first}[]\n`, 2, "not an object"],
     ["with an empty line", `${first}\n`, 2, "not JSON"],
     ["with bytes that are no text", Buffer.from(`${first}"\xff"\n`, "latin1"), 2, "not JSON"],
-    ["that lacks a record", [first, a, ...rest].join(""), 5, "should end 3 records and says 4"],
+    ["that lacks a record", [first, a, ...rest].join(""), 5, "should count 3 records and counts 4"],
     ["with a changed byte", whole.join("").replace('"n":1', '"n":7'), 6, "checksum"],
     ["that goes on", whole.join("") + a, 7, "after the last line"],
     ["with no key", first + a.replace('"key"', '"kex"'), 2, "no key"],

@@ -31,7 +31,7 @@ describe("a command line", () => {
     [["copy", "a"], "too few operands for holdfast copy FROM TO"],
     [["export"], "too few operands for holdfast export STORE [FILE]"],
     [["export", "a", "b", "c"], "too many operands for holdfast export STORE [FILE]"],
-    [["copy", "a", "b", "--force"], "Unknown option '--force' (holdfast --help says how)"],
+    [["copy", "a", "b", "--force"], "Unknown option '--force' (see holdfast --help)"],
     [["copy", "a", "b", "--prefix"], "Option '--prefix <value>' argument missing (holdfast"],
     [["import", "sqlite:a", "b.jsonl"], "holdfast import FILE STORE: a store stands where"],
     [["export", "b.jsonl", "redis://h"], "holdfast export STORE [FILE]: a store stands where"],
