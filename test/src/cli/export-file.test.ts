@@ -91,7 +91,7 @@ describe("a file", () => {
     ["with bytes that are no text", Buffer.from(`${first}"\xff"\n`, "latin1"), 2, "not JSON"],
     ["that lacks a record", [first, a, ...rest].join(""), 5, "should count 3 records and counts 4"],
     ["with a changed byte", whole.join("").replace('"n":1', '"n":7'), 6, "checksum"],
-    ["that goes on", whole.join("") + a, 7, "after the last line"],
+    ["that goes on", whole.join("") + a, 7, "follows the last line"],
     ["with no key", first + a.replace('"key"', '"kex"'), 2, "no key"],
     ["with version 0", first + a.replace(":1,", ":0,"), 2, "no version"],
     ["with a broken version", first + a.replace(":1,", ":1.5,"), 2, "no version"],
