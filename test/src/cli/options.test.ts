@@ -32,7 +32,7 @@ describe("a command line", () => {
     [["export"], "too few operands for holdfast export STORE [FILE]"],
     [["export", "a", "b", "c"], "too many operands for holdfast export STORE [FILE]"],
     [["copy", "a", "b", "--force"], "Unknown option '--force' (see holdfast --help)"],
-    [["copy", "a", "b", "--prefix"], "Option '--prefix <value>' argument missing (holdfast"],
+    [["copy", "a", "b", "--prefix"], "Option '--prefix <value>' argument missing (see holdfast"],
     [["import", "sqlite:a", "b.jsonl"], "holdfast import FILE STORE: a store stands where"],
     [["export", "b.jsonl", "redis://h"], "holdfast export STORE [FILE]: a store stands where"],
     [["check", "a", "b", "--check-only"], "--check-only is no option of check"],
