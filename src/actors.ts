@@ -1,5 +1,5 @@
 /**
- * The door `holdfast/actors`: the kernel, for people who compose with XState or build on scopes.
+ * The entry point `holdfast/actors`: the kernel, to compose with XState or to build on scopes.
  */
 export type * from "../actors/protocol.ts";
 export * from "../actors/errors.ts";

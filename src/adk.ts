@@ -1,4 +1,4 @@
-/** The door `holdfast/adk`: session state for agents, as the agent kit has it. */
+/** The entry point `holdfast/adk`: session state for agents, with the agent kit's API. */
 export {
   createEvent,
   createEventActions,

@@ -1,5 +1,5 @@
 /**
- * The door `holdfast/builderbot`.
+ * The entry point `holdfast/builderbot`.
  */
 export {
   createBotState,

@@ -1,5 +1,5 @@
 /**
- * The door `holdfast/flow-state`: flow-state-dev's own shapes over the kernel.
+ * The entry point `holdfast/flow-state`: flow-state-dev's own shapes over the kernel.
  */
 export * from "../actors/errors.ts";
 export type {

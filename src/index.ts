@@ -1,5 +1,5 @@
 /**
- * The door `holdfast`.
+ * The entry point `holdfast`.
  */
 export type * from "../actors/protocol.ts";
 export * from "../actors/errors.ts";

@@ -1,4 +1,4 @@
-/** The door `holdfast/redis`: a store in Redis, Valkey or a Cluster; needs the package ioredis. */
+/** The entry point `holdfast/redis`: a store in Redis, Valkey or a Cluster; needs `ioredis`. */
 export { redisStore } from "./stores/redis/store.ts";
 export type { RedisStoreOptions } from "./stores/redis/options.ts";
 export type { AppendFsync } from "./stores/redis/handshake.ts";

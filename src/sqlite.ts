@@ -1,4 +1,4 @@
-/** The door `holdfast/sqlite`: a store in one SQLite file. */
+/** The entry point `holdfast/sqlite`: a store in one SQLite file. */
 export { sqliteStore } from "./stores/sqlite/store.ts";
 export type { Processes } from "./stores/sqlite/build.ts";
 export type { SqliteStoreOptions } from "./stores/sqlite/options.ts";

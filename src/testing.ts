@@ -1,4 +1,4 @@
-/** The door `holdfast/testing`: what tests of stores and of programs on them are made of. */
+/** The entry point `holdfast/testing`: tools for tests of stores and of programs that use them. */
 export { simulatedClock, type SimulatedClock } from "./testing/clock.ts";
 export {
   faultyStore,

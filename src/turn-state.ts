@@ -1,5 +1,5 @@
 /**
- * The door `holdfast/turn-state`: state of conversations and users for bots, turn by turn.
+ * The entry point `holdfast/turn-state`: state of conversations and users for bots, turn by turn.
  */
 export * from "../actors/errors.ts";
 export {

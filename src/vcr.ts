@@ -1,5 +1,5 @@
 /**
- * The door `holdfast/vcr`: the state of the VCR platform, in this process or on Redis.
+ * The entry point `holdfast/vcr`: the state of the VCR platform, in this process or on Redis.
  */
 export {
   createVcr,

@@ -1,4 +1,4 @@
-/** The commands: each opens its stores, does its work, reads it all back and says what it found. */
+/** The commands: each opens its stores, does its work, reads the result back and reports it. */
 import { open, rm } from "node:fs/promises";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -26,14 +26,14 @@ export interface Printer {
   readonly warn: (line: string) => void;
 }
 
-/** Differing keys that are named; all are counted. */
+/** The most differing keys that are named; all are counted. */
 const DIFFERENCES_SHOWN_MAX = 20;
 
 type Run = (task: Task, printer: Printer) => Promise<boolean>;
 
 const RUN: Readonly<Record<CommandName, Run>> = {
   copy: (task, printer) => {
-    // Nothing is made by a look.
+    // A check creates nothing.
     const presence = task.checkOnly ? "must exist" : "may be made";
     return withStores(task, { presence, printer }, async (stores) => {
       const isDone = await copy(stores, task, printer);
@@ -64,7 +64,7 @@ const RUN: Readonly<Record<CommandName, Run>> = {
   rm: (task, printer) => withRecord(task, printer, removeRecord),
 };
 
-/** Runs a command; false when the sides do not agree. */
+/** Runs a command; false when the two sides differ. */
 export function runTask(task: Task, printer: Printer): Promise<boolean> {
   return RUN[task.command](task, printer);
 }
@@ -111,7 +111,7 @@ function withStores<T>(
   );
 }
 
-/** Tells of a first store without a key that is meant: a misspelt name is no error of its own. */
+/** Warns of a first store without a matching key: a misspelt name causes no error by itself. */
 async function isNothingThere(
   store: StateStore,
   { operands: [address = ""], prefix }: Task,
@@ -122,7 +122,7 @@ async function isNothingThere(
   const place = placeOf(address);
   warn(
     prefix === ""
-      ? `${place} holds no record; is it the right place, database and name after the #?`
+      ? `${place} has no record; is it the right place, database and name after the #?`
       : `no key of ${place} starts with ${JSON.stringify(prefix)}; ` +
           'keys of the default namespace start with "holdfast/"',
   );
@@ -134,7 +134,7 @@ async function copy(stores: Stores, task: Task, printer: Printer): Promise<boole
   const [from, to] = stores;
   const written = await importRecords(exportRecords(from, task), to);
   const differences = differenceList(printer);
-  // What the source knows nothing of was there before and is none of our business.
+  // Records that only the target has were there before, and are no difference.
   const selection = { ...task, strangers: "ignore" } as const;
   const compared = await compareStores(stores, selection, differences.tell);
   differences.end();
@@ -163,7 +163,7 @@ interface Work {
 
 async function importFrom(path: string, { store, task, printer }: Work): Promise<boolean> {
   const records = (): RecordGroups => readExport(path, task.batch);
-  // A damaged file is refused before anything of it is imported.
+  // A damaged file is refused before any of its records is imported.
   await countOf(records());
   const written = await importRecords(records(), store);
   const differences = differenceList(printer);
@@ -173,13 +173,13 @@ async function importFrom(path: string, { store, task, printer }: Work): Promise
 }
 
 async function exportTo(path: string, { store, task, printer }: Work): Promise<boolean> {
-  // States may be private. A file that is there already is not ours to overwrite.
+  // States may be private. An existing file is not overwritten.
   const file = await open(path, "wx", 0o600);
   try {
     const lines = Readable.from(toLines(exportRecords(store, task)));
     await pipeline(lines, file.createWriteStream({ flush: true }));
   } catch (error) {
-    await file.close().catch(() => undefined); // The error to tell is the first one.
+    await file.close().catch(() => undefined); // The first error is the one to report.
     await rm(path, { force: true });
     throw error;
   }
@@ -193,7 +193,7 @@ async function exportTo(path: string, { store, task, printer }: Work): Promise<b
   return compared.different === 0;
 }
 
-/** Exports to standard output, where nothing can be read back. */
+/** Exports to standard output, which cannot be read back. */
 async function print(store: StateStore, task: Task, { out }: Printer): Promise<boolean> {
   await pipeline(Readable.from(toLines(exportRecords(store, task))), out, { end: false });
   return true;
@@ -205,7 +205,7 @@ async function countOf(groups: RecordGroups): Promise<number> {
   return count;
 }
 
-/** Records of which it cannot be known whether they expired; often there are none. */
+/** The count of records that may have expired; empty when there are none. */
 function goneText(count: number): string {
   return count === 0 ? "" : `, expired or deleted there ${count}`;
 }
@@ -222,20 +222,20 @@ function report({ written, compared }: Outcome, printer: Printer): boolean {
       `verified ${compared.equal}${goneText(compared.gone)}\n`,
   );
   if (conflicts > 0)
-    printer.warn(`${conflicts} keys hold something else in the target; they were left as they are`);
-  // Conflicts are among what differs, unless somebody wrote meanwhile.
+    printer.warn(`${conflicts} keys have another record in the target; they were not changed`);
+  // Conflicts are among the differences, unless another program wrote meanwhile.
   if (compared.different > conflicts) warnOfWriters(compared.different - conflicts, printer);
   return conflicts === 0 && compared.different === 0;
 }
 
 function warnOfWriters(count: number, { warn }: Printer): void {
   warn(
-    `${count} records changed while this ran; stop everything that writes to the stores ` +
+    `${count} records changed while this ran; stop every program that writes to the stores ` +
       "and start again with an empty target",
   );
 }
 
-/** Names the first differing keys. Keys may hold anything, so they are printed as JSON. */
+/** Names the first differing keys. Keys may contain anything, so they are printed as JSON. */
 function differenceList({ warn }: Printer): {
   readonly tell: TellDifference;
   readonly end: () => void;

@@ -5,8 +5,8 @@
  *   {"key":"…","version":3,"state":{…},"leftMs":5000}           a record; `leftMs` if it expires
  *   {"records":2,"crc32":123456}                                the last line
  *
- * The last line counts the records and holds a checksum of all bytes before it, so that a file cut
- * short or changed is noticed. Whoever edits a file on purpose leaves `crc32` out.
+ * The last line counts the records and has a checksum of all bytes before it, so that a truncated
+ * or changed file is detected. A file that is edited on purpose must omit `crc32`.
  */
 import { createReadStream } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -14,17 +14,17 @@ import type { Json } from "../../actors/protocol.ts";
 import { isPlainObject } from "../../actors/state/copy.ts";
 import type { KeyedRecord, RecordGroups } from "./transfer.ts";
 
-/** A file that is not a whole export; `message` names the file, the line and what is wrong. */
+/** A file that is not a whole export; `message` names the file, the line and the reason. */
 export class DamagedFileError extends Error {
   override readonly name = "DamagedFileError";
 }
 
 const FORMAT = 1;
-/** The longest line that is read. */
+/** The longest line that is read; bytes. */
 const LINE_BYTES_MAX = 256 * 1024 * 1024;
 const NEWLINE = 10;
 
-/** The lines of an export; the first comes with the second, when there is something to tell. */
+/** The lines of an export. The first comes with the second, so an early failure writes none. */
 export async function* toLines(groups: RecordGroups): AsyncGenerator<string> {
   let start = `${JSON.stringify({ holdfast: FORMAT })}\n`;
   let sum = crc32(start);
@@ -43,7 +43,7 @@ export async function* toLines(groups: RecordGroups): AsyncGenerator<string> {
 
 /**
  * The records of an export, `batch` at a time. Throws `DamagedFileError` that names the line at
- * the first one that cannot be, after which nothing is given.
+ * the first damaged one; no record follows.
  */
 export async function* readExport(
   path: string,
@@ -62,7 +62,7 @@ export async function* readExport(
   if (group.length > 0) yield group;
 }
 
-/** Looks at each line in turn and remembers what the last one must say. */
+/** Checks the lines in order, and computes what the last one must contain. */
 class LineReader {
   readonly #path: string;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -78,7 +78,7 @@ class LineReader {
   /** The record on a line; `undefined` for the first and the last. */
   read(bytes: Buffer): KeyedRecord | undefined {
     this.#line += 1;
-    if (this.#isEnded) throw this.#damage("it stands after the last line");
+    if (this.#isEnded) throw this.#damage("it follows the last line");
     const fields = this.#parse(bytes);
     if (this.#line === 1) this.#checkFirst(fields);
     else if (Object.hasOwn(fields, "records")) this.#checkLast(fields);
@@ -120,7 +120,7 @@ class LineReader {
 
   #checkLast({ records, crc32: sum }: Readonly<Record<string, unknown>>): void {
     if (records !== this.#count)
-      throw this.#damage(`it should end ${this.#count} records and says ${String(records)}`);
+      throw this.#damage(`it should count ${this.#count} records and counts ${String(records)}`);
     if (sum !== undefined && sum !== this.#sum) throw this.#damage("the checksum does not match");
     this.#isEnded = true;
   }
@@ -140,7 +140,7 @@ class LineReader {
 
 /**
  * Lines as bytes, without their end. `node:readline` would also end a line at U+2028, which JSON
- * leaves as it is.
+ * does not escape.
  */
 async function* linesOf(path: string): AsyncGenerator<Buffer> {
   let parts: Buffer[] = [];

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program `holdfast`: moves records between stores. `holdfast --help` says how. */
+/** The program `holdfast`: moves records between stores. See `holdfast --help`. */
 import { createRequire } from "node:module";
 import { isHoldfastError } from "../../actors/errors.ts";
 import { isError } from "../../actors/realm.ts";
@@ -20,7 +20,7 @@ async function main(args: readonly string[]): Promise<number> {
   return isAgreed ? EXIT.agree : EXIT.differ;
 }
 
-/** By the package's own name, for this file is not always as deep below it. */
+/** By the package's own name, because the depth of this file varies. */
 function version(): string {
   const about: unknown = createRequire(import.meta.url)("holdfast/package.json");
   return typeof about === "object" && about !== null && "version" in about
@@ -36,7 +36,7 @@ function hasCode(error: unknown, code: string): error is Error {
   return isError(error) && "code" in error && error.code === code;
 }
 
-/** One line for what can be expected to happen, everything for what cannot. */
+/** One line for an expected error, the stack for any other. */
 function explain(error: unknown): string {
   if (isHoldfastError(error, "COMMIT_UNKNOWN")) return explainUnknown(error.cause);
   if (hasCode(error, "EEXIST") && "path" in error)
@@ -49,11 +49,11 @@ function explain(error: unknown): string {
 
 function explainUnknown(cause: unknown): string {
   const reason = cause === undefined ? "" : ` (${reasonOf(cause)})`;
-  const what = "the store did not say whether the last records were saved";
+  const what = "the store did not confirm whether the last records were saved";
   return `${what}${reason}; run the command again`;
 }
 
-// Whoever reads may have enough, as `head` has. Without a listener that would be a crash.
+// A reader such as `head` may close the pipe. Without a listener that would be a crash.
 process.stdout.on("error", (error) => {
   if (!hasCode(error, "EPIPE")) warn(`holdfast: ${explain(error)}`);
   process.exitCode = EXIT.differ;

@@ -1,6 +1,6 @@
 /**
- * From the address of a store to the store. Each kind's module, and with it its driver, is loaded
- * when it is named. Addresses can hold a password, so no message repeats one.
+ * Opens a store by its address. Each kind's module, and with it its driver, is loaded when it is
+ * named. Addresses can contain a password, so no message repeats one.
  */
 import { existsSync } from "node:fs";
 import { isTypeError } from "../../actors/realm.ts";
@@ -10,12 +10,12 @@ import { UsageError } from "./options.ts";
 
 const FORMS = "sqlite:PATH, file:DIRECTORY, redis://…, rediss://…, postgres://… or postgresql://…";
 
-/** A place that is only read must be there: a misspelt path would else be a new, empty store. */
+/** A store that is only read must exist: a misspelt path would else be a new, empty store. */
 export type Presence = "must exist" | "may be made";
 
 /**
- * Opens the store at `address`. Rejects with `UsageError` for one that cannot be meant. Tables that
- * were not made yet and must not be count as an empty store, and `warn` is told.
+ * Opens the store at `address`. Rejects with `UsageError` for an invalid one. Tables that do not
+ * exist and must not be made count as an empty store; `warn` gets a line about it.
  */
 export async function openStore(
   address: string,
@@ -29,7 +29,7 @@ export async function openStore(
       warn(`${placeOf(address)} has no tables and counts as empty; copy makes those of its target`),
     );
   } catch (error) {
-    // What a store says of its options.
+    // A store's message about its options.
     if (isTypeError(error)) throw new UsageError(error.message, { cause: error });
     throw error;
   }
@@ -79,12 +79,12 @@ async function make(address: string, presence: Presence): Promise<StateStore> {
   }
 }
 
-/** The url of a server, and what begins its keys or tables if that follows a `#`. */
+/** The url of a server, and the prefix of its keys or tables if one follows a `#`. */
 function splitName(address: string): { readonly url: string; readonly name: string | undefined } {
   const [url = "", name, ...rest] = address.split("#");
   if (rest.length > 0 || name?.includes("@") === true)
     throw new UsageError("a # in a password is written %23");
-  // It is easily meant for the default, and would be another place.
+  // It easily stands for the default, and would be another prefix.
   if (name === "") throw new UsageError("a name follows the #; leave both out for the default");
   return { url, name };
 }

@@ -1,8 +1,8 @@
-/** What the command line asks for. */
+/** Reads the command line. */
 import { parseArgs } from "node:util";
 import { isError } from "../../actors/realm.ts";
 
-/** A command line that cannot be followed; `message` says why, to its author. */
+/** An invalid command line; `message` gives the reason. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -15,7 +15,7 @@ export interface Task {
   readonly prefix: string;
   readonly batch: number;
   readonly checkOnly: boolean;
-  /** Changes the store; else a command only says what it would do. */
+  /** Changes the store; else a command only prints what it would do. */
   readonly write: boolean;
   readonly namespace: string;
 }
@@ -24,7 +24,7 @@ const BATCH_DEFAULT = 100;
 const BATCH_MAX = 10_000;
 const NAMESPACE_DEFAULT = "holdfast";
 
-/** Operands (least and most, and their names) and options of each command. */
+/** Operands (minimum and maximum count, and their names) and options of each command. */
 const COMMANDS = {
   copy: { bounds: [2, 2], operands: "FROM TO", options: ["prefix", "batch", "check-only"] },
   export: { bounds: [1, 2], operands: "STORE [FILE]", options: ["prefix", "batch"] },
@@ -34,11 +34,11 @@ const COMMANDS = {
   rm: { bounds: [3, 3], operands: "STORE TYPE ID", options: ["namespace", "write"] },
 } as const;
 
-/** Where a file belongs among the operands. */
+/** The position of a file among the operands. */
 const FILE_AT: Partial<Record<CommandName, number>> = { export: 1, import: 0 };
 const STORE_ADDRESS = /^(?:sqlite|file|rediss?|postgres(?:ql)?):/;
 
-/** What the program can do. */
+/** The commands of the program. */
 export type CommandName = keyof typeof COMMANDS;
 
 /** What `--help` prints. */
@@ -50,14 +50,14 @@ export const HELP: string = `Usage:
   holdfast get STORE TYPE ID [--namespace NAME]
   holdfast rm STORE TYPE ID [--namespace NAME] [--write]
 
-Moves records between stores, with their versions and the time they have left, and reads every one
-back. Nothing is overwritten: a key that is there with something else is a conflict. Run again, a
-command does what is left to do. Stop everything that writes to the stores before. Tombstones of
-deleted records do not move.
+Moves records between stores, with their versions and their remaining time, and reads every one
+back. Nothing is overwritten: a key that has another record there is a conflict. A command that is
+run again does the rest of the work. First stop every program that writes to the stores. Tombstones
+of deleted records do not move.
 
-get prints one record as JSON, whatever its kind's schema says of it: state, version, and the
-milliseconds it has left. rm deletes it and leaves a tombstone, as delete does; programs that run on
-the store may go on.
+get prints one record as JSON: state, version, and the milliseconds until it expires. It does not
+check the state with the schema of its kind. rm deletes the record and leaves a tombstone, as delete
+does; programs that use the store may run meanwhile.
 
 A store is written as one of
   sqlite:PATH   file:DIRECTORY   redis://HOST…   rediss://HOST…   postgres://HOST…
@@ -66,10 +66,10 @@ redis://HOST/0#shop:
 
   --prefix TEXT   only keys that start with it. A namespace NAME is two prefixes: NAME/ and
                   %binding/NAME/
-  --check-only    write nothing, only say what the second store lacks or has otherwise
+  --check-only    write nothing, only print what the second store lacks or has different
   --namespace NAME  that of the runtime (default ${NAMESPACE_DEFAULT})
-  --write         delete; without it rm only says what it would delete
-  --batch N       records held in memory at once, 1 to ${BATCH_MAX} (default ${BATCH_DEFAULT})
+  --write         delete; without it rm only prints what it would delete
+  --batch N       records in memory at once, 1 to ${BATCH_MAX} (default ${BATCH_DEFAULT})
   --help          print this
   --version       print the version
 
@@ -77,7 +77,7 @@ Exit code: 0 when both sides agree, or the record is there; 1 when not, or when 
 failed; 2 for wrong usage.
 `;
 
-/** Reads the command line: a task, or what is only to be printed. Throws `UsageError`. */
+/** Reads the command line: a task, or what to print. Throws `UsageError`. */
 export function readTask(args: readonly string[]): Task | "help" | "version" {
   const { values, positionals } = parse(args);
   if (values.help === true) return "help";
@@ -113,7 +113,7 @@ function checkOperands(command: CommandName, given: readonly string[]): void {
 }
 
 function wrong(reason: string, cause?: unknown): UsageError {
-  return new UsageError(`${reason} (holdfast --help says how)`, { cause });
+  return new UsageError(`${reason} (see holdfast --help)`, { cause });
 }
 
 function commandOf(name: string | undefined): CommandName {
@@ -160,7 +160,7 @@ function parse(args: readonly string[]): Parsed {
     });
   } catch (cause) {
     const reason = isError(cause) ? cause.message : String(cause);
-    // What follows the first sentence is advice about operands that begin with a dash.
+    // After the first sentence comes advice about operands that begin with a dash.
     throw wrong(reason.split(/\.\s/, 1)[0] ?? reason, cause);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Looks at one record and deletes it, by its key alone: also one whose state the schema of its kind
- * refuses, so that no program can open it.
+ * Prints one record or deletes it, by its key alone. It also works for a record whose state the
+ * schema of its kind refuses, so that no program can open it.
  */
 import type { Writable } from "node:stream";
 import type { StateStore, StoredRecord } from "../stores/contract.ts";
@@ -9,7 +9,7 @@ import type { StateStore, StoredRecord } from "../stores/contract.ts";
 export interface NamedRecord {
   readonly store: StateStore;
   readonly key: string;
-  /** Delete it; else only say so. */
+  /** Delete it; else only print what would be deleted. */
   readonly isWrite: boolean;
   /** The store's address in messages. */
   readonly place: string;
@@ -32,7 +32,7 @@ export async function getRecord(named: NamedRecord, printer: Printer): Promise<b
   return true;
 }
 
-/** Deletes a record; false when there is none, or when it is written all the time. */
+/** Deletes a record; false when there is none, or when each attempt met another write. */
 export async function removeRecord(named: NamedRecord, printer: Printer): Promise<boolean> {
   const { store, key, isWrite, place } = named;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {

@@ -1,13 +1,14 @@
 /**
- * Moves records from one store to another, and says whether two stores hold the same, over the
- * contract of a store alone: any store to any store, with a bounded part in memory.
+ * Moves records from one store to another, and compares two stores. It uses the store contract
+ * alone: any store to any store, with a bounded number of records in memory.
  *
  * Invariants
- *  V1  A record keeps its version, its state and the time it has left.
- *  V2  Nothing is overwritten: a key that is there with something else is a conflict.
- *  V3  Running again does what is left to do, wherever the last run ended.
- *  V4  What is called equal was read from both sides and compared whole, or its time ran out on the
- *      other side since it was read. Where that cannot be told from a delete it is counted apart.
+ *  V1  A record keeps its version, its state and its remaining time.
+ *  V2  Nothing is overwritten: a key that has another record there is a conflict.
+ *  V3  Another run does what is left to do, wherever the last run ended.
+ *  V4  A record called equal was read from both sides and compared whole, or it expired on the
+ *      other side since it was read. Where that cannot be distinguished from a delete, it is
+ *      counted separately.
  *
  * Tombstones do not move, because no store lists them: the version of a deleted key starts again
  * at 1 on the other side.
@@ -16,21 +17,21 @@ import { equal } from "../../actors/state/equal.ts";
 import type { Json } from "../../actors/protocol.ts";
 import type { ScopeWrite, StateStore, StoredRecord } from "../stores/contract.ts";
 
-/** A living record with its key. */
+/** A record with its key. */
 export interface KeyedRecord {
   readonly key: string;
   readonly version: number;
   readonly state: Json;
   /** Milliseconds until it expires; absent: never. */
   readonly leftMs?: number | undefined;
-  /** When that was so, of `performance.now()`; absent: not known, as in a file. */
+  /** When `leftMs` was read, by `performance.now()`; absent: not known, as in a file. */
   readonly readAt?: number | undefined;
 }
 
 /** Records in groups, as they are read and written. */
 export type RecordGroups = AsyncIterable<readonly KeyedRecord[]>;
 
-/** Which records are meant, and how many are held in memory at once. */
+/** Which records to use, and how many are in memory at once. */
 export interface Selection {
   /** Only keys that start with this text. */
   readonly prefix: string;
@@ -41,18 +42,18 @@ export interface Selection {
 export interface WriteCounts {
   /** Written now. */
   moved: number;
-  /** There before, the same. */
+  /** Existed before, equal. */
   present: number;
-  /** There before, another; left alone. */
+  /** Existed before, different; not changed. */
   conflicts: number;
-  /** Expired there, or deleted. */
+  /** Expired or deleted there. */
   gone: number;
 }
 
-/** Stores count time in whole milliseconds, each of its own clock. */
+/** Stores count time in whole milliseconds, each by its own clock. */
 const CLOCK_STEP_MS = 10;
 
-/** Takes what differs: the key, and in which way. */
+/** Receives a difference: the key, and its description. */
 export type TellDifference = (key: string, difference: string) => void;
 
 /** Keys of a store in groups of at most `batch`. */
@@ -67,13 +68,13 @@ async function* keyGroups(store: StateStore, selection: Selection): AsyncGenerat
   if (group.length > 0) yield group;
 }
 
-/** Every living record of a store, in the order of the keys. */
+/** Every record of a store that is no tombstone, in the order of the keys. */
 export async function* exportRecords(
   store: StateStore,
   selection: Selection,
 ): AsyncGenerator<readonly KeyedRecord[]> {
   for await (const keys of keyGroups(store, selection)) {
-    // Before it is asked, so that no time is left out.
+    // Before the load, so that the remaining time is not overestimated.
     const readAt = performance.now();
     const records = await store.load(keys);
     yield keys.flatMap((key, at) => {
@@ -109,15 +110,15 @@ function creationOf({ key, version, state, leftMs }: KeyedRecord): ScopeWrite {
   return { key, expectedVersion: 0, version, state, ttlMs: leftMs };
 }
 
-/** How many records were found as they should be, and how many not. */
+/** How many records were equal, and how many were not. */
 export interface CompareCounts {
   equal: number;
   different: number;
-  /** Expired on the other side, or deleted. */
+  /** Expired or deleted on the other side. */
   gone: number;
 }
 
-/** Reads every record back from `store` and tells what is not there as given. */
+/** Reads every record back from `store` and reports each difference from the given one. */
 export async function compareRecords(
   groups: RecordGroups,
   store: StateStore,
@@ -140,12 +141,12 @@ export async function compareRecords(
   return counts;
 }
 
-/** What `compareStores` does with a key that only the second store knows. */
+/** What `compareStores` does with a key that only the second store has. */
 export type Strangers = "tell" | "ignore";
 
 /**
  * Compares all records of two stores, both ways. A key that the first store deleted and the second
- * has is always a difference; one of which the first knows nothing is told unless ignored.
+ * has is always a difference; one that the first never had is a difference unless ignored.
  */
 export async function compareStores(
   stores: readonly [StateStore, StateStore],
@@ -167,7 +168,7 @@ export async function compareStores(
   return counts;
 }
 
-/** Why a record of the second store should not be there, when the first has none alive. */
+/** Why the second store should not have a record that the first has not. */
 function surplusOf(
   record: KeyedRecord,
   found: StoredRecord | undefined,
@@ -175,12 +176,12 @@ function surplusOf(
 ): string | undefined {
   if (found === undefined)
     return strangers === "tell" ? `only in the second, version ${record.version}` : undefined;
-  // What lives in both was compared on the first way.
+  // A record in both stores was compared in the first direction.
   if (found.state !== undefined || isSameVersionGone(record, found)) return undefined;
   return `deleted in the first (version ${found.version}), version ${record.version} in the second`;
 }
 
-/** In which way `found` is not `record`; `undefined` when it is. */
+/** The difference between `found` and `record`; `undefined` when there is none. */
 function differenceOf(record: KeyedRecord, found: StoredRecord | undefined): string | undefined {
   if (found === undefined) return "missing";
   if (isExpiryOf(record, found)) return undefined;
@@ -198,7 +199,7 @@ function ending({ state }: StoredRecord): string {
   return state === undefined ? ", deleted" : "";
 }
 
-/** What the other side lost without a version of its own: by its time, or by a delete before it. */
+/** The other side lost it without a version of its own: it expired, or was deleted before that. */
 function isSameVersionGone(
   { version, leftMs }: KeyedRecord,
   found: StoredRecord | undefined,
@@ -206,14 +207,14 @@ function isSameVersionGone(
   return found?.version === version && found.state === undefined && leftMs !== undefined;
 }
 
-/** True when its time has run out since the record was read. */
+/** True when the record has expired since it was read. */
 function isExpiryOf(record: KeyedRecord, found: StoredRecord): boolean {
   const { leftMs = Infinity, readAt = Infinity } = record;
   if (!isSameVersionGone(record, found)) return false;
   return performance.now() - readAt >= leftMs - CLOCK_STEP_MS;
 }
 
-/** True when it cannot be known whether its time ran out. */
+/** True when it cannot be known whether the record expired. */
 function isGone(record: KeyedRecord, found: StoredRecord | undefined): boolean {
   return record.readAt === undefined && isSameVersionGone(record, found);
 }

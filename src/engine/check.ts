@@ -1,9 +1,9 @@
 /**
- * Compares what is in the store with what the input says, scope by scope.
+ * Compares the store with the input, scope by scope.
  *
  * The expected side is counted from the input alone, with plain maps; the stored side is read back
- * by a runtime that has seen nothing of the work. A scope's version counts its changes, so a change
- * that was made twice shows even where the state looks right.
+ * by a new runtime. A scope's version counts its changes, so a change that was made twice shows
+ * even where the state looks right.
  */
 import type { Runtime } from "../index.ts";
 import {
@@ -38,9 +38,9 @@ interface Entry {
 /** Entries by id, for each type of scope. */
 type Ledger = ReadonlyMap<string, ReadonlyMap<string, Entry>>;
 
-/** Changes of a request: understood, decided, answered. */
+/** Changes of a request: understood, decided, replied. */
 const REQUEST_CHANGES = 3;
-/** Changes of a session for each message: counted, answered. */
+/** Changes of a session for each message: counted, replied. */
 const SESSION_CHANGES = 2;
 /** Scopes read back at a time. */
 const PAGE_SIZE = 500;
@@ -56,7 +56,7 @@ export async function check(runtime: Runtime, messages: readonly Message[]): Pro
   return rows;
 }
 
-/** What the store must hold when every message was answered once. */
+/** What the store must contain when every message has one reply. */
 function expectedOf(messages: readonly Message[]): Ledger {
   const requests = new Map<string, Entry>();
   const runs = new Map<string, Entry>();
@@ -175,7 +175,7 @@ function compare(
   return [{ label: `${type} scopes`, ...scopes }, ...rows, ...values];
 }
 
-/** How many slots the sessions know, and whether each has its latest value. */
+/** How many slots the sessions have, and whether each has its latest value. */
 function compareSlots(
   ids: readonly string[],
   expected: ReadonlyMap<string, Entry>,

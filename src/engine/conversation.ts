@@ -1,16 +1,15 @@
 /**
- * The conversation: what is kept in each scope, and the four steps that answer a message.
+ * The conversation: the state of each scope, and the four steps that reply to a message.
  *
- * After a crash a step that was cut off runs again, and its change of a scope may be stored
- * already: the change and the step's completion are two records. So every change is one mutation
- * that also writes down for which message it was made, and does nothing when it finds that said
- * already.
+ * After a crash an interrupted step runs again, and its change of a scope may be stored already:
+ * the change and the step's completion are two records. So every change is one mutation that also
+ * stores for which message it was made, and does nothing when it finds that already stored.
  *
- *   - Messages of one session are answered in order, so a session keeps the number of the last
- *     message it counted and of the last one it answered.
- *   - A user or an organisation has many sessions at once, each with at most one message on its
- *     way. It keeps the last counted number of each open session, and forgets it when the session's
- *     last answer is stored. Its record is no longer than the number of messages in flight.
+ *   - Messages of one session are processed in order, so a session stores the number of the last
+ *     message it counted and of the last one it replied to.
+ *   - A user or an organisation has many sessions at once, each with at most one message in flight.
+ *     It stores the last counted number of each open session, and deletes it when the session's
+ *     last reply is stored. Its record is no longer than the number of messages in flight.
  *   - Writing the same values to a request again changes nothing.
  */
 import {
@@ -27,7 +26,7 @@ import type { Slots } from "./field.ts";
 import type { Message } from "./message.ts";
 import { decide, phrase, understand, type Decision, type Reading } from "./talk.ts";
 
-/** What is kept of a request. */
+/** The state of a request. */
 export interface RequestState {
   readonly message?: number;
   readonly intent?: string;
@@ -36,13 +35,13 @@ export interface RequestState {
   readonly reply?: string;
 }
 
-/** One exchange, as a session remembers it. */
+/** One exchange in the history of a session. */
 export interface Exchange {
   readonly text: string;
   readonly reply: string;
 }
 
-/** What is kept of a session. */
+/** The state of a session. */
 export interface SessionState {
   readonly messages: number;
   /** How many slots came with its messages, also those that came twice. */
@@ -51,22 +50,22 @@ export interface SessionState {
   readonly slots: Slots;
   /** The latest exchanges. */
   readonly history: readonly Exchange[];
-  /** The number of the last message that was counted, and of the last one that was answered. */
+  /** The number of the last message that was counted, and of the last one with a reply. */
   readonly counted: number;
   readonly answered: number;
 }
 
-/** What is kept of a user or an organisation. */
+/** The state of a user or an organisation. */
 export interface TotalState {
   readonly messages: number;
   readonly slotCount: number;
-  /** The number of the last message that was counted, for each session on its way. */
+  /** The number of the last message that was counted, for each session in flight. */
   readonly open: Readonly<Record<string, number>>;
 }
 
-/** Exchanges a session remembers. */
+/** The most exchanges in a session's history. */
 export const HISTORY_MAX = 10;
-/** Characters of a text that are kept in the history. */
+/** The most characters of a text in the history. */
 const TEXT_KEPT_MAX = 280;
 
 const NO_TOTAL: TotalState = { messages: 0, slotCount: 0, open: {} };
@@ -80,19 +79,19 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   org: defineKind<TotalState>({ initial: NO_TOTAL }),
 };
 
-/** The id under which a message's request and run are kept. */
+/** The id of a message's request and run. */
 export function requestId({ number }: Pick<Message, "number">): string {
   return `message-${number}`;
 }
 
-/** Is told how far each message is. */
+/** Gets the progress of each message. */
 export interface ConversationListener {
   readonly onStep: (message: Message, stepIndex: number) => void;
   /** The message counts in all its scopes, and the step that counted it is not finished yet. */
   readonly onCounted: (message: Message) => void;
 }
 
-/** The sequencer that answers a message. */
+/** The sequencer that replies to a message. */
 export function createConversation({ onStep, onCounted }: ConversationListener): Sequencer {
   const named = (
     name: string,
@@ -129,14 +128,14 @@ async function readMessage(
   return reading;
 }
 
-/** What the last two steps work with. */
+/** The data of the last two steps. */
 interface Known extends Pick<Reading, "intent"> {
-  /** Names of the slots that the session knows with this message. */
+  /** Names of the slots that the session has with this message. */
   readonly known: readonly string[];
 }
 
 async function updateTotals(context: StepContext, message: Message): Promise<Known> {
-  // What the step before returned.
+  // The result of the previous step.
   const reading = context.previous as Reading;
   const slotCount = Object.keys(reading.slots).length;
   const scope = sessionOf(context);
@@ -153,8 +152,8 @@ async function updateTotals(context: StepContext, message: Message): Promise<Kno
     countIn(context.user, message, slotCount),
     countIn(context.org, message, slotCount),
   ]);
-  // Just after its own change the state is the store's; later, in a process that takes this run up,
-  // it may be older. So what the next steps need is kept as this step's result.
+  // Just after its own change the state is the store's; later, in a process that resumes this run,
+  // it may be older. So the data of the next steps is this step's result.
   return { intent: reading.intent, known: Object.keys(scope.state.slots) };
 }
 
@@ -176,7 +175,7 @@ async function countIn(
 }
 
 async function chooseNext(context: StepContext): Promise<Known & { decision: Decision }> {
-  // What the step before returned.
+  // The result of the previous step.
   const { intent, known } = context.previous as Known;
   const decision = decide(intent, known);
   await context.request?.patchState({ decision: decision.slot ?? decision.kind });
@@ -184,7 +183,7 @@ async function chooseNext(context: StepContext): Promise<Known & { decision: Dec
 }
 
 async function answer(context: StepContext, { number, text }: Message): Promise<string> {
-  // What the step before returned.
+  // The result of the previous step.
   const { decision, intent, known } = context.previous as Awaited<ReturnType<typeof chooseNext>>;
   const reply = phrase(decision, intent, known);
   await Promise.all([
@@ -198,7 +197,7 @@ async function answer(context: StepContext, { number, text }: Message): Promise<
   return reply;
 }
 
-/** Forgets the open session of a user or an organisation, once its last answer is stored. */
+/** Deletes the open session of a user or an organisation, once its last reply is stored. */
 export async function endSession(
   scope: Scope<Record<string, unknown>> | undefined,
   session: string,

@@ -1,18 +1,18 @@
 /**
- * A store that counts what is asked of another store.
+ * A store that counts the commits to another store.
  *
- * A write carries the version it expects and the version it makes; between the two lie the
- * mutations it holds. More than one means that they were folded into one save.
+ * A write has the version it expects and the version it makes; the difference is its number of
+ * mutations. More than one means that they were folded into one save.
  */
 import type { StateStore } from "../index.ts";
 
-/** What was stored for one type of scope. */
+/** The counts of one type of scope. */
 export interface Tally {
   /** Changes that took effect. */
   mutations: number;
-  /** Writes that the store took. */
+  /** Writes that the store accepted. */
   saves: number;
-  /** Writes that the store refused, because somebody else had written the record. */
+  /** Writes that the store refused, because another process had written the record. */
   conflicts: number;
 }
 
@@ -21,11 +21,11 @@ export interface CountingStore {
   readonly store: StateStore;
   /** By type of scope. */
   readonly tallies: ReadonlyMap<string, Tally>;
-  /** How often the store was asked to commit, for any number of writes. */
+  /** The number of commits, each of any number of writes. */
   readonly batches: () => number;
 }
 
-/** Wraps `inner`, which does the work; `namespace` is the runtime's. */
+/** Wraps `inner`; `namespace` is the runtime's. */
 export function countingStore(inner: StateStore, namespace: string): CountingStore {
   const tallies = new Map<string, Tally>();
   let batches = 0;
@@ -54,10 +54,10 @@ export function countingStore(inner: StateStore, namespace: string): CountingSto
   return { store, tallies, batches: () => batches };
 }
 
-/** The type of a key; what the runtime keeps elsewhere says which user each session belongs to. */
+/** The type of a key; a key outside of the namespace stores which user a session belongs to. */
 function typeOf(key: string, namespace: string): string {
-  const [place, type] = key.split("/", 2);
-  return place === namespace && type !== undefined ? type : "session owners";
+  const [first, type] = key.split("/", 2);
+  return first === namespace && type !== undefined ? type : "session owners";
 }
 
 function tallyOf(tallies: Map<string, Tally>, type: string): Tally {

@@ -1,11 +1,11 @@
 /**
- * Turns an annotated dialogue, `{ id, services, turns: [{ speaker, text, state? }] }`, into
+ * Converts an annotated dialogue, `{ id, services, turns: [{ speaker, text, state? }] }`, to
  * messages.
  *
- * Each turn of the user is a message of the session named after the dialogue. The annotation holds
- * all slots known so far; a message carries those that are new or changed, so that the engine has
- * to put them together again. Such dialogues name no user and no organisation: the user is one of a
- * fixed number, drawn by the dialogue's id, and the organisation is the first service.
+ * Each turn of the user is a message of the session named after the dialogue. The annotation has
+ * all slots known so far; a message has those that are new or changed, so that the engine must
+ * merge them again. Such dialogues name no user and no organisation: the user is one of a fixed
+ * number, chosen by the dialogue's id, and the organisation is the first service.
  */
 import { createHash } from "node:crypto";
 import {
@@ -19,7 +19,7 @@ import {
   type Utterance,
 } from "./field.ts";
 
-/** How many users the dialogues are spread over. */
+/** The number of users of all dialogues. */
 const USER_COUNT = 100;
 
 /** The messages of one dialogue; throws `LineError`. */
@@ -53,7 +53,7 @@ function userOf(session: string): string {
   return `user-${draw % USER_COUNT}`;
 }
 
-/** The slots that are new or changed, which are known from then on. */
+/** The slots that are new or changed; they count as known from then on. */
 function news(known: Map<string, SlotValue>, state: unknown): Record<string, SlotValue> {
   const found: [string, SlotValue][] = [];
   for (const [service, value] of Object.entries(recordOf("the state of a turn", state))) {

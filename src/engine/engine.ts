@@ -1,31 +1,31 @@
 /**
- * Answers the messages of an input, many at a time.
+ * Replies to the messages of an input, many at a time.
  *
- * A session's messages are answered one after the other, because an answer depends on what was said
- * before; as many sessions as may be in flight are worked on at once.
+ * A session's messages are processed one after another, because a reply depends on the earlier
+ * messages; as many sessions as may be in flight are processed at once.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isHoldfastError, type RunOptions, type Runtime, type Sequencer } from "../index.ts";
 import { createConversation, endSession, requestId } from "./conversation.ts";
 import type { Message } from "./message.ts";
 
-/** How long to wait for a message that another process is answering; longer than a run's lease. */
+/** How long to wait for a message that another process runs; longer than a run's lease. */
 const LEASE_PATIENCE_MS = 60_000;
 const LEASE_POLL_MS = 50;
 
-/** What became of the messages. */
+/** The outcome of the messages. */
 export interface Progress {
-  /** Answered by this process. */
+  /** Replied to by this process. */
   answered: number;
-  /** Of these, with steps that another process had finished before it was cut off. */
+  /** Of these, with steps that another process had finished before it was interrupted. */
   takenUp: number;
-  /** Answered by another process, found in the store. */
+  /** Replied to by another process, found in the store. */
   before: number;
-  /** Not answered: a step or the store failed. */
+  /** Without a reply: a step or the store failed. */
   failed: number;
 }
 
-/** How to answer. */
+/** The options of `answerAll`. */
 export interface AnswerOptions {
   readonly runtime: Runtime;
   readonly inFlight: number;
@@ -36,7 +36,7 @@ export interface AnswerOptions {
   readonly onFailure: (message: Message, error: unknown) => void;
 }
 
-/** Answers every message; resolves when all are answered or have failed. */
+/** Replies to every message; resolves when each has a reply or has failed. */
 export async function answerAll(
   messages: readonly Message[],
   options: AnswerOptions,
@@ -64,7 +64,7 @@ function bySession(messages: readonly Message[]): Map<string, Message[]> {
 class Engine {
   readonly progress: Progress = { answered: 0, takenUp: 0, before: 0, failed: 0 };
   readonly #options: AnswerOptions;
-  /** The first step that each message in flight took here. */
+  /** The first step that each message in flight ran here. */
   readonly #firstStep = new Map<number, number>();
   readonly #conversation: Sequencer;
 
@@ -78,7 +78,7 @@ class Engine {
     });
   }
 
-  /** Answers a session's messages; after a failure the rest of it is not tried. */
+  /** Replies to a session's messages; after a failure the rest is not tried. */
   async answerSession(messages: readonly Message[]): Promise<void> {
     let failure: { readonly error: unknown } | undefined;
     for (const message of messages) {
@@ -107,7 +107,7 @@ class Engine {
     });
   }
 
-  /** Runs the steps that are left; waits while another process is at it. */
+  /** Runs the remaining steps; waits while another process runs them. */
   async #run(options: RunOptions): Promise<void> {
     const deadline = performance.now() + LEASE_PATIENCE_MS;
     for (;;) {

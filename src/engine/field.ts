@@ -2,12 +2,12 @@
  * The fields of an input line and how they are checked.
  */
 
-/** What a slot may hold. */
+/** The value of a slot. */
 export type SlotValue = string | number | boolean;
 /** Slots by name. */
 export type Slots = Readonly<Record<string, SlotValue>>;
 
-/** What a line says, before it has its number. */
+/** The content of a line, without its number. */
 export interface Utterance {
   readonly user: string;
   readonly session: string;
@@ -34,11 +34,11 @@ export function own(fields: Readonly<Record<string, unknown>>, name: string): un
 export function recordOf(name: string, value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new LineError(`${name} must be an object`);
-  // An object that JSON gave and that is not an array has string keys.
+  // A JSON object that is not an array has string keys.
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** A text that can name something; throws `LineError`. */
+/** A text that can be an id; throws `LineError`. */
 export function idOf(name: string, value: unknown): string {
   const text = textOf(name, value);
   if (text.trim() === "") throw new LineError(`${name} must not be blank`);
@@ -58,7 +58,7 @@ export function slotsOf(name: string, value: unknown): Slots {
   const slots = recordOf(name, value);
   for (const [slot, content] of Object.entries(slots))
     if (!["string", "number", "boolean"].includes(typeof content))
-      throw new LineError(`${name} must hold strings, numbers or booleans, "${slot}" does not`);
+      throw new LineError(`${name} must contain strings, numbers or booleans, "${slot}" does not`);
   // Checked just above.
   return slots as Slots;
 }

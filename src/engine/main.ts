@@ -1,6 +1,6 @@
 /**
- * A small conversation engine that embeds holdfast the way a user would: it imports the doors and
- * nothing else. `npm start -- --help` says what it does.
+ * A small conversation engine that embeds holdfast as a user would: it imports only the entry
+ * points. See `npm start -- --help`.
  */
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
@@ -16,7 +16,7 @@ import { HELP, readOptions, UsageError, type EngineOptions } from "./options.ts"
 import { printSummary, PRINTER, progressReporter, type Printer } from "./report.ts";
 import { readSource, type Source } from "./source.ts";
 
-/** Failed messages that are reported one by one; the table counts them all. */
+/** The most failed messages that are reported one by one; the table counts them all. */
 const FAILURES_SHOWN_MAX = 20;
 
 const EXIT = { ok: 0, differs: 1, usage: 2 } as const;
@@ -36,14 +36,14 @@ async function main(args: readonly string[], printer: Printer): Promise<number> 
   const work = { options, path, namespace: namespaceOf(source, options), printer };
   if (options.crashAfter !== undefined && (await isAnswered(input, work))) {
     printer.out(
-      "all of it is answered already: starting over, so that there is something to kill\n",
+      "every message has its reply already: starting over, so that there is something to kill\n",
     );
     await forget(path);
   }
   return run(input, work);
 }
 
-/** True when every message has its answer in the store. */
+/** True when every message has its reply in the store. */
 async function isAnswered(input: Input, { path, namespace }: Work): Promise<boolean> {
   await using runtime = createRuntime({ store: sqliteStore({ path }), namespace, kinds: KINDS });
   const rows = await check(runtime, input.messages);
@@ -65,7 +65,7 @@ async function run(input: Input, { options, path, namespace, printer }: Work): P
   let progress: Progress;
   {
     await using runtime = openRuntime(store);
-    await runtime.list({ limit: 1 }); // A file that cannot be used is told once, not per message.
+    await runtime.list({ limit: 1 }); // A file that cannot be used is reported once.
     progress = await answerAll(input.messages, {
       runtime,
       inFlight: options.inFlight,
@@ -84,8 +84,8 @@ async function run(input: Input, { options, path, namespace, printer }: Work): P
 }
 
 /**
- * Kills this process where it hurts most: the N-th message counts in its scopes already, and the
- * step that counted it is not written down as finished.
+ * Kills this process at the worst time: the N-th message counts in its scopes already, and the step
+ * that counted it is not stored as finished.
  */
 function crasher({ crashAfter = Infinity }: EngineOptions, { out }: Printer): () => void {
   let counted = 0;
@@ -98,14 +98,14 @@ function crasher({ crashAfter = Infinity }: EngineOptions, { out }: Printer): ()
 }
 
 /**
- * Each input has its scopes to itself, also in one file: the same bytes find their state again, and
- * the counts of other inputs do not mix with them.
+ * Each input has its own namespace, also in one file: the same bytes find their state again, and
+ * the counts of other inputs are separate.
  */
 function namespaceOf({ bytes }: Source, { format }: EngineOptions): string {
   return `${format}-${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}`;
 }
 
-/** Removes the database and the files SQLite keeps beside it; nothing else in the directory. */
+/** Removes the database and SQLite's files beside it; nothing else in the directory. */
 async function forget(path: string): Promise<void> {
   for (const suffix of ["", "-wal", "-shm", "-journal"]) await rm(path + suffix, { force: true });
 }

@@ -1,8 +1,8 @@
 /**
  * The messages of an input: read line by line, checked, numbered.
  *
- * A line that cannot be used is set aside with its number and the reason; the others go on. All of
- * it is a function of the input's text alone, so a second run on the same input sees the same
+ * A line that cannot be used is reported with its number and the reason; the others are processed.
+ * All of it depends on the input's text alone, so a second run on the same input has the same
  * messages under the same numbers.
  */
 import { readDialogue } from "./dialogue.ts";
@@ -11,7 +11,7 @@ import type { InputFormat } from "./options.ts";
 
 /** One message of an input. */
 export interface Message extends Utterance {
-  /** Its place among the messages of the input, from 1; the same in every run on this input. */
+  /** Its position among the messages of the input, from 1; the same in every run on this input. */
   readonly number: number;
   readonly line: number;
 }
@@ -22,7 +22,7 @@ export interface BadLine {
   readonly reason: string;
 }
 
-/** All that an input says. */
+/** The content of an input. */
 export interface Input {
   /** Lines that are not blank. */
   readonly lines: number;
@@ -65,7 +65,7 @@ function parseJson(content: string): unknown {
   }
 }
 
-/** A session belongs to the user and organisation of its first message: the library binds it so. */
+/** A session belongs to the user and organisation of its first message, as in the library. */
 function checkOwner(owners: ReadonlyMap<string, Message>, { session, user, org }: Utterance): void {
   const owner = owners.get(session);
   if (owner === undefined) return;

@@ -1,9 +1,9 @@
 /**
- * What the engine was asked to do on its command line.
+ * The command line of the engine.
  */
 import { parseArgs } from "node:util";
 
-/** How the input is written down. */
+/** The format of the input. */
 export type InputFormat = "messages" | "dialogues";
 
 /** The engine's settings. */
@@ -14,12 +14,12 @@ export interface EngineOptions {
   readonly inFlight: number;
   readonly dataDir: string;
   readonly fresh: boolean;
-  /** Kill the own process in the middle of the message that it is the n-th to work on. */
+  /** Kills the process in the middle of the n-th message that it processes. */
   readonly crashAfter: number | undefined;
   readonly help: boolean;
 }
 
-/** A command line or an input the engine cannot work with; `message` says why, to its author. */
+/** An invalid command line or input; `message` gives the reason. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -31,19 +31,19 @@ const IN_FLIGHT_MAX = 10_000;
 export const HELP = `Usage: npm start -- [options]
 
 Answers messages with a four-step sequencer (understand, update, decide, reply) and keeps the state
-of every request, session, user and organisation in one SQLite file. Interrupted at any point, it
-goes on where it stopped when it is run again on the same input.
+of every request, session, user and organisation in one SQLite file. After an interruption at any
+point, another run on the same input continues from there.
 
   --input FILE      JSON lines { user, session, org?, text, slots? }; "-" is standard input.
                     Default: standard input if something is written to it, else a sample.
   --format NAME     messages (default), or dialogues: lines { id, services, turns }
   --in-flight N     messages worked on at the same time, each of another session (default 64)
   --data-dir DIR    where engine.db is kept (default ./.holdfast)
-  --fresh           forget what is kept there and start over
+  --fresh           delete what is stored there and start over
   --crash-after N   kill this process with SIGKILL in the middle of the N-th message it works on
   --help            print this
 
-Exit code: 0 when every count in the store is what the input says, 1 when not, 2 for wrong usage.
+Exit code: 0 when every count in the store agrees with the input, 1 when not, 2 for wrong usage.
 `;
 
 /** Reads the command line. Throws `UsageError`. */

@@ -1,12 +1,12 @@
 /**
- * What the engine prints: progress while it works, tables at the end.
+ * The output of the engine: progress while it runs, tables at the end.
  */
 import type { CheckRow } from "./check.ts";
 import type { Tally } from "./counting-store.ts";
 import type { Progress } from "./engine.ts";
 import type { Input } from "./message.ts";
 
-/** Where the engine prints. */
+/** The output streams of the engine. */
 export interface Printer {
   readonly out: (text: string) => void;
   readonly warn: (line: string) => void;
@@ -26,20 +26,20 @@ const PROGRESS_LINES = 10;
 const TERMINAL_UPDATES = 200;
 const CELL_WIDTH = 11;
 
-/** Everything the tables at the end tell. */
+/** The data of the tables at the end. */
 export interface Summary {
   readonly input: Input;
   readonly progress: Readonly<Progress>;
   readonly tallies: ReadonlyMap<string, Tally>;
   readonly batches: number;
-  /** Milliseconds spent on answering. */
+  /** Milliseconds spent on replies. */
   readonly answerMs: number;
   /** Milliseconds spent on reading back. */
   readonly checkMs: number;
   readonly rows: readonly CheckRow[];
 }
 
-/** Shows how far the work is: one moving line on a terminal, else a line now and then. */
+/** Shows the progress: one moving line on a terminal, else a line at intervals. */
 export function progressReporter(total: number, printer: Printer): (progress: Progress) => void {
   const isTerminal = process.stdout.isTTY;
   const every = Math.max(1, Math.ceil(total / (isTerminal ? TERMINAL_UPDATES : PROGRESS_LINES)));
@@ -53,7 +53,7 @@ export function progressReporter(total: number, printer: Printer): (progress: Pr
   };
 }
 
-/** Prints the tables; answers whether every count was right. */
+/** Prints the tables; returns whether every count was right. */
 export function printSummary(summary: Summary, printer: Printer): boolean {
   const { input, progress, answerMs, checkMs, rows } = summary;
   const perSecond = Math.round((1000 * progress.answered) / Math.max(1, answerMs));

@@ -1,5 +1,5 @@
 /**
- * Where the input comes from: a file, standard input, or the sample that comes with the engine.
+ * Reads the input: a file, standard input, or the sample that is part of the engine.
  */
 import { fstatSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -7,23 +7,23 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "./options.ts";
 
-/** The bytes of an input and what to call it. */
+/** The bytes of an input and its name. */
 export interface Source {
   readonly name: string;
   readonly bytes: Buffer;
 }
 
-/** An input is held in memory, so that its counts can be checked at the end. */
+/** The limit of an input, which is kept in memory for the check at the end; bytes. */
 const INPUT_BYTES_MAX = 256 * 1024 * 1024;
 /**
- * How long an open pipe may stay silent before the sample is taken instead; milliseconds. Programs
- * that start others often leave them a pipe to which nobody ever writes.
+ * How long an open pipe may be silent before the sample is used instead; milliseconds. Programs
+ * often start others with a pipe that is never written to.
  */
 const STDIN_PATIENCE_MS = 2_000;
 
 const SAMPLE = new URL("sample.jsonl", import.meta.url);
 
-/** Reads the input that was asked for. Throws `UsageError` when it cannot be read. */
+/** Reads the chosen input. Throws `UsageError` when it cannot be read. */
 export async function readSource(
   input: string | undefined,
   warn: (text: string) => void,
@@ -35,7 +35,7 @@ export async function readSource(
   return { name: "the sample", bytes: await readWhole(fileURLToPath(SAMPLE)) };
 }
 
-/** What stands on standard input; `undefined` when nothing is meant to be read from it. */
+/** The data of standard input; `undefined` when it is no input. */
 async function readPipe(warn: (text: string) => void): Promise<Buffer | undefined> {
   if (!isPipeOrFile()) return undefined;
   const { stdin } = process;
@@ -56,7 +56,7 @@ async function readPipe(warn: (text: string) => void): Promise<Buffer | undefine
   }
 }
 
-/** A terminal and `/dev/null` are devices: nobody meant them as input. */
+/** A terminal and `/dev/null` are devices, which are no input. */
 function isPipeOrFile(): boolean {
   try {
     const stats = fstatSync(0);

@@ -1,9 +1,9 @@
 /**
- * What the engine understands and says. Pure functions of a text and of what is known so far.
+ * The language of the engine: pure functions of a text and of the known slots.
  */
 import type { Slots } from "./field.ts";
 
-/** What was understood of a message. */
+/** The meaning of a message. */
 export interface Reading {
   readonly intent: "greeting" | "thanks" | "request";
   readonly slots: Slots;
@@ -16,7 +16,7 @@ export interface Decision {
   readonly slot?: string;
 }
 
-/** What a booking needs, in the order in which it is asked for. */
+/** The slots of a booking, in the order of the questions. */
 const NEEDS: readonly { slot: string; question: string; named: RegExp }[] = [
   { slot: "city", question: "Which city?", named: /city|area|location|destination|where/i },
   { slot: "date", question: "On which day?", named: /date|day/i },
@@ -26,7 +26,7 @@ const NEEDS: readonly { slot: string; question: string; named: RegExp }[] = [
 
 const WEEKDAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday";
 
-/** How each slot is found in a text; the first group is its value. */
+/** The pattern of each slot in a text; the first group is its value. */
 const PATTERNS: readonly (readonly [slot: string, pattern: RegExp])[] = [
   ["city", /\b(?:in|to|near) ([A-Z][a-z]+(?: [A-Z][a-z]+)?)/],
   ["date", new RegExp(`\\b(today|tomorrow|${WEEKDAYS}|the \\d{1,2}(?:st|nd|rd|th))\\b`, "i")],
@@ -34,7 +34,7 @@ const PATTERNS: readonly (readonly [slot: string, pattern: RegExp])[] = [
   ["people", /\b(?:for|of) (\d{1,2}|one|two|three|four|five|six|seven|eight)\b/i],
 ];
 
-/** Reads a text; slots that came with it stand instead of those in it. */
+/** Reads a text; slots that came with it take precedence over those in it. */
 export function understand(text: string, given: Slots | undefined): Reading {
   const slots = given ?? findSlots(text);
   if (Object.keys(slots).length > 0) return { intent: "request", slots };
@@ -52,14 +52,14 @@ function findSlots(text: string): Slots {
   return Object.fromEntries(found);
 }
 
-/** Decides by the names of the slots that the session knows. */
+/** Decides by the names of the slots that the session has. */
 export function decide(intent: Reading["intent"], known: readonly string[]): Decision {
   if (intent !== "request") return { kind: "smalltalk" };
   const missing = NEEDS.find(({ named }) => !known.some((name) => named.test(name)));
   return missing === undefined ? { kind: "done" } : { kind: "ask", slot: missing.slot };
 }
 
-/** Puts a decision into words. */
+/** The text of a decision. */
 export function phrase(
   { kind, slot }: Decision,
   intent: Reading["intent"],

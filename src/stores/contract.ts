@@ -1,25 +1,26 @@
 /**
- * What a store is. A store keeps one record per key and decides by version; it knows nothing of
- * scopes, mailboxes or schemas. Implementors: run the suite of `holdfast/testing` on yours.
+ * The contract of a store. A store keeps one record per key and decides by version. It has no part
+ * in scopes, mailboxes or schemas. Implementors: run the suite of `holdfast/testing` on your store.
  *
  * Contract
  *  T1  A write takes effect exactly when the stored version equals `expectedVersion` (absent = 0, a
- *      deleted key keeps the version of its tombstone). Otherwise the answer is a conflict that
- *      carries what is there. A conflict is never thrown.
- *  T2  `commit` answers only after the write survives what the store promises (`supports.durable`).
- *  T3  Versions of a key never go back, also through delete, expiry and re-create, for as long as a
+ *      deleted key keeps the version of its tombstone). Otherwise the result is a conflict that
+ *      carries the stored record. A conflict is never thrown.
+ *  T2  `commit` resolves only after the write is as durable as the store promises
+ *      (`supports.durable`).
+ *  T3  Versions of a key never decrease, also through delete, expiry and re-create, as long as a
  *      late writer may exist: a deleted or expired record leaves a tombstone with its version for
- *      at least `tombstoneMs`. After that, and after `erase`, the key counts as never there
- *      (version 0). So a version that was not confirmed for `tombstoneMs` says nothing: a record
- *      that is missing then may have been deleted, and one of a lower version made anew. Until then
- *      either is damage, unless the last that was seen is the tombstone, or `watch` reported a
- *      newer version before nothing was there.
+ *      at least `tombstoneMs`. After that, and after `erase`, the key counts as never written
+ *      (version 0). So a version that was not confirmed for `tombstoneMs` proves nothing: a record
+ *      that is missing then may have been deleted, and one of a lower version created anew. Until
+ *      then either is damage, unless the last record seen is the tombstone, or `watch` reported a
+ *      newer version before the record was missing.
  *  T4  Each write of a batch stands alone, unless `atomic`: then all take effect or none.
  *  T5  A read returns plain data equal to what was written and shares nothing with it.
  *  T6  A throw from `commit` means nothing of the batch took effect, unless it is a
  *      `CommitUnknownError`.
- *  T7  A check answers from what is committed when it is asked, never from an older copy.
- *  T8  `erase` leaves nothing of a key, and reports the version after the erased one to watchers.
+ *  T7  A check compares with what is committed when it runs, never with an older copy.
+ *  T8  `erase` removes all data of a key, and reports the version after the erased one to watchers.
  */
 import type { Json, Patch } from "../../actors/protocol.ts";
 
@@ -28,13 +29,13 @@ import type { Json, Patch } from "../../actors/protocol.ts";
  */
 export const TOMBSTONE_MS = 604_800_000;
 
-/** What a store can do; the suite and the runtime read this instead of guessing. */
+/** What a store supports; the suite and the runtime read it. */
 export interface StoreSupports {
   /** Data outlives the process. */
   readonly durable: boolean;
   /** `commit(…, { atomic: true })` works. */
   readonly transactions: boolean;
-  /** `ttlMs` is kept. */
+  /** `ttlMs` works. */
   readonly ttl: boolean;
   /** `watch` reports commits of other owners: processes, or store objects of this one. */
   readonly watch: boolean;
@@ -43,8 +44,8 @@ export interface StoreSupports {
   /** `exclusive` works across processes. */
   readonly exclusive: boolean;
   /**
-   * Other owners than one runtime may write: processes, or runtimes on this store object. Then an
-   * answer that writes nothing is verified at the store. Default true; false only for a store that
+   * Other owners than one runtime may write: processes, or runtimes on this store object. Then a
+   * call that writes nothing is verified at the store. Default true; false only for a store that
    * refuses a second owner.
    */
   readonly shared?: boolean;
@@ -53,7 +54,7 @@ export interface StoreSupports {
    */
   readonly checks?: boolean;
   /**
-   * Tombstones end: `tombstoneMs` after a delete or an expiry the store removes what is left, soon
+   * Tombstones end: `tombstoneMs` after a delete or an expiry the store removes the tombstone, soon
    * after it is next used. Default false: they stay.
    */
   readonly tombstonesEnd?: boolean;
@@ -65,7 +66,7 @@ export interface StoreSupports {
   readonly immediate?: boolean;
 }
 
-/** What is stored under a key. `state: undefined` is a tombstone: deleted or expired. */
+/** The record of a key. `state: undefined` is a tombstone: deleted or expired. */
 export interface StoredRecord {
   readonly version: number;
   readonly state: Json | undefined;
@@ -76,7 +77,7 @@ export interface StoredRecord {
 /** One write. Objects are read lazily: a store that appends `patches` never touches `state`. */
 export interface ScopeWrite {
   readonly key: string;
-  /** The version the store must hold; 0 = must not exist. */
+  /** The version the stored record must have; 0 = must not exist. */
   readonly expectedVersion: number;
   /** The version after the write; greater than `expectedVersion`. */
   readonly version: number;
@@ -88,12 +89,12 @@ export interface ScopeWrite {
   readonly ttlMs?: number | undefined;
   /**
    * Milliseconds for which the tombstone is kept, counted from a delete or from the end of `ttlMs`;
-   * `Infinity` = for good. Absent: the store's `tombstoneMs`.
+   * `Infinity` = forever. Absent: the store's `tombstoneMs`.
    */
   readonly tombstoneMs?: number | undefined;
 }
 
-/** Asks whether a record still has a version; changes nothing. */
+/** Checks that a record still has a version; changes nothing. */
 export interface VersionCheck {
   readonly key: string;
   /** 0 = must not exist; a deleted record has the version of its tombstone. */
@@ -102,24 +103,24 @@ export interface VersionCheck {
 
 /** How a batch is committed. */
 export interface CommitOptions {
-  /** All writes take effect or none; a check that fails also keeps all of them from it. */
+  /** All writes take effect or none; a check that fails also prevents all of them. */
   readonly atomic?: boolean;
   /**
-   * Versions to verify in the same round trip, when `supports.checks` says so. The answers follow
-   * those of the writes, in order: `ok` exactly when the version is `expectedVersion`, else what is
-   * there. A check and a write of one key see the record as it was before the batch.
+   * Versions to verify in the same request, when `supports.checks`. Their results follow those of
+   * the writes, in order: `ok` exactly when the version is `expectedVersion`, else the stored
+   * record. A check and a write of one key see the record as it was before the batch.
    */
   readonly checks?: readonly VersionCheck[];
 }
 
-/** Answer to one write, or to one check. */
+/** Result of one write, or of one check. */
 export type WriteResult =
   | { readonly ok: true; readonly version: number }
   | { readonly ok: false; readonly current: StoredRecord | undefined };
 
-/** Which keys `list` gives, in ascending order of their UTF-16 code units. */
+/** Selects the keys of `list`, in ascending order of their UTF-16 code units. */
 export interface ListQuery {
-  /** Only keys that start with this text; every character is ordinary. */
+  /** Only keys that start with this text; no character is special. */
   readonly prefix?: string;
   /** Only keys after this one. */
   readonly after?: string;
@@ -127,41 +128,41 @@ export interface ListQuery {
   readonly limit?: number;
 }
 
-/** A place where records live. */
+/** A store of records; see the contract above. */
 export interface StateStore {
   readonly name: string;
   readonly supports: StoreSupports;
-  /** Milliseconds for which tombstones are kept when a write does not say; default 7 days. */
+  /** Milliseconds for which tombstones are kept when a write sets none; default 7 days. */
   readonly tombstoneMs?: number;
-  /** Reads many keys; the answer has the same order. A tombstone is a record without state. */
+  /** Reads many keys; the result has the same order. A tombstone is a record without state. */
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]>;
   /** Writes many records, each its own compare-and-set unless `atomic`. */
   commit(writes: readonly ScopeWrite[], options?: CommitOptions): Promise<WriteResult[]>;
-  /** Keys of living records (no tombstones). */
+  /** Keys of records that are no tombstones. */
   list(query?: ListQuery): AsyncIterable<string>;
   /**
    * Calls `changed` soon after another owner committed `version` of `key`, and `missed` when such
-   * calls may have been lost, as after a broken connection: then whoever must know looks for
-   * himself. A version may be skipped when a newer one is reported. Resolves when it is watching,
-   * to the way to stop; rejects with `StoreUnavailableError` when it cannot begin.
+   * calls may have been lost, as after a broken connection: the caller must then load what it needs
+   * to know. A version may be skipped when a newer one is reported. Resolves when it is watching,
+   * to a function that stops it; rejects with `StoreUnavailableError` when it cannot begin.
    */
   watch?(
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>>;
   /**
-   * Runs `turn` while no other owner can commit `key`; waits for its place at most `ttlMs`, and
-   * after `ttlMs` of running the place is free for others (a commit of a stale owner is then a
-   * conflict). Commits of `key` made through this store object inside `turn` pass.
+   * Runs the exclusive `section` while no other owner can commit `key`. Waits at most `ttlMs`
+   * to acquire the key. A section that runs longer than `ttlMs` loses the key: a commit of such a
+   * stale owner is a conflict. Commits of `key` through this store object inside `section` pass.
    */
-  exclusive?<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T>;
+  exclusive?<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T>;
   /**
-   * Removes all that is stored under each key: the record, readable or not, its patches, its
-   * tombstone, its place in an index. Resolves to whether there was something, in the order of the
-   * keys. Watchers of other owners get the version after the one that was there. An exclusive turn
-   * does not hold it up.
+   * Removes everything stored under each key: the record, readable or not, its patches, its
+   * tombstone, its index entries. Resolves to whether there was something, in the order of the
+   * keys. Watchers of other owners get the version after the erased one. An exclusive section does
+   * not delay it.
    */
   erase?(keys: readonly string[]): Promise<boolean[]>;
-  /** Waits for running work and releases everything. Later calls reject with `STORE_CLOSED`. */
+  /** Waits for running work and releases all resources. Later calls reject with `STORE_CLOSED`. */
   close(): Promise<void>;
 }

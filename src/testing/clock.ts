@@ -1,4 +1,4 @@
-/** Time that passes only when told to. */
+/** A clock whose time a test controls. */
 import { nextTurn } from "../../actors/time/soon.ts";
 import type { Clock } from "../../actors/protocol.ts";
 
@@ -7,17 +7,17 @@ export interface SimulatedClock extends Clock {
   /** The time that has passed by `advance` since `startMs`; equal to `now()` until `setTime`. */
   monotonic(): number;
   /**
-   * Sets the time of day, forward or back, as a person or a time server does: `now()` goes on from
-   * `ms`. No time passes by it, so no timer comes due and `monotonic()` stays as it is.
+   * Sets the time of day, forward or back, as an operator or a time server does: `now()` continues
+   * from `ms`. No time passes, so no timer fires and `monotonic()` does not change.
    */
   setTime(ms: number): void;
   /**
-   * Moves time on by `ms`, running the timers that come due in the order of their times (ties: of
-   * their making), each at its own time and with the work it started done as far as it goes without
-   * waiting for something else.
+   * Advances time by `ms` and runs the timers that are due, in the order of their times (ties: of
+   * their creation). Each runs at its own time, and the work it starts runs as far as it can
+   * without another wait.
    */
   advance(ms: number): Promise<void>;
-  /** How many timers are set. */
+  /** The number of timers that are set. */
   readonly pending: number;
 }
 
@@ -45,7 +45,7 @@ function firstDue(timers: Iterable<Timer>, until: number): Timer | undefined {
   return first;
 }
 
-/** Makes a clock that stands at `startMs`; default 0, the start of 1970. */
+/** Makes a clock at `startMs`; default 0, the start of 1970. */
 export function simulatedClock(startMs = 0): SimulatedClock {
   const timers = new Set<Timer>();
   let passed = startMs;
@@ -65,7 +65,7 @@ export function simulatedClock(startMs = 0): SimulatedClock {
       return timer;
     },
     clearTimeout(handle) {
-      // Only this clock makes its timers; anything else is simply not in the set.
+      // Only this clock makes its timers; any other value is not in the set.
       timers.delete(handle as Timer);
     },
     async advance(ms) {

@@ -1,4 +1,4 @@
-/** A store that fails as stores do: refused, lost answers, late, twice, half. */
+/** A store with injected faults: refused, lost, late, duplicated or partial calls. */
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import type { CommitOptions, ScopeWrite, StateStore, WriteResult } from "../stores/contract.ts";
@@ -7,18 +7,18 @@ import { type Random, seededRandom } from "./random.ts";
 /**
  * What happens to one call.
  *
- * - `fail`: nothing is done, `StoreUnavailableError`.
- * - `lost`: it is done, but the answer is `CommitUnknownError`.
- * - `unknown`: nothing is done, and the answer is `CommitUnknownError`.
- * - `lostPlain`: it is done and a plain `Error` is thrown: what a store must never do.
- * - `conflict`: nothing is done, every write answers with what is there.
- * - `duplicate`: it is done twice, as by a network that repeats; the first answer counts.
- * - `torn`: the first half of a batch is done, then `CommitUnknownError`.
- * - `hold`: it waits for `release`, then is done.
- * - `slow`: it waits up to `slowMs` on the plan's clock, then is done.
+ * - `fail`: it has no effect and rejects with `StoreUnavailableError`.
+ * - `lost`: it takes effect, but rejects with `CommitUnknownError`.
+ * - `unknown`: it has no effect and rejects with `CommitUnknownError`.
+ * - `lostPlain`: it takes effect and rejects with a plain `Error`, which a store must never do.
+ * - `conflict`: it has no effect, and every write is a conflict with the stored record.
+ * - `duplicate`: it runs twice, as over a network that repeats; the first result counts.
+ * - `torn`: the first half of a batch takes effect, then it rejects with `CommitUnknownError`.
+ * - `hold`: it waits for `release`, then runs.
+ * - `slow`: it waits up to `slowMs` on the plan's clock, then runs.
  *
- * A load knows `fail`, `hold` and `slow`, and so does a commit of checks alone; other faults leave
- * them alone. Checks beside writes share the fault of the writes; `conflict` answers them.
+ * Only `fail`, `hold` and `slow` affect a load or a commit of checks alone. Checks beside writes
+ * share the fault of the writes; with `conflict` they run and return their results.
  */
 export type FaultKind =
   | "fail"
@@ -31,7 +31,7 @@ export type FaultKind =
   | "hold"
   | "slow";
 
-/** One call about to be made. */
+/** A call that is about to run. */
 export interface FaultCall {
   /** `check`: a commit of checks alone. */
   readonly operation: "load" | "commit" | "check";
@@ -45,25 +45,25 @@ export interface FaultCall {
 
 /** Which calls fail, and how. */
 export interface FaultPlan {
-  /** Decides for one call; `undefined` leaves it to `rates`. */
+  /** Decides for one call; `undefined`: `rates` decide. */
   readonly choose?: (call: FaultCall) => FaultKind | undefined;
   /** Probability of each fault per call, drawn from `seed`. */
   readonly rates?: Readonly<Partial<Record<FaultKind, number>>> | undefined;
-  /** Default 1. */
+  /** The seed of the random faults; default 1. */
   readonly seed?: number | undefined;
   /** Needed for `slow`. */
   readonly clock?: Clock | undefined;
-  /** Longest wait of a `slow` call; default 50. */
+  /** Longest wait of a `slow` call; milliseconds, default 50. */
   readonly slowMs?: number | undefined;
 }
 
-/** A store with faults, and the way to steer them. */
+/** A store with faults, and the methods that control them. */
 export interface FaultyStore extends StateStore {
   /** The faults so far, in order. */
   readonly faults: readonly (FaultCall & { readonly kind: FaultKind })[];
-  /** Lets every held call go on; answers how many there were. */
+  /** Resumes every waiting call; returns how many there were. */
   release(): number;
-  /** Stops all faults from here on and lets held calls go on. */
+  /** Stops all faults from here on and resumes waiting calls. */
   calm(): void;
 }
 
@@ -92,17 +92,17 @@ async function currentOf(
   { checks = [] }: CommitOptions = {},
 ): Promise<WriteResult[]> {
   const records = await inner.load(writes.map((write) => write.key));
-  const answers = checks.length === 0 ? [] : await inner.commit([], { checks });
-  return [...records.map((current) => ({ ok: false, current }) as const), ...answers];
+  const checked = checks.length === 0 ? [] : await inner.commit([], { checks });
+  return [...records.map((current) => ({ ok: false, current }) as const), ...checked];
 }
 
-/** Decides and remembers what happens to each call. */
+/** Decides and records what happens to each call. */
 class FaultSource {
   readonly faults: (FaultCall & { kind: FaultKind })[] = [];
   readonly #plan: FaultPlan;
   readonly #random: Random;
   readonly #counts = { load: 0, commit: 0, check: 0 };
-  #held: (() => void)[] = [];
+  #waiting: (() => void)[] = [];
   #isCalm = false;
 
   constructor(plan: FaultPlan) {
@@ -110,23 +110,23 @@ class FaultSource {
     this.#random = seededRandom(plan.seed ?? 1);
   }
 
-  /** The fault of the next call, after its wait if it is one that waits. */
+  /** The fault of the next call, after its wait if it has one. */
   async next(asked: Omit<FaultCall, "number">): Promise<FaultKind | undefined> {
     this.#counts[asked.operation] += 1;
     const call: FaultCall = { ...asked, number: this.#counts[asked.operation] };
-    // Drawn even when calm or chosen, so that the rest of the sequence does not depend on it.
+    // Drawn also when calm or chosen, so that the rest of the sequence does not depend on it.
     const drawn = pick(this.#plan.rates, this.#random);
     const kind = this.#isCalm ? undefined : (this.#plan.choose?.(call) ?? drawn);
     if (kind === undefined) return undefined;
     this.faults.push({ ...call, kind });
-    if (kind === "hold") await new Promise<void>((resolve) => void this.#held.push(resolve));
+    if (kind === "hold") await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     if (kind === "slow") await this.#slow();
     return kind;
   }
 
   release(): number {
-    const waiting = this.#held;
-    this.#held = [];
+    const waiting = this.#waiting;
+    this.#waiting = [];
     for (const go of waiting) go();
     return waiting.length;
   }
@@ -150,7 +150,7 @@ function refused(): StoreUnavailableError {
   return new StoreUnavailableError("the faulty store refused the call");
 }
 
-/** What each fault makes of a commit; faults that only wait are not here. */
+/** The effect of each fault on a commit; faults that only wait are not here. */
 const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
   fail: () => Promise.reject(refused()),
   unknown: () => Promise.reject(new CommitUnknownError()),
@@ -160,7 +160,7 @@ const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
   },
   async lostPlain(inner, writes, options) {
     await inner.commit(writes, options);
-    throw new Error("the faulty store lost the answer");
+    throw new Error("the faulty store lost the result");
   },
   async torn(inner, writes, options) {
     const half = options?.atomic === true ? 0 : Math.floor(writes.length / 2);
@@ -211,7 +211,7 @@ export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
   return Object.assign(faulty, passThrough(inner));
 }
 
-/** The optional operations `inner` has. */
+/** The optional operations that `inner` has. */
 function passThrough(inner: StateStore): Pick<StateStore, "watch" | "exclusive" | "erase"> {
   type Passed = "watch" | "exclusive" | "erase";
   const passed: { -readonly [K in Passed]?: NonNullable<StateStore[K]> } = {};

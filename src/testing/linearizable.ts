@@ -1,19 +1,19 @@
 /**
- * Is there an order of these overlapping operations that a single object could have gone through?
+ * Searches for an order of overlapping operations that a single object could have executed.
  *
- * The search of Wing and Gong: take any operation that no other one ended before, let the model do
- * it, go on; step back where the answer differs. What was tried is remembered as (operations done,
- * state).
+ * The search of Wing and Gong: choose any operation that no other one ended before, run it on the
+ * model, continue; step back where the output differs. Visited pairs of (operations done, state)
+ * are remembered.
  */
 
 /** One operation of a history. */
 export interface TimedOperation<I, O> {
   readonly input: I;
-  /** What the caller was told; ignored when `end` is absent. */
+  /** What the caller received; ignored when `end` is absent. */
   readonly output?: O;
-  /** When it was called; any scale that grows. */
+  /** When it was called; on any scale that grows. */
   readonly start: number;
-  /** When it answered; absent: the outcome is unknown, it may have happened later, or never. */
+  /** When it returned; absent: the outcome is unknown, it may have happened later, or never. */
   readonly end?: number;
 }
 
@@ -27,7 +27,7 @@ export interface SequentialModel<S, I, O> {
   identify?(state: S): string;
 }
 
-/** The answer; `order` and `longest` hold positions in the history. */
+/** The result; `order` and `longest` contain positions in the history. */
 export type LinearizableResult =
   | { readonly ok: true; readonly order: readonly number[] }
   | { readonly ok: false; readonly longest: readonly number[] };
@@ -41,11 +41,11 @@ interface Search<S, I, O> {
   readonly order: number[];
   readonly seen: Set<string>;
   longest: readonly number[];
-  /** How many operations with a known outcome are still to be placed. */
+  /** How many operations with a known outcome are still to be ordered. */
   open: number;
 }
 
-/** The positions that may come next: called before every unplaced operation answered. */
+/** The positions that may come next: called before every remaining operation returned. */
 function candidates<S, I, O>(search: Search<S, I, O>): number[] {
   const { history, byStart, isDone } = search;
   let earliestEnd = Infinity;
@@ -58,7 +58,7 @@ function candidates<S, I, O>(search: Search<S, I, O>): number[] {
     earliestEnd = Math.min(earliestEnd, operation.end ?? Infinity);
   }
   const possible = found.filter((at) => (history[at]?.start ?? Infinity) <= earliestEnd);
-  // Those of unknown outcome fit everywhere, so they come last: an early guess costs a long search.
+  // Those of unknown outcome fit everywhere, so they come last: an early guess is a long search.
   const isKnown = (at: number): boolean => history[at]?.end !== undefined;
   return [...possible.filter(isKnown), ...possible.filter((at) => !isKnown(at))];
 }
@@ -80,13 +80,13 @@ function isSame<S, I, O>(
   operation: TimedOperation<I, O>,
 ): boolean {
   if (operation.end === undefined) return true;
-  // An operation with an end has the output its caller was told.
+  // An operation with an end has the output that its caller received.
   const actual = operation.output as O;
   if (model.isSameOutput !== undefined) return model.isSameOutput(expected, actual);
   return JSON.stringify(expected) === JSON.stringify(actual);
 }
 
-function place<S, I, O>(search: Search<S, I, O>, state: S): boolean {
+function extend<S, I, O>(search: Search<S, I, O>, state: S): boolean {
   if (search.open === 0) return true;
   const mark = fingerprint(search, state);
   if (search.seen.has(mark)) return false;
@@ -107,14 +107,14 @@ function tryNext<S, I, O>(search: Search<S, I, O>, state: S, at: number): boolea
   search.order.push(at);
   search.open -= known;
   if (search.order.length > search.longest.length) search.longest = [...search.order];
-  if (place(search, after)) return true;
+  if (extend(search, after)) return true;
   search.isDone[at] = false;
   search.order.pop();
   search.open += known;
   return false;
 }
 
-/** Searches for an order; operations of unknown outcome are placed only where they help. */
+/** Searches for an order; operations of unknown outcome are used only where needed. */
 export function checkLinearizable<S, I, O>(
   history: readonly TimedOperation<I, O>[],
   model: SequentialModel<S, I, O>,
@@ -130,7 +130,7 @@ export function checkLinearizable<S, I, O>(
     longest: [],
     open: history.filter((operation) => operation.end !== undefined).length,
   };
-  return place(search, model.initial)
+  return extend(search, model.initial)
     ? { ok: true, order: search.order }
     : { ok: false, longest: search.longest };
 }

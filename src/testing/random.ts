@@ -1,6 +1,6 @@
-/** Random numbers that a seed repeats. */
+/** Random numbers that are repeatable by a seed. */
 
-/** Gives numbers in [0, 1), the same sequence for the same seed. */
+/** Returns numbers in [0, 1), the same sequence for the same seed. */
 export type Random = () => number;
 
 const RANGE = 2 ** 32;

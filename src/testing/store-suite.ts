@@ -32,7 +32,7 @@ const GROUPS: readonly (readonly [string, readonly SuiteCase[]])[] = [
   ["watching", watchCases],
 ];
 
-/** Any moment will do, as long as it is the same everywhere: a round number of seconds. */
+/** Any time works, if all tests share it: a whole number of seconds. */
 const START_MS = 1_700_000_000_000;
 
 function missingNeed(
@@ -57,7 +57,7 @@ function openAgain(
   context: SuiteContext,
 ): StateStore | Promise<StateStore> {
   const open = options[kind];
-  if (open === undefined) throw new TypeError(`the suite was given no ${kind}`);
+  if (open === undefined) throw new TypeError(`the suite needs the option \`${kind}\``);
   return open.call(options, context);
 }
 
@@ -91,7 +91,8 @@ async function runCase(options: StoreSuiteOptions, claim: SuiteCase): Promise<vo
 }
 
 /**
- * Registers the whole suite for one implementation. Claims that need what it lacks say so and pass.
+ * Registers the whole suite for one implementation. A claim that needs an operation it lacks prints
+ * a line and passes.
  */
 export function describeStore(runner: SuiteRunner, options: StoreSuiteOptions): void {
   runner.describe(`${options.name} keeps the store contract`, () => {

@@ -1,4 +1,4 @@
-/** T4 and T6: what one write of a batch means for the others. */
+/** T4 and T6: the effect of one write of a batch on the others. */
 import assert from "node:assert/strict";
 import type { Json } from "../../actors/protocol.ts";
 import {
@@ -13,18 +13,18 @@ import {
 
 const MANY = 300;
 
-/** Something the types forbid and JSON cannot hold. */
+/** A value that the types forbid and JSON cannot represent. */
 function cyclic(): Json {
   const loop: Record<string, unknown> = {};
   loop["self"] = loop;
-  // Not JSON on purpose: the store has to refuse it.
+  // Not JSON on purpose: the store must refuse it.
   return loop as Json;
 }
 
 /** Claims about batches. */
 export const batchCases: readonly SuiteCase[] = [
   {
-    name: "T4 an empty batch answers with no results",
+    name: "T4 an empty batch has no results",
     async run({ store }) {
       assert.deepEqual(await store.commit([]), []);
     },
@@ -78,7 +78,7 @@ export const batchCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T4 an atomic batch with one conflict has no effect, wherever the conflict stands",
+    name: "T4 an atomic batch with one conflict has no effect, wherever the conflict is",
     needs: ["transactions"],
     async run({ store }) {
       await commitOk(store, write("a", 0, { n: 1 }));
@@ -98,7 +98,7 @@ export const batchCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T6 a state that JSON cannot hold is refused, and nothing of its batch took effect",
+    name: "T6 a state without JSON is refused, and nothing of its batch took effect",
     async run({ store }) {
       await assert.rejects(store.commit([write("a", 0, { n: 1 }), write("b", 0, cyclic())]));
       assert.deepEqual(await store.load(["a", "b"]), [undefined, undefined]);

@@ -1,4 +1,4 @@
-/** What a case of the store suite is given, and the words most cases use. */
+/** The context of a case of the store suite, and the helpers that most cases use. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Json } from "../../actors/protocol.ts";
@@ -28,11 +28,11 @@ export interface StoreSuiteOptions {
   /** A store on the data of `create`, which was closed before. Needed if the store is durable. */
   reopen?(context: SuiteContext): StateStore | Promise<StateStore>;
   /**
-   * One more store on the data of `create`, as another process has it. Absent: only one at a time.
-   * A store with `supports.shared: false` refuses it, by throwing here or at its first call.
+   * One more store on the data of `create`, as in another process. Absent: only one at a time. A
+   * store with `supports.shared: false` refuses it, by a throw here or at its first call.
    */
   second?(context: SuiteContext): StateStore | Promise<StateStore>;
-  /** Lets time pass for the store; default: advances `context.clock`. */
+  /** Lets `ms` pass for the store; default: advances `context.clock`. */
   advance?(context: SuiteContext, ms: number): Promise<void>;
   /** Removes the data, after the stores were closed. */
   destroy?(context: SuiteContext): void | Promise<void>;
@@ -40,7 +40,7 @@ export interface StoreSuiteOptions {
   onSkip?(line: string): void;
 }
 
-/** What a case works with. Stores it opens are closed after it. */
+/** The stores and helpers of a case. Stores it opens are closed after it. */
 export interface SuiteSession {
   readonly store: StateStore;
   readonly context: SuiteContext;
@@ -53,7 +53,7 @@ export interface SuiteSession {
 export interface SuiteCase {
   readonly name: string;
   /**
-   * What the store must declare for the claim to apply; `sole`: that it refuses a second owner,
+   * What the store must support for the claim to apply; `sole`: that it refuses a second owner,
    * `erase`: the method.
    */
   readonly needs?: readonly (keyof StoreSupports | "second" | "reopen" | "sole" | "erase")[];
@@ -115,7 +115,7 @@ export function expectConflict(
   else assert.deepEqual({ version: current?.version, state: current?.state }, { version, state });
 }
 
-/** All keys a query lists, in the order given. */
+/** All keys that a query lists, in the order listed. */
 export async function listAll(
   store: StateStore,
   query?: Parameters<StateStore["list"]>[0],
@@ -134,15 +134,15 @@ export async function expectCode(work: () => Promise<unknown>, code: string): Pr
   });
 }
 
-/** The exclusive turns of a store that declares them. */
+/** The exclusive sections of a store that declares them. */
 export function exclusiveOf(store: StateStore): NonNullable<StateStore["exclusive"]> {
-  return (key, ttlMs, turn) => {
+  return (key, ttlMs, section) => {
     if (store.exclusive === undefined) assert.fail("a store that declares `exclusive` has it");
-    return store.exclusive(key, ttlMs, turn);
+    return store.exclusive(key, ttlMs, section);
   };
 }
 
-/** A promise settled by hand. */
+/** A promise that the caller settles. */
 export function handle<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let settle: ((value: T) => void) | undefined;
   const promise = new Promise<T>((resolve) => {

@@ -15,7 +15,7 @@ import { ask, check, expectVersion } from "./suite-check.ts";
 const MANY = 300;
 const BUMPS = 25;
 
-/** Adds one to a counter until it was stored, or confirms what was read; gives what it knows. */
+/** Increments a counter until it was stored, or confirms its value; returns the known value. */
 async function confirmed(store: StateStore, key: string, changes: boolean): Promise<number> {
   for (;;) {
     const record = await loadOne(store, key);
@@ -34,7 +34,7 @@ function whileAbsent(key: string): CommitOptions {
 /** Claims about checks beside writes. */
 export const checkedBatchCases: readonly SuiteCase[] = [
   {
-    name: "T4 answers to checks follow those of the writes, and each stands alone",
+    name: "T4 results of checks follow those of the writes, and each stands alone",
     needs: ["checks"],
     async run({ store }) {
       await store.commit([write("x", 0, { n: 1 }), write("y", 0, { n: 1 }, { version: 7 })]);
@@ -86,7 +86,7 @@ export const checkedBatchCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T4 an atomic batch whose checks hold takes effect whole",
+    name: "T4 an atomic batch whose checks succeed takes effect whole",
     needs: ["checks", "transactions"],
     async run({ store }) {
       await commitOk(store, write("m", 0, { n: 1 }));
@@ -103,7 +103,7 @@ export const checkedBatchCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T4 a check that fails keeps an atomic batch from all effect, wherever its key stands",
+    name: "T4 a check that fails prevents all of an atomic batch, wherever its key is",
     needs: ["checks", "transactions"],
     async run({ store }) {
       await commitOk(store, write("b", 0, { n: 1 }));
@@ -129,7 +129,7 @@ export const checkedBatchCases: readonly SuiteCase[] = [
   },
 ];
 
-/** Claims about checks of what others write. */
+/** Claims about checks of records that others write. */
 export const checkedOwnerCases: readonly SuiteCase[] = [
   {
     name: "T7 a check sees what another owner committed before it, never an older copy",
@@ -149,7 +149,7 @@ export const checkedOwnerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T7 a check that answers ok rests on the newest state, while others write",
+    name: "T7 a check that is ok rests on the newest state, while others write",
     needs: ["checks", "second"],
     async run(session) {
       const { store } = session;
@@ -164,7 +164,7 @@ export const checkedOwnerCases: readonly SuiteCase[] = [
       const look = async (): Promise<void> => {
         while (known.acknowledged < 2 * BUMPS) {
           const before = known.acknowledged;
-          assert.ok((await confirmed(store, "n", false)) >= before, "nothing acknowledged is gone");
+          assert.ok((await confirmed(store, "n", false)) >= before, "nothing acknowledged is lost");
         }
       };
       await drive(session, Promise.all([bump(), bump(), look()]));
@@ -176,8 +176,8 @@ export const checkedOwnerCases: readonly SuiteCase[] = [
     async run(session) {
       const { store } = session;
       const other = await session.second();
-      for (let round = 0; round < BUMPS; round += 1) {
-        const [a, b] = [`a${round}`, `b${round}`];
+      for (let pass = 0; pass < BUMPS; pass += 1) {
+        const [a, b] = [`a${pass}`, `b${pass}`];
         const both = [
           store.commit([write(a, 0, 1)], whileAbsent(b)),
           other.commit([write(b, 0, 1)], whileAbsent(a)),
@@ -192,7 +192,7 @@ export const checkedOwnerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "a store that says it has one owner refuses a second",
+    name: "a store that declares one owner refuses a second",
     needs: ["sole"],
     async run({ store, second }) {
       await commitOk(store, write("k", 0, 1));

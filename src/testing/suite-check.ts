@@ -1,4 +1,4 @@
-/** T7: a check answers from what is committed when it is asked. */
+/** T7: a check compares with what is committed when it runs. */
 import assert from "node:assert/strict";
 import type { Json, Patch } from "../../actors/protocol.ts";
 import type { StateStore, VersionCheck, WriteResult } from "../stores/contract.ts";
@@ -22,10 +22,10 @@ export function check(key: string, expectedVersion: number): VersionCheck {
   return { key, expectedVersion };
 }
 
-/** The answers to checks that are asked alone. */
+/** The results of checks without writes. */
 export async function ask(store: StateStore, ...checks: VersionCheck[]): Promise<WriteResult[]> {
   const results = await store.commit([], { checks });
-  assert.equal(results.length, checks.length, "each check has one answer");
+  assert.equal(results.length, checks.length, "each check has one result");
   return results;
 }
 
@@ -47,10 +47,10 @@ export async function expectVersion(
   for (const result of rest) expectConflict(result, version, state);
 }
 
-/** Claims about checks that are asked alone. */
+/** Claims about checks without writes. */
 export const checkCases: readonly SuiteCase[] = [
   {
-    name: "T7 a check is ok exactly at the stored version; else it answers what is there",
+    name: "T7 a check is ok exactly at the stored version; else it returns the stored record",
     needs: ["checks"],
     async run({ store }) {
       await expectVersion(store, "k", 0, undefined);
@@ -104,7 +104,7 @@ export const checkCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T3 a deleted record keeps the version of its tombstone, also when it is made anew",
+    name: "T3 a deleted record keeps the version of its tombstone, also when it is re-created",
     needs: ["checks"],
     async run({ store }) {
       await commitOk(store, write("k", 0, { n: 1 }));
@@ -115,7 +115,7 @@ export const checkCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T3 an expired record keeps its version: what vanished does not pass for what never was",
+    name: "T3 an expired record keeps its version: it differs from one that was never written",
     needs: ["checks", "ttl"],
     async run({ store, advance }) {
       await commitOk(store, write("k", 0, { n: 1 }, { version: 4, ttlMs: TTL_MS }));
@@ -128,7 +128,7 @@ export const checkCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T3 what was checked is the same after closing and opening again",
+    name: "T3 a checked version is the same after closing and opening again",
     needs: ["checks", "durable", "reopen"],
     async run({ store, reopen }) {
       await commitOk(store, write("a", 0, { n: 1 }));
@@ -141,10 +141,10 @@ export const checkCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T7 what can be no version or key is refused, and nothing of its batch took effect",
+    name: "T7 an invalid version or key is refused, and nothing of its batch took effect",
     needs: ["checks"],
     async run({ store }) {
-      // Not a key on purpose: the store has to refuse it.
+      // Not a key on purpose: the store must refuse it.
       const noKey = { key: 7, expectedVersion: 0 } as unknown as VersionCheck;
       for (const bad of [check("k", -1), check("k", 0.5), check("k", Number.NaN), noKey])
         await assert.rejects(store.commit([write("a", 0, 1)], { checks: [bad] }));

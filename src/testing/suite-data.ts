@@ -1,4 +1,4 @@
-/** T5 and the keys: any key, any JSON, nothing shared, nothing asked for that is not needed. */
+/** T5 and keys: any key, any JSON, nothing shared, nothing computed that is not needed. */
 import assert from "node:assert/strict";
 import type { Json, Patch } from "../../actors/protocol.ts";
 import type { ScopeWrite, StateStore } from "../stores/contract.ts";
@@ -13,7 +13,7 @@ import {
   write,
 } from "./suite-case.ts";
 
-/** Keys that a careless store would mix up, cut, match as patterns, or take for paths. */
+/** Keys that a careless store would mix up, truncate, match as patterns, or take for paths. */
 export const HOSTILE_KEYS: readonly string[] = [
   "",
   " ",
@@ -80,7 +80,7 @@ function large(n: number): { n: number; text: string } {
   return { n, text: "x".repeat(LARGE_CHARS) };
 }
 
-/** A write whose state tells when it is read. */
+/** A write that counts how often its state is read. */
 function watched(base: ScopeWrite): { write: ScopeWrite; reads: () => number } {
   let reads = 0;
   const state = base.state;
@@ -121,7 +121,7 @@ export const dataCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "listing gives every such key back, in the order of its UTF-16 units",
+    name: "listing returns every such key, in the order of its UTF-16 units",
     needs: ["list"],
     async run({ store }) {
       await store.commit(HOSTILE_KEYS.map((key) => write(key, 0, 1)));
@@ -158,7 +158,7 @@ export const dataCases: readonly SuiteCase[] = [
       state.nested.n = 2;
       const record = await loadOne(store, "k");
       assert.ok(record);
-      // What the suite wrote has this shape.
+      // The suite wrote a state of this shape.
       const read = record.state as { list: number[]; nested: { n: number } };
       assert.deepEqual(read, { list: [1], nested: { n: 1 } });
       read.list.push(3);
@@ -178,7 +178,7 @@ export const dataCases: readonly SuiteCase[] = [
       await commitOk(store, write("k", 0, { list: [1] }));
       const result = await commitOne(store, write("k", 0, {}));
       assert.ok(!result.ok && result.current);
-      // What the suite wrote has this shape.
+      // The suite wrote a state of this shape.
       (result.current.state as { list: number[] }).list.push(2);
       await expectStored(store, "k", 1, { list: [1] });
     },
@@ -200,7 +200,7 @@ export const dataCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "large patches and many patches are kept as well",
+    name: "large patches and many patches are stored as well",
     async run({ store }) {
       await commitOk(store, write("k", 0, large(0)));
       const text = "y".repeat(LARGE_CHARS * 2);
@@ -208,7 +208,7 @@ export const dataCases: readonly SuiteCase[] = [
       await commitOk(store, write("k", 1, { n: 0, text }, { patches }));
       await expectStored(store, "k", 2, { n: 0, text });
       let version = 2;
-      for (let round = 0; round < 12; round += 1) {
+      for (let pass = 0; pass < 12; pass += 1) {
         const batch = Array.from({ length: 100 }, (_, at) => {
           const n = version + at;
           return write("k", n, { n, text }, { patches: setN(n) });
@@ -231,7 +231,7 @@ export const dataCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "a state that is computed when read is written right, and only a few reads are made",
+    name: "a state that is computed when read is written correctly, after few reads",
     async run({ store }) {
       for (const [at, make] of [(n: number) => ({ n }), large].entries()) {
         const key = `k${at}`;

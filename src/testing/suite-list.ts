@@ -1,4 +1,4 @@
-/** `list`: which keys, in which order. */
+/** `list`: the keys and their order. */
 import assert from "node:assert/strict";
 import { commitOk, listAll, type SuiteCase, write } from "./suite-case.ts";
 
@@ -16,7 +16,7 @@ export const listCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "living keys only, and a key that comes back is listed again",
+    name: "only keys without a tombstone, and a re-created key is listed again",
     needs: ["list"],
     async run({ store }) {
       await store.commit(["a", "b", "c"].map((key) => write(key, 0, 1)));
@@ -74,7 +74,7 @@ export const listCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "after need not be a key, and may lie before or behind the prefix",
+    name: "after need not be a key, and may sort before or behind the prefix",
     needs: ["list"],
     async run({ store }) {
       await store.commit(["", "a", "b1", "b2", "c"].map((key) => write(key, 0, 1)));
@@ -86,7 +86,7 @@ export const listCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "listing can be left early",
+    name: "a listing can end early",
     needs: ["list"],
     async run({ store }) {
       await store.commit(["a", "b", "c"].map((key) => write(key, 0, 1)));

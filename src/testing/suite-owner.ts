@@ -1,4 +1,4 @@
-/** Several owners, exclusive turns, and the end of a store. */
+/** Several owners, exclusive sections, and the end of a store. */
 import assert from "node:assert/strict";
 import { nextTurn } from "../../actors/time/soon.ts";
 import type { StateStore } from "../stores/contract.ts";
@@ -17,7 +17,7 @@ import {
   write,
 } from "./suite-case.ts";
 
-const TURN_MS = 1000;
+const SECTION_MS = 1000;
 const BUMPS = 25;
 
 async function bump(store: StateStore, key: string): Promise<void> {
@@ -45,45 +45,45 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "exclusive gives back what the turn gives, and passes its error on",
+    name: "exclusive resolves to the section's result, and passes its error on",
     needs: ["exclusive"],
     async run(session) {
       const exclusive = exclusiveOf(session.store);
-      assert.equal(await exclusive("k", TURN_MS, async () => "answer"), "answer");
-      const failure = new Error("from the turn");
+      assert.equal(await exclusive("k", SECTION_MS, async () => "answer"), "answer");
+      const failure = new Error("from the section");
       await assert.rejects(
-        exclusive("k", TURN_MS, () => Promise.reject(failure)),
+        exclusive("k", SECTION_MS, () => Promise.reject(failure)),
         (error) => error === failure,
       );
-      // The failed turn gave its place back.
+      // The failed section released the key.
       assert.equal(
         await drive(
           session,
-          exclusive("k", TURN_MS, async () => 2),
+          exclusive("k", SECTION_MS, async () => 2),
         ),
         2,
       );
     },
   },
   {
-    name: "turns of one key never overlap, turns of different keys may",
+    name: "sections of one key never overlap, sections of different keys may",
     needs: ["exclusive"],
     async run(session) {
       const exclusive = exclusiveOf(session.store);
-      const gate = handle();
+      const release = handle();
       const events: string[] = [];
-      const first = exclusive("k", TURN_MS, async () => {
+      const first = exclusive("k", SECTION_MS, async () => {
         events.push("first starts");
-        await gate.promise;
+        await release.promise;
         events.push("first ends");
       });
-      const second = exclusive("k", TURN_MS, async () => {
+      const second = exclusive("k", SECTION_MS, async () => {
         events.push("second");
       });
-      await exclusive("other", TURN_MS, async () => {
+      await exclusive("other", SECTION_MS, async () => {
         events.push("other");
       });
-      gate.resolve();
+      release.resolve();
       await drive(session, Promise.all([first, second]));
       assert.deepEqual(
         events.filter((event) => event !== "other"),
@@ -93,13 +93,13 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "the turn's own commits pass, those of another store are conflicts with what is there",
+    name: "the section's own commits pass, those of another store are conflicts with the record",
     needs: ["exclusive", "second"],
     async run(session) {
       const { store } = session;
       const other = await session.second();
       await commitOk(store, write("k", 0, { n: 1 }));
-      await exclusiveOf(store)("k", TURN_MS, async () => {
+      await exclusiveOf(store)("k", SECTION_MS, async () => {
         expectConflict(await commitOne(other, write("k", 1, { n: 9 })), 1, { n: 1 });
         const mixed = await other.commit([write("k", 1, { n: 9 }), write("free", 0, { n: 1 })]);
         expectConflict(mixed[0], 1, { n: 1 });
@@ -110,11 +110,11 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "an absent key can be held too",
+    name: "an absent key can have a section too",
     needs: ["exclusive", "second"],
     async run(session) {
       const other = await session.second();
-      await exclusiveOf(session.store)("k", TURN_MS, async () => {
+      await exclusiveOf(session.store)("k", SECTION_MS, async () => {
         expectConflict(await commitOne(other, write("k", 0, { n: 9 })), 0, undefined);
         await commitOk(session.store, write("k", 0, { n: 1 }));
       });
@@ -122,18 +122,18 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "a turn that runs too long loses its place: others go on, its commits are conflicts",
+    name: "a section that runs too long loses its key: others run, its commits are conflicts",
     needs: ["exclusive", "second"],
     async run(session) {
       const { store } = session;
       const other = await session.second();
       await commitOk(store, write("k", 0, { n: 1 }));
-      await exclusiveOf(store)("k", TURN_MS, async () => {
-        await session.advance(TURN_MS * 2);
+      await exclusiveOf(store)("k", SECTION_MS, async () => {
+        await session.advance(SECTION_MS * 2);
         expectConflict(await commitOne(store, write("k", 1, { n: 9 })), 1, { n: 1 });
         await drive(
           session,
-          exclusiveOf(other)("k", TURN_MS, () => commitOk(other, write("k", 1, { n: 2 }))),
+          exclusiveOf(other)("k", SECTION_MS, () => commitOk(other, write("k", 1, { n: 2 }))),
         );
       });
       await commitOk(store, write("k", 2, { n: 3 }));

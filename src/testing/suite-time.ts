@@ -1,4 +1,4 @@
-/** Expiry: a record that ran out of time is a tombstone of the same version. */
+/** Expiry: an expired record is a tombstone of the same version. */
 import assert from "node:assert/strict";
 import type { Patch } from "../../actors/protocol.ts";
 import {
@@ -21,7 +21,7 @@ function set(n: number): { patches: Patch[] } {
 /** Claims about `ttlMs`. */
 export const timeCases: readonly SuiteCase[] = [
   {
-    name: "a record lives until its time and is a tombstone of the same version after it",
+    name: "a record is there until it expires and is a tombstone of the same version after it",
     needs: ["ttl"],
     async run({ store, advance }) {
       await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: TTL_MS }));
@@ -34,7 +34,7 @@ export const timeCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "a record says how long it has left, after a load and in a conflict",
+    name: "a record has the time until it expires, after a load and in a conflict",
     needs: ["ttl"],
     async run({ store, context, advance }) {
       const text = "x".repeat(LARGE_CHARS);
@@ -48,7 +48,7 @@ export const timeCases: readonly SuiteCase[] = [
       assert.ok(!met.ok);
       const [k, large, stays] = await store.load(["k", "large", "stays"]);
       for (const record of [met.current, k, large]) {
-        assert.ok(record?.leftMs !== undefined && record.leftMs > 0, "it says how long");
+        assert.ok(record?.leftMs !== undefined && record.leftMs > 0, "it has leftMs");
         assert.ok(record.leftMs <= TTL_MS - passed, "and it counts down");
       }
       assert.equal(stays?.leftMs, undefined);
@@ -67,7 +67,7 @@ export const timeCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "each write counts its time anew, and one without ends it",
+    name: "each write starts its time again, and one without a time ends it",
     needs: ["ttl"],
     async run({ store, advance }) {
       await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: TTL_MS }));
@@ -102,13 +102,13 @@ export const timeCases: readonly SuiteCase[] = [
       await expectStored(store, "k", 2, { n: 1, text });
       await advance(TTL_MS);
       await expectStored(store, "k", 2, undefined);
-      // The patches still come along, but there is nothing left for them to apply to.
+      // The patches are still sent, but there is no state left to apply them to.
       await commitOk(store, write("k", 2, { n: 2, text: "" }, set(2)));
       await expectStored(store, "k", 3, { n: 2, text: "" });
     },
   },
   {
-    name: "a time that is none is refused",
+    name: "an invalid time is refused",
     needs: ["ttl"],
     async run({ store }) {
       for (const ttlMs of [0, -1, Number.NaN, Infinity])

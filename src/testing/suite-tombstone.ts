@@ -1,4 +1,4 @@
-/** What deletes leave and for how long, and that an erased key leaves nothing. */
+/** Tombstones and how long they are kept, and that an erased key leaves no data. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Json } from "../../actors/protocol.ts";
@@ -16,12 +16,12 @@ import {
 } from "./suite-case.ts";
 
 const KEPT_MS = 500;
-/** A store on a server keeps a tombstone at least while a call may be repeated. */
+/** A store on a server keeps a tombstone at least while a call may be retried; milliseconds. */
 const PATIENCE_MS = 15_000;
 const LOOK_MS = 50;
 const LARGE: Json = { text: "x".repeat(50_000) };
 
-/** Uses the store, but not the key, until nothing of the key is left. */
+/** Uses the store, but not the key, until no data of the key is left. */
 async function untilForgotten({ store, advance }: SuiteSession, key: string): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
   while (performance.now() < end) {
@@ -30,7 +30,7 @@ async function untilForgotten({ store, advance }: SuiteSession, key: string): Pr
     await sleep(LOOK_MS);
     if ((await loadOne(store, key)) === undefined) return;
   }
-  assert.fail(`something of ${key} was left`);
+  assert.fail(`some data of ${key} was left`);
 }
 
 function eraseOf(store: StateStore): NonNullable<StateStore["erase"]> {
@@ -38,7 +38,7 @@ function eraseOf(store: StateStore): NonNullable<StateStore["erase"]> {
   return store.erase.bind(store);
 }
 
-/** A record of each kind that a store keeps in another way. */
+/** One record of each kind that a store keeps in its own way. */
 async function writeAll(store: StateStore): Promise<string[]> {
   await commitOk(store, write("small", 0, { n: 1 }));
   await commitOk(store, write("large", 0, LARGE));
@@ -52,7 +52,7 @@ async function writeAll(store: StateStore): Promise<string[]> {
 /** Claims about tombstones and `erase`. */
 export const tombstoneCases: readonly SuiteCase[] = [
   {
-    name: "T3 a tombstone refuses a late writer in its time; after it nothing is left",
+    name: "T3 a tombstone refuses a late writer in its time; after it no data is left",
     needs: ["tombstonesEnd"],
     async run(session) {
       const { store } = session;
@@ -75,7 +75,7 @@ export const tombstoneCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T3 a record that expired and is not read again goes as well, small or large",
+    name: "T3 an expired record that is not read again is removed as well, small or large",
     needs: ["tombstonesEnd", "ttl"],
     async run(session) {
       const { store } = session;
@@ -92,7 +92,7 @@ export const tombstoneCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T3 a time that is none is refused",
+    name: "T3 an invalid time is refused",
     needs: ["tombstonesEnd"],
     async run({ store }) {
       for (const tombstoneMs of [-1, Number.NaN])
@@ -101,7 +101,7 @@ export const tombstoneCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T8 an erased key counts as never there, whatever was stored",
+    name: "T8 an erased key counts as never written, whatever was stored",
     needs: ["erase", "list"],
     async run({ store }) {
       const keys = await writeAll(store);

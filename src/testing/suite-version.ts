@@ -1,4 +1,4 @@
-/** T1 and T3: a write takes effect at exactly one version, and versions never go back. */
+/** T1 and T3: a write takes effect at exactly one version, and versions never decrease. */
 import assert from "node:assert/strict";
 import {
   commitOk,
@@ -15,7 +15,7 @@ const RACERS = 20;
 /** Claims about versions. */
 export const versionCases: readonly SuiteCase[] = [
   {
-    name: "T1 an absent key loads as undefined, in the order asked",
+    name: "T1 an absent key loads as undefined, in the order of the keys",
     async run({ store }) {
       await commitOk(store, write("b", 0, { n: 1 }));
       const [first, second, third, fourth] = await store.load(["a", "b", "c", "b"]);
@@ -33,7 +33,7 @@ export const versionCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T1 a stale write is a conflict with what is there, and changes nothing",
+    name: "T1 a stale write is a conflict with the stored record, and changes nothing",
     async run({ store }) {
       await commitOk(store, write("k", 0, { n: 1 }, { version: 5 }));
       for (const expected of [0, 1, 4, 6, 1000]) {
@@ -93,7 +93,7 @@ export const versionCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T3 a re-created record goes on from its tombstone, so an old writer cannot match",
+    name: "T3 a re-created record continues from its tombstone, so an old writer cannot match",
     async run({ store }) {
       await commitOk(store, write("k", 0, { n: 1 }));
       await commitOk(store, write("k", 1, undefined));
@@ -111,7 +111,7 @@ export const versionCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "T2 what was answered is there after closing and opening again",
+    name: "T2 an acknowledged write is there after closing and opening again",
     needs: ["durable", "reopen"],
     async run({ store, reopen }) {
       await commitOk(store, write("a", 0, { n: 1 }));

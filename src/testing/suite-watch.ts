@@ -1,10 +1,10 @@
-/** Watching: who shares the data hears of the commits of others, and only of theirs. */
+/** Watching: a watcher receives the commits of other owners of the data, and only theirs. */
 import assert from "node:assert/strict";
 import type { StateStore } from "../stores/contract.ts";
 import { commitOk, drive, type SuiteCase, type SuiteSession, write } from "./suite-case.ts";
 import { HOSTILE_KEYS } from "./suite-data.ts";
 
-/** What a watcher has heard: the newest version of each key, and who waits for one. */
+/** What a watcher received: the newest version of each key, and the waits for one. */
 class Observed {
   readonly versions = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
@@ -37,7 +37,7 @@ function watchOf(store: StateStore): NonNullable<StateStore["watch"]> {
 /** Claims about `watch`. */
 export const watchCases: readonly SuiteCase[] = [
   {
-    name: "writes, deletes and atomic batches of another owner are heard, whatever their keys",
+    name: "writes, deletes and atomic batches of another owner are reported, whatever their keys",
     needs: ["watch", "second"],
     async run(session) {
       const other = await session.second();
@@ -72,7 +72,7 @@ export const watchCases: readonly SuiteCase[] = [
     },
   },
   {
-    name: "whoever stopped watching hears no more, others do",
+    name: "a stopped watcher gets no more reports, others do",
     needs: ["watch", "second"],
     async run(session) {
       const other = await session.second();

@@ -1,4 +1,4 @@
-/** The few file operations the file store is made of, each safe against a crash at any moment. */
+/** The file operations of the file store, each safe against a crash at any moment. */
 import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ export function systemCode(error: unknown): string | undefined {
 }
 
 /**
- * The library's error for whatever the file system threw; errors of ours and misuse pass unchanged.
+ * The library's error for an error of the file system; its own errors and misuse pass unchanged.
  */
 export function toDiskError(error: unknown, dir: string): unknown {
   if (error instanceof HoldfastError || isMisuse(error)) return error;
@@ -25,13 +25,13 @@ export function toDiskError(error: unknown, dir: string): unknown {
   });
 }
 
-/** The name of a key's file: always 64 hex digits, whatever the key holds. */
+/** The name of a key's file: always 64 hex digits, whatever the key contains. */
 export function fileNameOf(key: string): string {
-  // UTF-16, because UTF-8 would make all lone surrogates one.
+  // UTF-16, because in UTF-8 all lone surrogates are the same.
   return createHash("sha256").update(Buffer.from(key, "utf16le")).digest("hex");
 }
 
-/** Creates a directory only its owner can enter. */
+/** Creates a directory that only its owner can enter. */
 async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
 }
@@ -46,7 +46,7 @@ export async function readIfThere(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** A directory whose entries can be made durable. */
+/** A directory whose entries can be synced to disk. */
 export interface SyncedDirectory {
   readonly path: string;
   sync(): Promise<void>;
@@ -59,7 +59,7 @@ export async function openDirectory(path: string): Promise<SyncedDirectory> {
   try {
     handle = await open(path, "r");
   } catch (error) {
-    // Windows has no handle of a directory and makes renames durable by itself.
+    // Windows cannot open a directory, and makes renames durable by itself.
     if (process.platform !== "win32") throw error;
   }
   return {
@@ -69,7 +69,7 @@ export async function openDirectory(path: string): Promise<SyncedDirectory> {
   };
 }
 
-/** Writes a whole new file at `path`, and syncs its bytes if asked to. */
+/** Writes a whole new file at `path`, and syncs its bytes when `fsync`. */
 export async function writeWhole(path: string, bytes: Buffer, fsync: boolean): Promise<void> {
   const handle = await open(path, "wx", FILE_MODE);
   try {
@@ -80,12 +80,12 @@ export async function writeWhole(path: string, bytes: Buffer, fsync: boolean): P
   }
 }
 
-/** Removes a folder whole, also while another process makes files in it. */
+/** Removes a folder and its content, also while another process makes files in it. */
 export async function removeFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
 }
 
-/** Where a document is written before it is renamed into place. */
+/** The path at which a document is written before it is renamed. */
 export interface ReplaceTarget {
   readonly temporary: string;
   readonly target: string;
@@ -93,7 +93,7 @@ export interface ReplaceTarget {
 }
 
 /**
- * Puts `bytes` at `target` whole; a failure leaves what was there. The caller syncs the directory.
+ * Writes `bytes` at `target` whole; a failure leaves the old file. The caller syncs the directory.
  */
 export async function replaceFile(bytes: Buffer, where: ReplaceTarget): Promise<void> {
   try {
@@ -112,7 +112,7 @@ export interface StoreFolders {
   readonly corrupt: string;
 }
 
-/** Makes the folders of a store; that of files that are being written, `temporary`, is there. */
+/** Makes the folders of a store; `temporary`, for files that are being written, exists already. */
 export async function prepareFolders(dir: string, temporary: string): Promise<StoreFolders> {
   const folders = { records: join(dir, "records"), corrupt: join(dir, "corrupt") };
   for (const folder of Object.values(folders)) await makeDirectory(folder);

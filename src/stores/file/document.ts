@@ -1,4 +1,4 @@
-/** What a record looks like in its file: a checksum, a line end, and one JSON document. */
+/** The format of a record's file: a checksum, a line end, and one JSON document. */
 import { createHash } from "node:crypto";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Json } from "../../../actors/protocol.ts";
@@ -8,7 +8,7 @@ export interface FileDocument {
   readonly key: string;
   readonly version: number;
   readonly expires: number | undefined;
-  /** When nothing has to be kept of it; `undefined`: it stays. */
+  /** When it can be removed, in milliseconds since the epoch; `undefined`: it stays. */
   readonly forgets: number | undefined;
   readonly state: Json | undefined;
 }
@@ -29,20 +29,20 @@ export function encodeDocument(
   // JSON has no Infinity.
   const end = forgets === undefined ? undefined : Math.min(forgets, Number.MAX_VALUE);
   const head = JSON.stringify({ format: FORMAT, key, version, expires, forgets: end });
-  // The state's text is put in as it is: parsing it just to write it again would double the cost.
+  // The state's text is inserted as it is: parsing it only to write it again doubles the cost.
   const text = stateText === undefined ? head : `${head.slice(0, -1)},"state":${stateText}}`;
   const body = Buffer.from(text);
   return Buffer.concat([Buffer.from(`${sumOf(body)}\n`), body]);
 }
 
 /**
- * What the first bytes of a file say of when nothing has to be kept of it, unchecked: `undefined`
- * for a record that stays, `-Infinity` when only the whole file says it. The time stands before the
- * state, and a file of an earlier release has none.
+ * When a file's record can be removed, from the first bytes of the file, unchecked: `undefined` for
+ * a record that stays, `-Infinity` when the whole file is needed. The time precedes the state; a
+ * file of an earlier release has none.
  */
 export function forgetsIn(start: Buffer): number | undefined {
   const text = start.toString("latin1", SUM_CHARS + 1);
-  // In a key a quotation mark has a backslash before it.
+  // In a key a quotation mark follows a backslash.
   const end = text.indexOf(',"state":');
   const fields = end === -1 ? text : text.slice(0, end);
   const found = /,"forgets":([\d.e+]+)\}?$/.exec(fields)?.[1];
@@ -50,7 +50,7 @@ export function forgetsIn(start: Buffer): number | undefined {
   return end === -1 || fields.includes(',"expires":') ? -Infinity : undefined;
 }
 
-/** The document in `bytes`, or in words why there is none; throws for a format of the future. */
+/** The document in `bytes`, or the reason why there is none; throws for a newer format. */
 export function decodeDocument(bytes: Buffer): FileDocument | string {
   if (bytes.length <= SUM_CHARS || bytes[SUM_CHARS] !== LINE_END) return "cut short";
   const body = bytes.subarray(SUM_CHARS + 1);

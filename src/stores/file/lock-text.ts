@@ -1,17 +1,17 @@
 /**
- * What a lock file says: its holder on the first line, and on the second, which always has the same
- * length so that it can be written in place, for how long the holder was not used.
+ * The text of a lock file. The first line names its owner. The second states for how long the owner
+ * was not used; it always has the same length, so that it can be overwritten.
  */
 import { readOwner, type ProcessOwner } from "../shared/process-identity.ts";
 
-/** The holder of a lock. */
+/** The owner of a lock. */
 export interface Holder extends ProcessOwner {
   readonly released: boolean;
 }
 
-/** The holder as it was found. */
+/** The owner as it was read. */
 export interface FoundHolder extends Holder {
-  /** Milliseconds without use, as of the last sign of life; an earlier release does not say. */
+  /** Milliseconds without use, at the last beat; 0 from an earlier release. */
   readonly idleMs: number;
 }
 
@@ -26,7 +26,7 @@ export function formatLock(holder: Holder): Buffer {
   return Buffer.from(`${JSON.stringify(holder)}\n${idleLine(0)}\n`);
 }
 
-/** A sign of life: the bytes to write, and where. */
+/** A beat: the bytes to write, and their offset. */
 export function lockBeat(holder: Holder, idleMs: number): { bytes: Buffer; at: number } {
   return {
     bytes: Buffer.from(idleLine(idleMs)),
@@ -34,7 +34,7 @@ export function lockBeat(holder: Holder, idleMs: number): { bytes: Buffer; at: n
   };
 }
 
-/** The holder a text names; `undefined` for no lock's text. */
+/** The owner that a text names; `undefined` for any other text. */
 export function parseLock(text: string): FoundHolder | undefined {
   const [line = "", idle = ""] = text.split("\n");
   try {

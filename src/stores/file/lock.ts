@@ -2,18 +2,18 @@
  * One owner per directory.
  *
  * The lock is the file `lock.<n>` with the highest n. It is made whole by link(2), which fails if
- * the name is taken, and a number is never used again: a closed lock stays until the next one is
- * there. So two owners that both find the lock free cannot both take it.
+ * the name exists, and a number is never used again: a released lock stays until the next one is
+ * there. So two owners that both find the lock free cannot both acquire it.
  *
- *  K1  A lock that was released, or whose holder is known to be dead, is free at once.
- *  K2  Any other holder writes into its lock every `beatMs`. A lock that was not written for
- *      `quietMs`, by the time of the file system it lies on, is watched for `watchMs`; when it was
- *      not written then either, it is free. Else it is refused at once.
- *  K3  A store object of this very thread that was not used for `quietMs` gives way: after a hot
- *      reload it is what the old code left behind.
- *  K4  A holder writes from a folder of its own: each file begins there and is renamed into place.
- *      Who takes a lock removes the folders of all others before it reads anything. From then on
- *      no rename of theirs succeeds, however far it had come, and each of their calls is refused.
+ *  K1  A lock that was released, or whose owner is known to have ended, is free at once.
+ *  K2  Any other owner writes into its lock every `beatMs`. A lock that was not written for
+ *      `quietMs`, by the time of its file system, is watched for `watchMs`; when it was not written
+ *      then either, it is free. Otherwise it is refused at once.
+ *  K3  A store object of this same thread that was not used for `quietMs` loses its lock: a hot
+ *      reload leaves such objects behind.
+ *  K4  An owner writes from a folder of its own: each file is made there and then renamed. A new
+ *      owner removes the folders of all others before it reads anything. From then on no rename of
+ *      theirs succeeds, however far it had come, and each of their calls is refused.
  */
 import { performance } from "node:perf_hooks";
 import { randomUUID } from "node:crypto";
@@ -26,7 +26,7 @@ import { formatLock, lockBeat, parseLock, type Holder } from "./lock-text.ts";
 import { startHeartbeat, type Heartbeat } from "../shared/heartbeat.ts";
 import { describeOwner, isDead, isThisThread, thisProcess } from "../shared/process-identity.ts";
 
-/** When a lock counts as left behind by a holder that is gone; milliseconds. */
+/** When the lock of an owner that ended counts as free; milliseconds. */
 export interface LockTiming {
   readonly beatMs: number;
   readonly quietMs: number;
@@ -34,14 +34,14 @@ export interface LockTiming {
   readonly watchMs: number;
 }
 
-/** A lock falls at most `quietMs` and `watchMs` after the last sign of life. */
+/** A lock becomes free at most `quietMs` and `watchMs` after its last beat. */
 export const LOCK_TIMING: LockTiming = { beatMs: 5_000, quietMs: 25_000, watchMs: 6_000 };
 
-/** The held lock of a directory. */
+/** The acquired lock of a directory. */
 export interface DirectoryLock {
-  /** The folder in which files begin that are to be renamed into place (K4). */
+  /** The folder in which files are made before they are renamed (K4). */
   readonly folder: string;
-  /** Rejects with `StoreUnavailableError` when another owner has taken the directory. */
+  /** Rejects with `StoreUnavailableError` when another owner has acquired the directory. */
   check(): Promise<void>;
   release(): Promise<void>;
 }
@@ -56,9 +56,9 @@ interface Found {
 const PREFIX = "lock.";
 const DRAFT_PREFIX = "lock-";
 const FOLDER_PREFIX = "tmp-";
-/** The folder of all holders, of an earlier release: without it such a holder cannot write. */
+/** The one folder of all owners of an earlier release: without it such an owner cannot write. */
 const SHARED_FOLDER = "tmp";
-/** Each failed attempt means another owner just took over. */
+/** Each failed attempt means that another owner just acquired the lock. */
 const ATTEMPTS_MAX = 20;
 const DIRECTORY_MODE = 0o700;
 
@@ -82,7 +82,7 @@ async function isThere(path: string): Promise<boolean> {
 
 async function findLock(path: string): Promise<Found | undefined> {
   try {
-    // Opened, because the attributes of a name may be remembered by a network file system.
+    // Opened, because a network file system may cache the attributes of a name.
     const file = await open(path, "r");
     try {
       const { mtimeMs } = await file.stat();
@@ -96,15 +96,17 @@ async function findLock(path: string): Promise<Found | undefined> {
   }
 }
 
-function takenOver(dir: string): StoreUnavailableError {
-  return new StoreUnavailableError(`the store directory ${dir} is being taken over; try again`);
+function lockedMeanwhile(dir: string): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `the store directory ${dir} is being locked by another owner; try again`,
+  );
 }
 
 function seconds(ms: number): number {
   return Math.max(0, Math.round(ms / 1000));
 }
 
-/** An attempt to take the lock of a directory. */
+/** An attempt to acquire the lock of a directory. */
 class Claim {
   readonly #dir: string;
   readonly #timing: LockTiming;
@@ -124,7 +126,7 @@ class Claim {
 
   async take(): Promise<DirectoryLock> {
     try {
-      // Before there is a lock, and never again: who removes it ends this holder (K4).
+      // Before there is a lock, and never again: its removal ends this owner (K4).
       await mkdir(this.#folder, { mode: DIRECTORY_MODE });
       await writeWhole(this.#draft, formatLock(this.#holder), true);
       this.#now = (await stat(this.#draft)).mtimeMs;
@@ -133,7 +135,7 @@ class Claim {
         if (highest > 0) await this.#waitFor(this.#path(highest));
         if (await this.#link(highest + 1)) return await this.#begin(highest + 1);
       }
-      throw takenOver(this.#dir);
+      throw lockedMeanwhile(this.#dir);
     } catch (error) {
       await removeFolder(this.#folder);
       throw error;
@@ -146,13 +148,13 @@ class Claim {
     return join(this.#dir, PREFIX + String(number));
   }
 
-  /** Resolves when the lock is free; rejects when its holder may be alive. */
+  /** Resolves when the lock is free; rejects when its owner may be running. */
   async #waitFor(path: string): Promise<void> {
     const found = await findLock(path);
-    // Removed in between: the attempt that follows finds the higher number.
+    // Removed meanwhile: the next attempt finds the higher number.
     if (found === undefined || this.#isFree(found)) return;
     const { quietMs, watchMs } = this.#timing;
-    // Also a time to come: then the clock was set back, and a living holder would have written.
+    // Also a time in the future: the clock was set back, and a running owner would have written.
     if (Math.abs(this.#now - found.writtenMs) <= quietMs) throw this.#refusal(path, found);
     await new Promise<void>((resolve) => {
       hostClock.setTimeout(resolve, watchMs);
@@ -177,7 +179,7 @@ class Claim {
       who = isThisThread(holder) ? "another store object of this process" : describeOwner(holder);
     return new StoreUnavailableError(
       `the store directory ${this.#dir} is in use by ${who}; close that store first, or wait: ` +
-        `its lock falls ${seconds(quietMs + watchMs)} s after its last sign of life, which was ` +
+        `its lock expires ${seconds(quietMs + watchMs)} s after its last renewal, which was ` +
         `${seconds(this.#now - writtenMs)} s ago; or remove ${path} if its process is gone`,
     );
   }
@@ -190,18 +192,18 @@ class Claim {
     } catch (error) {
       const code = systemCode(error);
       if (code === "EEXIST") return false;
-      // The owner that took over removed all drafts.
-      if (code === "ENOENT") throw takenOver(this.#dir);
+      // The new owner removed all drafts.
+      if (code === "ENOENT") throw lockedMeanwhile(this.#dir);
       throw error;
     }
     const [highest = 0] = await lockNumbers(this.#dir);
     if (highest === number) return true;
-    // An old listing led here; another owner is further on.
+    // The listing was old; another owner has a higher number.
     await rm(path, { force: true });
     return false;
   }
 
-  /** Ends all other holders (K4), then removes what they left. */
+  /** Ends all other owners (K4), then removes their files. */
   async #begin(number: number): Promise<DirectoryLock> {
     const dir = this.#dir;
     const names = (await readdir(dir)).map((name) => join(dir, name));
@@ -216,28 +218,28 @@ class Claim {
       if (path.startsWith(join(dir, DRAFT_PREFIX))) await rm(path, { force: true });
     const { beatMs } = this.#timing;
     const parts = { dir, path: this.#path(number), folder: this.#folder, holder: this.#holder };
-    const lock = new HeldLock(parts, beatMs);
+    const lock = new OwnedLock(parts, beatMs);
     if (await isThere(this.#folder)) return lock;
-    // An owner that held the lock in between took this one for a holder.
+    // An owner that had the lock meanwhile mistook this one for an owner.
     await lock.release();
-    throw takenOver(dir);
+    throw lockedMeanwhile(dir);
   }
 }
 
-interface HeldParts {
+interface LockParts {
   readonly dir: string;
   readonly path: string;
   readonly folder: string;
   readonly holder: Holder;
 }
 
-class HeldLock implements DirectoryLock {
+class OwnedLock implements DirectoryLock {
   readonly folder: string;
-  readonly #parts: HeldParts;
+  readonly #parts: LockParts;
   readonly #heartbeat: Heartbeat;
   #usedAt = performance.now();
 
-  constructor(parts: HeldParts, beatMs: number) {
+  constructor(parts: LockParts, beatMs: number) {
     this.folder = parts.folder;
     this.#parts = parts;
     this.#heartbeat = startHeartbeat(beatMs, () => this.#beat());
@@ -247,8 +249,8 @@ class HeldLock implements DirectoryLock {
     this.#usedAt = performance.now();
     if (await isThere(this.folder)) return;
     throw new StoreUnavailableError(
-      `the store directory ${this.#parts.dir} was taken over by another owner, because this one ` +
-        "gave no sign of life or was not used; close this store and open a new one",
+      `the store directory ${this.#parts.dir} was locked by another owner, because this one ` +
+        "did not renew its lock or was not used; close this store and open a new one",
     );
   }
 
@@ -264,7 +266,7 @@ class HeldLock implements DirectoryLock {
 
   async #beat(): Promise<void> {
     const { path, holder } = this.#parts;
-    // In place, and only if it is there: a beat never brings a lock back.
+    // In place, and only if it exists: a beat never restores a removed lock.
     const file = await open(path, "r+");
     try {
       const { bytes, at } = lockBeat(holder, performance.now() - this.#usedAt);
@@ -276,8 +278,8 @@ class HeldLock implements DirectoryLock {
 }
 
 /**
- * Takes the lock of `dir`, from an owner that is gone, too. Throws `StoreUnavailableError` if it is
- * in use.
+ * Acquires the lock of `dir`, also from an owner that has ended. Throws `StoreUnavailableError` if
+ * it is in use.
  */
 export function lockDirectory(
   dir: string,

@@ -1,5 +1,6 @@
 /**
- * The documents of one locked directory: reading, replacing, setting damaged ones aside, listing.
+ * The documents of one locked directory: reads, replaces and lists them, and sets damaged ones
+ * aside.
  */
 import { randomUUID } from "node:crypto";
 import { access, readdir, rename, rm } from "node:fs/promises";
@@ -18,12 +19,12 @@ import {
 import { decodeDocument, encodeDocument, type FileDocument } from "./document.ts";
 import { mapBounded, settleBounded } from "../shared/key-queue.ts";
 
-/** So many files are read or written at a time. */
+/** The most files that are read or written at a time. */
 const FILES_AT_ONCE = 16;
-/** So many heads are remembered until `list` has made the index of all keys. */
+/** The most heads that are cached until `list` has made the index of all keys. */
 const HEADS_MAX = 10_000;
 
-/** What is known of a document without reading it. */
+/** The cached fields of a document. */
 export interface Head {
   readonly version: number;
   readonly expires: number | undefined;
@@ -46,7 +47,7 @@ export class FileRecords {
   readonly #fsync: boolean;
   /** Names of files that were set aside and not yet seen removed. */
   readonly #aside: Set<string>;
-  /** Only this process writes here, so what was read or written once stays true. */
+  /** Only this process writes here, so what was read or written once stays valid. */
   readonly #heads = new Map<string, Head>();
   #indexed: Promise<void> | undefined;
   /** Counts how often heads were taken out: what was read before that may not go in. */
@@ -64,7 +65,7 @@ export class FileRecords {
     this.#aside = fields.aside;
   }
 
-  /** Makes the folders of `dir`; documents are written in `temporary` before they are in place. */
+  /** Makes the folders of `dir`; documents are written in `temporary` before they are renamed. */
   static async open(dir: string, temporary: string, fsync: boolean): Promise<FileRecords> {
     const folders = await prepareFolders(dir, temporary);
     const aside = new Set(await readdir(folders.corrupt));
@@ -87,7 +88,7 @@ export class FileRecords {
     return document;
   }
 
-  /** The head of a document, from memory if it is known. */
+  /** The head of a document, from the cache if it is there. */
   async head(key: string): Promise<Head | undefined> {
     const known = this.#heads.get(key);
     if (known !== undefined) return known;
@@ -95,7 +96,7 @@ export class FileRecords {
     return document === undefined ? undefined : headOf(document);
   }
 
-  /** Writes documents side by side; the answers tell which are in place. */
+  /** Writes documents concurrently; the results tell which were written. */
   async write(drafts: readonly Draft[]): Promise<PromiseSettledResult<void>[]> {
     return settleBounded(drafts, FILES_AT_ONCE, async (draft) => {
       const { key, version, expires, forgets, text } = draft;
@@ -110,7 +111,7 @@ export class FileRecords {
   }
 
   /**
-   * Removes the file of a key, also one that was set aside; answers whether there was one. The
+   * Removes the file of a key, also one that was set aside; resolves to whether there was one. The
    * caller syncs.
    */
   async remove(key: string): Promise<boolean> {
@@ -136,11 +137,11 @@ export class FileRecords {
     if (this.#fsync) await this.#directory.sync();
   }
 
-  /** Forgets what is known of `keys`, so that it is read again. */
+  /** Drops `keys` from the cache, so that they are read again. */
   forget(keys: Iterable<string>): void {
     for (const key of keys) this.#heads.delete(key);
     this.#removals += 1;
-    // The index is the heads: without all of them it is made again.
+    // The index is the cache: without all heads it is made again.
     this.#indexed = undefined;
   }
 
@@ -179,7 +180,7 @@ export class FileRecords {
 
   #remember(key: string, head: Head): void {
     if (this.#indexed === undefined && this.#heads.size >= HEADS_MAX && !this.#heads.has(key)) {
-      // A Map iterates in the order of insertion: the oldest goes.
+      // A Map iterates in the order of insertion: the oldest is deleted.
       for (const oldest of this.#heads.keys()) {
         this.#heads.delete(oldest);
         break;
@@ -195,14 +196,14 @@ export class FileRecords {
     throw new CorruptStateError({ location, reason });
   }
 
-  /** A key whose file was set aside stays damaged until somebody takes that file away. */
+  /** A key whose file was set aside stays damaged until that file is removed. */
   async #checkAside(name: string): Promise<void> {
     if (!this.#aside.has(name)) return;
     const location = join(this.#folders.corrupt, name);
     try {
       await access(location);
     } catch {
-      // Somebody removed it: from here on the key is like one that never was.
+      // The file was removed: from here on the key counts as never written.
       this.#aside.delete(name);
       return;
     }
@@ -210,7 +211,7 @@ export class FileRecords {
   }
 }
 
-/** Puts drafts in place and makes them durable; all, or a throw that says what is known. */
+/** Writes drafts and makes them durable: all, or it throws an error that says what is known. */
 export async function putInPlace(records: FileRecords, drafts: readonly Draft[]): Promise<void> {
   if (drafts.length === 0) return;
   const settled = await records.write(drafts);

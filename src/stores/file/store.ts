@@ -1,7 +1,7 @@
 /**
  * A store of one checked file per record, for one process at a time.
  *
- * Exclusive turns and times to live go by the clock of that process, so no skew has to be borne.
+ * Exclusive sections and times to live use the clock of that process, so there is no clock skew.
  */
 import { join, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
@@ -42,11 +42,11 @@ import {
 export interface FileStoreOptions {
   /** The directory; created, and locked for this store object while it is open. */
   readonly dir: string;
-  /** Default true: an answered commit survives power loss. False: it survives only our process. */
+  /** Default true: an acknowledged commit survives power loss. False: only a process crash. */
   readonly fsync?: boolean | undefined;
-  /** Decides what has expired; default the system's clock. */
+  /** The clock of expiry; default the system's clock. */
   readonly clock?: Clock | undefined;
-  /** Milliseconds for which tombstones are kept when a kind does not say; default 7 days. */
+  /** Milliseconds for which tombstones are kept when a kind sets none; default 7 days. */
   readonly tombstoneMs?: number | undefined;
 }
 
@@ -69,8 +69,8 @@ interface FileSettings {
 interface Opened {
   readonly records: FileRecords;
   readonly lock: DirectoryLock;
-  /** The directories, as they were opened; their heads are in memory. */
-  readonly places: readonly SamePath[];
+  /** The directories as they were opened; their heads are in memory. */
+  readonly paths: readonly SamePath[];
 }
 
 async function openStore({ dir, fsync, timing }: FileSettings): Promise<Opened> {
@@ -78,7 +78,7 @@ async function openStore({ dir, fsync, timing }: FileSettings): Promise<Opened> 
   const lock = await lockDirectory(dir, timing);
   try {
     const records = await FileRecords.open(dir, lock.folder, fsync);
-    return { records, lock, places: [new SamePath(dir), new SamePath(join(dir, "records"))] };
+    return { records, lock, paths: [new SamePath(dir), new SamePath(join(dir, "records"))] };
   } catch (error) {
     await lock.release();
     throw error;
@@ -111,9 +111,9 @@ class FileStore implements StateStore {
   };
   readonly tombstoneMs: number;
   readonly #settings: FileSettings;
-  readonly #gate = createGate("file");
+  readonly #closable = createGate("file");
   readonly #queue = createKeyQueue();
-  readonly #turns: Turns;
+  readonly #sections: Turns;
   readonly #sweeper: Sweeper;
   readonly #walk: FileWalk;
   #opening: Promise<Opened> | undefined;
@@ -122,7 +122,7 @@ class FileStore implements StateStore {
     const { clock, tombstoneMs } = settings;
     this.#settings = settings;
     this.tombstoneMs = tombstoneMs;
-    this.#turns = createTurns(clock);
+    this.#sections = createTurns(clock);
     this.#walk = new FileWalk({ tombstoneMs, queue: this.#queue });
     this.#sweeper = new Sweeper({
       clock,
@@ -166,13 +166,13 @@ class FileStore implements StateStore {
       if (head.living && !isExpired(head.expires, now)) living.push(key);
     }
     for (const key of selectKeys(living, query)) {
-      this.#gate.check();
+      this.#closable.check();
       yield key;
     }
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+    return this.#closable.run(() => this.#sections.run(key, ttlMs, section));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
@@ -187,7 +187,7 @@ class FileStore implements StateStore {
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(async () => {
+    return this.#closable.close(async () => {
       // A failed opening was reported to the call that caused it.
       const opened = await this.#opening?.catch(() => undefined);
       await this.#walk.end();
@@ -196,15 +196,15 @@ class FileStore implements StateStore {
     });
   }
 
-  /** Runs `work` on the open directory, in the library's errors. */
+  /** Runs `work` on the open directory and maps its errors to the library's. */
   #run<T>(work: (records: FileRecords) => Promise<T>): Promise<T> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       try {
-        const { records, lock, places } = await this.#open();
-        for (const place of places) place.check();
+        const { records, lock, paths } = await this.#open();
+        for (const path of paths) path.check();
         await lock.check();
         return await work(records).catch(async (error: unknown) => {
-          // Files go missing under a holder that lost the directory: then that is the reason.
+          // Files are missing also when this store lost the directory: that is the error then.
           if (systemCode(error) === "ENOENT") await lock.check();
           throw error;
         });
@@ -216,7 +216,7 @@ class FileStore implements StateStore {
 
   #open(): Promise<Opened> {
     this.#opening ??= openStore(this.#settings).catch((error: unknown) => {
-      // The next call tries again: the other process may be gone by then.
+      // The next call tries again: the other process may have ended by then.
       this.#opening = undefined;
       throw error;
     });
@@ -232,7 +232,7 @@ class FileStore implements StateStore {
     return { version, state, leftMs: state === undefined ? undefined : leftMs(expires, now) };
   }
 
-  /** Decides every write before any is done: what throws here leaves nothing behind. */
+  /** Decides every write before any is done: a throw here leaves nothing written. */
   async #plan(records: FileRecords, writes: readonly ScopeWrite[]): Promise<Plan> {
     const keys = [...new Set(writes.map((write) => write.key))];
     const found = await mapBounded(keys, READS_AT_ONCE, (key) => records.head(key));
@@ -243,7 +243,7 @@ class FileStore implements StateStore {
       const { key, version, expectedVersion } = write;
       const draft = drafts.get(key);
       const current = draft?.version ?? heads.get(key)?.version ?? 0;
-      if (current === expectedVersion && !this.#turns.isStale(key)) {
+      if (current === expectedVersion && !this.#sections.isStale(key)) {
         const now = this.#settings.clock.now();
         const expires = expiryOf(write, now);
         const text = stateText(write);
@@ -269,15 +269,15 @@ function noTransactions(): StoreUnavailableError {
 }
 
 /**
- * A store in `dir`, opened at the first use. A damaged file is moved to `dir/corrupt` and its key
- * answers `CorruptStateError` until that file is removed; all other keys go on. `list` reads every
- * document once and keeps all keys in memory from then on.
+ * A store in `dir`, opened at the first use. A damaged file is moved to `dir/corrupt`, and its key
+ * rejects with `CorruptStateError` until that file is removed; other keys are not affected. `list`
+ * reads every document once and keeps all keys in memory from then on.
  */
 export function fileStore(options: FileStoreOptions): StateStore {
   return timedFileStore(options, LOCK_TIMING);
 }
 
-/** A `fileStore` whose lock lives by other times. */
+/** A `fileStore` with other times for its lock. */
 export function timedFileStore(options: FileStoreOptions, timing: LockTiming): StateStore {
   refuseUnknown("fileStore", options, KNOWN);
   if (typeof options.dir !== "string" || options.dir === "")

@@ -1,8 +1,8 @@
 /**
- * Walks through the documents of a store and removes those of which nothing has to be kept.
+ * Walks through the documents of a store and removes expired tombstones.
  *
- * A walk reads the first bytes of each file: there stands when its record may be forgotten. Only
- * what seems to be over is read whole and checked.
+ * A walk reads the first bytes of each file, which state when its record can be removed. Only a
+ * file that seems to have expired is read whole and checked.
  */
 import type { Dir } from "node:fs";
 import { open, opendir, stat } from "node:fs/promises";
@@ -12,32 +12,32 @@ import { readIfThere, systemCode } from "./disk.ts";
 import { decodeDocument, type FileDocument, forgetsIn } from "./document.ts";
 import type { FileRecords } from "./records.ts";
 
-/** So many files are looked at in one part of a walk, so many of them at a time. */
+/** The files of one batch of a walk; the next constant is how many are read at a time. */
 const FILES_PER_PART = 256;
 const LOOKS_AT_ONCE = 8;
-/** The fields before a state, unless its key is longer. */
+/** The bytes that contain all fields before a state, unless the key is longer. */
 const START_BYTES = 4_096;
 
-/** What a walk needs. */
+/** The settings of a walk. */
 export interface WalkSettings {
-  /** Of tombstones that an earlier release wrote. */
+  /** For tombstones of an earlier release; milliseconds. */
   readonly tombstoneMs: number;
-  /** Keeps a removal apart from the writes of its key. */
+  /** Serializes a removal with the writes of its key. */
   readonly queue: KeyQueue;
 }
 
-/** One walk after another; see the head of this file. */
+/** One walk after another; see the header of this file. */
 export class FileWalk {
   readonly #settings: WalkSettings;
   #folder: Dir | undefined;
-  /** The earliest end that this walk met and left. */
+  /** The earliest expiry that this walk found and did not remove. */
   #next = Infinity;
 
   constructor(settings: WalkSettings) {
     this.#settings = settings;
   }
 
-  /** Goes on by a part; resolves to when the next walk has something to do, when this one ends. */
+  /** Runs a batch; resolves to `-Infinity`, or at a walk's end to when the next has work to do. */
   async part(records: FileRecords, now: number): Promise<number> {
     this.#folder ??= await opendir(records.folder);
     const names: string[] = [];
@@ -46,7 +46,7 @@ export class FileWalk {
       if (entry === null) break;
       names.push(entry.name);
     }
-    // What cannot be read stays: loading its key says why.
+    // An unreadable file stays: loading its key reports the reason.
     const look = (name: string): Promise<number> =>
       this.#look(name, records, now).catch(() => Infinity);
     const ends = await mapBounded(names, LOOKS_AT_ONCE, look);
@@ -57,14 +57,14 @@ export class FileWalk {
     return next;
   }
 
-  /** Ends a walk that is under way. */
+  /** Ends a running walk. */
   async end(): Promise<void> {
     const folder = this.#folder;
     [this.#folder, this.#next] = [undefined, Infinity];
     await folder?.close();
   }
 
-  /** When the file of this name is over; `Infinity` when it stays, or is no more. */
+  /** When the file of this name can be removed; `Infinity` when it stays, or does not exist. */
   async #look(name: string, records: FileRecords, now: number): Promise<number> {
     const path = join(records.folder, name);
     const start = await startOf(path);
@@ -83,7 +83,7 @@ export class FileWalk {
     });
   }
 
-  /** A whole document and its end; a damaged one is left for whoever loads its key. */
+  /** A whole document and when it can be removed; a damaged one stays for `load` to report. */
   async #endOf(path: string): Promise<{ document: FileDocument; at: number } | undefined> {
     const bytes = await readIfThere(path);
     const document = bytes === undefined ? undefined : decodeDocument(bytes);

@@ -1,4 +1,4 @@
-/** Records in a Map: for tests, for volatile scopes, and as the default of a runtime. */
+/** Records in a Map: for tests, for volatile scopes, and the default of a runtime. */
 import { applyPatches } from "../../../actors/state/patches.ts";
 import { systemClock } from "../../../actors/time/clock.ts";
 import type { Clock, Json, Patch } from "../../../actors/protocol.ts";
@@ -33,32 +33,30 @@ import { refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
-  /** Decides what has expired; default the system's clock. */
+  /** The clock of expiry; default the system's clock. */
   readonly clock?: Clock | undefined;
-  /** Milliseconds for which tombstones are kept when a kind does not say; default 7 days. */
+  /** Milliseconds for which tombstones are kept when a kind sets none; default 7 days. */
   readonly tombstoneMs?: number | undefined;
 }
 
 const KNOWN = ["clock", "tombstoneMs"] satisfies readonly (keyof MemoryStoreOptions)[];
-/** So many records are looked at in one part of a sweep. */
+/** The most records of one sweep batch. */
 const SWEPT_AT_ONCE = 1_000;
 
-/**
- * From this many characters of JSON on, a state is changed by patches; below, copying it is less.
- */
+/** A state of so many characters of JSON or more is changed by patches; below, a copy is faster. */
 const PATCHED_FROM_CHARS = 8192;
 
 interface Entry {
   readonly version: number;
   readonly large: boolean;
-  /** Never handed out and never changed: readers get a copy, a patch makes the next one. */
+  /** Never shared and never changed: readers get a copy, a patch makes a new value. */
   readonly state: Json | undefined;
   readonly expires: number | undefined;
-  /** When nothing has to be kept of it; `undefined`: it stays. */
+  /** When it can be removed, in milliseconds since the epoch; `undefined`: it stays. */
   readonly forgets: number | undefined;
 }
 
-/** A copy made by way of JSON, so that memory keeps what every other store would. */
+/** A copy made through JSON, so that memory keeps what every other store would. */
 function copyJson<T extends Json | readonly Patch[]>(value: T): T {
   // JSON text of a T parses to a T: both are plain JSON.
   return JSON.parse(toJsonText(value)) as T;
@@ -72,8 +70,8 @@ function toRecord(entry: Entry | undefined, now: number): StoredRecord | undefin
 }
 
 /**
- * The record after `write`, sharing nothing with it; of a large state costs what the change costs
- * when it has patches.
+ * The record after `write`, sharing nothing with it. With patches, a large state costs what the
+ * change costs.
  */
 function nextEntry(
   write: ScopeWrite,
@@ -117,27 +115,27 @@ class MemoryStore implements StateStore {
   readonly tombstoneMs: number;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
-  readonly #gate = createGate("memory");
-  readonly #turns: Turns;
+  readonly #closable = createGate("memory");
+  readonly #sections: Turns;
   readonly #sweeper: Sweeper;
-  /** One walk through all records, a part at a time; null before it and after it. */
+  /** A running sweep through all records, batch by batch; null between sweeps. */
   #walk: Iterator<[string, Entry]> | null = null;
-  /** The earliest end that the walk met and left. */
+  /** The earliest expiry that the sweep found and did not remove. */
   #next = Infinity;
 
   constructor(clock: Clock, tombstoneMs: number) {
     this.#clock = clock;
     this.tombstoneMs = tombstoneMs;
-    this.#turns = createTurns(clock);
+    this.#sections = createTurns(clock);
     this.#sweeper = new Sweeper({
       clock,
-      sweep: () => this.#gate.run(() => this.#sweep(clock.now())),
+      sweep: () => this.#closable.run(() => this.#sweep(clock.now())),
       isShared: false,
     });
   }
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
-    return this.#gate.run(() => {
+    return this.#closable.run(() => {
       const now = this.#clock.now();
       this.#sweeper.used();
       return keys.map((key) => toRecord(this.#entries.get(key), now));
@@ -145,33 +143,33 @@ class MemoryStore implements StateStore {
   }
 
   commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
-    return this.#gate.run(() => this.#commit(writes, options));
+    return this.#closable.run(() => this.#commit(writes, options));
   }
 
   async *list(query: ListQuery = {}): AsyncGenerator<string, void, undefined> {
-    this.#gate.check();
+    this.#closable.check();
     const now = this.#clock.now();
     const living: string[] = [];
     for (const [key, entry] of this.#entries) {
       if (entry.state !== undefined && !isExpired(entry.expires, now)) living.push(key);
     }
     for (const key of selectKeys(living, query)) {
-      this.#gate.check();
+      this.#closable.check();
       yield key;
     }
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return this.#gate.run(() => this.#turns.run(key, ttlMs, turn));
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+    return this.#closable.run(() => this.#sections.run(key, ttlMs, section));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#gate.run(() => keys.map((key) => this.#entries.delete(key)));
+    return this.#closable.run(() => keys.map((key) => this.#entries.delete(key)));
   }
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(() => this.#entries.clear());
+    return this.#closable.close(() => this.#entries.clear());
   }
 
   #sweep(now: number): number {
@@ -198,12 +196,12 @@ class MemoryStore implements StateStore {
     checkVersions(checks);
     const now = this.#clock.now();
     const checked = checks.map((check) => this.#check(check, now));
-    // Staged first: a state that JSON refuses must leave nothing of its batch behind.
+    // Staged first: a state that JSON refuses must not leave part of its batch stored.
     const staged = new Map<string, Entry>();
     const results = writes.map((write): WriteResult => {
       const { key, expectedVersion, version } = write;
       const entry = staged.get(key) ?? this.#entries.get(key);
-      if ((entry?.version ?? 0) !== expectedVersion || this.#turns.isStale(key))
+      if ((entry?.version ?? 0) !== expectedVersion || this.#sections.isStale(key))
         return conflict(toRecord(entry, now));
       staged.set(key, nextEntry(write, entry, { now, tombstoneMs: this.tombstoneMs }));
       return { ok: true, version };
@@ -229,9 +227,9 @@ class MemoryStore implements StateStore {
 }
 
 /**
- * A store that forgets everything with the process. Each call makes a separate one. Whoever shares
- * the store object counts as one owner: `exclusive` keeps turns apart, not commits outside of
- * turns.
+ * A store that keeps its records until the process ends. Each call makes a separate store. All
+ * users of one store object count as one owner: `exclusive` serializes sections, not the commits
+ * outside of them.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
   refuseUnknown("memoryStore", options, KNOWN);

@@ -1,10 +1,10 @@
 /**
- * Calls of one store to its server: prepared once, repeated while the server is away.
+ * Calls of one store to its server: prepared once, retried while the server is unavailable.
  *
  * Invariants
- *  L1  A call ends within about `timeoutMs`, also when the server is away or hangs.
- *  L2  Nothing is written before the tables were found to be right; a server that is away until
- *      then leaves nothing in doubt.
+ *  L1  A call ends within about `timeoutMs`, also when the server is unavailable or hangs.
+ *  L2  Nothing is written before the tables were checked; a server that is unavailable until then
+ *      leaves nothing in doubt.
  */
 import type { Logger } from "../../../actors/protocol.ts";
 import type { PostgresConnection, PostgresSession } from "./connection.ts";
@@ -21,7 +21,7 @@ export interface CallsSettings {
   readonly logger: Logger;
 }
 
-/** The calls of a store; see the head of this file. */
+/** The calls of a store; see the header of this file. */
 export class PostgresCalls {
   readonly #settings: CallsSettings;
   readonly #link: PostgresConnection;
@@ -37,25 +37,25 @@ export class PostgresCalls {
     this.#repeat = createRepeat({ timeoutMs, server: names.server, judge: createJudge(names) });
   }
 
-  /** Waits until the tables are there and right. */
+  /** Waits until the tables exist and are checked. */
   async ready(): Promise<void> {
     if (!this.#isReady) await this.#repeat.read((deadline) => this.#open(deadline));
   }
 
-  /** Repeats what changes nothing and has connections of its own. */
+  /** Retries work that changes nothing and has connections of its own. */
   async attempt<T>(work: () => Promise<T>): Promise<T> {
     await this.ready();
     return this.#repeat.read(work);
   }
 
-  /** Runs what changes nothing. */
+  /** Runs work that changes nothing. */
   async read<T>(work: (session: PostgresSession) => Promise<T>): Promise<T> {
     await this.ready();
     return this.#repeat.read((deadline) => this.#link.run(work, deadline));
   }
 
   /**
-   * Runs an idempotent write; `isRepeat`: an attempt before may have taken effect.
+   * Runs an idempotent write; `isRepeat`: an earlier attempt may have taken effect.
    */
   async write<T>(work: (session: PostgresSession, isRepeat: boolean) => Promise<T>): Promise<T> {
     await this.ready();
@@ -82,7 +82,7 @@ export class PostgresCalls {
     this.#isWarned = true;
     logger.warn(
       `${names.server} runs with ${weak.join(" and ")} off: ` +
-        "commits that were answered can be lost when it stops",
+        "acknowledged commits can be lost when it stops",
     );
   }
 }

@@ -1,25 +1,25 @@
 /**
- * How far the changes of others were read, and what of a look is new.
+ * The position up to which the changes of others were read, and which of a query's rows are new.
  *
  * Invariants
- *  C1  A change is in one look's `changes` at least, or a look after it `isMissed`.
- *  C2  After a lost connection the next look `isMissed`: it may be of a server that was promoted
- *      and gives the numbers of transactions it never had once more.
+ *  C1  A change is in the `changes` of at least one look, or a later look is `isMissed`.
+ *  C2  After a lost connection the next look is `isMissed`: its server may have been promoted, and
+ *      may assign transaction numbers again that were assigned before.
  *  C3  Too many changes for one look are skipped with `isMissed`, then and once more when all
- *      transactions are over that ran then: they are not found again by each look until that.
+ *      transactions that ran then are over: until that, no look finds them again.
  */
 import type { PostgresRow } from "./connection.ts";
 import { CHANGES_MAX } from "./sql.ts";
 
-/** What a look found: encoded keys with their versions, and whether more happened than that. */
+/** The result of a look: encoded keys with their versions, and whether there were more. */
 export interface Look {
   readonly changes: readonly (readonly [key: string, version: number])[];
   readonly isMissed: boolean;
 }
 
-/** The cursor of one feed. */
+/** The cursor of one change stream. */
 export class ChangesCursor {
-  /** A number of a transaction; `undefined` until the first look. */
+  /** A transaction number; `undefined` until the first look. */
   #at: bigint | undefined;
   /** When all transactions before this number are over, C3 is met. */
   #owed: bigint | undefined;
@@ -27,7 +27,7 @@ export class ChangesCursor {
   /** What the last look found and the next may find again. */
   #seen: ReadonlyMap<string, number> = new Map();
 
-  /** The parameter of the next look; null for the first, which only finds where to begin. */
+  /** The parameter of the next look; null for the first, which only finds the start. */
   get at(): string | null {
     return this.#at?.toString() ?? null;
   }
@@ -37,7 +37,7 @@ export class ChangesCursor {
     this.#isLost = true;
   }
 
-  /** Takes the rows of a look. */
+  /** Reads the rows of a look. */
   read(rows: readonly PostgresRow[]): Look {
     const next = numberOf(rows[0], "next");
     const before = this.#at === undefined ? undefined : this.#seen;

@@ -1,17 +1,17 @@
 /**
- * Commits of other owners, for who watches: found by a cursor, hurried by notifications.
+ * Reports commits of other owners to watchers: found by a cursor, sooner after a notification.
  *
  * Each commit stamps its rows with its transaction's number. A look reads the rows stamped since
- * the oldest transaction that was still running at the look before, so one that commits late is
- * found by the next. What is found twice is reported once.
+ * the oldest transaction that was still running at the last look, so the next look finds one that
+ * commits late. A row that is found twice is reported once.
  *
- * A notification only says that it is time to look. It is sent after the commit, apart from it:
- * PostgreSQL lets transactions that notify end one by one, each with its sync to disk. One that is
- * lost costs the time until the next regular look.
+ * A notification only starts the next look. It is sent after the commit, separately: PostgreSQL
+ * serializes the commits of transactions that notify, each with its sync to disk. A lost
+ * notification delays the report until the next regular look.
  *
  * Invariants
  *  F1  What another owner commits after `watch` resolved is reported, or `missed` is called.
- *  F2  Nothing here fails a commit or rejects unheard.
+ *  F2  Nothing here fails a commit or causes an unhandled rejection.
  */
 import { performance } from "node:perf_hooks";
 import { setTimeout, clearTimeout } from "node:timers";
@@ -26,7 +26,7 @@ import type { PostgresCalls } from "./calls.ts";
 import type { Statements } from "./sql.ts";
 import { pauseMs } from "../shared/retry-until.ts";
 
-/** What a feed needs. */
+/** What `PostgresFeed` needs. */
 export interface FeedSettings {
   readonly link: PostgresConnection;
   readonly calls: PostgresCalls;
@@ -43,32 +43,32 @@ interface Watcher {
   readonly missed: (() => void) | undefined;
 }
 
-/** Time between looks when no notification comes. */
+/** Time between looks when no notification comes; milliseconds. */
 const LOOK_MS = 1_000;
-/** Notifications of one store object are at least so far apart. */
-const TELL_MS = 5;
+/** The shortest time between notifications of one store object; milliseconds. */
+const NOTIFY_MS = 5;
 const PAUSES = { firstMs: 50, longestMs: 2_000 };
 
-/** The feed of one store object. */
+/** The watchers of one store object. */
 export class PostgresFeed {
   readonly #settings: FeedSettings;
   readonly #watchers = new Set<Watcher>();
   #listener: PostgresListener | undefined;
   #beginning: Promise<void> | undefined;
-  /** Grows when the last watcher leaves, so that what still runs for him lets go. */
+  /** Grows when the last watcher is removed, so that work still running for it stops. */
   #generation = 0;
   #isFollowing = false;
   #cursor = new ChangesCursor();
   #isWoken = false;
   #wake: (() => void) | undefined;
-  #telling: NodeJS.Timeout | undefined;
-  #isToldLate = false;
+  #notifyTimer: NodeJS.Timeout | undefined;
+  #isNotifyDue = false;
 
   constructor(settings: FeedSettings) {
     this.#settings = settings;
   }
 
-  /** Reports to `changed` until the function it gives is called. */
+  /** Reports to `changed` until the returned function is called. */
   async watch(changed: Watcher["changed"], missed?: () => void): Promise<() => Promise<void>> {
     const watcher: Watcher = { changed, missed };
     this.#watchers.add(watcher);
@@ -85,20 +85,20 @@ export class PostgresFeed {
     return async () => this.#remove(watcher);
   }
 
-  /** Says to other owners that something was committed, now or a moment later. */
-  tell(): void {
-    if (this.#telling !== undefined) {
-      this.#isToldLate = true;
+  /** Notifies other owners of a commit, now or `NOTIFY_MS` later. */
+  notify(): void {
+    if (this.#notifyTimer !== undefined) {
+      this.#isNotifyDue = true;
       return;
     }
     const { link, statements, writer } = this.#settings;
-    this.#telling = setTimeout(() => {
-      this.#telling = undefined;
-      if (!this.#isToldLate) return;
-      this.#isToldLate = false;
-      this.tell();
-    }, TELL_MS);
-    this.#telling.unref();
+    this.#notifyTimer = setTimeout(() => {
+      this.#notifyTimer = undefined;
+      if (!this.#isNotifyDue) return;
+      this.#isNotifyDue = false;
+      this.notify();
+    }, NOTIFY_MS);
+    this.#notifyTimer.unref();
     const work = link.run(
       (session) => session.query(statements.tell, [writer]),
       performance.now() + LOOK_MS,
@@ -110,8 +110,8 @@ export class PostgresFeed {
   close(): void {
     this.#watchers.clear();
     this.#end();
-    clearTimeout(this.#telling);
-    this.#telling = undefined;
+    clearTimeout(this.#notifyTimer);
+    this.#notifyTimer = undefined;
   }
 
   #remove(watcher: Watcher): void {
@@ -127,9 +127,9 @@ export class PostgresFeed {
     this.#stir();
   }
 
-  /** Listens and takes the cursor; several that begin at once share it. */
+  /** Starts to listen and reads the cursor; concurrent calls share it. */
   #begin(): Promise<void> {
-    // With a cursor nothing from here on is missed, whatever the connection is doing.
+    // With a cursor no change from here on is missed, whatever the state of the connection.
     if (this.#cursor.at !== null) return Promise.resolve();
     const generation = this.#generation;
     this.#beginning ??= this.#settings.calls
@@ -159,7 +159,7 @@ export class PostgresFeed {
         if (generation !== this.#generation) return;
         this.#cursor.lose();
         this.#drop();
-        // What woke it was perhaps the end of the connection; that is no reason to hurry.
+        // The end of the connection may have woken it; that is no reason to retry sooner.
         this.#isWoken = false;
         await this.#rest(pauseMs(failures, PAUSES), generation);
         failures += 1;
@@ -185,7 +185,7 @@ export class PostgresFeed {
     );
     if (generation !== this.#generation) {
       listener.end();
-      // Final, so that it is not tried again: nobody watches any longer.
+      // Final, so that it is not retried: there is no watcher any more.
       throw new StoreClosedError("postgres");
     }
     this.#drop();
@@ -195,7 +195,7 @@ export class PostgresFeed {
     return listener;
   }
 
-  /** The connection is not of the pool: what the pool's owner does to its connections it lacks. */
+  /** The connection is not of the pool: it lacks the settings that the pool's owner makes. */
   async #checkTables(listener: PostgresListener): Promise<void> {
     const { link, statements } = this.#settings;
     const [here] = await listener.query(statements.table);
@@ -221,7 +221,7 @@ export class PostgresFeed {
     if (isMissed) this.#report((watcher) => watcher.missed?.());
   }
 
-  /** An erased row is no more to be found by its transaction: the notification names it. */
+  /** A look cannot find an erased row by its transaction, so the notification names it. */
   #erased(payload: string): void {
     const erasure = readErasure(payload);
     if (erasure === undefined || erasure.writer === this.#settings.writer) return;
@@ -229,10 +229,10 @@ export class PostgresFeed {
     this.#report((watcher) => watcher.changed(fromAsciiKey(key), version));
   }
 
-  #report(tell: (watcher: Watcher) => unknown): void {
+  #report(notify: (watcher: Watcher) => unknown): void {
     for (const watcher of this.#watchers)
       safeCall(
-        () => tell(watcher),
+        () => notify(watcher),
         (error) => {
           const name = isError(error) ? error.name : typeof error;
           this.#settings.logger.error("a watcher of the postgres store threw", { error: name });
@@ -246,7 +246,7 @@ export class PostgresFeed {
     listener?.end();
   }
 
-  /** Ends the present rest, or the next one. */
+  /** Ends the present pause, or the next one. */
   #stir(): void {
     this.#isWoken = true;
     this.#wake?.();
@@ -272,7 +272,7 @@ interface Erasure {
   readonly version: number;
 }
 
-/** What the statement `erase` notified of; `undefined` for any other payload. */
+/** The payload of the statement `erase`; `undefined` for any other. */
 function readErasure(payload: string): Erasure | undefined {
   if (!payload.startsWith("{")) return undefined;
   try {

@@ -1,10 +1,10 @@
 /**
- * The checks of a batch: the parameters they are sent as, and what the answers mean.
+ * The checks of a batch: the parameters they are sent as, and how their rows are read.
  *
- * Beside writes they ride in the statement of the writes. In an atomic batch they lock their rows
- * FOR SHARE, in one order with those of the writes, so what they found holds until the batch takes
- * effect; a row that is not there is made for that time, with version 0, and removed before the
- * end (`placeholders`).
+ * Beside writes they are part of the statement of the writes. In an atomic batch they lock their
+ * rows FOR SHARE, in one order with those of the writes, so their result is valid until the batch
+ * takes effect. A missing row is made for that time, with version 0, and removed before the end
+ * (`placeholders`).
  */
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import { toAsciiKey } from "../shared/ascii-key.ts";
@@ -25,8 +25,8 @@ export function checkParameters(checks: readonly CheckRow[]): PostgresValue[] {
 }
 
 /**
- * Gives each group of writes the checks that go with it: those whose keys come before its last one,
- * so that one transaction of several statements locks in the order of keys.
+ * Assigns to each group of writes the checks that go with it: those whose keys sort before its last
+ * one, so that one transaction of several statements locks in the order of keys.
  */
 export function checksOfGroups(
   groups: readonly (readonly WriteRow[])[],
@@ -42,7 +42,7 @@ export function checksOfGroups(
   return parts;
 }
 
-/** The checks of a batch and their answers, over all attempts to send them. */
+/** The checks of a batch and their results, over all attempts to send them. */
 export class CheckAnswers {
   readonly rows: readonly CheckRow[];
   /** All writes of the batch depend on them. */
@@ -64,44 +64,44 @@ export class CheckAnswers {
     return this.rows.map((row) => this.#results.get(row) ?? conflict(undefined));
   }
 
-  /** Forgets what an attempt answered that was taken back. */
+  /** Forgets the results of an attempt that was rolled back. */
   clear(): void {
     this.#results.clear();
     this.placeholders.clear();
   }
 
-  /** Those of `checks` that have no answer yet. */
+  /** Those of `checks` that have no result yet. */
   open(checks: readonly CheckRow[]): CheckRow[] {
     return checks.filter((check) => !this.#results.has(check));
   }
 
-  /** What was found for a check. */
+  /** Sets the record that was found for a check. */
   answer(check: CheckRow, record: StoredRecord | undefined): void {
     const { expectedVersion: version } = check;
     const isSame = (record?.version ?? 0) === version;
     this.#results.set(check, isSame ? { ok: true, version } : conflict(record));
   }
 
-  /** The checks held. */
+  /** The checks succeeded. */
   confirm(checks: readonly CheckRow[]): void {
     for (const check of checks)
       this.#results.set(check, { ok: true, version: check.expectedVersion });
   }
 
-  /** They failed, and nothing was found or can be had of what was. */
+  /** A check failed, and there is no record or it cannot be read here. */
   refuse(check: CheckRow): void {
     this.#results.set(check, conflict(undefined));
   }
 }
 
-/** The checks that failed, with the rows that say why. */
+/** The checks that failed, with the rows that give the reason. */
 export function failedChecks(
   answers: CheckAnswers,
   checks: readonly CheckRow[],
-  answer: readonly PostgresRow[],
+  found: readonly PostgresRow[],
 ): Map<CheckRow, PostgresRow> {
   const failed = new Map<CheckRow, PostgresRow>();
-  for (const columns of answer) {
+  for (const columns of found) {
     const check = checks[-Number(columns["at"]) - 1];
     if (check === undefined) continue;
     if (columns["fits"] === true) answers.placeholders.add(check.key);
@@ -111,9 +111,9 @@ export function failedChecks(
   return failed;
 }
 
-/** Refuses the answer of a standby, whose copy may be older; its row says so. */
-export function refuseStandby(answer: readonly PostgresRow[]): void {
-  const first = answer.find(({ at }) => Number(at) === 0);
+/** Refuses a row of a standby, whose copy may be older; the row states it. */
+export function refuseStandby(found: readonly PostgresRow[]): void {
+  const first = found.find(({ at }) => Number(at) === 0);
   if (first?.["found"] === false) return;
   throw new StoreUnavailableError(
     "this server is a standby, whose copy may be older; connect to the primary",

@@ -3,33 +3,33 @@
  *
  * Invariants of `commit`
  *  Q1  Rows are locked in the order of their keys before anything is written, so batches that meet
- *      do not deadlock; what a row holds is read after that, so it is the newest.
+ *      do not deadlock; a row's values are read after that, so they are the newest.
  *  Q2  A row is written when it has the expected version, and no lease but the write's own is on
- *      it. The clock is the server's, read after the lock was had.
- *  Q3  A row remembers who wrote it: the last writes of each store object for a time, so that a
- *      repeat is known also where many write the same row.
- *  Q4  Only writes that did not take effect come back, with what is there, and of the checks those
- *      that failed.
+ *      it. The clock is the server's, read after the lock was acquired.
+ *  Q3  A row stores which writes changed it: the last writes of each store object for a time, so
+ *      that a repeat is recognized also where many write the same row.
+ *  Q4  The result has only the writes that did not take effect, with the stored record, and the
+ *      checks that failed.
  *  Q5  Checks beside writes (`commitChecked`) read the snapshot the statement begins with. Those of
  *      a transaction (`commitGuarded`) lock their rows FOR SHARE, one by one in the order of keys
  *      together with those of the writes. A key without a row gets one of version 0, as new records
- *      do after all locks: who would insert it waits for the transaction, which takes it out again.
+ *      do after all locks: another insert of it waits for the transaction, which removes it again.
  */
 import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../shared/large-records.ts";
 import { expectOne, NOW, patient, recordColumns } from "./fragments.ts";
 import type { PostgresTables } from "./schema.ts";
 
-/** A row remembers the last writes of everybody, so many of each. */
+/** The most writes of one store object that a row stores. */
 export const OPS_OF_ONE = 4;
-/** And of all writers together. */
+/** The most writes of all store objects together. */
 export const OPS_MAX = 64;
-/** What is older is forgotten, in time longer than any call is repeated; seconds. */
+/** Older writes are removed; a call is never retried for so long; seconds. */
 export const OPS_SECONDS = 60;
-/** From so many on they are looked through: that costs more than to keep a few too many. */
+/** From so many on they are filtered: that costs more than a few that are too old. */
 const OPS_KEPT = 12;
 
 const SECONDS = "extract(epoch FROM clock_timestamp())::bigint";
-/** How a row remembers a write. */
+/** The entry of a write in its row. */
 const ENTRY = `${SECONDS} || '.' || f.op || '@' || f.expected`;
 
 /** The entries to keep beside a new one. */
@@ -44,10 +44,10 @@ function keptOps(ops: string): string {
       ORDER BY o.at) END`;
 }
 
-/** What goes with writes: nothing, checks of their own, or checks that all of them depend on. */
+/** What goes with writes: nothing, checks of their own, or checks that all writes depend on. */
 type Beside = "nothing" | "checks" | "guards";
 
-/** The checks, which are parameters. */
+/** The checks, from parameters. */
 function askedText(keys: string, expected: string): string {
   return `asked AS MATERIALIZED (
   SELECT * FROM unnest(${keys}::text[], ${expected}::bigint[]) WITH ORDINALITY
@@ -74,7 +74,7 @@ function lockedText(record: string, beside: Beside): string {
       FOR SHARE) y) l`;
 }
 
-/** The rows to insert: new records, and placeholders for what guards found missing. */
+/** The rows to insert: new records, and placeholders for rows that guards did not find. */
 function freshText(beside: Beside): string {
   const records = `
     SELECT f.key, f.version, f.state, ${NOW} + f.ttl AS expires, ARRAY[${ENTRY}] AS ops,
@@ -101,7 +101,7 @@ FROM asked c LEFT JOIN ${isGuard ? "locked" : record} l ON l.key = c.key
 WHERE coalesce(l.version, 0) <> c.expected${isGuard ? " OR l.key IS NULL" : ""}`;
 }
 
-/** Writes records, each at its version; see the head of this file. */
+/** Writes records, each at its version; see the header of this file. */
 export function commitText({ record, patch }: PostgresTables, beside: Beside): string {
   const asked = beside === "nothing" ? "" : `, ${askedText("$12", "$13")}`;
   const failed = beside === "nothing" ? "" : `\nUNION ALL${failedText(record, beside)}`;
@@ -153,7 +153,7 @@ FROM fit f LEFT JOIN locked l ON l.key = f.key
 WHERE f.key NOT IN (SELECT key FROM updated) AND f.key NOT IN (SELECT key FROM inserted)${failed}`;
 }
 
-/** The first row says whether a standby answers; then come the checks that failed. */
+/** The first row states whether the server is a standby; then come the checks that failed. */
 export function checkText({ record }: PostgresTables): string {
   return `
 WITH ${askedText("$1", "$2")}
@@ -163,7 +163,7 @@ FROM (SELECT 1) one LEFT JOIN ${record} n ON false
 UNION ALL${failedText(record, "checks")}`;
 }
 
-/** Takes placeholders out again. */
+/** Removes placeholders. */
 export function dropText({ record }: PostgresTables): string {
   return `DELETE FROM ${record} WHERE key = ANY($1::text[]) AND version = 0 AND lease IS NULL`;
 }

@@ -2,11 +2,11 @@
  * Connections to PostgreSQL. The one file that loads `pg`, an optional peer.
  *
  * Invariants
- *  D1  Every wait has an end: for a connection and for an answer, at the caller's deadline.
- *  D2  A connection whose answer did not come is destroyed, so that nobody reads the late one.
- *  D3  What nobody waits for any longer ends at the server as well: at a lock by the session's
- *      `patience`, and on connections opened here whatever a statement does.
- *  D4  A connection that breaks while nobody uses it never ends the process.
+ *  D1  Every wait for a connection or a reply ends at the caller's deadline.
+ *  D2  A connection without a reply is destroyed, so that no later call reads that reply.
+ *  D3  An abandoned statement ends at the server as well: at a lock by the session's `patience`,
+ *      and on connections opened here in any case.
+ *  D4  A connection that breaks while idle never ends the process.
  *  D5  A connection that was opened here and is idle does not keep the process alive.
  */
 import { performance } from "node:perf_hooks";
@@ -16,19 +16,19 @@ import { installedPeer } from "../shared/optional-peer.ts";
 import { isAnswered, NoAnswerError, NotConnectedError } from "./errors.ts";
 import { OutOfTimeError, within } from "../shared/retry-until.ts";
 
-/** A statement the server parses once per connection, by its name. */
+/** A statement that the server parses once per connection, by its name. */
 export interface PostgresStatement {
   readonly name?: string;
   readonly text: string;
 }
 
-/** What a parameter can be. */
+/** The types of a parameter. */
 export type PostgresValue = string | number | null | readonly (string | number | boolean | null)[];
 
-/** A row as the driver gives it; each column is checked before it is used. */
+/** A row of the driver; each column is checked before it is used. */
 export type PostgresRow = Readonly<Record<string, unknown>>;
 
-/** A client of a `pg.Pool`, as far as it is used. */
+/** The part of a client of a `pg.Pool` that is used. */
 export interface PostgresPoolClient {
   query(query: {
     name?: string;
@@ -40,7 +40,7 @@ export interface PostgresPoolClient {
   release(destroy?: boolean): void;
 }
 
-/** A `pg.Pool`, as far as it is used. */
+/** The part of a `pg.Pool` that is used. */
 export interface PostgresPool {
   readonly options: object;
   connect(): Promise<PostgresPoolClient>;
@@ -54,16 +54,16 @@ export interface PostgresSession {
     statement: PostgresStatement,
     values?: readonly PostgresValue[],
   ): Promise<readonly PostgresRow[]>;
-  /** How long a statement that begins now should wait for locks at most; milliseconds, as text. */
+  /** The longest wait for locks of a statement that begins now; milliseconds, as text. */
   patience(): string;
 }
 
-/** A connection of its own that hears notifications. */
+/** A connection of its own that receives notifications. */
 export interface PostgresListener extends PostgresSession {
   end(): void;
 }
 
-/** Where the connections come from. */
+/** How to connect. */
 export interface LinkSettings {
   readonly url: string | undefined;
   readonly pool: PostgresPool | undefined;
@@ -71,45 +71,45 @@ export interface LinkSettings {
   readonly timeoutMs: number;
 }
 
-/** Kept for an answer at most; milliseconds. */
+/** The most time that is reserved for a reply; milliseconds. */
 const RESERVE_MAX_MS = 400;
-/** From here on sending and storing may be what takes the time. */
+/** From this size on, sending and storing may take most of the time; bytes. */
 const MUCH_BYTES = 2 ** 20;
 const NO_CONNECTION =
-  "no connection in time: it does not answer as PostgreSQL does, or all connections are in use";
-/** Time for a goodbye to a server that may not listen. */
+  "no connection in time: it does not reply as PostgreSQL does, or all connections are in use";
+/** The longest wait for the server when connections end; milliseconds. */
 const GOODBYE_MS = 1_000;
 
 function ignore(): void {
-  // The call that was under way reports it; an idle connection is replaced when one is needed.
+  // The pending call reports it; an idle connection is replaced when one is needed.
 }
 
 function noAnswer(): Error {
-  return new NoAnswerError("no answer in time");
+  return new NoAnswerError("no reply in time");
 }
 
-/** Says how much it was: a large value may only need more time. */
+/** States the size: a large value may only need more time. */
 function lateText(values: readonly PostgresValue[] = [], timeoutMs: number): string {
   const bytes = values.flat().reduce<number>((sum, value) => sum + bytesOf(value), 0);
   const advice = bytes < MUCH_BYTES ? "" : "; raise timeoutMs";
-  return `${bytes} bytes were sent and not answered within ${timeoutMs} ms${advice}`;
+  return `${bytes} bytes were sent and got no reply within ${timeoutMs} ms${advice}`;
 }
 
 function bytesOf(value: string | number | boolean | null | undefined): number {
   return Buffer.byteLength(String(value ?? ""));
 }
 
-/** Less than `leftMs`, so that the server's error is here before the deadline. */
+/** Less than `leftMs`, so that the server's error arrives before the deadline. */
 function patienceMs(leftMs: number, reserveMs: number): number {
   return Math.max(1, Math.floor(leftMs - reserveMs / 2));
 }
 
 interface SessionTimes {
-  /** Of `performance.now()`. */
+  /** By `performance.now()`. */
   readonly deadline: number;
-  /** With less than this left nothing is begun. */
+  /** With less than this left, no attempt begins; milliseconds. */
   readonly reserveMs: number;
-  /** How long a call may last, for messages. */
+  /** The longest time of a call, for messages; milliseconds. */
   readonly timeoutMs: number;
 }
 
@@ -120,11 +120,11 @@ function sessionOn(
   return {
     async query({ name, text }, values) {
       const named = name === undefined ? { text } : { name, text };
-      // The driver does not write to its parameters; its types say it might.
+      // The driver does not change its parameters; its types allow it.
       const query = values === undefined ? named : { ...named, values: values as unknown[] };
       const late = (): Error => new NoAnswerError(lateText(values, timeoutMs));
       const { rows } = await within(deadline, client.query(query), late);
-      // The driver gives one object per row.
+      // The driver returns one object per row.
       return rows as PostgresRow[];
     },
     patience: () => String(patienceMs(deadline - performance.now(), reserveMs)),
@@ -137,7 +137,7 @@ export class PostgresConnection {
   readonly #reserveMs: number;
   #pool: PostgresPool | undefined;
   #own: pg.Pool | undefined;
-  /** Connections opened here that were told their limit. */
+  /** Connections opened here on which the limit is set. */
   readonly #limited = new WeakSet<PostgresPoolClient>();
   #isClosed = false;
 
@@ -146,9 +146,9 @@ export class PostgresConnection {
     this.#reserveMs = Math.min(settings.timeoutMs / 5, RESERVE_MAX_MS);
   }
 
-  /** Runs `work` on a connection; nothing of it waits past `deadline` (of `performance.now()`). */
+  /** Runs `work` on a connection; no wait exceeds `deadline` (of `performance.now()`). */
   async run<T>(work: (session: PostgresSession) => Promise<T>, deadline: number): Promise<T> {
-    // What is begun too late could only end unknown.
+    // An attempt that begins too late could only end unknown.
     const client = await this.#connect(deadline - this.#reserveMs);
     client.on("error", ignore);
     let isUsable = true;
@@ -167,7 +167,7 @@ export class PostgresConnection {
     }
   }
 
-  /** Opens a connection beside the pool; `heard` gets payloads, `lost` is called when it ends. */
+  /** Opens a connection beside the pool; `observed` gets payloads, `lost` is called at its end. */
   async listen(observed: (payload: string) => void, lost: () => void): Promise<PostgresListener> {
     const pool = await this.#open();
     const { Client } = await loadDriver();
@@ -214,7 +214,7 @@ export class PostgresConnection {
       return pool;
     }
     const { Pool } = await loadDriver();
-    // Loading takes a while: much can have happened.
+    // Loading takes a while: the pool may have been made or closed meanwhile.
     if (this.#pool !== undefined) return this.#pool;
     if (this.#isClosed) throw new StoreClosedError("postgres");
     this.#own = new Pool({
@@ -230,7 +230,7 @@ export class PostgresConnection {
     return this.#own;
   }
 
-  /** Not when it is opened: a pooler between refuses settings it does not know there. */
+  /** Not when it is opened: a pooler between refuses settings that it does not know. */
   async #limit(client: PostgresPoolClient, session: PostgresSession): Promise<void> {
     const limit = String(patienceMs(this.#settings.timeoutMs, this.#reserveMs));
     await session.query({ text: "SELECT set_config('statement_timeout', $1, false)" }, [limit]);
@@ -255,9 +255,9 @@ export class PostgresConnection {
   }
 }
 
-/** Lets the process end while the connection is idle; who waits for an answer has a timer (D5). */
+/** Lets the process end while the connection is idle; a waiting call has a timer (D5). */
 function letExit(client: pg.Client): void {
-  // The driver has had it since 8.0, its types do not.
+  // The driver has it since 8.0, its types do not.
   (client as pg.Client & { unref?(): void }).unref?.();
 }
 
@@ -266,7 +266,7 @@ async function loadDriver(): Promise<typeof pg> {
     const { default: driver } = await import("pg");
     return driver;
   } catch (cause) {
-    // The package in CommonJS exports the same as a whole.
+    // The CommonJS package exports the same as a whole.
     return installedPeer("pg", cause) as typeof pg;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * What went wrong at a PostgreSQL server, and whether the same may pass later.
+ * Classifies errors of a PostgreSQL server, and whether a retry may succeed.
  *
- * A statement the server answered with an error was rolled back, so that is a definite no. Only a
- * connection that ended, or an answer that did not come, leaves the outcome open.
+ * A statement with an error reply was rolled back, so that is definite. Only a connection that
+ * ended, or a missing reply, leaves the outcome unknown.
  */
 import {
   CorruptStateError,
@@ -13,10 +13,10 @@ import {
 import { isError, isMisuse } from "../../../actors/realm.ts";
 import type { Verdict } from "../shared/retry-until.ts";
 
-/** No connection could be had: whatever was to be sent was not. */
+/** There was no connection: nothing was sent. */
 export class NotConnectedError extends Error {}
 
-/** The server did not answer in time; the request may still be served. */
+/** The server did not reply in time; the request may still be served. */
 export class NoAnswerError extends Error {}
 
 /** Names the store in messages. */
@@ -27,7 +27,7 @@ export interface PostgresNames {
   readonly table: string;
 }
 
-/** Served again when the server has started, has room, or the other transaction is over. */
+/** Retryable: the server starts, is full, or another transaction is running. */
 const LATER: ReadonlySet<string> = new Set([
   "40001", // serialization failure
   "40P01", // deadlock
@@ -37,7 +37,7 @@ const LATER: ReadonlySet<string> = new Set([
   "57P03", // starting up or shutting down
 ]);
 
-/** Somebody else cleared or used the connection: what is prepared on it is not what it seems. */
+/** Another user of the connection cleared or changed its prepared statements. */
 const MIXED_UP: ReadonlySet<string> = new Set(["26000", "42P05"]);
 
 /** The server ended the connection; a commit may have been complete by then. */
@@ -45,13 +45,13 @@ const ENDED = /^(?:08|25P0[34]|40003|57P0[1245])/;
 
 const NO_TABLE = "42P01";
 const NO_COLUMN = "42703";
-/** A column, function or type that is missing or another one. */
+/** A column, function or type that is missing or different. */
 const OTHER_SHAPE = /^42(?:703|804|809|883|P10|P16|P18)$/;
-/** Over a limit of the server; of what is sent here only a long key can be. */
+/** Over a limit of the server; of what is sent here only a key can be so long. */
 const OVER_LIMIT = "54000";
 const DAMAGE = /^XX00[12]$/;
 
-/** What to do about an error of the server, by the start of its code. */
+/** The advice for an error of the server, by the start of its code. */
 const ADVICE: readonly (readonly [start: string, advice: string])[] = [
   ["28", "check user and password, and that pg_hba.conf lets them in"],
   ["3D000", "create the database or correct its name"],
@@ -64,7 +64,7 @@ const ADVICE: readonly (readonly [start: string, advice: string])[] = [
 
 /** The SQLSTATE of an error the server sent; `undefined` for any other. */
 function sqlState(error: unknown): string | undefined {
-  // Both, because the codes of Node such as EPIPE look alike.
+  // Both, because error codes of Node such as EPIPE look alike.
   if (!isError(error) || !("code" in error) || !("severity" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }
@@ -79,7 +79,7 @@ export function isMissingColumn(error: unknown): boolean {
   return sqlState(error) === NO_COLUMN;
 }
 
-/** The error of tables that an earlier release made and that this store must not change. */
+/** The error for tables that an earlier release made and that this store must not change. */
 export function olderTables({ server, table }: PostgresNames, cause: unknown): Error {
   return new StoreUnavailableError(
     `${server} has the tables ${table}_… of an earlier release; ` +
@@ -88,20 +88,20 @@ export function olderTables({ server, table }: PostgresNames, cause: unknown): E
   );
 }
 
-/** True when a call of a store that must not make its tables failed for want of the first. */
+/** True when a call failed because the first of the tables is missing. */
 export function lacksAllTables(error: unknown): boolean {
   const cause = isError(error) ? error.cause : undefined;
   return isMissingTable(cause) && isError(cause) && cause.message.includes("_meta");
 }
 
-/** True when the server's answer was read and the connection can go on. */
+/** True when the server's reply was read and the connection is usable. */
 export function isAnswered(error: unknown): boolean {
-  if (isHoldfastError(error)) return true; // An answer we could not go on with.
+  if (isHoldfastError(error)) return true; // A reply that is refused here.
   const state = sqlState(error);
   return state !== undefined && !ENDED.test(state) && !MIXED_UP.has(state);
 }
 
-/** The error of tables that are not the library's. */
+/** The error for tables that are not the library's. */
 export function foreignTables({ server, table }: PostgresNames, cause?: unknown): Error {
   return new StoreUnavailableError(
     `${server} has tables named ${table}_… that are not of this library; ` +
@@ -110,7 +110,7 @@ export function foreignTables({ server, table }: PostgresNames, cause?: unknown)
   );
 }
 
-/** Reads failures of a server's calls, for `createRepeat`. */
+/** Classifies failures of a server's calls, for `createRepeat`. */
 export function createJudge(names: PostgresNames): (error: unknown) => Verdict {
   const judgeServer = (state: string, error: unknown): Verdict => {
     if (LATER.has(state) || MIXED_UP.has(state)) return { kind: "later", cause: error };

@@ -16,20 +16,20 @@ export interface PostgresStoreOptions {
   readonly pool?: PostgresPool | undefined;
   /** The tables are `<table>_record` and so on; may name a schema: `app.holdfast`. */
   readonly table?: string | undefined;
-  /** How long a call is repeated while the server is away; milliseconds, default 5000. */
+  /** How long a call is retried while the server is unavailable; milliseconds, default 5000. */
   readonly timeoutMs?: number | undefined;
   /** Makes the tables when there are none; default true. Else run `postgresSchema()` before. */
   readonly migrate?: boolean | undefined;
   /** Connections at most, when opened by `url`; default 5, and one more for watching. */
   readonly poolSize?: number | undefined;
-  /** A state or change over so many bytes of JSON is refused; default and at most 256 MB. */
+  /** A state or change over so many bytes of JSON is refused; default and maximum 256 MB. */
   readonly maxStateBytes?: number | undefined;
   /**
-   * Milliseconds for which tombstones are kept when a kind does not say; default 7 days, at least
-   * a second over `timeoutMs`, because a call may be repeated for so long.
+   * Milliseconds for which tombstones are kept when a kind sets none; default 7 days, at least a
+   * second over `timeoutMs`, because a call may be retried for so long.
    */
   readonly tombstoneMs?: number | undefined;
-  /** Told once when the server's settings allow a commit to be lost; default the console. */
+  /** Gets one warning when the server's settings allow a commit to be lost; default the console. */
   readonly logger?: Logger | undefined;
 }
 
@@ -46,17 +46,17 @@ const KNOWN = [
   "logger",
 ] satisfies readonly (keyof PostgresStoreOptions)[];
 const POOL_SIZE = 5;
-/** A value may have 1 GB at the server, escaped and in one message with others. */
+/** The server's limit is 1 GB for a value, escaped and in one message with others. */
 const STATE_BYTES_MAX = 2 ** 28;
 
-/** Everything a store is made with. */
+/** The options with their defaults. */
 export interface PostgresSettings extends LinkSettings, CallsSettings {
   readonly timeoutMs: number;
   readonly maxStateBytes: number;
   readonly tombstoneMs: number;
 }
 
-/** Fills in what was left out; throws a `TypeError` or `RangeError`. */
+/** Fills in defaults; throws a `TypeError` or `RangeError`. */
 export function readOptions(options: PostgresStoreOptions): PostgresSettings {
   refuseUnknown("postgresStore", options, KNOWN);
   const { url, pool, table = DEFAULT_TABLE, migrate = true } = options;
@@ -78,7 +78,7 @@ export function readOptions(options: PostgresStoreOptions): PostgresSettings {
   };
 }
 
-/** A client would be kept by the first call for ever; an ended pool gives no connection. */
+/** The first call would keep a client forever; an ended pool returns no connection. */
 function checkPool(pool: unknown): void {
   const read = (name: string): unknown =>
     typeof pool === "object" && pool !== null ? Reflect.get(pool, name) : undefined;
@@ -93,7 +93,7 @@ function checkPool(pool: unknown): void {
 
 /** The server and database in messages: never the user, the password or the parameters. */
 function serverName(url: string): string {
-  // The text is not repeated, for it has a password.
+  // The message omits the text, because it contains a password.
   const parsed = readServerUrl(url, ["postgres", "postgresql"]);
   if (parsed === undefined)
     throw new TypeError("url must be postgres://user:password@host:port/database");

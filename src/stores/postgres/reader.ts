@@ -1,4 +1,4 @@
-/** From rows to records: the replay of a patch log, and how damage is told. */
+/** Converts rows to records: replays patch logs and reports damage. */
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { Json } from "../../../actors/protocol.ts";
 import { fromAsciiKey } from "../shared/ascii-key.ts";
@@ -6,7 +6,7 @@ import { type Damaged, type LogStep, parseJson, replay } from "../shared/patch-l
 import type { PostgresRow } from "./connection.ts";
 import type { StoredRecord } from "../contract.ts";
 
-/** What a row says, before its log is looked at. */
+/** The columns of a row, before its log is read. */
 export interface RecordRow {
   readonly key: string;
   readonly version: number;
@@ -29,7 +29,7 @@ export class RecordReader {
   row(columns: PostgresRow): RecordRow {
     const { key, state, left_ms: left } = columns;
     if (typeof key !== "string") throw this.#damaged("", "unreadable key");
-    // The user may have changed how the driver gives numbers.
+    // The user may have changed how the driver returns numbers.
     const number = (name: string): number => {
       const value = Number(columns[name] ?? Number.NaN);
       if (Number.isNaN(value)) throw this.#damaged(key, `unreadable ${name}`);
@@ -70,7 +70,7 @@ function stepsOf(log: unknown, count: number, damaged: Damaged): LogStep[] {
   if (!Array.isArray(steps) || steps.length !== count)
     throw damaged(`its log should have ${count} entries`);
   return steps.map((step) => {
-    // The statement makes it so, and `replay` checks each part.
+    // The statement returns this shape, and `replay` checks each part.
     const [since, version, patches] = step as readonly [number, number, Json];
     return { since, version, patches };
   });

@@ -1,27 +1,27 @@
-/** Writes as they are sent to PostgreSQL: rows, in which order and in which groups. */
+/** The rows of writes as they are sent to PostgreSQL, with their order and groups. */
 import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
 import type { PostgresValue } from "./connection.ts";
 import type { ScopeWrite } from "../contract.ts";
 import { forgetAfterMs, type TombstoneRule } from "../shared/tombstones.ts";
 import { wavesOf } from "../shared/writes.ts";
 
-/** Rows in one statement; about the fastest where it was measured. */
+/** Rows in one statement; near the fastest in measurements. */
 export const GROUP_MAX = 100;
 /** Characters of JSON in one statement, so that one burst of large states is sent in parts. */
 const GROUP_CHARS_MAX = 2 ** 24;
 
-/** A longer key may be too long for the server, which only the server can tell; characters. */
+/** A longer key may be too long for the server, which only the server can decide; characters. */
 const KEY_SAFE_CHARS = 2_600;
 
 /** A write as it is sent. */
 export interface WriteRow {
   readonly write: ScopeWrite;
   readonly key: string;
-  /** Remembered in the row, so that a repeat is known. */
+  /** Stored in the row, so that a repeat is recognized. */
   readonly op: string;
-  /** When it was made, of `performance.now()`. */
+  /** When it was made, by `performance.now()`. */
   readonly since: number;
-  /** The JSON of the new state, null for a delete; `undefined` when the patches are tried alone. */
+  /** The JSON of the new state, null for a delete; `undefined` when only the patches are sent. */
   state: string | null | undefined;
   /** The JSON of the change, when the stored state may be large. */
   patches: string | null;
@@ -30,7 +30,7 @@ export interface WriteRow {
 /**
  * Batches of rows such that no key is twice in one. Each is in the order of its keys, so that the
  * transaction of several statements locks rows in that order as well. Keys that the server may
- * refuse come before all others, so that a refusal finds nothing done.
+ * refuse come before all others, so that nothing was done before a refusal.
  */
 export function orderedWavesOf(rows: readonly WriteRow[]): WriteRow[][] {
   const isLong = ({ key }: WriteRow): boolean => key.length > KEY_SAFE_CHARS;
@@ -39,7 +39,7 @@ export function orderedWavesOf(rows: readonly WriteRow[]): WriteRow[][] {
   return waves.map((wave) => wave.toSorted((a, b) => (a.key < b.key ? -1 : 1)));
 }
 
-/** Parts of a wave that are sent as one statement each. */
+/** Parts of a wave, each sent as one statement. */
 export function groupsOf(rows: readonly WriteRow[]): WriteRow[][] {
   const groups: WriteRow[][] = [];
   let chars = Infinity;
@@ -57,18 +57,18 @@ export function groupsOf(rows: readonly WriteRow[]): WriteRow[][] {
   return groups;
 }
 
-/** The error of a batch whose statements failed so; `isPartly`: something of it took effect. */
+/** The error of a batch with these failures; `isPartly`: some of it took effect. */
 export function failureOf(failures: readonly unknown[], isPartly: boolean): unknown {
   const unknown = failures.find((failure) => isHoldfastError(failure, "COMMIT_UNKNOWN"));
   if (unknown !== undefined || !isPartly) return unknown ?? failures[0];
   return new CommitUnknownError({ cause: failures[0] });
 }
 
-/** What goes with the rows of a statement. */
+/** Settings that go with the rows of a statement. */
 export interface RowSettings {
   /** The tokens of the rows. */
   readonly leases: readonly (string | null)[];
-  /** The time for each lock. */
+  /** The longest wait for each lock. */
   readonly patience: string;
   readonly tombstones: TombstoneRule;
 }

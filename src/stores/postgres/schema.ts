@@ -2,9 +2,9 @@
  * The tables, made or checked when a store begins.
  *
  * Invariants
- *  M1  Stores that start at once make the tables once: whoever has the advisory lock.
- *  M2  Where the tables are there already, nothing is asked of a role but to use them.
- *  M3  Tables of a later version, or of somebody else, are refused and left alone.
+ *  M1  Stores that start at once make the tables once, under an advisory lock.
+ *  M2  Where the tables exist already, a role needs only the rights to use them.
+ *  M3  Tables of a later version, or of another program, are refused and not changed.
  */
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { PostgresSession } from "./connection.ts";
@@ -24,18 +24,18 @@ const SCHEMA_VERSION = 1;
 /** The prefix of the tables when no other is given. */
 export const DEFAULT_TABLE = "holdfast";
 
-/** Any number of our own: it keeps those who make tables apart from each other. */
+/** An arbitrary constant: the advisory lock that serializes making tables. */
 const MIGRATION_LOCK = 4_837_210_655;
 
-/** Leaves room for a suffix in the 63 bytes a name may have. */
+/** Leaves room for a suffix in the 63 bytes of a name. */
 const TABLE_NAME = /^(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,39}$/;
 
-/** The names in statements, quoted where they have to be. */
+/** The names in statements, quoted where needed. */
 export interface PostgresTables {
   readonly record: string;
   readonly patch: string;
   readonly meta: string;
-  /** Of the index; it lives in the schema of its table. */
+  /** Of the index; it is in the schema of its table. */
   readonly index: string;
   /** Of the index for the sweep. */
   readonly forgets: string;
@@ -63,7 +63,7 @@ export function tablesOf(table: string): PostgresTables {
   };
 }
 
-/** Adds `forgets` to a table of an earlier release, whose tombstones are kept for a while more. */
+/** Adds `forgets` to a table of an earlier release; its tombstones are kept for a while more. */
 function forgetsText({ record, forgets }: PostgresTables): string {
   return `DO $$ BEGIN
   IF NOT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = '${record}'::regclass
@@ -78,17 +78,17 @@ CREATE INDEX IF NOT EXISTS ${forgets} ON ${record} (forgets) WHERE forgets IS NO
 }
 
 /*
- * record  one row per key. `state` is NULL when deleted, or when only a lease was ever taken
- *         (version 0). `base_version` is the version `state` has; patches lead on from there.
+ * record  one row per key. `state` is NULL when deleted, or when only a lease was ever made
+ *         (version 0). `base_version` is the version of `state`; patches continue from there.
  *         `ops` are the last writes, newest first, as
  *         `<seconds since 1970>.<writer>-<number>@<version before>`.
- *         `changed` is the transaction of the last write, for who watches. `forgets` is when
- *         nothing has to be kept of the row; an earlier release leaves it as it was, so it counts
- *         only while the row is a tombstone.
- * patch   what happened to a large state since; `since` links each row to the one before
+ *         `changed` is the transaction of the last write, for watchers. `forgets` is when the row
+ *         can be removed. An earlier release does not update it, so it counts only while the row is
+ *         a tombstone.
+ * patch   the patches of a large state since; `since` links each row to the one before
  *
- * Times are milliseconds of the server's clock. JSON is kept as text: jsonb would reorder keys and
- * refuse U+0000.
+ * Times are milliseconds of the server's clock. JSON is stored as text: jsonb would reorder keys
+ * and refuse U+0000.
  */
 function tablesText(tables: PostgresTables): string {
   const { record, patch, meta, index } = tables;
@@ -121,8 +121,8 @@ INSERT INTO ${meta} (name, value) VALUES ('schema', ${SCHEMA_VERSION}) ON CONFLI
 }
 
 /**
- * SQL that makes the tables of `postgresStore`, for whoever runs it with a role of their own and
- * gives the store one that may only SELECT, INSERT, UPDATE and DELETE. Running it again changes
+ * SQL that makes the tables of `postgresStore`. Run it with a role that may create them; the store
+ * then needs a role that may only SELECT, INSERT, UPDATE and DELETE. Running it again changes
  * nothing. `table` is the option of the store, default "holdfast".
  */
 export function postgresSchema(table: string = DEFAULT_TABLE): string {
@@ -130,7 +130,7 @@ export function postgresSchema(table: string = DEFAULT_TABLE): string {
 }
 
 async function makeTables(session: PostgresSession, tables: PostgresTables): Promise<void> {
-  // One text is one transaction, and the lock is given back with it.
+  // One text is one transaction, and the lock is released with it.
   const patience = `SELECT set_config('lock_timeout', '${session.patience()}', true)`;
   await session.query({
     text: `${patience}; SELECT pg_advisory_xact_lock(${MIGRATION_LOCK}); ${tablesText(tables)}`,
@@ -146,7 +146,7 @@ async function findVersion(
   return row === undefined ? undefined : Number(row["value"]);
 }
 
-/** Makes the tables if `migrate` says so, and checks that they are the ones this code knows. */
+/** Makes the tables if `migrate`, and checks that they are the ones of this version. */
 export async function prepareTables(
   session: PostgresSession,
   settings: {
@@ -168,7 +168,7 @@ export async function prepareTables(
       `${names.server} has tables ${names.table}_… of version ${version}, this library knows up ` +
         `to ${SCHEMA_VERSION}; use the version of the library that wrote them`,
     );
-  // Fails when a column is missing, as in a table of somebody else.
+  // Fails when a column is missing, as in a table of another program.
   await session.query({
     text:
       "SELECT r.key, r.version, r.state, r.expires, r.ops, r.base_version, r.base_size, " +
@@ -183,7 +183,7 @@ export async function prepareTables(
   });
 }
 
-/** Server settings with which an acknowledged commit may be lost; their names, often none. */
+/** Names of server settings with which an acknowledged commit may be lost; often none. */
 export async function weakSettings(session: PostgresSession): Promise<string[]> {
   const [row] = await session.query({
     text:

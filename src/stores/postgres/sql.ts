@@ -1,8 +1,8 @@
 /**
  * The statements of a store, each prepared once per connection.
  *
- * What may wait for the lock of a row is given the longest time for it as a parameter: a setting of
- * the connection would cost a round trip, and in a given pool hold for the statements of others.
+ * A statement that may wait for the lock of a row takes the longest wait as a parameter: a setting
+ * of the connection would cost a request, and in a given pool apply to the statements of others.
  */
 import { crc32 } from "node:zlib";
 import { checkText, commitText, dropText } from "./commit-sql.ts";
@@ -10,7 +10,7 @@ import { expectOne, NOW, patient, recordColumns } from "./fragments.ts";
 import type { PostgresStatement } from "./connection.ts";
 import type { PostgresTables } from "./schema.ts";
 
-/** With more changes than this at once whoever watches looks for himself. */
+/** With more changes than this at once, watchers get `missed`. */
 export const CHANGES_MAX = 10_000;
 
 /** The statements the store runs. */
@@ -56,7 +56,7 @@ function listText({ record }: PostgresTables, from: ">=" | ">"): string {
   );
 }
 
-/** Asking again with the same token is the same lease. */
+/** A repeat with the same token is the same lease. */
 function leaseText({ record }: PostgresTables): string {
   return (
     `INSERT INTO ${record} AS r (key, version, lease, lease_until, forgets) ` +
@@ -67,8 +67,8 @@ function leaseText({ record }: PostgresTables): string {
 }
 
 /**
- * A row that only the lease made goes with it. Whether it is one is read when its lock was had, for
- * a commit of the same turn may be under way.
+ * A row that only the lease made is removed with it. Whether it is one is read after its lock was
+ * acquired, because a commit of the same section may be running.
  */
 function releaseText({ record }: PostgresTables): string {
   return (
@@ -82,8 +82,8 @@ function releaseText({ record }: PostgresTables): string {
 
 /**
  * What others changed in transactions that were not over at the cursor. The next cursor comes from
- * the snapshot the rows are read in, so a transaction that commits later is found by the next one.
- * Rows that were restored from another server may have numbers that are still to come here.
+ * the snapshot in which the rows are read, so the next look finds a transaction that commits later.
+ * Rows that were restored from another server may have transaction numbers in the future.
  */
 function changesText({ record }: PostgresTables): string {
   return (
@@ -93,18 +93,18 @@ function changesText({ record }: PostgresTables): string {
     `SELECT r.key, r.version::float8 AS version FROM ${record} r ` +
     "WHERE r.changed >= coalesce($1::xid8, s.next) AND r.changed < s.top " +
     "AND split_part(split_part(r.ops[1], '.', 2), '-', 1) <> $2 " +
-    // In this order and at most so many: else the planner may read the whole table.
+    // In this order and with a limit: else the planner may read the whole table.
     `ORDER BY r.changed LIMIT ${CHANGES_MAX + 1}) c ON true`
   );
 }
 
 /**
- * Removes rows of which nothing has to be kept, at most so many as the parameter says. One that is
- * locked is in use, and one that was written meanwhile is looked at again when its lock was had.
+ * Removes expired tombstones, at most as many as the parameter. A locked row is in use and skipped;
+ * a row that was written meanwhile is checked again after its lock was acquired.
  */
 function sweepText({ record, patch }: PostgresTables): string {
   return (
-    // One time for all of it: what is not over now is what the next one looks for.
+    // One time for all rows: the next sweep checks what has not expired now.
     `WITH t AS MATERIALIZED (SELECT ${NOW} AS now), ` +
     `found AS MATERIALIZED (SELECT key FROM ${record} WHERE forgets <= (SELECT now FROM t) ` +
     "AND (state IS NULL OR expires <= (SELECT now FROM t)) " +
@@ -118,8 +118,8 @@ function sweepText({ record, patch }: PostgresTables): string {
 }
 
 /**
- * Removes rows in the order of their keys, as commits lock them, and tells watchers of each: they
- * look for rows that were changed, and would not find these. Answers what was there.
+ * Removes rows in the order of their keys, as commits lock them, and notifies watchers of each:
+ * looks read changed rows, and would not find these. Returns what was there.
  */
 function eraseText({ record, patch, channel }: PostgresTables): string {
   const payload =
@@ -156,7 +156,7 @@ export function statementsOf(tables: PostgresTables): Statements {
     tell: `SELECT pg_notify('${tables.channel.slice(1, -1)}', $1)`,
   };
   const entries = Object.entries(texts).map(([name, text]) => {
-    // A pool may be shared by several stores: the name says which text it is.
+    // A pool may be shared by several stores: the name identifies the text.
     const mark = crc32(text).toString(36);
     return [name, { name: `holdfast_${name}_${mark}`, text }] as const;
   });

@@ -2,14 +2,13 @@
  * A store in a PostgreSQL database, shared by any number of processes.
  *
  * A commit is one statement for up to a hundred records, each its own compare-and-set; an atomic
- * batch is one transaction. Exclusive turns are leases in the records' rows rather than advisory
- * locks: a lock of a session would stay with a process that was stopped, would keep a connection
- * for each turn, and could not make the commits of a late owner fail.
+ * batch is one transaction. Exclusive sections are leases in rows, not advisory locks: those would
+ * stay with a suspended process, need a connection each, and not fail the commits of a late owner.
  *
  * Invariants
  *  P1  Of a batch that fails nothing took effect, or the error is a `CommitUnknownError`.
- *  P2  An atomic batch of a process that was stopped keeps its rows no longer than `timeoutMs`.
- *  P3  A commit inside a turn carries the turn's token, and takes effect only while the row has it.
+ *  P2  An atomic batch of a process that was suspended locks its rows no longer than `timeoutMs`.
+ *  P3  A commit inside a section carries its token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
 import { hostClock, monotonic } from "../../../actors/time/clock.ts";
@@ -41,7 +40,7 @@ import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombst
 import { createTurns, leasedTurn, type Turns } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites, conflict, isAllOk } from "../shared/writes.ts";
 
-/** So many rows are removed in one part of a sweep. */
+/** The most rows that are removed in one batch of a sweep. */
 const SWEPT_AT_ONCE = 500;
 
 class PostgresStore implements StateStore {
@@ -63,10 +62,10 @@ class PostgresStore implements StateStore {
   readonly #feed: PostgresFeed;
   readonly #statements: Statements;
   readonly #writer: PostgresWriter;
-  readonly #gate = createGate("postgres");
-  /** Tokens of the exclusive turns of this object. */
+  readonly #closable = createGate("postgres");
+  /** Tokens of the exclusive sections of this object. */
   readonly #tokens = new Map<string, string>();
-  readonly #turns: Turns = createTurns(hostClock);
+  readonly #sections: Turns = createTurns(hostClock);
   readonly #begin: string;
   readonly #id: string;
   readonly #tombstones: TombstoneRule;
@@ -75,7 +74,7 @@ class PostgresStore implements StateStore {
   constructor(settings: PostgresSettings) {
     const link = new PostgresConnection(settings);
     const { names, tables, maxStateBytes, logger } = settings;
-    // Half of a UUID tells writers apart as well, and each row has it several times.
+    // Half of a UUID is unique enough, and each row contains it several times.
     const writer = randomUUID().replaceAll("-", "").slice(16);
     const idleMs = Math.ceil(settings.timeoutMs);
     this.#begin =
@@ -86,7 +85,7 @@ class PostgresStore implements StateStore {
     this.#id = writer;
     this.tombstoneMs = settings.tombstoneMs;
     this.#tombstones = { tombstoneMs: this.tombstoneMs, leastMs: settings.timeoutMs + REPEATED_MS };
-    const sweep = (): Promise<number> => this.#gate.run(() => this.#sweep());
+    const sweep = (): Promise<number> => this.#closable.run(() => this.#sweep());
     this.#sweeper = new Sweeper({ clock: hostClock, sweep, isShared: true });
     this.#statements = statementsOf(tables);
     this.#calls = new PostgresCalls(settings, link);
@@ -111,7 +110,7 @@ class PostgresStore implements StateStore {
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     this.#sweeper.used();
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       const encoded = keys.map((key) => toAsciiKey(key));
       const records: (StoredRecord | undefined)[] = [];
       for (let at = 0; at < encoded.length; at += GROUP_MAX) {
@@ -126,7 +125,7 @@ class PostgresStore implements StateStore {
     writes: readonly ScopeWrite[],
     { atomic = false, checks = [] }: CommitOptions = {},
   ): Promise<WriteResult[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       checkWrites(writes);
       checkVersions(checks);
       const suspects = this.#writer.suspectsOf([...writes, ...checks]);
@@ -139,7 +138,7 @@ class PostgresStore implements StateStore {
       else if (atomic) await this.#commitTogether(rows, results, answers);
       else await this.#commitEach(rows, results, answers);
       const written = rows.map((row) => results.get(row) ?? conflict(undefined));
-      if (written.some(({ ok }) => ok)) this.#feed.tell();
+      if (written.some(({ ok }) => ok)) this.#feed.notify();
       this.#sweeper.leaves(hostClock.now() + firstForgetMs(writes, this.#tombstones));
       this.#sweeper.used();
       return [...written, ...answers.results];
@@ -155,14 +154,14 @@ class PostgresStore implements StateStore {
       );
       return rows.map(({ key }) => String(key));
     };
-    return listPages(query, { gate: this.#gate, page });
+    return listPages(query, { gate: this.#closable, page });
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
     const since = monotonic(hostClock);
     const token = randomUUID();
     const { lease, release: end } = this.#statements;
-    // Both fail as a read does: no turn has run, so nothing is in doubt.
+    // Both fail as a read does: no section has run, so nothing is in doubt.
     const take = async (): Promise<boolean> => {
       const taken = await this.#calls.read((session) =>
         session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
@@ -177,20 +176,21 @@ class PostgresStore implements StateStore {
         session.query(end, [toAsciiKey(key), token, session.patience()]),
       );
     };
-    const place = { key, ttlMs, clock: hostClock, since, take, release };
-    // Those of this object queue here, so that they keep their order and only one asks the server.
-    return this.#gate.run(() => this.#turns.run(key, ttlMs, () => leasedTurn(place, turn)));
+    const leased = (): Promise<T> =>
+      leasedTurn({ key, ttlMs, clock: hostClock, since, take, release }, section);
+    // Sections of this object queue here, so that they keep their order and only one polls.
+    return this.#closable.run(() => this.#sections.run(key, ttlMs, leased));
   }
 
   watch(
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#gate.runUntilClosed(() => this.#feed.watch(changed, missed));
+    return this.#closable.runUntilClosed(() => this.#feed.watch(changed, missed));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       const encoded = keys.map((key) => toAsciiKey(key));
       const rows = await this.#calls.write((session) =>
         session.query(this.#statements.erase, [encoded, this.#id, session.patience()]),
@@ -204,7 +204,7 @@ class PostgresStore implements StateStore {
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(() => {
+    return this.#closable.close(() => {
       this.#feed.close();
       return this.#link.close();
     });
@@ -229,7 +229,7 @@ class PostgresStore implements StateStore {
     answers: CheckAnswers,
   ): Promise<void> {
     const written = new Set(rows.map(({ key }) => key));
-    // They see the record as it was before the batch, also when a statement is repeated.
+    // They see the record as it was before the batch, also when a statement is retried.
     await this.#check(
       answers,
       answers.rows.filter(({ key }) => written.has(key)),
@@ -293,7 +293,7 @@ class PostgresStore implements StateStore {
 
 /**
  * A store in PostgreSQL 13 or later. Throws a `TypeError` for options that do not fit together and
- * a `RangeError` for numbers that are none; what is wrong with the server comes with the calls.
+ * a `RangeError` for invalid numbers; errors of the server reject the calls.
  */
 export function postgresStore(options: PostgresStoreOptions): StateStore {
   return new PostgresStore(readOptions(options));

@@ -1,16 +1,16 @@
 /**
- * Batches of writes: what is sent of each, and what the answers mean.
+ * Batches of writes: the rows they are sent as, and how the results are read.
  *
  * Invariants
- *  W1  Everything is put into JSON before anything is sent, so a state that cannot be is no harm;
- *      only of a large record the state is not worked out before its log has to be folded.
- *  W2  Writes of one key go one after another, in the order of the batch.
- *  W3  A repeat finds out from the row whether the attempt before took effect; when others wrote so
- *      often since that the row has forgotten, the outcome is unknown.
- *  W4  What took effect is noted before anything else of the answer is looked at, so that no
- *      failure after it can pass for a batch without effect.
- *  W5  A key that failed while others of its batch may have taken effect is looked at, and its
- *      state worked out, before its next batch is sent: it spoils one batch at most.
+ *  W1  All JSON is made before anything is sent, so a state without JSON fails without effect. The
+ *      state of a large record is not computed until its log must be folded.
+ *  W2  Writes of one key run one after another, in the order of the batch.
+ *  W3  A repeat reads from the row whether the earlier attempt took effect; when so many other
+ *      writes followed that the row no longer stores it, the outcome is unknown.
+ *  W4  Writes that took effect are noted before the rest of the result is read, so that a failure
+ *      after it cannot pass for a batch without effect.
+ *  W5  A key that failed while others of its batch may have taken effect is read, and its state
+ *      computed, before its next batch is sent: it fails one batch at most.
  */
 import { performance } from "node:perf_hooks";
 import { CommitUnknownError } from "../../../actors/errors.ts";
@@ -32,11 +32,11 @@ import type { ScopeWrite, StoredRecord, VersionCheck, WriteResult } from "../con
 import type { TombstoneRule } from "../shared/tombstones.ts";
 import { checkBytes, conflict, patchesOf, stateText, toJsonText } from "../shared/writes.ts";
 
-/** So often a statement is sent for rows that others made or unmade meanwhile. */
-const ROUNDS_MAX = 20;
-/** A write of this age may be forgotten; a while before the server's clock says so. */
+/** How often a statement is sent for rows that others made or removed meanwhile. */
+const SENDS_MAX = 20;
+/** A write of this age may be forgotten; a margin before the server's limit; milliseconds. */
 const FORGOTTEN_MS = (OPS_SECONDS - 5) * 1_000;
-/** So many keys that failed are remembered. */
+/** The most keys that failed which are remembered. */
 const SUSPECTS_MAX = 1_000;
 
 /** What a writer needs. */
@@ -48,16 +48,16 @@ export interface WriterSettings {
   readonly writer: string;
   readonly maxStateBytes: number;
   readonly tombstones: TombstoneRule;
-  /** The token of the exclusive turn of a key, if this store object has one. */
+  /** The token of the exclusive section of a key, if this store object has one. */
   readonly leaseOf: (key: string) => string | undefined;
 }
 
 /** A row that did not take effect, and why. */
 type Refusal = { readonly again: true } | { readonly again: false; readonly columns: PostgresRow };
 
-/** How a group of rows fares, over all attempts to send it. */
+/** The state of a group of rows, over all attempts to send it. */
 export interface Attempt {
-  /** The answers so far; a row that has one is not sent again. */
+  /** The results so far; a row that has one is not sent again. */
   readonly results: Map<WriteRow, WriteResult>;
   /** True when an earlier attempt may have taken effect. */
   readonly isRepeat: boolean;
@@ -82,7 +82,7 @@ export class PostgresWriter {
     return batch.map(({ key }) => toAsciiKey(key)).filter((key) => this.#suspects.has(key));
   }
 
-  /** Puts a batch into rows; throws what is wrong with one of them. */
+  /** Converts a batch to rows; throws for an invalid write. */
   prepare(writes: readonly ScopeWrite[], checks: readonly CheckRow[]): WriteRow[] {
     const rows = writes.map((write) => this.#row(write));
     if (this.#suspects.size > 0)
@@ -90,26 +90,26 @@ export class PostgresWriter {
     return rows;
   }
 
-  /** Sends rows of different keys, with their checks, and notes all answers. */
+  /** Sends rows of different keys, with their checks, and notes all results. */
   async send(session: PostgresSession, rows: readonly WriteRow[], attempt: Attempt): Promise<void> {
     let left = rows.filter((row) => !attempt.results.has(row));
-    for (let round = 0; left.length > 0; round += 1) {
-      if (round === ROUNDS_MAX) throw new Error("the rows kept changing");
-      left = await this.#round(session, left, attempt);
+    for (let sends = 0; left.length > 0; sends += 1) {
+      if (sends === SENDS_MAX) throw new Error("the rows kept changing");
+      left = await this.#sendOnce(session, left, attempt);
     }
     await this.check(session, attempt);
   }
 
-  /** Asks the checks that have no answer yet. */
+  /** Sends the checks that have no result yet. */
   async check(
     session: PostgresSession,
     { checks, answers }: Pick<Attempt, "checks" | "answers">,
   ): Promise<void> {
     const open = answers.open(checks);
     if (open.length === 0) return;
-    const answer = await session.query(this.#settings.statements.check, checkParameters(open));
-    refuseStandby(answer);
-    await this.#settle(session, { checks: open, answers }, answer);
+    const found = await session.query(this.#settings.statements.check, checkParameters(open));
+    refuseStandby(found);
+    await this.#settle(session, { checks: open, answers }, found);
   }
 
   /** Reads records, in the order of the keys, which are encoded. */
@@ -129,8 +129,8 @@ export class PostgresWriter {
     return records;
   }
 
-  /** One statement; gives the rows that have to be sent again. */
-  async #round(
+  /** Runs one statement; resolves to the rows that must be sent again. */
+  async #sendOnce(
     session: PostgresSession,
     rows: readonly WriteRow[],
     { results, isRepeat, checks, answers }: Attempt,
@@ -142,8 +142,8 @@ export class PostgresWriter {
     const { tombstones } = this.#settings;
     const values = parametersOf(rows, { leases, patience: session.patience(), tombstones });
     if (open.length > 0) values.push(...checkParameters(open));
-    const answer = await session.query(this.#statement(answers, open), values);
-    const refused = new Map(answer.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
+    const found = await session.query(this.#statement(answers, open), values);
+    const refused = new Map(found.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
     const refusals = new Map<WriteRow, Refusal>();
     for (const row of rows) {
       const columns = refused.get(row);
@@ -152,11 +152,11 @@ export class PostgresWriter {
       else refusals.set(row, refusal);
     }
     this.#noteSizes(rows);
-    await this.#settle(session, { checks: open, answers }, answer);
-    // What an earlier attempt did as a whole took effect because the checks held.
+    await this.#settle(session, { checks: open, answers }, found);
+    // When an earlier attempt took effect as a whole, its checks succeeded.
     const isDone = rows.some((row) => refused.has(row) && results.has(row));
     if (isDone && answers.isGuard) answers.confirm(checks);
-    return this.#answer(session, refusals, results);
+    return this.#refuse(session, refusals, results);
   }
 
   #statement({ isGuard }: CheckAnswers, checks: readonly CheckRow[]): PostgresStatement {
@@ -165,14 +165,14 @@ export class PostgresWriter {
     return isGuard ? commitGuarded : commitChecked;
   }
 
-  /** Notes the answers to checks. */
+  /** Notes the results of checks. */
   async #settle(
     session: PostgresSession,
     { checks, answers }: Pick<Attempt, "checks" | "answers">,
-    answer: readonly PostgresRow[],
+    found: readonly PostgresRow[],
   ): Promise<void> {
     const logged: CheckRow[] = [];
-    for (const [check, columns] of failedChecks(answers, checks, answer))
+    for (const [check, columns] of failedChecks(answers, checks, found))
       if (columns["found"] !== true) answers.refuse(check);
       else if (Number(columns["log_count"]) > 0) logged.push(check);
       else answers.answer(check, this.#current(check.key, columns));
@@ -183,8 +183,8 @@ export class PostgresWriter {
     logged.forEach((check, index) => answers.answer(check, records[index]));
   }
 
-  /** Answers the rows that met something else; gives those that have to be sent again. */
-  async #answer(
+  /** Sets the conflicts of refused rows; resolves to the rows that must be sent again. */
+  async #refuse(
     session: PostgresSession,
     refusals: ReadonlyMap<WriteRow, Refusal>,
     results: Map<WriteRow, WriteResult>,
@@ -201,7 +201,7 @@ export class PostgresWriter {
     return again;
   }
 
-  /** Runs what may find something wrong with a key, and remembers which it was. */
+  /** Runs `work`, and remembers `key` when it throws. */
   #suspecting<T>(key: string, work: () => T): T {
     try {
       return work();
@@ -242,7 +242,7 @@ export class PostgresWriter {
     if (mayAppend && isKnown) row.patches = this.#patches(write);
     if (row.patches !== null) return row;
     row.state = this.#checked(stateText(write) ?? null);
-    // Not known yet as large: the state goes along, for the case that the stored one is small.
+    // Not known as large yet: the state is sent too, in case the stored one is small.
     if (mayAppend && isLarge(row.state)) row.patches = this.#patches(write);
     return row;
   }
@@ -273,8 +273,8 @@ function refusalOf(
 ): Refusal | undefined {
   const { expectedVersion } = row.write;
   if (columns["found"] !== true)
-    // Not there when the statement began, but there when it was to be made. A lease has a row: with
-    // that gone, so is the lease.
+    // Missing when the statement began, but present at the insert. A lease has a row: without the
+    // row there is no lease.
     return expectedVersion === 0 && !isLeased ? { again: true } : { again: false, columns };
   if (columns["fits"] === true) return { again: true };
   const ops = Array.isArray(columns["ops"]) ? columns["ops"].map(String) : [];

@@ -1,4 +1,4 @@
-/** Calls of one store to its server: sent once, or repeated while the server is away. */
+/** Calls of one store to its server: sent once, or retried while the server is unavailable. */
 import { performance } from "node:perf_hooks";
 import { judgeRedis } from "./errors.ts";
 import { RedisHandshake } from "./handshake.ts";
@@ -9,27 +9,27 @@ import { createRepeat, type RetryUntil } from "../shared/retry-until.ts";
 
 const LAST_ATTEMPT_MS = 100;
 
-/** Sends requests; what the server answers is the caller's to read. */
+/** Sends requests; the caller reads the replies. */
 export class RedisCalls {
   readonly link: RedisConnection;
   readonly #settings: RedisSettings;
-  readonly #greeter: RedisHandshake;
+  readonly #handshake: RedisHandshake;
   readonly #repeat: RetryUntil;
 
   constructor(settings: RedisSettings) {
     const { server, timeoutMs } = settings;
     this.#settings = settings;
-    this.#greeter = new RedisHandshake(settings);
+    this.#handshake = new RedisHandshake(settings);
     this.link = new RedisConnection({
       ...settings,
-      greet: (client) => this.#greeter.greet(client),
+      greet: (client) => this.#handshake.greet(client),
     });
     this.#repeat = createRepeat({ timeoutMs, server, judge: judgeRedis(server) });
   }
 
-  /** The longest text the server takes; bytes. */
+  /** The longest text that the server accepts; bytes. */
   get bulkBytesMax(): number {
-    return this.#greeter.bulkBytesMax;
+    return this.#handshake.bulkBytesMax;
   }
 
   /** Sends once; each request has its reply. Rejects only when nothing was sent. */
@@ -41,17 +41,17 @@ export class RedisCalls {
     return sendAll(requests, { link: this.link, deadline, confirmation });
   };
 
-  /** Repeats an idempotent write until its deadline. */
+  /** Retries an idempotent write until its deadline. */
   write<T>(work: (deadline: number) => Promise<T>): Promise<T> {
     return this.#repeat.write((deadline) => work(lasting(deadline)));
   }
 
-  /** Repeats what changes no record until its deadline. */
+  /** Retries work that changes no record until its deadline. */
   read<T>(work: (deadline: number) => Promise<T>): Promise<T> {
     return this.#repeat.read((deadline) => work(lasting(deadline)));
   }
 
-  /** Values of requests that change no record, repeated until all are there. */
+  /** Values of requests that change no record, retried until all are there. */
   ask(requests: readonly RedisRequest[]): Promise<unknown[]> {
     return this.read(async (deadline) => {
       const route = { link: this.link, deadline, confirmation: undefined };
@@ -64,7 +64,7 @@ export class RedisCalls {
   }
 }
 
-/** The last attempt has time for an answer, which says more than that there was none. */
+/** The last attempt gets time for a reply, which is a better reason than its lack. */
 function lasting(deadline: number): number {
   return Math.max(deadline, performance.now() + LAST_ATTEMPT_MS);
 }

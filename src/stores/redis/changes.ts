@@ -1,17 +1,18 @@
 /**
- * Hears of the commits of others, on a connection of its own: a subscriber can do nothing else.
+ * Receives the commits of other owners, on a connection of its own: a subscriber can send nothing
+ * else.
  *
  * Owns: one connection for all watchers of a store, from the first to the last of them.
  *
- * Redis publishes to those who listen and keeps nothing, so whoever was away has missed something.
- * ioredis would subscribe again by itself and say nothing of it; therefore each connection here is
- * used until it ends, and a new one is made.
+ * Redis publishes to the present subscribers and stores nothing, so a lost connection misses
+ * notices. ioredis would subscribe again without notice; therefore each connection here is used
+ * until it ends, and a new one is made.
  *
  * Invariants
  *  F1  `start` resolves when the server has confirmed the subscription.
- *  F2  After a lost connection each watcher is told that he missed something, when the next one is
- *      subscribed and not before: what he reads then is followed by all that comes.
- *  F3  A connection that is silent though asked is given up, so that F2 holds for half-open ones.
+ *  F2  After a lost connection each watcher gets `missed` when the next one is subscribed, and not
+ *      before: no commit after a read that follows it is missed.
+ *  F3  A connection that does not reply to a ping is ended, so that F2 covers half-open ones.
  */
 import { performance } from "node:perf_hooks";
 import { setInterval, clearInterval } from "node:timers";
@@ -27,23 +28,23 @@ import { letExit } from "./driver.ts";
 import { type AnyRedis, isCluster } from "./open.ts";
 import { within } from "../shared/retry-until.ts";
 
-/** What a feed needs of its store. */
+/** What `RedisFeed` needs of its store. */
 export interface FeedSettings {
   readonly channel: string;
-  /** Whose commits are not told. */
+  /** The owner whose commits are not reported. */
   readonly owner: string;
   /** For messages. */
   readonly server: string;
-  /** How long a watcher waits for the beginning; milliseconds. */
+  /** The longest wait for the subscription; milliseconds. */
   readonly timeoutMs: number;
   readonly logger: Logger;
-  /** A connected client, whose address and password are used. */
+  /** A connected client; its address and password are used. */
   readonly client: (deadline: number) => Promise<AnyRedis>;
-  /** Repeats what fails for want of a connection, until the deadline. */
+  /** Retries work that failed for lack of a connection, until the deadline. */
   readonly repeat: (work: (deadline: number) => Promise<void>) => Promise<void>;
 }
 
-/** Who is told. */
+/** The callbacks of a watcher. */
 export interface Watcher {
   readonly changed: (key: string, version: number) => void;
   readonly missed: (() => void) | undefined;
@@ -53,29 +54,29 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const PING_MS = 10_000;
 const PAUSE_MS = 250;
 
-/** The watchers of a store and their connection; see the head of this file. */
+/** The watchers of a store and their connection; see the header of this file. */
 export class RedisFeed {
   readonly #settings: FeedSettings;
   readonly #watchers = new Set<Watcher>();
   /** Settles when the connection is subscribed, for the first time or again. */
-  #live: Promise<void> | undefined;
+  #subscribed: Promise<void> | undefined;
   #connection: Redis | undefined;
-  /** Grows when the connection is given up, so that what still runs for it lets go. */
+  /** Grows when the connection ends, so that work still running for it stops. */
   #generation = 0;
 
   constructor(settings: FeedSettings) {
     this.#settings = settings;
   }
 
-  /** Begins to tell `watcher`; resolves to the way to stop. */
+  /** Adds `watcher`; resolves to a function that removes it. */
   async start(watcher: Watcher): Promise<() => Promise<void>> {
     const { timeoutMs, server } = this.#settings;
     const away = (): Error =>
       new StoreUnavailableError(`${server} could not be watched for ${timeoutMs} ms; try again`);
     this.#watchers.add(watcher);
     try {
-      this.#live ??= this.#begin(this.#generation);
-      await within(performance.now() + timeoutMs, this.#live, away);
+      this.#subscribed ??= this.#begin(this.#generation);
+      await within(performance.now() + timeoutMs, this.#subscribed, away);
     } catch (error) {
       this.#remove(watcher);
       throw error;
@@ -83,7 +84,7 @@ export class RedisFeed {
     return async () => this.#remove(watcher);
   }
 
-  /** Ends the connection; nobody is told anything after it. */
+  /** Ends the connection; no watcher is notified after it. */
   close(): void {
     this.#watchers.clear();
     this.#end();
@@ -95,7 +96,7 @@ export class RedisFeed {
 
   #end(): void {
     this.#generation += 1;
-    this.#live = undefined;
+    this.#subscribed = undefined;
     this.#connection?.disconnect();
     this.#connection = undefined;
   }
@@ -107,7 +108,7 @@ export class RedisFeed {
   async #subscribe(generation: number, deadline: number): Promise<void> {
     const connection = duplicate(await this.#settings.client(deadline));
     connection.on("message", (_channel: string, notice: string) => {
-      if (generation === this.#generation) this.#tell(notice);
+      if (generation === this.#generation) this.#notify(notice);
     });
     const ready = connection.connect().then(() => connection.subscribe(this.#settings.channel));
     const until = Math.min(deadline, performance.now() + handshakeMs(this.#settings.timeoutMs));
@@ -125,18 +126,18 @@ export class RedisFeed {
     const ping = pinging(connection);
     connection.once("end", () => {
       clearInterval(ping);
-      if (generation === this.#generation) this.#live = this.#recover(generation);
+      if (generation === this.#generation) this.#subscribed = this.#recover(generation);
     });
   }
 
-  /** Makes a new connection, for as long as it takes and somebody watches. Never rejects. */
+  /** Retries a new connection without a limit, while there are watchers. Never rejects. */
   async #recover(generation: number): Promise<void> {
     for (;;) {
       try {
         await this.#begin(generation);
         break;
       } catch {
-        // The commits of this store report what is wrong; a watcher only waits for its end.
+        // The commits of this store report the error; a watcher waits until it has passed.
         await sleep(PAUSE_MS, undefined, { ref: false });
       }
       if (generation !== this.#generation) return;
@@ -145,22 +146,22 @@ export class RedisFeed {
     for (const { missed } of this.#watchers) this.#call(() => missed?.());
   }
 
-  #tell(notice: string): void {
+  #notify(notice: string): void {
     const [, owner, version, name] = /^(\S+) (\d+) (.*)$/s.exec(notice) ?? [];
     if (name === undefined || owner === this.#settings.owner) return;
     const key = fromAsciiKey(name);
     for (const { changed } of this.#watchers) this.#call(() => changed(key, Number(version)));
   }
 
-  #call(tell: () => unknown): void {
-    safeCall(tell, (error) => {
+  #call(notify: () => unknown): void {
+    safeCall(notify, (error) => {
       const reason = isError(error) ? error.name : typeof error;
       this.#settings.logger.error("a watcher of the redis store threw", { reason });
     });
   }
 }
 
-/** A connection beside the client's, to any node of a Cluster: each hears of every commit. */
+/** A second connection like the client's, to any node of a Cluster: each receives all notices. */
 function duplicate(client: AnyRedis): Redis {
   const nodes = isCluster(client) ? client.nodes() : [client];
   const node = nodes[Math.floor(Math.random() * nodes.length)];
@@ -172,24 +173,24 @@ function duplicate(client: AnyRedis): Redis {
     autoResubscribe: false,
     enableOfflineQueue: true,
     maxRetriesPerRequest: 0,
-    // The channel's name has it already.
+    // The channel's name includes it already.
     keyPrefix: "",
   });
   letExit(connection);
-  // Its end is what is acted on.
+  // The handler of `end` acts on it.
   connection.on("error", () => undefined);
   return connection;
 }
 
-/** Asks the server from time to time, and ends the connection when it did not answer. */
+/** Pings the server at intervals, and ends the connection when a ping got no reply. */
 function pinging(connection: Redis): NodeJS.Timeout {
-  let isAnswered = true;
+  let hasReply = true;
   const ping = setInterval(() => {
-    if (!isAnswered) connection.disconnect();
-    isAnswered = false;
+    if (!hasReply) connection.disconnect();
+    hasReply = false;
     connection.ping().then(
       () => {
-        isAnswered = true;
+        hasReply = true;
       },
       () => undefined,
     );

@@ -1,14 +1,14 @@
 /**
- * The connection of a store: made at the first use, and after it was lost by the next call.
+ * The connection of a store. The first call makes it; after a loss, the next call does.
  *
  * Owns: the client, if it was made here, and whether it may be used now.
  *
  * Invariants
- *  N1  Nothing is handed to ioredis before it says `ready` and the connection was greeted: so what
- *      fails before that had no effect, and nothing lands in a queue that outlives the call.
- *  N2  A call ends by its deadline, whatever the client's own options say about retries.
- *  N3  A connection made here that is taken and then not answered is given up, so that the next one
- *      is tried within the same call. A given client is its owner's to judge.
+ *  N1  Nothing is passed to ioredis before it is `ready` and the handshake is done: so a failure
+ *      before that had no effect, and nothing stays in a queue that outlives the call.
+ *  N2  A call ends by its deadline, whatever the client's own options set for retries.
+ *  N3  A connection made here that was accepted and then not served is ended, so that the next one
+ *      is tried within the same call. A given client is managed by its owner.
  *  N4  There is always a listener for `error`: a dropped connection never ends the process.
  *  N5  A connection that was made here and is idle does not keep the process alive.
  */
@@ -22,28 +22,28 @@ import { reasonOf, within } from "../shared/retry-until.ts";
 const HANDSHAKE_MIN_MS = 500;
 const HANDSHAKE_MAX_MS = 5_000;
 
-/** What a link needs. */
+/** What a connection needs. */
 export interface LinkSettings {
-  /** Where to connect; absent when a client is given. */
+  /** The server's url; absent when a client is given. */
   readonly url: string | undefined;
   readonly client: AnyRedis | undefined;
   /** For messages. */
   readonly server: string;
-  /** How long a call may last; milliseconds. */
+  /** The longest time of a call; milliseconds. */
   readonly timeoutMs: number;
-  /** Looks at each new connection before it is used. */
+  /** Runs the handshake on each new connection before it is used. */
   readonly greet: (client: AnyRedis) => Promise<void>;
 }
 
-/** A connection; see the head of this file. */
+/** A connection; see the header of this file. */
 export class RedisConnection {
   readonly #settings: LinkSettings;
   #client: AnyRedis | undefined;
   #opening: Promise<AnyRedis> | undefined;
   #connecting: Promise<AnyRedis> | undefined;
-  /** Ends the wait for the client, and takes its listeners off. */
+  /** Ends the wait for the client, and removes its listeners. */
   #giveUp: (() => void) | undefined;
-  #isGreeted = false;
+  #isReady = false;
   #isClosed = false;
   #lastError: unknown;
 
@@ -51,30 +51,30 @@ export class RedisConnection {
     this.#settings = settings;
   }
 
-  /** The client, connected and greeted. Rejects with `NotSentError` when that lasts too long. */
+  /** The client, connected, after the handshake. Rejects with `NotSentError` after the deadline. */
   async ready(deadline: number): Promise<AnyRedis> {
     const client = this.#isClosed ? undefined : (this.#client ?? (await this.#open()));
     if (this.#isClosed || client === undefined) throw new StoreClosedError("redis");
-    if (this.#isGreeted && client.status === "ready") return client;
+    if (this.#isReady && client.status === "ready") return client;
     this.#connecting ??= this.#connect(client).finally(() => {
       this.#connecting = undefined;
     });
     return within(deadline, this.#connecting, () => this.#notSent("no connection in time"));
   }
 
-  /** Makes a connection anew that does not answer; a given client is its owner's to judge. */
+  /** Replaces a connection that gets no replies; a given client is managed by its owner. */
   renew(): void {
     if (this.#settings.client === undefined) this.#client?.disconnect(true);
   }
 
-  /** Ends the connection if it was made here; a given client is left as it was. */
+  /** Ends the connection if it was made here; a given client is not changed. */
   close(): void {
     this.#isClosed = true;
     const client = this.#client;
     if (client === undefined) return;
     client.off("close", this.#onClose);
     this.#giveUp?.();
-    // One made here keeps its listeners: what it still has to say must not end the process.
+    // One made here keeps its listeners: a later error must not end the process.
     if (this.#settings.client === undefined) {
       client.disconnect();
       return;
@@ -88,7 +88,7 @@ export class RedisConnection {
   };
 
   readonly #onClose = (): void => {
-    this.#isGreeted = false;
+    this.#isReady = false;
   };
 
   #open(): Promise<AnyRedis> {
@@ -111,15 +111,15 @@ export class RedisConnection {
     const { client: given, timeoutMs } = this.#settings;
     if (given === undefined) await this.#inTime(work, handshakeMs(timeoutMs));
     else await work;
-    // It may have been lost meanwhile; what is sent then is repeated.
-    this.#isGreeted = client.status === "ready";
+    // It may have been lost meanwhile; a request sent then is retried.
+    this.#isReady = client.status === "ready";
     return client;
   }
 
   #inTime(work: Promise<void>, ms: number): Promise<void> {
     return within(performance.now() + ms, work, () => {
       this.renew();
-      return this.#notSent("it took a connection and did not answer");
+      return this.#notSent("it accepted a connection and did not reply");
     });
   }
 
@@ -140,14 +140,14 @@ export class RedisConnection {
       const onEnd = (): void => end(() => reject(this.#notSent("the connection ended")));
       const onError = (error: unknown): void => {
         const cause = innermost(error);
-        // A password does not get better by asking again; an unreachable server may.
+        // A wrong password stays wrong; an unreachable server may come back.
         if (judgeRedis(this.#settings.server)(cause).kind === "refused") end(() => reject(cause));
       };
       this.#giveUp = () => end(() => reject(new StoreClosedError("redis")));
       client.on("ready", onReady);
       client.on("error", onError);
       client.on("end", onEnd);
-      // A client that was given may have a pause of its own, after which it needs no push.
+      // A given client may be in a pause of its own, after which it connects by itself.
       if (["wait", "end"].includes(client.status)) client.connect().catch(onError);
     });
   }
@@ -158,7 +158,7 @@ export class RedisConnection {
   }
 }
 
-/** How long one connection is waited for: two have their turn in most calls; milliseconds. */
+/** The longest wait for one connection, so that most calls can try two; milliseconds. */
 export function handshakeMs(timeoutMs: number): number {
   return Math.min(HANDSHAKE_MAX_MS, Math.max(HANDSHAKE_MIN_MS, timeoutMs / 2));
 }

@@ -1,14 +1,14 @@
 /**
- * A connection of a dialect that follows its server: what a server refuses because it became a
- * replica is sent again over a new connection, which leads to the new primary.
+ * A connection of a dialect that follows its server: a command that a server refuses because it
+ * became a replica is sent again over a new connection, which leads to the new primary.
  *
- * Owns: the order of calls, and those that wait for the new connection.
+ * Owns: the order of calls, and the calls that wait for the new connection.
  *
  * Invariants
- *  F1  Only what was refused for that reason is sent again: it had no effect.
- *  F2  Calls are sent in the order in which they were made. From the first refusal on new ones wait
- *      until all on their way were answered; then the refused ones go first.
- *  F3  `FOLLOW_MS` after its first refusal a call receives the refusal.
+ *  F1  Only a command refused for that reason is sent again: it had no effect.
+ *  F2  Calls are sent in the order in which they were made. After the first refusal new calls wait
+ *      until all pending ones have a reply; then the refused ones are sent first.
+ *  F3  `FOLLOW_MS` after its first refusal a call rejects with the refusal.
  *  F4  At most `WAITING_MAX` calls wait; the next one is refused at once.
  */
 import { performance } from "node:perf_hooks";
@@ -32,13 +32,13 @@ type Argument = string | number;
 type Command = readonly [name: string, ...args: Argument[]];
 type BatchReplies = [error: Error | null, reply: unknown][] | null;
 
-/** Commands that are sent together and run without others in between. */
+/** Commands that are sent together and run without others between them. */
 interface Batch {
   call(command: string, ...args: Argument[]): Batch;
   exec(): Promise<BatchReplies>;
 }
 
-/** A client that was made of a URL; see the head of this file. */
+/** A client that was made from a URL; see the header of this file. */
 export class FollowingRedis {
   readonly #client: Redis;
   #calls = 0;
@@ -46,7 +46,7 @@ export class FollowingRedis {
   /** Not null from a refusal until there is a new connection. */
   #waiting: Waiting[] | null = null;
   #isRenewing = false;
-  /** New connections that led to a replica, since one did not. */
+  /** New connections that led to a replica, since the last that led to a primary. */
   #vain = 0;
 
   constructor(client: Redis) {
@@ -105,7 +105,7 @@ export class FollowingRedis {
     return this.#client.on(event, listener);
   }
 
-  /** All of a batch ran or nothing: where one write was refused, so were the others. */
+  /** All or none of a batch ran: where one write was refused, so were the others. */
   async #exec(commands: readonly Command[]): Promise<BatchReplies> {
     const batch = this.#client.multi();
     for (const [command, ...args] of commands) batch.call(command, ...args);
@@ -131,14 +131,14 @@ export class FollowingRedis {
         this.#underWay += 1;
         void start(work)
           .then(resolve, refused)
-          .then(() => this.#answered());
+          .then(() => this.#replied());
       };
       if (this.#waiting === null) send();
       else this.#waiting.push({ order, send });
     });
   }
 
-  #answered(): void {
+  #replied(): void {
     this.#underWay -= 1;
     if (this.#waiting === null) this.#vain = 0;
     else if (this.#underWay === 0 && !this.#isRenewing) void this.#renew();
@@ -155,7 +155,7 @@ export class FollowingRedis {
     for (const { send } of waiting) send();
   }
 
-  /** Resolves also when there is no new connection in time: then the calls say so. */
+  /** Resolves also when there is no new connection in time: then the calls report it. */
   #connectAnew(): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
@@ -173,7 +173,7 @@ export class FollowingRedis {
   }
 }
 
-/** Starts at once; what it throws is a rejection. */
+/** Starts at once; a throw becomes a rejection. */
 async function start<T>(work: () => Promise<T>): Promise<T> {
   return work();
 }
@@ -187,7 +187,7 @@ function pause(ms: number): Promise<void> {
 /** True when a server refused a command, a script or a batch because it is a replica. */
 function isReplica(error: unknown): boolean {
   if (!isError(error)) return false;
-  // Before Redis 7 a script's error begins with what the script was.
+  // Before Redis 7 a script's error begins with a description of the script.
   if (/^(?:-?READONLY\b|ERR Error running script.*-READONLY\b)/s.test(error.message)) return true;
   const causes: unknown = Reflect.get(error, "previousErrors");
   return Array.isArray(causes) && causes.some(isReplica);

@@ -1,9 +1,9 @@
 /**
- * What a store looks at before it uses a connection: that it is in the database asked for, and,
- * once, whether the server's settings keep the promise asked for.
+ * What a store checks before it uses a connection: that it is in the requested database, and, once,
+ * whether the server's settings keep the requested durability.
  *
- * ioredis goes on in database 0 when the one of the url does not exist; so it is selected again
- * here, where the answer is heard.
+ * ioredis continues in database 0 when the one of the url does not exist; so it is selected again
+ * here, where the reply is read.
  */
 import { performance } from "node:perf_hooks";
 import type { Redis } from "ioredis";
@@ -16,7 +16,7 @@ import { within } from "../shared/retry-until.ts";
 /** When an acknowledged write is on the server's disk. */
 export type AppendFsync = "always" | "everysec" | "no";
 
-/** What a greeter needs. */
+/** What a handshake needs. */
 export interface GreetSettings {
   readonly server: string;
   readonly appendfsync: AppendFsync;
@@ -25,13 +25,13 @@ export interface GreetSettings {
   readonly logger: Logger;
 }
 
-/** Redis' own default, for a server that does not tell. */
+/** Redis' own default, for a server that does not report its limit. */
 const BULK_BYTES_MAX = 512 * 1024 * 1024;
-/** How long the nodes of a Cluster are waited for; milliseconds. */
+/** The longest wait for the nodes of a Cluster; milliseconds. */
 const LOOK_MS = 1_000;
 const STRENGTH: Readonly<Record<AppendFsync, number>> = { no: 0, everysec: 1, always: 2 };
 
-/** Looks at connections and remembers what it saw. */
+/** Checks connections and remembers the result. */
 export class RedisHandshake {
   readonly #settings: GreetSettings;
   #isChecked = false;
@@ -41,7 +41,7 @@ export class RedisHandshake {
     this.#settings = settings;
   }
 
-  /** The longest text the server takes; bytes. */
+  /** The longest text that the server accepts; bytes. */
   get bulkBytesMax(): number {
     return this.#bulkBytesMax;
   }
@@ -53,7 +53,7 @@ export class RedisHandshake {
     if (this.#isChecked) return;
     if (!isCluster(client)) return this.#report(await this.#look(client));
     const looks = client.nodes("master").map((node) => this.#look(node));
-    // A node that is away must not keep the others from serving: the next connection looks again.
+    // An unavailable node must not stop the others: the next connection checks again.
     const found = await within(performance.now() + LOOK_MS, Promise.all(looks), noAnswer).catch(
       (error: unknown) => {
         if (isHoldfastError(error)) throw error;
@@ -89,16 +89,16 @@ export class RedisHandshake {
     if (isOn === undefined && info.get("aof_enabled") === undefined)
       return ["its durability could not be checked (CONFIG and INFO are denied)"];
     if (isOn !== "yes")
-      return [`it has no append-only file, "${asked}" was asked for (set appendonly yes)`];
+      return [`it has no append-only file, "${asked}" was requested (set appendonly yes)`];
     if (level === undefined)
       return asked === "always" ? ["appendfsync could not be checked (CONFIG is denied)"] : [];
     if (isLevel(level) && STRENGTH[level] >= STRENGTH[asked]) return [];
-    return [`its appendfsync is "${level}", "${asked}" was asked for`];
+    return [`its appendfsync is "${level}", "${asked}" was requested`];
   }
 }
 
 function noAnswer(): Error {
-  return new Error("a node does not answer");
+  return new Error("a node does not reply");
 }
 
 type Settings = ReadonlyMap<string, string>;
@@ -116,7 +116,7 @@ function eviction(config: Settings, info: Settings): string[] {
 
 function refuseWithoutWaitAof(server: string, info: Settings): void {
   const version = info.get("redis_version");
-  // A server that does not tell is asked by the first commit.
+  // For a server that does not report its version, the first commit finds out.
   if (version === undefined) return;
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > 7 || (major === 7 && minor >= 2)) return;
@@ -129,13 +129,13 @@ const WANTED = ["appendonly", "appendfsync", "maxmemory-policy", "proto-max-bulk
 
 async function configOf(node: Redis): Promise<Settings> {
   const found = new Map<string, string>();
-  // One by one, because before Redis 7 it takes one name.
-  const answers = await Promise.all(
+  // One by one, because before Redis 7 CONFIG GET takes one name.
+  const replies = await Promise.all(
     WANTED.map((name) => unlessRefused(() => node.call("CONFIG", "GET", name))),
   );
-  for (const answer of answers) {
+  for (const reply of replies) {
     // A list of name and value, or the same as an object where the client maps replies.
-    const pairs: unknown[] = Array.isArray(answer) ? answer : Object.entries(answer ?? {}).flat();
+    const pairs: unknown[] = Array.isArray(reply) ? reply : Object.entries(reply ?? {}).flat();
     if (pairs.length >= 2) found.set(String(pairs[0]), String(pairs[1]));
   }
   return found;
@@ -152,7 +152,7 @@ async function infoOf(node: Redis): Promise<Settings> {
   );
 }
 
-/** What `ask` gives; `undefined` when the server does not let us ask. */
+/** The result of `ask`; `undefined` when the server does not allow it. */
 async function unlessRefused<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();

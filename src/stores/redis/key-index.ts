@@ -1,6 +1,6 @@
 /**
- * The index of a store's keys, and which of them are to be looked at because their record may be
- * gone by then. The invariant is L6 of `scripts.ts`.
+ * The index of a store's keys, and `due`: the keys to check because their record may have expired.
+ * The invariant is L6 of `scripts.ts`.
  */
 import { hostClock } from "../../../actors/time/clock.ts";
 import type { CommitUnknownError } from "../../../actors/errors.ts";
@@ -12,17 +12,17 @@ import type { PendingWrite } from "./pending.ts";
 import type { RedisRequest } from "./pipeline.ts";
 import { DUE, INDEX, LEFT, PAGE, redisMs, SEEN, SETTLE } from "./scripts.ts";
 
-/** So many keys are looked at in one part of a sweep. */
+/** The most keys that are checked in one batch of a sweep. */
 const SWEPT_AT_ONCE = 256;
-/** The clocks of a Cluster's nodes are at most so far apart; milliseconds. */
+/** The largest difference between the clocks of a Cluster's nodes; milliseconds. */
 const SKEW_MS = 10_000;
 
 /** What an index needs. */
 export interface IndexSettings {
   readonly prefix: string;
-  /** What the client puts before every key. */
+  /** The client's own prefix of every key. */
   readonly clientPrefix: string;
-  /** How long after its entry a record may be made; milliseconds. */
+  /** How long after its index entry a record may be made; milliseconds. */
   readonly graceMs: number;
   /** True when records and index may have different servers. */
   readonly isCluster: boolean;
@@ -30,51 +30,51 @@ export interface IndexSettings {
   readonly ask: (requests: readonly RedisRequest[]) => Promise<unknown[]>;
 }
 
-/** What came of entering keys. */
+/** The result of adding keys to the index. */
 export interface Entered {
-  /** Until when their records may be made, as the script takes it; "" when nothing was entered. */
+  /** Until when their records may be made, as the script takes it; "" when none was added. */
   readonly until: string;
-  /** The error of an entry that is there and was not confirmed as the options ask. */
+  /** The error of an entry that exists and was not confirmed as the options require. */
   readonly unconfirmed: CommitUnknownError | undefined;
 }
 
 /** What came of erasing keys, in their order. */
 export interface Erased {
-  /** The answer of `seen` before it. */
+  /** The result of `seen` before it. */
   readonly seen: readonly string[];
   /** Whether there was a record. */
   readonly erased: readonly boolean[];
 }
 
-/** The index of one store; see the head of this file. */
+/** The index of one store; see the header of this file. */
 export class RedisIndex {
   readonly #settings: IndexSettings;
   readonly #keys: readonly [index: string, due: string];
-  /** Keys that expire and stand in `due`, as far as is known here. */
+  /** Keys that expire and are in `due`, as far as is known here. */
   readonly #mortal = new LargeKeys();
 
   constructor(settings: IndexSettings) {
     const { prefix, clientPrefix } = settings;
     this.#settings = settings;
-    // Both in one slot: what stands in the braces is the whole name of the first.
+    // Both in one slot: the braces contain the whole name of the first.
     this.#keys = [`${prefix}index`, `${prefix}index:due{${clientPrefix}${prefix}index}`];
   }
 
-  /** True for a write before which its key has to be entered. */
+  /** True for a write before which its key must be added. */
   lacks({ write, request }: PendingWrite): boolean {
     if (write.ttlMs === undefined) this.#mortal.delete(write.key);
     if (write.expectedVersion === 0 || request.args[0] === "d") return true;
     return write.ttlMs !== undefined && !this.#mortal.has(write.key);
   }
 
-  /** Enters keys; answers until when their records may be made. */
+  /** Adds keys; its reply is until when their records may be made. */
   entry(keys: readonly string[]): RedisRequest {
     const members = [...new Set(keys.map((key) => toAsciiKey(key)))];
     const args = [redisMs(this.#settings.graceMs), ...members];
     return { script: INDEX, keys: this.#keys, args };
   }
 
-  /** Notes which keys were entered. */
+  /** Notes which keys were added. */
   entered(batch: readonly PendingWrite[]): void {
     for (const { write } of batch) if (write.ttlMs !== undefined) this.#mortal.add(write.key);
   }
@@ -86,19 +86,19 @@ export class RedisIndex {
     return Array.isArray(members) ? members.map(String) : [];
   }
 
-  /** Takes out some keys whose record is gone; resolves to when the next is to be looked at. */
+  /** Removes some keys without a record; resolves to when the next must be checked. */
   async sweep(): Promise<number> {
     const { ask, isCluster } = this.#settings;
     const args = [isCluster ? String(SKEW_MS) : "0", String(SWEPT_AT_ONCE)];
-    const [answer] = await ask([{ script: DUE, keys: [this.#keys[1]], args }]);
-    const found = Array.isArray(answer) ? answer.map(String) : [];
+    const [reply] = await ask([{ script: DUE, keys: [this.#keys[1]], args }]);
+    const found = Array.isArray(reply) ? reply.map(String) : [];
     const nextMs = found.length % 2 === 1 ? Number(found.pop()) : Infinity;
     const members = found.filter((_, at) => at % 2 === 0);
     await this.#settle(members, (at) => found[2 * at + 1] ?? "");
     return members.length === SWEPT_AT_ONCE ? -Infinity : hostClock.now() + nextMs;
   }
 
-  /** When each key was entered, for `erased`. */
+  /** When each key was added, for `erased`. */
   async seen(keys: readonly string[]): Promise<string[]> {
     if (keys.length === 0) return [];
     const args = keys.map((key) => toAsciiKey(key));
@@ -107,8 +107,8 @@ export class RedisIndex {
   }
 
   /**
-   * Takes out keys whose record was erased, unless they were entered since `seen`. Where there was
-   * no record one may be on its way: its key stays until `sweep` finds that nothing came.
+   * Removes keys whose record was erased, unless they were added again since `seen`. Where there was
+   * no record, one may be under way: its key stays until `sweep` finds no record.
    */
   async erased(keys: readonly string[], { seen, erased }: Erased): Promise<void> {
     for (const key of keys) this.#mortal.delete(key);
@@ -122,7 +122,7 @@ export class RedisIndex {
     );
   }
 
-  /** Looks at records, and leaves or takes out their keys if they still have the time in `due`. */
+  /** Checks records, and keeps or removes their keys if `due` has the same time for them still. */
   async #settle(members: readonly string[], seen: (at: number) => string): Promise<void> {
     if (members.length === 0) return;
     const { ask, prefix } = this.#settings;

@@ -1,8 +1,8 @@
 /**
  * The names of a store's keys in Redis, and the slot of each in a Cluster.
  *
- * A record is up to four keys that begin with `<prefix>{<tag>}`. Redis Cluster hashes only what
- * stands between the first `{` and the next `}`, so all of a record is in one slot.
+ * A record is up to four keys that begin with `<prefix>{<tag>}`. Redis Cluster hashes only the text
+ * between the first `{` and the next `}`, so all of a record is in one slot.
  *
  * Invariants
  *  K1  Different keys have different tags: `}` is escaped, and the empty key has the tag `~`, which
@@ -15,11 +15,11 @@ import { toAsciiKey } from "../shared/ascii-key.ts";
 export interface RecordKeys {
   /** A hash: version, form, expiry, a small state, the last operations. */
   readonly head: string;
-  /** The last whole text of a state kept apart. */
+  /** The last whole text of a state that is stored apart. */
   readonly base: string;
   /** The patches since the base. */
   readonly log: string;
-  /** The token of the running exclusive turn. */
+  /** The token of the running exclusive section. */
   readonly lease: string;
 }
 
@@ -40,7 +40,7 @@ export function slotOf(redisKey: string): number {
   return crc16(close > open + 1 ? redisKey.slice(open + 1, close) : redisKey) % SLOTS;
 }
 
-/** CRC-16 as XMODEM has it, which is what the Cluster specification names. */
+/** CRC-16 in the XMODEM variant, as the Cluster specification requires. */
 function crc16(text: string): number {
   let sum = 0;
   for (const byte of Buffer.from(text)) {

@@ -1,12 +1,12 @@
-/** Makes the client of a store that was given a url, and tells kinds of clients apart. */
+/** Makes the client of a store from a url, and distinguishes kinds of clients. */
 import type { Cluster, Redis } from "ioredis";
 import { letExit, loadDriver } from "./driver.ts";
 
-/** What a store works with: a client of one server, one built for Sentinel, or one of a Cluster. */
+/** The clients of a store: of one server, one built for Sentinel, or of a Cluster. */
 export type AnyRedis = Redis | Cluster;
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Until a connection that is given up is gone also if the other side says nothing. */
+/** How long an ended connection waits for the other side; milliseconds. */
 const DISCONNECT_TIMEOUT_MS = 50;
 
 /** True for the client of a Cluster. */
@@ -14,7 +14,7 @@ export function isCluster(client: AnyRedis): client is Cluster {
   return "slots" in client;
 }
 
-/** The given client, or a new one that connects to `url` when it is told to. */
+/** The given client, or a new one for `url` that connects when `connect` is called. */
 export async function openRedis({
   url,
   client,
@@ -28,11 +28,11 @@ export async function openRedis({
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-    // What was on its way when the connection broke is the store's to repeat, and only its.
+    // Only the store retries requests that were pending when the connection broke.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // The next call connects: a pause of the client's own could outlast all that the call may wait.
+    // The next call connects: a pause of the client's own could be longer than the call may take.
     retryStrategy: () => null,
   });
   letExit(made);

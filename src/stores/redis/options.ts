@@ -13,7 +13,7 @@ import type { Confirmation } from "./pipeline.ts";
 import { tombstoneOption } from "../shared/tombstones.ts";
 import { readServerUrl } from "../shared/server-url.ts";
 
-/** Options of `redisStore`: `url` or `client`, and how much a commit promises. */
+/** Options of `redisStore`: `url` or `client`, and how durable a commit is. */
 export interface RedisStoreOptions {
   /** `redis://user:password@host:port/db`, or `rediss:` for TLS; the store ends its connection. */
   readonly url?: string | undefined;
@@ -21,11 +21,11 @@ export interface RedisStoreOptions {
   readonly client?: AnyRedis | undefined;
   /** Begins every key and the channel, without braces; default `holdfast:`. */
   readonly keyPrefix?: string | undefined;
-  /** How long a call is repeated while the server is away; milliseconds, default 5000. */
+  /** How long a call is retried while the server is unavailable; milliseconds, default 5000. */
   readonly timeoutMs?: number | undefined;
-  /** Commits wait until so many replicas have them (WAIT); default: they do not. */
+  /** Commits wait until so many replicas have them (WAIT); default: no wait. */
   readonly wait?: { readonly replicas: number; readonly timeoutMs: number } | undefined;
-  /** Commits wait until so many disks have them (WAITAOF, Redis 7.2); default: they do not. */
+  /** Commits wait until so many disks have them (WAITAOF, Redis 7.2); default: no wait. */
   readonly waitAof?:
     | {
         readonly local: 0 | 1;
@@ -33,14 +33,14 @@ export interface RedisStoreOptions {
         readonly timeoutMs: number;
       }
     | undefined;
-  /** What the server should keep; less is warned of. Default `everysec`; `no`: nothing. */
+  /** The server's required setting; a weaker one is warned of. Default `everysec`; `no`: none. */
   readonly appendfsync?: AppendFsync | undefined;
   /**
-   * Milliseconds for which tombstones are kept when a kind does not say; default 7 days, at least
-   * a second over `timeoutMs`, because a call may be repeated for so long.
+   * Milliseconds for which tombstones are kept when a kind sets none; default 7 days, at least a
+   * second over `timeoutMs`, because a call may be retried for so long.
    */
   readonly tombstoneMs?: number | undefined;
-  /** Where warnings go; default the console. */
+  /** Receives warnings; default the console. */
   readonly logger?: Logger | undefined;
 }
 
@@ -71,7 +71,7 @@ const KNOWN = [
   "logger",
 ] satisfies readonly (keyof RedisStoreOptions)[];
 
-/** Fills in what was left out; throws a `TypeError` or `RangeError`. */
+/** Fills in defaults; throws a `TypeError` or `RangeError`. */
 export function readOptions(options: RedisStoreOptions): RedisSettings {
   refuseUnknown("redisStore", options, KNOWN);
   const { url, client, keyPrefix = "holdfast:", appendfsync = "everysec" } = options;
@@ -82,7 +82,7 @@ export function readOptions(options: RedisStoreOptions): RedisSettings {
     throw new TypeError("redisStore: `client` must be a Redis or a Cluster of ioredis");
   if (typeof keyPrefix !== "string" || /[{}]/.test(keyPrefix))
     throw new TypeError("redisStore: `keyPrefix` must be a text without braces");
-  // A misspelt level would be a weaker one in silence.
+  // A misspelt level would silently be a weaker one.
   if (!["always", "everysec", "no"].includes(appendfsync))
     throw new RangeError(`appendfsync must be "always", "everysec" or "no", not ${appendfsync}`);
   return {
@@ -102,7 +102,7 @@ export function readOptions(options: RedisStoreOptions): RedisSettings {
 function checkUrl(text: string): void {
   const url = readServerUrl(text, ["redis", "rediss"]);
   const database = url?.searchParams.get("db") ?? "";
-  // The driver would go on in database 0. The text is not repeated: it has a password.
+  // The driver would continue in database 0. The message omits the text: it contains a password.
   if (url === undefined || !/^\/?\d*$/.test(url.pathname) || !/^\d*$/.test(database))
     throw new TypeError(
       "url must be redis://user:password@host:port/db, or rediss: for TLS; db is a whole number",
@@ -124,7 +124,7 @@ function confirmationOf({ wait, waitAof }: RedisStoreOptions): Confirmation | un
     const timeoutMs = countOption("wait.timeoutMs", wait.timeoutMs, TIMEOUT_MS, 1);
     return {
       command: ["WAIT", String(replicas), String(timeoutMs)],
-      missing: (answer) => short("replicas", Number(answer), replicas),
+      missing: (reply) => short("replicas", Number(reply), replicas),
     };
   }
   if (waitAof === undefined) return undefined;
@@ -133,8 +133,8 @@ function confirmationOf({ wait, waitAof }: RedisStoreOptions): Confirmation | un
   const timeoutMs = countOption("waitAof.timeoutMs", waitAof.timeoutMs, TIMEOUT_MS, 1);
   return {
     command: ["WAITAOF", String(local), String(replicas), String(timeoutMs)],
-    missing: (answer) => {
-      const [own, others]: readonly unknown[] = Array.isArray(answer) ? answer : [];
+    missing: (reply) => {
+      const [own, others]: readonly unknown[] = Array.isArray(reply) ? reply : [];
       return (
         short("local disks", Number(own), local) ?? short("replicas", Number(others), replicas)
       );

@@ -1,7 +1,7 @@
 /**
- * A write or a check of a batch on its way, and what is known of it.
+ * A pending write or check of a batch, and what is known of it.
  *
- * A check changes nothing: it is repeated like a read, and leaves nothing in doubt.
+ * A check changes nothing: it is retried like a read, and leaves nothing in doubt.
  */
 import { CommitUnknownError } from "../../../actors/errors.ts";
 import { type RecordKeys, recordKeys } from "./keys.ts";
@@ -15,21 +15,21 @@ interface Sent {
   readonly key: string;
   readonly keys: RecordKeys;
   request: RedisRequest;
-  /** `open`: not answered. `again`: its patches cannot be appended, the state must be sent. */
+  /** `open`: no result yet. `again`: its patches cannot be appended, the state must be sent. */
   stage: "open" | "again" | "closed";
-  /** True when an attempt may have taken effect whose answer did not come. */
+  /** True when an attempt without a reply may have taken effect. */
   isDoubtful: boolean;
   outcome: WriteResult | undefined;
   failure: unknown;
 }
 
-/** One write on its way. */
+/** One pending write. */
 export interface PendingWrite extends Sent {
   readonly write: ScopeWrite;
   readonly operation: number;
 }
 
-/** One check on its way. */
+/** One pending check. */
 export interface PendingCheck extends Sent {
   readonly check: VersionCheck;
 }
@@ -37,12 +37,12 @@ export interface PendingCheck extends Sent {
 /** One request of a batch. */
 export type Pending = PendingWrite | PendingCheck;
 
-/** What is known of a request before it is sent. */
+/** The fields of a request before it is sent. */
 export function unsent(): Pick<Sent, "stage" | "isDoubtful" | "outcome" | "failure"> {
   return { stage: "open", isDoubtful: false, outcome: undefined, failure: undefined };
 }
 
-/** A check that is to be sent. */
+/** A check to send. */
 export function pendingCheck(prefix: string, check: VersionCheck): PendingCheck {
   const { key, expectedVersion } = check;
   const keys = recordKeys(prefix, key);
@@ -55,7 +55,7 @@ export function pendingCheck(prefix: string, check: VersionCheck): PendingCheck 
   return { check, key, keys, request, ...unsent() };
 }
 
-/** Reads the answer of `CHECK`; throws as `readFound` does. */
+/** Reads the result of `CHECK`; throws as `readFound` does. */
 export function checkResult({ check, keys }: PendingCheck, value: unknown): WriteResult {
   const { expectedVersion: version } = check;
   if (Array.isArray(value) && value[0] === "same") return { ok: true, version };
@@ -63,7 +63,7 @@ export function checkResult({ check, keys }: PendingCheck, value: unknown): Writ
   return (record?.version ?? 0) === version ? { ok: true, version } : conflict(record);
 }
 
-/** Lets a new record be made only until then, of the server's clock. */
+/** Allows a new record only until `until`, by the server's clock. */
 export function withinTime(pending: PendingWrite, until: string): PendingWrite {
   if (pending.write.expectedVersion > 0) return pending;
   const { request } = pending;

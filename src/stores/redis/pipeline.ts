@@ -3,10 +3,10 @@
  *
  * Invariants
  *  P1  No command touches two slots, and each request gets a reply of its own.
- *  P2  A script that the server forgot is sent as text, with those requests only that nothing else
- *      is known of: a second answer could be a no to what the first said was done.
- *  P3  A slot on its way to another node (ASK, TRYAGAIN) serves no script of several keys: the
- *      caller repeats until it has arrived. After MOVED the table of slots is read anew.
+ *  P2  A script that the server forgot is sent as text, only with those requests that have no other
+ *      reply yet: a second reply could refuse what the first acknowledged.
+ *  P3  A slot that moves to another node (ASK, TRYAGAIN) serves no script of several keys: the
+ *      caller retries until it has moved. After MOVED the table of slots is read again.
  */
 import { CommitUnknownError, type CorruptStateError } from "../../../actors/errors.ts";
 import { isNoScript, passesByItself, replyCode } from "./errors.ts";
@@ -22,18 +22,18 @@ export interface RedisRequest {
   readonly script: RedisScript;
   readonly keys: readonly [string, ...string[]];
   readonly args: readonly string[];
-  /** It changes nothing, so there is nothing of it to confirm. */
+  /** It changes nothing, so there is nothing to confirm. */
   readonly isRead?: boolean;
 }
 
-/** What came back for one request. */
+/** The reply to one request. */
 export type RedisReply = { readonly value: unknown } | { readonly error: unknown };
 
-/** A command that follows the requests on their node, as WAIT does. */
+/** A command that follows the requests on their node, such as WAIT. */
 export interface Confirmation {
   readonly command: readonly [name: string, ...args: string[]];
-  /** What is missing in its answer; `undefined` when it says enough. */
-  readonly missing: (answer: unknown) => string | undefined;
+  /** What its reply lacks; `undefined` when it is enough. */
+  readonly missing: (reply: unknown) => string | undefined;
 }
 
 interface Route {
@@ -51,14 +51,14 @@ export async function sendAll(
   const client = await route.link.ready(route.deadline);
   const replies = new Map<RedisRequest, RedisReply>();
   const send = async (group: readonly RedisRequest[]): Promise<void> => {
-    const answers = await sendGroup(group, { ...route, client });
-    for (const [at, request] of group.entries()) replies.set(request, answers[at] ?? NO_REPLY);
+    const received = await sendGroup(group, { ...route, client });
+    for (const [at, request] of group.entries()) replies.set(request, received[at] ?? NO_REPLY);
   };
   await Promise.all(byNode(client, requests).map(send));
   return requests.map((request) => replies.get(request) ?? NO_REPLY);
 }
 
-/** From here on sending and storing may be what takes the time. */
+/** From this size on, sending and storing may take most of the time; bytes. */
 const MUCH_BYTES = 2 ** 20;
 const NO_REPLY: RedisReply = { error: new Error("no reply") };
 
@@ -68,7 +68,7 @@ function byNode(client: AnyRedis, requests: readonly RedisRequest[]): RedisReque
   const groups = new Map<string, RedisRequest[]>();
   for (const request of requests) {
     const slot = slotOf(prefix + request.keys[0]);
-    // ioredis takes a pipeline only for slots that are served by the very same nodes.
+    // ioredis accepts a pipeline only for slots that the very same nodes serve.
     const nodes = client.slots[slot]?.join(";") ?? "";
     const group = groups.get(nodes);
     if (group === undefined) groups.set(nodes, [request]);
@@ -107,7 +107,7 @@ async function pipeline(
   const batch = client.pipeline();
   const notified = new Set<RedisScript>();
   for (const { script, keys, args } of requests) {
-    // The first of a kind brings the text along, the others find it there.
+    // The first of a kind carries the text, the others find it in the cache.
     if (asText && !notified.has(script)) batch.eval(script.text, keys.length, ...keys, ...args);
     else batch.evalsha(script.sha, keys.length, ...keys, ...args);
     notified.add(script);
@@ -118,8 +118,8 @@ async function pipeline(
   }
   const late = (): Error => new NoAnswerError(lateText(requests));
   try {
-    const answers = (await within(route.deadline, batch.exec(), late)) ?? [];
-    const replies = answers.map(([error, value], at): RedisReply =>
+    const results = (await within(route.deadline, batch.exec(), late)) ?? [];
+    const replies = results.map(([error, value], at): RedisReply =>
       error
         ? { error: replyCode(error) === "WRONGTYPE" ? foreignAt(requests[at]) : error }
         : { value },
@@ -137,15 +137,15 @@ function foreignAt(request: RedisRequest | undefined): CorruptStateError {
 
 class NoAnswerError extends Error {}
 
-/** Says how much it was: a large value may only need more time. */
+/** States the size: a large value may only need more time. */
 function lateText(requests: readonly RedisRequest[]): string {
   const texts = requests.flatMap(({ keys, args }) => [...keys, ...args]);
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   const advice = bytes < MUCH_BYTES ? "" : "; raise timeoutMs";
-  return `${bytes} bytes were sent and not answered in time${advice}`;
+  return `${bytes} bytes were sent and got no reply in time${advice}`;
 }
 
-/** Takes the answer of the confirmation off; what took effect without it is unknown. */
+/** Removes the reply of the confirmation; a write without it has an unknown outcome. */
 function confirmed(
   requests: readonly RedisRequest[],
   replies: readonly RedisReply[],
@@ -168,6 +168,6 @@ function failureOf(last: RedisReply, { command, missing }: Confirmation): unknow
   const code = replyCode(last.error);
   if (code === undefined) return last.error;
   const cause = new Error(`${name} was refused (${code})`);
-  // Either way the writes may be there. As a reply without a word of the server it is repeated.
+  // Either way the writes may be there. A plain `Error`, which is no reply, is retried.
   return passesByItself(code) ? cause : new CommitUnknownError({ cause });
 }

@@ -1,22 +1,22 @@
-/** From a script's answer to a record, and how damage and foreign data are told. */
+/** Converts a script's result to a record, and reports damage and foreign data. */
 import { CorruptStateError, StoreUnavailableError } from "../../../actors/errors.ts";
 import { isLarge } from "../shared/large-records.ts";
 import { type Damaged, type LogStep, parseJson, replay } from "../shared/patch-log.ts";
 import { FORMAT } from "./scripts.ts";
 import type { StoredRecord } from "../contract.ts";
 
-/** The record a script found, and whether its patches are worth asking for. */
+/** The record a script found, and whether its state is large. */
 export interface FoundRecord {
   readonly record: StoredRecord | undefined;
   readonly isLarge: boolean;
 }
 
 /**
- * Reads an answer of `found` in scripts.ts. Throws `CorruptStateError` for damage and for what
- * is not a record, naming the Redis key; `StoreUnavailableError` for a record of a newer format.
+ * Reads a result of `found` in scripts.ts. Throws `CorruptStateError` for damage and for a value
+ * that is no record, naming the Redis key; `StoreUnavailableError` for a record of a newer format.
  */
-export function readFound(answer: unknown, head: string): FoundRecord {
-  const [kind, ...rest]: readonly unknown[] = Array.isArray(answer) ? answer : [];
+export function readFound(result: unknown, head: string): FoundRecord {
+  const [kind, ...rest]: readonly unknown[] = Array.isArray(result) ? result : [];
   if (kind === "none") return { record: undefined, isLarge: false };
   if (kind === "foreign") throw foreign(String(rest[0]));
   if (kind === "newer") throw newer(head, String(rest[0]));
@@ -28,7 +28,7 @@ export function readFound(answer: unknown, head: string): FoundRecord {
     const record = { version, state: parseJson(String(rest[2]), damage), leftMs };
     return { record, isLarge: false };
   }
-  if (kind !== "apart") throw damage("its answer has an unknown shape");
+  if (kind !== "apart") throw damage("its result has an unknown shape");
   const [, , since, base, log] = rest;
   if (typeof base !== "string" || !Array.isArray(log)) throw damage("its base is missing");
   const from = { state: parseJson(base, damage), version: Number(since) };
@@ -42,7 +42,7 @@ function versionIn(text: unknown, damage: Damaged): number {
   throw damage("its version is no number");
 }
 
-/** The error for a key that holds something this store did not write. */
+/** The error for a key with a value that this store did not write. */
 export function foreign(redisKey: string): CorruptStateError {
   return damaged(redisKey, "something else is stored there: move it, or use another keyPrefix");
 }
@@ -65,7 +65,7 @@ function* stepsOf(log: readonly unknown[], damage: Damaged): Generator<LogStep> 
   }
 }
 
-/** One entry of a log, as `stepsOf` reads it. */
+/** A log entry in the format that `stepsOf` reads. */
 export function logEntry(since: number, version: number, patches: string): string {
   return `${since} ${version} ${patches}`;
 }

@@ -1,26 +1,26 @@
 /**
- * What runs inside Redis. A script is one step for everybody else: nothing comes between its reads
+ * The scripts that run inside Redis. A script is atomic: no other command runs between its reads
  * and its writes.
  *
  * The head of a record is a hash: `f` format, `v` version, `m` how the state is kept (`i` in the
  * head, `a` apart as base and log, `d` none), `x` when it expires (server time, ms; "" = never),
  * `s` the state if it is in the head, `w` version of the base, `b` bytes of the base, `l` bytes and
- * `n` count of the log, `o:<owner>` when that owner last wrote and the last operations it did.
+ * `n` count of the log, `o:<owner>` when that owner last wrote and its last operations.
  *
  * Invariants
- *  L1  A write happens only at the version it expects and with the token of the lease that is
- *      there, "" when none is: who lost his turn has a token that no lease has any more.
- *  L2  An operation takes effect once: its owner's last four are remembered with the record, for at
- *      least as long as a call is repeated.
- *  L3  All that can be refused is refused before the first write, for a script is not taken back:
- *      all but a command the user has no right to. Who gets that reply does not know the outcome.
- *  L4  The head stays until the time of its tombstone is over, so a version does not go back
- *      before; Redis removes it then. The text of a state expires after its head counts as
- *      expired, and not after the head itself.
- *  L6  What enters the index is also in `due`, with the time at which somebody looks whether it is
- *      still there. A record is made only in the time its entry gave it, and a key is taken out of
- *      the index only after that time, and only if nothing entered it again.
- *  L5  Versions are compared and kept as text; no number of Lua touches them.
+ *  L1  A write happens only at the version it expects and with the token of the present lease, ""
+ *      when there is none: an owner that lost its lease has a token that no lease has any more.
+ *  L2  An operation takes effect once: its owner's last four are stored with the record, for at
+ *      least as long as a call is retried.
+ *  L3  All refusals come before the first write, because a script is not rolled back. The exception
+ *      is a command that the user may not run: that reply leaves the outcome unknown.
+ *  L4  The head stays until its tombstone expires, so a version does not decrease before; Redis
+ *      removes it then. The text of a state expires after its head counts as expired, and not after
+ *      the head itself.
+ *  L5  Versions are compared and stored as text; they never become numbers of Lua.
+ *  L6  A key in the index is also in `due`, with the time at which it is checked again. A record is
+ *      made only in the time that its index entry allows. A key is removed from the index only
+ *      after that time, and only if it was not added again.
  */
 import { createHash } from "node:crypto";
 import { LOG_COUNT_MAX } from "../shared/large-records.ts";
@@ -33,17 +33,17 @@ export interface RedisScript {
 
 /** The format of a record this code reads and writes. */
 export const FORMAT = "1";
-/** So many writers are remembered, and more only while a call of theirs may be repeated. */
+/** The number of writers remembered per record; more only while their calls may be retried. */
 const OWNERS_MAX = 4;
-/** Fields of a head besides those of its owners. */
+/** The fields of a head without those of its owners. */
 const HEAD_FIELDS = 9;
-/** Text outlives its head's expiry by this much: the head decides, also if a clock is set back. */
+/** Text outlives its head's expiry by this: the head decides, also if a clock is set back. */
 const GRACE_MS = 60_000;
 
-/** The longest time Redis is asked to count, over 30,000 years: it refuses what leaves 64 bits. */
+/** The longest time passed to Redis, over 30,000 years: it refuses times over 64 bits. */
 const LONGEST_MS = 1e15;
 
-/** A time in milliseconds as Redis takes it: whole, at least 1. */
+/** A time in milliseconds in the form Redis accepts: whole, at least 1. */
 export function redisMs(ms: number): string {
   return String(Math.ceil(Math.min(ms, LONGEST_MS)));
 }
@@ -54,7 +54,7 @@ function script(text: string): RedisScript {
 
 const HEAD = "'f','v','m','x','w','b','l','n'";
 
-/** KEYS: head, base, log. `found` answers what is there, as reader.ts reads it. */
+/** KEYS: head, base, log. `found` returns the record, as reader.ts reads it. */
 const COMMON = `
 local function now()
   local t = redis.call('TIME')
@@ -82,15 +82,15 @@ local function found(h, at)
 end
 `;
 
-/** KEYS: head, base, log. Answers what is there. */
+/** KEYS: head, base, log. Returns the record. */
 export const READ: RedisScript = script(`${COMMON}
 return found(redis.call('HMGET', KEYS[1], ${HEAD}), now())
 `);
 
 /**
- * KEYS: head, base, log. ARGV: expected version. Answers `same`, or what is there. Only a server
- * that may write now can say what is committed: one that became a replica, or was cut off from its
- * replicas, answers with the error a write would get. The write asked for changes nothing.
+ * KEYS: head, base, log. ARGV: expected version. Returns `same`, or the record. Only a server that
+ * may write now knows what is committed: one that became a replica, or was cut off from its
+ * replicas, replies with the error a write would get. The write in this script changes nothing.
  */
 export const CHECK: RedisScript = script(`${COMMON}
 local h = redis.call('HMGET', KEYS[1], ${HEAD})
@@ -105,12 +105,12 @@ return found(h, now())
 
 /**
  * KEYS: head, base, log, lease. ARGV: how, text, expected, version, ttl, owner, operation, token,
- * channel, notice, how long operations are remembered, how long the tombstone is kept ("" = for
- * good), until when the record may be made ("" = it is there). `how` is the form of the new state,
- * or `p` for patches to append. Answers `done`, `late`, `whole` (cannot append, send the state),
- * `denied` with the reply to PUBLISH, before anything is written, or what is there, inside
- * `forgotten` when the owner
- * has done four newer operations, so that nobody knows whether this one was done before them.
+ * channel, notice, how long operations are remembered, how long the tombstone is kept ("" =
+ * forever), until when the record may be made ("" = it exists). `how` is the form of the new state,
+ * or `p` for patches to append. Returns `done`, `late`, `whole` (cannot append, send the state), or
+ * `denied` with the reply to PUBLISH, before anything is written. Otherwise it returns the record,
+ * inside `forgotten` when the owner has done four newer operations: then it is unknown whether this
+ * one was done before them.
  */
 export const COMMIT: RedisScript = script(`${COMMON}
 local how, text, expected, version, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -179,7 +179,7 @@ end
 return {'done'}
 `);
 
-/** KEYS: head. Answers 1 when a living record is there, or something that only a load can tell. */
+/** KEYS: head. Returns 1 for a record that is no tombstone, or that only a load can judge. */
 export const LIVING: RedisScript = script(`${COMMON}
 local h = redis.pcall('HMGET', KEYS[1], 'f', 'v', 'm', 'x')
 if h.err then return 1 end
@@ -188,7 +188,7 @@ if h[3] == 'd' or left(h, now()) == false then return 0 end
 return 1
 `);
 
-/** KEYS: lease. ARGV: token, ms. Answers 1 when the place is taken by this token, now or before. */
+/** KEYS: lease. ARGV: token, ms. Returns 1 when this token has the lease, now or before. */
 export const TAKE: RedisScript = script(`
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[1] then return 0 end
@@ -196,7 +196,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `);
 
-/** KEYS: lease. ARGV: token. Gives the place back if this token has it. */
+/** KEYS: lease. ARGV: token. Releases the lease if this token has it. */
 export const RELEASE: RedisScript = script(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
@@ -207,7 +207,7 @@ local t = redis.call('TIME')
 local at = t[1] * 1000 + math.floor(t[2] / 1000)
 `;
 
-/** KEYS: index, due. ARGV: ms until a look, members to enter. Answers when that is. */
+/** KEYS: index, due. ARGV: ms until a check, members to add. Returns when that is. */
 export const INDEX: RedisScript = script(`${TIME}
 local due = string.format('%.0f', at + ARGV[1])
 for i = 2, #ARGV do
@@ -218,8 +218,8 @@ return due
 `);
 
 /**
- * KEYS: due. ARGV: ms of patience, how many. Answers members that are due with their times, and
- * after them, when these were not all that may be asked for, how many ms the next has left.
+ * KEYS: due. ARGV: ms, how many. Returns members that were due that long ago, with their times. If
+ * these are fewer than `how many`, it adds in how many ms the next one is returned.
  */
 export const DUE: RedisScript = script(`${TIME}
 local to = string.format('%.0f', at - ARGV[1])
@@ -231,12 +231,12 @@ end
 return found
 `);
 
-/** KEYS: head. Answers how many ms it has left: -1 for good, -2 none. */
+/** KEYS: head. Returns in how many ms it expires: -1 never, -2 there is none. */
 export const LEFT: RedisScript = script(`
 return redis.call('PTTL', KEYS[1])
 `);
 
-/** KEYS: due. ARGV: members; answers their times, "" = none. */
+/** KEYS: due. ARGV: members; returns their times, "" = none. */
 export const SEEN: RedisScript = script(`
 local times = {}
 for at, member in ipairs(ARGV) do times[at] = redis.call('ZSCORE', KEYS[1], member) or '' end
@@ -244,8 +244,8 @@ return times
 `);
 
 /**
- * KEYS: index, due. ARGV: of each member its name, its time in `due` ("" = none), and what was
- * found: the answer of LEFT. A member that was entered again since is left alone.
+ * KEYS: index, due. ARGV: of each member its name, its time in `due` ("" = none), and the result of
+ * LEFT. A member that was added again since is not changed.
  */
 export const SETTLE: RedisScript = script(`${TIME}
 for i = 1, #ARGV, 3 do
@@ -261,7 +261,7 @@ return 1
 
 /**
  * KEYS: head, base, log. ARGV: channel, start of the notice, end of the notice. Removes a record,
- * whatever is there; answers 1 when there was something.
+ * also a damaged one; returns 1 when there was something.
  */
 export const ERASE: RedisScript = script(`
 local version = redis.pcall('HGET', KEYS[1], 'v')
@@ -273,7 +273,7 @@ redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 return 1
 `);
 
-/** KEYS: index. ARGV: from, to, count; answers members in the order of their bytes. */
+/** KEYS: index. ARGV: from, to, count; returns members in the order of their bytes. */
 export const PAGE: RedisScript = script(`
 return redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 `);

@@ -1,10 +1,10 @@
 /**
  * A store in Redis, Valkey or a Cluster of them: one script per write, all writes of a call in one
- * round trip per node.
+ * pipeline per node.
  *
- * `list` reads an index that holds at least every living key, and asks each record's head whether
- * it lives; a sweep takes out the keys whose head is gone. A turn's token goes with every commit of
- * its key, so that Redis itself refuses whoever lost his turn.
+ * `list` reads an index that contains at least every key of a record, and checks each record's
+ * head; a sweep removes the keys without a head. A lease's token goes with every commit of its key,
+ * so that Redis itself refuses an owner that lost its lease.
  */
 import { randomBytes } from "node:crypto";
 import { hostClock } from "../../../actors/time/clock.ts";
@@ -34,7 +34,7 @@ import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
 import { leasedTurn } from "../shared/exclusive-lease.ts";
 
-/** The shortest time the server remembers an operation, and the longest; milliseconds. */
+/** The shortest time the server remembers an operation; milliseconds. */
 const REMEMBER_MIN_MS = 60_000;
 const REMEMBER_MAX_MS = 86_400_000;
 
@@ -57,16 +57,16 @@ class RedisStore implements StateStore {
   readonly #index: RedisIndex;
   readonly #sweeper: Sweeper;
   readonly #tombstones: TombstoneRule;
-  readonly #gate = createGate("redis");
+  readonly #closable = createGate("redis");
   readonly #calls: RedisCalls;
   readonly #writer: RedisWriter;
   readonly #feed: RedisFeed;
   readonly #large = new LargeKeys();
-  /** Names this store object in what it writes: short, because every record carries it. */
+  /** Names this store object in what it writes: short, because every record contains it. */
   readonly #owner: string = randomBytes(9).toString("base64url");
-  /** Tokens of the exclusive turns of this object. */
+  /** Tokens of the exclusive sections of this object. */
   readonly #tokens = new Map<string, string>();
-  #turns = 0;
+  #sections = 0;
 
   constructor(settings: RedisSettings) {
     const { prefix, server, timeoutMs } = settings;
@@ -85,7 +85,7 @@ class RedisStore implements StateStore {
       isCluster: settings.client !== undefined && isCluster(settings.client),
       ask: (requests) => this.#calls.ask(requests),
     });
-    const sweep = (): Promise<number> => this.#gate.run(() => this.#index.sweep());
+    const sweep = (): Promise<number> => this.#closable.run(() => this.#index.sweep());
     this.#sweeper = new Sweeper({ clock: hostClock, sweep, isShared: true });
     this.#writer = new RedisWriter({
       prefix,
@@ -114,20 +114,20 @@ class RedisStore implements StateStore {
 
   load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     this.#sweeper.used();
-    return this.#gate.run(() => this.#load(keys));
+    return this.#closable.run(() => this.#load(keys));
   }
 
   commit(
     writes: readonly ScopeWrite[],
     { atomic = false, checks = [] }: CommitOptions = {},
   ): Promise<WriteResult[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       if (atomic)
         throw new TypeError(
           "the redis store has no transactions over several keys: use one key, or another store",
         );
       if (writes.length + checks.length === 0) return [];
-      // What the server takes is known only then.
+      // The server's limits are known only after the handshake.
       await this.#calls.read((deadline) => this.#calls.link.ready(deadline));
       const results = await this.#writer.commit(writes, checks);
       this.#sweeper.leaves(hostClock.now() + firstForgetMs(writes, this.#tombstones));
@@ -138,15 +138,15 @@ class RedisStore implements StateStore {
 
   list(query: ListQuery = {}): AsyncIterable<string> {
     return listPages(query, {
-      gate: this.#gate,
+      gate: this.#closable,
       page: (range) => this.#index.page(range),
       living: (keys) => this.#living(keys),
     });
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    this.#turns += 1;
-    const token = `${this.#owner}.${this.#turns}`;
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+    this.#sections += 1;
+    const token = `${this.#owner}.${this.#sections}`;
     const keys = [this.#keys(key).lease] as const;
     const take = async (): Promise<boolean> => {
       const args = [token, redisMs(ttlMs)];
@@ -160,18 +160,18 @@ class RedisStore implements StateStore {
       return this.#calls.ask([{ script: RELEASE, keys, args: [token] }]);
     };
     const lease = { key, ttlMs, clock: hostClock, take, release };
-    return this.#gate.run(() => leasedTurn(lease, turn));
+    return this.#closable.run(() => leasedTurn(lease, section));
   }
 
   watch(
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#gate.runUntilClosed(() => this.#feed.start({ changed, missed }));
+    return this.#closable.runUntilClosed(() => this.#feed.start({ changed, missed }));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       const requests = keys.map((key) => {
         const { head, base, log } = this.#keys(key);
         const notice = [`${this.#owner} `, ` ${toAsciiKey(key)}`];
@@ -191,7 +191,7 @@ class RedisStore implements StateStore {
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(() => {
+    return this.#closable.close(() => {
       this.#feed.close();
       this.#calls.link.close();
     });
@@ -204,11 +204,11 @@ class RedisStore implements StateStore {
   async #load(keys: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     if (keys.length === 0) return [];
     const names = keys.map((key) => this.#keys(key));
-    const answers = await this.#calls.ask(
+    const replies = await this.#calls.ask(
       names.map(({ head, base, log }) => ({ script: READ, keys: [head, base, log], args: [] })),
     );
     return names.map(({ head }, at) => {
-      const { record, isLarge } = readFound(answers[at], head);
+      const { record, isLarge } = readFound(replies[at], head);
       if (isLarge) this.#large.add(head);
       return record;
     });
@@ -216,18 +216,18 @@ class RedisStore implements StateStore {
 
   async #living(members: readonly string[]): Promise<string[]> {
     if (members.length === 0) return [];
-    const answers = await this.#calls.ask(
+    const replies = await this.#calls.ask(
       members.map((member) => {
         const { head } = this.#keys(fromAsciiKey(member));
         return { script: LIVING, keys: [head], args: [] };
       }),
     );
-    return members.filter((_, at) => Number(answers[at]) === 1);
+    return members.filter((_, at) => Number(replies[at]) === 1);
   }
 }
 
 /**
- * A store in Redis. It connects at the first use, and what is wrong with the server is told there.
+ * A store in Redis. It connects at the first use; a server that cannot be used rejects that call.
  * Throws `TypeError` and `RangeError` for bad options.
  */
 export function redisStore(options: RedisStoreOptions): StateStore {

@@ -1,18 +1,18 @@
 /**
- * The writes and checks of a store: one script each, sent together, repeated until each was
- * answered.
+ * The writes and checks of a store: one script each, sent together, retried until each has a
+ * result.
  *
  * Invariants
- *  W1  All that a batch needs is worked out before its first write is sent; a failure of that is a
+ *  W1  All that a batch needs is computed before its first write is sent; a failure of that is a
  *      failure without effect.
- *  W2  Each write has an operation number, the same for all its repeats: one that took effect is
+ *  W2  Each write has an operation number, the same for all its retries: one that took effect is
  *      not done again.
- *  W3  Writes of one key go one after the other, in their order, and after its checks.
+ *  W3  Writes of one key run one after another, in their order, and after its checks.
  *  W4  When one write of a batch fails and another took effect, or may have, the batch's outcome is
- *      unknown (T6). A key that spoiled one is looked at before its next batch is sent.
- *  W5  The key of a new record is in the index before the record is there, and the record is made
- *      only in the time that this entry gave it (L6 of `scripts.ts`). A key whose record will go by
- *      itself is entered once more, so that somebody looks.
+ *      unknown (T6). The key of the failed write is read before its next batch is sent.
+ *  W5  The key of a new record is in the index before the record exists, and the record is made
+ *      only in the time that this entry allows (L6 of `scripts.ts`). The key of a record that
+ *      expires is added once more, so that the sweep checks it.
  */
 import {
   CommitUnknownError,
@@ -55,13 +55,13 @@ import {
   wavesOf,
 } from "../shared/writes.ts";
 
-/** So many keys with a damaged record are remembered. */
+/** The most keys with a damaged record that are remembered. */
 const DAMAGED_MAX = 1000;
 
 /** What a writer needs of its store. */
 export interface WriterSettings {
   readonly prefix: string;
-  /** The channel commits are told on. */
+  /** The channel on which commits are published. */
   readonly channel: string;
   readonly index: RedisIndex;
   readonly tombstones: TombstoneRule;
@@ -70,15 +70,15 @@ export interface WriterSettings {
   /** How long the server remembers operations; milliseconds. */
   readonly rememberMs: number;
   readonly large: LargeKeys;
-  /** The longest text the server takes; bytes. */
+  /** The longest text that the server accepts; bytes. */
   readonly bulkBytesMax: () => number;
-  /** The token of the turn that runs here for a key, "" for none. */
+  /** The token of the section that runs here for a key, "" for none. */
   readonly tokenOf: (key: string) => string;
   /** Sends an idempotent write once. */
   readonly sendOnce: (requests: readonly RedisRequest[], deadline: number) => Promise<RedisReply[]>;
-  /** Repeats what throws an error of the server or the connection, until the deadline. */
+  /** Retries work that throws an error of the server or the connection, until the deadline. */
   readonly repeat: (work: (deadline: number) => Promise<void>) => Promise<void>;
-  /** The same for what changes no record: its failure leaves nothing in doubt. */
+  /** The same for work that changes no record: its failure leaves nothing in doubt. */
   readonly repeatRead: (work: (deadline: number) => Promise<void>) => Promise<void>;
   /** Reads these keys; rejects when one cannot be read. */
   readonly look: (keys: readonly string[]) => Promise<unknown>;
@@ -86,7 +86,7 @@ export interface WriterSettings {
 
 type Named = Pick<PendingWrite, "write" | "keys" | "operation">;
 
-/** Writes batches; see the head of this file. */
+/** Writes batches; see the header of this file. */
 export class RedisWriter {
   readonly #settings: WriterSettings;
   readonly #judge: (error: unknown) => Verdict;
@@ -99,7 +99,7 @@ export class RedisWriter {
     this.#judge = judgeRedis(settings.server);
   }
 
-  /** Writes all and answers each, then each check. */
+  /** Writes all; resolves to the results of the writes, then those of the checks. */
   async commit(
     writes: readonly ScopeWrite[],
     checks: readonly VersionCheck[],
@@ -157,7 +157,7 @@ export class RedisWriter {
     if (isLarge(text)) this.#settings.large.add(head);
     else this.#settings.large.delete(head);
     checkBytes(text, this.#settings.bulkBytesMax());
-    // What expires is kept apart too: Redis then takes the text away by itself.
+    // A state that expires is stored apart too: Redis then removes the text by itself.
     const isApart = isLarge(text) || named.write.ttlMs !== undefined;
     return this.#request(isApart ? "a" : "i", text, named);
   }
@@ -169,7 +169,7 @@ export class RedisWriter {
   ): RedisRequest {
     const { owner, channel, rememberMs, tokenOf, tombstones } = this.#settings;
     const { key, expectedVersion, version, ttlMs } = write;
-    // Of a record that stays it says nothing.
+    // It has no meaning for a record that stays.
     const keptMs = forgetAfterMs(write, true, tombstones) ?? Infinity;
     const versions = [String(expectedVersion), String(version)];
     const ttl = ttlMs === undefined ? "" : redisMs(ttlMs);
@@ -184,8 +184,8 @@ export class RedisWriter {
   }
 
   /**
-   * Enters keys in the index; gives until when their records may be made, and the error of an entry
-   * that is there and was not confirmed as the options ask.
+   * Adds keys to the index. Resolves to until when their records may be made, and to the error of
+   * an entry that exists and was not confirmed as the options require.
    */
   async #enterIndex(batch: readonly PendingWrite[]): Promise<Entered> {
     const { index, sendOnce } = this.#settings;
@@ -204,7 +204,7 @@ export class RedisWriter {
     return { until, unconfirmed };
   }
 
-  /** Sends requests of different keys until each was answered. */
+  /** Sends requests of different keys until each has a result. */
   async #run(wave: readonly Pending[]): Promise<void> {
     await this.#settings.repeat(async (deadline) => {
       let open = wave.filter(({ stage }) => stage !== "closed");
@@ -214,7 +214,7 @@ export class RedisWriter {
         open = open.filter(({ stage }) => stage === "again");
       }
       const left = wave.filter(({ stage }) => stage === "open");
-      // What may have taken effect decides what the whole is called.
+      // A write that may have taken effect decides the error of the batch.
       const worst = left.find(({ isDoubtful }) => isDoubtful) ?? left[0];
       if (worst !== undefined) throw isCheck(worst) ? notChecked(worst) : worst.failure;
     });
@@ -222,7 +222,7 @@ export class RedisWriter {
     if (failed !== undefined) throw failed.failure;
   }
 
-  /** Never rejects: what was not sent now may have been sent before, which each write knows. */
+  /** Never rejects: a request not sent now may have been sent before, which each write records. */
   async #send(open: readonly Pending[], deadline: number): Promise<RedisReply[]> {
     const requests = open.map(({ request }) => request);
     try {
@@ -240,7 +240,7 @@ export class RedisWriter {
     }
     try {
       pending.stage = "closed";
-      pending.outcome = this.#answerOf(pending, reply.value);
+      pending.outcome = this.#resultOf(pending, reply.value);
     } catch (error) {
       this.#remember(pending.key, error);
       pending.failure = pending.isDoubtful ? unknownBecause(error) : error;
@@ -258,7 +258,7 @@ export class RedisWriter {
     pending.failure = pending.isDoubtful ? unknownBecause(verdict.error) : verdict.error;
   }
 
-  #answerOf(pending: Pending, value: unknown): WriteResult | undefined {
+  #resultOf(pending: Pending, value: unknown): WriteResult | undefined {
     if (isCheck(pending)) return checkResult(pending, value);
     const { write, keys } = pending;
     const [word, more]: readonly unknown[] = Array.isArray(value) ? value : [];
@@ -266,7 +266,7 @@ export class RedisWriter {
     if (word === "late") throw tooLate(this.#settings.server);
     if (word === "done") return { ok: true, version: write.version };
     if (word === "whole") {
-      // Also when it fails: the next batch then fails before anything of it was sent.
+      // Also when it fails: the next batch then fails before anything of it is sent.
       this.#settings.large.delete(keys.head);
       pending.request = this.#whole(pending);
       pending.stage = "again";
@@ -289,7 +289,7 @@ function tooLate(server: string): StoreUnavailableError {
   );
 }
 
-/** Why a check is not answered, as an error that leaves nothing in doubt. */
+/** Why a check has no result, as an error that leaves nothing in doubt. */
 function notChecked({ failure }: PendingCheck): unknown {
   return replyCode(failure) === undefined ? new NotSentError(reasonOf(failure)) : failure;
 }

@@ -1,16 +1,16 @@
 /**
- * Any key as printable ASCII that sorts as the key does.
+ * Encodes any key as printable ASCII in the same sort order.
  *
- * Databases store text as UTF-8, which has no lone surrogates, treats NUL as an end, and sorts
- * astral characters unlike JavaScript. Units `!` to `}` and the space stand for themselves, so
- * common keys stay readable; a unit below the space is U+0001 and a character, one above `}` is `~`
- * and four hex digits.
+ * Databases store text as UTF-8, which has no lone surrogates, ends at NUL in some of them, and
+ * sorts astral characters unlike JavaScript. Units `!` to `}` and the space are kept, so common
+ * keys stay readable. A unit below the space becomes U+0001 and a character; a unit above `}`
+ * becomes `~` and four hex digits.
  */
 
 const ORDINARY = /^[\x20-\x7d]*$/;
 const LOW_MARK = "\u0001";
 const HIGH_MARK = "~";
-/** Keeps the second character of a low unit away from NUL and in the order of the units. */
+/** Keeps the second character of a low unit above NUL, in the order of the units. */
 const LOW_SHIFT = 0x20;
 
 /** Sorts after everything that starts with the same text. */

@@ -1,29 +1,30 @@
-/** Counts running operations, so that a store can close after them and refuse what comes later. */
+/** Counts running operations: a store closes after them and refuses later calls. */
 import { StoreClosedError } from "../../../actors/errors.ts";
 
-/** The door of one store object. */
+/** The open or closed state of one store object. */
 export interface Closable {
   /** Throws `StoreClosedError` once `close` was called. */
   check(): void;
   /** Runs `work`; `close` waits for it. */
   run<T>(work: () => T | Promise<T>): Promise<T>;
   /**
-   * Runs `work` that stores nothing; `close` does not wait for it, it rejects with
-   * `StoreClosedError` then.
+   * Runs `work` that stores nothing. `close` does not wait for it: it rejects it with
+   * `StoreClosedError`.
    */
   runUntilClosed<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Refuses what comes later, waits for what runs, then releases; repeated calls share one answer.
+   * Refuses later calls, waits for running work, then calls `release`. Repeated calls share one
+   * promise.
    */
   close(release: () => void | Promise<void>): Promise<void>;
 }
 
-/** Makes the gate of a store; `name` appears in the error. */
+/** Makes the closable of a store; `name` appears in the error. */
 export function createGate(name: string): Closable {
   let running = 0;
   let closing: Promise<void> | undefined;
   let wake: (() => void) | undefined;
-  const leaving = new Set<(error: StoreClosedError) => void>();
+  const cancels = new Set<(error: StoreClosedError) => void>();
 
   const check = (): void => {
     if (closing !== undefined) throw new StoreClosedError(name);
@@ -49,19 +50,19 @@ export function createGate(name: string): Closable {
     },
     async runUntilClosed(work) {
       check();
-      let leave: ((error: StoreClosedError) => void) | undefined;
+      let cancel: ((error: StoreClosedError) => void) | undefined;
       const closed = new Promise<never>((_resolve, reject) => {
-        leave = reject;
-        leaving.add(reject);
+        cancel = reject;
+        cancels.add(reject);
       });
       try {
         return await Promise.race([work(), closed]);
       } finally {
-        if (leave !== undefined) leaving.delete(leave);
+        if (cancel !== undefined) cancels.delete(cancel);
       }
     },
     close(release) {
-      for (const leave of leaving) leave(new StoreClosedError(name));
+      for (const cancel of cancels) cancel(new StoreClosedError(name));
       closing ??= idle().then(release);
       return closing;
     },

@@ -1,18 +1,18 @@
-/** Signs of life that a holder gives at intervals, so that others can tell when there are none. */
+/** Periodic writes that show other processes that an owner is still running. */
 import { hostClock } from "../../../actors/time/clock.ts";
 import { createTimerWheel, type TimerWheel } from "../../../actors/time/timer-wheel.ts";
 
-/** Signs of life that are being given. */
+/** A running heartbeat. */
 export interface Heartbeat {
-  /** Ends it; resolves when no beat runs any more. */
+  /** Ends the heartbeat; resolves when no beat runs any more. */
   stop(): Promise<void>;
 }
 
 let shared: TimerWheel | null = null;
 
 /**
- * Calls `beat` every `everyMs` by the clock of the machine, not before the last call has ended. It
- * keeps no process alive. A beat that fails is tried again at the next interval.
+ * Calls `beat` every `everyMs` by the machine's clock, never before the last call has ended. The
+ * timer keeps no process alive. A failed beat is tried again at the next interval.
  */
 export function startHeartbeat(everyMs: number, beat: () => Promise<void>): Heartbeat {
   shared ??= createTimerWheel(hostClock);

@@ -1,6 +1,6 @@
 /**
- * How a store with an ordered index lists its keys: page by page, in their encoded form, whose
- * order of bytes is the order asked for (ascii-key.ts).
+ * Lists the keys of a store with an ordered index, page by page. Keys are read in their encoded
+ * form, whose byte order is the order of the listing (ascii-key.ts).
  */
 import { ASCII_AFTER_ALL, fromAsciiKey, toAsciiKey } from "./ascii-key.ts";
 import type { Closable } from "./closable.ts";
@@ -9,25 +9,25 @@ import type { ListQuery } from "../contract.ts";
 /** The most keys of one page. */
 const LIST_PAGE = 256;
 
-/** Which encoded keys a page has: the first `count` from `from` on and before `end`. */
+/** The encoded keys of a page: the first `count` from `from` on and before `end`. */
 export interface PageRange {
   readonly from: string;
-  /** True when `from` itself is left out. */
+  /** True when `from` itself is excluded. */
   readonly isAfter: boolean;
   readonly end: string;
   readonly count: number;
 }
 
-/** Where the keys come from. */
+/** The store that keys are read from. */
 export interface PageSource {
   readonly gate: Closable;
-  /** Reads a page of encoded keys; fewer than `count` are the last. */
+  /** Reads a page of encoded keys; a page with fewer than `count` is the last. */
   readonly page: (range: PageRange) => Promise<readonly string[]>;
-  /** The living ones of a page; absent: all of them. */
+  /** Filters a page to the keys of records that are no tombstones; absent: keeps all. */
   readonly living?: (keys: readonly string[]) => Promise<readonly string[]>;
 }
 
-/** The keys of `query`. Also where nothing is asked for, a closed store says that it is closed. */
+/** The keys of `query`. A closed store throws also for an empty query. */
 export async function* listPages(
   { prefix = "", after, limit = Infinity }: ListQuery,
   { gate, page, living }: PageSource,
@@ -47,12 +47,12 @@ export async function* listPages(
     const last = seen.at(-1);
     if (last === undefined || seen.length < count) return;
     [from, isAfter] = [last, true];
-    // Among dead keys there are more of them: what is still asked for could take many pages.
+    // A page of mostly tombstones is followed by a larger one, else a query takes many pages.
     count = Math.min(keys.length < count ? 2 * count : left, LIST_PAGE);
   }
 }
 
-/** Where the first page begins: the cursor may lie before the prefix. */
+/** The start of the first page: the cursor may sort before the prefix. */
 function startOf(first: string, after: string | undefined): [from: string, isAfter: boolean] {
   const passed = after === undefined ? undefined : toAsciiKey(after);
   return passed !== undefined && passed >= first ? [passed, true] : [first, false];

@@ -7,7 +7,8 @@ export interface KeyQueue {
 }
 
 /**
- * Makes an empty queue. Places are taken for all keys at once, so two works never wait in a circle.
+ * Makes an empty queue. Work is queued under all its keys at once, so two works never wait for each
+ * other.
  */
 export function createKeyQueue(): KeyQueue {
   const tails = new Map<string, Promise<void>>();
@@ -18,7 +19,7 @@ export function createKeyQueue(): KeyQueue {
       const result = Promise.all(earlier).then(work);
       const tail = result.then(
         () => undefined,
-        // The caller reports the failure; the next in line only waits for the end.
+        // The caller gets the failure; the next work only waits for the end.
         () => undefined,
       );
       for (const key of keys) tails.set(key, tail);
@@ -33,7 +34,7 @@ export function createKeyQueue(): KeyQueue {
   };
 }
 
-/** Runs `work` on every item, at most `limit` at a time; answers like `Promise.allSettled`. */
+/** Runs `work` on every item, at most `limit` at a time; returns as `Promise.allSettled` does. */
 export async function settleBounded<T, R>(
   items: readonly T[],
   limit: number,
@@ -42,7 +43,7 @@ export async function settleBounded<T, R>(
   const results: PromiseSettledResult<R>[] = [];
   const entries = items.entries();
   async function worker(): Promise<void> {
-    // One iterator shared by all workers hands each item out once.
+    // All workers share one iterator, so each item is processed once.
     for (const [index, item] of entries) {
       try {
         results[index] = { status: "fulfilled", value: await work(item) };
@@ -55,9 +56,7 @@ export async function settleBounded<T, R>(
   return results;
 }
 
-/**
- * Like `settleBounded`, but gives the values, or throws the first failure when all have settled.
- */
+/** Like `settleBounded`, but returns the values, or throws the first failure when all settled. */
 export async function mapBounded<T, R>(
   items: readonly T[],
   limit: number,

@@ -1,22 +1,22 @@
 /**
- * Large states are kept apart as a base and the patches since, which is appended to while its size
- * is under the base's: so a load reads at most twice the state, and a fold pays for itself.
+ * A large state is stored as a base and the patches since. Patches are appended while their size is
+ * under the base's: a load reads at most twice the state, and a fold costs no more than it saves.
  */
 
-/** From this many characters of JSON on, a state is kept apart and changed by patches. */
+/** A state of this many characters of JSON or more is stored apart and changed by patches. */
 export const APART_FROM_CHARS = 8192;
 /** A log of this many patches is folded into a new base, so that a load stays bounded. */
 export const LOG_COUNT_MAX = 1000;
 
-/** True for the JSON of a state that is kept apart. */
+/** True for the JSON of a state that is stored apart. */
 export function isLarge(text: string | null | undefined): text is string {
   return typeof text === "string" && text.length >= APART_FROM_CHARS;
 }
 
-/** How many large keys are remembered; a forgotten one costs one look at its state. */
+/** The most large keys that are remembered; a forgotten key costs one read of its state. */
 const LARGE_KEYS_MAX = 10_000;
 
-/** Keys last seen large: their patches are tried before their state is asked for. */
+/** Keys last seen large: a write tries their patches before it reads their state. */
 export class LargeKeys {
   readonly #keys = new Set<string>();
 
@@ -24,7 +24,7 @@ export class LargeKeys {
     return this.#keys.has(key);
   }
 
-  /** Forgets a key: the next write of it is looked at whole. */
+  /** Forgets a key: its next write uses the whole state. */
   delete(key: string): void {
     this.#keys.delete(key);
   }
@@ -32,7 +32,7 @@ export class LargeKeys {
   add(key: string): void {
     if (this.#keys.has(key)) return;
     if (this.#keys.size >= LARGE_KEYS_MAX) {
-      // A Set iterates in the order of insertion: the oldest goes.
+      // A Set iterates in the order of insertion: the oldest is deleted.
       for (const oldest of this.#keys) {
         this.#keys.delete(oldest);
         break;

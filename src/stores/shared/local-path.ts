@@ -1,11 +1,11 @@
-/** Paths that options of stores name. */
+/** Checks paths in the options of stores. */
 
 /**
- * Throws `TypeError` for a URL where a path belongs: taken as a path, it would name a folder
- * `file:` in the working directory. Its text is not repeated, for a URL can hold a password.
+ * Throws `TypeError` for a URL where a path is expected: as a path it would name a folder `file:`
+ * in the working directory. The message omits its text, because a URL can contain a password.
  */
 export function refuseUrl(option: string, path: string): void {
-  // A single letter is a drive.
+  // A single letter is a Windows drive.
   const [scheme] = /^[a-z][a-z\d+.-]+:/i.exec(path) ?? [];
   if (scheme === undefined) return;
   throw new TypeError(

@@ -1,4 +1,4 @@
-/** Reads a large state as it is kept: a base, and the patches since. */
+/** Reads a large state as it is stored: a base, and the patches since. */
 import { applyPatches } from "../../../actors/state/patches.ts";
 import type { Json, Patch } from "../../../actors/protocol.ts";
 
@@ -11,16 +11,16 @@ export interface LogBase {
   readonly version: number;
 }
 
-/** One entry of a log. */
+/** One patch row of a log. */
 export interface LogStep {
-  /** The version before it. */
+  /** The version before this step. */
   readonly since: number;
   readonly version: number;
   /** What a store appended: a list of patches. */
   readonly patches: Json;
 }
 
-/** The state at `version`; throws what `damaged` makes when base and steps do not lead there. */
+/** The state at `version`; throws `damaged(…)` when base and steps do not lead to it. */
 export function replay(
   base: LogBase,
   steps: Iterable<LogStep>,
@@ -31,7 +31,7 @@ export function replay(
   for (const step of steps) {
     if (step.since !== reached) throw damaged(`no patch after version ${reached}`);
     try {
-      // Whatever else a store finds there cannot be applied, or is caught by what the store checks.
+      // Any other value in a damaged log fails here or in the store's checks.
       state = applyPatches(state, step.patches as unknown as readonly Patch[]);
     } catch (cause) {
       throw damaged("a patch does not fit the state before it", cause);
@@ -42,13 +42,13 @@ export function replay(
   return state;
 }
 
-/** The value of a JSON text; throws what `damaged` makes. */
+/** The value of a JSON text; throws `damaged(…)` when it does not parse. */
 export function parseJson(text: string, damaged: Damaged): Json {
   try {
     // JSON.parse gives exactly the values of Json.
     return JSON.parse(text) as Json;
   } catch {
-    // What the parser says repeats part of the text, which is a value.
+    // The parser's message repeats part of the text, which is user data.
     throw damaged("not JSON");
   }
 }

@@ -1,12 +1,12 @@
 /**
- * Who owns something, in words that another owner can check: so that what a killed process left
- * behind can be taken over at once, and what a living one holds never is.
+ * Identifies the owner of a file or lease so that another owner can check it. What a killed process
+ * left behind can then be acquired at once; what a running process owns cannot.
  *
  *  O1  An owner is one loaded copy of this module, in a thread, in a process, in a set of process
  *      ids, on one boot of a machine. Two copies in one process are two owners.
- *  O2  An owner is known to be dead only where its process id means the same process as here: on
- *      the same boot and in the same set of process ids. A name of a host proves nothing.
- *  O3  An owner that is not known to be dead is alive until its lease is over.
+ *  O2  An owner is known to have ended only where its process id means the same process as here: on
+ *      the same boot and in the same set of process ids. A host name proves nothing.
+ *  O3  An owner that is not known to have ended counts as running until its lease expires.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
@@ -14,19 +14,19 @@ import { hostname } from "node:os";
 import { threadId } from "node:worker_threads";
 import { isError } from "../../../actors/realm.ts";
 
-/** An owner, as it is written down. Texts are empty where the system does not say. */
+/** An owner, as it is stored. Texts are empty where the system does not provide them. */
 export interface ProcessOwner {
   readonly pid: number;
-  /** For people to read; see O2. */
+  /** Only for display; see O2. */
   readonly host: string;
   /** The boot of the machine. */
   readonly boot: string;
-  /** The set of processes the pid counts in. */
+  /** The set of processes (pid namespace) that the pid belongs to. */
   readonly space: string;
-  /** Tells a process from a later one with the same pid. */
+  /** Distinguishes a process from a later one with the same pid. */
   readonly start: string;
   readonly thread: number;
-  /** Tells the loaded copies of this module apart. */
+  /** Distinguishes the loaded copies of this module. */
   readonly instance: string;
 }
 
@@ -47,8 +47,8 @@ export function thisProcess(): ProcessOwner {
 }
 
 /**
- * An owner as it was written down, each field checked; `undefined` for what is none. One written
- * by a release that knew fewer fields is an owner of which nothing can be known.
+ * A stored owner, each field checked; `undefined` for any other value. An owner stored by a release
+ * with fewer fields is one of which nothing can be known.
  */
 export function readOwner(written: unknown): ProcessOwner | undefined {
   if (typeof written !== "object" || written === null) return undefined;
@@ -74,7 +74,7 @@ export function isDead(owner: ProcessOwner): boolean {
   try {
     process.kill(owner.pid, 0);
   } catch (error) {
-    // EPERM: it lives, as another user.
+    // EPERM: it runs, as another user.
     return isError(error) && "code" in error && error.code === "ESRCH";
   }
   const start = startOf(owner.pid);
@@ -89,7 +89,7 @@ export function isThisThread(owner: ProcessOwner): boolean {
   return isSameProcess && owner.start !== "" && owner.thread === here.thread;
 }
 
-/** The owner in an error's words. */
+/** The owner as text for an error message. */
 export function describeOwner(owner: ProcessOwner): string {
   return `process ${owner.pid} on ${owner.host}`;
 }
@@ -102,12 +102,12 @@ function hasSamePids({ boot, space }: ProcessOwner): boolean {
 function startOf(pid: number): string {
   return textOf(() => {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // Field 22, counted after the command name, which may hold spaces and parentheses.
+    // Field 22, counted after the command name, which may contain spaces and parentheses.
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
   });
 }
 
-/** Empty where the system has no such file, or the process is gone. */
+/** Empty where the system has no such file, or the process has ended. */
 function textOf(read: () => string): string {
   try {
     return read();

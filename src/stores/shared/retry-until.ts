@@ -1,17 +1,17 @@
 /**
- * Calls to a server that may be away for a while: what is worth repeating is repeated until a
- * deadline, and what cannot be known in the end is said to be unknown.
+ * Calls to a server that may be unavailable for a while. Retryable failures are retried until a
+ * deadline; an outcome that stays ambiguous is reported as unknown.
  *
- * Whoever repeats a write makes it idempotent first: each write carries an operation id that the
- * server remembers, so that a repeat of one that took effect answers as the first would have.
+ * The caller must make a write idempotent before it is retried: each write carries an operation id
+ * that the server remembers, so that a repeat of one that took effect returns the first result.
  *
  * Invariants
  *  R1  A call that was refused for good fails at once with its typed error.
  *  R2  A write fails with `CommitUnknownError` exactly when an attempt may have taken effect and no
  *      later one could find out; else with `StoreUnavailableError`, and then nothing took effect.
  *  R3  No attempt starts after the deadline.
- *  R4  The reason that is told is the last one the server or the network gave: that an attempt had
- *      no time left says nothing of them.
+ *  R4  The reported reason is the last one from the server or the network. An attempt that had no
+ *      time left gives no reason.
  */
 import { performance } from "node:perf_hooks";
 import { setTimeout, clearTimeout, setImmediate, clearImmediate } from "node:timers";
@@ -20,31 +20,31 @@ import { MAX_TIMER_MS } from "../../../actors/time/clock.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../../actors/errors.ts";
 import { isAggregateError, isError } from "../../../actors/realm.ts";
 
-/** An attempt ended before anything was sent, for want of time alone; a cause of `later`. */
+/** An attempt ended before anything was sent, only for lack of time; a cause of `later`. */
 export class OutOfTimeError extends Error {}
 
 /**
- * What a failed attempt says. `refused`: it had no effect and will not have one. `later`: it had no
- * effect, the same may pass later. `unknown`: it may have taken effect.
+ * What a failed attempt means. `refused`: it had no effect and never will. `later`: it had no
+ * effect, and a retry may succeed. `unknown`: it may have taken effect.
  */
 export type Verdict =
   | { readonly kind: "refused"; readonly error: Error }
   | { readonly kind: "later" | "unknown"; readonly cause: unknown };
 
-/** How a server's calls are repeated. */
+/** How calls to a server are retried. */
 export interface RepeatSettings {
-  /** How long a call is repeated; milliseconds. */
+  /** How long a call is retried; milliseconds. */
   readonly timeoutMs: number;
   /** The server in messages, without user and password. */
   readonly server: string;
-  /** Reads what went wrong. */
+  /** Classifies an error. */
   readonly judge: (error: unknown) => Verdict;
 }
 
 /** One attempt, which should end by `deadline` (of `performance.now()`); the first is 0. */
 export type Attempt<T> = (deadline: number, attempt: number) => Promise<T>;
 
-/** Runs calls; see the head of this file. */
+/** Runs calls; see the header of this file. */
 export interface RetryUntil {
   /** A call without effect on what is stored. */
   read<T>(work: Attempt<T>): Promise<T>;
@@ -54,7 +54,7 @@ export interface RetryUntil {
 
 const PAUSES = { firstMs: 20, longestMs: 250 };
 
-/** Makes the repeater of one server. */
+/** Makes the retrier of one server. */
 export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): RetryUntil {
   const run = async <T>(work: Attempt<T>, changes: boolean): Promise<T> => {
     const deadline = performance.now() + timeoutMs;
@@ -67,7 +67,7 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Retr
       } catch (error) {
         const verdict = judge(error);
         if (verdict.kind === "refused" && !doubtful) throw verdict.error;
-        cause = tellingOf(cause, verdict);
+        cause = reasonToReport(cause, verdict);
         doubtful ||= changes && verdict.kind === "unknown";
         const isOver = verdict.kind === "refused" || performance.now() + pause >= deadline;
         if (isOver && doubtful) throw new CommitUnknownError({ cause });
@@ -79,7 +79,7 @@ export function createRepeat({ timeoutMs, server, judge }: RepeatSettings): Retr
   return { read: (work) => run(work, false), write: (work) => run(work, true) };
 }
 
-/** Grows to its longest, and is random, so that many do not come back in step; milliseconds. */
+/** Grows to a maximum, and is random, so that clients do not retry together; milliseconds. */
 export function pauseMs(
   attempt: number,
   { firstMs, longestMs }: { readonly firstMs: number; readonly longestMs: number },
@@ -94,7 +94,7 @@ export function within<T>(deadline: number, work: Promise<T>, late: () => Error)
     const ms = Math.min(Math.max(deadline - performance.now(), 0), MAX_TIMER_MS);
     let over: NodeJS.Immediate | undefined;
     const timer = setTimeout(() => {
-      // What came while this process was busy is read before the wait is called over.
+      // Data that arrived while this process was busy is processed before the wait ends.
       over = setImmediate(() => reject(late()));
     }, ms);
     const end = (settle: () => void): void => {
@@ -109,13 +109,13 @@ export function within<T>(deadline: number, work: Promise<T>, late: () => Error)
   });
 }
 
-/** Which reason to tell after one more attempt; see R4. */
-function tellingOf(before: unknown, verdict: Verdict): unknown {
+/** The reason to report after one more attempt; see R4. */
+function reasonToReport(before: unknown, verdict: Verdict): unknown {
   const found = verdict.kind === "refused" ? verdict.error : verdict.cause;
   return found instanceof OutOfTimeError ? (before ?? found) : found;
 }
 
-/** What an error says, on one line; one of several addresses that were tried says it for each. */
+/** An error's message on one line; of an error of several addresses, one message for each. */
 export function reasonOf(error: unknown): string {
   if (!isError(error)) return String(error);
   const { message } = error;

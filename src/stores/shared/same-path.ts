@@ -1,14 +1,14 @@
 /**
- * Whether a path still names what was opened there. An open file or directory outlives its name:
- * when it was removed, or another one was put in its place, what is written to it is lost.
+ * Checks that a path still names the file or directory that was opened. An open file outlives its
+ * name: when it is removed or replaced, what is written to it is lost.
  *
  * Only `stat` is used: a process that opens and closes a database file drops the locks that SQLite
- * holds on it.
+ * has on it.
  */
 import { statSync } from "node:fs";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 
-/** What a path names. Whole numbers, because a double would round the ids of some file systems. */
+/** What a path names. BigInts, because a double would round the ids of some file systems. */
 interface PathIdentity {
   readonly dev: bigint;
   readonly ino: bigint;
@@ -18,12 +18,12 @@ function identityOf(path: string): PathIdentity | undefined {
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false });
   } catch {
-    // A directory of the path cannot be entered any more: what was opened is not found there.
+    // A directory of the path cannot be entered any more: the opened file is not found there.
     return undefined;
   }
 }
 
-/** One path, as it was when this was made. */
+/** One path, with the identity it had when this was made. */
 export class SamePath {
   readonly path: string;
   readonly #first: PathIdentity | undefined;

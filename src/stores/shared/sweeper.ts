@@ -1,45 +1,45 @@
 /**
- * Removes what a store keeps no longer: tombstones whose time is over.
+ * Removes tombstones that have expired.
  *
  * Invariants
  *  S1  Only use of the store starts a sweep: a store that is not used does nothing, and no timer
  *      here keeps a process alive.
- *  S2  A sweep is made of bounded batches. The loop turns between them, and sweeps are at least
- *      `PAUSE_MS` and four times their own length apart.
- *  S3  A sweep fails no call. What it could not remove the next one removes.
+ *  S2  A sweep is made of bounded batches. The event loop runs between them, and sweeps are at
+ *      least `PAUSE_MS` and four times their own length apart.
+ *  S3  A sweep fails no call. The next sweep removes what a failed one did not.
  */
 import { performance } from "node:perf_hooks";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { Clock } from "../../../actors/protocol.ts";
 
-/** A store that was just opened is left alone for so long, and so is one that was just swept. */
+/** The pause after the store was opened, and after a sweep; milliseconds. */
 const PAUSE_MS = 1_000;
-/** Between two sweeps passes so many times the length of the first. */
+/** The pause between two sweeps, as a multiple of the length of the first. */
 const SHARE = 4;
-/** Until the next try after a sweep that failed. */
+/** The pause after a sweep that failed; milliseconds. */
 const FAILED_MS = 60_000;
-/** What other owners leave behind is looked for so often, by the store's clock. */
+/** How often it checks for tombstones of other owners, by the store's clock; milliseconds. */
 const LOOK_MS = 60_000;
 
-/** What a sweeper works on. */
+/** The store that a sweeper works on. */
 export interface SweepPort {
   /** The store's clock. */
   readonly clock: Pick<Clock, "now">;
   /**
-   * Removes a bounded part of what is over; resolves to when the next is over, of `clock`: in the
-   * past when there is more now, `Infinity` when nothing waits.
+   * Removes a bounded batch of expired tombstones. Resolves to when the next one expires, by
+   * `clock`: in the past when there is more now, `Infinity` when there is none.
    */
   readonly sweep: () => Promise<number>;
-  /** Other owners may leave something behind. */
+  /** Other owners may write tombstones. */
   readonly isShared: boolean;
 }
 
-/** Sweeps one store; see the head of this file. */
+/** Sweeps one store; see the header of this file. */
 export class Sweeper {
   readonly #port: SweepPort;
-  /** When there is something to remove, of the store's clock. */
+  /** When there is something to remove, by the store's clock. */
   #due = -Infinity;
-  /** No sweep before that, of `performance.now()`. */
+  /** No sweep before that, by `performance.now()`. */
   #rest: number = performance.now() + PAUSE_MS;
   #timer: NodeJS.Timeout | undefined;
   #isSweeping = false;
@@ -49,7 +49,7 @@ export class Sweeper {
     this.#port = port;
   }
 
-  /** The store is used. */
+  /** Call it at each use of the store. */
   used(): void {
     if (this.#isSweeping || this.#isOver || this.#timer !== undefined) return;
     if (this.#port.clock.now() < this.#due) return;
@@ -57,12 +57,12 @@ export class Sweeper {
     this.#timer = setTimeout(() => void this.#sweep(), waitMs).unref();
   }
 
-  /** A record was written of which nothing has to be kept from `at` on; `undefined`: it stays. */
+  /** A record was written that can be removed from `at` on; `undefined`: it stays. */
   leaves(at: number | undefined): void {
     if (at !== undefined && at < this.#due) this.#due = at;
   }
 
-  /** No sweep begins any more. */
+  /** Starts no more sweeps. */
   stop(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
@@ -73,7 +73,7 @@ export class Sweeper {
     this.#isSweeping = true;
     const began = performance.now();
     const { clock, isShared, sweep } = this.#port;
-    this.#due = isShared ? clock.now() + LOOK_MS : Infinity; // What is left meanwhile is earlier.
+    this.#due = isShared ? clock.now() + LOOK_MS : Infinity; // Later tombstones lower it.
     let failedMs = 0;
     try {
       let next = -Infinity;

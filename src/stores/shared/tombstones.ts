@@ -1,10 +1,10 @@
-/** How long a tombstone is kept, as writes and options say it. */
+/** How long a tombstone is kept, from writes and options. */
 import { durationOption } from "../../../actors/time/clock.ts";
 import { type ScopeWrite, TOMBSTONE_MS } from "../contract.ts";
 
 /**
- * Milliseconds for which tombstones are kept, from an option; `Infinity` = for good. Throws a
- * `RangeError` for a negative number, NaN, or what is no number.
+ * Checks an option of milliseconds for which tombstones are kept; `Infinity` = forever. Throws a
+ * `RangeError` for a negative number, NaN, or a value that is no number.
  */
 export function checkTombstone(tombstoneMs: number | undefined): void {
   if (durationOption("tombstoneMs", tombstoneMs, 0) >= 0) return;
@@ -18,23 +18,22 @@ export function tombstoneOption(tombstoneMs: number | undefined): number {
 }
 
 /**
- * A server store keeps tombstones at least `timeoutMs` and so long: a call that took effect may be
- * repeated meanwhile, and must find what it left.
+ * A server store keeps tombstones at least `timeoutMs` plus this; milliseconds. A call that took
+ * effect may be retried meanwhile, and must find its tombstone.
  */
 export const REPEATED_MS = 1_000;
 
-/** What a store keeps tombstones by. */
+/** How long a store keeps tombstones. */
 export interface TombstoneRule {
-  /** When a write does not say. */
+  /** For a write without its own `tombstoneMs`; milliseconds. */
   readonly tombstoneMs: number;
-  /** At least so long, because a call may be repeated meanwhile; default 0. */
+  /** The minimum, because a call may be retried meanwhile; milliseconds, default 0. */
   readonly leastMs?: number;
 }
 
 /**
- * Milliseconds after a write from which on nothing has to be kept of its record; `undefined`: the
- * record lives until it is written again. `isDelete` is asked of the caller, for to read the state
- * may compute it.
+ * Milliseconds after a write from which its record can be removed; `undefined`: it stays until it
+ * is written again. The caller passes `isDelete`, because reading the state may compute it.
  */
 export function forgetAfterMs(
   { ttlMs, tombstoneMs }: ScopeWrite,
@@ -45,7 +44,7 @@ export function forgetAfterMs(
   return (isDelete ? 0 : (ttlMs ?? 0)) + keptMs(tombstoneMs, rule);
 }
 
-/** The time after which something of these writes may be over; milliseconds. */
+/** The time after which the first of these writes can be removed; milliseconds. */
 export function firstForgetMs(writes: readonly ScopeWrite[], rule: TombstoneRule): number {
   let first = Infinity; // A batch may have more writes than a call takes arguments.
   for (const { ttlMs = 0, tombstoneMs } of writes)
@@ -57,7 +56,7 @@ function keptMs(given: number | undefined, { tombstoneMs, leastMs = 0 }: Tombsto
   return Math.max(given ?? tombstoneMs, leastMs);
 }
 
-/** When nothing has to be kept of a write's record, in milliseconds since the epoch. */
+/** When a write's record can be removed, in milliseconds since the epoch. */
 export function forgetAt(
   write: ScopeWrite,
   isDelete: boolean,

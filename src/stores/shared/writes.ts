@@ -1,11 +1,11 @@
-/** What the stores do with writes before they touch their data. */
+/** Checks and conversions of writes that all stores share. */
 import { StateSerializationError, StateTooLargeError } from "../../../actors/errors.ts";
 import type { Json, Patch } from "../../../actors/protocol.ts";
 import type { ListQuery, ScopeWrite, StoredRecord, VersionCheck } from "../contract.ts";
 import { checkTtl } from "./exclusive-lease.ts";
 import { checkTombstone } from "./tombstones.ts";
 
-/** Refuses a batch with a write that no store could keep, before anything of it takes effect. */
+/** Refuses a batch with a write that no store could keep, before any of it takes effect. */
 export function checkWrites(writes: readonly ScopeWrite[]): void {
   for (const { key, expectedVersion, version, ttlMs, tombstoneMs } of writes) {
     if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
@@ -18,7 +18,7 @@ export function checkWrites(writes: readonly ScopeWrite[]): void {
   }
 }
 
-/** Refuses checks of what can be no version of a key. */
+/** Refuses checks whose version is no version of a key. */
 export function checkVersions(checks: readonly VersionCheck[]): void {
   for (const { key, expectedVersion } of checks) {
     if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
@@ -27,22 +27,22 @@ export function checkVersions(checks: readonly VersionCheck[]): void {
   }
 }
 
-/** The patches of a write, if it has any; a write without them is described by its state alone. */
+/** The patches of a write, if it has any; without them the state alone describes the write. */
 export function patchesOf(write: ScopeWrite): readonly Patch[] | undefined {
   // Read once: it may be computed when read.
   const patches: readonly Patch[] | undefined = write.patches;
   return patches === undefined || patches.length === 0 ? undefined : patches;
 }
 
-/** Splits a batch so that no key is twice in a part, and each key's writes keep their order. */
+/** Splits a batch so that no part has a key twice, and each key's writes keep their order. */
 export function wavesOf<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
   const waves: T[][] = [];
   const seen = new Map<string, number>();
   for (const item of items) {
     const key = keyOf(item);
-    const turn = seen.get(key) ?? 0;
-    seen.set(key, turn + 1);
-    (waves[turn] ??= []).push(item);
+    const wave = seen.get(key) ?? 0;
+    seen.set(key, wave + 1);
+    (waves[wave] ??= []).push(item);
   }
   return waves;
 }
@@ -56,13 +56,13 @@ export function checkBytes(text: string, limitBytes: number): void {
 }
 
 /**
- * JSON text of a state or of patches; throws `StateSerializationError` for what JSON cannot hold.
+ * JSON text of a state or of patches; throws `StateSerializationError` for a value JSON cannot
+ * represent.
  */
 export function toJsonText(value: Json | readonly Patch[]): string {
   let text: string | undefined;
   try {
-    // The declared type promises text; a function or symbol that got past the types gives
-    // undefined.
+    // The declared type is text; a function or symbol that got past the types gives undefined.
     text = JSON.stringify(value) as string | undefined;
   } catch (cause) {
     throw new StateSerializationError({ path: "", reason: "a value JSON cannot hold" }, { cause });
@@ -85,27 +85,27 @@ export function expiryOf(write: ScopeWrite, now: number): number | undefined {
   return write.ttlMs === undefined ? undefined : now + write.ttlMs;
 }
 
-/** True when a record that expires at `expires` is gone at `now`. */
+/** True when a record that expires at `expires` has expired at `now`. */
 export function isExpired(expires: number | null | undefined, now: number): boolean {
   return expires !== undefined && expires !== null && expires <= now;
 }
 
-/** Milliseconds a living record has left at `now`; `undefined` when it does not expire. */
+/** Milliseconds until a record expires, at `now`; `undefined` when it never does. */
 export function leftMs(expires: number | null | undefined, now: number): number | undefined {
   return expires === undefined || expires === null ? undefined : expires - now;
 }
 
-/** What `list` gives of all living keys, for stores that have them in memory. */
+/** The result of `list`, from all keys that are no tombstones, for stores with them in memory. */
 export function selectKeys(living: readonly string[], query: ListQuery): string[] {
   const { prefix = "", after, limit } = query;
   const matching = living.filter(
     (key) => key.startsWith(prefix) && (after === undefined || key > after),
   );
-  // Without a function `sort` compares UTF-16 code units, which is the order asked for.
+  // Without a function `sort` compares UTF-16 code units, as the contract requires.
   return matching.toSorted().slice(0, limit);
 }
 
-/** The answer to a write that met `current`. */
+/** The result of a write that met `current`. */
 export function conflict(current: StoredRecord | undefined): {
   readonly ok: false;
   readonly current: StoredRecord | undefined;
@@ -113,7 +113,7 @@ export function conflict(current: StoredRecord | undefined): {
   return { ok: false, current };
 }
 
-/** What every write of an atomic batch answers when one of them met a conflict. */
+/** False when an atomic batch met a conflict, so that none of its writes may take effect. */
 export function isAllOk(results: readonly { readonly ok: boolean }[]): boolean {
   return results.every((result) => result.ok);
 }

@@ -1,18 +1,18 @@
 /**
- * Which SQLite works here, and how it may keep a file.
+ * Decides by the version of SQLite how a file may be kept.
  *
  * In WAL mode SQLite 3.7.0 to 3.51.2 can lose a commit or damage the file when one connection folds
  * the log in while another writes (https://sqlite.org/wal.html#walresetbug); 3.44.6 and 3.50.7 have
- * the correction too. Such a build keeps a new file with a rollback journal, which is sound for
- * several processes, or in WAL mode for the one process that has the file to itself. A file that
- * is in WAL mode already stays so: other programs may have it open.
+ * the correction too. With such a build a new file has a rollback journal, which is sound for
+ * several processes, or WAL mode for the one process that has the file to itself. A file that is
+ * in WAL mode already stays so: other programs may have it open.
  */
 import { columnOf, type SqliteDatabase } from "./driver.ts";
 
 /** How many processes may open a file at the same time. */
 export type Processes = "one" | "several";
 
-/** From which patch on a release has the correction; what is newer has it from the start. */
+/** The patch from which on a release has the correction; newer releases all have it. */
 const CORRECTED: ReadonlyMap<string, number> = new Map([
   ["3.44", 6],
   ["3.50", 7],
@@ -36,7 +36,7 @@ export function sqliteVersion(database: SqliteDatabase): string {
   return String(columnOf(row, "version"));
 }
 
-/** What is said of a file in WAL mode on a build that does not keep it soundly. */
+/** The warning about a file in WAL mode on a build that is not sound in that mode. */
 export function walWarning(path: string, version: string): string {
   return (
     `${path} is in WAL mode, in which SQLite ${version} can lose commits while several ` +

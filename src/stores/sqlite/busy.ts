@@ -1,24 +1,24 @@
 /**
- * Trying again while other connections hold the file.
+ * Retries while other connections have the file locked.
  *
- * The libraries are synchronous: SQLite's own waiting blocks the thread, so it is short, and the
- * rest of the wait is asynchronous. One operation at a time asks for the lock; those that come
- * meanwhile wait with it and follow in their order, so that a held lock costs the thread one short
- * wait per pause, however many operations there are.
+ * The libraries are synchronous: SQLite's own wait blocks the thread, so it is short, and the rest
+ * of the wait is asynchronous. One operation at a time tries to lock; later ones wait with it and
+ * follow in their order. So a locked file costs the thread one short wait per pause, however many
+ * operations there are.
  */
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import { isBusy, toStoreError } from "./driver.ts";
 
-/** Runs an operation, again while other connections hold what it needs, in the library's errors. */
+/** Runs an operation, retries it while the file is locked, and maps errors to the library's. */
 export type Attempt = <T>(work: () => T) => Promise<T>;
 
-/** How long SQLite itself blocks the thread for a lock: it asks at once, after 1 ms and 2 more. */
+/** How long SQLite blocks the thread for a lock: it tries at once, after 1 ms and after 2 more. */
 export const LOCK_WAIT_MS = 3;
 const PAUSE_MAX_MS = 4;
 
-/** Which file, for how long, and what else to say when it stays locked. */
+/** The file, the longest wait, and a hint for the error when it stays locked. */
 export interface AttemptSettings {
   readonly path: string;
   readonly busyTimeoutMs: number;
@@ -30,8 +30,8 @@ export function createAttempt({ path, busyTimeoutMs, hint }: AttemptSettings): A
   let pause: { readonly cause: unknown; readonly over: Promise<void> } | undefined;
 
   const startPause = (cause: unknown): { cause: unknown; over: Promise<void> } => {
-    // Real time, not the injected clock: the other process lives in it. Random, so that two
-    // processes do not keep step.
+    // Real time, not the injected clock: the other process uses real time. Random, so that two
+    // processes do not retry together.
     const over = sleep(PAUSE_MAX_MS * Math.random()).then(() => {
       pause = undefined;
     });
@@ -45,7 +45,7 @@ export function createAttempt({ path, busyTimeoutMs, hint }: AttemptSettings): A
 
   return async (work) => {
     const deadline = performance.now() + busyTimeoutMs;
-    // Also with no time to wait at all, an earlier refusal is not the answer to a later operation.
+    // Also without time to wait: a refusal of an earlier operation is no result of a later one.
     if (pause !== undefined) await pause.over;
     for (;;) {
       if (pause === undefined) {

@@ -1,27 +1,27 @@
 /**
- * What commits leave for the watchers of other connections.
+ * The notes of commits for the watchers of other connections.
  *
  * A commit notes its keys and versions in the same transaction, and only while another store object
- * is registered as a watcher: where none is, a commit costs one look. Notes have
- * numbers without gaps, so a watcher knows when he missed some; old ones go.
+ * is registered as a watcher: without one, a commit costs one read. Notes have numbers without
+ * gaps, so a watcher detects that it missed some; old notes are removed.
  *
  * Invariants
- *  N1  A watcher whose registration has not run out is seen by every commit after it.
- *  N2  What changed without a note (by an older release, or by hand) moves `data_version`, and
- *      counts as missed when no note of another connection came with it.
+ *  N1  A watcher whose registration has not expired is seen by every commit after it.
+ *  N2  A change without a note (by an older release, or by hand) moves `data_version`. It counts
+ *      as missed when no note of another connection came with it.
  */
 import { bytesToText, columnOf } from "./driver.ts";
 import type { Statements } from "./schema.ts";
 import type { ScopeWrite, WriteResult } from "../contract.ts";
 
-/** A commit of more records is noted without their keys: its watchers look at everything. */
+/** A commit of more records is noted without keys, as missed changes. */
 const NOTED_KEYS_MAX = 256;
-/** How many notes are kept; a watcher that is further behind looks at everything. */
+/** How many notes are kept; a watcher that is further behind gets `missed`. */
 const NOTES_KEPT = 512;
-/** Old notes are removed once in so many of our own. */
+/** Old notes are removed once per so many notes of this connection. */
 const NOTES_PER_REMOVAL = 128;
 
-/** Up to where a watcher knows what changed. */
+/** The position up to which a watcher has read the changes. */
 export interface ChangePosition {
   readonly seq: number;
   readonly dataVersion: number;
@@ -35,7 +35,7 @@ export interface ChangeReport {
   readonly missed: boolean;
 }
 
-/** The notes of one connection. Everything here runs inside a transaction of the caller. */
+/** The notes of one connection. Every method runs inside a transaction of the caller. */
 export class ChangeNotes {
   readonly #statements: Statements;
   readonly #owner: string;
@@ -56,28 +56,28 @@ export class ChangeNotes {
     });
   }
 
-  /** Notes that the file changed and no record did. */
+  /** Notes that the file changed without a change of a record. */
   noteOther(): void {
     this.#note(() => "[]");
   }
 
   /**
-   * Notes that keys were erased, with the version after the erased one, and takes them out of all
-   * notes before; who has not read those looks at everything. Answers whether the new note names
-   * them: then `redact` is to be called a while later.
+   * Notes that keys were erased, with the version after the erased one, and removes them from all
+   * earlier notes: a watcher that has not read those gets `missed`. Returns whether the new note
+   * names the keys: then the caller must call `redact` a while later.
    */
   noteErased(keys: readonly (readonly [key: string, version: number])[]): boolean {
     this.#redact(keys, null);
     return this.#note(() => (keys.length > NOTED_KEYS_MAX ? null : JSON.stringify(keys)));
   }
 
-  /** Takes keys out of the note that they were erased. */
+  /** Removes keys from the note that they were erased. */
   redact(keys: readonly (readonly [key: string, version: number])[]): void {
     this.#redact(keys, "[]");
     this.noteOther();
   }
 
-  /** Registers this connection's watcher until then; notes without a reader are removed. */
+  /** Registers this connection's watcher until `until`; removes notes that have no reader. */
   register(now: number, until: number): ChangePosition {
     const { dropWatchers, clearNotes, watch } = this.#statements;
     dropWatchers.run(now);
@@ -87,19 +87,19 @@ export class ChangeNotes {
     return this.#position();
   }
 
-  /** Registers it for longer. */
+  /** Extends the registration. */
   renew(until: number): void {
     this.#statements.watch.run(this.#owner, until);
     this.noteOther();
   }
 
-  /** Takes the registration back. */
+  /** Removes the registration. */
   unregister(): void {
     this.#statements.unwatch.run(this.#owner);
     this.noteOther();
   }
 
-  /** What others changed since `from`; `undefined` when nothing moved. */
+  /** What others changed since `from`; `undefined` when nothing changed. */
   since(from: ChangePosition): ChangeReport | undefined {
     const position = this.#position();
     const { seq, dataVersion } = position;
@@ -120,13 +120,13 @@ export class ChangeNotes {
   }
 
   #redact(keys: readonly (readonly [string, number])[], left: string | null): void {
-    // As it stands in a note; a text that only ends so is taken out with it.
+    // As it is written in a note; a text that only ends so is removed with it.
     for (const [key] of keys) this.#statements.redactNotes.run(left, JSON.stringify(key));
   }
 
   #note(keys: () => string | null): boolean {
     const { watched, note, dropNotes } = this.#statements;
-    // Real time, not the injected clock: it says which processes are there.
+    // Real time, not the injected clock: it decides which processes are running.
     if (columnOf(watched.get(this.#owner, Date.now()), "found") === undefined) return false;
     note.run(this.#owner, keys());
     this.#noted += 1;

@@ -1,14 +1,14 @@
 /**
- * Tells watchers what other connections commit to the file, by looking at it every few
+ * Notifies watchers of what other connections commit to the file, by polling it every few
  * milliseconds.
  *
  * Invariants
- *  F1  `start` resolves when the watcher is registered: what is committed from then on is reported.
- *  F2  Nothing looks at the file without a watcher, and no timer keeps the process alive.
+ *  F1  `start` resolves when the watcher is registered: commits from then on are reported.
+ *  F2  Nothing polls the file without a watcher, and no timer keeps the process alive.
  *  F3  What a load or a refused commit has found was reported before its caller receives it: a
  *      record that was erased is never found missing without its report.
- *  F4  After a time in which the file could not be read, or in which the registration ran out,
- *      each watcher is notified that some may be missing.
+ *  F4  After a time in which the file could not be read, or in which the registration expired, each
+ *      watcher is notified that some may be missing.
  */
 import { setInterval, clearInterval } from "node:timers";
 import type { Logger } from "../../../actors/protocol.ts";
@@ -17,30 +17,30 @@ import { safeCall } from "../../../actors/scope/safe-call.ts";
 import type { ChangePosition, ChangeReport } from "./change-notes.ts";
 import { isBusy } from "./driver.ts";
 
-/** Milliseconds between two looks at the file. */
+/** Milliseconds between two polls of the file. */
 export const POLL_MS = 25;
-/** For so long a process that was killed counts as a watcher. */
+/** How long a process that was killed counts as a watcher; milliseconds. */
 const WATCHER_TTL_MS = 600_000;
 
-/** Who is notified. */
+/** The callbacks of a watcher. */
 export interface Watcher {
   readonly changed: (key: string, version: number) => void;
   readonly missed: (() => void) | undefined;
 }
 
-/** What a feed does with the file. */
+/** What `SqliteFeed` does with the file. */
 export interface FeedPort {
-  /** Registers the watcher; waits while other connections hold the file. */
+  /** Registers the watcher; waits while other connections lock the file. */
   readonly begin: (now: number, until: number) => Promise<ChangePosition>;
-  /** Registers it for longer; throws when the file is held. */
+  /** Extends the registration; throws when the file is locked. */
   readonly renew: (until: number) => void;
   readonly since: (from: ChangePosition) => ChangeReport | undefined;
-  /** Takes the registration back, if that can be done. Never throws. */
+  /** Removes the registration, if possible. Never throws. */
   readonly end: () => void;
   readonly logger: Logger;
 }
 
-/** The watchers of one store object; see the head of this file. */
+/** The watchers of one store object; see the header of this file. */
 export class SqliteFeed {
   readonly #port: FeedPort;
   readonly #watchers = new Set<Watcher>();
@@ -49,14 +49,14 @@ export class SqliteFeed {
   #position: ChangePosition | undefined;
   #until = 0;
   #isBehind = false;
-  /** Grows at each end, so that a beginning under way lets go. */
+  /** Grows at each end, so that a running start stops. */
   #generation = 0;
 
   constructor(port: FeedPort) {
     this.#port = port;
   }
 
-  /** Begins to notify `watcher`; resolves to the way to stop. */
+  /** Adds `watcher`; resolves to a function that removes it. */
   async start(watcher: Watcher): Promise<() => Promise<void>> {
     this.#watchers.add(watcher);
     try {
@@ -75,7 +75,7 @@ export class SqliteFeed {
     if (this.#position !== undefined) this.#position = this.#look(this.#position);
   }
 
-  /** Stops everything; no watcher is notified after it. */
+  /** Stops all polling; no watcher is notified after it. */
   close(): void {
     this.#watchers.clear();
     this.#end();
@@ -106,18 +106,18 @@ export class SqliteFeed {
     this.#timer.unref();
   }
 
-  /** One look at the file; gives the position from which the next one goes on. */
+  /** Polls once; returns the position from which the next poll continues. */
   #look(position: ChangePosition): ChangePosition {
     try {
       this.#stayRegistered();
       const report = this.#port.since(position);
       const missed = this.#isBehind || report?.missed === true;
       this.#isBehind = false;
-      this.#tell(report?.changes ?? [], missed);
+      this.#notify(report?.changes ?? [], missed);
       return report?.position ?? position;
     } catch (error) {
-      // A writer holds the file: the next look finds what this one did not. Whatever else is wrong,
-      // the calls of the store report it.
+      // A writer locks the file: the next poll finds what this one did not. Any other error is
+      // reported by the calls of the store.
       if (!isBusy(error)) this.#isBehind = true;
       return position;
     }
@@ -127,21 +127,21 @@ export class SqliteFeed {
     const now = Date.now();
     const left = this.#until - now;
     if (left > WATCHER_TTL_MS / 2) return;
-    // The process stood still, or the file was held for long: commits may be without a note.
+    // The process was suspended, or the file was locked for long: commits may be without a note.
     if (left <= 0) this.#isBehind = true;
     this.#port.renew(now + WATCHER_TTL_MS);
     this.#until = now + WATCHER_TTL_MS;
   }
 
-  #tell(changes: ChangeReport["changes"], missed: boolean): void {
+  #notify(changes: ChangeReport["changes"], missed: boolean): void {
     for (const watcher of this.#watchers) {
       for (const [key, version] of changes) this.#call(() => watcher.changed(key, version));
       if (missed) this.#call(() => watcher.missed?.());
     }
   }
 
-  #call(tell: () => unknown): void {
-    safeCall(tell, (error) => {
+  #call(notify: () => unknown): void {
+    safeCall(notify, (error) => {
       const reason = isError(error) ? error.name : typeof error;
       this.#port.logger.error("a watcher of the sqlite store threw", { reason });
     });

@@ -1,5 +1,5 @@
 /**
- * One shape for the three SQLite libraries, and one meaning for their errors.
+ * One interface for the three SQLite libraries, and one classification of their errors.
  *
  * None is imported by name: `node:sqlite` is missing on older Node and `libsql` is an optional
  * peer.
@@ -14,10 +14,10 @@ import {
 import { isError, isMisuse } from "../../../actors/realm.ts";
 import { peerError, requirePeer } from "../shared/optional-peer.ts";
 
-/** A value SQLite can bind or give back here. */
+/** A value that SQLite binds or returns here. */
 export type SqliteValue = string | number | null;
 
-/** The text in a column read as bytes, which the libraries give in different shapes. */
+/** The text of a column read as bytes, which each library returns in its own shape. */
 export function bytesToText(value: unknown): string | undefined {
   if (types.isAnyArrayBuffer(value)) return Buffer.from(value).toString();
   if (!types.isUint8Array(value)) return undefined;
@@ -47,11 +47,11 @@ export interface SqliteDatabase {
 
 type DatabaseConstructor = new (path: string) => SqliteDatabase;
 
-/** `node:sqlite`, without the notice that some versions of Node print when it is loaded. */
+/** `node:sqlite`, without the warning that some versions of Node print when it is loaded. */
 function loadBuiltin(): unknown {
   const platform = Reflect.getOwnPropertyDescriptor(process, "emitWarning");
   const emit = process.emitWarning.bind(process);
-  // Called with what the platform's own function takes, and hands on all but the one notice.
+  // Takes what the platform's own function takes, and passes on all but that one warning.
   process.emitWarning = (...parts: readonly unknown[]) => {
     const [notice, type] = parts;
     if (type === "ExperimentalWarning" && String(notice).startsWith("SQLite ")) return;
@@ -66,7 +66,7 @@ function loadBuiltin(): unknown {
 }
 
 function loadDriver(): DatabaseConstructor {
-  // Both modules are typed by the shape this file relies on; the store suite runs on each.
+  // Both modules are typed by the interface this file uses; the store suite runs on each.
   const builtin = loadBuiltin() as { readonly DatabaseSync: DatabaseConstructor } | undefined;
   if (builtin !== undefined) return builtin.DatabaseSync;
   try {
@@ -112,18 +112,18 @@ export function sqliteCode(error: unknown): number | undefined {
   if ("rawCode" in error && typeof error.rawCode === "number") return error.rawCode & 0xff;
   if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;
   if (!("code" in error) || typeof error.code !== "string") return undefined;
-  // better-sqlite3 gives extended names such as SQLITE_IOERR_WRITE.
+  // better-sqlite3 returns extended names such as SQLITE_IOERR_WRITE.
   const name = error.code.split("_").slice(0, 2).join("_");
   return NAMES.get(name);
 }
 
-/** True when another connection holds the lock that was needed; trying again can help. */
+/** True when another connection has the lock that is needed; a retry can succeed. */
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error);
   return code === CODE.busy || code === CODE.locked;
 }
 
-/** True when SQLite found a statement wrong, as when it names a column that is not there. */
+/** True when SQLite refused a statement, for example because a column does not exist. */
 export function isSchemaFault(error: unknown): boolean {
   return sqliteCode(error) === CODE.error;
 }
@@ -133,7 +133,7 @@ export function isInDoubt(error: unknown): boolean {
   return sqliteCode(error) === CODE.ioerr;
 }
 
-/** The library's error for whatever a driver threw; errors of ours and misuse pass unchanged. */
+/** The library's error for an error of a driver; its own errors and misuse pass unchanged. */
 export function toStoreError(error: unknown, path: string): unknown {
   if (error instanceof HoldfastError || isMisuse(error)) return error;
   const code = sqliteCode(error);

@@ -1,11 +1,11 @@
-/** The files of an open database: what is committed must be in those that the path names. */
+/** The files of an open database: commits must go to the files that the path names. */
 import { performance } from "node:perf_hooks";
 import { SamePath } from "../shared/same-path.ts";
 import { columnOf, type SqliteDatabase } from "./driver.ts";
 
-/** What WAL mode keeps beside the database while a connection is open: the log and its index. */
+/** The files of WAL mode beside the database while a connection is open: the log and its index. */
 const BESIDE = ["-wal", "-shm"];
-/** Milliseconds between two looks at these: each costs a part of what a commit in memory does. */
+/** Milliseconds between two checks of these: each costs a part of a commit in memory. */
 export const BESIDE_LOOK_MS = 20;
 
 /** The text in a column of a row, else empty. */
@@ -19,13 +19,13 @@ export function journalMode(database: SqliteDatabase): string {
   return textOf(database.prepare("PRAGMA journal_mode").get(), "journal_mode");
 }
 
-/** Where the main database of a connection is; empty for one in memory. */
+/** The path of a connection's main database; empty for one in memory. */
 function pathOf(database: SqliteDatabase): string {
   const row = database.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").get();
   return textOf(row, "file");
 }
 
-/** The files of one connection, as they are when this is made. */
+/** The files of one connection, with the identities they have when this is made. */
 export class OpenedFiles {
   readonly #database: SqliteDatabase;
   readonly #main: SamePath | undefined;
@@ -42,8 +42,8 @@ export class OpenedFiles {
   }
 
   /**
-   * Throws `StoreUnavailableError` when the file was removed or replaced; before a write also when
-   * the log or its index was, which is found after `BESIDE_LOOK_MS` at the latest.
+   * Throws `StoreUnavailableError` when the file was removed or replaced. Before a write it also
+   * throws when the log or its index was; that is detected within `BESIDE_LOOK_MS`.
    */
   check(writes: boolean): void {
     this.#main?.check();
@@ -57,7 +57,7 @@ export class OpenedFiles {
       this.#besideSeen = now;
       return;
     }
-    // The owner of a given connection may have left WAL mode; SQLite removes these files then.
+    // The program that passed the connection may have left WAL mode; SQLite removes the files then.
     if (journalMode(this.#database) !== "wal") this.#beside = [];
     for (const file of this.#beside) file.check();
   }

@@ -1,4 +1,4 @@
-/** Finds or makes the database file, so that an empty file is never mistaken for an empty store. */
+/** Finds or makes the database file; an empty file is never mistaken for an empty store. */
 import { randomUUID } from "node:crypto";
 import {
   closeSync,
@@ -18,13 +18,13 @@ import { type ConnectionSettings, prepareConnection, prepareFresh } from "./setu
 
 /**
  * Files up to so many pages (16 MB of the usual size) are checked when opened, which takes some
- * tens of milliseconds at most. For larger ones `PRAGMA integrity_check` is the operator's to run.
+ * tens of milliseconds at most. For larger files the operator can run `PRAGMA integrity_check`.
  */
 const CHECKED_PAGES_MAX = 4096;
 
 const FILE_MODE = 0o600;
 
-/** The path that means a database in memory. */
+/** The path of a database in memory. */
 export const IN_MEMORY = ":memory:";
 
 function openPrepared(path: string, settings: ConnectionSettings): SqliteDatabase {
@@ -39,13 +39,13 @@ function openPrepared(path: string, settings: ConnectionSettings): SqliteDatabas
 }
 
 /**
- * SQLite would read what is left of another database into the new one. It may hold commits that
- * exist nowhere else, so it stays.
+ * SQLite would apply leftovers of another database to the new one. They may contain commits that
+ * exist nowhere else, so they are not removed.
  */
 function refuseRemains(path: string): void {
   for (const left of ["-wal", "-journal"].map((suffix) => path + suffix)) {
     const size = statSync(left, { throwIfNoEntry: false })?.size ?? 0;
-    // One that a process just made belongs to a database that is there by now.
+    // If another process just made this file, its database exists by now.
     if (size === 0 || existsSync(path)) continue;
     throw new StoreUnavailableError(
       `${path} is gone, but ${left} is left of it; put the database back, or remove that file, too`,
@@ -54,8 +54,8 @@ function refuseRemains(path: string): void {
 }
 
 /**
- * The file is made under another name and linked into place whole. So an empty file at `path` was
- * cut short by something else, and a process killed while creating leaves nothing half made there.
+ * The file is made under another name and linked to `path` whole. So an empty file at `path` was
+ * cut short by something else, and a process killed while creating leaves no partial file there.
  */
 function createFile({ path, processes }: ConnectionSettings): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -65,11 +65,11 @@ function createFile({ path, processes }: ConnectionSettings): void {
     makePrivate(fresh);
     const database = openDatabase(fresh);
     prepareFresh(database, processes);
-    // All of it is in the one file that is linked: no other connection keeps SQLite from that.
+    // The one file that is linked must contain everything: no other connection prevents that.
     database.close();
     linkSync(fresh, path);
   } catch (error) {
-    // Another process was faster: its file is as good as ours.
+    // Another process was faster: its file is equivalent.
     if (!existsSync(path)) throw error;
   } finally {
     for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(fresh + suffix, { force: true });
@@ -80,7 +80,7 @@ function createFile({ path, processes }: ConnectionSettings): void {
 function makePrivate(path: string): void {
   const file = openSync(path, "wx", FILE_MODE);
   try {
-    // The umask can only take rights away, also those of the owner.
+    // The umask can only remove rights, also those of the owner.
     fchmodSync(file, FILE_MODE);
   } finally {
     closeSync(file);
@@ -88,8 +88,8 @@ function makePrivate(path: string): void {
 }
 
 /**
- * Has SQLite compare a small file's pages and indexes: a changed byte in an index makes a key look
- * as if it had never been written, which no checksum of a row can show.
+ * Runs SQLite's check of a small file's pages and indexes. A changed byte in an index makes a key
+ * look as if it had never been written, which no checksum of a row can show.
  */
 function checkPages(database: SqliteDatabase, path: string): void {
   const pages = database.prepare("SELECT page_count AS pages FROM pragma_page_count").get();
@@ -102,7 +102,7 @@ function checkPages(database: SqliteDatabase, path: string): void {
   throw new CorruptStateError({ location: path, reason: "its pages do not fit together" });
 }
 
-/** Opens the database of a store, creating file and tables when there are none. */
+/** Opens the database of a store; creates file and tables when there are none. */
 export function connect(settings: ConnectionSettings): SqliteDatabase {
   if (settings.path === IN_MEMORY) return openPrepared(IN_MEMORY, settings);
   const path = resolve(settings.path);

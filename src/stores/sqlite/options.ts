@@ -20,18 +20,18 @@ export interface SqliteStoreOptions {
    * `full` (default) survives power loss; `normal` may lose the last commits then, not on a crash.
    */
   readonly synchronous?: Synchronous | undefined;
-  /** How long to try while other processes hold the file; milliseconds, default 5000. */
+  /** How long to retry while other processes lock the file; milliseconds, default 5000. */
   readonly busyTimeoutMs?: number | undefined;
-  /** Decides what has expired; default the system's clock. Processes sharing a file must agree. */
+  /** The clock of expiry; default the system's clock. Processes sharing a file must agree. */
   readonly clock?: Clock | undefined;
   /**
    * How many processes, or store objects, use the file of `path` at the same time. `several`
-   * (default); `one` keeps all others out while it is open: they reject with `STORE_UNAVAILABLE`.
+   * (default); `one` locks the file while it is open: all others reject with `STORE_UNAVAILABLE`.
    */
   readonly processes?: Processes | undefined;
-  /** Milliseconds for which tombstones are kept when a kind does not say; default 7 days. */
+  /** Milliseconds for which tombstones are kept when a kind sets none; default 7 days. */
   readonly tombstoneMs?: number | undefined;
-  /** Receives what should be known of the file or of this SQLite; default the console. */
+  /** Receives warnings about the file or about this SQLite; default the console. */
   readonly logger?: Logger | undefined;
 }
 
@@ -47,18 +47,18 @@ const KNOWN = [
   "logger",
 ] satisfies readonly (keyof SqliteStoreOptions)[];
 
-/** Options with everything filled in. */
+/** The options with their defaults. */
 export interface SqliteSettings extends ConnectionSettings {
   readonly database: SqliteDatabase | undefined;
   readonly busyTimeoutMs: number;
   readonly tombstoneMs: number;
 }
 
-/** Fills in what was left out; throws a `TypeError` or `RangeError`. */
+/** Fills in defaults; throws a `TypeError` or `RangeError`. */
 export function readSqliteOptions(options: SqliteStoreOptions): SqliteSettings {
   refuseUnknown("sqliteStore", options, KNOWN);
   const { database, synchronous = "full", processes = "several" } = options;
-  // A misspelt level would be a weaker one in silence.
+  // A misspelt level would silently be a weaker one.
   if (synchronous !== "full" && synchronous !== "normal")
     throw new RangeError(`synchronous must be "full" or "normal", received ${String(synchronous)}`);
   if (processes !== "one" && processes !== "several")

@@ -1,4 +1,4 @@
-/** From rows to records: checksums, the replay of a patch log, and how damage is told. */
+/** Converts rows to records: checks checksums, replays patch logs, and reports damage. */
 import { crc32 } from "node:zlib";
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { Json } from "../../../actors/protocol.ts";
@@ -10,7 +10,7 @@ import { FORM, type Statements } from "./schema.ts";
 import type { StoredRecord } from "../contract.ts";
 import { isExpired, leftMs } from "../shared/writes.ts";
 
-/** What a checksum of a record row covers. */
+/** The fields that the checksum of a record row covers. */
 export interface RowMeaning {
   readonly key: string;
   readonly version: number;

@@ -5,20 +5,20 @@ import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
 /** The version of the tables below; a file with a higher one is refused. */
 export const SCHEMA_VERSION = 1;
 
-/** What `form` says about where a record's state is. */
+/** The values of `form`: where a record's state is stored. */
 export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
 
 /*
  * holdfast_record  one narrow row per key; the state itself only while it is small
- * holdfast_base    the last whole state of a large record, apart so that patches leave it alone
- * holdfast_patch   what happened to a large record since; `since` links each row to the one before
- * holdfast_lease   who may commit a key during an exclusive turn
- * holdfast_watch   which store objects want to know what others commit
- * holdfast_change  the keys and versions of the last commits, while another one wants to know
+ * holdfast_base    the last whole state of a large record, apart so that patches do not rewrite it
+ * holdfast_patch   the patches of a large record since; `since` links each row to the one before
+ * holdfast_lease   which owner may commit a key during an exclusive section
+ * holdfast_watch   the store objects that watch the commits of others
+ * holdfast_change  the keys and versions of the last commits, while another object watches
  *
- * The last two, and `forgets`, are made where an older release left them out; it works on without
- * them. `forgets` is when nothing has to be kept of a deleted or expired record; an older release
- * leaves it as it was, so it counts only for a record that is one of these.
+ * The last two, and `forgets`, are added to the tables of an older release, which works on without
+ * them. `forgets` is when a deleted or expired record can be removed. An older release does not
+ * update it, so it counts only for a record that is deleted or expired.
  *
  * `sum` is a checksum of the row's meaning: SQLite does not notice a changed byte in a value.
  */
@@ -58,11 +58,11 @@ CREATE TABLE IF NOT EXISTS holdfast_change (
 INSERT OR IGNORE INTO holdfast_meta VALUES ('schema', ${SCHEMA_VERSION});
 `;
 
-/** Says whether `forgets` is there. */
+/** Selects whether `forgets` exists. */
 export const HAS_FORGETS: string =
   "SELECT 1 AS found FROM pragma_table_info('holdfast_record') WHERE name = 'forgets'";
 
-/** Adds `forgets` to the tables of an older release, whose tombstones are kept for a while more. */
+/** Adds `forgets` to the tables of an older release; its tombstones are kept for a while more. */
 export function addForgets(now: number): string {
   const from = `max(coalesce(expires, 0), ${Math.ceil(now)})`;
   return (
@@ -77,7 +77,7 @@ export const FORGETS_INDEX: string =
   "CREATE INDEX IF NOT EXISTS holdfast_record_forgets ON holdfast_record (forgets) " +
   "WHERE forgets IS NOT NULL;";
 
-/** No other owner's turn holds the key of the row; parameters: own lease owner, now. */
+/** No lease of another owner is on the key of the row; parameters: own lease owner, now. */
 const FREE =
   "NOT EXISTS (SELECT 1 FROM holdfast_lease l " +
   "WHERE l.key = holdfast_record.key AND l.owner <> ? AND l.until > ?)";
@@ -87,7 +87,7 @@ const UPDATE_INLINE =
   `sum = ?, state = ? WHERE key = ? AND version = ? AND form < ${FORM.apart}`;
 
 /*
- * Columns are read as numbers and bytes whatever a damaged row holds: libsql ends the process at
+ * Columns are read as numbers and bytes whatever a damaged row contains: libsql ends the process at
  * text that is not UTF-8, and node:sqlite throws at integers over 2^53.
  */
 function real(column: string): string {
@@ -136,7 +136,7 @@ export type StatementName =
   | "redactNotes"
   | "dataVersion";
 
-/* Parameters are anonymous: the libraries differ in what they make of numbered ones. */
+/* Parameters are anonymous: the libraries treat numbered ones differently. */
 const SQL: Readonly<Record<StatementName, string>> = {
   head:
     `SELECT id, ${real("version")}, ${real("form")}, ${real("expires")}, ${real("sum")}, ` +

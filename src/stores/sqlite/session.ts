@@ -1,12 +1,12 @@
 /**
  * One open connection with its statements: transactions, commits and reads, all synchronous.
  *
- * SQLite leaves a statement open that found a lock taken, so that it can be stepped again. Some
- * libraries do not reset a prepared one that threw: it then keeps an old snapshot on the
- * connection, whose reads are stale and whose commits all fail. So whatever can meet a lock is
- * `exec`, which every library finishes: BEGIN IMMEDIATE takes the writer's lock, TAKE_SNAPSHOT the
- * reader's, COMMIT what is left. A prepared statement only runs between them, where no lock is
- * asked for.
+ * A statement that met a lock stays open in SQLite, so that it can be stepped again. Some libraries
+ * do not reset a prepared statement that threw: it then keeps an old snapshot on the connection,
+ * whose reads are stale and whose commits all fail. So whatever can meet a lock runs by `exec`,
+ * which every library finishes: BEGIN IMMEDIATE takes the writer's lock, TAKE_SNAPSHOT the
+ * reader's, COMMIT any other. A prepared statement only runs between them, where no lock is
+ * taken.
  */
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { LargeKeys } from "../shared/large-records.ts";
@@ -37,10 +37,10 @@ import { conflict, isAllOk } from "../shared/writes.ts";
 /** A deferred BEGIN reads nothing: the first SELECT after it takes the snapshot. */
 const TAKE_SNAPSHOT = "SELECT 1 FROM holdfast_meta LIMIT 1";
 
-/** So many records are removed in one part of a sweep. */
+/** The most records that are removed in one batch of a sweep. */
 const SWEPT_AT_ONCE = 256;
 
-/** What `erase` did. */
+/** The result of `erase`. */
 export interface Erasure {
   /** Whether there was something, in the order of the keys. */
   readonly erased: boolean[];
@@ -48,18 +48,18 @@ export interface Erasure {
   readonly noted: readonly (readonly [key: string, version: number])[];
 }
 
-/** What a session needs. */
+/** The settings of a session. */
 export interface SessionSettings {
   readonly database: SqliteDatabase;
   /** For messages. */
   readonly path: string;
   readonly owner: string;
   readonly tombstoneMs: number;
-  /** True when a write comes from a turn that ran out of time. */
+  /** True when a write comes from a section that ran longer than its `ttlMs`. */
   readonly isStale: (key: string) => boolean;
 }
 
-/** Everything the store does on its connection. */
+/** All operations of the store on its connection. */
 export class SqliteSession {
   readonly #database: SqliteDatabase;
   readonly #path: string;
@@ -90,7 +90,7 @@ export class SqliteSession {
     return this.#snapshot(() => keys.map((key) => this.#read(key, now)));
   }
 
-  /** Checks see what was there before the writes; without writes they take no writer's lock. */
+  /** Checks see the records before the writes; checks alone take no writer's lock. */
   commit(
     writes: readonly ScopeWrite[],
     { atomic = false, checks = [] }: CommitOptions,
@@ -99,11 +99,11 @@ export class SqliteSession {
     if (writes.length === 0) return this.#checkAlone(checks, now);
     const { checked, written } = this.#transact("BEGIN IMMEDIATE", {
       work: () => {
-        const answers = this.#checkAll(checks, now);
-        const isRefused = atomic && !isAllOk(answers);
+        const found = this.#checkAll(checks, now);
+        const isRefused = atomic && !isAllOk(found);
         const results = isRefused ? [] : this.#writeAll(writes, now);
         this.#notes.noteWrites(writes, results);
-        return { checked: answers, written: results };
+        return { checked: found, written: results };
       },
       keep: (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
     });
@@ -111,12 +111,12 @@ export class SqliteSession {
     return [...(isKept ? written : this.#refuse(writes, now)), ...checked];
   }
 
-  /** Removes some of what is over; answers when the next is, in the past when there is more. */
+  /** Removes some expired tombstones; returns when the next expires, in the past if one is left. */
   sweep(now: number): number {
     const { over, nextOver } = this.#statements;
     const next = (): number => Number(columnOf(nextOver.get(now), "at") ?? Infinity);
     const found = (): unknown[] => over.all(now, now, this.#owner, now, SWEPT_AT_ONCE);
-    // A look needs no writer's lock.
+    // This check needs no writer's lock.
     const left = this.#snapshot(() => (found().length === 0 ? next() : undefined));
     if (left !== undefined) return left;
     return this.#transact("BEGIN IMMEDIATE", {
@@ -129,10 +129,10 @@ export class SqliteSession {
     });
   }
 
-  /** Removes all that is stored under these keys. */
+  /** Removes everything stored under these keys. */
   erase(keys: readonly string[]): Erasure {
     const { version } = this.#statements;
-    // Else what was stored stays readable in the free pages of the file.
+    // Without it the erased data stays readable in the free pages of the file.
     const setting = "secure_delete";
     const before = columnOf(this.#database.prepare(`PRAGMA ${setting}`).get(), setting);
     this.#database.exec(`PRAGMA ${setting} = ON`);
@@ -155,7 +155,7 @@ export class SqliteSession {
     }
   }
 
-  /** Takes erased keys out of the note for watchers. */
+  /** Removes erased keys from the note for watchers. */
   redact(noted: Erasure["noted"]): void {
     this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.redact(noted) });
   }
@@ -168,7 +168,7 @@ export class SqliteSession {
     return rows.map((row) => bytesToText((row as { key: unknown }).key) ?? "");
   }
 
-  /** Takes the lease of `key` until then, if no living lease is there. */
+  /** Acquires the lease of `key` until `until`, if there is no unexpired lease of another token. */
   lease(key: string, token: string, times: { now: number; until: number }): boolean {
     const { lease } = this.#statements;
     const values = [toAsciiKey(key), this.#owner, token, times.until, times.now];
@@ -180,13 +180,13 @@ export class SqliteSession {
     this.#change(() => Number(release.run(toAsciiKey(key), token).changes) > 0);
   }
 
-  /** Registers this connection's watcher until then; times are the system's. */
+  /** Registers this connection's watcher until `until`; times are the system's. */
   watch(times: { now: number; until: number }): ChangePosition {
     const work = (): ChangePosition => this.#notes.register(times.now, times.until);
     return this.#transact("BEGIN IMMEDIATE", { work });
   }
 
-  /** Registers it for longer. */
+  /** Extends the registration. */
   watchOn(until: number): void {
     this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.renew(until) });
   }
@@ -195,12 +195,12 @@ export class SqliteSession {
     this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.unregister() });
   }
 
-  /** What others changed since `from`; `undefined` when nothing moved. */
+  /** What others changed since `from`; `undefined` when nothing changed. */
   since(from: ChangePosition): ChangeReport | undefined {
     return this.#snapshot(() => this.#notes.since(from));
   }
 
-  /** Runs `work`, which changes the file without changing a record, and answers whether it did. */
+  /** Runs `work`, which changes the file but no record, and returns whether it changed it. */
   #change(work: () => boolean): boolean {
     return this.#transact("BEGIN IMMEDIATE", {
       work: () => {
@@ -260,7 +260,7 @@ export class SqliteSession {
     });
   }
 
-  /** Runs `work` in a transaction and commits it if `keep` says so. */
+  /** Runs `work` in a transaction and commits it when `keep` returns true. */
   #transact<T>(
     begin: "BEGIN IMMEDIATE" | "BEGIN",
     { work, keep }: { work: () => T; keep?: (result: T) => boolean },
@@ -282,7 +282,7 @@ export class SqliteSession {
     try {
       this.#database.exec("COMMIT");
     } catch (error) {
-      // A COMMIT that failed at the disk may be found complete when the log is next recovered.
+      // A COMMIT that failed at the disk may turn out complete when the log is next recovered.
       throw isInDoubt(error) ? commitUnknown(toStoreError(error, this.#path)) : error;
     }
   }

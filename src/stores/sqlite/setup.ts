@@ -1,4 +1,4 @@
-/** Sets a connection up: its locks, its journal, and the tables of the file. */
+/** Sets up a connection: its locks, its journal, and the tables of the file. */
 import { CorruptStateError, StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Clock, Logger } from "../../../actors/protocol.ts";
 import { isWalSound, type Processes, sqliteVersion, walWarning } from "./build.ts";
@@ -6,7 +6,7 @@ import { columnOf, isSchemaFault, type SqliteDatabase } from "./driver.ts";
 import { journalMode } from "./files.ts";
 import { addForgets, FORGETS_INDEX, HAS_FORGETS, SCHEMA_VERSION, TABLES } from "./schema.ts";
 
-/** How far a commit goes to disk before it answers. */
+/** How far a commit is written to disk before it resolves. */
 export type Synchronous = "full" | "normal";
 
 /** How a connection is set up. */
@@ -15,20 +15,20 @@ export interface ConnectionSettings {
   readonly synchronous: Synchronous;
   /** How long SQLite itself blocks the thread for a lock. */
   readonly lockWaitMs: number;
-  /** With `one` the connection keeps every other one out. */
+  /** With `one` the connection locks out every other one. */
   readonly processes: Processes;
-  /** Decides what has expired. */
+  /** The clock of expiry. */
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /**
- * The rollback journal is emptied and stays. With `synchronous` FULL that is on disk before a
- * commit answers; the removal of the file, which is SQLite's default, is not.
+ * The rollback journal is truncated and stays. With `synchronous` FULL the truncation is on disk
+ * before a commit resolves; the removal of the file, SQLite's default, is not.
  */
 const ROLLBACK_MODE = "TRUNCATE";
 
-/** Sets the connection up and creates or checks the tables. */
+/** Sets up the connection and creates or checks the tables. */
 export function prepareConnection(database: SqliteDatabase, settings: ConnectionSettings): void {
   const { path, processes, logger } = settings;
   database.exec(`PRAGMA busy_timeout = ${settings.lockWaitMs}`);
@@ -37,8 +37,8 @@ export function prepareConnection(database: SqliteDatabase, settings: Connection
   const version = sqliteVersion(database);
   const isSound = isWalSound(version);
   if (mode !== "wal") {
-    // In WAL mode readers and the writer do not block each other, and a commit is one sync. What
-    // another program set up stays: it may have the file open, on another SQLite.
+    // In WAL mode readers and the writer do not block each other, and a commit is one sync. A file
+    // that another program set up keeps its mode: it may be open there, with another SQLite.
     const isWal = processes === "one" || (isSound && !isOurs);
     database.exec(`PRAGMA journal_mode = ${isWal ? "WAL" : ROLLBACK_MODE}`);
   }
@@ -48,7 +48,7 @@ export function prepareConnection(database: SqliteDatabase, settings: Connection
     logger.warn(walWarning(path, version), { path, version });
 }
 
-/** Makes the tables of a file that no other program knows, in the mode it is to stay in. */
+/** Makes the tables of a new file that no other program has open, in its lasting journal mode. */
 export function prepareFresh(database: SqliteDatabase, processes: Processes): void {
   database.exec(`BEGIN; ${TABLES} ${FORGETS_INDEX} COMMIT`);
   if (processes === "several" && isWalSound(sqliteVersion(database)))
@@ -56,15 +56,15 @@ export function prepareFresh(database: SqliteDatabase, processes: Processes): vo
 }
 
 /**
- * Leaves a file that this connection had to itself in the mode in which this SQLite would have made
- * it for several processes.
+ * Leaves a file that only this connection used in the journal mode that this SQLite would choose
+ * for several processes.
  */
 export function leaveExclusive(database: SqliteDatabase): void {
   try {
     if (isWalSound(sqliteVersion(database))) return;
     database.exec("PRAGMA journal_mode = DELETE");
-    // Libraries that cannot finalize statements keep the connection for a while. It lets go of its
-    // lock at the next read.
+    // Libraries that cannot finalize statements keep the connection open for a while. It releases
+    // its lock at the next read.
     database.exec("PRAGMA locking_mode = NORMAL; SELECT 1 FROM holdfast_meta LIMIT 1");
   } catch {
     // The file is complete as it is; the next connection reads it.
@@ -76,7 +76,7 @@ export function rollback(database: SqliteDatabase): void {
   try {
     database.exec("ROLLBACK");
   } catch {
-    // SQLite already rolled back by itself; the first error is the one to report.
+    // SQLite already rolled back; the first error is the one to report.
   }
 }
 
@@ -132,8 +132,8 @@ function checkSchema(database: SqliteDatabase, path: string): void {
 }
 
 /**
- * The library's statements are right: what SQLite finds wrong in them is wrong in the tables of the
- * file. Other errors pass unchanged.
+ * The library's statements are correct: an error that SQLite finds in them is one of the tables of
+ * the file. Other errors pass unchanged.
  */
 export function toSchemaError(error: unknown, path: string): unknown {
   if (!isSchemaFault(error)) return error;

@@ -1,8 +1,8 @@
 /**
  * A store in one SQLite file: one transaction per batch, safe for several processes.
  *
- * Leases and times to live go by the clock of the process that looks. All processes are on one
- * machine, so they have one clock and no skew has to be borne; a given clock must be theirs.
+ * Leases and times to live use the clock of the process that reads them. All processes are on one
+ * machine and share its clock, so there is no skew; an injected clock must be shared by all.
  */
 import { randomUUID } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
@@ -31,10 +31,10 @@ import { firstForgetMs } from "../shared/tombstones.ts";
 import { leasedTurn } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites } from "../shared/writes.ts";
 
-/** So long the watchers of other connections have to read that a key was erased. */
+/** How long the watchers of other connections can read that a key was erased; milliseconds. */
 const REDACT_MS = 5_000;
 
-/** What may be the matter when a file is locked before it could be opened. */
+/** The hint when a file is locked before it could be opened. */
 const KEPT = ', or close the program that has it to itself, as with processes: "one"';
 
 class SqliteStore implements StateStore {
@@ -44,17 +44,17 @@ class SqliteStore implements StateStore {
   readonly #settings: SqliteSettings;
   readonly #clock: Clock;
   readonly #owner: string = randomUUID();
-  readonly #gate = createGate("sqlite");
-  /** Apart, because a reader need not wait for the writer of another process. */
+  readonly #closable = createGate("sqlite");
+  /** Separate, because a reader need not wait for the writer of another process. */
   readonly #attemptRead: Attempt;
   readonly #attemptWrite: Attempt;
   readonly #feed: SqliteFeed;
   readonly #sweeper: Sweeper;
-  /** Keys that were erased and stand in a note for watchers, for a moment. */
+  /** Keys that were erased and are still in a note for watchers. */
   #erased: Erasure["noted"] = [];
   #redacting: NodeJS.Timeout | undefined;
-  /** Exclusive turns of this object; `until` is when the lease ends. */
-  readonly #turns = new Map<string, { readonly token: string; readonly until: number }>();
+  /** Exclusive sections of this object; `until` is when the lease ends. */
+  readonly #sections = new Map<string, { readonly token: string; readonly until: number }>();
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
   #damage: { readonly location: string; readonly reason: string } | undefined;
 
@@ -76,14 +76,16 @@ class SqliteStore implements StateStore {
     this.#sweeper = new Sweeper({
       clock: settings.clock,
       sweep: () =>
-        this.#gate.run(() => this.#attemptWrite(() => this.#session().sweep(settings.clock.now()))),
+        this.#closable.run(() =>
+          this.#attemptWrite(() => this.#session().sweep(settings.clock.now())),
+        ),
       isShared: settings.path !== IN_MEMORY && settings.processes !== "one",
     });
     this.supports = {
       durable: settings.path !== IN_MEMORY,
       transactions: true,
       ttl: true,
-      // No other owner can commit where there is only one.
+      // A sole owner has no commits of others to watch.
       watch: settings.path !== IN_MEMORY && settings.processes !== "one",
       list: true,
       exclusive: true,
@@ -103,7 +105,7 @@ class SqliteStore implements StateStore {
   commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
     // Checks alone only read: they need not wait for the writer of another process.
     const attempt = writes.length === 0 ? this.#attemptRead : this.#attemptWrite;
-    return this.#gate.run(() =>
+    return this.#closable.run(() =>
       attempt(() => {
         checkWrites(writes);
         checkVersions(options.checks ?? []);
@@ -120,29 +122,29 @@ class SqliteStore implements StateStore {
   list(query: ListQuery = {}): AsyncIterable<string> {
     const page = (range: PageRange): Promise<string[]> =>
       this.#attemptRead(() => this.#session().list(range, this.#clock.now()));
-    return listPages(query, { gate: this.#gate, page });
+    return listPages(query, { gate: this.#closable, page });
   }
 
   watch(
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#gate.run(() => this.#feed.start({ changed, missed }));
+    return this.#closable.run(() => this.#feed.start({ changed, missed }));
   }
 
-  exclusive<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
+  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
     const clock = this.#clock;
     const token = randomUUID();
     const take = (): Promise<boolean> => this.#attemptWrite(() => this.#take(key, token, ttlMs));
     const release = (): Promise<void> => {
-      if (this.#turns.get(key)?.token === token) this.#turns.delete(key);
+      if (this.#sections.get(key)?.token === token) this.#sections.delete(key);
       return this.#attemptWrite(() => this.#session().release(key, token));
     };
-    return this.#gate.run(() => leasedTurn({ key, ttlMs, clock, take, release }, turn));
+    return this.#closable.run(() => leasedTurn({ key, ttlMs, clock, take, release }, section));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#gate.run(async () => {
+    return this.#closable.run(async () => {
       const { erased, noted } = await this.#attemptWrite(() => this.#session().erase(keys));
       this.#erased = [...this.#erased, ...noted];
       if (this.#erased.length > 0)
@@ -153,7 +155,7 @@ class SqliteStore implements StateStore {
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#gate.close(() => {
+    return this.#closable.close(() => {
       this.#redact();
       this.#feed.close();
       if (this.#settings.database === undefined) this.#closeOwn();
@@ -162,8 +164,8 @@ class SqliteStore implements StateStore {
   }
 
   /**
-   * SQLite folds the log in when this is the last connection. To ask for it beside others can lose
-   * what they commit meanwhile.
+   * SQLite folds the log in when this is the last connection. Forcing it while others are open can
+   * lose their commits.
    */
   #closeOwn(): void {
     const database = this.#opened?.database;
@@ -173,12 +175,12 @@ class SqliteStore implements StateStore {
   }
 
   #read<T>(work: (session: SqliteSession) => T): Promise<T> {
-    return this.#gate.run(() => this.#attemptRead(() => work(this.#session())));
+    return this.#closable.run(() => this.#attemptRead(() => work(this.#session())));
   }
 
   #session(): SqliteSession {
     if (this.#opened !== undefined) return this.#opened.session;
-    // Damage does not heal, and libsql keeps each file it opened until the next garbage collection.
+    // Damage is permanent, and libsql keeps each file it opened until the next garbage collection.
     const damage = this.#damage;
     if (damage !== undefined) throw new CorruptStateError(damage);
     try {
@@ -198,8 +200,8 @@ class SqliteStore implements StateStore {
     if (given !== undefined) prepareConnection(given, this.#settings);
     const database = given ?? connect(this.#settings);
     const isStale = (key: string): boolean => {
-      const turn = this.#turns.get(key);
-      return turn !== undefined && this.#clock.now() >= turn.until;
+      const section = this.#sections.get(key);
+      return section !== undefined && this.#clock.now() >= section.until;
     };
     try {
       const { tombstoneMs } = this;
@@ -217,7 +219,7 @@ class SqliteStore implements StateStore {
     try {
       this.#opened?.session.unwatch();
     } catch {
-      // The registration runs out by itself.
+      // The registration expires by itself.
     }
   }
 
@@ -229,7 +231,7 @@ class SqliteStore implements StateStore {
     try {
       this.#session().redact(noted);
     } catch {
-      // The notes go by themselves, a while later.
+      // The notes are removed by themselves, a while later.
     }
   }
 
@@ -237,13 +239,13 @@ class SqliteStore implements StateStore {
     const now = this.#clock.now();
     const until = now + ttlMs;
     if (!this.#session().lease(key, token, { now, until })) return false;
-    this.#turns.set(key, { token, until });
+    this.#sections.set(key, { token, until });
     return true;
   }
 }
 
 /**
- * A store on one file; the database is opened at the first use, and the errors of that come there.
+ * A store on one file. The database is opened at the first use, and its errors reject that call.
  */
 export function sqliteStore(options: SqliteStoreOptions): StateStore {
   return new SqliteStore(readSqliteOptions(options));

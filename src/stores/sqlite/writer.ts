@@ -1,7 +1,7 @@
 /**
- * One write of one record. Each method answers whether the write took effect.
+ * Writes one record. Each method returns whether the write took effect.
  *
- * A small record is one row and one UPDATE. A large one keeps its last whole state in a row apart
+ * A small record is one row and one UPDATE. A large one has its last whole state in a separate row
  * and a log of patches, so that a small change costs the same whatever the size of the state.
  */
 import type { Patch } from "../../../actors/protocol.ts";
@@ -14,13 +14,13 @@ import type { ScopeWrite } from "../contract.ts";
 import { forgetAt } from "../shared/tombstones.ts";
 import { expiryOf, patchesOf, stateText, toJsonText } from "../shared/writes.ts";
 
-/** A write with its key encoded and its times settled. */
+/** A write with its key encoded and its times computed. */
 interface RowWrite {
   readonly key: string;
   readonly version: number;
   readonly expectedVersion: number;
   readonly expires: number | null;
-  /** When nothing has to be kept of it. */
+  /** When it can be removed. */
   readonly forgets: (isDelete: boolean) => number | null;
   readonly now: number;
 }
@@ -32,7 +32,7 @@ export class RecordWriter {
   readonly #large: LargeKeys;
   readonly #tombstoneMs: number;
 
-  /** `owner` names this store object in leases: those of others turn a write into a conflict. */
+  /** `owner` names this store object in leases: a lease of another owner makes a conflict. */
   constructor(fields: {
     statements: Statements;
     owner: string;
@@ -46,8 +46,8 @@ export class RecordWriter {
   }
 
   /**
-   * Updates a small record with a single statement that looks at the leases itself. False when that
-   * does not apply; nothing was written then, and `write` finds out why.
+   * Updates a small record with a single statement that also checks the leases. Returns false when
+   * that does not apply: nothing was written then, and `write` determines the reason.
    */
   updateAlone(write: ScopeWrite, now: number): boolean {
     const row = this.#row(write, now);
@@ -58,7 +58,7 @@ export class RecordWriter {
     return changed(updateAlone.run(...inlineValues(row, text), this.#owner, now));
   }
 
-  /** True while any key is leased to another owner: then `isBlocked` must be asked for each. */
+  /** True while any key is leased to another owner: then check `isBlocked` for each write. */
   isAnyBlocked(now: number): boolean {
     return isFound(this.#statements.leased.get(this.#owner, now));
   }
@@ -68,13 +68,13 @@ export class RecordWriter {
     return isFound(this.#statements.blocked.get(toAsciiKey(write.key), this.#owner, now));
   }
 
-  /** Writes any record; needs a transaction around it, for it can take several statements. */
+  /** Writes any record; needs a transaction around it, because it can take several statements. */
   write(write: ScopeWrite, now: number): boolean {
     const row = this.#row(write, now);
     if (this.#large.has(row.key)) {
       const patches = patchesOf(write);
       if (patches !== undefined && this.#append(row, patches)) return true;
-      // A conflict must not cost the text of a large state.
+      // A conflict must not compute the text of a large state.
       return this.#isExpected(row) && this.#writeState(row, stateText(write));
     }
     const text = stateText(write);
@@ -114,7 +114,7 @@ export class RecordWriter {
     return true;
   }
 
-  /** Removes all that is stored under an encoded key; answers whether there was something. */
+  /** Removes everything stored under an encoded key; returns whether there was something. */
   remove(key: string): boolean {
     this.#statements.dropPatches.run(key);
     this.#statements.dropBase.run(key);
@@ -164,7 +164,7 @@ function isFound(row: unknown): boolean {
   return row !== undefined && row !== null;
 }
 
-/** The parameters of `update`: a small living state. */
+/** The parameters of `update`: a small state. */
 function inlineValues(row: RowWrite, state: string): SqliteValue[] {
   const { key, version, expires, expectedVersion } = row;
   const sum = recordSum({ key, version, form: FORM.inline, expires, state });

@@ -77,7 +77,7 @@ describe("copy", () => {
     const ended = await holdfast("copy", `sqlite:${from}`, `sqlite:${to}`);
     expect(ended.out).toBe("moved 5, already there 0, conflicts 25, verified 5\n");
     expect(ended.err).toContain('"app/0": version 1 has another state\n');
-    expect(ended.err).toContain("and 5 more\n25 keys hold something else in the target");
+    expect(ended.err).toContain("and 5 more\n25 keys have another record in the target");
     expect(ended.err).not.toContain("changed while this ran");
     expect(ended.code).toBe(1);
   });
@@ -173,7 +173,7 @@ describe.skipIf(!canStartRedis())("Redis", () => {
   it("with nothing under the prefix that is named is told of it, and ends with 1", async () => {
     const ended = await holdfast("copy", `${url}#shpo:`, `sqlite:${join(fresh(), "to.db")}`);
     expect(ended.out).toBe("moved 0, already there 0, conflicts 0, verified 0\n");
-    expect(ended.err).toMatch(/^redis:\/\/127\.0\.0\.1:\d+#shpo: holds no record; /m);
+    expect(ended.err).toMatch(/^redis:\/\/127\.0\.0\.1:\d+#shpo: has no record; /m);
     expect(ended.err).not.toContain(password);
     expect(ended.code).toBe(1);
   });
@@ -202,7 +202,7 @@ describe.skipIf(postgresUrl === undefined)("PostgreSQL", () => {
       expect((await holdfast("check", address, `sqlite:${from}`)).code).toBe(0);
       const misspelt = await holdfast("check", `${address}x`, `sqlite:${from}`);
       expect(misspelt.err).toContain(`#${table}x has no tables and counts as empty; copy makes`);
-      expect(misspelt.err).toContain(`#${table}x holds no record`);
+      expect(misspelt.err).toContain(`#${table}x has no record`);
       expect(misspelt.code).toBe(1);
       for (const command of [["check"], ["copy", "--check-only"]]) {
         const unmade = await holdfast(...command, address, `${address}x`);

@@ -33,7 +33,10 @@ describe("readMessages", () => {
     [{ ...good, text: 3 }, "text must be a string"],
     [{ ...good, org: 3 }, "org must be a string"],
     [{ ...good, slots: [] }, "slots must be an object"],
-    [{ ...good, slots: { a: {} } }, 'slots must hold strings, numbers or booleans, "a" does not'],
+    [
+      { ...good, slots: { a: {} } },
+      'slots must contain strings, numbers or booleans, "a" does not',
+    ],
   ])("sets %j aside", (line, reason) => {
     const { messages, badLines } = read(line, good);
     expect(badLines).toEqual([{ line: 1, reason }]);

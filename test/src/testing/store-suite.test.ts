@@ -73,7 +73,7 @@ const MUTANTS: [string, string, (inner: StateStore) => Partial<StateStore>][] = 
   ],
   [
     "ignores the time to live",
-    "a record lives until",
+    "a record is there until it expires",
     (inner) => ({
       commit: (writes, options) =>
         inner.commit(
@@ -110,7 +110,7 @@ const MUTANTS: [string, string, (inner: StateStore) => Partial<StateStore>][] = 
     "every key is its own",
     (inner) => ({ load: (keys) => inner.load(keys.map((key) => key.toLowerCase())) }),
   ],
-  ["takes no turn", "turns of one key", () => ({ exclusive: (_key, _ttlMs, turn) => turn() })],
+  ["takes no turn", "sections of one key", () => ({ exclusive: (_key, _ttlMs, turn) => turn() })],
   ["stays open", "closing waits", () => ({ close: () => Promise.resolve() })],
 ];
 
@@ -149,7 +149,7 @@ const CHECK_MUTANTS: [string, string, (inner: StateStore) => StateStore][] = [
   ],
   [
     "answers checks before writes",
-    "T4 answers to checks follow",
+    "T4 results of checks follow",
     (inner) => ({
       ...checking(inner),
       commit: async (writes, { checks = [] } = {}) => {
@@ -171,7 +171,7 @@ const CHECK_MUTANTS: [string, string, (inner: StateStore) => StateStore][] = [
   ],
   [
     "writes an atomic batch in spite of a check that failed",
-    "T4 a check that fails keeps",
+    "T4 a check that fails prevents",
     (inner) => ({
       ...checking(inner),
       supports: { ...inner.supports, checks: true },
@@ -219,6 +219,6 @@ describe("describeStore", () => {
       return { ...inner, supports: { ...inner.supports, shared: false } };
     };
     const { failed } = await runSuite({ create, second: create });
-    expect(failed).toEqual(["a store that says it has one owner refuses a second"]);
+    expect(failed).toEqual(["a store that declares one owner refuses a second"]);
   });
 });

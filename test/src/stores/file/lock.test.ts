@@ -23,7 +23,10 @@ const timing: LockTiming = { beatMs: 100, quietMs: 700, watchMs: 300 };
 /** For locks that others write in a test's own time. */
 const patient: LockTiming = { beatMs: 100, quietMs: 60_000, watchMs: 250 };
 const IN_USE = { code: "STORE_UNAVAILABLE", message: expect.stringContaining("in use by") };
-const LOST = { code: "STORE_UNAVAILABLE", message: expect.stringContaining("was taken over") };
+const LOST = {
+  code: "STORE_UNAVAILABLE",
+  message: expect.stringContaining("was locked by another owner"),
+};
 /** No process has this id. */
 const NO_PID = 2 ** 22 + 1;
 

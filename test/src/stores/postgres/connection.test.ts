@@ -97,7 +97,7 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
 
 describe.skipIf(found === undefined)("an answer that does not come", () => {
   it.each([
-    ["é", /^2 bytes were sent and not answered within 200 ms$/],
+    ["é", /^2 bytes were sent and got no reply within 200 ms$/],
     ["x".repeat(2 ** 20), /^1048576 bytes .* within 200 ms; raise timeoutMs$/],
   ])("is told with the size of what was sent", async (value, message) => {
     const pool = new Pool({ connectionString: url });
