@@ -115,15 +115,17 @@ export class ExclusiveSection {
 
   /** Runs code of the section (X4); its `signal` aborts when the section is revoked. */
   async run<T>(attempt: number, code: (context: MutationContext) => T | Promise<T>): Promise<T> {
-    const turn = new RunContext(attempt);
-    this.revoked.catch((reason: unknown) => turn.lose(reason));
+    const context = new RunContext(attempt);
+    this.revoked.catch((reason: unknown) => context.lose(reason));
     try {
-      return await this.during((async () => turn.runJointly(this.#scopes, () => code(turn)))());
+      return await this.during(
+        (async () => context.runJointly(this.#scopes, () => code(context)))(),
+      );
     } catch (error) {
-      turn.lose(error);
+      context.lose(error);
       throw error;
     } finally {
-      turn.end();
+      context.end();
     }
   }
 

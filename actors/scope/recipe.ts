@@ -37,12 +37,12 @@ export class RecipeMutation<S extends object> implements Mutation {
     this.#recipe = recipe;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
+  compute(state: object, context: MutationContext): unknown {
     const received = typeName(this.#recipe);
     if (typeof this.#recipe !== "function")
       throw new StateTypeError({ path: "", expected: "a recipe function", received });
     const draft = immer.createDraft(state as S); // The caller declares the type of the state.
-    const returned = this.#recipe(draft, turn);
+    const returned = this.#recipe(draft, context);
     const end = (value: unknown): unknown => endRecipe([draft], value)[0];
     return isThenable(returned) ? returned.then(end) : end(returned);
   }

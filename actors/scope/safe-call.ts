@@ -30,14 +30,14 @@ export function begin(
   return promise;
 }
 
-function nobody(): void {
+function ignore(): void {
   // The report itself failed: there is no other place to report to.
 }
 
 /** The same logger, with its own failures ignored: they cannot be reported. */
 export function quietLogger(logger: Logger): Logger {
   return {
-    warn: (message, fields) => safeCall(() => logger.warn(message, fields), nobody),
-    error: (message, fields) => safeCall(() => logger.error(message, fields), nobody),
+    warn: (message, fields) => safeCall(() => logger.warn(message, fields), ignore),
+    error: (message, fields) => safeCall(() => logger.error(message, fields), ignore),
   };
 }

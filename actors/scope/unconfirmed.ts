@@ -210,8 +210,9 @@ interface Again {
 function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise<unknown> {
   const { settings, identity } = scope;
   if (call !== null) call.attempt += 1;
-  const turn = new RunContext(call?.attempt ?? 2);
-  const code = (): unknown => turn.run(scope, identity, () => mutation.compute?.(state, turn));
+  const context = new RunContext(call?.attempt ?? 2);
+  const code = (): unknown =>
+    context.run(scope, identity, () => mutation.compute?.(state, context));
   const timeoutMs = call?.options?.timeoutMs ?? settings.mutationTimeoutMs;
   const { deadline } = createCall(mutation, { timeoutMs }, settings);
   const sweep = sweepOf(settings.clock);
@@ -221,14 +222,14 @@ function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise
         if (deadline > now) return deadline;
         const fields = { timeoutMs, phase: "running" as const };
         const error = new ScopeMutationTimeoutError(fields, { scope: identity });
-        turn.lose(error);
+        context.lose(error);
         reject(error);
         return Infinity;
       },
     };
     const over = (): void => {
       sweep.unwatch(limit);
-      turn.end();
+      context.end();
     };
     sweep.watch(limit, deadline);
     settledIn(call, code).finally(over).then(resolve, reject);

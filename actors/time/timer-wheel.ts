@@ -164,11 +164,11 @@ class HashedWheel implements TimerWheel {
     const delay = Math.ceil(Math.min(Math.max(tick * this.#tickMs - now, 1), MAX_TIMER_MS));
     this.#timerDue = now + delay;
     // Outside the run that set the timer (I6).
-    const turn = (): void => {
-      if (this.#timer === timer) outsideTurns(() => this.#turn());
+    const sweep = (): void => {
+      if (this.#timer === timer) outsideTurns(() => this.#sweep());
     };
     this.#armedBy = timerSource(this.#clock);
-    const timer = this.#clock.setTimeout(turn, delay);
+    const timer = this.#clock.setTimeout(sweep, delay);
     this.#timer = timer;
     if (this.#unref) unref(timer);
   }
@@ -187,7 +187,7 @@ class HashedWheel implements TimerWheel {
     this.#timer = undefined;
   }
 
-  #turn(): void {
+  #sweep(): void {
     this.#timerTick = Infinity;
     this.#timer = undefined;
     const behindMs = this.#timerDue - this.#now();

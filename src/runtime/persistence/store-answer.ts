@@ -1,11 +1,10 @@
 /**
- * Looks at what a store answered before anything is built on it: a store can be somebody else's
- * code.
+ * Checks the results of a store before anything builds on them: a store can be user code.
  */
 import { CommitUnknownError, StoreContractError } from "../../../actors/errors.ts";
 import type { StoredRecord, WriteResult } from "../../stores/contract.ts";
 
-/** The records of `count` keys; throws `StoreContractError` when they are nothing of the kind. */
+/** Checks the records of `count` keys; throws `StoreContractError` for another shape. */
 export function checkedRecords(
   answers: readonly (StoredRecord | undefined)[],
   count: number,
@@ -16,8 +15,8 @@ export function checkedRecords(
 }
 
 /**
- * The answers to `count` writes. When they are nothing of the kind nobody knows what was written:
- * throws `CommitUnknownError`, caused by a `StoreContractError`.
+ * Checks the results of `count` writes. For another shape it is unknown what was written: throws
+ * `CommitUnknownError`, caused by a `StoreContractError`.
  */
 export function checkedResults(answers: WriteResult[], count: number): WriteResult[] {
   try {
