@@ -1,9 +1,8 @@
 /**
  * The seven operations as mutations: pure data and pure functions, run by the kernel.
  *
- * Arguments are copied in when a mutation is made, that is, when the caller makes the call. What
- * user code returns is copied in when it is written. `delta` and `path` are what events of
- * flow-state-dev carry.
+ * Arguments are copied in when the caller makes the call. What user code returns is copied in when
+ * it is written. `delta` and `path` are the fields of flow-state-dev's events.
  */
 import { ownValue, type DraftState } from "../../actors/state/draft-state.ts";
 import { StateTypeError } from "../../actors/errors.ts";
@@ -57,7 +56,7 @@ export class PatchMutation implements Mutation {
   }
 }
 
-/** `patchState(key, updater)`: sets one field to what the updater makes of its value. */
+/** `patchState(key, updater)`: sets one field to the updater's result for its value. */
 export class FieldMutation implements Mutation {
   readonly operation = "patch";
   readonly #field: string;
