@@ -206,8 +206,8 @@ export class StoreContractError extends HoldfastError {
   constructor(fields: { expected: unknown; received: unknown }, options?: HoldfastErrorOptions) {
     super(
       "STORE_CONTRACT",
-      `${scopeLabel(options?.scope)}: the store should have answered ` +
-        `${String(fields.expected)} and answered ${String(fields.received)}`,
+      `${scopeLabel(options?.scope)}: the store should have returned ` +
+        `${String(fields.expected)} and returned ${String(fields.received)}`,
       options,
     );
     this.expected = fields.expected;

@@ -52,20 +52,20 @@ export function admit(target: Called, call: Call): void {
 
 /** The promise of a call that was not admitted. */
 export function refused(error: unknown): Promise<never> {
-  const answer = Promise.reject(error);
-  if (isError(error) && reported.has(error)) leave(answer);
-  return answer;
+  const promise = Promise.reject(error);
+  if (isError(error) && reported.has(error)) markHandled(promise);
+  return promise;
 }
 
 /** Resolves without a value when a call is settled. */
 export function done(call: Promise<boolean>): Promise<void> {
-  const answer = call.then(() => undefined);
-  if (reported.has(call)) leave(answer);
-  return answer;
+  const promise = call.then(() => undefined);
+  if (reported.has(call)) markHandled(promise);
+  return promise;
 }
 
 /** Marks a promise as handled: its reason was reported. */
-function leave(answer: Promise<unknown>): void {
-  reported.add(answer);
-  answer.catch(() => undefined);
+function markHandled(promise: Promise<unknown>): void {
+  reported.add(promise);
+  promise.catch(() => undefined);
 }

@@ -15,7 +15,7 @@ export function readAnswer(result: unknown): Refusal | { readonly received: unkn
   const { ok, version, current } = result;
   if (ok === true) return { received: typeof version === "number" ? version : typeName(version) };
   if (ok !== false || !(version === undefined || isVersion(version)))
-    return { received: "an answer of another shape" };
+    return { received: "a result of another shape" };
   const tombstone = version === undefined ? {} : { version };
   if (current === undefined || current === null) return { ok, current: undefined, ...tombstone };
   if (isStored(current)) return { ok, current, ...tombstone };

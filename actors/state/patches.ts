@@ -116,12 +116,12 @@ function descend(node: object, depth: number, patch: Patch, owned: Set<object>):
 function descendRecord(
   node: object,
   key: string,
-  turn: { readonly patch: Patch; readonly owned: Set<object> },
+  context: { readonly patch: Patch; readonly owned: Set<object> },
 ): object {
-  if (!Object.hasOwn(node, key)) throw new PatchError(turn.patch, "no such path");
+  if (!Object.hasOwn(node, key)) throw new PatchError(context.patch, "no such path");
   // Sound: a node that is no array, map or set is a record, and the key is its own.
   const record = node as Record<string, unknown>;
-  const child = ownedCopy(record[key], turn.patch, turn.owned);
+  const child = ownedCopy(record[key], context.patch, context.owned);
   // The key is an own data property, so even `__proto__` is simply overwritten.
   record[key] = child;
   return child;

@@ -104,8 +104,8 @@ export const scopeLogic: ScopeLogic = {
   start: (_snapshot, { self }) => {
     const link = links.get(self);
     if (link === undefined) return;
-    const tell = (): void => self.send({ type: "holdfast.news" });
-    link.cut.push(link.scope.subscribe(tell), link.scope.onEnd(tell));
+    const notify = (): void => self.send({ type: "holdfast.news" });
+    link.cut.push(link.scope.subscribe(notify), link.scope.onEnd(notify));
   },
   transition: (snapshot, event, { self }) => {
     const link = links.get(self);

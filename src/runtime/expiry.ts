@@ -43,9 +43,10 @@ export class Expiry {
   /** The scope was changed here: its time starts again. */
   changed(scope: ResidentScope): void {
     const { ttlMs = Infinity, livesUntil } = scope.kind;
-    if (!scope.exists) this.#lives(scope, Infinity);
-    else if (livesUntil !== undefined) this.#lives(scope, endOf(livesUntil, scope.draft.expose()));
-    else this.#lives(scope, scope.settings.clock.now() + ttlMs);
+    if (!scope.exists) this.#expireAt(scope, Infinity);
+    else if (livesUntil !== undefined)
+      this.#expireAt(scope, endOf(livesUntil, scope.draft.expose()));
+    else this.#expireAt(scope, scope.settings.clock.now() + ttlMs);
   }
 
   /**
@@ -55,7 +56,7 @@ export class Expiry {
   read(scope: ResidentScope, until: number | undefined): void {
     if (until === undefined || !scope.exists) return this.changed(scope);
     const { life, version } = scope;
-    this.#lives(scope, Math.min(life.version === version ? life.until : Infinity, until));
+    this.#expireAt(scope, Math.min(life.version === version ? life.until : Infinity, until));
   }
 
   /** The scope is out of memory: only its store expires it now. */
@@ -67,7 +68,7 @@ export class Expiry {
     this.#waiting.delete(key);
   }
 
-  #lives(scope: ResidentScope, until: number): void {
+  #expireAt(scope: ResidentScope, until: number): void {
     const { key, kind, life: before, settings, version } = scope;
     if (until === Infinity && before === FOR_EVER && kind.livesUntil === undefined) return;
     scope.life = { version, until };

@@ -98,7 +98,7 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
   atomicState(
     mutator: (
       state: Readonly<S>,
-      turn: MutationContext,
+      context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean> {

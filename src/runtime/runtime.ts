@@ -162,8 +162,8 @@ export class Runtime implements AsyncDisposable {
 
   /**
    * Removes everything stored of an id: record, changes, tombstone and the binding of a session.
-   * The schema may refuse the stored state. A scope in memory gets its initial state with a `delete`
-   * event, also in other processes that watch the store. Resolves to whether a record existed.
+   * The schema may refuse the stored state. A scope in memory gets its initial state with a
+   * `delete` event, also in other processes that watch. Resolves to whether a record existed.
    * Rejects with `TypeError` for an unknown type or an invalid id. On a store without `erase`
    * it is a delete whose tombstone is over at once.
    */

@@ -82,7 +82,7 @@ export interface ScopeStateOps<S extends object> {
   /** Sets one field to the result of `updater` for its present value. */
   patchState<K extends keyof S>(
     key: K,
-    updater: (current: S[K], turn: MutationContext) => S[K] | Promise<S[K]>,
+    updater: (current: S[K], context: MutationContext) => S[K] | Promise<S[K]>,
     options?: MutationOptions,
   ): Promise<boolean>;
   /** Replaces the whole state. */
@@ -111,7 +111,7 @@ export interface ScopeStateOps<S extends object> {
   atomicState(
     mutator: (
       state: Readonly<S>,
-      turn: MutationContext,
+      context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean>;
@@ -196,7 +196,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   atomicState(
     mutator: (
       state: Readonly<S>,
-      turn: MutationContext,
+      context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean> {

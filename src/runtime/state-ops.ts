@@ -60,18 +60,18 @@ export class PatchMutation implements Mutation {
 export class FieldMutation implements Mutation {
   readonly operation = "patch";
   readonly #field: string;
-  readonly #updater: (current: unknown, turn: MutationContext) => unknown;
+  readonly #updater: (current: unknown, context: MutationContext) => unknown;
   #next: unknown;
 
   constructor(field: string, updater: unknown, scope: ScopeIdentity) {
     if (typeof updater !== "function") wrongType(field, "an updater function", updater, scope);
     this.#field = field;
     // Any function can be called with these; what it returns is checked when it is written.
-    this.#updater = updater as (current: unknown, turn: MutationContext) => unknown;
+    this.#updater = updater as (current: unknown, context: MutationContext) => unknown;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
-    return this.#updater(ownValue(state, this.#field), turn);
+  compute(state: object, context: MutationContext): unknown {
+    return this.#updater(ownValue(state, this.#field), context);
   }
 
   write(draft: DraftState, computed: unknown): void {
@@ -219,16 +219,16 @@ export class DeleteKeyMutation implements Mutation {
 /** `atomicState(mutator)`: merges what the mutator returns; nothing returned changes nothing. */
 export class AtomicMutation implements Mutation {
   readonly operation = "atomic";
-  readonly #mutator: (state: object, turn: MutationContext) => unknown;
+  readonly #mutator: (state: object, context: MutationContext) => unknown;
 
   constructor(mutator: unknown, scope: ScopeIdentity) {
     if (typeof mutator !== "function") wrongType("", "a mutator function", mutator, scope);
     // Any function can be called with these; what it returns is checked when it is written.
-    this.#mutator = mutator as (state: object, turn: MutationContext) => unknown;
+    this.#mutator = mutator as (state: object, context: MutationContext) => unknown;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
-    return this.#mutator(state, turn);
+  compute(state: object, context: MutationContext): unknown {
+    return this.#mutator(state, context);
   }
 
   write(draft: DraftState, computed: unknown): void {

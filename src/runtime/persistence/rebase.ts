@@ -60,7 +60,7 @@ export interface BehindTarget extends CheckpointTarget {
   /** When the state last read expires, in milliseconds since the epoch; `undefined`: never. */
   readonly until: number | undefined;
   load(): Promise<Stored<object> | Tombstone | undefined>;
-  exclusive<T>(turn: () => Promise<T>): Promise<T>;
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** A caller in `flush`. */
@@ -274,12 +274,12 @@ export class WriteBehind {
     const { identity: scope, settings } = this.#scope;
     this.#lost += failures + unknown;
     if (unknown > 0) {
-      const message = "it is unknown whether another writer built on answered changes";
+      const message = "it is unknown whether another writer built on resolved changes";
       settings.logger.error(message, { scope, operations: unknown });
       this.#lose(new CommitUnknownError({ scope }));
     }
     if (failures === 0) return;
-    const message = "answered changes could not be made again on what another writer stored";
+    const message = "resolved changes could not be repeated on the state of another writer";
     settings.logger.error(message, { scope, operations: failures, error: cause });
     this.#lose(new ConcurrentModificationError(fields, { scope, cause }));
   }

@@ -143,7 +143,7 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   async load(): Promise<Stored<object> | Tombstone | undefined> {
-    const isNews = this.#ask();
+    const isNews = this.#countRequest();
     const record = await this.#batched.load(this.key);
     if (record !== undefined) return this.#decode(record, isNews());
     if (isNews()) this.#found(0);
@@ -153,7 +153,7 @@ export class RecordBridge implements PersistBridge<object> {
   /** Returns `ok` when the store still has `expectedVersion`, else the stored record. */
   async verify(expectedVersion: number): Promise<SaveResult<object>> {
     if (!isShared(this.store)) return { ok: true, version: expectedVersion };
-    const isNews = this.#ask();
+    const isNews = this.#countRequest();
     const result = await this.#batched.verify(this.key, expectedVersion);
     return result.ok ? result : this.#refused(result.current, isNews());
   }
@@ -197,7 +197,7 @@ export class RecordBridge implements PersistBridge<object> {
 
   /** The write of one save, for a multi-scope commit; an expired state is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
-    this.#ask();
+    this.#countRequest();
     const write = new LazyWrite(this, next, expectedVersion, commit);
     if (write.ttlMs !== 0) return write;
     return this.deletion(expectedVersion, commit.version);
@@ -216,7 +216,7 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   /** Counts a request; the returned function says whether it is still the newest (V2). */
-  #ask(): () => boolean {
+  #countRequest(): () => boolean {
     this.#requests += 1;
     const request = this.#requests;
     return () => request === this.#requests;
@@ -235,7 +235,7 @@ export class RecordBridge implements PersistBridge<object> {
 
   async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
     this.#stored = null; // Until the result shows the stored record.
-    const isNews = this.#ask();
+    const isNews = this.#countRequest();
     const result = await this.#batched.commit(write, this);
     return this.answer(result, next, isNews());
   }

@@ -82,7 +82,7 @@ export class UnloadedChanges {
 
   /** The scope itself has announced a version to listeners. */
   published(key: string, version: number): void {
-    if (this.#notified.has(key) || this.#reading.has(key)) this.#tell(key, version);
+    if (this.#notified.has(key) || this.#reading.has(key)) this.#setNotified(key, version);
   }
 
   /** Announces nothing any more. */
@@ -134,7 +134,7 @@ export class UnloadedChanges {
 
   #announce(key: string, { identity, version, state }: FoundScope): void {
     if (this.#isOld(key, version)) return;
-    this.#tell(key, version);
+    this.#setNotified(key, version);
     const timestamp = this.#port.now();
     this.#port.announce(foundChange({ identity, version, state, timestamp }));
   }
@@ -145,7 +145,7 @@ export class UnloadedChanges {
     return this.#gone.has(key) ? version === notified : version <= notified;
   }
 
-  #tell(key: string, version: number): void {
+  #setNotified(key: string, version: number): void {
     const before = this.#gone.delete(key) ? 0 : (this.#notified.get(key) ?? 0);
     this.#notified.delete(key);
     this.#notified.set(key, Math.max(before, version)); // Moves the key to the end of the map.

@@ -3,8 +3,8 @@
  *
  * Invariants
  *  N1  A run continues only under steps that begin with the names of its finished steps and have
- *      its current step next, or where `onChange` decides. So a deploy neither skips a step nor runs a
- *      finished one again.
+ *      its current step next, or where `onChange` decides. So a deploy neither skips a step nor
+ *      runs a finished one again.
  *  N2  The decision is written with the lease, in one write; a refused run is not written.
  *  N3  Data that earlier releases did not store is taken to fit: missing names, and `runOnce`
  *      values without a step, which then belong to the current step.

@@ -67,7 +67,7 @@ export class Run<S extends object> implements RunPort {
   #lost: { readonly reason: unknown } | null = null;
   /** Made when a step first reads the signal. */
   #abort: AbortController | null = null;
-  #tell: ((reason: unknown) => void) | null = null;
+  #onLost: ((reason: unknown) => void) | null = null;
   #renewal: WheelHandle | null = null;
   /** When the stored lease was made, by the monotonic clock. */
   #leasedAt: number;
@@ -137,8 +137,8 @@ export class Run<S extends object> implements RunPort {
     this.write({ status: "failed", suspension: null, error: failureOf(error, { step, attempt }) });
   }
 
-  onLost(tell: (reason: unknown) => void): void {
-    this.#tell = tell;
+  onLost(callback: (reason: unknown) => void): void {
+    this.#onLost = callback;
   }
 
   flush(): Promise<void> {
@@ -236,7 +236,7 @@ export class Run<S extends object> implements RunPort {
     this.#endRenewal();
     this.#lost = { reason };
     this.#abort?.abort(reason);
-    this.#tell?.(reason);
+    this.#onLost?.(reason);
   }
 
   /** The run's own state; a stopped one for late code of an ended run. */

@@ -30,7 +30,10 @@ import { changedPart, isDurable, MultiScopeCommit, type Part } from "./multi-sco
 import type { ResidentScope } from "../resident-scope.ts";
 
 /** The recipe of a transaction; drafts are in the order of the given scopes. */
-export type TransactionRecipe = (drafts: object[], turn: MutationContext) => void | Promise<void>;
+export type TransactionRecipe = (
+  drafts: object[],
+  context: MutationContext,
+) => void | Promise<void>;
 
 const UPDATE = new RecipeMutation<object>(() => undefined);
 
@@ -114,14 +117,14 @@ export class Transaction {
       changed = end;
       return end;
     };
-    const turns = durable.reduceRight<() => Promise<boolean>>(
+    const attemptInLeases = durable.reduceRight<() => Promise<boolean>>(
       (inner, { backing }) =>
         () =>
           backing?.exclusive(inner) ?? inner(),
       last,
     );
     try {
-      return await this.#section.during(turns());
+      return await this.#section.during(attemptInLeases());
     } catch (error) {
       // It had ended, and only the release of the leases failed.
       if (changed !== undefined) return changed;
@@ -136,22 +139,22 @@ export class Transaction {
       await this.#section.during(endLife(over, () => !this.#section.ended));
     const states = new Map(scopes.map((scope) => [scope, scope.draft.expose()]));
     const drafts = new Map(scopes.map((scope) => [scope, createDraft(states.get(scope) ?? {})]));
-    const turn = new RunContext(attempt);
+    const context = new RunContext(attempt);
     let returned: unknown;
     const recipe = (): unknown =>
       this.#recipe(
         this.#scopes.map((scope) => drafts.get(scope) ?? {}),
-        turn,
+        context,
       );
     try {
       // Every claimed scope is in the chain of the recipe, so a call on one in it is refused.
-      returned = turn.runJointly(scopes, recipe);
+      returned = context.runJointly(scopes, recipe);
       if (isThenable(returned)) returned = await this.#section.during(Promise.resolve(returned));
     } catch (error) {
-      turn.lose(error);
+      context.lose(error);
       throw error;
     } finally {
-      turn.end();
+      context.end();
     }
     const next = endRecipe([...drafts.values()], returned);
     return scopes.map((scope, index) => this.#part(scope, next[index] ?? {}, states));
@@ -160,12 +163,12 @@ export class Transaction {
   /** The part of `scope`; a checkpoint scope may have to run the recipe again later (G9). */
   #part(scope: ResidentScope, next: object, states: ReadonlyMap<ResidentScope, object>): Part {
     if (isDurable(scope) || scope.backing === null) return changedPart(scope, UPDATE, next);
-    const again = new RecipeMutation<object>((draft, turn) => {
+    const again = new RecipeMutation<object>((draft, context) => {
       const drafts = new Map([...states].map(([each, state]) => [each, createDraft(state)]));
       drafts.set(scope, draft);
       const returned: unknown = this.#recipe(
         this.#scopes.map((each) => drafts.get(each) ?? {}),
-        turn,
+        context,
       );
       if (drafts.size === 1) return returned as void; // It may be the next state.
       return isThenable(returned) ? Promise.resolve(returned).then(() => undefined) : undefined;
