@@ -1,13 +1,13 @@
 /**
- * Every failure the library can hand to a caller, one class each. Test `code`, not `instanceof`:
- * two copies of the package, or another realm, have their own classes but the same codes.
+ * Every failure that the library reports to a caller, one class each. Test `code`, not
+ * `instanceof`: each copy of the package and each realm has its own classes, but the same codes.
  */
 import { HoldfastError, type HoldfastErrorOptions, scopeLabel } from "./holdfast-error.ts";
 
 export * from "./holdfast-error.ts";
 export * from "./run-errors.ts";
 
-/** All attempts of a save met a newer version. Nothing was changed; submit again or give up. */
+/** All attempts of a save met a newer version. Nothing was changed; the caller may try again. */
 export class ConcurrentModificationError extends HoldfastError {
   readonly attempts: number;
   readonly expectedVersion: number;
@@ -30,7 +30,7 @@ export class ConcurrentModificationError extends HoldfastError {
   }
 }
 
-/** The mutation was not done in time; it has no effect and will not run later. */
+/** The mutation did not finish in time; it has no effect and will not run later. */
 export class ScopeMutationTimeoutError extends HoldfastError {
   readonly timeoutMs: number;
   readonly phase: "queued" | "running";
@@ -51,14 +51,14 @@ export class ScopeMutationTimeoutError extends HoldfastError {
 }
 
 /**
- * A mutator waited for the scope it is itself holding; or what a scope calls, its schema or its
- * listeners, changes it while that must not be, or without end.
+ * A mutator waited for a scope that it keeps busy itself. Or the schema or a listener of a scope
+ * called the scope where that is not allowed, or without an end.
  */
 export class ReentrantMutationError extends HoldfastError {
-  /** The scopes held, outermost first, ending with the one asked for again; `type/id` each. */
+  /** The busy scopes, outermost first, then the one called again; `type/id` each. */
   readonly chain: readonly string[];
 
-  /** `how` says by what it was mutated, when it was not its own mutator. */
+  /** `how` names the code that called the scope, when that was not its own mutator. */
   constructor(chain: readonly string[], options?: HoldfastErrorOptions, how?: string) {
     const [by, advice] =
       how === undefined
@@ -71,9 +71,9 @@ export class ReentrantMutationError extends HoldfastError {
   }
 }
 
-/** Calls wait for each other in a circle; the call that closed it is refused, at once. */
+/** Calls wait for each other in a circle; the call that closed the circle is refused at once. */
 export class DeadlockError extends HoldfastError {
-  /** The scopes of the circle, `type/id` each, beginning and ending with the one asked for. */
+  /** The scopes of the circle, `type/id` each; the first and the last are the one called. */
   readonly chain: readonly string[];
 
   constructor(chain: readonly string[], options?: HoldfastErrorOptions) {
@@ -110,7 +110,7 @@ export class ScopeStoppedError extends HoldfastError {
   }
 }
 
-/** The operation does not fit the type of what it meets; nothing was changed. */
+/** The operation does not fit the type of the stored value; nothing was changed. */
 export class StateTypeError extends HoldfastError {
   readonly path: string;
   readonly expected: string;
@@ -146,13 +146,13 @@ export class StateSerializationError extends HoldfastError {
   }
 }
 
-/** One complaint of a schema. */
+/** One issue that a schema reports. */
 export interface ValidationIssue {
   readonly message: string;
   readonly path?: readonly PropertyKey[];
 }
 
-/** The result would not fit the schema; nothing was changed. */
+/** The new state does not fit the schema; nothing was changed. */
 export class StateValidationError extends HoldfastError {
   readonly issues: readonly ValidationIssue[];
 
@@ -169,7 +169,7 @@ export class StateValidationError extends HoldfastError {
   }
 }
 
-/** The state would pass `hardLimitBytes`; nothing was changed. */
+/** The new state is larger than `hardLimitBytes`; nothing was changed. */
 export class StateTooLargeError extends HoldfastError {
   readonly sizeBytes: number;
   readonly limitBytes: number;
@@ -186,7 +186,7 @@ export class StateTooLargeError extends HoldfastError {
   }
 }
 
-/** The save was sent and its outcome is not known; the scope reads the store before it goes on. */
+/** The save was sent and its outcome is unknown; the scope reads the store before it continues. */
 export class CommitUnknownError extends HoldfastError {
   constructor(options?: HoldfastErrorOptions) {
     super(
@@ -206,8 +206,8 @@ export class StoreContractError extends HoldfastError {
   constructor(fields: { expected: unknown; received: unknown }, options?: HoldfastErrorOptions) {
     super(
       "STORE_CONTRACT",
-      `${scopeLabel(options?.scope)}: the store should have answered ` +
-        `${String(fields.expected)} and answered ${String(fields.received)}`,
+      `${scopeLabel(options?.scope)}: the store should have returned ` +
+        `${String(fields.expected)} and returned ${String(fields.received)}`,
       options,
     );
     this.expected = fields.expected;
@@ -215,17 +215,17 @@ export class StoreContractError extends HoldfastError {
   }
 }
 
-/** A turn's state was used after the turn had ended. */
+/** The state of a conversation turn was used after the turn had ended. */
 export class StateSealedError extends HoldfastError {
   constructor(options?: HoldfastErrorOptions) {
     super("STATE_SEALED", "this state belongs to a turn that has ended; open a new turn", options);
   }
 }
 
-/** Stored bytes cannot be read; they are kept where they are, or where `location` says. */
+/** Stored bytes cannot be read; they are kept in their location, or moved to `location`. */
 export class CorruptStateError extends HoldfastError {
   readonly location: string;
-  /** What is wrong with it. */
+  /** What is wrong with the bytes. */
   readonly reason: string;
 
   constructor(fields: { location: string; reason: string }, options?: HoldfastErrorOptions) {
@@ -254,7 +254,7 @@ export class RuntimeClosedError extends HoldfastError {
   }
 }
 
-/** The store cannot be used: what failed and what to do is in the message and in `cause`. */
+/** The store cannot be used; the message and `cause` say what failed and what to do. */
 export class StoreUnavailableError extends HoldfastError {
   constructor(message: string, options?: HoldfastErrorOptions) {
     super("STORE_UNAVAILABLE", message, options);

@@ -1,5 +1,5 @@
 /**
- * What every error of the library is: a code to test, a message to read, the scope it is about.
+ * The base of every error of the library: a code to test, a message to read, a scope.
  */
 import type { ScopeIdentity } from "./protocol.ts";
 import { isError } from "./realm.ts";
@@ -31,12 +31,12 @@ const CODES = [
 /** Names a failure. */
 export type ErrorCode = (typeof CODES)[number];
 
-/** What every error of the library may have. */
+/** Options that every error of the library takes. */
 export interface HoldfastErrorOptions extends ErrorOptions {
   readonly scope?: ScopeIdentity | undefined;
 }
 
-/** Base of all errors; a fresh object per throw. */
+/** Base of all errors; each throw makes a new object. */
 export class HoldfastError extends Error {
   readonly code: ErrorCode;
   readonly scope?: ScopeIdentity;
@@ -49,7 +49,7 @@ export class HoldfastError extends Error {
   }
 }
 
-/** True for an error of this library, whichever copy of it made the error. */
+/** True for an error of this library, also when another copy of the package made it. */
 export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
   if (!isError(error) || !("code" in error)) return false;
   return code === undefined ? CODES.some((known) => known === error.code) : error.code === code;

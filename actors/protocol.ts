@@ -1,6 +1,6 @@
 /**
- * The words of the kernel: who a scope is, what a change looks like, and the ports through which
- * the kernel asks for what it does not own (a place to save, a clock, a logger, randomness).
+ * The types of the kernel: the identity of a scope, the form of a change, and the ports to what the
+ * kernel does not own (a store, a clock, a logger, randomness).
  *
  * Types only. Everything here is data that crosses a boundary; nothing here runs.
  */
@@ -12,7 +12,7 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** Who a scope is. Two scopes with the same `type` and `id` in one namespace are one actor. */
+/** Identifies a scope. In one namespace, the same `type` and `id` mean the same actor. */
 export interface ScopeIdentity {
   readonly type: string;
   readonly id: string;
@@ -27,7 +27,7 @@ export interface Patch {
   readonly value?: unknown;
 }
 
-/** What kind of change a `StateChange` reports. */
+/** The kind of operation that a `StateChange` reports. */
 export type OperationName =
   | "patch"
   | "set"
@@ -39,7 +39,7 @@ export type OperationName =
   | "delete"
   | "refresh";
 
-/** The changed part of a state, as its operation reports it (a record of fields, a value). */
+/** The changed part of a state, as the operation reports it (a record of fields, a value). */
 type Delta<S> = S extends never ? never : unknown;
 
 /** One committed change of one scope. Versions of local changes follow each other without a gap. */
@@ -57,13 +57,13 @@ export interface StateChange<S = unknown> {
   readonly timestamp: number;
   readonly meta?: JsonObject;
   /**
-   * Changes of other processes before this one may have gone unheard, because the way to the store
-   * was cut. `changes()` gives a snapshot marker of this state in its place.
+   * Changes of other processes before this one may have been missed, because the connection to the
+   * store was cut. `changes()` yields a snapshot marker of this state in place of the change.
    */
   readonly gap?: true;
 }
 
-/** Stands in a change stream for the versions a reader can no longer have one by one. */
+/** Replaces, in a change stream, the versions that can no longer be delivered one by one. */
 export interface SnapshotMarker<S = unknown> {
   readonly type: "snapshot";
   readonly scope: ScopeIdentity;
@@ -75,8 +75,8 @@ export interface SnapshotMarker<S = unknown> {
 export type FeedItem<S = unknown> = StateChange<S> | SnapshotMarker<S>;
 
 /**
- * Stands in the change stream of a runtime for all changes that a slow reader missed, of any
- * scope. What was buffered came before it; every change after it follows it.
+ * Replaces, in the change stream of a runtime, all changes that a slow reader missed, of any scope.
+ * Buffered changes come before the marker, later changes after it.
  */
 export interface ResyncMarker {
   readonly type: "resync";
@@ -95,11 +95,11 @@ export interface MutationOptions {
   readonly meta?: JsonObject | undefined;
 }
 
-/** What a mutator, or a recipe, receives about the run it is in. */
+/** What a mutator or a recipe receives about its run. */
 export interface MutationContext {
-  /** Aborts when the turn lost its right to commit: timeout, the caller's abort, stop. */
+  /** Aborts when the run lost its right to commit: timeout, the caller's abort, stop. */
   readonly signal: AbortSignal;
-  /** 1 for the first run, 2 and up when a conflict made the mutator run again. */
+  /** 1 for the first run, 2 and up when the mutator runs again after a conflict. */
   readonly attempt: number;
 }
 
@@ -112,45 +112,45 @@ export interface Stored<S> {
   readonly version: number;
 }
 
-/** A record that was deleted; its version lives on, so that versions never go back. */
+/** A deleted record; its version is kept, so that versions never decrease. */
 export interface Tombstone {
   readonly state: undefined;
   readonly version: number;
 }
 
-/** A conflict is data, not a throw. `current: undefined` means the record is gone. */
+/** A conflict is a result, not an error. `current: undefined` means the record was deleted. */
 export type SaveResult<S> =
   | { readonly ok: true; readonly version: number }
   | { readonly ok: false; readonly current: Stored<S> | undefined; readonly version?: number };
 
 /** What one save carries besides the state. */
 export interface CommitInfo {
-  /** The version the store must answer with. */
+  /** The version that the store must return. */
   readonly version: number;
-  /** All changes of the round in order, immer format. */
+  /** All changes of the commit batch in order, immer format. */
   readonly patches: readonly Patch[];
-  /** The operations folded into this save, in order. */
+  /** The operations of this save, in order. */
   readonly operations: readonly OperationName[];
 }
 
 /** The port through which a durable scope reaches its store. */
 export interface PersistBridge<S> {
-  /** Reads the stored state; `undefined` means there never was one, or only version 0 is known. */
+  /** Reads the stored state; `undefined`: there never was one, or only version 0 is known. */
   load?(): Promise<Stored<S> | Tombstone | undefined>;
-  /** Writes `next` if the stored version is `expectedVersion`, else answers with what is there. */
+  /** Writes `next` if the stored version is `expectedVersion`, else returns the stored record. */
   save(next: Readonly<S>, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<S>>;
-  /** Removes the record under the same check; answers `ok` with `expectedVersion + 1`. */
+  /** Removes the record under the same check; returns `ok` with `expectedVersion + 1`. */
   delete?(expectedVersion: number): Promise<SaveResult<S>>;
   /**
-   * Answers `ok` when the stored version is still `expectedVersion`, else what is there; changes
-   * nothing. Without it a verification asks `load`.
+   * Returns `ok` when the stored version is still `expectedVersion`, else the stored record; writes
+   * nothing. Without this method a verification calls `load`.
    */
   verify?(expectedVersion: number): Promise<SaveResult<S>>;
-  /** Runs `turn` while no other owner of the store can commit this record. */
-  exclusive?<T>(turn: () => Promise<T>): Promise<T>;
+  /** Runs `work` while no other owner of the store can commit this record. */
+  exclusive?<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** How often and how patiently a conflicting save is repeated. */
+/** How often a conflicting save is repeated, and how long it waits before. */
 export interface CasOptions {
   /** Default 3, so four attempts; negative counts as 0. */
   readonly maxRetries?: number | undefined;
@@ -160,7 +160,7 @@ export interface CasOptions {
   readonly maxDelayMs?: number | undefined;
   /** `full` draws each wait from [0, wait); default `none`. */
   readonly jitter?: "none" | "full" | undefined;
-  /** After the last retry ask the store for a short exclusive turn instead of giving up. */
+  /** After the last retry, try once more under a short exclusive lease of the store. */
   readonly escalate?: boolean | undefined;
 }
 
@@ -168,21 +168,21 @@ export interface CasOptions {
 export interface Clock {
   now(): number;
   /**
-   * Milliseconds from some start that never go back and cannot be set: limits of waiting and
-   * running are measured by it. Default `now`.
+   * Milliseconds since some start; they never decrease and cannot be set. Time limits are measured
+   * by it. Default `now`.
    */
   monotonic?(): number;
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(handle: unknown): void;
 }
 
-/** Where the kernel reports what it cannot throw. Fields carry keys and sizes, never values. */
+/** Receives what the kernel cannot throw. Fields carry keys and sizes, never values. */
 export interface Logger {
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** Given to `onStateSizeWarning`. */
+/** The argument of `onStateSizeWarning`. */
 export interface StateSizeWarning {
   readonly scope: ScopeIdentity;
   readonly sizeBytes: number;

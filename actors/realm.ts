@@ -1,22 +1,22 @@
 /**
- * What a value is, whichever realm made it.
+ * Checks of what a value is, for values of any realm.
  *
- * A test runner that runs code in a `vm` context gives it built-ins of its own, while the errors
- * of the platform and what other code hands over are made with those of the main realm.
- * `instanceof` of a built-in is false across that line; these checks are not.
+ * A test runner that runs code in a `vm` context gives it its own built-ins. Errors of the platform
+ * and values from other code are made with the built-ins of the main realm. `instanceof` of a
+ * built-in is false across realms; these checks are not.
  *
- *  L1  No check throws, whatever it is given.
+ *  L1  No check throws, for any value.
  */
 import { types } from "node:util";
 
 type NativeError = "Error" | "TypeError" | "RangeError" | "AggregateError";
 
-/** True for an error: one the platform made, or an object that inherits from one's prototype. */
+/** True for an error of the platform, and for an object that inherits from an error prototype. */
 export function isError(value: unknown): value is Error {
   return types.isNativeError(value) || inherits(value, "Error");
 }
 
-/** True for a `TypeError` or `RangeError`, as which wrong use is reported. */
+/** True for a `TypeError` or `RangeError`; wrong use of the library is reported as these. */
 export function isMisuse(value: unknown): value is TypeError | RangeError {
   return inherits(value, "TypeError") || inherits(value, "RangeError");
 }
@@ -26,12 +26,12 @@ export function isTypeError(value: unknown): value is TypeError {
   return inherits(value, "TypeError");
 }
 
-/** True for an error that stands for several. */
+/** True for an `AggregateError`. */
 export function isAggregateError(value: unknown): value is AggregateError {
   return inherits(value, "AggregateError");
 }
 
-/** True when the prototype of the error class `name` of any realm stands above `value`. */
+/** True when `value` inherits from the error class `name` of any realm. */
 function inherits(value: unknown, name: NativeError): boolean {
   if (typeof value !== "object" || value === null) return false;
   try {
@@ -41,7 +41,7 @@ function inherits(value: unknown, name: NativeError): boolean {
       prototype = Object.getPrototypeOf(prototype);
     }
   } catch {
-    // A proxy that refuses to be looked at is no error of the platform.
+    // A proxy that throws when it is read is no error of the platform.
   }
   return false;
 }

@@ -3,7 +3,7 @@
  */
 import { HoldfastError, type HoldfastErrorOptions } from "./holdfast-error.ts";
 
-/** Another owner is running this sequencer run. */
+/** Another owner has the lease of this sequencer run. */
 export class RunLeasedError extends HoldfastError {
   readonly holder: string;
 
@@ -17,11 +17,11 @@ export class RunLeasedError extends HoldfastError {
   }
 }
 
-/** The steps of the sequencer are not the ones under which the run was stored; nothing ran. */
+/** The steps of the sequencer differ from those under which the run was stored; nothing ran. */
 export class SequencerChangedError extends HoldfastError {
-  /** The names of the run's finished steps, then the step it stands in. */
+  /** The names of the run's finished steps, then its current step. */
   readonly stored: readonly string[];
-  /** The names of the steps of the sequencer as it is defined now. */
+  /** The names of the steps in the present definition of the sequencer. */
   readonly defined: readonly string[];
 
   constructor(
@@ -39,7 +39,7 @@ export class SequencerChangedError extends HoldfastError {
   }
 }
 
-/** The run waits for another suspension than the one that was answered; nothing was answered. */
+/** The run waits for another suspension than the given one; nothing was resumed. */
 export class SuspensionMismatchError extends HoldfastError {
   /** The id of the suspension the run waits for; `undefined` when it waits for none. */
   readonly expected: string | undefined;

@@ -1,6 +1,6 @@
 /**
- * One abort listener per signal, however many calls were given it: the platform warns of a leak
- * from the eleventh listener on.
+ * One abort listener per signal, for any number of calls with that signal. The platform warns of a
+ * leak from the eleventh listener on.
  */
 
 interface Watch {
@@ -11,12 +11,12 @@ interface Watch {
 const watches = new WeakMap<AbortSignal, Watch>();
 
 /**
- * Calls `aborted` once when the signal aborts, in the order of the calls; the answer takes it back.
- * A signal that has aborted calls nothing. `aborted` must not throw.
+ * Calls `aborted` once when the signal aborts, in the order of registration. The returned function
+ * removes the callback. A signal that has aborted already calls nothing. `aborted` must not throw.
  */
 export function onAbort(signal: AbortSignal, aborted: () => void): () => void {
   const watch = watches.get(signal) ?? listenTo(signal);
-  // A function of its own: the same `aborted` may be given twice.
+  // A new function: the same `aborted` may be given twice.
   const callback = (): void => aborted();
   watch.callbacks.add(callback);
   return () => {
@@ -31,7 +31,7 @@ function listenTo(signal: AbortSignal): Watch {
   const callbacks = new Set<() => void>();
   const listener = (): void => {
     watches.delete(signal);
-    // A callback that was taken back by one before it is not in the set any more.
+    // A callback that an earlier one has removed is not in the set any more.
     for (const callback of callbacks) callback();
   };
   const watch: Watch = { callbacks, listener };

@@ -1,10 +1,10 @@
 /**
- * Whether a call may come in, by who makes it: code that the scope's own write has called is
- * refused (`writing.ts`), so is a listener in an endless round (`cascade.ts`) and a mutator that
- * would wait for itself (`wait-graph.ts`).
+ * Decides whether a call is admitted, by the code that makes it. Refused are code that a write of
+ * the same scope has called (`writing.ts`), a listener in an endless cascade (`cascade.ts`) and a
+ * mutator that would wait for itself (`wait-graph.ts`).
  *
- * The calls of schemas and listeners are not awaited. Their refusals are reported to the logger,
- * and a rejection without a handler does not end the process.
+ * Schemas and listeners do not await their calls. Their refusals are reported to the logger, and a
+ * rejection without a handler does not end the process.
  */
 import { causeHere, countCall } from "./cascade.ts";
 import { ScopeStoppedError } from "../errors.ts";
@@ -15,23 +15,23 @@ import { cascadeHere } from "./reentrancy.ts";
 import { enterWait } from "./wait-graph.ts";
 import { isWriting, refuseInWriting } from "./writing.ts";
 
-/** A scope that is called. */
+/** The scope of a call. */
 export interface Called {
   readonly identity: ScopeIdentity;
   readonly stopped: boolean;
   readonly settings: { readonly logger: Logger };
 }
 
-/** Refusals that were reported, and the promises that reject with them. */
+/** Reported refusals, and the promises that reject with them. */
 const reported = new WeakSet<object>();
 
-/** True when a call that cannot wait need not be looked at. */
+/** True when a call that cannot wait needs no check. */
 export function isPlainCall(scope: ScopeIdentity): boolean {
   return cascadeHere() === undefined && !isWriting(scope);
 }
 
 /**
- * Lets a call in, or throws: `ScopeStoppedError`, why its signal was aborted,
+ * Admits a call, or throws: `ScopeStoppedError`, the abort reason of its signal,
  * `ReentrantMutationError` or `DeadlockError`.
  */
 export function admit(target: Called, call: Call): void {
@@ -50,22 +50,22 @@ export function admit(target: Called, call: Call): void {
   enterWait(target, call);
 }
 
-/** The answer of a call that was not let in. */
+/** The promise of a call that was not admitted. */
 export function refused(error: unknown): Promise<never> {
-  const answer = Promise.reject(error);
-  if (isError(error) && reported.has(error)) leave(answer);
-  return answer;
+  const promise = Promise.reject(error);
+  if (isError(error) && reported.has(error)) markHandled(promise);
+  return promise;
 }
 
-/** Resolves to nothing when a call is answered. */
+/** Resolves without a value when a call is settled. */
 export function done(call: Promise<boolean>): Promise<void> {
-  const answer = call.then(() => undefined);
-  if (reported.has(call)) leave(answer);
-  return answer;
+  const promise = call.then(() => undefined);
+  if (reported.has(call)) markHandled(promise);
+  return promise;
 }
 
-/** Needs no handler: what it rejects with was reported. */
-function leave(answer: Promise<unknown>): void {
-  reported.add(answer);
-  answer.catch(() => undefined);
+/** Marks a promise as handled: its reason was reported. */
+function markHandled(promise: Promise<unknown>): void {
+  reported.add(promise);
+  promise.catch(() => undefined);
 }

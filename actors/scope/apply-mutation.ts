@@ -1,5 +1,5 @@
 /**
- * Applies one mutation to a draft and tells what it did: changed, nothing, or an error and nothing.
+ * Applies one mutation to a draft and returns its outcome: a change, no change, or an error.
  */
 import type { DraftState } from "../state/draft-state.ts";
 import type { Checks } from "./validation.ts";
@@ -9,17 +9,17 @@ import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./options.ts";
 import { beginWriting, endWriting } from "./writing.ts";
 
-/** Where a mutation is applied. */
+/** The draft to which a mutation is applied, and its checks. */
 export interface WriteTarget {
   readonly draft: DraftState;
   readonly settings: ScopeSettings;
-  /** Patches are made. */
+  /** Patches are recorded. */
   readonly recording: boolean;
-  /** What undoes the patches is made, too: the change is going to be announced. */
+  /** Inverse patches are recorded, too: the change is going to be announced. */
   readonly listening: boolean;
 }
 
-// Shared, so that each of many waiting calls does not keep an outcome of its own.
+// Shared, so that many waiting calls do not keep one outcome each.
 const UNCHANGED: Outcome = Object.freeze({
   changed: false,
   error: null,
@@ -29,11 +29,11 @@ const UNCHANGED: Outcome = Object.freeze({
 });
 const CHANGED: Outcome = Object.freeze({ ...UNCHANGED, changed: true });
 
-/** Writes and checks; on an error the draft is as it was. */
+/** Writes and checks; after an error the draft is unchanged. */
 export function applyMutation(target: WriteTarget, mutation: Mutation, computed: unknown): Outcome {
   const { draft, settings } = target;
   const checks = settings.checks?.perChange === true ? settings.checks : null;
-  // Checks can refuse what is written already, so they need a state to go back to.
+  // Checks run after the write, so a refusal needs the state before it.
   const before = checks === null ? null : draft.expose();
   draft.begin(target.recording, target.listening);
   beginWriting(draft.scope, before);
@@ -48,7 +48,7 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
   }
   const { changed, patches, inverse } = draft;
   if (patches === null && computed === undefined) return changed ? CHANGED : UNCHANGED;
-  draft.begin(false); // Lets go of the patches: an idle scope would keep some 500 bytes of them.
+  draft.begin(false); // Frees the patches: some 500 bytes per idle scope.
   return { changed, error: null, patches, inverse, computed };
 }
 
@@ -60,7 +60,7 @@ export function failed(thrown: unknown): Outcome {
 function checkChange(draft: DraftState, before: object, checks: Checks): void {
   const fill = checks.fill(draft.expose(), draft.scope, before);
   for (const [field, value] of fill) draft.set(field, value);
-  // A dropped field whose default was its value is no change at all.
+  // A dropped field that is filled with the same default is no change.
   if (fill.length > 0 && equal(draft.expose(), before)) draft.reset(before);
   checks.limit(draft.expose(), draft.scope);
 }

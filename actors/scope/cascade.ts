@@ -1,20 +1,20 @@
 /**
- * Changes that listeners make: how far one leads to the next.
+ * Limits cascades: changes that listeners make, and the changes that follow from these.
  *
  *     change ──▶ its listeners ──make──▶ change ──▶ its listeners ──make──▶ …      depth 1, 2, …
  *
- * A listener that changes its own scope on every event, or two that answer each other, would never
- * end. What a listener does is followed by the async context of its call, also after an `await`.
- * Listeners are all who are called with a change or its result: those of a scope and of a runtime,
- * `observe` of a kind, `onStateSizeWarning`. A reader of `changes()` has a loop of its own. A
- * change that comes from the store begins anew: a store does not keep what led to it.
+ * A listener that changes its own scope on every event would never end; nor would two listeners
+ * that react to each other. A call of a listener is recognised by its async context, also after an
+ * `await`. Listeners are all callbacks that receive a change or its result: those of a scope and of
+ * a runtime, `observe` of a kind, `onStateSizeWarning`. Code that reads `changes()` is no listener.
+ * A change from the store starts a new cascade: a store does not keep the cause of a change.
  *
  * Invariants
- *  L1  A call made at a depth of more than `LISTENER_DEPTH_MAX` is refused, and one that is over
- *      `LISTENER_CHANGES_MAX` of those which one change led to, the first round not counted: so
- *      every cascade ends, though each change leads to several.
- *  L2  What a listener does by itself later than `PAUSE_MS` after its call begins anew: it does
- *      no harm, and may go on for as long as the program runs.
+ *  L1  A call at a depth of more than `LISTENER_DEPTH_MAX` is refused. So is a call after
+ *      `LISTENER_CHANGES_MAX` changes of one cascade, the changes of depth 1 not counted. So every
+ *      cascade ends, also when each change leads to several.
+ *  L2  A call that a listener makes later than `PAUSE_MS` after its own call starts a new cascade:
+ *      it does no harm, and may repeat for as long as the program runs.
  *  L3  The first refusal of a cascade is reported to the logger.
  */
 import { performance } from "node:perf_hooks";
@@ -22,16 +22,16 @@ import { ReentrantMutationError } from "../errors.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
 import { cascadeHere, inCascade, type Cascade } from "./reentrancy.ts";
 
-/** How many listeners may have led to a change, one by the change of the other. */
+/** Most listeners in a chain, each called with a change that the one before it made. */
 export const LISTENER_DEPTH_MAX = 1_000;
-/** How many changes one change may lead to through listeners of listeners. */
+/** Most changes of one cascade, not counting those of depth 1. */
 export const LISTENER_CHANGES_MAX = 10_000;
 /** Milliseconds between a listener's call and a change that no longer counts as part of it. */
 const PAUSE_MS = 1_000;
-/** How far back the way is looked at for the message. */
+/** Most steps of a chain that the error message is made from. */
 const CHAIN_MAX = 100;
 
-/** Runs what is called with a change of `scope`, which the listeners of `cause` have made. */
+/** Runs a callback with a change of `scope` that the listeners of `cause` have made. */
 export function whileNotifying<T>(
   scope: ScopeIdentity,
   cause: Cascade | undefined,
@@ -48,14 +48,14 @@ export function whileNotifying<T>(
   }
 }
 
-/** The listeners that a call made now has to be counted with. */
+/** The cascade to which a call made now belongs. */
 export function causeHere(): Cascade | undefined {
   const cascade = cascadeHere();
   if (cascade === undefined || cascade.isCalling) return cascade;
   return performance.now() - cascade.at > PAUSE_MS ? undefined : cascade;
 }
 
-/** Counts a call on a scope; throws `ReentrantMutationError` when there is no end to them (L1). */
+/** Counts a call on a scope; throws `ReentrantMutationError` over the limits (L1). */
 export function countCall(scope: ScopeIdentity, cause: Cascade, logger: Logger): void {
   const { depth, total } = cause;
   if (depth > 1) total.changes += 1;
@@ -68,7 +68,7 @@ export function countCall(scope: ScopeIdentity, cause: Cascade, logger: Logger):
   throw error;
 }
 
-/** From the last time that a change of the scope was listened to until now. */
+/** The scopes from the last change of this scope in the cascade to the present call. */
 function chainOf(scope: ScopeIdentity, cause: Cascade): string[] {
   const chain = [nameOf(scope)];
   let each: Cascade | undefined = cause;

@@ -1,5 +1,5 @@
 /**
- * Builds the events of a scope. Called only when somebody listens.
+ * Builds the events of a scope. Called only when the scope has subscribers.
  */
 import type { Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
@@ -15,7 +15,7 @@ export interface ChangedScope {
   readonly version: number;
   readonly settings: ScopeSettings;
   readonly draft: DraftState;
-  /** Changes of others may have gone unheard since the store was last read. */
+  /** Changes of other processes may have been missed since the store was last read. */
   readonly gap?: boolean;
 }
 
@@ -43,12 +43,12 @@ export function changeOf(
   };
 }
 
-/** A clock is foreign code: between a change and its event it may not change the scope. */
+/** A clock is user code: it must not change the scope between a change and its event. */
 function timeOf({ identity, settings }: ChangedScope): number {
   return whileWriting(identity, () => settings.clock.now());
 }
 
-/** The event of a state that another process wrote and nobody holds in memory here. */
+/** The event of a state that another process wrote, of a scope that is not loaded here. */
 export function foundChange(found: {
   readonly identity: ScopeIdentity;
   readonly version: number;
@@ -61,7 +61,7 @@ export function foundChange(found: {
     version: found.version,
     operation: "refresh",
     patches: [{ op: "replace", path: [], value: found.state }],
-    inversePatches: [], // What was there before is known where it was changed.
+    inversePatches: [], // The state before is known only in the process that changed it.
     origin: "remote",
     timestamp: found.timestamp,
   };

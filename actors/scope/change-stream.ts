@@ -1,18 +1,18 @@
 /**
- * Who hears of a scope's changes: listeners, called at once, and readers, who take changes from an
- * async iterator at their own pace.
+ * Delivers the changes of a scope: to listeners, which are called at once, and to readers, which
+ * take changes from an async iterator at their own pace.
  *
- * A listener may mutate the scope it listens to. Its change is announced after the one being
- * announced has reached everybody, so all hear the same order. Each change is announced in its own
- * cascade (`cascade.ts`), so one that has to wait keeps what led to it.
+ * A listener may mutate its scope. That change is announced after the present one has reached all
+ * listeners, so all receive the same order. Each change is announced in its own cascade
+ * (`cascade.ts`); a change that has to wait keeps its cascade.
  *
  * Invariants
- *  F1  Every listener hears every change announced after it was added, once, in the order of
+ *  F1  Every listener receives every change announced after it was added, once, in the order of
  *      versions.
- *  F2  A listener that throws, or whose promise rejects, is reported to the logger and harms nobody
- *      else.
- *  F3  A reader holds at most `FEED_BUFFER_MAX` items, for any number of scopes. One that falls
- *      behind gets one marker in place of the changes it missed, and nothing older than the marker
+ *  F2  A listener that throws, or whose promise rejects, is reported to the logger and does not
+ *      affect other listeners.
+ *  F3  A reader buffers at most `FEED_BUFFER_MAX` items, for any number of scopes. A slow reader
+ *      receives one marker in place of the changes it missed, and nothing older than the marker
  *      afterwards.
  *  F4  A change after a gap is replaced by a snapshot marker.
  */
@@ -23,8 +23,8 @@ import { safeCall } from "./safe-call.ts";
 import type { FeedItem, Logger, SnapshotMarker, StateChange } from "../protocol.ts";
 
 /**
- * Items a reader of `changes()` may have waiting. Of a scope, all of them then give way to one
- * snapshot marker; of a runtime, they are followed by one `resync` item.
+ * Most items in the buffer of a reader of `changes()`. When more come, a snapshot marker replaces
+ * the items of a scope; the items of a runtime are followed by one `resync` item.
  */
 export const FEED_BUFFER_MAX = 1_000;
 
@@ -33,11 +33,11 @@ export type ChangeListener = (change: StateChange) => void;
 
 interface Listener {
   readonly call: ChangeListener;
-  /** The changes before this one are none of its business: it came after them. */
+  /** The number of the first change it receives; earlier ones came before it was added. */
   readonly from: number;
 }
 
-/** A change that waits for the one being announced. */
+/** A change that waits for the present announcement. */
 interface Waiting {
   readonly change: StateChange;
   readonly cause: Cascade | undefined;
@@ -49,10 +49,10 @@ export class Listeners {
   readonly #last: ChangeListener;
   readonly #listeners = new Set<Listener>();
   #waiting: Waiting[] | null = null;
-  /** How many changes were announced and delivered before `#waiting`. */
+  /** How many changes were delivered before those in `#waiting`. */
   #delivered = 0;
 
-  /** `last` hears each change after all listeners, and must not throw. */
+  /** `last` receives each change after all listeners, and must not throw. */
   constructor(logger: Logger, last: ChangeListener = () => undefined) {
     this.#logger = logger;
     this.#last = last;
@@ -62,7 +62,7 @@ export class Listeners {
     return this.#listeners.size;
   }
 
-  /** Adds a listener; the answer removes it. The same function may listen twice. */
+  /** Adds a listener; the returned function removes it. A function may be added twice. */
   add(call: ChangeListener): () => void {
     const waiting = this.#waiting === null ? 0 : this.#waiting.length + 1;
     const listener = { call, from: this.#delivered + waiting };
@@ -70,7 +70,7 @@ export class Listeners {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Announces a change to everybody (F1). */
+  /** Announces a change to all listeners (F1). */
   announce(change: StateChange): void {
     if (this.#waiting !== null) {
       this.#waiting.push({ change, cause: cascadeHere()?.outer });
@@ -98,43 +98,43 @@ export class Listeners {
   }
 }
 
-/** Where a reader gets its changes. `M`: the marker for changes that it missed. */
+/** The source of a reader's changes. `M`: the marker for changes that it missed. */
 export interface ChangeSource<M> {
   listen(listener: ChangeListener): () => void;
-  /** Stands for everything that is known when it is called. */
+  /** Makes a marker for everything that is known at the time of the call. */
   marker(): M;
-  /** The marker takes the place of the items that wait, too. */
+  /** The marker also replaces the buffered items. */
   readonly replaces: boolean;
-  /** Called when the source ends; the answer forgets the callback. */
+  /** Registers a callback for the end of the source; the returned function removes it. */
   onEnd(callback: () => void): () => void;
 }
 
 /** Options of `changes()`. */
 export interface FeedOptions {
-  /** The last version the reader has; a later one that cannot be replayed gives a marker. */
+  /** The last version the reader has; later versions that cannot be replayed give a marker. */
   readonly since?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A marker; one that holds a state says of which version. */
+/** A marker; one with a state has the version of that state. */
 interface Marker {
   readonly type: string;
   readonly version?: number;
 }
 
-/** An endless stream of changes; ends quietly on abort and when its source ends. */
+/** A stream of changes; ends without an error on abort and when its source ends. */
 export class ChangeReader<S, M extends Marker> implements AsyncIterableIterator<FeedItem<S> | M> {
   readonly #source: ChangeSource<M>;
   readonly #stops: (() => void)[] = [];
   #buffer: (FeedItem<S> | M)[];
-  /** Changes did not fit, and the marker for them has not been read. */
+  /** Changes did not fit into the buffer, and their marker has not been read. */
   #behind = false;
-  /** Changes of this process up to this version are no news: a marker was ahead of them. */
+  /** Changes of this process up to this version are skipped: a marker covered them. */
   #known: number;
   #waiting: (() => void)[] = [];
   #ended = false;
 
-  /** `start` comes first. Changes up to version `known` are left out; 0 for several scopes. */
+  /** `start` comes first. Changes up to version `known` are skipped; 0 for several scopes. */
   constructor(
     source: ChangeSource<M>,
     start: readonly M[],
@@ -194,21 +194,21 @@ export class ChangeReader<S, M extends Marker> implements AsyncIterableIterator<
     return marker;
   }
 
-  /** A marker taken while a listener ran is ahead of changes that are still being announced. */
+  /** A marker taken while a listener ran covers changes that are still being announced. */
   #isOld(change: StateChange): boolean {
     if (change.origin === "local" && change.version <= this.#known) return true;
-    this.#known = 0; // Only a state read from the store can go back.
+    this.#known = 0; // Only a state read from the store can have a lower version.
     return false;
   }
 
-  /** The source ended: what is buffered may still be read. */
+  /** The source ended: buffered items can still be read. */
   #end(): void {
     this.#ended = true;
     for (const stop of this.#stops.splice(0)) stop();
     this.#rouse();
   }
 
-  /** The reader ended: nothing more is wanted. */
+  /** The reader ended: the buffer is dropped. */
   #close(): void {
     this.#buffer = [];
     this.#behind = false;

@@ -1,15 +1,15 @@
 /**
- * Checks a changed value by a schema at the cost of what changed, where that is certain to give the
- * result of the whole check: in objects and arrays of zod 4 that have no check of their own.
+ * Checks only the changed part of a value by a schema, where the result is certain to equal that of
+ * the whole check: in objects and arrays of zod 4 that have no check of their own.
  *
- * A Standard Schema gives the check of a whole value only. Of zod's plain objects and arrays it is
- * known that each field and element is checked by itself, so what is the same object or value as in
- * the state before, which was checked, need not be checked again.
+ * A Standard Schema offers the check of a whole value only. Plain objects and arrays of zod check
+ * each field and element by itself. So a part that is identical to a part of the checked state
+ * before needs no second check.
  *
  * Invariants
  *  D1  The result is that of `validate` on the whole value, if checks depend on their value alone.
- *  D2  Whatever is not known to be plain (another library, a class derived from zod's, `refine`,
- *      `min`, `strict`, a field that went away or holds `undefined`) is checked whole.
+ *  D2  A schema that is not known to be plain is checked whole: another library, a class derived
+ *      from zod's, `refine`, `min`, `strict`, a removed field or one that is `undefined`.
  */
 import { types } from "node:util";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
@@ -19,7 +19,7 @@ import { isThenable } from "./mutation.ts";
 type Schema = StandardSchemaV1;
 type Result = StandardSchemaV1.Result<unknown>;
 
-/** What a schema of zod says of itself, as far as it is used. */
+/** The used part of the definition of a zod schema. */
 interface Definition {
   readonly type?: unknown;
   readonly checks?: readonly unknown[];
@@ -29,7 +29,7 @@ interface Definition {
   readonly innerType?: unknown;
 }
 
-/** Of these alone a schema is made: a class derived from them may check something else. */
+/** The only traits of a plain schema: a class derived from them may check something else. */
 const TRAITS: ReadonlyMap<unknown, RegExp> = new Map([
   ["object", /^(?:Zod|ZodMini|\$Zod)(?:Type|Object|ObjectJIT)$/],
   ["array", /^(?:Zod|ZodMini|\$Zod)(?:Type|Array)$/],
@@ -38,10 +38,10 @@ const TRAITS: ReadonlyMap<unknown, RegExp> = new Map([
   ["nullable", /^(?:Zod|ZodMini|\$Zod)(?:Type|Nullable)$/],
 ]);
 
-/** What was found of each schema; schemas do not change. */
+/** The definition found for each schema; schemas do not change. */
 const definitions = new WeakMap<object, Definition | null>();
 
-/** The result of `schema` for `value`, when `before` is a value that it let pass. */
+/** The result of `schema` for `value`, when `before` is a value that it accepted. */
 export function validateChanged(
   schema: Schema,
   before: unknown,
@@ -55,7 +55,7 @@ export function validateChanged(
   return schema["~standard"].validate(value);
 }
 
-/** What a plain object or array is made of, also inside `optional`, `nullable` and `default`. */
+/** The definition of a plain object or array, also in `optional`, `nullable` and `default`. */
 function plainDefinition(schema: unknown): Definition | null {
   if (!isSchema(schema)) return null;
   let found = definitions.get(schema);
@@ -98,7 +98,7 @@ function ofObject({ shape }: Definition, before: Node, value: Node): Result | un
   if (!Object.keys(before).every(isThere)) return undefined;
   const made: [string, unknown][] = [];
   for (const key of Object.keys(value)) {
-    if (!Object.hasOwn(shape, key)) continue; // The schema leaves it out.
+    if (!Object.hasOwn(shape, key)) continue; // The schema has no such field.
     const was = Object.hasOwn(before, key) ? before[key] : undefined;
     const part = ofPart(shape[key], was, value[key]);
     if (part === undefined) return undefined;
@@ -122,7 +122,7 @@ function ofArray(
   return { value: made };
 }
 
-/** What is refused is left to the whole check, which knows the order of its issues. */
+/** The whole check repeats a refusal: only it gives the issues in their order. */
 function ofPart(
   schema: unknown,
   before: unknown,

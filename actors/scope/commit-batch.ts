@@ -1,19 +1,19 @@
 /**
- * A commit batch: the calls whose changes go into one save, and those whose results rest on its
- * state. It is data; `executor.ts` fills it and `committer.ts` brings it to the store.
+ * A commit batch: the calls whose changes go into one save, and the calls whose results depend on
+ * its state. It is data; `executor.ts` fills it and `committer.ts` saves it.
  *
- * Calls are applied to the draft state one after another as they come; the batch keeps what each
- * did, so that the save can carry all of it and the calls resolve in order once it is confirmed.
+ * Calls are applied to the draft state one after another as they come. The batch keeps each
+ * outcome: one save carries all changes, and the calls resolve in order once it is confirmed.
  *
  * Invariants
  *  R1  The draft state is `base` with the outcomes of the calls applied in order.
  *  R2  An outcome that depends on an unconfirmed change, also "no change" and an error, counts only
  *      after that change is confirmed; after a conflict it is computed again.
- *  R3  A batch holds at most `BATCH_MAX` calls; later ones wait in the mailbox.
+ *  R3  A batch contains at most `BATCH_MAX` calls; later ones wait in the mailbox.
  *  R4  A batch whose applied call was cancelled before the save was sent is computed again without
  *      it.
  *  R5  The patches of a commit are all of its changes; there are none if one was not recorded.
- *  R6  A batch without changes resolves without a look at the store only when its base was read
+ *  R6  A batch without changes resolves without a read of the store only when its base was read
  *      from the store while all its calls waited, or when none of them has to be verified.
  */
 import { difference } from "../state/diff.ts";
@@ -22,19 +22,19 @@ import type { Call, Outcome } from "./mailbox.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { Cascade } from "./reentrancy.ts";
 
-/** Calls folded into one save. */
+/** Most calls in one save. */
 export const BATCH_MAX = 131_072;
 
 /** Calls that share one save; see the head of this file. */
 export class CommitBatch {
-  /** The confirmed state the batch builds on; what readers see meanwhile. */
+  /** The confirmed state under the batch; readers see it until the save is confirmed. */
   base: object;
   calls: readonly Call[] = [];
   /** How many calls changed something. */
   changes = 0;
-  /** An applied call was cancelled: the draft state still holds its change (R4). */
+  /** An applied call was cancelled: the draft state still contains its change (R4). */
   needsReplay = false;
-  /** Its calls are being run again: each waits for what any of them waits for. */
+  /** Its calls are run again: each of them waits for whatever one of them waits for. */
   replaying = false;
   /** The base was read from the store after the batch was closed (R6). */
   isCurrent = false;
@@ -47,22 +47,22 @@ export class CommitBatch {
     return this.calls.length >= BATCH_MAX;
   }
 
-  /** The results count only once the store has confirmed the version they rest on (R6). */
+  /** The results count only once the store has confirmed the version of the base (R6). */
   needsVerification(settings: ScopeSettings): boolean {
     return !this.isCurrent && this.calls.some((call) => mustVerify(call, settings));
   }
 
-  /** All its calls are settled already. */
+  /** All its calls are settled. */
   get abandoned(): boolean {
     return this.calls.every((call) => call.settled);
   }
 
-  /** The time at which the last caller stops waiting, of `monotonic`. */
+  /** The latest deadline of its calls, in milliseconds of `monotonic`. */
   get deadline(): number {
     return this.calls.reduce((latest, call) => Math.max(latest, call.deadline), 0);
   }
 
-  /** Of the changes that listeners made the one furthest from where they began. */
+  /** The deepest cascade among its changes. */
   get cause(): Cascade | undefined {
     return this.calls.reduce<Cascade | undefined>(
       (deepest, { cause }) => ((cause?.depth ?? 0) > (deepest?.depth ?? 0) ? cause : deepest),
@@ -70,26 +70,26 @@ export class CommitBatch {
     );
   }
 
-  /** Adds a call with what it did. */
+  /** Adds a call with its outcome. */
   add(call: Call, outcome: Outcome): void {
     call.stage = "joined";
     call.batch = this;
-    (this.calls as Call[]).push(call); // The list is the batch's own.
+    (this.calls as Call[]).push(call); // Only the batch writes its list.
     this.record(call, outcome);
   }
 
-  /** A call of the batch does not count any more, nor does what it changed. */
+  /** A call of the batch was cancelled; its change does not count. */
   cancelled(call: Call): void {
     if (call.outcome?.changed === true) this.needsReplay = true;
   }
 
-  /** Keeps what a call of the batch did. */
+  /** Keeps the outcome of a call of the batch. */
   record(call: Call, outcome: Outcome): void {
     call.outcome = outcome;
     if (outcome.changed) this.changes += 1;
   }
 
-  /** Starts again from the base: the calls that still wait, to be run again in order. */
+  /** Starts again from the base; returns the calls that still wait, to be run in order. */
   restart(): readonly Call[] {
     this.calls = this.calls.filter((call) => !call.settled);
     for (const call of this.calls) call.outcome = null;
@@ -98,7 +98,7 @@ export class CommitBatch {
     return this.calls;
   }
 
-  /** Some changes were made while nothing subscribed, so what undoes them was not kept. */
+  /** Some changes were made without subscribers, so their inverse patches were not kept. */
   get #unobserved(): boolean {
     return this.calls.some(({ outcome }) => outcome?.changed === true && !outcome.inverse);
   }
@@ -118,7 +118,7 @@ export class CommitBatch {
     }
   }
 
-  /** What the save has to carry, built on the confirmed `baseVersion`. */
+  /** The content of the save, built on the confirmed `baseVersion`. */
   commit(baseVersion: number): CommitInfo {
     const patches: Patch[] = [];
     const operations: OperationName[] = [];

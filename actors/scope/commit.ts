@@ -1,10 +1,9 @@
 /**
- * What a scope's state is from now on. These functions are the only writers of a scope's version,
- * of whether its record exists, and of a confirmed state that was not made in its draft; and the
- * only ones that announce changes.
+ * Writes the confirmed state of a scope. Only these functions write a scope's version, whether its
+ * record exists, and a confirmed state that was not made in its draft; only they announce changes.
  *
  * Invariants
- *  F1  The state, its version and its existence change together, before any subscriber looks.
+ *  F1  The state, its version and its existence change together, before any subscriber reads them.
  *  F2  A change is noted, then its call resolves, then it is announced.
  */
 import type { Call, Outcome } from "./mailbox.ts";
@@ -16,21 +15,21 @@ import type { Cascade } from "./reentrancy.ts";
 import type { ScopeCore } from "./scope-core.ts";
 import { equalState } from "../state/equal.ts";
 
-/** What is confirmed; without `state` the draft state is it. */
+/** The confirmed values; without `state` the draft state is the confirmed one. */
 export interface Confirmed {
   readonly version: number;
   readonly exists: boolean;
   readonly state?: object;
 }
 
-/** Writes what a scope's confirmed state is. Nothing else does. */
+/** The only writer of a scope's confirmed state. */
 export function confirm(scope: ScopeCore, { version, exists, state }: Confirmed): void {
   if (state !== undefined) scope.draft.reset(state);
   scope.version = version;
   scope.exists = exists;
 }
 
-/** One change that is confirmed without a save; `call` is absent for one that never waited. */
+/** One change that is confirmed without a save; `call` is absent when it did not wait. */
 export function commitChange(
   scope: ScopeCore,
   mutation: Mutation,
@@ -45,7 +44,7 @@ export function commitChange(
   scope.committed(true, call?.cause);
 }
 
-/** A deletion, by a caller or because its time is over; `settle` is called before the events. */
+/** A deletion, by a caller or by expiry; `settle` is called before the events. */
 export function commitDeletion(
   scope: ScopeCore,
   why: "delete" | "expire",
@@ -59,7 +58,7 @@ export function commitDeletion(
   scope.announceState({ operation: "delete", origin: "local", before, cause });
 }
 
-/** Nothing is left of the record: the initial state at version 0, after one `delete` event. */
+/** The record was erased: the initial state at version 0, after one `delete` event. */
 export function commitErasure(scope: ScopeCore): void {
   const before = scope.draft.expose();
   const { version, settings } = scope;
@@ -68,7 +67,7 @@ export function commitErasure(scope: ScopeCore): void {
   confirm(scope, { version: 0, exists: false });
 }
 
-/** Goes to a stored state, or to the initial one, and announces it when it differs. */
+/** Adopts a stored state, or the initial one, and announces it when it differs. */
 export function adopt(scope: ScopeCore, found: Stored<object> | Tombstone): void {
   const before = scope.draft.expose();
   const state = storedState(found.state, scope.settings, scope.identity);
@@ -78,10 +77,10 @@ export function adopt(scope: ScopeCore, found: Stored<object> | Tombstone): void
   if (changed) scope.announceState({ operation: "refresh", origin: "remote", before });
 }
 
-/** Makes an error of its own for each call. */
+/** Makes a new error for each call. */
 export type MakeError = () => unknown;
 
-/** Refuses the calls of a batch that still wait, and goes back to its base. */
+/** Refuses the waiting calls of a batch, and resets the draft state to its base. */
 export function refuse(scope: ScopeCore, batch: CommitBatch, error: MakeError): void {
   scope.draft.reset(batch.base);
   for (const call of batch.calls) if (!call.settled) call.reject(error());

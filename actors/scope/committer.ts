@@ -1,22 +1,22 @@
 /**
- * A save of one commit batch, from the first send up to the moment in which each of its calls is
- * settled: what a store's answer to a batch means, and what comes next.
+ * The save of one commit batch, from the first send until each of its calls is settled: what the
+ * result of the store means for the batch, and what comes next.
  *
- *     send ──ok──▶ confirmed      send ──conflict──▶ take the winner's state ──▶ retry.ts ──▶ send
+ *     send ──ok──▶ confirmed      send ──conflict──▶ adopt the winner's state ──▶ retry.ts ──▶ send
  *      └──no changes──▶ verify ──▶ as above           threw, or another version ──▶ refused
  *
  * Invariants
- *  B1  Calls of a batch are settled in order, after the save that holds their change is confirmed
- *      and before its events; each receives its own error object, except for what the store threw.
+ *  B1  Calls of a batch are settled in order, after the save with their change is confirmed and
+ *      before its events; each receives its own error object, except for what the store threw.
  *  B2  A call that is cancelled while its save is in flight rejects with `COMMIT_UNKNOWN`. A save
- *      all of whose calls ran out of time is given up with the scope marked stale; the late answer
- *      of the store to a save that was given up is ignored.
+ *      all of whose calls ran out of time is abandoned and the scope marked stale; a later result
+ *      of the store for that save is ignored.
  *  B3  A save ends exactly once, and then the draft state is a confirmed state.
  *  B4  Versions of a confirmed batch are `expected + 1 … expected + k`, one per change, in order.
  *  B5  The patches of a confirmed batch's events lead, in order, from the state before it to the
  *      state after it; each alone is its own change, if it was recorded when it was made.
- *  B6  What is sent holds no change of a call that was cancelled before it was sent.
- *  B7  A batch without changes is verified in place of being saved (R6): a version that moved is a
+ *  B6  A sent save contains no change of a call that was cancelled before.
+ *  B7  A batch without changes is verified instead of saved (R6): a version that moved is a
  *      conflict like any other. A verification writes nothing, so its outcome is never unknown.
  */
 import { foundIn, readAnswer, verification, type Refusal } from "./save-answer.ts";
@@ -34,7 +34,7 @@ import type { PersistBridge } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
 import { endLife } from "./tasks.ts";
 
-/** What a save asks of the executor. */
+/** What a save uses of the executor. */
 export interface SavePort {
   /** Runs a call again on the present draft state; `null` when it was cancelled meanwhile. */
   rerun(call: Call): Promise<Outcome | null>;
@@ -42,7 +42,7 @@ export interface SavePort {
   ended(): void;
 }
 
-/** One batch on its way to the store; see the head of this file. */
+/** The save of one batch; see the head of this file. */
 export class Save {
   readonly batch: CommitBatch;
   readonly #scope: ScopeCore;
@@ -52,7 +52,7 @@ export class Save {
   #stopped: MakeError | null = null;
   #over = false;
   #expected = 0;
-  /** The draft state is the store's, and the changes of the batch are not made on it yet. */
+  /** The draft state is the store's; the changes of the batch are not yet applied to it. */
   #adopting = false;
 
   constructor(scope: ScopeCore, batch: CommitBatch, port: SavePort) {
@@ -61,22 +61,22 @@ export class Save {
     this.#port = port;
   }
 
-  /** Brings the batch to the store and settles its calls. */
+  /** Saves the batch and settles its calls. */
   start(): void {
     void this.#bring().then(() => this.#end());
   }
 
-  /** What readers see meanwhile; `null` when the draft state is the confirmed state. */
+  /** The state that readers see; `null` when the draft state is the confirmed state. */
   get shown(): object | null {
     return this.#adopting ? null : this.batch.base;
   }
 
-  /** A call that is cancelled now cannot know its outcome. */
+  /** The outcome of a call that is cancelled now is unknown. */
   get inFlight(): boolean {
     return this.#inFlight;
   }
 
-  /** Gives up a save that no caller waits for any more; returns when to look again. */
+  /** Abandons a save without waiting callers; returns the next deadline. */
   expire(now: number): number {
     const { batch } = this;
     if (this.#over || !batch.abandoned) return Infinity;
@@ -117,7 +117,7 @@ export class Save {
   async #resolve(): Promise<void> {
     const { settings, bridge, identity: scope } = this.#scope;
     const again = (): Promise<SaveStep> => {
-      this.batch.needsReplay = true; // All of it rests on a state that is gone.
+      this.batch.needsReplay = true; // All outcomes depend on a state that was replaced.
       return this.#attempt();
     };
     const lookAndAgain = async (): Promise<SaveStep> => {
@@ -138,7 +138,7 @@ export class Save {
     this.#refuse(() => new ConcurrentModificationError({ ...fields, actualVersion }, { scope }));
   }
 
-  /** Sends the batch, without cancelled calls (B6): nothing is awaited between look and send. */
+  /** Sends the batch without cancelled calls (B6): no `await` between the check and the send. */
   async #attempt(): Promise<SaveStep> {
     while (this.batch.needsReplay && this.#isWanted) await this.#replay();
     const { bridge, draft, version } = this.#scope;
@@ -151,7 +151,7 @@ export class Save {
     return this.#judge(readAnswer(result), commit.version);
   }
 
-  /** Asks the store whether the state on which the results rest is still current (B7). */
+  /** Verifies at the store that the base of the results is still current (B7). */
   async #verify(bridge: PersistBridge<object>): Promise<SaveStep> {
     const { identity, settings } = this.#scope;
     const version = this.#expected;
@@ -163,7 +163,7 @@ export class Save {
     answer: Refusal | { readonly received: unknown },
     expected: number,
   ): Promise<SaveStep> {
-    if (this.#over) return "empty"; // Given up: the answer comes too late (B2).
+    if (this.#over) return "empty"; // Abandoned: the result is too late (B2).
     this.#inFlight = false;
     if ("current" in answer) {
       await this.#adopt(() => adopt(this.#scope, foundIn(answer)));
@@ -177,7 +177,7 @@ export class Save {
     return "saved";
   }
 
-  /** Lets the scope go to the store's state; its subscribers see that state at once. */
+  /** Adopts the store's state; subscribers see that state at once. */
   async #adopt(go: () => void | Promise<void>): Promise<void> {
     if (this.#over) return;
     const { draft } = this.#scope;
@@ -211,7 +211,7 @@ export class Save {
     batch.replaying = false;
   }
 
-  /** The base may have come to its end since the batch began, or since it was found. */
+  /** The base may have expired since the batch began, or since the base was read. */
   async #inTime(): Promise<void> {
     if (this.#scope.overdue === true)
       await this.#adopt(() => endLife(this.#scope, () => !this.#over));
@@ -223,7 +223,7 @@ export class Save {
     const scope = this.#scope;
     const before = batch.base;
     let { version } = scope;
-    const exists = scope.exists || batch.changes > 0; // Before a subscriber looks.
+    const exists = scope.exists || batch.changes > 0; // Before a subscriber reads it.
     confirm(scope, { version: version + batch.changes, exists });
     batch.base = scope.draft.expose();
     for (const call of batch.calls) {

@@ -1,18 +1,18 @@
 /**
- * Exclusive sections: scopes that one caller has to itself while it works for a while.
- * Transactions, turns of dialects and their locks are made of them.
+ * Exclusive sections: one caller has several scopes to itself for a while. Transactions, turns of
+ * dialects and their locks use them.
  *
  *     acquire, one scope after another ──▶ run, during, writing ──▶ release
  *                     └──timeout, abort, stop of one scope, revoke──▶ revoked
  *
  * Invariants
- *  X1  Scopes are acquired in the order given. Callers that give them in one order (that of their
- *      keys) never wait for each other in a circle; code that acquires one scope while its section
- *      has others counts as waiting for it, so a circle of another kind is found.
- *  X2  Once a section is revoked nothing may be committed in it; a write that was under way has an
- *      unknown outcome, and its scopes read the store before they go on.
- *  X3  Every scope is given back once, however the section ends, also one that is acquired late.
- *  X4  Code of the section that calls one of its scopes from outside is refused, not left waiting.
+ *  X1  Scopes are acquired in the order given. Callers that use the same order (that of their keys)
+ *      never wait for each other in a circle. Code that acquires a scope while its section has
+ *      others counts as waiting for it, so other circles are found.
+ *  X2  Nothing may be committed in a revoked section. A write that was under way has an unknown
+ *      outcome, and its scopes read the store before they continue.
+ *  X3  Every scope is released once, however the section ends, also one that is acquired late.
+ *  X4  Code of the section that calls one of its scopes from outside is refused; it does not wait.
  */
 import type { Call, ExclusiveTask } from "./mailbox.ts";
 import type { MutationOptions, MutationContext } from "../protocol.ts";
@@ -20,15 +20,15 @@ import { RunContext, type Held } from "./reentrancy.ts";
 
 /** One scope of a section. */
 export interface Claim {
-  /** Rejects when the claim is lost: timeout, abort, stop. Nothing may be committed any more. */
+  /** Rejects when the claim is revoked: timeout, abort, stop. No commit is allowed after that. */
   readonly revoked: Promise<never>;
-  /** Gives the scope back; its mailbox goes on. */
+  /** Releases the scope; its mailbox continues. */
   release(): void;
-  /** Says whether a write is under way, so that losing the claim means an unknown outcome (X2). */
+  /** Sets whether a write is under way: then a revoked claim means an unknown outcome (X2). */
   writing(isWriting: boolean): void;
-  /** True once it was released or revoked. */
+  /** True once the claim was released or revoked. */
   readonly ended: boolean;
-  /** True once it was released: then `revoked` may never settle. */
+  /** True once the claim was released: then `revoked` may never settle. */
   readonly released: boolean;
 }
 
@@ -37,13 +37,13 @@ export interface Claimable extends Held {
   claim(options?: MutationOptions): Promise<Claim>;
 }
 
-/** Submits a task that keeps a scope until it is released; resolves when its turn has come. */
+/** Submits a task that claims a scope until it is released; resolves when the task starts. */
 export function claimBy(submit: (task: ExclusiveTask) => Promise<boolean>): Promise<Claim> {
   return new Promise((resolve, reject) => {
     let released = false;
     const granted = (call: Call, release: () => void): Claim => ({
       get revoked() {
-        return revoked; // Not made yet when an idle scope grants at once.
+        return revoked; // Not made yet when an idle scope grants it at once.
       },
       release: () => {
         released = true;
@@ -75,22 +75,22 @@ export class ExclusiveSection {
   readonly #scopes: readonly Claimable[];
   readonly #claims: Claim[] = [];
   #isReleased = false;
-  /** Why it was revoked by whoever has it. */
+  /** The reason given to `revoke`. */
   #reason: { readonly reason: unknown } | null = null;
   #revoke: (reason: unknown) => void = () => undefined;
   /** Rejects when the section is revoked; may never settle once it was released. */
   readonly revoked: Promise<never>;
 
-  /** Call `acquire` next. */
+  /** Acquires nothing; call `acquire` next. */
   constructor(scopes: readonly Claimable[]) {
     this.#scopes = scopes;
     this.revoked = new Promise((_, reject) => {
       this.#revoke = reject;
     });
-    this.revoked.catch(() => undefined); // Whoever works in the section receives it by `during`.
+    this.revoked.catch(() => undefined); // Code of the section receives it by `during`.
   }
 
-  /** Acquires the scopes; rejects as a mutation does that waits too long or is aborted. */
+  /** Acquires the scopes; rejects like a mutation on timeout and abort. */
   async acquire(options?: MutationOptions): Promise<this> {
     try {
       for (const [index, scope] of this.#scopes.entries())
@@ -102,12 +102,12 @@ export class ExclusiveSection {
     }
   }
 
-  /** True when nothing may be committed any more: it was revoked, or released. */
+  /** True when no commit is allowed any more: the section was revoked or released. */
   get ended(): boolean {
     return this.#isReleased || this.#reason !== null || this.#claims.some(({ ended }) => ended);
   }
 
-  /** Ends the right to commit; the scopes are given back by `release`. */
+  /** Ends the right to commit; `release` releases the scopes. */
   revoke(reason: unknown): void {
     this.#reason ??= { reason };
     this.#revoke(reason);
@@ -115,29 +115,31 @@ export class ExclusiveSection {
 
   /** Runs code of the section (X4); its `signal` aborts when the section is revoked. */
   async run<T>(attempt: number, code: (context: MutationContext) => T | Promise<T>): Promise<T> {
-    const turn = new RunContext(attempt);
-    this.revoked.catch((reason: unknown) => turn.lose(reason));
+    const context = new RunContext(attempt);
+    this.revoked.catch((reason: unknown) => context.lose(reason));
     try {
-      return await this.during((async () => turn.runJointly(this.#scopes, () => code(turn)))());
+      return await this.during(
+        (async () => context.runJointly(this.#scopes, () => code(context)))(),
+      );
     } catch (error) {
-      turn.lose(error);
+      context.lose(error);
       throw error;
     } finally {
-      turn.end();
+      context.end();
     }
   }
 
-  /** Waits for `work`; rejects with why the section was revoked, as soon as it is. */
+  /** Waits for `work`; rejects with the reason as soon as the section is revoked. */
   async during<T>(work: Promise<T>): Promise<T> {
     const done = await Promise.race([this.revoked, work]);
     if (!this.ended) return done;
     if (this.#reason !== null) throw this.#reason.reason;
-    // Nothing else is going to say that a scope was given back.
+    // A released claim never rejects, so it is checked here.
     if (this.#claims.every((claim) => claim.released || !claim.ended)) throw new SectionOverError();
     return this.revoked;
   }
 
-  /** Runs a write: once revoked meanwhile, its outcome is unknown. */
+  /** Runs a write: when the section is revoked meanwhile, its outcome is unknown. */
   async writing<T>(write: () => Promise<T>): Promise<T> {
     if (this.ended) await this.during(Promise.resolve());
     for (const claim of this.#claims) claim.writing(true);
@@ -148,7 +150,7 @@ export class ExclusiveSection {
     }
   }
 
-  /** Gives every scope back (X3). */
+  /** Releases every scope (X3). */
   release(): void {
     this.#isReleased = true;
     for (const claim of this.#claims) claim.release();
@@ -171,7 +173,7 @@ export class ExclusiveSection {
   }
 }
 
-/** The work of a section went on after its scopes had been given back. */
+/** The work of a section continued after its scopes had been released. */
 export class SectionOverError extends Error {
   override readonly name = "SectionOverError";
 
@@ -180,7 +182,7 @@ export class SectionOverError extends Error {
   }
 }
 
-/** Runs `work` with scopes to itself; rejects early when they are lost. */
+/** Runs `work` in an exclusive section; rejects early when the section is revoked. */
 export async function exclusively<T>(
   scopes: readonly Claimable[],
   options: MutationOptions | undefined,

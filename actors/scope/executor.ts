@@ -1,5 +1,5 @@
 /**
- * Runs the calls of a busy scope one at a time, and has their changes saved; an idle one has none.
+ * Runs the calls of a busy scope one at a time and saves their changes; an idle scope has none.
  *
  *     open ───code───▶ running(run?)                   submit: if open, else the mailbox
  *     ▲ │ ▲ ◀──its end───┘ │
@@ -14,8 +14,8 @@
  * Invariants
  *  S1  At most one call runs at a time, and calls run in the order in which they were made.
  *  S2  A cancelled call has no effect, or rejects with `COMMIT_UNKNOWN`: its save was in flight.
- *  S3  In each state something is under way, or a deadline, that ends in `#proceed`.
- *  S4  User code (mutators, checks, subscribers) never runs in state open: what it submits waits.
+ *  S3  In each state some work is under way, or a deadline is set, that ends in `#proceed`.
+ *  S4  User code (mutators, checks, subscribers) never runs in state open: its own calls wait.
  */
 import { onAbort } from "./abort.ts";
 import { afterThis, nextTurn } from "../time/soon.ts";
@@ -33,9 +33,9 @@ import { applyMutation, failed } from "./apply-mutation.ts";
 
 type State =
   | { readonly is: "open" }
-  /** Without `run` a call is applied that has no code. */
+  /** `run` is `null` while a call without code is applied. */
   | { readonly is: "running"; readonly run: MutatorRun | null }
-  /** `run`: a mutator that goes on beside the save, or a call of the batch that is run again. */
+  /** `run`: a mutator that runs beside the save, or a call of the batch that is run again. */
   | { readonly is: "saving"; readonly save: Save; run: MutatorRun | null }
   | { readonly is: "exclusive"; readonly call: Call }
   | { readonly is: "stopped"; readonly save: Save | null };
@@ -48,7 +48,7 @@ export class Executor implements Expirable {
   readonly #scope: ScopeCore;
   readonly #mailbox: Mailbox;
   #state: State = OPEN;
-  /** The batch that gathers calls, or the one being saved. */
+  /** The batch that collects calls, or the one being saved. */
   #batch: CommitBatch | null = null;
   #saveScheduled: State["is"] | null = null;
   #onRest: (() => void) | null = null;
@@ -58,19 +58,19 @@ export class Executor implements Expirable {
     this.#mailbox = new Mailbox(scope.settings.mailboxLimit);
   }
 
-  /** What readers see; `null` when the draft state is the confirmed one. */
+  /** The state that readers see; `null` when the draft state is the confirmed one. */
   get confirmed(): object | null {
     return this.#save === null ? (this.#batch?.base ?? null) : this.#save.shown;
   }
 
-  /** Takes a call; its promise is settled in every case. */
+  /** Accepts a call; its promise is settled in every case. */
   submit(call: Call): void {
     const { settings, backing, identity } = this.#scope;
     const { signal } = call;
     if (signal !== undefined)
       call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
     const isNext = this.#state === OPEN && this.#mailbox.size === 0 && this.#batch?.full !== true;
-    // Code that waits, or that may run again for a save, needs its caller's context then.
+    // Code that runs later, or again for a save, needs the async context of its caller.
     if ("compute" in call.work && (!isNext || backing !== null)) call.context = captureContext();
     if (isNext) this.#start(call);
     else this.#mailbox.enqueue(call, identity);
@@ -90,11 +90,11 @@ export class Executor implements Expirable {
     };
     for (const call of this.#mailbox) look(call);
     this.#batch?.calls.forEach(look);
-    look(underWay(this.#state)); // Last: what follows it starts.
+    look(underWay(this.#state)); // Last: it may start the next call.
     return Math.min(next, this.#save?.expire(now) ?? Infinity);
   }
 
-  /** Refuses every call; resolves when a save in flight has settled its own. */
+  /** Refuses every call; resolves when a save in flight has settled its calls. */
   stop(): Promise<void> {
     const call = underWay(this.#state);
     const save = this.#save;
@@ -115,16 +115,16 @@ export class Executor implements Expirable {
     return "save" in this.#state ? this.#state.save : null;
   }
 
-  /** Settles a call that is not waited for any more. */
+  /** Settles a call whose caller no longer waits. */
   #cancel(call: Call, reason: unknown): void {
     const { stage, run, batch } = call;
-    if (call.settled || stage === "writing") return; // `#join` looks for an abort in its checks.
+    if (call.settled || stage === "writing") return; // `#join` checks for an abort.
     const isUnknown = this.#isUnknown(call);
     const unknown = { scope: this.#scope.identity, cause: reason };
     call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
-    if (stage === "joined" && isUnknown) return; // What was sent may count.
+    if (stage === "joined" && isUnknown) return; // A sent change may count.
     run?.cancel(reason);
-    if (stage === "queued") this.#mailbox.left();
+    if (stage === "queued") this.#mailbox.cancelled();
     else if (stage === "joined") batch?.cancelled(call);
     else if (stage !== "running") {
       if (this.#state.is === "exclusive") this.#state = OPEN;
@@ -132,7 +132,7 @@ export class Executor implements Expirable {
     }
   }
 
-  /** A write of it is in flight; after that of a task the scope reads the store first. */
+  /** Its write is in flight; after the write of a task the scope reads the store first. */
   #isUnknown({ stage, work }: Call): boolean {
     if (stage === "joined") return this.#save?.inFlight === true;
     const isWriting = "task" in work && work.unknown === true;
@@ -151,7 +151,7 @@ export class Executor implements Expirable {
     else if (this.#state === OPEN) this.#rest();
   }
 
-  /** All calls of this tick share a save; a mutator that takes longer is not waited for. */
+  /** All calls of this tick share a save; it does not wait for a mutator that takes longer. */
   #scheduleSave(): void {
     const { is } = this.#state;
     if ((is !== "open" && is !== "running") || this.#saveScheduled === is) return;
@@ -169,7 +169,7 @@ export class Executor implements Expirable {
   }
 
   #startSave(batch: CommitBatch): void {
-    const given = this.#scope.draft.expose(); // To a mutator that goes on, if there is one.
+    const given = this.#scope.draft.expose(); // To a mutator that still runs, if there is one.
     const run = this.#state.is === "running" ? this.#state.run : null;
     const save = new Save(this.#scope, batch, {
       rerun: (call) => this.#rerun(call),
@@ -190,7 +190,7 @@ export class Executor implements Expirable {
     this.#proceed();
   }
 
-  /** The mutator beside a save was given a state that never came to be: it will run again. */
+  /** The mutator beside a save was given a state that was never confirmed: it runs again. */
   #dropRun(): void {
     if (this.#state.is !== "saving" || this.#state.run === null) return;
     this.#state.run.drop();
@@ -200,14 +200,14 @@ export class Executor implements Expirable {
 
   #start(call: Call): void {
     const { work, signal } = call;
-    if (signal?.aborted === true) return call.reject(signal.reason); // It is still to be cancelled.
+    if (signal?.aborted === true) return call.reject(signal.reason); // Not yet cancelled.
     const scope = this.#scope;
     const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
     if ((reads || "task" in work) && this.#batch !== null) {
-      this.#mailbox.putBack(call); // What needs the scope to itself lets the batch be saved first.
+      this.#mailbox.putBack(call); // An exclusive call waits for the save of the batch.
       return this.#startSave(this.#batch);
     }
-    // Nothing builds on a guess, nor on a state whose time is over.
+    // No call builds on an unknown state, nor on an expired one.
     if (reads) this.#alone(call, "reloading", () => prepare(scope, () => !call.settled));
     else if ("task" in work) this.#alone(call, "exclusive", () => work.task(call));
     else if (work.compute === undefined) {
@@ -217,7 +217,7 @@ export class Executor implements Expirable {
     } else {
       const run = new MutatorRun(call, (ended, isLate) => {
         if (ended !== "cancelled") this.#take(call, this.#outcome(call, ended));
-        this.#free(run); // Not before all that can call user code is done (S4).
+        this.#free(run); // Only after everything that can call user code (S4).
         if (isLate) this.#proceed();
       });
       this.#state = { is: "running", run };
@@ -225,14 +225,14 @@ export class Executor implements Expirable {
     }
   }
 
-  /** Gives the scope to one call for as long as `task` takes. */
+  /** Gives one call the scope to itself until `task` ends. */
   #alone(call: Call, stage: CallStage, task: () => Promise<boolean | void>): void {
     call.stage = stage;
     call.run = new RunContext(1);
     const mine: State = { is: "exclusive", call };
     this.#state = mine;
     const over = (settle: () => void): void => {
-      const isMine = this.#state === mine; // Else the call was cancelled, and the next has started.
+      const isMine = this.#state === mine; // Else the call was cancelled and the next one runs.
       if (isMine) this.#state = OPEN;
       if (!call.settled) settle();
       if (isMine) this.#proceed();
@@ -257,13 +257,13 @@ export class Executor implements Expirable {
     return applyMutation(this.#scope, call.mutation, ended.value);
   }
 
-  /** Settles a call that has run, or adds it to the batch that will. */
+  /** Settles a call that has run, or adds it to the batch. */
   #take(call: Call, outcome: Outcome): void {
     const batch = this.#batch;
-    // There would be one, had no check stopped the scope meanwhile.
+    // Absent only when a check has stopped the scope meanwhile.
     if (batch === null && this.#scope.bridge !== null)
       return call.reject(new ScopeStoppedError({ scope: this.#scope.identity }));
-    // What rests on an unconfirmed change, or on a state to verify, resolves with the batch (R2).
+    // A result that depends on an unconfirmed or unverified state resolves with the batch (R2).
     const joins = outcome.changed || mustVerify(call, this.#scope.settings);
     if (batch !== null && (joins || batch.changes > 0)) return this.#join(batch, call, outcome);
     if (batch?.calls.length === 0) this.#batch = null;
@@ -293,7 +293,7 @@ export class Executor implements Expirable {
   }
 }
 
-/** The call whose code runs, or that has the scope to itself. */
+/** The running call: its code runs, or it has the scope to itself. */
 function underWay(state: State): Call | undefined {
   if ("call" in state) return state.call;
   return "run" in state && state.run?.isOver === false ? state.run.call : undefined;

@@ -1,10 +1,10 @@
 /**
- * What a schema adds to a value, and where it changes one instead.
+ * Finds what a schema adds to a value, and where a schema changes one instead.
  *
  * Invariants
- *  Z1  A value is what it was, with what was missing filled in, or it is refused: nothing that a
- *      schema makes of a value that is there takes its place.
- *  Z2  What a schema leaves out is kept.
+ *  Z1  A value is kept and its missing parts are filled in, or it is refused. A schema never
+ *      replaces a value that exists.
+ *  Z2  Fields that a schema drops are kept.
  */
 import { types } from "node:util";
 import { equal } from "../state/equal.ts";
@@ -25,7 +25,7 @@ class Changed {
   }
 }
 
-/** `given` with what it lacks and `made` has; where they differ otherwise, the place of it. */
+/** `given` plus the fields that only `made` has; the path of any other difference. */
 export function filledFrom(
   given: object,
   made: unknown,
@@ -37,7 +37,7 @@ export function filledFrom(
   return { path };
 }
 
-/** `given` without what `made` leaves out; `given` itself when that is nothing. */
+/** `given` without the fields that `made` lacks; `given` itself when it lacks none. */
 export function keptIn(given: unknown, made: unknown): unknown {
   if (given === made) return given;
   if (Array.isArray(given) && Array.isArray(made)) {

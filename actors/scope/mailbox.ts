@@ -1,18 +1,18 @@
 /**
- * The mailbox: a bounded FIFO of calls, one per waiting call.
+ * The mailbox of a scope: a bounded FIFO of waiting calls.
  *
- * A linked list through the calls themselves: enqueue and take are O(1) at any depth (an array's
- * shift and the queue libraries were 10 to 190 times slower at 20,000 waiting), an idle mailbox
- * holds no memory, and a call that left early stays linked as a dead link until its turn comes or
- * the dead outnumber the living.
+ * It is a linked list through the calls themselves: enqueue and take are O(1) at any length. (An
+ * array's shift and the queue libraries were 10 to 190 times slower at 20,000 waiting calls.) An
+ * idle mailbox uses no memory. A call that is cancelled while it waits stays linked until it is
+ * reached, or until there are more settled links than waiting calls.
  *
- *     #head → [call] → [call, left] → [call] ← #tail        size counts the living only
+ *     #head → [call] → [call, cancelled] → [call] ← #tail        size counts waiting calls only
  *
  * Invariants
  *  M1  Calls are taken in the order in which they were enqueued; each at most once.
- *  M2  At most `limit` living calls wait; the next one is refused before anything was enqueued.
+ *  M2  At most `limit` calls wait; the next one is refused before anything was enqueued.
  *  M3  A call is settled exactly once, and a settled call is never taken.
- *  M4  Dead links are never more than the living plus `DEAD_MAX`.
+ *  M4  Settled links are never more than the waiting calls plus `DEAD_MAX`.
  */
 import { monotonic } from "../time/clock.ts";
 import { MailboxFullError, ScopeStoppedError } from "../errors.ts";
@@ -22,25 +22,25 @@ import { optionNames, refuseUnknown, type ScopeSettings, timeoutOption } from ".
 import type { CapturedContext, Cascade, RunContext } from "./reentrancy.ts";
 import { copyIn } from "../state/copy.ts";
 
-/** Dead links that may stay in a mailbox in which nobody waits. */
+/** Most settled links in a mailbox without waiting calls. */
 export const DEAD_MAX = 64;
 
-/** Work that has the scope to itself until its promise settles: a delete, a refresh, a section. */
+/** Work with the scope to itself until its promise settles: a delete, a refresh, a section. */
 export interface ExclusiveTask {
   readonly task: (call: Call) => Promise<boolean>;
-  /** A write is under way: a caller that cancels now cannot know its outcome. */
+  /** A write is under way: the outcome of a call that is cancelled now is unknown. */
   readonly unknown?: boolean;
-  /** The task makes the state known and in time by itself, so that is not done before. */
+  /** The task itself reads the store and ends an expired state, so that is not done before. */
   readonly reloads?: boolean;
 }
 
 /**
- * Where a call is: it waits, waits for the store to be read, runs, is applied, has the scope to
+ * The stage of a call: it waits, waits for a read of the store, runs, is applied, has the scope to
  * itself, or waits with a commit batch.
  */
 export type CallStage = "queued" | "reloading" | "running" | "writing" | "exclusive" | "joined";
 
-/** What a mutation did when it ran; kept until its batch is confirmed. */
+/** The outcome of a mutation; kept until its batch is confirmed. */
 export interface Outcome {
   readonly changed: boolean;
   readonly error: { readonly thrown: unknown } | null;
@@ -58,15 +58,15 @@ export class Call {
   next: Call | null = null;
   context: CapturedContext | null = null;
   run: RunContext | null = null;
-  /** The listeners that made the call. */
+  /** The cascade to which the call belongs. */
   cause: Cascade | undefined = undefined;
   stage: CallStage = "queued";
-  /** The commit batch that it joined. */
+  /** The commit batch that the call joined. */
   batch: { readonly replaying: boolean; cancelled(call: Call): void } | null = null;
-  /** How often its code was run. */
+  /** How often its code has run. */
   attempt = 0;
   outcome: Outcome | null = null;
-  /** Called when it is settled. */
+  /** Called when the call is settled. */
   release: (() => void) | null = null;
   #resolve: ((value: boolean | Promise<never>) => void) | null;
   readonly promise: Promise<boolean>;
@@ -79,7 +79,7 @@ export class Call {
     this.work = work;
     this.deadline = deadline;
     this.options = options;
-    // Filled by the executor below, which the language runs before the constructor goes on.
+    // Set by the promise executor below, which runs before the constructor continues.
     let settle: ((value: boolean | Promise<never>) => void) | null = null;
     this.promise = new Promise<boolean>((resolve) => {
       settle = resolve;
@@ -87,9 +87,9 @@ export class Call {
     this.#resolve = settle;
   }
 
-  /** What it runs; not to be asked of an exclusive task. */
+  /** The mutation; not to be read of an exclusive task. */
   get mutation(): Mutation {
-    return this.work as Mutation; // See above.
+    return this.work as Mutation; // The caller has checked that it is no exclusive task.
   }
 
   get signal(): AbortSignal | undefined {
@@ -100,18 +100,18 @@ export class Call {
     return this.#resolve === null;
   }
 
-  /** Answers the caller; nothing happens when he has been answered (M3). */
+  /** Resolves the call; does nothing when it is settled (M3). */
   resolve(changed: boolean): void {
     this.#settle()?.(changed);
   }
 
-  /** Refuses the caller; nothing happens when he has been answered (M3). */
+  /** Rejects the call; does nothing when it is settled (M3). */
   reject(error: unknown): void {
-    // Only `resolve` is kept per call, which saves a function object for each waiting call.
+    // Only `resolve` is kept, which saves a function object per waiting call.
     const resolve = this.#settle();
     if (resolve === null) return;
     resolve(Promise.reject(error));
-    // Who stopped the scope knows; a caller who looks away must not end the process for it.
+    // A stop is intended: a rejection that no caller handles must not end the process.
     if (error instanceof ScopeStoppedError) this.promise.catch(() => undefined);
   }
 
@@ -123,7 +123,7 @@ export class Call {
     return resolve;
   }
 
-  /** Calls back when it is settled, in the order in which the callbacks were given. */
+  /** Calls back when the call is settled, in the order of registration. */
   onSettled(callback: () => void): void {
     const before = this.release;
     this.release = before === null ? callback : () => (before(), callback());
@@ -133,8 +133,8 @@ export class Call {
 const OPTIONS = optionNames<MutationOptions>({ signal: true, timeoutMs: true, meta: true });
 
 /**
- * A call for a call made now: its deadline runs, and its options are the caller's no longer.
- * Throws `TypeError` for an unknown option.
+ * Makes a call: its deadline starts now, and its options are copied. Throws `TypeError` for an
+ * unknown option.
  */
 export function createCall(
   work: Mutation | ExclusiveTask,
@@ -159,13 +159,13 @@ export class Mailbox {
   #head: Call | null = null;
   #tail: Call | null = null;
   #size = 0;
-  #dead = 0;
+  #settledLinks = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** How many living calls wait. */
+  /** How many calls wait. */
   get size(): number {
     return this.#size;
   }
@@ -188,7 +188,7 @@ export class Mailbox {
     this.#size += 1;
   }
 
-  /** Takes the oldest living call, or nothing. */
+  /** Takes the oldest waiting call; `null` when none waits. */
   take(): Call | null {
     while (this.#head !== null) {
       const call: Call = this.#head;
@@ -199,24 +199,24 @@ export class Mailbox {
         this.#size -= 1;
         return call;
       }
-      this.#dead -= 1; // It left early and was counted out by `left`.
+      this.#settledLinks -= 1; // It was cancelled; `cancelled` has updated the size.
     }
     return null;
   }
 
-  /** Rejects all that wait, each with an error of its own. */
+  /** Rejects all waiting calls, each with its own error. */
   refuse(error: () => unknown): void {
     for (let call = this.take(); call !== null; call = this.take()) call.reject(error());
   }
 
-  /** A waiting call was settled early. */
-  left(): void {
+  /** A waiting call was settled before it was taken. */
+  cancelled(): void {
     this.#size -= 1;
-    this.#dead += 1;
-    if (this.#dead > this.#size + DEAD_MAX) this.#sweep();
+    this.#settledLinks += 1;
+    if (this.#settledLinks > this.#size + DEAD_MAX) this.#sweep();
   }
 
-  /** Unlinks the dead. They keep their own links, so whoever stands on one finds the way on. */
+  /** Unlinks settled calls. They keep their own links, so an iterator at one can continue. */
   #sweep(): void {
     let last: Call | null = null;
     for (const call of this) {
@@ -227,10 +227,10 @@ export class Mailbox {
     if (last === null) this.#head = null;
     else last.next = null;
     this.#tail = last;
-    this.#dead = 0;
+    this.#settledLinks = 0;
   }
 
-  /** The living calls, oldest first; while it is read, calls may only leave. */
+  /** The waiting calls, oldest first; during the iteration calls may only be cancelled. */
   *[Symbol.iterator](): Generator<Call> {
     for (let call = this.#head; call !== null; call = call.next) if (!call.settled) yield call;
   }

@@ -1,10 +1,10 @@
 /**
- * What a mutation is to the kernel: user code to run in the turn (or none) and a write to do with
- * its result. The kernel runs mutations without knowing which operation made them.
+ * A mutation as the kernel sees it: optional user code to run, and a write of its result. The
+ * kernel runs mutations without knowing which operation made them.
  *
  * Invariants
- *  U1  `compute` may run several times (after a conflict, or when a caller in the same round left),
- *      so it must depend on its arguments only. Nothing it returns is kept by reference.
+ *  U1  `compute` may run several times (after a conflict, or when a call of the same batch was
+ *      cancelled), so it must depend on its arguments only. Its result is not kept by reference.
  *  U2  `write` is synchronous and, by A1, writes completely or throws.
  */
 import type { DraftState } from "../state/draft-state.ts";
@@ -13,11 +13,11 @@ import type { MutationContext, OperationName } from "../protocol.ts";
 /** One requested change. */
 export interface Mutation {
   readonly operation: OperationName;
-  /** Its result is verified at the store also where results that write nothing are not. */
+  /** A result without a write is verified at the store, whatever the scope's default is. */
   readonly verifies?: true;
-  /** The caller's function, given the frozen state; absent when the mutation is plain data. */
-  compute?(state: object, turn: MutationContext): unknown;
-  /** Writes the change; `computed` is what `compute` gave (awaited). */
+  /** The caller's function; receives the frozen state. Absent for plain data. */
+  compute?(state: object, context: MutationContext): unknown;
+  /** Writes the change; `computed` is the awaited result of `compute`. */
   write(draft: DraftState, computed: unknown): void;
   /** The event's `path`, when the operation has one. */
   path?(): string;
@@ -25,14 +25,14 @@ export interface Mutation {
   delta?(computed: unknown): unknown;
 }
 
-/** Changes nothing: once it resolves, the state of the scope is one that was current meanwhile. */
+/** Changes nothing: it resolves with a scope state that was current during the call. */
 export const READ: Mutation = Object.freeze({
   operation: "refresh",
   verifies: true,
   write: () => undefined,
 });
 
-/** True for promises and everything that behaves like one. */
+/** True for promises and other objects with a `then` method. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === "object" &&

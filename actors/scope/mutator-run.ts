@@ -7,22 +7,22 @@
  *
  * Invariants
  *  X1  A run is over exactly once, with a value, a throw, or because its call was cancelled; a
- *      dropped one is over without a word.
+ *      dropped run reports no end.
  *  X2  What the code does after that has no effect, and its rejection is handled.
- *  X3  A run that is held is not over before `release`.
+ *  X3  A run that is on hold is not over before `release`.
  */
 import type { ScopeCore } from "./scope-core.ts";
 import type { Call } from "./mailbox.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import { RunContext } from "./reentrancy.ts";
 
-/** How user code ended; `cancelled`: its call is settled and the result is not wanted. */
+/** How user code ended; `cancelled`: its call is settled and the result is ignored. */
 export type Ended = { readonly value: unknown } | { readonly thrown: unknown } | "cancelled";
 
 /** One run; see the head of this file. */
 export class MutatorRun extends RunContext {
   readonly call: Call;
-  /** Receives the end, and whether it came after `start` had returned; `null`: it is over. */
+  /** Receives the end, and whether it came after `start` had returned; `null`: over. */
   #over: ((ended: Ended, isLate: boolean) => void) | null;
   #isAsync = false;
   #isHeld = false;
@@ -35,7 +35,7 @@ export class MutatorRun extends RunContext {
     call.run = this;
   }
 
-  /** Its end was taken, or it was dropped. */
+  /** Its end was reported, or it was dropped. */
   get isOver(): boolean {
     return this.#over === null;
   }
@@ -62,10 +62,10 @@ export class MutatorRun extends RunContext {
   /** Its call was settled: the code lost its right to commit. */
   override cancel(reason: unknown): void {
     this.lose(reason);
-    if (this.#isAsync) this.#end("cancelled"); // Else `start` looks when the code returns.
+    if (this.#isAsync) this.#end("cancelled"); // Else `start` checks when the code returns.
   }
 
-  /** Gives up a run whose call still waits, so that it can run again. */
+  /** Abandons a run whose call still waits, so that it can run again. */
   drop(): void {
     this.#over = null;
     this.lose(undefined);
@@ -88,12 +88,12 @@ export class MutatorRun extends RunContext {
       if (this.#isHeld) this.#kept = ended;
       else this.#end(ended);
     };
-    // Through a promise, since other thenables may call back at once, twice, or throw.
+    // Through a promise: another thenable may call back at once, twice, or throw.
     Promise.resolve(value).then(
       (result) => settle({ value: result }),
       (thrown: unknown) => settle({ thrown }),
     );
-    // A mutator can abort its own call, or stop the scope, before it waits for anything.
+    // A mutator can abort its own call, or stop the scope, before its first `await`.
     if (this.call.settled) this.#end("cancelled");
   }
 

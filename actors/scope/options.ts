@@ -7,7 +7,7 @@ import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from 
 import { copyIn } from "../state/copy.ts";
 import { quietLogger } from "./safe-call.ts";
 
-/** Waiting mutations of one scope before `MAILBOX_FULL`. */
+/** Most waiting mutations of one scope before `MAILBOX_FULL`. */
 const MAILBOX_LIMIT = 10_000;
 /** Milliseconds a mutation may wait and run before `SCOPE_MUTATION_TIMEOUT`. */
 const MUTATION_TIMEOUT_MS = 30_000;
@@ -18,7 +18,7 @@ export interface ScopeTuning {
   readonly cas?: CasOptions | undefined;
   /** Default 30 000; 0, negative and `Infinity` turn it off. */
   readonly mutationTimeoutMs?: number | undefined;
-  /** Waiting mutations before `MAILBOX_FULL`; default 10 000. */
+  /** Most waiting mutations before `MAILBOX_FULL`; default 10 000. */
   readonly mailboxLimit?: number | undefined;
   readonly onStateSizeWarning?: ((warning: StateSizeWarning) => void) | undefined;
   /** Default: warnings and errors go to `console`. */
@@ -28,7 +28,7 @@ export interface ScopeTuning {
   readonly random?: (() => number) | undefined;
 }
 
-/** What a result that writes nothing rests on: the store, or the state in memory. */
+/** Where a result without a write is checked: at the store, or against the state in memory. */
 export type Answers = "verified" | "local";
 
 /** The conflict budget with its defaults filled in. */
@@ -40,9 +40,9 @@ export interface CasBudget {
   readonly escalate: boolean;
 }
 
-/** What a scope is told about itself; one object for all scopes of a kind. */
+/** Settings of a scope; one object for all scopes of a kind. */
 export interface ScopeSettings {
-  /** The deep-frozen state of a scope nobody has written, and of one that was deleted. */
+  /** The deep-frozen state of a scope that was never written, or was deleted. */
   readonly initial: object;
   readonly checks: Checks | null;
   readonly cas: CasBudget;
@@ -52,20 +52,20 @@ export interface ScopeSettings {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
-  /** The bridge hands over fresh frozen states, so adopting one need not copy it. */
+  /** The bridge returns new frozen states, so they are adopted without a copy. */
   readonly bridgeFreezes: boolean;
-  /** A result that writes nothing counts once its version is verified at the store. */
+  /** A result without a write counts once its version is verified at the store. */
   readonly verifies: boolean;
 }
 
-/** What the settings of one scope, or of a kind, add to the tuning. */
+/** The settings of one scope, or of a kind, besides the tuning. */
 export interface ScopeTraits extends Pick<ScopeSettings, "initial" | "checks"> {
   readonly escalate?: boolean;
   readonly bridgeFreezes?: boolean;
   readonly verifies?: boolean;
 }
 
-/** Where reports go when no logger is given. */
+/** The default logger: the console. */
 export const consoleLogger: Logger = {
   warn: (message, fields) => console.warn(message, fields ?? ""),
   error: (message, fields) => console.error(message, fields ?? ""),
@@ -89,7 +89,7 @@ export function countOption(
   return Math.floor(count);
 }
 
-/** A number over 0 that a timer can keep; RangeError names the option. */
+/** A number above 0 that a timer accepts; RangeError names the option. */
 export function positiveOption(name: string, value: number | undefined, fallback: number): number {
   const number = durationOption(name, value, fallback);
   if (number > 0 && number <= MAX_TIMER_MS) return number;
@@ -97,11 +97,11 @@ export function positiveOption(name: string, value: number | undefined, fallback
 }
 
 /**
- * Throws a `TypeError` when `options` is no object, or has a name that is not among `known`: a
- * misspelt option would else be its default in silence. `where` begins the message.
+ * Throws a `TypeError` when `options` is no object, or has a name that is not among `known`:
+ * otherwise a misspelt option would silently have its default. `where` begins the message.
  */
 export function refuseUnknown(where: string, options: object, known: readonly string[]): void {
-  // The types forbid what a caller in JavaScript may still do.
+  // A caller in JavaScript may pass what the types forbid.
   const given: unknown = options;
   if (typeof given !== "object" || given === null)
     throw new TypeError(`${where} needs an object with its options: ${known.join(", ")}`);
@@ -117,14 +117,14 @@ export function refuseUnknown(where: string, options: object, known: readonly st
   throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
 }
 
-/** A runtime has no fields of its own, so it would pass for an object without options. */
+/** True for a runtime: it has no own fields, so it would pass as an object without options. */
 function isRuntime(given: object): boolean {
   return ["open", "execute", "declare"].every(
     (name) => typeof Reflect.get(given, name) === "function",
   );
 }
 
-/** The names of all options of a type, each once; the compiler refuses one too few or too many. */
+/** The names of all options of a type; the compiler refuses a missing or an extra name. */
 export function optionNames<Options>(names: Record<keyof Options, true>): readonly string[] {
   return Object.keys(names);
 }
@@ -162,7 +162,7 @@ export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
   };
 }
 
-// Shared by all scopes that ask for nothing else: 240 bytes of each stand-alone scope.
+// Shared by all scopes with the default logger: saves 240 bytes per stand-alone scope.
 const quietConsole = quietLogger(consoleLogger);
 const defaultBudget = casBudget();
 
@@ -183,7 +183,7 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
 }
 
 /**
- * What a bridge handed over as a state of ours: frozen, with defaults; `undefined` gives the
+ * A state from a bridge as a state of the scope: frozen, with defaults; `undefined` gives the
  * initial one. Throws `StateValidationError` when the schema refuses it.
  */
 export function storedState(

@@ -1,9 +1,9 @@
 /**
- * What a recipe returned besides changing its drafts.
+ * Decides what the return value of a recipe means.
  *
- * A recipe changes drafts, or it returns the state that takes the place of the only one; both is a
- * mistake. Since an arrow function returns what its expression gives, `(d) => d.list.push(x)` and
- * `(d) => (d.user = {…})` return without meaning to: what is returned and lost nothing is accepted.
+ * A recipe changes drafts, or it returns a state that replaces its only draft; both is a mistake.
+ * An arrow function returns the value of its expression, so `(d) => d.list.push(x)` and
+ * `(d) => (d.user = {…})` return a value by accident: one that loses nothing is accepted.
  *
  *     returned                            a draft was changed      no draft was changed
  *     nothing, a number, a boolean, …     the drafts count         the drafts count
@@ -19,12 +19,12 @@ import { current, isDraft, original } from "immer";
 import { StateTypeError } from "../errors.ts";
 import { isPlainObject, typeName } from "../state/copy.ts";
 
-/** Ends a draft: gives the state it was made into. */
+/** Ends a draft: returns the state that it became. */
 export type Finish = (draft: object) => object;
 
 /**
- * Ends the drafts of a recipe that returned `returned`; answers their next states, in order. Throws
- * `StateTypeError` when what it returned would be lost.
+ * Ends the drafts of a recipe that returned `returned`; returns their next states, in order. Throws
+ * `StateTypeError` when the returned value would be lost.
  */
 export function endDrafts(
   drafts: readonly object[],
@@ -46,7 +46,7 @@ export function endDrafts(
   return next;
 }
 
-/** True when the states hold what was returned, or a change that it belongs to by the way. */
+/** True when the states contain the returned value, or were changed and it is incidental. */
 function isKept(returned: unknown, before: readonly unknown[], next: readonly object[]): boolean {
   const isIt = (value: unknown): boolean => value === returned;
   const isChanged = next.some((state, index) => state !== before[index]);
@@ -55,29 +55,29 @@ function isKept(returned: unknown, before: readonly unknown[], next: readonly ob
   return isChanged && next.some((state) => holds(state, isIt, isNew));
 }
 
-/** False for what says nothing: an arrow function returns it by the way. */
+/** False for values that an arrow function returns by accident. */
 function mayBeLost(returned: unknown): boolean {
   if (typeof returned === "object") return returned !== null && !isDraft(returned);
   return typeof returned === "string" || typeof returned === "function";
 }
 
-/** True when nothing was changed: immer gives the state itself then. */
+/** True when the draft is unchanged: immer then returns the state itself. */
 function isUntouched(draft: object): boolean {
   try {
     return current(draft) === original(draft);
   } catch {
-    return false; // It copies what was put in, and cannot copy what goes round in a circle.
+    return false; // immer copies what was put in, and cannot copy a cycle.
   }
 }
 
-/** Turns a draft into what the recipe returned, in which parts of the draft may be. */
+/** Makes a draft equal to the returned value, which may contain parts of the draft. */
 function replaceFields(draft: object, next: Record<string, unknown>): void {
   for (const key of Object.keys(draft))
     if (!Object.hasOwn(next, key)) Reflect.deleteProperty(draft, key);
   for (const key of Reflect.ownKeys(next)) Reflect.set(draft, key, Reflect.get(next, key));
 }
 
-/** True when a value anywhere in `container` is the one; goes into those nodes that `enters`. */
+/** True when `isIt` is true of a value anywhere in `container`; searches nodes that `enters`. */
 function holds(
   container: unknown,
   isIt: (value: unknown) => boolean,
@@ -85,7 +85,7 @@ function holds(
 ): boolean {
   const seen = new Set<unknown>([container]);
   for (const node of seen)
-    // Also those that are added on the way.
+    // Also nodes added during the loop.
     for (const value of valuesIn(node)) {
       if (isIt(value)) return true;
       if (typeof value === "object" && value !== null && enters(value)) seen.add(value);
@@ -93,7 +93,7 @@ function holds(
   return false;
 }
 
-/** What was in the state before is frozen. */
+/** Nodes of the state before are frozen. */
 function isNew(node: object): boolean {
   return !Object.isFrozen(node);
 }

@@ -1,12 +1,12 @@
 /**
  * `update(recipe)`: a mutation written as changes on an immer draft.
  *
- * immer makes the next state, and `diff.ts` makes it ours: values the recipe put in belong to
- * the caller and are copied, and the patches are found by comparing, since immer's own are wrong
- * when one draft ends up in two places. Untouched subtrees are shared with the previous state.
+ * immer makes the next state, and `diff.ts` finds the patches and copies: values that the recipe
+ * put in belong to the caller, and immer's own patches are wrong when one draft ends up at two
+ * paths. Untouched subtrees are shared with the previous state.
  *
- * immer cannot turn +0 into −0 (it takes them for the same), and Dates and byte arrays are not
- * drafted: replace them, do not edit them in place.
+ * immer cannot change +0 to −0 (it takes them for equal). It does not draft Dates and byte arrays:
+ * replace them, do not edit them in place.
  */
 import { enableMapSet, Immer, original, type Draft } from "immer";
 import type { DraftState } from "../state/draft-state.ts";
@@ -23,12 +23,12 @@ const immer = new Immer({ autoFreeze: false });
 export type { Draft } from "immer";
 
 /**
- * What callers write: changes `draft` in place, or returns the next state, a plain object;
- * `recipe-result.ts` says what else it may return.
+ * A caller's recipe: changes `draft` in place, or returns the next state, a plain object, which
+ * replaces the state; `recipe-result.ts` lists what else it may return.
  */
 export type Recipe<S> = (draft: Draft<S>, context: MutationContext) => void | S | Promise<void | S>;
 
-/** Turns a recipe into a mutation. */
+/** A recipe as a mutation. */
 export class RecipeMutation<S extends object> implements Mutation {
   readonly operation = "update";
   readonly #recipe: Recipe<S>;
@@ -37,12 +37,12 @@ export class RecipeMutation<S extends object> implements Mutation {
     this.#recipe = recipe;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
+  compute(state: object, context: MutationContext): unknown {
     const received = typeName(this.#recipe);
     if (typeof this.#recipe !== "function")
       throw new StateTypeError({ path: "", expected: "a recipe function", received });
-    const draft = immer.createDraft(state as S); // The scope's state type is the caller's promise.
-    const returned = this.#recipe(draft, turn);
+    const draft = immer.createDraft(state as S); // The caller declares the type of the state.
+    const returned = this.#recipe(draft, context);
     const end = (value: unknown): unknown => endRecipe([draft], value)[0];
     return isThenable(returned) ? returned.then(end) : end(returned);
   }
@@ -61,8 +61,8 @@ export function createDraft(state: object): object {
 }
 
 /**
- * Ends the drafts of a recipe: the next states, which have no owner yet; `RecipeMutation` writes
- * them. Throws `StateTypeError` when what the recipe returned would be lost.
+ * Ends the drafts of a recipe: returns the next states, not yet copied; `RecipeMutation` writes
+ * them. Throws `StateTypeError` when the returned value would be lost.
  */
 export function endRecipe(drafts: readonly object[], returned: unknown): readonly object[] {
   return endDrafts(drafts, returned, finishDraft);
@@ -74,8 +74,8 @@ function finishDraft(draft: unknown): object {
   throw new StateTypeError({ path: "", expected: "an object", received: typeName(next) });
 }
 
-/** The frozen state a draft was made of; for code that makes the next state by itself. */
+/** The frozen state under a draft; for code that makes the next state by itself. */
 export function originalOf<S extends object>(draft: Draft<S>): Readonly<S> {
-  // immer answers `undefined` only for what is no draft; the state has the type the draft is of.
+  // immer returns `undefined` only for a value that is no draft; state and draft have one type.
   return original(draft) as Readonly<S>;
 }

@@ -1,56 +1,56 @@
 /**
- * The turn a mutator runs in: which scopes the running code holds, the caller's async context, and
- * the signal that tells a mutator its result is no longer wanted.
+ * The context in which a mutator runs: which scopes the running code holds, the caller's async
+ * context, and the signal that aborts when the result of the mutator no longer counts.
  *
- * A chain of holdings travels with the async context. A scope asked for a mutation walks the chain
- * of the asking code: if it finds itself still held there, waiting would never end, so it refuses.
- * The chain also sees A → B → A, because B's mutator runs in the context in which A's mutator
- * called it.
+ * A *holding* is one scope that running code has to itself. A chain of holdings travels with the
+ * async context. A called scope checks the chain of the calling code: if it is still in it, the
+ * call would wait for ever, so it is refused. The chain also shows A → B → A, because B's mutator
+ * runs in the context in which A's mutator called it.
  *
  * Invariants
- *  N1  A holding is live from the start of its mutator until the mutator's outcome is taken, never
- *      after: code a mutator left behind may use the scope again.
+ *  N1  A holding is active from the start of its mutator until the mutator's outcome is taken, not
+ *      after: code that a mutator has started and not awaited may use the scope again.
  *  N2  User code runs in the async context of the call that submitted it, also after waiting.
- *  N3  A turn's signal aborts at most once, and only when the turn lost its right to commit.
- *  N4  A chain is no longer than the holdings that live: a new holding unlinks the dead around it.
+ *  N3  The signal of a run aborts at most once, and only when the run lost its right to commit.
+ *  N4  A chain is no longer than its active holdings: a new one unlinks the ended ones around it.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { ReentrantMutationError } from "../errors.ts";
 import type { MutationContext, ScopeIdentity } from "../protocol.ts";
 
-/** What a scope is to those who hold it. */
+/** A scope that code can hold. */
 export interface Held {
   readonly identity: ScopeIdentity;
 }
 
-/** One call of the listeners of a scope, and the one whose listeners made that change. */
+/** One call of the listeners of a scope, linked to the call that caused the change. */
 export interface Cascade {
   readonly scope: ScopeIdentity;
   readonly outer: Cascade | undefined;
   readonly depth: number;
-  /** When they were called, of `performance.now()`. */
+  /** When the listeners were called, of `performance.now()`. */
   readonly at: number;
-  /** They have not returned yet. */
+  /** The listeners have not returned yet. */
   isCalling: boolean;
-  /** Shared by all that one change led to. */
+  /** Shared by the whole cascade. */
   readonly total: { changes: number; isReported: boolean };
 }
 
-/** One scope held by running code, and what was held around it. */
+/** One scope held by running code, linked to the holding around it. */
 export interface Holding {
   readonly holder: object;
   readonly identity: ScopeIdentity;
   outer: Holding | undefined;
-  /** The holding around it belongs to the same work: both end together. */
+  /** The holding around this one belongs to the same work: both end together. */
   readonly joint: boolean;
-  /** The listeners that set the code going. */
+  /** The cascade that started the code. */
   readonly cascade: Cascade | undefined;
   live: boolean;
 }
 
 const holdings = new AsyncLocalStorage<Holding | undefined>();
 
-/** A mutator's view of its turn. The signal is made when first asked for: most never ask. */
+/** A mutator's view of its run. The signal is made at its first read: most never read it. */
 export class RunContext implements MutationContext {
   readonly attempt: number;
   #controller: AbortController | null = null;
@@ -69,12 +69,12 @@ export class RunContext implements MutationContext {
     return this.#controller.signal;
   }
 
-  /** What its code holds, innermost first by `outer`. */
+  /** The holdings of its code, innermost first by `outer`. */
   get chain(): Holding | undefined {
     return this.#holding ?? undefined;
   }
 
-  /** Runs user code holding `holder` (N1); the caller ends the holding with `end`. */
+  /** Runs user code that holds `holder` (N1); the caller ends the holding with `end`. */
   run<T>(holder: object, identity: ScopeIdentity, code: () => T): T {
     const outer = heldHere();
     const cascade = cascadeHere();
@@ -98,7 +98,7 @@ export class RunContext implements MutationContext {
     return inner === null ? code() : holdings.run(inner, code);
   }
 
-  /** The outcome was taken. */
+  /** The outcome was taken: ends the holding. */
   end(): void {
     let each = this.chain;
     while (each !== undefined) {
@@ -107,12 +107,12 @@ export class RunContext implements MutationContext {
     }
   }
 
-  /** The call it runs for was settled. */
+  /** The call of the run was settled. */
   cancel(reason: unknown): void {
     this.lose(reason);
   }
 
-  /** The turn lost its right to commit. */
+  /** The run lost its right to commit. */
   lose(reason: unknown): void {
     this.end();
     this.#lost = { reason };
@@ -121,17 +121,17 @@ export class RunContext implements MutationContext {
 }
 
 /**
- * Runs code that belongs to no mutator, though one may have set it going: a save, or a listener.
- * Nobody waits for it inside a turn, so it may use every scope.
+ * Runs code that belongs to no mutator, also when a mutator has started it: a save, or a listener.
+ * No run waits for it, so it may use every scope.
  */
 export function outsideTurns<T>(code: () => T): T {
   return holdings.getStore() === undefined ? code() : holdings.run(undefined, code);
 }
 
-/** Runs what listens, in no turn: whatever it does belongs to `cascade` (see `cascade.ts`). */
+/** Runs a listener outside every run: its calls belong to `cascade` (see `cascade.ts`). */
 export function inCascade<T>(cascade: Cascade, code: () => T): T {
-  // It holds nothing: a holding that has ended already carries it along. In the order of fields in
-  // which the others are made: one shape is several times as fast.
+  // A holding that has ended carries the cascade. Its fields have the same order as in other
+  // holdings: one hidden class is several times as fast.
   const ended: Holding = {
     holder: cascade,
     identity: cascade.scope,
@@ -143,24 +143,24 @@ export function inCascade<T>(cascade: Cascade, code: () => T): T {
   return holdings.run(ended, code);
 }
 
-/** The cascade that set the running code going; `undefined` = none. */
+/** The cascade that started the running code; `undefined` = none. */
 export function cascadeHere(): Cascade | undefined {
   return holdings.getStore()?.cascade;
 }
 
-/** The innermost living holding of `from` and what is around it. */
+/** The innermost active holding, from `from` outwards. */
 export function living(from: Holding | undefined): Holding | undefined {
   let each = from;
   while (each !== undefined && !each.live) each = each.outer;
   return each;
 }
 
-/** What the running code holds, innermost first by `outer`; `undefined` = nothing. */
+/** The holdings of the running code, innermost first by `outer`; `undefined` = none. */
 export function heldHere(): Holding | undefined {
   return living(holdings.getStore());
 }
 
-/** Unlinks what has died around a living holding (N4). */
+/** Unlinks the ended holdings around an active one (N4). */
 function unlinkDead(inner: Holding | undefined): void {
   for (let each = inner; each !== undefined; each = each.outer) each.outer = living(each.outer);
 }
@@ -177,7 +177,7 @@ export function refuseReentry(holder: object, identity: ScopeIdentity): void {
   );
 }
 
-/** Remembers the async context of the running code. */
+/** A captured async context. */
 export type CapturedContext = Pick<AsyncResource, "runInAsyncScope">;
 
 /** Captures the caller's async context so that its mutator can run in it later (N2). */

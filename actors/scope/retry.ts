@@ -1,6 +1,6 @@
 /**
- * Retries after a conflict: the budget, the waiting between attempts and the escalation, as one
- * asynchronous loop. A first save is sent without it, so the usual path pays nothing for it.
+ * Retries after a conflict: the budget, the waits between attempts and the escalation, as one
+ * asynchronous loop. A first save is sent without it, so it costs nothing without a conflict.
  *
  *     conflict ──▶ wait 10/20/40 ms ──▶ attempt ──saved──▶ over
  *        ▲                                 │ conflict
@@ -17,17 +17,17 @@ import { retryClock } from "../time/clock.ts";
 import type { CasBudget } from "./options.ts";
 import type { Clock } from "../protocol.ts";
 
-/** How one save ended. `empty`: nothing was left to save. */
+/** How one save ended. `empty`: there was nothing to save any more. */
 export type SaveStep = "saved" | "conflict" | "empty";
 
-/** What the loop asks of the save that it repeats. */
+/** What the loop uses of the save that it repeats. */
 export interface ConflictPort {
   readonly cas: CasBudget;
   readonly clock: Clock;
   readonly random: () => number;
   /** Computes the change again on the winner's state and saves it; `attempt` is 2 and up. */
   attempt(attempt: number): Promise<SaveStep>;
-  /** The same while no other owner of the store can write; absent when the store cannot do that. */
+  /** The same under an exclusive lease of the store; absent when the store has none. */
   readonly exclusive?: ((attempt: number) => Promise<SaveStep>) | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface ConflictWork {
   stop(): void;
 }
 
-/** Above it a power of two is infinite, and an infinite part of nothing is no number. */
+/** Above it a power of two is infinite, and infinity times 0 is NaN. */
 const EXPONENT_MAX = 1_023;
 
 /** Milliseconds to wait before retry `retry` (1, 2, …). */
@@ -54,7 +54,7 @@ export function backoffMs(cas: CasBudget, retry: number, random: () => number): 
   return cas.jitter === "full" ? Math.floor(random() * wait) : wait;
 }
 
-/** Starts to retry after a first save that met a conflict. */
+/** Starts the retries after a first save that met a conflict. */
 export function resolveConflict(port: ConflictPort): ConflictWork {
   const pause = new Pause(retryClock(port.clock));
   return { end: retryAll(port, pause), stop: () => pause.stop() };
@@ -77,7 +77,7 @@ async function retryAll(port: ConflictPort, pause: Pause): Promise<ConflictEnd> 
   }
 }
 
-/** Waits that can be cut short, once and for all. */
+/** Waits that `stop` ends, this one and all later ones. */
 class Pause {
   stopped = false;
   readonly #clock: Clock;

@@ -1,11 +1,11 @@
 /**
- * Calls other people's callbacks, which may throw, be asynchronous and reject; and so may the
- * logger that is told of it.
+ * Calls callbacks of users. A callback may throw, or be asynchronous and reject; so may the logger
+ * that receives the report.
  */
 import { isThenable } from "./mutation.ts";
 import type { Logger } from "../protocol.ts";
 
-/** Runs `call`; what it throws, or its promise rejects with, goes to `report` and nowhere else. */
+/** Runs `call`; reports what it throws, or what its promise rejects with, to `report` only. */
 export function safeCall(call: () => unknown, report: (error: unknown) => void): void {
   try {
     const result = call();
@@ -16,8 +16,8 @@ export function safeCall(call: () => unknown, report: (error: unknown) => void):
 }
 
 /**
- * The promise of `work`, given to `keep` before it begins: whom it calls may ask for the same
- * promise already.
+ * Returns the promise of `work`. `keep` receives it before `work` begins: code that `work` calls
+ * may need the same promise.
  */
 export function begin(
   keep: (promise: Promise<void>) => void,
@@ -30,14 +30,14 @@ export function begin(
   return promise;
 }
 
-function nobody(): void {
-  // A report of a failed report would go nowhere.
+function ignore(): void {
+  // The report itself failed: there is no other place to report to.
 }
 
-/** The same logger, whose own failures stay inside it: there is nobody left to tell. */
+/** The same logger, with its own failures ignored: they cannot be reported. */
 export function quietLogger(logger: Logger): Logger {
   return {
-    warn: (message, fields) => safeCall(() => logger.warn(message, fields), nobody),
-    error: (message, fields) => safeCall(() => logger.error(message, fields), nobody),
+    warn: (message, fields) => safeCall(() => logger.warn(message, fields), ignore),
+    error: (message, fields) => safeCall(() => logger.error(message, fields), ignore),
   };
 }

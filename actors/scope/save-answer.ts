@@ -1,46 +1,46 @@
 /**
- * Reads what a bridge answered. A bridge is somebody else's code: what it gives is looked at before
- * anything is built on it.
+ * Checks the results of a bridge. A bridge is user code: its results are checked before anything
+ * builds on them.
  */
 import { StoreContractError } from "../errors.ts";
 import { isPlainObject, typeName } from "../state/kind.ts";
 import type { Tombstone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "../protocol.ts";
 
-/** The answer of a store that holds another version than expected. */
+/** The result of a store whose version is not the expected one. */
 export type Refusal = Extract<SaveResult<object>, { ok: false }>;
 
-/** A refusal, or the version the bridge says it stored, or the name of what it gave instead. */
+/** A refusal, or the version that the bridge returned, or a description of another result. */
 export function readAnswer(result: unknown): Refusal | { readonly received: unknown } {
   if (!isObject(result)) return { received: typeName(result) };
   const { ok, version, current } = result;
   if (ok === true) return { received: typeof version === "number" ? version : typeName(version) };
   if (ok !== false || !(version === undefined || isVersion(version)))
-    return { received: "an answer of another shape" };
+    return { received: "a result of another shape" };
   const tombstone = version === undefined ? {} : { version };
   if (current === undefined || current === null) return { ok, current: undefined, ...tombstone };
   if (isStored(current)) return { ok, current, ...tombstone };
   return { received: "a current record of another shape" };
 }
 
-/** Whether the store still holds `expected`; asks `load` of a bridge that has no `verify`. */
+/** Whether the store still has `expected`; calls `load` of a bridge without `verify`. */
 export async function verification(
   bridge: PersistBridge<object>,
   expected: number,
   scope: ScopeIdentity,
 ): Promise<Refusal | { readonly received: unknown }> {
   if (bridge.verify !== undefined) return readAnswer(await bridge.verify(expected));
-  if (bridge.load === undefined) return { received: expected }; // It cannot be asked.
+  if (bridge.load === undefined) return { received: expected }; // It cannot be read.
   const { state, version } = readLoaded(await bridge.load(), scope);
   if (version === expected) return { received: version };
   return { ok: false, current: state === undefined ? undefined : { state, version }, version };
 }
 
-/** What a refusal says the store holds. */
+/** The stored record, as a refusal reports it. */
 export function foundIn({ current, version }: Refusal): Stored<object> | Tombstone {
   return current ?? { state: undefined, version: version ?? 0 };
 }
 
-/** What `load` gave; throws `StoreContractError` when it is neither a record nor nothing. */
+/** The result of `load`; throws `StoreContractError` when it is no record, nor absent. */
 export function readLoaded(found: unknown, scope: ScopeIdentity): Stored<object> | Tombstone {
   if (found === undefined || found === null) return { state: undefined, version: 0 };
   if (isStored(found)) return found;

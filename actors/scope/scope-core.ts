@@ -1,5 +1,5 @@
 /**
- * What the parts that run and save mutations see of their scope: the narrow side of `scope.ts`.
+ * The part of `scope.ts` that the files which run and save mutations use.
  */
 import type { DraftState } from "../state/draft-state.ts";
 import type { WholeChange } from "./change-event.ts";
@@ -10,7 +10,7 @@ import type { ScopeSettings } from "./options.ts";
 import type { Cascade } from "./reentrancy.ts";
 import type { Done } from "./unconfirmed.ts";
 
-/** The narrow side of a scope. */
+/** The internal interface of a scope. */
 export interface ScopeCore {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
@@ -18,33 +18,33 @@ export interface ScopeCore {
   readonly draft: DraftState;
   /** The confirmed version. */
   version: number;
-  /** The store must be read before the next mutation: a commit's outcome is not known. */
+  /** The store must be read before the next mutation: the outcome of a commit is unknown. */
   stale: boolean;
   /**
-   * The time of the state is over: it is ended before anything builds on it. Absent: states of this
-   * scope have no end.
+   * The state has expired: its end is committed before anything builds on it. Absent: states of
+   * this scope do not expire.
    */
   readonly overdue?: boolean;
-  /** Somebody wants patches: a listener, or whoever saves them. */
+  /** Patches are needed: by a subscriber, or for a save. */
   readonly recording: boolean;
-  /** Somebody hears of changes. */
+  /** The scope has subscribers. */
   readonly listening: boolean;
   /** A record exists: it was written and not deleted. */
   exists: boolean;
-  /** Where the scope is loaded from; user code may run again when what is there is newer. */
+  /** The bridge that loads the scope; user code may run again when its record is newer. */
   readonly backing: PersistBridge<object> | null;
-  /** Called with each local change that is answered before it is stored, before its event. */
+  /** Called before the event of each local change that resolves before it is stored. */
   noted(done: Done, call: Call | null): void;
   /** Announces a confirmed change; `version` is the scope's after it, default the present one. */
   announce(mutation: Mutation, outcome: Outcome, call: Call | null, version?: number): void;
-  /** Called when the scope went to what the store holds, before its event. */
+  /** Called when the scope has adopted the store's record, before its event. */
   taken(): void;
   /**
-   * Called once per confirmed save, or per change of a scope without a bridge, that the listeners
-   * of `cause` have made.
+   * Called once per confirmed save, or per change of a scope without a bridge, with the cascade of
+   * the listeners that made it.
    */
   committed(exists?: boolean, cause?: Cascade): void;
-  /** Reads the store and adopts what it holds; on purpose also a record that went back. */
+  /** Reads the store and adopts its record; `onPurpose`: also one with a lower version. */
   reload(isWanted: () => boolean, onPurpose?: boolean): Promise<void>;
   /** Announces the present state as a whole. */
   announceState(change: WholeChange): void;

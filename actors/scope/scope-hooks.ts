@@ -1,6 +1,6 @@
 /**
- * What a scope lets its keeper know, in the turn in which it happens. A scope on its own has no
- * keeper, so nothing happens; the scope of a runtime overrides these. None of them may throw.
+ * Hooks by which the scope of a runtime learns of its own events, in the same tick. In a scope on
+ * its own they do nothing; the scope of a runtime overrides them. None of them may throw.
  */
 import type { Call } from "./mailbox.ts";
 import type { StateChange } from "../protocol.ts";
@@ -8,18 +8,18 @@ import type { Done } from "./unconfirmed.ts";
 
 /** The base of a scope; every hook does nothing. */
 export class ScopeHooks {
-  /** @internal Every change is wanted with its patches, besides by the listeners. */
+  /** @internal True when `published` needs every change with its patches. */
   get watched(): boolean {
     return false;
   }
 
-  /** @internal A local change is answered before it is stored; called before its event. */
+  /** @internal Called when a local change resolves before it is stored, before its event. */
   noted(_done: Done, _call: Call | null): void {}
 
   /** @internal Called with each change, when `watched`. */
   published(_change: StateChange): void {}
 
-  /** @internal Called when the scope went to what the store holds, before its event. */
+  /** @internal Called when the scope has adopted the store's record, before its event. */
   taken(): void {}
 
   /** @internal Called once, after `stop`. */

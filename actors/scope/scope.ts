@@ -1,14 +1,14 @@
 /**
  * A scope: one state with its mailbox, its version and its events. This is the actor.
  *
- * It owns the confirmed state and version, and who is told of changes. Waiting calls belong to a
- * dispatcher, which exists only while there are any, so that an idle scope is a few hundred bytes.
+ * It owns the confirmed state and version, and its subscribers. Waiting calls belong to an
+ * executor, which exists only while there are any, so that an idle scope is a few hundred bytes.
  *
  * Cases of a mutation
- *   idle, no bridge, plain data    applied before the call returns; no entry, no dispatcher
+ *   idle, no bridge, plain data    applied before the call returns; no call object, no executor
  *   idle, no bridge, user code     applied before the call returns unless the code is asynchronous
  *   busy                           waits in the mailbox
- *   with a bridge                  applied when its turn comes, answered when its save is confirmed
+ *   with a bridge                  applied in order, resolves when its save is confirmed
  *
  * Invariants
  *  C1  `state` is a confirmed, deep-frozen state; reading it never waits and runs no user code.
@@ -64,7 +64,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   stale = false;
   /** @internal A record of this scope exists: it was written and not deleted. */
   exists: boolean;
-  /** @internal Set by every use; whoever passivates idle scopes clears it. */
+  /** @internal Set by every use; the passivation of idle scopes clears it. */
   touched = true;
   #executor: Executor | null = null;
   #audience: Subscribers<S> | null = null;
@@ -95,17 +95,17 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return this.#stopped;
   }
 
-  /** Something waits, runs or is being saved. */
+  /** True when a call waits, runs or is being saved. */
   get busy(): boolean {
     return this.#executor !== null;
   }
 
-  /** It is not busy, and has no listener. */
+  /** True when the scope is not busy and has no listener. */
   get idle(): boolean {
     return !this.busy && (this.#audience?.size ?? 0) === 0 && this.#actor === null;
   }
 
-  /** @internal A bridge may save patches, and does not say whether it does. */
+  /** @internal True also with a bridge: it may save patches. */
   get recording(): boolean {
     return this.bridge !== null || this.listening;
   }
@@ -115,12 +115,12 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return (this.#audience?.size ?? 0) > 0 || this.watched;
   }
 
-  /** The XState actor of this scope; made when first asked for. */
+  /** The XState actor of this scope; made at the first read. */
   get actor(): ScopeActorRef {
     return (this.#actor ??= createScopeActor(this));
   }
 
-  /** @internal Where the scope is loaded from; a subclass may save there by other ways. */
+  /** @internal The bridge that loads the scope; a subclass may save in another way. */
   get backing(): PersistBridge<object> | null {
     return this.bridge;
   }
@@ -162,27 +162,27 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return this.mutate(new RecipeMutation(recipe), options);
   }
 
-  /** Removes the record; the state goes back to the initial one and the version grows by one. */
+  /** Removes the record; the state becomes the initial one and the version grows by one. */
   delete(options?: MutationOptions): Promise<boolean> {
     return this.submit(deleteWork(this), options);
   }
 
-  /** @internal The scope for an exclusive section; resolves when its turn has come. */
+  /** @internal Claims the scope for an exclusive section; resolves when the claim starts. */
   claim(options?: MutationOptions): Promise<Claim> {
     return claimBy((work) => this.submit(work, options));
   }
 
-  /** Reads the store again, in turn with the mutations. */
+  /** Reads the store again, in order with the mutations. */
   refresh(): Promise<void> {
     return done(this.submit(refreshWork(this)));
   }
 
-  /** Writes down what is only in memory; a scope that saves as it goes has nothing to do. */
+  /** Saves changes that are only in memory; a scope that saves each change has none. */
   flush(): Promise<void> {
     return Promise.resolve();
   }
 
-  /** Calls `listener` with every change; the answer stops it. */
+  /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: ChangeListener): () => void {
     return this.#hearing().subscribe(listener);
   }
@@ -192,9 +192,9 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return this.#hearing().changes(options, until);
   }
 
-  /** Settles every waiting caller, writes down what is only in memory, ends every reader. */
+  /** Settles every waiting call, saves changes that are only in memory, ends every reader. */
   stop(): Promise<void> {
-    this.#stopped = true; // Before anybody is refused, so that nobody can come in meanwhile.
+    this.#stopped = true; // Before the refusals, so that no call is admitted meanwhile.
     const keep = (stopping: Promise<void>): void => void (this.#stopping = stopping);
     return this.#stopping ?? begin(keep, () => this.#stop());
   }
@@ -241,7 +241,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     this.stale = false;
   }
 
-  /** @internal Goes to what the store holds; announces it when it differs. */
+  /** @internal Adopts the store's record; announces it when it differs. */
   take(found: Stored<object> | Tombstone): void {
     adopt(this, found);
   }
@@ -265,7 +265,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     return (this.#audience ??= new Subscribers<S>(this, this.#hasEnded));
   }
 
-  /** @internal Calls back once when the scope has stopped; the answer forgets the callback. */
+  /** @internal Calls back once when the scope has stopped; the result removes the callback. */
   onEnd(callback: () => void): () => void {
     return this.#hearing().onEnd(callback);
   }

@@ -1,11 +1,11 @@
 /**
- * The audience of a scope: who listens to its changes, who reads them as a stream, and who wants to
- * know that it has ended. A scope has one when the first of them comes.
+ * The subscribers of a scope: its listeners, its readers, and the callbacks for its end. Made when
+ * the first of them is added.
  *
  * Invariants
- *  E1  Changes reach the audience outside every turn: what a listener does is never taken for the
- *      work of the mutator whose change it hears of.
- *  E2  Whoever wants to hear of the end hears of it once, also when he comes after it.
+ *  E1  Changes are delivered outside every run: the calls of a listener never count as the work of
+ *      the mutator that made the change.
+ *  E2  An end callback runs exactly once, also when it is registered after the scope has ended.
  */
 import { afterThis } from "../time/soon.ts";
 import { whileNotifying } from "./cascade.ts";
@@ -14,20 +14,20 @@ import type { FeedItem, Logger, ScopeIdentity, SnapshotMarker, StateChange } fro
 import type { Cascade } from "./reentrancy.ts";
 import { refuseUnknown } from "./options.ts";
 
-/** Calls back when something ends; the answer forgets the callback. */
+/** Registers a callback for the end of something; the returned function removes it. */
 export type OnEnd = (callback: () => void) => () => void;
 
-/** The scope as its audience sees it. */
+/** The scope as its subscribers use it. */
 export interface SubscribedScope<S> {
   readonly identity: ScopeIdentity;
   readonly settings: { readonly logger: Logger };
   readonly state: Readonly<S>;
   readonly version: number;
-  /** Told of each change after the listeners, in the same order. */
+  /** Called with each change after the listeners, in the same order. */
   published(change: StateChange): void;
 }
 
-/** Who hears of one scope; see the head of this file. */
+/** The subscribers of one scope; see the head of this file. */
 export class Subscribers<S> {
   readonly #subject: SubscribedScope<S>;
   readonly #listeners: Listeners;
@@ -41,12 +41,12 @@ export class Subscribers<S> {
     this.#listeners = new Listeners(subject.settings.logger, (change) => subject.published(change));
   }
 
-  /** How many listen. */
+  /** How many listeners there are. */
   get size(): number {
     return this.#listeners.size;
   }
 
-  /** Calls `listener` with every change; the answer stops it. */
+  /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: ChangeListener): () => void {
     return this.#listeners.add(listener);
   }
@@ -73,14 +73,14 @@ export class Subscribers<S> {
     );
   }
 
-  /** Calls back once when the scope has stopped; the answer forgets the callback. */
+  /** Calls back once when the scope has stopped; the returned function removes the callback. */
   onEnd(callback: () => void): () => void {
     if (this.#ended) afterThis(callback);
     else this.#ends.add(callback);
     return () => void this.#ends.delete(callback);
   }
 
-  /** Tells everybody of a change that the listeners of `cause` have made. */
+  /** Announces a change that the listeners of `cause` have made. */
   announce(change: StateChange, cause: Cascade | undefined): void {
     whileNotifying(change.scope, cause, () => this.#listeners.announce(change));
   }

@@ -1,14 +1,14 @@
 /**
- * Exclusive tasks of one scope: delete, refresh, and the end of a state whose time is over.
+ * Exclusive tasks of one scope: delete, refresh, and the end of an expired state.
  *
  * Invariants
- *  W1  A task starts when everything submitted before it is confirmed, and nothing submitted after
- *      it starts before it has ended or its call was cancelled.
+ *  W1  A task starts when everything submitted before it is confirmed. Nothing submitted after it
+ *      starts before the task has ended or its call was cancelled.
  *  W2  A task whose call was cancelled changes nothing any more, except by a write that was under
  *      way: then the call rejects with `COMMIT_UNKNOWN` and the scope reads the store before it
- *      goes on.
- *  W3  A state whose time is over is ended once, at its version, by whatever comes first: it is
- *      gone with a `delete`, or gives way to what another process wrote.
+ *      continues.
+ *  W3  An expired state is ended once, at its version, by whatever comes first: a `delete`, or the
+ *      adoption of a record that another process wrote.
  */
 import { foundIn, readAnswer } from "./save-answer.ts";
 import { adopt, commitDeletion } from "./commit.ts";
@@ -24,13 +24,13 @@ import { resolveConflict, type SaveStep } from "./retry.ts";
 import type { PersistBridge, SaveResult } from "../protocol.ts";
 import type { CasBudget } from "./options.ts";
 
-/** Reads the store and takes over what it holds. */
+/** Reads the store and adopts its record. */
 export function refreshWork(scope: ScopeCore): ExclusiveTask {
   return {
     reloads: true,
     task: async (call) => {
       const isWanted = (): boolean => !call.settled;
-      // The read rejects with what keeps it from ending, or does not depend on it.
+      // If the store fails, the read below rejects, too.
       if (!scope.stale) await endLife(scope, isWanted).catch(() => undefined);
       await scope.reload(isWanted, true);
       return false;
@@ -39,8 +39,8 @@ export function refreshWork(scope: ScopeCore): ExclusiveTask {
 }
 
 /**
- * Reads the store if it is known to have moved on, and has not been read meanwhile; ends the state
- * if its time is over.
+ * Reads the store if it is known to have a newer version that has not been read meanwhile; ends the
+ * state if it has expired.
  */
 export function catchUpWork(scope: ScopeCore): ExclusiveTask {
   return {
@@ -52,15 +52,15 @@ export function catchUpWork(scope: ScopeCore): ExclusiveTask {
   };
 }
 
-/** Makes the state known and in time, so that something may build on it. */
+/** Reads an unknown state and ends an expired one, so that a call may build on it. */
 export async function prepare(scope: ScopeCore, isWanted: () => boolean): Promise<void> {
   if (scope.stale) await scope.reload(isWanted);
   await endLife(scope, isWanted);
 }
 
 /**
- * Ends a state whose time is over, in the turn of the work that would build on it; does nothing to
- * one that is in time. Rejects with what the store threw, and then the state is still over (W3).
+ * Ends an expired state, in the task of the work that would build on it; does nothing to another
+ * state. Rejects with what the store threw; the state is then still expired (W3).
  */
 export async function endLife(scope: ScopeCore, isWanted: () => boolean): Promise<void> {
   while (isOver(scope) && isWanted()) {
@@ -76,7 +76,7 @@ export async function endLife(scope: ScopeCore, isWanted: () => boolean): Promis
     } catch (error) {
       if (isHoldfastError(error, "COMMIT_UNKNOWN")) await scope.reload(isWanted);
       else if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
-      // The scope went to what the store holds; a store without anything newer failed.
+      // The scope has adopted the store's record; without a newer record the store failed.
       if (isOver(scope) && scope.version === version) throw error;
     }
   }
@@ -86,7 +86,7 @@ function isOver({ overdue }: ScopeCore): boolean {
   return overdue === true;
 }
 
-/** Removes the record and goes back to the initial state. */
+/** Removes the record and sets the initial state. */
 export function deleteWork(scope: ScopeCore): ExclusiveTask {
   const work = {
     unknown: false,
@@ -98,10 +98,10 @@ export function deleteWork(scope: ScopeCore): ExclusiveTask {
 /** One attempt; a conflict rejects. */
 const NO_RETRY = { maxRetries: 0, escalate: false };
 
-/** Whom a deletion is for. */
+/** The call that a deletion serves. */
 type Caller = Pick<Call, "settled" | "resolve"> & Partial<Pick<Call, "cause">>;
 
-/** One deletion; `why` is what it is noted as. */
+/** One deletion; `why` is passed to `noted`. */
 class Deletion {
   readonly #scope: ScopeCore;
   readonly #caller: Caller;
@@ -126,11 +126,11 @@ class Deletion {
   async run(budget?: Partial<CasBudget>): Promise<boolean> {
     const { settings, exists, identity, bridge } = this.#scope;
     const look = (): Promise<void> => this.#scope.reload(() => !this.#caller.settled);
-    if (!exists) await look(); // Another process may have written it since.
+    if (!exists) await look(); // Another process may have written the record since.
     if ((await this.#attempt()) !== "conflict") return this.#deleted;
     const cas = { ...settings.cas, ...budget };
     const attempt = (): Promise<SaveStep> => this.#attempt();
-    // One more attempt, on the store's record, while nothing else can write it.
+    // One more attempt, on the store's record, under an exclusive lease.
     const lease = bridge?.exclusive?.bind(bridge);
     const exclusive = lease && ((): Promise<SaveStep> => lease(() => look().then(attempt)));
     const end = await resolveConflict({ ...settings, cas, attempt, exclusive }).end;
@@ -143,7 +143,7 @@ class Deletion {
 
   async #attempt(): Promise<SaveStep> {
     const { bridge, version, exists, identity, settings } = this.#scope;
-    // A bridge that cannot be asked what it has may refuse to delete what is not known here.
+    // Without `load` a bridge may refuse to delete a record that is unknown here.
     const isBlind = bridge !== null && bridge.load === undefined && bridge.delete !== undefined;
     if (this.#caller.settled || !(exists || isBlind)) return "empty";
     this.#expected = version;
@@ -160,11 +160,11 @@ class Deletion {
       throw new StoreContractError(fields, { scope: identity });
     }
     if (exists) return this.#done();
-    adopt(this.#scope, { state: undefined, version: version + 1 }); // There was nothing indeed.
+    adopt(this.#scope, { state: undefined, version: version + 1 }); // There was no record.
     return "empty";
   }
 
-  /** The outcome is unknown until the bridge has answered, and not a moment longer. */
+  /** The outcome is unknown exactly until the bridge returns its result. */
   async #written(remove: () => Promise<SaveResult<object>>): Promise<SaveResult<object>> {
     this.#work.unknown = true;
     try {
@@ -181,13 +181,13 @@ class Deletion {
   #done(): SaveStep {
     this.#deleted = true;
     const { cause } = this.#caller;
-    // The call resolves now, and not when an exclusive lease of the store was given back.
+    // The call resolves now, not after the release of an exclusive lease of the store.
     commitDeletion(this.#scope, this.#why, { cause, settle: () => this.#caller.resolve(true) });
     return "saved";
   }
 }
 
-/** How a bridge removes a record; one without `delete` is given the initial state to save. */
+/** How a bridge removes a record; one without `delete` saves the initial state. */
 function removal(
   bridge: PersistBridge<object>,
   version: number,

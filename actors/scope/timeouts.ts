@@ -3,27 +3,28 @@
  * each costs more than the mutation).
  *
  * A busy scope registers itself with its earliest deadline. When the timer fires, every registered
- * scope whose time has come looks through its own entries and names its next deadline.
+ * scope whose deadline has passed checks its own calls and returns its next deadline.
  *
  * Invariants
- *  D1  A registered scope is called at or after the deadline it named, never before. Time is
- *      monotonic: a wall clock that is set neither hurries a deadline nor holds it up. A timer that
- *      has fired proves its time, whatever the clock says.
- *  D2  While any scope with a deadline is registered the timer keeps the process alive, so a hung
- *      mutator's caller is answered; while none is, the timer does not.
- *  D3  A timer that was armed before fake timers came or went is armed anew at the next `watch`.
+ *  D1  A registered scope is called at or after its deadline, never before. Time is monotonic:
+ *      setting a wall clock neither shortens nor extends a deadline. When a timer has fired, its
+ *      time has come, whatever the clock reads.
+ *  D2  While a scope with a deadline is registered the timer keeps the process alive, so a
+ *      hung mutator's call is settled; otherwise it does not.
+ *  D3  A timer that was set before fake timers were installed or removed is set anew at the next
+ *      `watch`.
  */
 import { monotonic, timerSource } from "../time/clock.ts";
 import type { Clock } from "../protocol.ts";
 import { outsideTurns } from "./reentrancy.ts";
 
-/** Something whose entries can run out of time. */
+/** An object with calls that can time out. */
 export interface Expirable {
-  /** Expires what is due at `now`, of `monotonic`; answers the next deadline, or `Infinity`. */
+  /** Expires calls due at `now`, of `monotonic`; returns the next deadline, or `Infinity`. */
   expire(now: number): number;
 }
 
-/** The shortest time between two looks, so that many close deadlines cost one look. */
+/** The shortest time between two sweeps, so that many close deadlines need one sweep. */
 const SWEEP_MIN_MS = 1;
 const TIMEOUT_MAX_MS = 2_147_483_647;
 
@@ -60,13 +61,13 @@ export class DeadlineSweep {
     this.#arm(deadline);
   }
 
-  /** Forgets `subject`. The timer stays: clearing and setting one per call is what we avoid. */
+  /** Removes `subject`. The timer stays: clearing and setting one per call is expensive. */
   unwatch(subject: Expirable): void {
     if (this.#due.delete(subject) && this.#due.size === 0 && isRefCounted(this.#timer))
       this.#timer.unref();
   }
 
-  /** The old timer is left alone: others made it, and `#sweep` does not take it for its own. */
+  /** The old timer is not cleared: other code made it, and `#sweep` ignores it. */
   #armAnew(): void {
     if (isRefCounted(this.#timer)) this.#timer.unref();
     this.#timer = null;
@@ -86,7 +87,7 @@ export class DeadlineSweep {
     const now = monotonic(this.#clock);
     const wait = Math.min(Math.max(SWEEP_MIN_MS, deadline - now), TIMEOUT_MAX_MS);
     this.#timerAt = deadline;
-    // Not in the turn of whoever armed it: what is told of a timeout may use every scope.
+    // Outside the run that set the timer: a timeout callback may use every scope.
     const sweep = (): void => {
       if (this.#timer === timer) outsideTurns(() => this.#sweep(now + wait));
     };
@@ -101,7 +102,7 @@ export class DeadlineSweep {
     const now = Math.max(monotonic(this.#clock), reached);
     for (const [subject, deadline] of this.#due) {
       if (deadline > now) continue;
-      this.#due.set(subject, Infinity); // So that a deadline it comes to meanwhile is not late.
+      this.#due.set(subject, Infinity); // So that an earlier deadline set meanwhile counts.
       const next = subject.expire(now);
       const meanwhile = this.#due.get(subject);
       if (meanwhile !== undefined) this.#renew(subject, Math.min(next, meanwhile));

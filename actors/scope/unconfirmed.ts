@@ -1,20 +1,20 @@
 /**
- * The changes of a checkpoint scope that are answered and not yet stored, in order: what has to be
- * made again when another writer was first.
+ * The changes of a checkpoint scope that have resolved and are not yet stored, in order. They are
+ * repeated when another writer has saved first.
  *
  *     add ──▶ [v4 inc][v5 update][v6 delete] ──confirm(5)──▶ [v6 delete]
  *                        │
  *                        └──replay on the winner's state──▶ the state with all of them on it
  *
  * Invariants
- *  K1  What is kept is the mutation, never its outcome: a replay works it out on the state given to
- *      it, in the order of the answers, in the async context of the call that made it.
- *  K2  A replay changes nothing but its own draft. It ends with `null` when it is not wanted any
- *      more, and the caller adopts its end at once or not at all.
- *  K3  A change that cannot be made again (a throw, a refusal of a check, its time limit) leaves no
- *      trace in the result and is counted in it.
- *  K4  What ended by itself is not made again: when a time to live ends, the changes before it go.
- *  K5  At most `UNCONFIRMED_MAX` changes are kept; at that number the scope is `full`, and writes
+ *  K1  The mutation is kept, never its outcome: a replay computes it on the given state, in the
+ *      order in which the calls resolved, in the async context of the call that made it.
+ *  K2  A replay changes nothing but its own draft. It ends with `null` when it was cancelled; the
+ *      caller adopts its result at once or not at all.
+ *  K3  A change that cannot be repeated (a throw, a refusal of a check, its time limit) has no
+ *      effect on the result and is counted in it.
+ *  K4  An expiry is not repeated: when a state expires, the changes before it are dropped.
+ *  K5  At most `UNCONFIRMED_MAX` changes are kept; at that number the scope is `full`, and saves
  *      before it changes again.
  */
 import { DraftState } from "../state/draft-state.ts";
@@ -28,66 +28,66 @@ import type { ScopeSettings } from "./options.ts";
 import { RunContext } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 
-/** Changes that may wait to be stored: as many as a round of a durable scope holds. */
+/** Most changes that wait to be stored: as many as a commit batch of a durable scope has. */
 const UNCONFIRMED_MAX = BATCH_MAX;
 
-/** A change of a scope: a mutation, its deletion by a caller, or the end of its time to live. */
+/** A change of a scope: a mutation, its deletion by a caller, or its expiry. */
 export type Done = Mutation | "delete" | "expire";
 
 interface Kept {
   version: number;
   readonly done: Mutation | "delete";
-  /** The call that made it; `null` for plain data, which needs nothing of it. */
+  /** The call that made it; `null` for plain data, which needs no call. */
   readonly call: Call | null;
 }
 
-/** The scope whose changes are made again; it holds the turn in which they are. */
+/** The scope whose changes are repeated; its exclusive task runs the replay. */
 export interface ReplayScope {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
 }
 
-/** What changes are made again on. */
+/** The state on which changes are repeated. */
 export interface ReplayBase {
   readonly state: object;
   readonly exists: boolean;
-  /** Changes up to this version are left out: it is unknown whether the state holds them. */
+  /** Changes up to this version are skipped: the state may or may not contain them. */
   readonly after: number;
-  /** When `state` ends by itself, in milliseconds since the epoch. */
+  /** When `state` expires, in milliseconds since the epoch. */
   readonly until: number;
   readonly isWanted: () => boolean;
 }
 
-/** What came of a replay. */
+/** The result of a replay. */
 export interface Replayed {
   readonly state: object;
   readonly exists: boolean;
   /** How many changed something. */
   readonly changes: number;
-  /** How many could not be made again. */
+  /** How many could not be repeated. */
   readonly failures: number;
-  /** Why the first of them could not. */
+  /** The error of the first of them. */
   readonly failure: unknown;
-  /** How many were left out. */
+  /** How many were skipped. */
   readonly unknown: number;
-  /** Those that could not be made again or were left out. */
+  /** Those that could not be repeated or were skipped. */
   readonly lost: ReadonlySet<object>;
 }
 
-/** Changes that are not stored; see the head of this file. */
+/** The unconfirmed changes; see the head of this file. */
 export class Unconfirmed {
   #kept: Kept[] = [];
-  /** Those before it are stored; they go when they are half of what there is. */
+  /** Changes before it are stored; they are removed when they are half of the list. */
   #first = 0;
 
-  /** No further change may be made before these are stored. */
+  /** True when no change may be made before these are stored. */
   get full(): boolean {
     return this.#kept.length - this.#first >= UNCONFIRMED_MAX;
   }
 
-  /** Keeps what was done as `version`. */
+  /** Keeps the change that made `version`. */
   add(version: number, done: Done, call: Call | null): void {
-    if (typeof done === "string") this.clear(); // Nothing before it is left to be made again.
+    if (typeof done === "string") this.clear(); // No change before it has to be repeated.
     if (done === "expire") return;
     const isCode = typeof done !== "string" && done.compute !== undefined;
     this.#kept.push({ version, done, call: isCode ? call : null });
@@ -102,24 +102,24 @@ export class Unconfirmed {
     this.#first = 0;
   }
 
-  /** Everything is stored, or is not going to be. */
+  /** Every change is stored, or is dropped. */
   clear(): void {
     this.#kept = [];
     this.#first = 0;
   }
 
-  /** Makes all of it again on another state; `null` when that is not wanted any more (K2). */
+  /** Repeats all changes on another state; `null` when it was cancelled (K2). */
   async replay(scope: ReplayScope, base: ReplayBase): Promise<Replayed | null> {
     const work = new Replay(scope, base);
     for (const kept of this.#kept.slice(this.#first)) {
       if (!base.isWanted()) return null;
       const running = work.repeat(kept);
-      if (running !== null) await running; // Plain data has to wait for nothing.
+      if (running !== null) await running; // Plain data needs no wait.
     }
     return base.isWanted() ? work : null;
   }
 
-  /** The changes that were made again became `version` together; the others go. */
+  /** The repeated changes became `version` together; the others are dropped. */
   rebased(version: number, replayed: Replayed): void {
     this.#kept = this.#kept.slice(this.#first).filter((kept) => !replayed.lost.has(kept));
     this.#first = 0;
@@ -152,7 +152,7 @@ class Replay implements Replayed {
     return this.#draft.expose();
   }
 
-  /** Answers a promise when there is something to wait for; it does not reject. */
+  /** Returns a promise when the code is asynchronous; it does not reject. */
   repeat(kept: Kept): Promise<void> | null {
     const { done } = kept;
     if (kept.version <= this.#after) {
@@ -199,19 +199,20 @@ class Replay implements Replayed {
   }
 }
 
-/** User code that is run again on another state. */
+/** User code to run again on another state. */
 interface Again {
   readonly mutation: Mutation;
   readonly state: object;
   readonly call: Call | null;
 }
 
-/** Runs the code of a mutation in the scope's turn, within the time its call had. */
+/** Runs the code of a mutation as the scope's own run, within the time limit of its call. */
 function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise<unknown> {
   const { settings, identity } = scope;
   if (call !== null) call.attempt += 1;
-  const turn = new RunContext(call?.attempt ?? 2);
-  const code = (): unknown => turn.run(scope, identity, () => mutation.compute?.(state, turn));
+  const context = new RunContext(call?.attempt ?? 2);
+  const code = (): unknown =>
+    context.run(scope, identity, () => mutation.compute?.(state, context));
   const timeoutMs = call?.options?.timeoutMs ?? settings.mutationTimeoutMs;
   const { deadline } = createCall(mutation, { timeoutMs }, settings);
   const sweep = sweepOf(settings.clock);
@@ -221,21 +222,21 @@ function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise
         if (deadline > now) return deadline;
         const fields = { timeoutMs, phase: "running" as const };
         const error = new ScopeMutationTimeoutError(fields, { scope: identity });
-        turn.lose(error);
+        context.lose(error);
         reject(error);
         return Infinity;
       },
     };
     const over = (): void => {
       sweep.unwatch(limit);
-      turn.end();
+      context.end();
     };
     sweep.watch(limit, deadline);
     settledIn(call, code).finally(over).then(resolve, reject);
   });
 }
 
-/** What the code of an call gives, run in the async context of its call. */
+/** The result of a call's code, run in the async context of the call. */
 async function settledIn(call: Call | null, code: () => unknown): Promise<unknown> {
   const context = call?.context ?? null;
   const value = context === null ? code() : context.runInAsyncScope(code);

@@ -1,13 +1,13 @@
 /**
- * What a new state must pass before it counts: its schema and its size.
+ * The checks that a new state must pass before it counts: its schema and its size.
  *
- * A schema validates and fills missing defaults; it does not strip, and one that transforms what it
- * is given is refused, because a state must read back as it was written. Filling happens when a
- * state is made and when it is loaded, so no reader ever meets a state that lacks a default.
+ * A schema validates and fills in missing defaults. It does not strip fields, and one that
+ * transforms its input is refused, because a state must read back as it was written. Defaults are
+ * filled in when a state is made and when it is loaded, so every reader sees them.
  *
  * Invariants
  *  K1  A check changes nothing but missing fields, and throws before the state counts.
- *  K2  The size is measured on the new state, once per save, and only when somebody asked for it.
+ *  K2  The size is measured on the new state, once per save, and only when an option needs it.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { whileNotifying } from "./cascade.ts";
@@ -24,10 +24,10 @@ import { whileWriting } from "./writing.ts";
 /** Any schema that follows Standard Schema (zod, valibot, arktype, …). */
 export type StateSchema<S = object> = StandardSchemaV1<unknown, S>;
 
-/** Options that ask for checks. */
+/** Options of the checks. */
 export interface CheckOptions {
   readonly schema?: StateSchema | undefined;
-  /** Default 10 240; counts when `onStateSizeWarning` is given. */
+  /** Default 10 240; used when `onStateSizeWarning` is given. */
   readonly maxStateSizeBytes?: number | undefined;
   /** Default off. */
   readonly hardLimitBytes?: number | undefined;
@@ -40,15 +40,15 @@ export type Fill = readonly (readonly [field: string, value: unknown])[];
 /** The checks of one kind of scope. */
 export interface Checks {
   /**
-   * Throws `StateValidationError`; answers what must be filled in. With `before`, a state that was
+   * Returns the fields to fill in; throws `StateValidationError`. With `before`, a state that was
    * checked, only what changed is checked where the schema allows that.
    */
   fill(state: object, scope: ScopeIdentity, before?: object): Fill;
   /** Throws `StateTooLargeError`. */
   limit(state: object, scope: ScopeIdentity): void;
   /**
-   * Calls the size hook when the state is over its mark, by the change of the listeners of `cause`;
-   * answers what the hook does.
+   * Calls the size hook when the state is over its mark, as part of the cascade `cause`; returns
+   * what the hook returns.
    */
   warn(state: object, scope: ScopeIdentity, cause?: Cascade): unknown;
   /** True when each change must be checked on its own, before the next. */
@@ -59,10 +59,10 @@ export interface Checks {
 const WARNING_BYTES = 10_240;
 const NOTHING: Fill = [];
 
-/** How deep defaults may stand in defaults: each pass of a schema fills in one level. */
+/** Most levels of defaults inside defaults: each pass of a schema fills in one level. */
 const FILL_PASSES = 32;
 
-/** What the schema fills in, until there is nothing left to fill in. */
+/** The fields that the schema fills in, in as many passes as it needs. */
 function schemaFill(schema: StateSchema, state: object, scope: ScopeIdentity): Fill {
   const fill = new Map<string, unknown>();
   let current = state;
@@ -75,7 +75,7 @@ function schemaFill(schema: StateSchema, state: object, scope: ScopeIdentity): F
   throw changes([...fill.keys()].slice(0, 1), scope);
 }
 
-/** What one pass of the schema fills in. */
+/** The fields that one pass of the schema fills in. */
 function missingFields(schema: StateSchema, state: object, scope: ScopeIdentity): Fill {
   const result = validate(schema, state);
   if (result.issues !== undefined)
@@ -95,7 +95,7 @@ function addedFields(state: object, made: unknown, scope: ScopeIdentity): Fill {
   );
 }
 
-/** Refuses what is filled in from a field that the schema leaves out: that renames it. */
+/** Refuses a schema that drops a field and fills in another from it: that renames the field. */
 function refuseMoves(
   schema: StateSchema,
   { state, made, fill }: { state: object; made: unknown; fill: Fill },
@@ -109,7 +109,7 @@ function refuseMoves(
   if (moved !== undefined) throw changes([moved[0]], scope);
 }
 
-/** The schema for states that came from `before`, which was checked. */
+/** The schema for states made from `before`, which was checked. */
 function since(schema: StateSchema, before: object): StateSchema {
   const { vendor } = schema["~standard"];
   // A result of the schema is an object, or it is refused as one that changes the state.
@@ -130,7 +130,7 @@ function changes(path: readonly PropertyKey[], scope: ScopeIdentity): StateValid
 }
 
 function refuseAsync(result: PromiseLike<unknown>): TypeError {
-  result.then(undefined, () => undefined); // Refused here; nobody will look at it.
+  result.then(undefined, () => undefined); // The schema is refused here; its promise is ignored.
   return new TypeError("an asynchronous schema cannot check a state; use a synchronous one");
 }
 
@@ -148,7 +148,7 @@ function isSchema(schema: unknown): boolean {
   return schema !== null && "~standard" in schema;
 }
 
-/** The checks that the options ask for, or `null` when they ask for none. */
+/** The checks of the options, or `null` when they need none. */
 export function createChecks(options: CheckOptions): Checks | null {
   const { schema, onStateSizeWarning: onWarning } = options;
   if (schema !== undefined && !isSchema(schema))
@@ -185,7 +185,7 @@ export function createChecks(options: CheckOptions): Checks | null {
   };
 }
 
-/** The frozen state a scope starts from: copied in, checked, defaults filled. */
+/** The frozen first state of a scope: copied in, checked, defaults filled in. */
 export function initialState(given: object, checks: Checks | null, scope: ScopeIdentity): object {
   const state = copyIn(given, "", { scope });
   return withDefaults(state, checks, scope);

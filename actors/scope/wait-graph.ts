@@ -1,27 +1,27 @@
 /**
- * Who waits for whom: the calls that running code has made inside turns and that are not answered.
+ * The wait graph: the calls that running code has made while it holds scopes, and that are pending.
  *
- * A scope waits for another while the code that holds it has an unanswered call there. When such
- * waits form a circle none of them ever ends, so the call that would close it is refused.
+ * A scope waits for another while the code that holds it has a pending call there. Waits in a
+ * circle would never end, so the call that would close a circle is refused.
  *
  *     A's mutator ── call ──▶ B, whose mutator ── call ──▶ C, whose mutator ── call ──▶ A
  *       holds A               holds B                      holds C               refused: A B C A
  *
- * Only calls made while something is held are kept here: a call from outside holds nothing, so no
- * call can wait for its caller. Whether a kept call stands for a wait is decided when the graph is
- * looked at, by what lives then; nothing has to be corrected when a turn ends, a caller leaves or
- * a hold is released.
+ * Only calls made by code that holds a scope are kept: a call from outside holds nothing, so no
+ * other call can wait for its caller. A search of the graph decides whether a kept call counts as
+ * a wait, by the holdings active then. So nothing is corrected when a run ends, a call is
+ * cancelled or a claim is released.
  *
  * Invariants
- *  V1  A call is here from before it can start until it is settled, under each scope its caller
+ *  V1  A call is kept from before it can start until it is settled, under each scope its caller
  *      held.
- *  V2  A call counts as a wait of the innermost living holding it was made in, and of the scopes
- *      that the same work holds with it; of nothing when all of them have ended. It counts whether
- *      or not its caller awaits it: the promise may have been handed to code that does.
- *  V3  A call that was applied and waits for its save waits for the store alone, unless its round
+ *  V2  A call counts as a wait of the innermost active holding it was made in, and of the scopes
+ *      that the same work holds with it; of none when all of them have ended. It counts whether
+ *      or not its caller awaits it: other code may await the promise.
+ *  V3  An applied call that waits for its save waits for the store alone, unless its commit batch
  *      is being run again.
- *  V4  A circle is closed by a call, never by an answer: what starts to run waits for nothing yet.
- *      So it is enough to look when a call is made.
+ *  V4  A circle is closed by a call, never by a result: code that starts to run waits for nothing
+ *      yet. So a search at each call is enough.
  */
 import { DeadlockError } from "../errors.ts";
 import type { Call } from "./mailbox.ts";
@@ -32,14 +32,14 @@ interface Wait {
   readonly target: Held;
   /** The innermost holding of the code that made the call. */
   readonly from: Holding;
-  /** The scopes under which it is kept. */
+  /** The scopes under which the call is kept. */
   readonly holders: readonly object[];
 }
 
-/** The unanswered calls, by each scope that the caller held. */
+/** The pending calls, by each scope that the caller held. */
 const waits = new Map<object, Set<Wait>>();
 
-/** How many unanswered calls are kept for `holder`. */
+/** How many pending calls are kept for `holder`. */
 export function waitsOf(holder: object): number {
   return waits.get(holder)?.size ?? 0;
 }
@@ -72,7 +72,7 @@ function forget(wait: Wait): void {
   }
 }
 
-/** What each work around the running code holds, innermost first. */
+/** The holdings of each work around the running code, innermost first. */
 function worksAround(from: Holding): Holding[][] {
   const works: Holding[][] = [];
   let isNew = true;
@@ -84,14 +84,14 @@ function worksAround(from: Holding): Holding[][] {
   return works;
 }
 
-/** Throws when `target` waits, perhaps by way of others, for what one of the works holds. */
+/** Throws when `target` waits, also through other scopes, for a scope that a work holds. */
 function refuseCircle(target: Held, works: readonly Holding[][]): void {
   if (!waits.has(target)) return;
   const depths = new Map(works.flatMap((work, depth) => work.map(({ holder }) => [holder, depth])));
   const way = wayTo(depths, target);
   const last = way?.at(-1);
   if (way === undefined || last === undefined) return;
-  // The work it ends at waits for those inside it, and the innermost asks for the target.
+  // That work waits for those inside it, and the innermost calls the target.
   const inside = works
     .slice(0, depths.get(last))
     .toReversed()
@@ -100,11 +100,11 @@ function refuseCircle(target: Held, works: readonly Holding[][]): void {
   throw new DeadlockError(names, { scope: target.identity });
 }
 
-/** The shortest way along the waits from a scope to one of `goals`, both ends included. */
+/** The shortest path along the waits from a scope to one of `goals`, both ends included. */
 function wayTo(goals: ReadonlyMap<object, number>, start: Held): Held[] | undefined {
   const before = new Map<Held, Held | undefined>([[start, undefined]]);
   for (const scope of before.keys())
-    // Also those that are added on the way.
+    // Also scopes added during the loop.
     for (const next of awaitedBy(scope)) {
       if (before.has(next)) continue;
       before.set(next, scope);
@@ -120,13 +120,13 @@ function trail(before: ReadonlyMap<Held, Held | undefined>, end: Held): Held[] {
   return way.toReversed();
 }
 
-/** The scopes that the code which holds `scope` now has calls on. */
+/** The scopes with a pending call of the code that holds `scope`. */
 function* awaitedBy(scope: Held): Generator<Held> {
   for (const { call, target, from } of waits.get(scope) ?? [])
     if (isHeldBy(from, scope) && (call.batch === null || call.batch.replaying)) yield target;
 }
 
-/** True when the innermost work that lives of those around a call holds `scope` (V2). */
+/** True when the innermost active work around a call holds `scope` (V2). */
 function isHeldBy(from: Holding, scope: Held): boolean {
   for (let each = living(from); each !== undefined; each = each.joint ? each.outer : undefined)
     if (each.holder === scope) return true;

@@ -1,40 +1,40 @@
 /**
  * User code that runs while a scope is written: a schema's `validate`, getters in what a mutator
- * returned, a clock asked for the time of an event. All of it is called and has returned within
- * one synchronous piece of work, so it is enough to keep which scopes are being written now.
+ * returned, a clock that gives the time of an event. It is called and returns within one
+ * synchronous section, so a list of the scopes being written now is enough.
  *
  * Invariants
  *  I1  A scope is in the list exactly while a write, a check or an event of it is being made.
- *  I2  Code of users that looks at a scope in the list sees its state before the write.
- *  I3  A call on a scope in the list is refused, by whatever way it comes; calls on others are not.
+ *  I2  User code that reads a scope in the list gets its state before the write.
+ *  I3  Every call on a scope in the list is refused; calls on other scopes are not.
  */
 import type { DraftState } from "../state/draft-state.ts";
 import { ReentrantMutationError } from "../errors.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
 
-/** The scopes being written, each by code that the one before it called. */
+/** The scopes being written, each by code that the write of the one before it called. */
 const written: ScopeIdentity[] = [];
-/** Of each of them the state before, when it is known. */
+/** The state of each of them before the write, when it is known. */
 const before: (object | null)[] = [];
 
-/** Begins to write a scope; the caller ends it with `endWriting`, however that goes. */
+/** Begins a write of a scope; the caller always ends it with `endWriting`. */
 export function beginWriting(scope: ScopeIdentity, state: object | null): void {
   written.push(scope);
   before.push(state);
 }
 
-/** Ends what `beginWriting` began last. */
+/** Ends the last write that `beginWriting` began. */
 export function endWriting(): void {
   written.pop();
   before.pop();
 }
 
-/** The state of a draft that code may see: one that is being checked is not confirmed yet. */
+/** The readable state of a draft: during a check it is the state before the write. */
 export function visible(draft: DraftState): object {
   return (isWriting(draft.scope) ? before[written.indexOf(draft.scope)] : null) ?? draft.expose();
 }
 
-/** Runs user code in the midst of writing a scope. */
+/** Runs user code during a write of a scope. */
 export function whileWriting<T>(scope: ScopeIdentity, code: () => T): T {
   beginWriting(scope, null);
   try {

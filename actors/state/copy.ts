@@ -1,10 +1,10 @@
 /**
- * What a state may hold, and the way in: everything a caller hands over is checked and copied here,
- * and what comes out of the copy is what the kernel commits and hands to readers.
+ * Defines what a state may contain, and copies it in: every value from a caller is checked and
+ * copied here, and the kernel commits and returns only such copies.
  *
  * Owns: the list of storable values and the limits of one copy.
  *
- *  V1  A copy shares no object with what was handed in, and nothing is changed before all of it has
+ *  V1  A copy shares no object with its source, and nothing is changed before all of it has
  *      been checked.
  *  V2  Every record, array, map and set of a copy is frozen; a map or set throws when it is
  *      changed. Dates and bytes cannot be frozen by the language and are only copied.
@@ -26,14 +26,14 @@ export const MAX_DEPTH = 64;
 
 /**
  * Most containers and array elements one copy may make. Objects that refer to one another without a
- * cycle can unfold to any size; this is where that ends.
+ * cycle can unfold to any size; this is the limit.
  */
 export const MAX_NODES: number = 2 ** 23;
 
 /** Records of at most this many fields are copied by assignment when the copy is to be frozen. */
 const ASSIGN_LIMIT = 16;
 
-/** Where a copied value belongs. */
+/** The position of a copied value. */
 export interface CopyOptions {
   /** Containers above the value, the root included; default 0: the value is the root. */
   readonly depth?: number;
@@ -42,18 +42,18 @@ export interface CopyOptions {
 }
 
 /**
- * Gives a frozen copy of `value` that shares nothing with it. Records come out as plain objects,
- * array holes as `undefined`, a `Buffer` as `Uint8Array`; own keys that are not enumerable are left
+ * Returns a frozen copy of `value` that shares nothing with it. Records become plain objects,
+ * array holes `undefined`, a `Buffer` a `Uint8Array`; own keys that are not enumerable are left
  * out. Throws `StateSerializationError` with the path (below `path`) of what cannot be stored.
  */
 export function copyIn<T>(value: T, path: string, options: CopyOptions = {}): T {
   if (isLeaf(value)) return value;
-  // A copy has the type of what was copied, except for the class of a `Buffer`.
+  // A copy has the type of its source, except for the class of a `Buffer`.
   return new Copier(path, options).run(value) as T;
 }
 
 /**
- * `copyIn` for a record whose fields are taken out one by one: the values are frozen, the record
+ * `copyIn` for a record whose fields are used one by one: the values are frozen, the record
  * itself need not be (V8 takes 300 ns to freeze what it copies in 30).
  */
 export function copyFields(
@@ -63,7 +63,7 @@ export function copyFields(
   return flatCopy(source) ?? copyIn(source, "", { scope });
 }
 
-/** A copy of a narrow record of leaves; otherwise `null`, and the slow way copies or refuses it. */
+/** A copy of a narrow record of leaves; otherwise `null`: `Copier` copies or refuses it. */
 function flatCopy(source: object): Record<string, unknown> | null {
   if (Object.keys(source).length > SPREAD_LIMIT) return null;
   try {
@@ -76,14 +76,14 @@ function flatCopy(source: object): Record<string, unknown> | null {
   }
 }
 
-/** True for what needs no copy and can be stored. */
+/** True for a storable value that needs no copy. */
 function isLeaf(value: unknown): boolean {
   const type = typeof value;
   if (type === "object") return value === null;
   return type !== "function" && type !== "symbol";
 }
 
-/** One run of `copyIn`: knows where it is, for the error, and what is above, for cycles. */
+/** One run of `copyIn`: keeps its path for errors and the nodes above to find cycles. */
 class Copier {
   readonly #path: string;
   readonly #depth: number;
@@ -122,7 +122,7 @@ class Copier {
     if (kind !== "bytes" && Object.getOwnPropertySymbols(value).length > 0) {
       throw this.#refusal("a symbol key");
     }
-    // The casts are sound: `kindOf` has just said what the value is.
+    // The casts are sound: `kindOf` has checked the value.
     if (kind === "bytes") return new Uint8Array(value as Uint8Array);
     if (kind === "date") return this.#date(value as Date);
     this.#enter(value);
@@ -153,7 +153,7 @@ class Copier {
     const copy = this.#fields(source);
     for (const key of Object.keys(copy)) {
       const value = copy[key];
-      // The key exists as own data, so even `__proto__` is plainly overwritten.
+      // The key is an own data property, so even `__proto__` is simply overwritten.
       if (!isLeaf(value)) copy[key] = this.#child(value, key);
     }
     return copy;
@@ -171,7 +171,7 @@ class Copier {
 
   #array(source: readonly unknown[]): object {
     this.#count(source.length);
-    // Indexes are listed first, so the last own key tells whether there is any other.
+    // Indexes are listed first, so the last own key shows whether there is another key.
     const last = Object.keys(source).at(-1);
     if (last !== undefined && !(String(Number(last)) === last && Number(last) < source.length)) {
       throw this.#refusal("an array with keys of its own");
@@ -223,7 +223,7 @@ function refuseChange(): never {
 }
 
 /**
- * Freezes one node of a state, not what it holds; maps and sets also refuse to be changed. Dates
+ * Freezes one node of a state, not its children; maps and sets also refuse to be changed. Dates
  * and bytes are left as they are.
  */
 export function freezeShallow<T extends object>(node: T): T {
@@ -234,7 +234,7 @@ export function freezeShallow<T extends object>(node: T): T {
 }
 
 /**
- * A copy of a record that will be frozen. V8 gives a frozen spread a hidden class of its own (300
+ * A copy of a record that will be frozen. V8 gives a frozen spread its own hidden class (300
  * ns and 135 bytes each, and slower reads), a frozen assignment a shared one; but assigning more
  * than 19 fields makes a dictionary, which is slow to spread.
  */

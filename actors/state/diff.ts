@@ -1,14 +1,14 @@
 /**
- * Takes over a state that somebody else made from a state of ours, and finds out what is different.
+ * Adopts a state that other code made from a state of the scope, and finds the differences.
  *
- * Both are walked together. Where they share a node there is nothing to do; a node that is new is
- * rebuilt or copied in, so that nothing of the result belongs to whoever made it; and each
- * difference becomes an immer-format patch and its inverse.
+ * Both are walked together. A shared node needs no work. A new node is rebuilt or copied in, so
+ * that the result shares no new node with its source. Each difference becomes an immer-format patch
+ * and its inverse.
  *
  * Invariants
  *  I1  The result equals `next`, is deep-frozen, and shares with `before` every node that is equal.
  *  I2  The patches lead from `before` to the result and the inverse back, each in its own order.
- *  I3  No object reachable from the result can be changed by whoever made `next`, except dates and
+ *  I3  The code that made `next` can change no object reachable from the result, except dates and
  *      bytes that were in `before` already.
  */
 import { equal } from "./equal.ts";
@@ -19,7 +19,7 @@ import { copyIn, freezeShallow } from "./copy.ts";
 
 type Key = string | number;
 
-/** What was taken over; `state` is `before` itself when nothing is different. */
+/** The adopted state; `state` is `before` itself when nothing is different. */
 export interface Difference {
   readonly state: object;
   readonly patches: readonly Patch[];
@@ -27,19 +27,19 @@ export interface Difference {
 }
 
 /**
- * Takes over `next`, made from the frozen `before`. Throws `StateSerializationError` for what
+ * Adopts `next`, made from the frozen `before`. Throws `StateSerializationError` for what
  * cannot be stored.
  */
 export function difference(before: object, next: object, scope?: ScopeIdentity): Difference {
   const walk = new Walk(scope);
-  // The value that stands for two objects is an object.
+  // The result for two objects is an object.
   const state = walk.value(before, next) as object;
   return { state, patches: walk.patches, inverse: walk.undo.toReversed() };
 }
 
 class Walk {
   readonly patches: Patch[] = [];
-  /** What undoes each patch, in the order of the patches. */
+  /** The inverse of each patch, in the order of the patches. */
   readonly undo: Patch[] = [];
   readonly #scope: ScopeIdentity | undefined;
   readonly #path: Key[] = [];
@@ -48,11 +48,11 @@ class Walk {
     this.#scope = scope;
   }
 
-  /** Gives our value for `next`, where `before` was. */
+  /** Returns the adopted value of `next`, at the path of `before`. */
   value(before: unknown, next: unknown): unknown {
     if (Object.is(before, next)) return before;
     const kind = commonKind(before, next);
-    // The casts are sound: `commonKind` has just said what both are.
+    // The casts are sound: `commonKind` has checked both.
     if (kind === "record") return this.#record(before as object, next as object);
     if (kind === "array") return this.#array(before as unknown[], next as unknown[]);
     if (kind === "map") return this.#map(before as Map<Key, unknown>, next as Map<Key, unknown>);
@@ -70,7 +70,7 @@ class Walk {
       const had = Object.hasOwn(old, key);
       const value = this.#at(key, () => this.#entry(had, old[key], made[key]));
       changed ||= !had || !Object.is(value, old[key]);
-      made[key] = value; // The key exists as own data, so even `__proto__` is plainly overwritten.
+      made[key] = value; // An own data property, so even `__proto__` is overwritten.
     }
     for (const key of Object.keys(old)) {
       if (Object.hasOwn(made, key)) continue;
@@ -116,7 +116,7 @@ class Walk {
     return same ? before : Object.freeze(made);
   }
 
-  /** A set's members have no place: one that is new is the old one it equals, or is added. */
+  /** Members of a set have no path: a new member is an equal old one, or is added. */
   #set(before: Set<unknown>, next: Set<unknown>): object {
     const left = new Set([...before].filter((member) => !next.has(member)));
     const made = new Set<unknown>();
@@ -170,7 +170,7 @@ function findEqual(members: Set<unknown>, member: unknown): unknown {
   return member;
 }
 
-/** The kind two containers have in common, when one can be told from the other part by part. */
+/** The common kind of two containers that can be compared part by part. */
 function commonKind(before: unknown, next: unknown): NodeKind | null {
   if (typeof before !== "object" || before === null) return null;
   if (typeof next !== "object" || next === null) return null;
@@ -179,15 +179,15 @@ function commonKind(before: unknown, next: unknown): NodeKind | null {
   return kind !== "map" || (hasPathKeys(before) && hasPathKeys(next)) ? kind : null;
 }
 
-/** True for keys that are no part of a state: `copyIn` knows how to refuse them. */
+/** True for keys that no state has: `copyIn` refuses or drops them. */
 function isOdd(node: object, kind: NodeKind): boolean {
   if (Object.getOwnPropertySymbols(node).length > 0) return true;
   const keys = kind === "record" ? 0 : Object.keys(node).length;
   return keys > (Array.isArray(node) ? node.length : 0);
 }
 
-/** True for a map whose keys can all be named by a path. */
+/** True for a map whose keys can all be part of a path. */
 function hasPathKeys(map: object): boolean {
-  const keys = [...(map as Map<unknown, unknown>).keys()]; // The caller saw that it is a map.
+  const keys = [...(map as Map<unknown, unknown>).keys()]; // The caller has checked.
   return keys.every((key) => typeof key === "string" || typeof key === "number");
 }

@@ -2,8 +2,8 @@
  * The draft state: the state under construction, and the only place where a state is written.
  *
  * A draft is written copy-on-write, one level at a time, and makes immer-format patches by hand
- * (drafts cost 20 to 140 times as much). A node is copied at most once until somebody looks: copies
- * made here are *owned* and written in place, and looking (`expose`) freezes them and ends the
+ * (immer drafts cost 20 to 140 times as much). A node is copied at most once until the state is
+ * exposed: copies made here are *owned* and written in place; `expose` freezes them and ends the
  * ownership.
  *
  *        root (owned after the first write)          expose() freezes the owned nodes only:
@@ -12,12 +12,12 @@
  *             \
  *              values (frozen when they came in)
  *
- * It does not decide what a mutation means (mutations do), when it runs (the dispatcher does) or
- * whether it counts (the round does).
+ * It does not decide what a mutation means (mutations do), when it runs (the executor does) or
+ * whether it counts (the committer does).
  *
  * Invariants
  *  A1  A write method either writes completely or throws before it wrote anything.
- *  A2  Every node reachable from `#state` is frozen or owned; nobody outside has seen an owned
+ *  A2  Every node reachable from `#state` is frozen or owned; no code outside has seen an owned
  *      node.
  *  A3  An equal write changes nothing: no copy, no patch, `changed` stays as it was.
  *  A4  Replaying `patches` on the state at `begin` gives the state now; `inverse` undoes it,
@@ -54,9 +54,9 @@ function assign(node: RecordNode, key: string, value: unknown): void {
 export class DraftState {
   /** True when something was written since `begin`. */
   changed = false;
-  /** The changes since `begin`, or `null` when nobody asked for them. */
+  /** The changes since `begin`, or `null` when they are not recorded. */
   patches: Patch[] | null = null;
-  /** What undoes the changes, in the order in which it must be applied; `null` as above. */
+  /** The inverse of the changes, in the order in which to apply it; `null` as above. */
   inverse: Patch[] | null = null;
   #state: RecordNode;
   readonly #scope: ScopeIdentity;
@@ -66,23 +66,23 @@ export class DraftState {
   /** `state` must be deep-frozen; `scope` is named in errors. */
   constructor(state: object, scope: ScopeIdentity) {
     this.#scope = scope;
-    // A state is a plain object by the checks at the door; its fields are read as unknown.
+    // `copyIn` has checked that a state is a plain object; its fields are read as unknown.
     this.#state = state as RecordNode;
   }
 
-  /** Starts a new change; makes its patches when `recording`, and what undoes them when asked. */
+  /** Starts a new change; records patches if `recording`, inverse patches if `undoable`. */
   begin(recording: boolean, undoable: boolean = recording): void {
     this.changed = false;
     this.patches = recording ? [] : null;
     this.inverse = undoable ? [] : null;
   }
 
-  /** Whose state it is. */
+  /** The scope of the state. */
   get scope(): ScopeIdentity {
     return this.#scope;
   }
 
-  /** The state as everybody may see it: deep-frozen. Ends the ownership of all nodes. */
+  /** The state for readers: deep-frozen. Ends the ownership of all nodes. */
   expose(): object {
     if (this.#rootOwned) {
       if (this.#owned !== null) for (const node of this.#owned) Object.freeze(node);
@@ -93,7 +93,7 @@ export class DraftState {
     return this.#state;
   }
 
-  /** Goes to another deep-frozen state without recording a change. */
+  /** Replaces the state by another deep-frozen one without recording a change. */
   reset(state: object): void {
     this.#state = state as RecordNode; // A plain object, as in the constructor.
     this.#rootOwned = false;
@@ -101,7 +101,7 @@ export class DraftState {
     this.changed = false;
   }
 
-  /** The value of a field; `undefined` when missing. Not to be handed out: it may be owned. */
+  /** The value of a field; `undefined` when missing. For internal use: it may be owned. */
   get(field: string): unknown {
     return ownValue(this.#state, field);
   }
@@ -177,7 +177,7 @@ export class DraftState {
     this.changed = true;
   }
 
-  /** Takes over a state made elsewhere, with the patches that lead to it and back. */
+  /** Adopts a state made elsewhere, with the patches that lead to it and back. */
   take(next: object, patches: readonly Patch[], inverse: readonly Patch[]): void {
     this.#state = next as RecordNode; // A plain object by the caller's check.
     this.#rootOwned = false;
@@ -220,7 +220,7 @@ export class DraftState {
   }
 
   #recordSet(path: Path, had: boolean, before: unknown, value: unknown): void {
-    // A replaced container leaves the state here: nobody writes it again, so it may be handed out.
+    // A replaced container is no longer part of the state and never written again.
     if (typeof before === "object" && before !== null && this.#owned?.delete(before) === true)
       Object.freeze(before);
     this.#record(

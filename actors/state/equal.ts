@@ -5,15 +5,15 @@
  *
  *  E1  Leaves compare by `Object.is`: NaN equals NaN, +0 does not equal −0.
  *  E2  Order of keys, of map entries and of set members does not matter; a missing key is not the
- *      same as one that holds `undefined`.
+ *      same as one that is `undefined`.
  *  E3  `equal` is an equivalence relation, and values that passed `copyIn` never make it throw.
- *  E4  For values that passed `copyIn`, `equalState` gives the same answer as `equal`.
+ *  E4  For values that passed `copyIn`, `equalState` gives the same result as `equal`.
  */
 import fastDeepEqual from "fast-deep-equal";
 import { kindOf } from "./kind.ts";
 
 /**
- * True when the two values hold the same data: arrays by index, records by own enumerable keys,
+ * True when the two values contain the same data: arrays by index, records by own enumerable keys,
  * dates by time (two invalid dates are equal), maps and sets by content, bytes by byte. Objects of
  * different kinds, and two objects of a kind no state may hold, are unequal.
  */
@@ -27,7 +27,7 @@ export function equal(a: unknown, b: unknown): boolean {
 
 /**
  * `equal` for two whole states that share little, as after reading a store. fast-deep-equal gives
- * the first verdict and `equal` decides wherever that verdict cannot be trusted.
+ * the first result and `equal` decides wherever that result is not reliable.
  */
 export function equalState(a: unknown, b: unknown): boolean {
   return differsForSure(a, b) ? false : equal(a, b);
@@ -35,13 +35,13 @@ export function equalState(a: unknown, b: unknown): boolean {
 
 /**
  * fast-deep-equal's "equal" is never final: it takes +0 for −0 and any two maps for equal. Its
- * "different" is final unless the value holds something it misjudges.
+ * "different" is final unless the value contains something it misjudges.
  */
 function differsForSure(a: unknown, b: unknown): boolean {
   try {
     return !fastDeepEqual(a, b) && !isMisjudged(a);
   } catch {
-    // An own field called `valueOf` or `toString` is called by it as if it were a method.
+    // fast-deep-equal calls an own field named `valueOf` or `toString` as a method.
     return false;
   }
 }
@@ -64,7 +64,7 @@ function isMisjudged(value: unknown): boolean {
 function equalNodes(a: object, b: object): boolean {
   const kind = kindOf(a);
   if (kind !== kindOf(b)) return false;
-  // The casts are sound: `kindOf` has just said what both are.
+  // The casts are sound: `kindOf` has checked both.
   if (kind === "record") {
     return equalRecords(a as Record<string, unknown>, b as Record<string, unknown>);
   }
@@ -88,7 +88,7 @@ function equalRecords(a: Record<string, unknown>, b: Record<string, unknown>): b
   const otherKeys = Object.keys(b);
   if (keys.length !== otherKeys.length) return false;
   for (let index = 0; index < keys.length; index++) {
-    // Always there; the empty text only satisfies the type.
+    // Never missing; the empty text only satisfies the type.
     const key = keys[index] ?? "";
     // Two records of one origin have their keys in one order; then no look-up is needed.
     if (key !== otherKeys[index] && !Object.hasOwn(b, key)) return false;
@@ -124,7 +124,7 @@ function equalSets(a: Set<unknown>, b: Set<unknown>): boolean {
 
 /**
  * True when every member finds a partner of its own. Taking the first partner that fits is right
- * because `fits` is an equivalence; in collections of one origin it is the first one left.
+ * because `fits` is an equivalence; in collections of one origin it is the first remaining one.
  */
 function pairUp<T>(members: T[], candidates: T[], fits: (x: T, y: T) => boolean): boolean {
   if (members.length !== candidates.length) return false;

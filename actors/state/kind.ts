@@ -48,7 +48,7 @@ function className(value: object): string {
   return typeof made === "function" && made.name !== "" ? made.name : "object";
 }
 
-/** True when only an object prototype stands above `prototype`, as it does for a built-in. */
+/** True when the parent of `prototype` is an object prototype, as for a built-in. */
 function isTopClass(prototype: unknown): boolean {
   if (typeof prototype !== "object" || prototype === null) return false;
   const above: unknown = Object.getPrototypeOf(prototype);

@@ -1,13 +1,13 @@
 /**
- * Applies immer-format patches to a state without changing it. This is how a log is replayed and
- * how a change of another process is taken over.
+ * Applies immer-format patches to a state without changing it. The replay of a log and the adoption
+ * of a change of another process use it.
  *
  * Owns: nothing; a pure function of its arguments.
  *
- *  P1  Neither the state nor a patch value is changed; only nodes on a touched path are copied,
+ *  P1  Neither the state nor a patch value is changed; only nodes on a changed path are copied,
  *      each at most once per call.
  *  P2  Only own properties are read or written: `__proto__` is an ordinary key.
- *  P3  A patch that does not fit the state throws `PatchError`; no partial result gets out.
+ *  P3  A patch that does not fit the state throws `PatchError`; no partial result is returned.
  */
 import { types } from "node:util";
 import { equal } from "./equal.ts";
@@ -28,9 +28,9 @@ export class PatchError extends Error {
 }
 
 /**
- * Gives the state that results from `patches`, in order: `add` inserts into arrays, `remove` takes
+ * Returns the state after `patches`, in order: `add` inserts into arrays, `remove` takes
  * out, `replace` of an array's `length` truncates, sets add and remove by value, the empty path
- * replaces the whole state. Untouched nodes are shared with `state`; new ones are not frozen.
+ * replaces the whole state. Unchanged nodes are shared with `state`; new ones are not frozen.
  * Throws `PatchError` when a path does not exist.
  */
 export function applyPatches<S>(state: S, patches: readonly Patch[]): S {
@@ -39,7 +39,7 @@ export function applyPatches<S>(state: S, patches: readonly Patch[]): S {
   for (const patch of patches) {
     root = patch.path.length === 0 ? replaceRoot(patch) : applyOne(root, patch, owned);
   }
-  // Patches of a state of type S lead to a state of type S; the log holds only such patches.
+  // Patches of a state of type S lead to a state of type S; the log has only such patches.
   return root as S;
 }
 
@@ -116,13 +116,13 @@ function descend(node: object, depth: number, patch: Patch, owned: Set<object>):
 function descendRecord(
   node: object,
   key: string,
-  turn: { readonly patch: Patch; readonly owned: Set<object> },
+  context: { readonly patch: Patch; readonly owned: Set<object> },
 ): object {
-  if (!Object.hasOwn(node, key)) throw new PatchError(turn.patch, "no such path");
+  if (!Object.hasOwn(node, key)) throw new PatchError(context.patch, "no such path");
   // Sound: a node that is no array, map or set is a record, and the key is its own.
   const record = node as Record<string, unknown>;
-  const child = ownedCopy(record[key], turn.patch, turn.owned);
-  // The key exists as own data, so even `__proto__` is plainly overwritten.
+  const child = ownedCopy(record[key], context.patch, context.owned);
+  // The key is an own data property, so even `__proto__` is simply overwritten.
   record[key] = child;
   return child;
 }
@@ -153,7 +153,7 @@ function toKey(value: unknown): PathKey {
   return typeof value === "number" ? value : "";
 }
 
-/** The array index a key means; keys that went through text may be digits. */
+/** The array index of a key; keys that were stored as text may be digits. */
 function indexIn(node: unknown[], key: PathKey, highest: number, patch: Patch): number {
   const index = typeof key === "number" ? key : /^\d+$/.test(key) ? Number(key) : -1;
   if (Number.isInteger(index) && index >= 0 && index <= highest) return index;

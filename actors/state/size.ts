@@ -6,21 +6,21 @@
  *  Z1  For a state of JSON values the size is the UTF-8 length of its `JSON.stringify` text.
  *  Z2  A frozen node never changes, so it is measured once; a state that shares nodes with a
  *      measured one costs one look-up per shared node.
- *  Z3  A list or record that the draft state copies from a measured one and writes is not walked
- *      either: each write says what it adds and takes away.
+ *  Z3  A list or record that the draft state copies from a measured one and writes is not measured
+ *      again: each write adds and subtracts its own size.
  */
 import { kindOf } from "./kind.ts";
 
-/** Nodes of fewer bytes are measured again: that is cheaper than remembering them. */
+/** Nodes of fewer bytes are measured again: that is cheaper than keeping their size. */
 const REMEMBERED_BYTES = 128;
 
 const sizes = new WeakMap<object, number>();
-/** Brackets, and members with what parts them: one more than the size when there are none. */
+/** Brackets and members, with a comma after each: one more than the size. */
 const openSizes = new WeakMap<object, number>();
-/** False until something was remembered: who asks for no sizes pays for none. */
+/** False until a size was kept: without measurements the size functions do nothing. */
 let isMeasuring = false;
 
-/** `copy` holds what the frozen `base` does, and is going to be written. */
+/** `copy` has the members of the frozen `base`, and is going to be written. */
 export function carrySize(base: object, copy: object): void {
   if (!isMeasuring) return;
   const bytes = sizes.get(base);
@@ -45,7 +45,7 @@ function memberBytes(value: unknown, key: string | undefined): number {
 }
 
 /**
- * UTF-8 bytes of the JSON text of a value that passed `copyIn`. As in JSON, a field that holds
+ * UTF-8 bytes of the JSON text of a value that passed `copyIn`. As in JSON, a field that is
  * `undefined` counts nothing, NaN and infinities count as `null`, a date as its ISO text. Beyond
  * JSON, a bigint counts as its digits in quotes, a map as an array of pairs, a set as an array,
  * bytes as base64 text. The marks a store adds to tell these kinds apart are not counted.

@@ -6,12 +6,12 @@ import type { Clock } from "../protocol.ts";
 /** The longest delay, in milliseconds, that a timer of the platform can wait: about 24.8 days. */
 export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
-/** What `systemClock` reads, and what has to be added to it so that its time never jumps. */
+/** The source of `systemClock`, and the offset that keeps its time from jumping. */
 let source: Pick<typeof hostPerformance, "now"> = performance;
 let offsetMs = 0;
 let lastMs = 0;
 
-/** Goes on from the last answer when fake timers come or go, whose time begins at 0. */
+/** Continues from the last value when fake timers, whose time begins at 0, come or go. */
 function continuous(): number {
   if (source !== performance) {
     source = performance;
@@ -22,8 +22,8 @@ function continuous(): number {
 }
 
 /**
- * The clock of the machine. A delay above `MAX_TIMER_MS` waits `MAX_TIMER_MS`. Every method looks
- * its global up when it is called, so that fake timers of a test reach it.
+ * The clock of the machine. A delay above `MAX_TIMER_MS` waits `MAX_TIMER_MS`. Every method reads
+ * its global when it is called, so that fake timers of a test apply.
  */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -36,8 +36,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * The time of the machine itself, which no fake timers reach: for what this process has to do or to
- * wait for because of other processes.
+ * The time of the machine itself, without fake timers: for waits and work of this process that
+ * depend on other processes.
  */
 export const hostClock: Clock = {
   now: () => Date.now(),
@@ -58,20 +58,20 @@ export function retryClock(clock: Clock): Clock {
 }
 
 /**
- * What a clock's timers are made by. A timer that something else made is not to be counted on: fake
- * timers that are gone fire no more, and real ones do not wait for time that is faked.
+ * The function that makes a clock's timers. A timer of another source is not reliable: removed fake
+ * timers never fire, and real timers do not follow faked time.
  */
 export function timerSource(clock: Clock): unknown {
   return clock === systemClock ? globalThis.setTimeout : clock;
 }
 
-/** The time limits are measured by, in milliseconds: `clock.monotonic`, or `now` without it. */
+/** The time for time limits, in milliseconds: `clock.monotonic`, or `now` without it. */
 export function monotonic(clock: Clock): number {
   return clock.monotonic === undefined ? clock.now() : clock.monotonic();
 }
 
 /**
- * Gives `value`, or `fallback` when it is absent. Throws a `RangeError` that names the option when
+ * Returns `value`, or `fallback` when it is absent. A `RangeError` names the option when
  * it is NaN or no number; whether zero, negative or infinite values mean "off" is up to the caller.
  */
 export function durationOption(name: string, value: number | undefined, fallback: number): number {

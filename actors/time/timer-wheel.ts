@@ -1,7 +1,6 @@
 /**
- * One timer for everything that waits long: idle callbacks, expiry, passivation. Tens of thousands
- * of scopes each wait for a quiet moment; a platform timer for each would cost more than their
- * state.
+ * One timer for all long waits: idle callbacks, expiry, passivation. Tens of thousands of scopes
+ * wait to become idle; a platform timer for each would cost more than their state.
  *
  * Owns: the waiting callbacks and the one platform timer behind them.
  *
@@ -9,13 +8,13 @@
  *  I2  The platform timer is set only while something waits, and for the next slot in use.
  *  I3  Scheduling and cancelling cost the same however much is waiting.
  *  I4  A callback that throws or rejects is logged; the others run, also when the logger throws.
- *  I5  The wheel's own time is monotonic. A clock without a monotonic time that is set back holds a
- *      callback up by no more than the time since the wheel last read it, at most a turn of the
- *      wheel; a timer that has fired proves its time, whatever the clock says.
- *  I6  A callback runs in no mutator's turn, whoever scheduled it: it may use every scope.
+ *  I5  The wheel's own time is monotonic. When a clock without a monotonic time is set back, a
+ *      callback is late by no more than the time since the wheel last read the clock, at most one
+ *      rotation. When a timer has fired, its time has come, whatever the clock reads.
+ *  I6  A callback runs outside every mutator's run: it may use every scope.
  *  I7  A timer that was set before fake timers came or went is set anew at the next `schedule`.
- *  I8  Callbacks of one turn run in the order of their times; those of one time in the order of the
- *      calls.
+ *  I8  Callbacks of one sweep run in the order of their times; those of one time in the order of
+ *      the calls.
  */
 import { durationOption, MAX_TIMER_MS, monotonic, timerSource } from "./clock.ts";
 import { isThenable } from "../scope/mutation.ts";
@@ -23,16 +22,16 @@ import type { Clock, Logger } from "../protocol.ts";
 import { outsideTurns } from "../scope/reentrancy.ts";
 import { quietLogger } from "../scope/safe-call.ts";
 
-/** Slots of the wheel; a delay longer than a turn waits in its slot for a later one. */
+/** Slots of the wheel; a delay longer than a rotation waits in its slot for a later one. */
 const SLOT_COUNT = 512;
 
-/** How a wheel turns. */
+/** Options of a wheel. */
 export interface TimerWheelOptions {
   /** Width of a slot and so the most a callback is late, in milliseconds; default 100. */
   readonly tickMs?: number;
   /** Whether waiting callbacks let the process end; default true. */
   readonly unref?: boolean;
-  /** Told of callbacks that fail; default the console. */
+  /** Receives the errors of callbacks; default the console. */
   readonly logger?: Logger;
 }
 
@@ -48,13 +47,13 @@ export interface TimerWheel {
   readonly size: number;
   /**
    * Runs `callback` once, `delayMs` from now or up to a tick later; never in this call. A negative
-   * delay is a time that is over; the longer over, the earlier it comes. `Infinity` waits for ever
-   * and so does everything scheduled after `stop`. NaN throws a `RangeError`.
+   * delay is a past time; earlier times run first. With `Infinity`, and after `stop`, a callback
+   * never runs. NaN throws a `RangeError`.
    */
   schedule(delayMs: number, callback: () => void | Promise<void>): WheelHandle;
-  /** Forgets a callback that waits; otherwise does nothing. */
+  /** Removes a callback that waits; otherwise does nothing. */
   cancel(handle: WheelHandle): void;
-  /** Forgets all callbacks and the timer, for good. */
+  /** Removes all callbacks and the timer, permanently. */
   stop(): void;
 }
 
@@ -64,7 +63,7 @@ export function createTimerWheel(clock: Clock, options: TimerWheelOptions = {}):
 }
 
 class WheelEntry implements WheelHandle {
-  /** By the wheel's time, in milliseconds. */
+  /** In the wheel's time, milliseconds. */
   readonly due: number;
   readonly dueTick: number;
   readonly callback: () => void | Promise<void>;
@@ -83,7 +82,7 @@ class HashedWheel implements TimerWheel {
   readonly #unref: boolean;
   readonly #logger: Logger;
   readonly #slots: Set<WheelEntry>[];
-  /** The last tick whose slot has been emptied of what was due. */
+  /** The last tick whose due callbacks were removed from their slot. */
   #tick: number;
   #timer: unknown;
   #timerTick = Infinity;
@@ -94,7 +93,7 @@ class HashedWheel implements TimerWheel {
   #armedBy: unknown;
   /** When the timer fires, by the wheel's time. */
   #timerDue = 0;
-  /** What the clock lost by being set back. */
+  /** The time by which the clock was set back, in sum. */
   #lostMs = 0;
 
   constructor(clock: Clock, options: TimerWheelOptions) {
@@ -143,7 +142,7 @@ class HashedWheel implements TimerWheel {
     this.#disarm();
   }
 
-  /** The clock's time plus what it lost by being set back. */
+  /** The clock's time plus the time by which it was set back. */
   #now(): number {
     const now = monotonic(this.#clock);
     if (now < this.#lastNow) this.#lostMs += this.#lastNow - now;
@@ -164,17 +163,17 @@ class HashedWheel implements TimerWheel {
     const now = this.#now();
     const delay = Math.ceil(Math.min(Math.max(tick * this.#tickMs - now, 1), MAX_TIMER_MS));
     this.#timerDue = now + delay;
-    // Not in the turn of whoever armed it (I6).
-    const turn = (): void => {
-      if (this.#timer === timer) outsideTurns(() => this.#turn());
+    // Outside the run that set the timer (I6).
+    const sweep = (): void => {
+      if (this.#timer === timer) outsideTurns(() => this.#sweep());
     };
     this.#armedBy = timerSource(this.#clock);
-    const timer = this.#clock.setTimeout(turn, delay);
+    const timer = this.#clock.setTimeout(sweep, delay);
     this.#timer = timer;
     if (this.#unref) unref(timer);
   }
 
-  /** The old timer is left alone: it belongs to others, and no turn comes of it. */
+  /** The old timer is not cleared: other code made it, and its callback does nothing. */
   #armAnew(): void {
     this.#disarm();
     this.#arm(this.#nextTick());
@@ -188,18 +187,18 @@ class HashedWheel implements TimerWheel {
     this.#timer = undefined;
   }
 
-  #turn(): void {
+  #sweep(): void {
     this.#timerTick = Infinity;
     this.#timer = undefined;
     const behindMs = this.#timerDue - this.#now();
-    if (behindMs > this.#tickMs) this.#lostMs += behindMs; // Less is the timer's own play.
+    if (behindMs > this.#tickMs) this.#lostMs += behindMs; // Less is the tolerance of a timer.
     for (const entry of this.#takeDue()) if (entry.waiting) this.#run(entry);
     if (this.#size === 0) return;
     const next = this.#nextTick();
     if (next < this.#timerTick) this.#arm(next);
   }
 
-  /** What is due, earliest first; it stays cancellable until it runs. */
+  /** The due callbacks, earliest first; each can be cancelled until it runs. */
   #takeDue(): WheelEntry[] {
     const reached = Math.floor(this.#now() / this.#tickMs);
     const last = Math.min(reached, this.#tick + SLOT_COUNT);
@@ -227,7 +226,7 @@ class HashedWheel implements TimerWheel {
     this.#logger.error("a delayed callback failed", { error });
   }
 
-  /** The next tick whose slot is in use, be it for a later turn of the wheel. */
+  /** The next tick whose slot is in use, also for a later rotation. */
   #nextTick(): number {
     const first = this.#tick + 1;
     for (let tick = first; tick < first + SLOT_COUNT; tick++) {

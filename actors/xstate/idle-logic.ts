@@ -1,7 +1,7 @@
 /**
- * Quiet time as XState actor logic: tells its parent when nothing has happened for a while.
+ * An idle timer as XState actor logic: notifies its parent after a time without activity.
  *
- * Send it `{ type: "touch" }` on every sign of life. After `idleMs` without one it sends `{ type:
+ * Send it `{ type: "touch" }` on every activity. After `idleMs` without one it sends `{ type:
  * "idle" }` to its parent, once; the next touch starts it again. All idle actors of a program can
  * share one wheel, so that tens of thousands of them cost one platform timer.
  */
@@ -9,15 +9,15 @@ import { fromCallback, type CallbackActorLogic } from "xstate";
 import { durationOption, systemClock } from "../time/clock.ts";
 import { createTimerWheel, type TimerWheel, type WheelHandle } from "../time/timer-wheel.ts";
 
-/** How long, and by which wheel. */
+/** Input of the idle logic. */
 export interface IdleLogicInput {
   /** Milliseconds; must be more than 0. */
   readonly idleMs: number;
-  /** Default: one wheel on the system clock for all that name none. */
+  /** Default: one shared wheel on the system clock. */
   readonly wheel?: TimerWheel;
 }
 
-/** A sign of life. */
+/** Reports activity. */
 export interface TouchEvent {
   readonly type: "touch";
 }

@@ -2,22 +2,22 @@
  * A scope as XState actor logic: subscribe to it, inspect it, invoke it from a machine, wait for
  * it.
  *
- * The scope runs on its own; the XState actor is told of changes and shows them as snapshots. That
- * keeps XState off the hot path, and a scope nobody looks at that way costs nothing for it.
+ * The scope runs on its own; the XState actor receives its changes and shows them as snapshots. So
+ * XState is not on the hot path, and a scope without an XState actor has no cost for it.
  *
  *   snapshot.status  active → done (the scope was stopped)
  *   snapshot.context { identity, state, version }
  *   events in        { type: "update", recipe } · { type: "delete" } · { type: "refresh" }
  *
  * A failed event is an `error` snapshot only for the event's own promise, never for the actor: a
- * scope outlives a mutation that was refused. The failure is reported to the scope's logger.
+ * scope continues after a refused mutation. The failure is reported to the scope's logger.
  */
 import { createActor, type Actor, type ActorLogic, type Snapshot } from "xstate";
 import type { ChangeListener } from "../scope/change-stream.ts";
 import type { Recipe } from "../scope/recipe.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
 
-/** The side of a scope that its XState actor uses. */
+/** The part of a scope that its XState actor uses. */
 export interface ShownScope<S extends object = object> {
   readonly identity: ScopeIdentity;
   readonly settings: { readonly logger: Logger };
@@ -28,11 +28,11 @@ export interface ShownScope<S extends object = object> {
   delete(): Promise<boolean>;
   refresh(): Promise<void>;
   subscribe(listener: ChangeListener): () => void;
-  /** Calls back once when the scope has stopped; the answer forgets the callback. */
+  /** Calls back once when the scope has stopped; the returned function removes the callback. */
   onEnd(callback: () => void): () => void;
 }
 
-/** What the scope looks like from XState. */
+/** The context of a scope's XState actor. */
 export interface ScopeContext<S extends object = object> {
   readonly identity: ScopeIdentity;
   readonly state: Readonly<S>;
@@ -44,18 +44,18 @@ export type ScopeSnapshot<S extends object = object> = Snapshot<undefined> & {
   readonly context: ScopeContext<S>;
 };
 
-/** What can be sent to a scope's XState actor. */
+/** The events of a scope's XState actor. */
 export type ScopeEvent<S extends object = object> =
   | { readonly type: "update"; readonly recipe: Recipe<S> }
   | { readonly type: "delete" }
   | { readonly type: "refresh" };
 
-/** Which scope the actor shows. */
+/** Input of the scope logic: the scope to show. */
 export interface ScopeLogicInput<S extends object = object> {
   readonly scope: ShownScope<S>;
 }
 
-/** What the scope tells its XState actor; not to be sent by others. */
+/** The scope's own event to its XState actor; other code must not send it. */
 type ScopeNews = { readonly type: "holdfast.news" };
 
 /** The logic behind `scope.actor`. */
@@ -73,7 +73,7 @@ interface Link {
   readonly cut: (() => void)[];
 }
 
-/** Which scope each running XState actor shows. */
+/** The scope of each running XState actor. */
 const links = new WeakMap<object, Link>();
 
 function snapshotOf(scope: ShownScope): ScopeSnapshot {
@@ -81,7 +81,7 @@ function snapshotOf(scope: ShownScope): ScopeSnapshot {
   const context = {
     identity,
     version,
-    // Its time may end with no change to tell of.
+    // The state may expire without a change event.
     get state() {
       return scope.version === version ? scope.state : state;
     },
@@ -104,8 +104,8 @@ export const scopeLogic: ScopeLogic = {
   start: (_snapshot, { self }) => {
     const link = links.get(self);
     if (link === undefined) return;
-    const tell = (): void => self.send({ type: "holdfast.news" });
-    link.cut.push(link.scope.subscribe(tell), link.scope.onEnd(tell));
+    const notify = (): void => self.send({ type: "holdfast.news" });
+    link.cut.push(link.scope.subscribe(notify), link.scope.onEnd(notify));
   },
   transition: (snapshot, event, { self }) => {
     const link = links.get(self);

@@ -1,18 +1,18 @@
 /**
- * The calls of a runtime that are under way, so that it can close after them: a call made before
- * `close` ends as it would have ended, a later one is refused.
+ * The running calls of a runtime, so that it can close after them: a call made before `close` ends
+ * normally, a later one is refused.
  *
- * A call may make further calls: a transaction takes its scopes, an execution or a mutator does
- * what its code says. They belong to it and are let through while it has not ended. Which call the
- * running code belongs to travels with the async context; a mutator is known by the scope it holds.
+ * A call may make further calls: a transaction claims its scopes, an execution or a mutator runs
+ * user code. These calls belong to it and are admitted while it has not ended. The async context
+ * carries the call to which the running code belongs; a mutator is recognised by its holding.
  *
  * Invariants
- *  D1  While the runtime drains, a call is let through exactly when it is made inside a call that
- *      was let through and has not ended.
- *  D2  `drain` resolves when nothing is under way any more, or when its time is over; it does not
- *      wait for the call it was itself made in.
+ *  D1  While the runtime drains, a call is admitted exactly when it is made inside a call that
+ *      was admitted and has not ended.
+ *  D2  `drain` resolves when no call runs any more, or when its time limit is over; it does not
+ *      wait for the call in which it was made.
  *  D3  A timer that keeps the process alive runs while `drain` waits.
- *  D4  A call that is left when the time is over, and that is not awaited, does not become an
+ *  D4  A call that still runs at the time limit, and that is not awaited, does not become an
  *      unhandled rejection.
  *  D5  A chain of contexts is no longer than the calls in it that have not ended.
  */
@@ -28,23 +28,23 @@ interface Call {
   readonly owner: Calls;
   outer: Call | undefined;
   live: boolean;
-  /** `null` until its code has begun to wait. */
+  /** `null` until its code has returned a promise. */
   done: Promise<unknown> | null;
 }
 
 const context = new AsyncLocalStorage<Call>();
 const known = new WeakMap<object, Calls>();
 
-/** A scope as closing sees it. */
+/** A scope as `drain` uses it. */
 export interface BusyScope {
-  /** Something waits, runs or is being saved. */
+  /** True when a call waits, runs or is being saved. */
   readonly busy: boolean;
 }
 
-/** What `drain` waits for, and for how long. */
+/** Options of `drain`. */
 export interface DrainParts {
   readonly clock: Clock;
-  /** `Infinity` = as long as it takes; 0 and less = not at all. */
+  /** The time limit; `Infinity` = none; 0 and less = no wait. */
   readonly drainMs: number;
   /** The scopes that can have work. */
   readonly scopes: () => readonly BusyScope[];
@@ -57,27 +57,27 @@ export class Calls {
   /** Calls between `enter` and `leave`. */
   #entered = 0;
   #phase: "open" | "draining" | "closed" = "open";
-  /** Lets `drain` look again. */
+  /** Makes `drain` check again. */
   #wake: (() => void) | null = null;
 
-  /** `isOwn`: the holder of a turn is a scope of this runtime. */
+  /** `isOwn`: true for a holder that is a scope of this runtime. */
   constructor(isOwn: (holder: object) => boolean) {
     this.#isOwn = isOwn;
   }
 
-  /** The running code may make no call. */
+  /** True when calls of the running code are refused. */
   get refuses(): boolean {
     if (this.#phase === "open") return false;
     return this.#phase === "closed" || !(this.#around().size > 0 || heldNow().some(this.#isOwn));
   }
 
-  /** Runs `work` as a call of which everything it calls is a part (D1). */
+  /** Runs `work` as one call, with all calls inside it (D1). */
   run<T>(work: () => Promise<T>): Promise<T> {
     if (this.refuses) return Promise.reject(new RuntimeClosedError());
     const outer = livingIn(context.getStore());
     for (let each = outer; each !== undefined; each = each.outer) each.outer = livingIn(each.outer);
     const call: Call = { owner: this, outer, live: true, done: null };
-    this.#running.add(call); // Before its code can ask.
+    this.#running.add(call); // Before its code can make a call.
     const done = this.#begin(call, work);
     call.done = done;
     const ended = (): void => {
@@ -96,26 +96,26 @@ export class Calls {
     }
   }
 
-  /** A call begins that calls nothing which could be refused; throws `RuntimeClosedError`. */
+  /** Begins a call without further calls inside; throws `RuntimeClosedError`. */
   enter(): void {
     if (this.refuses) throw new RuntimeClosedError();
     this.#entered += 1;
   }
 
-  /** It has ended. */
+  /** Ends what `enter` began. */
   leave(): void {
     this.#entered -= 1;
     this.rested();
   }
 
-  /** Something has come to rest. */
+  /** Called when a scope or call has become idle. */
   rested(): void {
     this.#wake?.();
   }
 
   /**
-   * Refuses from now on what belongs to no call under way, and resolves when all of those have
-   * ended, to 0, or when the time is over, to how many calls and scopes are left (D2).
+   * Refuses from now on every call outside the running ones. Resolves when those have ended, to 0,
+   * or at the time limit, to the number of calls and scopes that are still busy (D2).
    */
   async drain({ clock, drainMs, scopes }: DrainParts): Promise<number> {
     this.#phase = "draining";
@@ -123,11 +123,11 @@ export class Calls {
     let busy: readonly BusyScope[] = [];
     try {
       for (;;) {
-        // Looked at anew: what `drain` was called in may end before the others.
+        // Read again: the call around `drain` may end before the others.
         const around = this.#around();
         const held = new Set(heldNow());
         busy = busy.filter((scope) => scope.busy);
-        // When those that were busy are not, all are looked at again: one may have used another.
+        // When none of these is busy, all are checked again: one may have used another.
         if (busy.length === 0) busy = scopes().filter((scope) => scope.busy && !held.has(scope));
         const others = [...this.#running].filter((call) => !around.has(call));
         const left = busy.length + this.#entered + others.length;
@@ -142,7 +142,7 @@ export class Calls {
     }
   }
 
-  /** Resolves in the turn of the loop after something came to rest. */
+  /** Resolves in the tick after a scope or call has become idle. */
   #next(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = () => {
@@ -152,7 +152,7 @@ export class Calls {
     });
   }
 
-  /** The calls of this runtime that the running code is in. */
+  /** The calls of this runtime around the running code. */
   #around(): Set<Call> {
     const around = new Set<Call>();
     for (let each = livingIn(context.getStore()); each !== undefined; each = livingIn(each.outer))
@@ -161,18 +161,18 @@ export class Calls {
   }
 }
 
-/** Remembers the calls of a runtime, for the libraries that stand on it. */
+/** Registers the calls of a runtime, for `asCall`. */
 export function keepCalls(runtime: object, calls: Calls): void {
   known.set(runtime, calls);
 }
 
 /**
- * Runs `work` as one call of `runtime`: what it does in several steps is finished before the
- * runtime closes. Rejects with `RuntimeClosedError` when it is closed.
+ * Runs `work` as one call of `runtime`: all of its steps finish before the runtime closes. Rejects
+ * with `RuntimeClosedError` when the runtime is closed.
  */
 export function asCall<T>(runtime: object, work: () => Promise<T>): Promise<T> {
   const calls = known.get(runtime);
-  return calls === undefined ? work() : calls.run(work); // One of another copy does without.
+  return calls === undefined ? work() : calls.run(work); // Unknown for another copy.
 }
 
 function livingIn(call: Call | undefined): Call | undefined {
@@ -181,7 +181,7 @@ function livingIn(call: Call | undefined): Call | undefined {
   return living;
 }
 
-/** The time of a drain. */
+/** The time limit of a drain. */
 class Limit {
   readonly over: Promise<void>;
   readonly #clock: Clock;
@@ -206,7 +206,7 @@ class Limit {
     this.#clock.clearTimeout(this.#timer);
   }
 
-  /** In steps a timer can keep (D3). */
+  /** Waits in steps that a timer accepts (D3). */
   #wait(): void {
     if (this.isOver) return this.#end?.();
     const stepMs = Math.min(this.#left, MAX_TIMER_MS);

@@ -1,15 +1,15 @@
 /**
- * Scopes in memory that are behind the store, and the reads that bring them up to date.
+ * Reads the scopes in memory that are older than their records.
  *
- * After a cut of the connection every scope in memory may be behind: 20,000 that begin to read in
- * one loop hold the process for a second. Marking them costs little and is done at once, by the
- * scope; the reads are begun here, a few at a time.
+ * After a cut of the connection every scope in memory may be stale: 20,000 reads in one tick block
+ * the process for a second. A scope marks itself as stale at once, which is cheap; the reads start
+ * here, a few at a time.
  *
  * Invariants
- *  P1  At most `READS_MAX` reads are begun and not over, however many scopes are behind.
- *  P2  Each scope that was added reads after that, unless something else read for it, it stopped,
- *      or what is stored cannot be read.
- *  P3  A scope reads for itself before it is used, and never waits for its place here.
+ *  P1  At most `READS_MAX` reads run, however many scopes are stale.
+ *  P2  Each added scope is read after that, unless something else has read it, it stopped, or its
+ *      record cannot be read.
+ *  P3  A scope that is used reads for itself before, and never waits for the reads here.
  */
 
 import { type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
@@ -18,10 +18,10 @@ import { outsideTurns } from "../../actors/scope/reentrancy.ts";
 import type { ScopeCore } from "../../actors/scope/scope-core.ts";
 import { catchUpWork } from "../../actors/scope/tasks.ts";
 
-/** Scopes that read the store at once: what one batch of the store takes. */
+/** Most reads at the same time: one batch of the store. */
 export const READS_MAX = 256;
 
-/** Why a scope could not read its store now, and may another time. */
+/** Errors of a read that may succeed later. */
 const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
   "COMMIT_UNKNOWN",
   "MAILBOX_FULL",
@@ -29,18 +29,18 @@ const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
   "STORE_UNAVAILABLE",
 ]);
 
-/** Whether a scope that has read is to read once more, now or later. */
+/** Whether a scope must read once more, now or later. */
 export type NextRead = "over" | "again" | "later";
 
-/** The scope as its reader sees it. */
+/** The scope as `readNewer` uses it. */
 interface BehindScope extends ScopeCore {
   readonly stopped: boolean;
   submit(task: ExclusiveTask): Promise<boolean>;
 }
 
 /**
- * Reads the store if something newer was committed. A failure that does not pass is logged, and the
- * next mutation rejects with it.
+ * Reads the store if a newer version was committed. A permanent failure is logged, and the next
+ * mutation rejects with it.
  */
 export async function readNewer(scope: BehindScope): Promise<NextRead> {
   try {
@@ -69,11 +69,11 @@ export function noticeErasure(scope: ErasableScope | undefined): void {
   scope?.observed(scope.version + 1);
 }
 
-/** A scope that can be behind. */
+/** A scope that can be older than its record. */
 export interface LateScope {
-  /** It knows of something newer than what it has read. */
+  /** True when the scope knows of a newer version than it has read. */
   readonly stale: boolean;
-  /** Reads the store; says whether to do so again, now or later. Never rejects. */
+  /** Reads the store; resolves to whether to read again, now or later. Never rejects. */
   catchUp(): Promise<NextRead>;
 }
 
@@ -84,19 +84,19 @@ export class CatchUps {
   readonly #reading = new Set<LateScope>();
   #stopped = false;
 
-  /** `later` calls back when it is time to try the store again. */
+  /** `later` calls back when the store should be tried again. */
   constructor(later: (callback: () => void) => void) {
     this.#later = later;
   }
 
-  /** The scope reads as soon as there is room. */
+  /** Adds a scope; it is read as soon as P1 allows. */
   add(scope: LateScope): void {
     if (this.#stopped) return;
     this.#waiting.add(scope);
     if (this.#reading.size < READS_MAX) this.#begin();
   }
 
-  /** Nothing more is read. */
+  /** Starts no further reads. */
   stop(): void {
     this.#stopped = true;
     this.#waiting.clear();
@@ -105,7 +105,7 @@ export class CatchUps {
   #begin(): void {
     for (const scope of this.#waiting) {
       if (this.#reading.size >= READS_MAX) return;
-      if (this.#reading.has(scope)) continue; // What it reads may be too old: once more after that.
+      if (this.#reading.has(scope)) continue; // Its read may be too old: read again later.
       this.#waiting.delete(scope);
       if (scope.stale) void this.#read(scope);
     }

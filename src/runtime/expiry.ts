@@ -1,38 +1,38 @@
 /**
- * Ends the life of scopes whose kind says when: `ttlMs` after the last change, or at the time their
- * state says; on one timer wheel.
+ * Expires scopes whose kind sets a time: `ttlMs` after the last change, or the time that their
+ * state returns; on one timer wheel.
  *
- * The store keeps the same time on its own, so a scope also ends while no process is running. Here
- * the end is made visible in memory: state back to the initial one, version + 1, a `delete` event.
- * That is for listeners: code that reads a state or builds on it looks at the time itself
- * (`overdue`), so that nothing depends on a timer that runs in time.
+ * The store keeps the same time on its own, so a scope also expires while no process is running.
+ * Here the expiry becomes visible in memory: the initial state, version + 1, a `delete` event.
+ * That is for listeners. Code that reads a state or builds on it checks the time itself
+ * (`overdue`), so that nothing depends on a punctual timer.
  * The wheel keeps keys and not scopes, so that waiting does not keep a scope in memory.
  *
  * Invariants
- *  L1  At most one callback waits per key, and none once its scope has left memory.
- *  L2  A scope is ended only when its time is over by its last change, by whomever.
- *  L3  A scope that could not be ended is tried again, ever more slowly; while a store is away,
- *      that is logged once.
- *  L4  A state is looked at only when its kind has a `livesUntil`.
+ *  L1  At most one callback waits per key, and none once its scope is out of memory.
+ *  L2  A scope expires only when its time since the last change, of any process, is over.
+ *  L3  A failed expiry is tried again with growing waits; while a store is unavailable, that is
+ *      logged once.
+ *  L4  A state is checked only when its kind has a `livesUntil`.
  */
 import type { TimerWheel, WheelHandle } from "../../actors/time/timer-wheel.ts";
 import type { StateStore } from "../stores/contract.ts";
 import { endOf, FOR_EVER } from "./kinds.ts";
 import type { ResidentScope } from "./resident-scope.ts";
 
-/** Milliseconds until a scope that could not be ended is tried again; doubled each time. */
+/** Milliseconds until a failed expiry is tried again; doubled each time. */
 const RETRY_MS = 1_000;
 /** The longest wait between two tries. */
 const RETRY_MAX_MS = 60_000;
 
-/** Watches the time to live of scopes. */
+/** The expiry of the scopes of one runtime. */
 export class Expiry {
   readonly #wheel: TimerWheel;
   readonly #find: (key: string) => ResidentScope | undefined;
   readonly #waiting = new Map<string, WheelHandle>();
-  /** How long what could not be ended waited for its last try. */
+  /** The last wait of each failed expiry, by key. */
   readonly #retries = new Map<string, number>();
-  /** Stores in which something could not be ended, and nothing since. */
+  /** Stores with a failed expiry and no successful one since. */
   readonly #away = new Set<StateStore>();
 
   constructor(wheel: TimerWheel, find: (key: string) => ResidentScope | undefined) {
@@ -43,22 +43,23 @@ export class Expiry {
   /** The scope was changed here: its time starts again. */
   changed(scope: ResidentScope): void {
     const { ttlMs = Infinity, livesUntil } = scope.kind;
-    if (!scope.exists) this.#lives(scope, Infinity);
-    else if (livesUntil !== undefined) this.#lives(scope, endOf(livesUntil, scope.draft.expose()));
-    else this.#lives(scope, scope.settings.clock.now() + ttlMs);
+    if (!scope.exists) this.#expireAt(scope, Infinity);
+    else if (livesUntil !== undefined)
+      this.#expireAt(scope, endOf(livesUntil, scope.draft.expose()));
+    else this.#expireAt(scope, scope.settings.clock.now() + ttlMs);
   }
 
   /**
-   * The scope was read: it lives `until` then, or as long as after a change. A version that was
-   * known before gets no longer life by it.
+   * The scope was read: it expires at `until`, or after its time as after a change. Reading a known
+   * version does not extend its time.
    */
   read(scope: ResidentScope, until: number | undefined): void {
     if (until === undefined || !scope.exists) return this.changed(scope);
     const { life, version } = scope;
-    this.#lives(scope, Math.min(life.version === version ? life.until : Infinity, until));
+    this.#expireAt(scope, Math.min(life.version === version ? life.until : Infinity, until));
   }
 
-  /** The scope has left memory: from here on its store keeps the time alone. */
+  /** The scope is out of memory: only its store expires it now. */
   forget(key: string): void {
     this.#retries.delete(key);
     const waiting = this.#waiting.get(key);
@@ -67,13 +68,13 @@ export class Expiry {
     this.#waiting.delete(key);
   }
 
-  #lives(scope: ResidentScope, until: number): void {
+  #expireAt(scope: ResidentScope, until: number): void {
     const { key, kind, life: before, settings, version } = scope;
     if (until === Infinity && before === FOR_EVER && kind.livesUntil === undefined) return;
     scope.life = { version, until };
     this.#retries.delete(key);
     if (until === Infinity) return;
-    // A callback that waits already looks again when it comes too early.
+    // A waiting callback checks the time again, so it may be early.
     if (until < before.until || !this.#waiting.has(key))
       this.#wait(key, until - settings.clock.now());
   }
@@ -97,7 +98,7 @@ export class Expiry {
       await scope.expire();
       if (scope.kind.durability === "commit") this.#away.delete(scope.kind.store);
     } catch (error) {
-      if (!scope.stopped) this.#tryAgain(scope, error); // Else its store ends it alone.
+      if (!scope.stopped) this.#tryAgain(scope, error); // Else only its store expires it.
     }
   }
 

@@ -1,10 +1,10 @@
 /**
- * What `open` gives out: one holder's handle on the scope that all holders of its key share.
+ * The result of `open`: a handle on the scope that all handles of its key share.
  *
  * Invariants
- *  H1  All handles of a key stand for one scope: the same state, mailbox, version and XState actor.
- *  H2  `stop` ends what was subscribed to through this handle, and nothing of other holders.
- *  H3  While a handle is held, or something is subscribed to through it, its scope stays the same.
+ *  H1  All handles of a key use one scope: the same state, mailbox, version and XState actor.
+ *  H2  `stop` ends the subscriptions made through this handle, and none of other handles.
+ *  H3  While a handle is referenced, or has subscriptions, its scope stays the same.
  */
 import type { ChangeListener, FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
@@ -19,18 +19,18 @@ import type { ScopeSettings } from "../../actors/scope/options.ts";
 import { ResidentScope } from "./resident-scope.ts";
 import type { AtomicResult, Scope } from "./scope.ts";
 
-/** One holder's handle; see the head of this file. */
+/** A handle on a shared scope; see the head of this file. */
 export class ScopeHandle<S extends object = object> implements Scope<S> {
-  /** Holds an S, in all casts here: who opens a kind names its state, and its schema checks it. */
+  /** Its state is an S, in all casts here: `open` names the type, and the schema checks it. */
   readonly #scope: ResidentScope;
-  /** What ends with this handle; made when there is something. */
+  /** Ends the subscriptions of this handle; made with the first one. */
   #ends: Set<() => void> | null = null;
 
   constructor(scope: ResidentScope) {
     this.#scope = scope;
   }
 
-  /** The scope behind a handle; `undefined` for what is none. */
+  /** The scope of a handle; `undefined` for another object. */
   static scopeOf(handle: object): ResidentScope | undefined {
     return #scope in handle ? handle.#scope : undefined;
   }
@@ -98,7 +98,7 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
   atomicState(
     mutator: (
       state: Readonly<S>,
-      turn: MutationContext,
+      context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean> {
@@ -139,12 +139,12 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
     return changes as AsyncIterableIterator<FeedItem<S>>;
   }
 
-  /** @internal Calls back once when the runtime has closed; the answer forgets the callback. */
+  /** @internal Calls back once when the runtime has closed; the result removes the callback. */
   onEnd(callback: () => void): () => void {
     return this.#scope.onEnd(callback);
   }
 
-  /** Ends what was subscribed to through this handle, and flushes (H2). */
+  /** Ends the subscriptions of this handle, and flushes (H2). */
   async stop(): Promise<void> {
     const ends = this.#ends;
     this.#ends = null;
@@ -165,7 +165,7 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
   }
 }
 
-/** The scope a runtime's handle stands for; `undefined` for what is no handle of this library. */
+/** The scope of a runtime's handle; `undefined` for an object that is no handle. */
 export function residentOf(scope: unknown): ResidentScope | undefined {
   if (scope instanceof ResidentScope) return scope;
   return typeof scope === "object" && scope !== null ? ScopeHandle.scopeOf(scope) : undefined;

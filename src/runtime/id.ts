@@ -3,7 +3,7 @@
 /** Most characters of an id. */
 const ID_LENGTH_MAX = 4_096;
 
-/** Gives an id; refuses what is none: TypeError, or RangeError for one that is too long. */
+/** Returns a valid id; throws TypeError, or RangeError for an id that is too long. */
 export function checkId(id: unknown): string {
   if (typeof id !== "string" || id === "")
     throw new TypeError(`a scope id must be a text that is not empty, received ${typeof id}`);

@@ -1,5 +1,5 @@
 /**
- * Scope kinds: what a type of scope starts with, how durable it is, how long it lives.
+ * Scope kinds: the initial state of a type of scope, its durability and its time to live.
  */
 import {
   createChecks,
@@ -22,18 +22,18 @@ import type { StateStore } from "../stores/contract.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
 
 /**
- * When a change is answered: `commit` after it is stored, `checkpoint` from memory with the store
- * following behind, `volatile` from memory alone.
+ * When a change resolves: `commit` after it is stored, `checkpoint` from memory and stored in the
+ * background, `volatile` from memory only.
  */
 export type Durability = "volatile" | "checkpoint" | "commit";
 
-/** The last moment a `Date` can name; what ends later never ends. */
+/** The latest time of a `Date`; a later end counts as never. */
 const LATEST_MS = 8.64e15;
 
 /** The declaration of a kind. */
 export interface KindOptions<S extends object = object> {
   readonly schema?: StateSchema<S> | undefined;
-  /** The state of a scope nobody has written; default what the schema makes of `{}`. */
+  /** The state before the first write; default: the schema's result for `{}`. */
   readonly initial?: S | undefined;
   /** Default `commit`. */
   readonly durability?: Durability | undefined;
@@ -41,27 +41,26 @@ export interface KindOptions<S extends object = object> {
   readonly ttlMs?: number | undefined;
   /**
    * Milliseconds for which a deleted or expired scope keeps its version, so that no late writer can
-   * match (`Infinity`: for good); default the runtime's, and without one the store's. No process
-   * may hold a scope unwatched for longer.
+   * match (`Infinity`: for ever). Default the runtime's, else the store's. No process may keep a
+   * scope in memory without watching the store for longer.
    */
   readonly tombstoneMs?: number | undefined;
   /**
-   * When a state ends by itself, in milliseconds since the epoch: `Infinity` never, 0 = such a
-   * state is no record, and the scope is deleted in place of being stored. Takes the place of
-   * `ttlMs`. Must depend on the state only and not throw.
+   * When a state expires, in milliseconds since the epoch. `Infinity`: never; 0: the scope is
+   * deleted instead of stored. Replaces `ttlMs`. Must depend on the state only and not throw.
    */
   readonly livesUntil?: ((state: object) => number) | undefined;
   /**
-   * Told the state of a scope in the very turn in which a change of it is confirmed, or found in
+   * Called with the state of a scope in the same tick in which a change is confirmed or found in
    * the store. Must not throw.
    */
   readonly observe?: ((id: string, state: object) => void) | undefined;
   /** Default the runtime's. */
   readonly store?: StateStore | undefined;
   /**
-   * What a result that writes nothing (no change, a mutator that threw) rests on in a `commit` kind
-   * whose store others may write: `verified`, the default, looks at the store with the commits of
-   * the tick; `local` is the state in memory and costs nothing.
+   * Where a result without a write (no change, a mutator that threw) is checked, in a `commit` kind
+   * on a shared store. `verified`, the default: at the store, with the commits of the tick.
+   * `local`: against the state in memory, at no cost.
    */
   readonly answers?: Answers | undefined;
   readonly maxStateSizeBytes?: number | undefined;
@@ -110,12 +109,12 @@ export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind
 }
 
 const DAY_MS = 86_400_000;
-/** How long a request is kept after its last change. */
+/** Time to live of a request after its last change. */
 const REQUEST_TTL_MS = 7 * DAY_MS;
-/** How long a session that was made up for one call is kept after its last change. */
+/** Time to live of an ephemeral session after its last change. */
 const EPHEMERAL_TTL_MS = DAY_MS;
 
-/** The kinds every runtime has. What has a time here has none on a store that keeps no times. */
+/** The kinds of every runtime. Their times do not apply on a store that keeps no times. */
 export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
   request: defineKind({ ttlMs: REQUEST_TTL_MS }),
   session: defineKind(),
@@ -125,23 +124,23 @@ export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
   temp: defineKind({ durability: "volatile" }),
 };
 
-/** When the state of a version ends; a newer one has a time of its own, not yet set. */
+/** When the state of a version expires; the time of a newer version is not yet set. */
 export interface Life {
   readonly version: number;
   /** Milliseconds since the epoch. */
   readonly until: number;
 }
 
-/** The life of a state without an end. */
+/** The life of a state that never expires. */
 export const FOR_EVER: Life = Object.freeze({ version: 0, until: Infinity });
 
-/** When a state ends that says so itself: 0 = it is no record, `Infinity` = never. */
+/** When a state expires by `livesUntil`: 0 = it is no record, `Infinity` = never. */
 export function endOf(livesUntil: (state: object) => number, state: object): number {
   const until = livesUntil(state);
   return until > LATEST_MS ? Infinity : until;
 }
 
-/** True when a state says of itself that it is over. */
+/** True when a state has expired by its `livesUntil`. */
 export function hasEnded(
   livesUntil: (state: object) => number,
   state: object,
@@ -151,7 +150,7 @@ export function hasEnded(
   return end > 0 && end <= now;
 }
 
-/** Milliseconds `state` has left to live at `now`; 0 = it is no record, `undefined` = for ever. */
+/** Milliseconds until `state` expires; 0 = it is no record, `undefined` = never. */
 export function leftToLive(
   kind: Pick<ResolvedKind, "ttlMs" | "livesUntil">,
   state: object,
@@ -163,12 +162,12 @@ export function leftToLive(
   return until === Infinity ? undefined : Math.max(1, until - now);
 }
 
-/** A kind with the settings its scopes share. */
+/** A kind with the settings that its scopes share. */
 export interface ResolvedKind {
   readonly type: string;
   readonly durability: Durability;
   readonly ttlMs: number | undefined;
-  /** `undefined`: what the store says. */
+  /** `undefined`: the store's default. */
   readonly tombstoneMs: number | undefined;
   readonly livesUntil: ((state: object) => number) | undefined;
   readonly observe: ((id: string, state: object) => void) | undefined;
@@ -177,15 +176,15 @@ export interface ResolvedKind {
   readonly settings: ScopeSettings;
 }
 
-/** What a runtime says for all its kinds. */
+/** The settings of a runtime for all its kinds. */
 export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSizeWarning"> {
   readonly store: StateStore;
   readonly tombstoneMs: number | undefined;
 }
 
-/** Fills in what the runtime says; throws when the initial state or the store does not fit. */
+/** Adds the settings of the runtime; throws for an invalid initial state or store. */
 export function resolveKind(type: string, given: Kind, context: KindContext): ResolvedKind {
-  // From JavaScript it may be a plain object, with nothing checked and no default filled in.
+  // In JavaScript it may be a plain object, unchecked and without defaults.
   refuseUnknown(`kind "${type}"`, given ?? {}, OPTIONS);
   const kind = defineKind(given);
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
@@ -220,7 +219,7 @@ interface Declared {
   readonly store: StateStore;
 }
 
-/** The `ttlMs` of a kind; throws when its store keeps none, except for a default of ours. */
+/** The `ttlMs` of a kind; throws when its store keeps no times, except for built-in kinds. */
 function lifeOf(type: string, { given, kind, store }: Declared): number | undefined {
   const { ttlMs } = kind;
   if (ttlMs === undefined || ttlMs === Infinity) return undefined;
@@ -233,14 +232,14 @@ function keepsTimes({ durability }: Pick<Kind, "durability">, { supports }: Stat
   return durability === "volatile" || supports.ttl;
 }
 
-/** The kind of sessions that were made up for one call: they end by themselves. */
+/** The kind of ephemeral sessions, which expire. */
 export function ephemeralKind(kind: ResolvedKind): ResolvedKind {
   const { ttlMs, livesUntil, store } = kind;
   if (ttlMs !== undefined || livesUntil !== undefined || !keepsTimes(kind, store)) return kind;
   return { ...kind, ttlMs: EPHEMERAL_TTL_MS };
 }
 
-/** Looked at once, because what is no store would fail far from where it was given. */
+/** Checks a store early, because an invalid one would fail far from its declaration. */
 function isStore(store: unknown): boolean {
   if (typeof store !== "object" || store === null) return false;
   return "load" in store && "commit" in store && "supports" in store;

@@ -1,20 +1,20 @@
 /**
- * Lists the ids of a runtime's scopes: those in the store and those that are only in memory so far.
+ * Lists the ids of a runtime's scopes: those in the store and those that are only in memory.
  */
 import { countOption, optionNames, refuseUnknown } from "../../actors/scope/options.ts";
 import { decodeKey, encodeKey, keyPrefix } from "./scope-key.ts";
 import type { ListQuery, StateStore } from "../stores/contract.ts";
 
-/** Ids in one page of a list, when nothing else is said. */
+/** Default number of ids in one page of a list. */
 const LIST_LIMIT = 100;
 
 /** Which scopes to list. */
 export interface ListOptions {
   /** Only scopes of this type. */
   readonly type?: string | undefined;
-  /** Only ids that start with this text; needs `type`. Every character is ordinary. */
+  /** Only ids that start with this text; needs `type`. No character is special. */
   readonly prefix?: string | undefined;
-  /** Where the page before ended, as it was given out. */
+  /** The `cursor` of the page before. */
   readonly cursor?: string | undefined;
   /** Ids in the page; default 100. */
   readonly limit?: number | undefined;
@@ -37,11 +37,11 @@ export interface ScopeList {
   readonly cursor?: string;
 }
 
-/** Where scopes are looked for. */
+/** The sources of a list. */
 export interface ListSource {
   readonly namespace: string;
   readonly stores: readonly StateStore[];
-  /** What memory knows better than the store: keys and whether they are living scopes. */
+  /** Keys whose state in memory is not stored yet, and whether they exist. */
   readonly unstored: ReadonlyMap<string, boolean>;
 }
 
@@ -62,7 +62,7 @@ export async function listScopes(
   const keys = new Set<string>();
   for (const [key, isLiving] of unstored)
     if (isLiving && key.startsWith(prefix) && isAfter(key)) keys.add(key);
-  // One more than the page tells whether another one follows.
+  // One more than the page shows whether another page follows.
   const query = { prefix, limit: limit + 1, ...(after === undefined ? {} : { after }) };
   for (const store of stores)
     for await (const key of storedKeys(store, query, unstored)) keys.add(key);
@@ -75,7 +75,7 @@ function prefixOf(namespace: string, { type, prefix }: ListOptions): string {
   throw new TypeError("list needs a type to go with the prefix");
 }
 
-/** Up to `limit` living keys of a store. */
+/** Up to `limit` existing keys of a store. */
 async function* storedKeys(
   store: StateStore,
   { limit, ...query }: ListQuery & { readonly limit: number },

@@ -9,20 +9,20 @@ export interface RuntimeOptions extends ScopeTuning {
   readonly store?: StateStore | undefined;
   /** Further kinds, or other settings for the built-in ones. */
   readonly kinds?: Readonly<Record<string, Kind>> | undefined;
-  /** Keeps the records of several applications on one store apart; default `holdfast`. */
+  /** Separates the records of several applications on one store; default `holdfast`. */
   readonly namespace?: string | undefined;
-  /** Scopes held in memory before idle ones are passivated; default 100 000. */
+  /** Most scopes in memory before idle ones are passivated; default 100 000. */
   readonly maxResidentScopes?: number | undefined;
   /** Milliseconds without use until a scope is passivated; default never. */
   readonly passivateAfterMs?: number | undefined;
   /**
-   * Milliseconds for which deleted and expired scopes keep their version (`Infinity`: for good),
-   * for kinds that do not say; default what each store says, 7 days unless it was told otherwise.
+   * Milliseconds for which deleted and expired scopes keep their version (`Infinity`: for ever),
+   * for kinds without their own. Default: each store's, which is 7 days unless it is set.
    */
   readonly tombstoneMs?: number | undefined;
   /**
-   * Hear of what other processes commit, where the store can tell; default true. With `false` a
-   * scope learns of it when its next save meets a newer version, or by `refresh()`.
+   * Watch for commits of other processes, where the store supports it; default true. With `false` a
+   * scope finds them when its next save meets a newer version, or by `refresh()`.
    */
   readonly watch?: boolean | undefined;
 }

@@ -1,10 +1,10 @@
 /**
- * Removes scopes by their ids, in memory or not: all of a kind, or one without a trace.
+ * Removes scopes by their ids, in memory or not: all of a kind, or one without a tombstone.
  *
  * Invariants
- *  R1  What is in memory is removed in its turn and announces it; what is not needs no state that
- *      its schema accepts.
- *  R2  A scope that comes into memory meanwhile reads that it is gone.
+ *  R1  A scope in memory is removed in an exclusive task and announces it. A scope not in memory is
+ *      removed without reading its state, so the schema need not accept it.
+ *  R2  A scope that is loaded meanwhile reads that its record was removed.
  */
 import { whileNotifying } from "../../actors/scope/cascade.ts";
 import { foundChange } from "../../actors/scope/change-event.ts";
@@ -31,12 +31,12 @@ export interface EraseOptions {
   readonly id: string;
 }
 
-/** So many records are deleted at once. */
+/** Records deleted at the same time. */
 const BATCH = 100;
-/** Attempts to delete a record that others write meanwhile. */
+/** Attempts to delete a record that other owners write meanwhile. */
 const ATTEMPTS = 10;
 
-/** Removes all that is stored under an id; resolves to whether there was something. */
+/** Removes everything stored under an id; resolves to whether a record existed. */
 export async function eraseScope(home: ScopeHost, options: EraseOptions): Promise<boolean> {
   refuseUnknown("erase", options, ["type", "id"]);
   const { type } = options;
@@ -46,7 +46,7 @@ export async function eraseScope(home: ScopeHost, options: EraseOptions): Promis
   const keys = type === "session" ? [key, bindingKey(home.namespace, id)] : [key];
   const remove = async (): Promise<boolean> =>
     kind.durability !== "volatile" && home.batched(kind).erase(keys);
-  // In its place among the calls of a scope that is in memory.
+  // In order with the calls of a scope in memory.
   const live = home.system.find(key) ?? (await home.system.arrived(key));
   if (live !== undefined)
     return live.alone(async (section) => {
@@ -57,7 +57,7 @@ export async function eraseScope(home: ScopeHost, options: EraseOptions): Promis
       return existed || removed;
     });
   const removed = await remove();
-  noticeErasure(await home.system.arrived(key)); // It may have been read before.
+  noticeErasure(await home.system.arrived(key)); // It may have been read before the removal.
   return removed;
 }
 
@@ -87,7 +87,7 @@ async function deleteScope(home: ScopeHost, kind: ResolvedKind, id: string): Pro
   return kind.durability === "volatile" ? false : deleteStored(home, kind, id);
 }
 
-/** Deletes a record that is not in memory; the requests of a batch go together. */
+/** Deletes a record that is not in memory; the requests of a batch are sent together. */
 async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Promise<boolean> {
   const { type, tombstoneMs } = kind;
   const store = home.batched(kind);

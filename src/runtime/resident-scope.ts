@@ -1,4 +1,4 @@
-/** A scope that a runtime keeps: it has a key, reports to its runtime, and may write behind. */
+/** A scope of a runtime: it has a key, reports to its runtime, and may write behind. */
 import { whileNotifying } from "../../actors/scope/cascade.ts";
 import type { ChangeListener } from "../../actors/scope/change-stream.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
@@ -25,23 +25,23 @@ import { type NextRead, readNewer } from "./catch-up.ts";
 import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
 import { StateScope } from "./scope.ts";
 
-/** What a resident scope tells its runtime. */
+/** The runtime as a resident scope uses it. */
 export interface Keeper {
-  /** Somebody listens to the changes of all scopes. */
+  /** The whole runtime has subscribers. */
   readonly watching: boolean;
-  /** The runtime closes, and the running code belongs to no call that was made before. */
+  /** The runtime is closing, and the running code belongs to no earlier call. */
   readonly refuses: boolean;
   published(change: StateChange, scope: ResidentScope): void;
-  /** Somebody begins to listen: it may not leave memory, or has to come back into it. */
+  /** The scope got a subscriber: it must stay in memory, or be registered again. */
   used(scope: ResidentScope): void;
   /** A change is confirmed. */
   committed(scope: ResidentScope): void;
-  /** It was read from the store, where it lives `until` then, when that says so. */
+  /** The scope was read from the store; `until`: when it expires there, if known. */
   taken(scope: ResidentScope, until: number | undefined): void;
-  /** Nothing waits, and nothing is left to store. */
+  /** No call waits, and everything is stored. */
   rested(scope: ResidentScope): void;
   ended(scope: ResidentScope): void;
-  /** It is older than what is stored: it reads the store when it may, or when it is used. */
+  /** The scope is older than its record: it is read in the background, or when it is used. */
   behind(scope: ResidentScope): void;
 }
 
@@ -56,19 +56,19 @@ export interface ResidentParts {
   readonly found: Stored<object> | Tombstone | undefined;
 }
 
-/** A scope in the memory of a runtime. */
+/** A scope in the memory of a runtime; see the head of this file. */
 export class ResidentScope<S extends object = object> extends StateScope<S> implements Resident {
   readonly key: string;
   readonly kind: ResolvedKind;
   resident = false;
-  /** It was erased, and with it whose it is: the next user binds it anew. */
+  /** The scope was erased with its binding: the next user binds it anew. */
   unbound = false;
   life: Life = FOR_EVER;
   readonly #keeper: Keeper;
   readonly #store: RecordBridge | null;
   readonly #writer: WriteBehind | null;
   #expiring: Promise<boolean> | null = null;
-  /** The newest version of other owners heard of since the store was read; `Infinity`: unknown. */
+  /** The newest version reported since the store was read; `Infinity`: unknown. */
   #observed = 0;
   #gap = false;
 
@@ -85,20 +85,20 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     if (bridge !== null) bridge.confirmed = () => this.state;
     const behind = durability === "checkpoint" && store !== null;
     this.#writer = behind ? new WriteBehind(this, store) : null;
-    if (behind) store.endsAt = () => this.life.until; // A late write adds no life.
+    if (behind) store.endsAt = () => this.life.until; // A late write does not extend it.
   }
 
-  /** Its time is over, and it has not been ended yet. */
+  /** True when the state has expired and its end is not yet committed. */
   get overdue(): boolean {
     const { until, version } = this.life;
     const { clock } = this.settings;
     if (version === this.version) return until !== Infinity && until <= clock.now();
-    // Just confirmed: `ttlMs` begins now, but a state may say of itself that it is over.
+    // Just confirmed: `ttlMs` begins now, but `livesUntil` may already be over.
     const { livesUntil } = this.kind;
     return livesUntil !== undefined && hasEnded(livesUntil, super.state, clock.now());
   }
 
-  /** The last confirmed state; the initial one once its time is over. */
+  /** The last confirmed state; the initial one once it has expired. */
   override get state(): Readonly<S> {
     const state = super.state;
     // The initial state of a kind is an S, as in the kernel.
@@ -106,19 +106,19 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   /**
-   * Dropping it from memory loses nothing: it can be loaded again as it is. A volatile scope lives
-   * as long as a handle is held; without one its state may go, and its version starts again.
+   * True when passivation loses nothing: the scope can be loaded again unchanged. A volatile scope
+   * stays while a handle exists; without one its state may be dropped, and its version restarts.
    */
   get mayPassivate(): boolean {
     return this.idle && (this.isStored || this.#store === null);
   }
 
-  /** The store knows as much as this scope does. */
+  /** True when all changes of this scope are stored. */
   get isStored(): boolean {
     return this.#store !== null && (this.#writer?.clean ?? true);
   }
 
-  /** True for the runtime's own. */
+  /** True when `keeper` is the runtime of this scope. */
   isKeptBy(keeper: Keeper): boolean {
     return this.#keeper === keeper;
   }
@@ -133,7 +133,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#writer?.writer.failure ?? null;
   }
 
-  /** How this scope reaches its store; `null` for a volatile one. */
+  /** The bridge to its store; `null` for a volatile scope. */
   override get backing(): RecordBridge | null {
     return this.#store;
   }
@@ -142,19 +142,19 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     if (this.#keeper.refuses) return this.#refused();
     if (!this.overdue) return super.mutate(mutation, options);
     this.touched = true;
-    return super.submit(mutation, options); // Its turn ends the state first.
+    return super.submit(mutation, options); // The executor ends the expired state first.
   }
 
   override submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
     return this.#keeper.refuses ? this.#refused() : super.submit(work, options);
   }
 
-  /** For what it does by itself: no call, so a runtime that drains does not refuse it. */
+  /** A claim for the scope's own work: no call, so a draining runtime does not refuse it. */
   ownTurn(): Promise<Claim> {
     return claimBy((work) => super.submit(work, { timeoutMs: Infinity }));
   }
 
-  /** Ends its life if its time is over, before whatever is submitted later. */
+  /** Ends an expired state, before any call submitted later. */
   expire(): Promise<boolean> {
     this.#expiring ??= super.submit(catchUpWork(this)).finally(() => {
       this.#expiring = null;
@@ -162,7 +162,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#expiring;
   }
 
-  /** Most stores want patches of large states only. */
+  /** Most stores need patches of large states only. */
   override get recording(): boolean {
     return this.listening || (this.bridge !== null && this.#store?.wantsPatches === true);
   }
@@ -186,19 +186,19 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer?.note(done, entry);
   }
 
-  /** Also rejects, once, when answered changes are lost to what another process stored. */
+  /** Also rejects, once, when another process's save made resolved changes impossible. */
   override async flush(): Promise<void> {
     await this.#writer?.flush();
   }
 
-  /** Changes of others may have gone unheard since the store was last read. */
+  /** True when reports may have been lost since the store was last read. */
   get gap(): boolean {
     return this.#gap;
   }
 
   /**
-   * Another owner committed `version`: the scope goes there, before its next mutation. `Infinity`
-   * stands for commits that may have gone unheard. What is only in memory is above all of them.
+   * Another owner committed `version`: the scope adopts it before its next mutation. `Infinity`:
+   * reports may have been lost. Changes only in memory stay on top of the adopted version.
    */
   observed(version: number): void {
     const isNews = this.#store?.lastSeen.reported(version) !== false;
@@ -210,7 +210,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#keeper.behind(this);
   }
 
-  /** Runs `work` in a section in which nothing is stored; waits for it also once it is revoked. */
+  /** Runs `work` in a section without saves; waits for it also once the section is revoked. */
   async alone<T>(work: (section: ExclusiveSection) => Promise<T>): Promise<T> {
     const section = await new ExclusiveSection([this]).acquire();
     try {
@@ -220,7 +220,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     }
   }
 
-  /** Its record was erased: goes to the initial state and version 0, with one `delete` event. */
+  /** The record was erased: sets the initial state and version 0, with one `delete` event. */
   erased(): void {
     commitErasure(this);
     this.#observed = 0;
@@ -234,11 +234,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#writer?.storedVersion ?? this.version;
   }
 
-  /** In its turn: what is only in memory stays on top of what is read. */
+  /** Runs in an exclusive task: changes only in memory stay on top of the record. */
   override async reload(isWanted: () => boolean, onPurpose = false): Promise<void> {
     if (onPurpose) this.#store?.forget();
     const before = this.#observed;
-    this.#observed = 0; // What is heard from here on may be newer than what is read.
+    this.#observed = 0; // Reports from here on may be newer than the read.
     try {
       await (this.#writer?.reload(isWanted) ?? super.reload(isWanted));
     } finally {
@@ -248,7 +248,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#gap &&= this.#observed === Infinity;
   }
 
-  /** Reads the store if something newer was committed, and says whether to read again. */
+  /** Reads the store if a newer version was committed; resolves to whether to read again. */
   async catchUp(): Promise<NextRead> {
     return this.stopped || this.#keeper.refuses ? "over" : readNewer(this);
   }
@@ -268,7 +268,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override subscribe(listener: ChangeListener): () => void {
     const unsubscribe = super.subscribe(listener);
-    this.#keeper.used(this); // What listens may not be forgotten with the last handle.
+    this.#keeper.used(this); // A scope with listeners stays when its last handle is collected.
     return unsubscribe;
   }
 
@@ -283,7 +283,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#keeper.rested(this);
   }
 
-  /** Everything is stored. */
+  /** Called when everything is stored. */
   stored(): void {
     this.#keeper.rested(this);
   }

@@ -1,5 +1,5 @@
 /**
- * The runtime: opens scopes by type and id, and is their one home. Same key, same actor.
+ * The runtime: opens scopes by type and id and keeps them. The same key gives the same actor.
  */
 import type { Draft } from "../../actors/scope/recipe.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
@@ -38,7 +38,7 @@ type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;
 /** Scopes of any state. */
 type AnyScopes = readonly { readonly state: object }[];
 
-/** A run's record belongs to its steps: written by anything else, it would skip or repeat them. */
+/** Only the steps of a run write its record: another write could skip or repeat steps. */
 const NO_SCOPE =
   'scopes of type "sequencer" are runs and cannot be opened: read one with ' +
   "runtime.checkpoints(runId), go on with it by runtime.resume";
@@ -52,11 +52,11 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
   return new Runtime(options);
 }
 
-/** How a runtime is closed. */
+/** Options of `close`. */
 export interface CloseOptions {
   /**
-   * Milliseconds to wait for what is under way; default the runtime's `mutationTimeoutMs`, 0 waits
-   * for nothing, `Infinity` as long as it takes.
+   * Milliseconds to wait for running calls; default the runtime's `mutationTimeoutMs`, 0 for no
+   * wait, `Infinity` for no limit.
    */
   readonly drainMs?: number | undefined;
 }
@@ -75,28 +75,28 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Adds a kind to a runtime that exists already, for libraries that bring their own. The same kind
-   * may be added again; another one under a known name throws `TypeError`.
+   * Adds a kind to an existing runtime, for libraries with their own kinds. The same kind may be
+   * added again; another kind under a known name throws `TypeError`.
    */
   declare(type: string, kind: Kind): void {
     this.#home.declare(type, kind);
   }
 
-  /** The runtime's time. */
+  /** The clock of the runtime. */
   get clock(): Clock {
     return this.#home.clock;
   }
 
-  /** How many scopes are held in memory. */
+  /** How many scopes are in memory. */
   get residentScopes(): number {
     return this.#home.system.residentCount;
   }
 
   /**
-   * The live scope of a type and id, loaded or new. Rejects with `TypeError` for an unknown type, a
-   * bad id or a run, which is no scope, `BindingMismatchError` when `extra` says another owner than
-   * the one the session is bound to, and with what the store or the schema said when the record
-   * cannot be read.
+   * The scope of a type and id, loaded or new. Rejects with `TypeError` for an unknown type, a bad
+   * id or a run, which is no scope; with `BindingMismatchError` when `extra` names another owner
+   * than the one the session is bound to; and with the error of the store or the schema when the
+   * record cannot be read.
    */
   async open<S extends object = Record<string, unknown>>(
     type: string,
@@ -131,11 +131,11 @@ export class Runtime implements AsyncDisposable {
 
   /**
    * Changes several scopes together, all or nothing; resolves to whether anything changed. The
-   * recipe gets a draft for each scope, in order, and changes them; what it returns is no state:
+   * recipe receives a draft for each scope, in order, and changes them; its result is no state:
    * `StateTypeError` when an object, a list or a text would be lost by that. A recipe on one scope
-   * may return what takes the place of its state, as in `update`. Rejects with `TypeError` when the
-   * scopes' store cannot, and, with `cas.escalate: false`, with `ConcurrentModificationError` when
-   * after `cas.maxRetries` a record is still newer.
+   * may return an object that replaces its state, as in `update`. Rejects with `TypeError` when the
+   * scopes' store cannot commit several records; and, with `cas.escalate: false`, with
+   * `ConcurrentModificationError` when a record is still newer after `cas.maxRetries`.
    */
   transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
@@ -161,11 +161,11 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Removes all that is kept of an id: record, changes, tombstone, and whose session it was. The
-   * state may be one that the schema refuses. A scope in memory goes to its initial state with a
-   * `delete` event, and where another process watches. Resolves to whether there was something.
-   * Rejects with `TypeError` for an unknown type or what is no id. On a store of yours without
-   * `erase` it is a delete whose tombstone is over at once.
+   * Removes everything stored of an id: record, changes, tombstone and the binding of a session.
+   * The schema may refuse the stored state. A scope in memory gets its initial state with a
+   * `delete` event, also in other processes that watch. Resolves to whether a record existed.
+   * Rejects with `TypeError` for an unknown type or an invalid id. On a store without `erase`
+   * it is a delete whose tombstone is over at once.
    */
   erase(options: EraseOptions): Promise<boolean> {
     return this.#home.calls.run(() => eraseScope(this.#home, options));
@@ -173,20 +173,20 @@ export class Runtime implements AsyncDisposable {
 
   /**
    * Deletes every scope of a kind, or those whose id starts with `prefix`, a hundred at a time;
-   * resolves to how many. Whose a session is stays known, as with `delete`. Rejects with
-   * `TypeError` for an unknown type, and with the first failure of the batch it occurred in.
+   * resolves to how many. The bindings of sessions are kept, as with `delete`. Rejects with
+   * `TypeError` for an unknown type, and with the first failure of a batch.
    */
   deleteAll(options: DeleteAllOptions): Promise<number> {
     return this.#home.calls.run(() => deleteScopes(this.#home, options));
   }
 
-  /** Starts a run of a sequencer, or goes on with the run of that id. */
+  /** Starts a run of a sequencer, or continues the run of that id. */
   run<S extends object>(sequencer: Sequencer<S>, options?: RunOptions): RunHandle {
     return this.#sequencers.run(sequencer as Sequencer<never>, options);
   }
 
   /**
-   * Goes on with a run that was suspended, failed or cut off; `data` answers its suspension.
+   * Continues a run that was suspended, failed or cut off; `data` is the result of its suspension.
    * Rejects with `RunLeasedError` while another owner runs it, `TypeError` when there is no such
    * run, `SuspensionMismatchError` when it waits for another suspension than `options` name, and
    * `SequencerChangedError` when its stored steps are not those of the sequencer.
@@ -205,23 +205,23 @@ export class Runtime implements AsyncDisposable {
     return this.#home.calls.run(() => this.#sequencers.checkpoints(runId));
   }
 
-  /** Calls `listener` with the changes of every scope; the answer stops it. */
+  /** Calls `listener` with the changes of every scope; the returned function removes it. */
   subscribe(listener: (change: StateChange) => void): () => void {
     if (this.#closing === null) this.#home.watch();
     return this.#home.listeners.add(listener);
   }
 
   /**
-   * The changes of every scope from now on. A reader has at most `FEED_BUFFER_MAX` of them waiting:
-   * one that falls behind gets these, then one `{ type: "resync" }` in place of all it missed, then
-   * the changes after that.
+   * The changes of every scope from now on. A reader buffers at most `FEED_BUFFER_MAX` of them. A
+   * slow reader receives these, then one `{ type: "resync" }` in place of all it missed, then the
+   * changes after that.
    */
   changes(options: Pick<FeedOptions, "signal"> = {}): AsyncIterable<RuntimeFeedItem> {
     refuseUnknown("changes", options, ["signal"]);
     const source = {
       listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
       marker: (): ResyncMarker => ({ type: "resync" }),
-      replaces: false, // No marker has the states of all scopes.
+      replaces: false, // A marker has no states of scopes.
       onEnd: (callback: () => void) => {
         this.#ends.add(callback);
         return () => void this.#ends.delete(callback);
@@ -232,12 +232,12 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Lets everything end that was called before, awaited or not, and refuses what is called from now
-   * on: here with `RuntimeClosedError`, on scopes with `ScopeStoppedError`. What a call
-   * that has not ended calls itself is part of it. What is left after `drainMs` is refused, too.
-   * Then writes down what is only in memory and closes the stores, except those another open
-   * runtime uses. Rejects if that failed, and with `RangeError` for a bad `drainMs`. Later calls
-   * share the first one's promise.
+   * Lets all earlier calls end, awaited or not, and refuses later calls: here with
+   * `RuntimeClosedError`, on scopes with `ScopeStoppedError`. Calls made inside a call that has not
+   * ended are part of it. Calls that still run after `drainMs` are refused, too. Then saves what is
+   * only in memory and closes the stores, except those that another open runtime uses. Rejects if
+   * that failed, and with `RangeError` for a bad `drainMs`. Later calls share the first one's
+   * promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closing !== null) return this.#closing;

@@ -1,6 +1,6 @@
 /**
- * Where the scopes of a runtime live: their kinds, their stores, who they belong to, how long they
- * stay.
+ * Keeps the scopes of a runtime: their kinds, their stores, their owners, and how long they stay in
+ * memory.
  */
 import { whileNotifying } from "../../actors/scope/cascade.ts";
 import { durationOption, systemClock } from "../../actors/time/clock.ts";
@@ -48,12 +48,12 @@ import {
 import { ResidentScope, type Keeper } from "./resident-scope.ts";
 import { useStore } from "./store-users.ts";
 
-/** Scopes held in memory, when nothing else is said. */
+/** Default of `maxResidentScopes`. */
 const RESIDENT_MAX = 100_000;
-/** Milliseconds until a scope that could not read its store tries again. */
+/** Milliseconds until a failed read of a scope is tried again. */
 const RETRY_MS = 1_000;
 
-/** The scopes of a runtime and all they live on. */
+/** The scopes of a runtime; see the head of this file. */
 export class ScopeHost {
   readonly namespace: string;
   readonly logger: Logger;
@@ -99,7 +99,7 @@ export class ScopeHost {
     });
     this.#expiry = new Expiry(this.wheel, (key) => this.system.find(key));
     this.#keeper = this.#createKeeper();
-    for (const store of this.stores) this.#leaves.push(useStore(store)); // Last: it may be refused.
+    for (const store of this.stores) this.#leaves.push(useStore(store)); // Last: it may throw.
     this.#isMade = true;
   }
 
@@ -113,7 +113,7 @@ export class ScopeHost {
     return [...this.#stores.keys()];
   }
 
-  /** The live scope of a type and id, loaded or new. */
+  /** The scope of a type and id, loaded or new. */
   async open(type: string, id: string, extra: ScopeOwner = {}): Promise<ResidentScope> {
     if (this.system.stopping) throw new RuntimeClosedError();
     const kind = this.kind(type, checkId(id));
@@ -127,7 +127,7 @@ export class ScopeHost {
     return this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
   }
 
-  /** An erased session is bound again to its user, or makes room for that of another one. */
+  /** Binds an erased session anew; one of another user replaces the scope in memory. */
   async #bindAnew(key: string, { userId, orgId }: Partial<Binding>): Promise<void> {
     const live = this.system.find(key);
     if (live?.unbound !== true || userId === undefined) return;
@@ -141,7 +141,7 @@ export class ScopeHost {
     return scope.isKeptBy(this.#keeper);
   }
 
-  /** The way of one record to its store; `null` for a volatile kind. */
+  /** The bridge of one record to its store; `null` for a volatile kind. */
   bridge(kind: ResolvedKind, identity: ScopeIdentity): RecordBridge | null {
     if (kind.durability === "volatile") return null;
     const key = this.key(kind.type, identity.id);
@@ -154,7 +154,7 @@ export class ScopeHost {
     return encodeKey(this.namespace, type, id);
   }
 
-  /** A kind by its type, as it holds for `id`; throws `TypeError` for an unknown one. */
+  /** The kind of a type, as it applies to `id`; throws `TypeError` for an unknown type. */
   kind(type: string, id?: string): ResolvedKind {
     const kind = this.#kinds.get(type);
     const isMadeUp = type === "session" && id !== undefined && isEphemeral(id);
@@ -163,21 +163,21 @@ export class ScopeHost {
     throw new TypeError(`unknown scope type "${type}"; declared are: ${known}`);
   }
 
-  /** Adds a kind; the same one may be added again, another one of that name throws `TypeError`. */
+  /** Adds a kind; the same kind may be added again, another of that name throws `TypeError`. */
   declare(type: string, kind: Kind): void {
     const known = this.#declared.get(type);
     if (known === undefined) this.#add(type, kind);
     else if (known !== kind) throw new TypeError(`scope type "${type}" is declared already`);
   }
 
-  /** The store of a kind, with its requests gathered per tick. */
+  /** The store of a kind, with its requests batched per tick. */
   batched(kind: ResolvedKind): BatchingStore {
     const batched = this.#stores.get(kind.store);
     if (batched === undefined) throw new TypeError(`kind ${kind.type} has no store`);
     return batched;
   }
 
-  /** Lets what is under way end, stops every scope, then the wheel, then leaves the stores. */
+  /** Lets running calls end, stops every scope, then the wheel, then releases the stores. */
   async close(drainMs: number, runsEnded: Promise<unknown>): Promise<void> {
     const { calls, clock, system } = this;
     try {
@@ -209,7 +209,7 @@ export class ScopeHost {
     if (this.listeners.size > 0) this.watch();
   }
 
-  /** Another runtime on this store object erased keys: their scopes read that they are gone. */
+  /** Another runtime on this store object erased keys: their scopes read the store. */
   readonly #erased = (keys: readonly string[]): void => {
     for (const key of keys) {
       noticeErasure(this.system.find(key));
@@ -217,7 +217,7 @@ export class ScopeHost {
     }
   };
 
-  /** Where `list` looks. */
+  /** The sources of `list`. */
   get listSource(): ListSource {
     const { namespace, stores, system } = this;
     const kept = system.living.filter((scope) => !scope.isStored);
@@ -225,12 +225,12 @@ export class ScopeHost {
     return { namespace, stores, unstored };
   }
 
-  /** Begins to hear of the commits of others; for whoever listens before anything is open. */
+  /** Begins to watch the stores, also before any scope is open. */
   watch(): void {
     for (const feed of this.#feeds.values()) void feed.begin();
   }
 
-  /** The rest of the identity: what was said, or what the session is bound to. */
+  /** The owner of a scope: the given one, or the one the session is bound to. */
   async #bind(kind: ResolvedKind, id: string, extra: ScopeOwner): Promise<Partial<Binding>> {
     if (kind.type !== "session" || kind.durability === "volatile") return spoken(extra);
     return bindSession(this.batched(kind), { namespace: this.namespace, id }, extra);

@@ -1,12 +1,12 @@
 /**
- * How `[namespace, type, id]` becomes one key and back.
+ * Encodes `[namespace, type, id]` as one key, and decodes it.
  *
  * The key is `namespace/type/id` with `%` and `/` escaped in the first two parts only. The id is
- * last and stands as it is, so that keys of one namespace and type sort as their ids do and an id's
- * prefix is a key's prefix. No two triples share a key, whatever characters they hold.
+ * last and not escaped, so that keys of one namespace and type sort as their ids do, and an id's
+ * prefix is a key's prefix. No two triples share a key, whatever characters they contain.
  */
 
-/** What a key was made of. */
+/** The parts of a key. */
 export interface KeyParts {
   readonly namespace: string;
   readonly type: string;
@@ -31,7 +31,7 @@ export function encodeKey(namespace: string, type: string, id: string): string {
   return keyPrefix(namespace, type) + id;
 }
 
-/** What `key` was made of; `undefined` when `encodeKey` cannot have made it. */
+/** The parts of `key`; `undefined` when `encodeKey` cannot have made it. */
 export function decodeKey(key: string): KeyParts | undefined {
   const first = key.indexOf(SEPARATOR);
   const second = first === -1 ? -1 : key.indexOf(SEPARATOR, first + 1);
@@ -42,7 +42,7 @@ export function decodeKey(key: string): KeyParts | undefined {
   return { namespace, type, id: key.slice(second + 1) };
 }
 
-/** The text that exactly the keys of a namespace, or of a type in it, start with. */
+/** The common prefix of exactly the keys of a namespace, or of a type in it. */
 export function keyPrefix(namespace: string, type?: string): string {
   const start = escapePart(namespace) + SEPARATOR;
   return type === undefined ? start : start + escapePart(type) + SEPARATOR;

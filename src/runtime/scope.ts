@@ -1,5 +1,5 @@
 /**
- * The scope people hold: the kernel's actor with the seven operations, and the stand-alone
+ * The public scope: the kernel's actor with the seven operations, and the stand-alone
  * `createScope`.
  */
 import {
@@ -41,11 +41,11 @@ import {
   SetMutation,
 } from "./state-ops.ts";
 
-/** Names of the fields of `S` that hold numbers. */
+/** Names of the number fields of `S`. */
 export type NumericKeys<S> = {
   [K in keyof S]-?: unknown extends S[K] ? K : NonNullable<S[K]> extends number ? K : never;
 }[keyof S];
-/** Names of the fields of `S` that hold arrays. */
+/** Names of the array fields of `S`. */
 export type ArrayKeys<S> = {
   [K in keyof S]-?: unknown extends S[K]
     ? K
@@ -53,7 +53,7 @@ export type ArrayKeys<S> = {
       ? K
       : never;
 }[keyof S];
-/** Names of the fields of `S` that hold records. */
+/** Names of the record fields of `S`. */
 export type RecordKeys<S> = {
   [K in keyof S]-?: unknown extends S[K]
     ? K
@@ -72,17 +72,17 @@ export type Element<A> = unknown extends A
 /** The value type of a record field. */
 export type RecordValue<R> = NonNullable<R> extends Readonly<Record<string, infer V>> ? V : unknown;
 
-/** What may be returned from an atomic mutator: the fields to change, or nothing. */
+/** The result of an atomic mutator: the fields to change, or nothing. */
 export type AtomicResult<S> = Partial<S> | void;
 
 /** The seven operations. Each resolves to whether the state changed. */
 export interface ScopeStateOps<S extends object> {
   /** Merges fields, one level deep. */
   patchState(updates: Partial<S>, options?: MutationOptions): Promise<boolean>;
-  /** Sets one field to what `updater` makes of its present value. */
+  /** Sets one field to the result of `updater` for its present value. */
   patchState<K extends keyof S>(
     key: K,
-    updater: (current: S[K], turn: MutationContext) => S[K] | Promise<S[K]>,
+    updater: (current: S[K], context: MutationContext) => S[K] | Promise<S[K]>,
     options?: MutationOptions,
   ): Promise<boolean>;
   /** Replaces the whole state. */
@@ -111,48 +111,48 @@ export interface ScopeStateOps<S extends object> {
   atomicState(
     mutator: (
       state: Readonly<S>,
-      turn: MutationContext,
+      context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean>;
 }
 
 /**
- * One place for state. A scope of `createScope` is its maker's alone; one that a runtime opened is
- * a handle on what all who opened it share.
+ * One piece of state. A scope of `createScope` belongs to its creator alone; one that a runtime
+ * opened is a handle on a scope that all handles of its key share.
  */
 export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposable {
   readonly identity: ScopeIdentity;
   /** The last committed state, deep-frozen; Dates and byte arrays in it are not to be edited. */
   readonly state: Readonly<S>;
-  /** 0 = never written; grows by one per real change and never goes back. */
+  /** 0 = never written; grows by one per real change and never decreases. */
   readonly version: number;
   /**
    * Changes the state by an immer recipe: it changes the draft, or returns a plain object that
-   * takes the place of the state. Rejects with `StateTypeError` when it returns a list, a text or
-   * an object that would be lost: in place of a change of the draft, or beside one.
+   * replaces the state. Rejects with `StateTypeError` when it returns a list, a text or an object
+   * that would be lost: instead of a change of the draft, or in addition to one.
    */
   update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean>;
   /**
-   * The current state, in turn with the mutations: one that the store confirmed after the call was
-   * made. Costs a look at the store, shared with the saves of the same tick. `volatile` and
+   * The current state, in order with the mutations: one that the store confirmed after the call was
+   * made. Costs a read of the version, shared with the saves of the same tick. `volatile` and
    * `checkpoint` kinds, and a bridge without `load`, resolve to the state in memory.
    */
   read(options?: MutationOptions): Promise<Readonly<S>>;
   /** Reads the store again. */
   refresh(): Promise<void>;
-  /** Calls `listener` with every change; the answer stops it. */
+  /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: (change: StateChange<S>) => void): () => void;
   /** The changes from now on, or after version `since`; a gap gives one snapshot marker. */
   changes(options?: FeedOptions): AsyncIterable<FeedItem<S>>;
   /** Writes checkpoint state now. */
   flush(): Promise<void>;
-  /** Removes the record: state back to the initial one, version + 1. */
+  /** Removes the record: the initial state, version + 1. */
   delete(options?: MutationOptions): Promise<boolean>;
   /**
-   * Of `createScope`: settles every waiting caller, flushes and ends the scope. Of a runtime: ends
-   * what was subscribed to through this handle and flushes; the scope goes on, here too. `await
-   * using` does the same.
+   * Of `createScope`: settles every waiting call, flushes and ends the scope. Of a runtime: ends
+   * the subscriptions made through this handle and flushes; the scope continues, also here.
+   * `await using` does the same.
    */
   stop(): Promise<void>;
   /** This scope as an XState actor. */
@@ -196,7 +196,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   atomicState(
     mutator: (
       state: Readonly<S>,
-      turn: MutationContext,
+      context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean> {
@@ -208,7 +208,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     return this.state;
   }
 
-  /** Bad arguments are a rejection like every other failure. */
+  /** Bad arguments reject, like every other failure. */
   #do(make: () => Mutation, options: MutationOptions | undefined): Promise<boolean> {
     try {
       return this.mutate(make(), options);
@@ -220,18 +220,18 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
 
 /** Options of a stand-alone scope. */
 export interface ScopeOptions<S extends object> extends ScopeTuning, CheckOptions {
-  /** Default: type `scope` and an id of its own. */
+  /** Default: type `scope` and a new id. */
   readonly identity?: ScopeIdentity | undefined;
-  /** The state before anything was written, and after `delete`. */
+  /** The state before the first write, and after `delete`. */
   readonly initial: S;
   /** The version under which `initial` is stored; default 0, never stored. */
   readonly version?: number | undefined;
   readonly schema?: StateSchema<S> | undefined;
-  /** Where to save; without it the scope lives in memory. */
+  /** The bridge for saves; without it the state is in memory only. */
   readonly persist?: PersistBridge<S> | undefined;
   /**
-   * What a result that writes nothing rests on: `local`, the default, is the state this scope
-   * knows; `verified` asks the bridge's `verify`, or its `load`, whether that is still current.
+   * Where a result without a write is checked: `local`, the default, against the state in memory;
+   * `verified` with the bridge's `verify`, or its `load`.
    */
   readonly answers?: Answers | undefined;
 }
@@ -257,10 +257,10 @@ const OPTIONS = optionNames<ScopeOptions<object>>({
 let created = 0;
 
 /**
- * Makes one scope with a store of your own or none. Throws `RangeError` for a bad number,
+ * Makes one scope with your own store or none. Throws `RangeError` for a bad number,
  * `StateValidationError` when the schema refuses `initial`, `StateSerializationError` when it
- * cannot be stored, `TypeError` for an unknown option and for `answers: "verified"`
- * without a bridge that can be asked.
+ * cannot be stored, `TypeError` for an unknown option and for `answers: "verified"` with a bridge
+ * that has neither `verify` nor `load`, or none.
  */
 export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S> {
   refuseUnknown("createScope", options, OPTIONS);
@@ -269,7 +269,7 @@ export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S
   const checks = createChecks(options);
   const initial = initialState(options.initial, checks, identity);
   const version = Math.max(0, durationOption("version", options.version, 0));
-  // The bridge takes and gives states of type S, which is what this scope holds.
+  // The bridge saves and loads states of type S, the type of this scope.
   const bridge = (options.persist ?? null) as PersistBridge<object> | null;
   const verifies = answersOption(options.answers, "local") === "verified";
   if (verifies && bridge?.verify === undefined && bridge?.load === undefined)

@@ -1,9 +1,8 @@
 /**
  * The seven operations as mutations: pure data and pure functions, run by the kernel.
  *
- * Arguments are copied in when a mutation is made, that is, when the caller makes the call. What
- * user code returns is copied in when it is written. `delta` and `path` are what events of
- * flow-state-dev carry.
+ * Arguments are copied in when the caller makes the call. What user code returns is copied in when
+ * it is written. `delta` and `path` are the fields of flow-state-dev's events.
  */
 import { ownValue, type DraftState } from "../../actors/state/draft-state.ts";
 import { StateTypeError } from "../../actors/errors.ts";
@@ -57,22 +56,22 @@ export class PatchMutation implements Mutation {
   }
 }
 
-/** `patchState(key, updater)`: sets one field to what the updater makes of its value. */
+/** `patchState(key, updater)`: sets one field to the updater's result for its value. */
 export class FieldMutation implements Mutation {
   readonly operation = "patch";
   readonly #field: string;
-  readonly #updater: (current: unknown, turn: MutationContext) => unknown;
+  readonly #updater: (current: unknown, context: MutationContext) => unknown;
   #next: unknown;
 
   constructor(field: string, updater: unknown, scope: ScopeIdentity) {
     if (typeof updater !== "function") wrongType(field, "an updater function", updater, scope);
     this.#field = field;
     // Any function can be called with these; what it returns is checked when it is written.
-    this.#updater = updater as (current: unknown, turn: MutationContext) => unknown;
+    this.#updater = updater as (current: unknown, context: MutationContext) => unknown;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
-    return this.#updater(ownValue(state, this.#field), turn);
+  compute(state: object, context: MutationContext): unknown {
+    return this.#updater(ownValue(state, this.#field), context);
   }
 
   write(draft: DraftState, computed: unknown): void {
@@ -220,16 +219,16 @@ export class DeleteKeyMutation implements Mutation {
 /** `atomicState(mutator)`: merges what the mutator returns; nothing returned changes nothing. */
 export class AtomicMutation implements Mutation {
   readonly operation = "atomic";
-  readonly #mutator: (state: object, turn: MutationContext) => unknown;
+  readonly #mutator: (state: object, context: MutationContext) => unknown;
 
   constructor(mutator: unknown, scope: ScopeIdentity) {
     if (typeof mutator !== "function") wrongType("", "a mutator function", mutator, scope);
     // Any function can be called with these; what it returns is checked when it is written.
-    this.#mutator = mutator as (state: object, turn: MutationContext) => unknown;
+    this.#mutator = mutator as (state: object, context: MutationContext) => unknown;
   }
 
-  compute(state: object, turn: MutationContext): unknown {
-    return this.#mutator(state, turn);
+  compute(state: object, context: MutationContext): unknown {
+    return this.#mutator(state, context);
   }
 
   write(draft: DraftState, computed: unknown): void {

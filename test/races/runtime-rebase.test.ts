@@ -23,7 +23,7 @@ type Rates = Readonly<Partial<Record<FaultKind, number>>>;
 const KNOWN: Rates = { fail: 0.1, conflict: 0.06, duplicate: 0.06, slow: 0.1 };
 /** Every other history also has writes of unknown outcome. */
 const RATES: readonly Rates[] = [KNOWN, { ...KNOWN, lost: 0.05, unknown: 0.03, torn: 0.03 }];
-const UNKNOWN = "it is unknown whether another writer built on answered changes";
+const UNKNOWN = "it is unknown whether another writer built on resolved changes";
 const KINDS = { draft: defineKind<Ids>({ durability: "checkpoint", initial: {} }) };
 
 interface Ids {

@@ -225,7 +225,7 @@ export function rebaseCases(stores: RuntimeStores): void {
       expect(Reflect.get(here, "checkpointErrors")).toBe(1);
       expect(world.logger.lines).toEqual([
         {
-          message: "answered changes could not be made again on what another writer stored",
+          message: "resolved changes could not be repeated on the state of another writer",
           fields: { scope: here.identity, operations: 1, error: refused },
         },
       ]);

@@ -1,14 +1,14 @@
 /**
- * What a bridge has seen and heard of its record's versions, to tell damage from what may be.
+ * The versions of a record that a bridge has seen or that were reported, to recognise damage.
  *
- * Versions of a living record never go back, and a deleted one leaves a tombstone for some time (T3
- * of the store contract). So a record that is missing or older than one that was seen is damage: an
- * evicted or flushed server, a restored backup, an empty replica. It is none
- *  - when the last that was seen is a tombstone;
- *  - when the last was seen `tombstoneMs` ago, or its own time is over: a delete may have gone
- *    unheard, and its tombstone may be over;
- *  - when a newer version was reported and nothing is there, or what was reported after it: then
- *    the record was erased.
+ * Versions of an existing record never decrease, and a deleted one leaves a tombstone for some time
+ * (T3 of the store contract). So a record that is missing, or older than one that was seen, is
+ * damaged: by an evicted or flushed server, a restored backup, an empty replica. It is not damaged
+ *  - when a tombstone was seen last;
+ *  - when the last record was seen `tombstoneMs` ago, or has expired: a report of a delete may have
+ *    been missed, and its tombstone may be over;
+ *  - when a newer version was reported and there is no record, or only a version reported after it:
+ *    then the record was erased.
  */
 import type { Clock } from "../../../actors/protocol.ts";
 
@@ -17,7 +17,7 @@ export class LastSeen {
   readonly #clock: Clock;
   /** 0 = none, or a tombstone. */
   #version = 0;
-  /** Until when the record cannot be missing by itself, in milliseconds since the epoch. */
+  /** Until when a missing record means damage, in milliseconds since the epoch. */
   #until = Infinity;
   /** The newest version reported, and the last one. */
   #newest = 0;
@@ -27,34 +27,34 @@ export class LastSeen {
     this.#clock = clock;
   }
 
-  /** 0 = none, or one that may be missing by now. */
+  /** 0 = none, or a version that may be missing by now. */
   get version(): number {
     return this.#clock.now() >= this.#until ? 0 : this.#version;
   }
 
-  /** `version` is stored, and stays for `goodMs` if nothing deletes it; 0 = nothing is. */
+  /** `version` is stored, and stays for `goodMs` unless it is deleted; 0 = no record. */
   saw(version: number, goodMs: number): void {
     this.#version = version;
     this.#until = this.#clock.now() + goodMs;
   }
 
-  /** Whatever is found next counts. */
+  /** Accepts any version at the next read. */
   forget(): void {
     this.#version = 0;
   }
 
   /**
-   * Another owner is reported to have committed `version`. False when that is nothing new: older
-   * than what was seen, and not made after an erasure.
+   * Another owner is reported to have committed `version`. False when that is not new: older than
+   * the version seen, and not made after an erasure.
    */
   reported(version: number): boolean {
-    if (version === Infinity) return true; // Which one is not known.
+    if (version === Infinity) return true; // The version is unknown.
     this.#newest = Math.max(this.#newest, version);
     this.#last = version;
     return this.#version === 0 || this.#newest > this.#version;
   }
 
-  /** True when a record that is found with `version`, 0 = none, is damaged. */
+  /** True when the record found has a damaged `version`; 0 = no record. */
   isDamage(version: number): boolean {
     const seen = this.version;
     if (version >= seen) return false;

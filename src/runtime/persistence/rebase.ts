@@ -1,24 +1,24 @@
 /**
- * Write-behind of a checkpoint scope that others may write, too: it answers from memory, and what
- * it answered is made again on the state of a writer that was first.
+ * Write-behind of a checkpoint scope on a shared store. Changes resolve from memory; when another
+ * writer has saved first, they are repeated on that writer's state.
  *
  *     changes ──▶ memory ──▶ write ──ok──▶ stored
  *                              │ conflict, or a newer version was reported
  *                              ▼
- *            in the scope's turn: read ──▶ make unstored changes again ──▶ adopt, one event
- *                              └──▶ write again; in the end in an exclusive turn of the store
+ *       in an exclusive task: read ──▶ repeat unstored changes ──▶ adopt, one event
+ *                              └──▶ write again; in the end under an exclusive lease of the store
  *
  * Invariants
- *  E1  A change that was answered is in every later state of the scope, until it is stored. What
- *      cannot be made again is logged, counted, and rejects the next `flush`: never silent.
- *  E2  The scope goes to another state in its turn and at once: no mutation runs between the read
- *      and the event, and readers see the old state or the new one.
+ *  E1  A resolved change is in every later state of the scope, until it is stored. A change that
+ *      cannot be repeated is logged, counted, and rejects the next `flush`: never silent.
+ *  E2  The scope adopts another state in an exclusive task, at once: no mutation runs between the
+ *      read and the event, and readers see the old state or the new one.
  *  E3  A version that is adopted is newer than the one in memory and not older than the store's.
  *  E4  Two writers make progress: after `cas.maxRetries` a write has the record to itself.
- *  E5  A change that may or may not be part of what another writer built on is not made again; it
- *      is reported as `COMMIT_UNKNOWN` in the way of E1.
- *  E6  A scope that stopped has no turns left to wait for: its last write rebases without one, and
- *      does not wait between attempts either: the second has the record to itself.
+ *  E5  A change that another writer's state may or may not contain is not repeated; it is reported
+ *      as `COMMIT_UNKNOWN` in the way of E1.
+ *  E6  A stopped scope runs no tasks: its last write rebases without one. It does not wait between
+ *      attempts either: the second attempt has the record to itself.
  */
 import { readLoaded } from "../../../actors/scope/save-answer.ts";
 import { CheckpointWriter, type CheckpointTarget, type Rebase } from "./write-behind.ts";
@@ -43,49 +43,49 @@ export interface BehindScope {
   readonly version: number;
   readonly exists: boolean;
   readonly stopped: boolean;
-  /** It has to read the store before its next mutation. */
+  /** The scope must read the store before its next mutation. */
   stale: boolean;
-  /** Its turn, for as long as it takes; refused only once it has stopped. */
+  /** Claims the scope, without a time limit; refused only once it has stopped. */
   ownTurn(): Promise<Claim>;
-  /** Goes to a state and announces it; calls `WriteBehind.loaded` before it does. */
+  /** Adopts a state and announces it; calls `WriteBehind.loaded` before. */
   take(found: Stored<object> | Tombstone): void;
-  /** Its state changed. */
+  /** The state changed. */
   committed(exists: boolean): void;
   /** Everything is stored. */
   stored(): void;
 }
 
-/** Where it is written. */
+/** The target of the writes. */
 export interface BehindTarget extends CheckpointTarget {
-  /** When the state last read ends, in milliseconds since the epoch; `undefined`: not by itself. */
+  /** When the state last read expires, in milliseconds since the epoch; `undefined`: never. */
   readonly until: number | undefined;
   load(): Promise<Stored<object> | Tombstone | undefined>;
-  exclusive<T>(turn: () => Promise<T>): Promise<T>;
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** A caller in `flush`. */
 interface Waiting {
   loss: Error | null;
-  /** Set when it waits in a turn of the scope: ends the waiting for another turn. */
+  /** Set when the caller has the scope claimed: ends its wait for another claim. */
   refuse: (() => void) | null;
 }
 
-/** Work in the turn of the scope; what it has read counts while `isWanted`. */
+/** Work in an exclusive task of the scope; its read counts while `isWanted`. */
 type TurnWork<T> = (isWanted: () => boolean) => Promise<T>;
 
-/** How a scope that stopped meets a conflict. */
+/** The conflict budget of a stopped scope. */
 const LAST_TIME = { maxRetries: 0, escalate: true };
 
-/** Writes a scope that others may write, too; see the head of this file. */
+/** Writes a scope on a shared store; see the head of this file. */
 export class WriteBehind {
   readonly #scope: BehindScope;
   readonly #target: BehindTarget;
-  /** Writes what is newest. */
+  /** Writes the newest state. */
   readonly writer: CheckpointWriter;
   readonly #changes = new Unconfirmed();
-  /** The store's version while the scope goes to a state that builds on it. */
+  /** The store's version while the scope adopts a state that builds on it. */
   #base: number | null = null;
-  /** Why answered changes are not part of the state, until `flush` rejects with it. */
+  /** Why resolved changes were lost, until `flush` rejects with it. */
   #loss: Error | null = null;
   readonly #waiting = new Set<Waiting>();
   #turnsAwaited = 0;
@@ -127,29 +127,29 @@ export class WriteBehind {
     return this.writer.clean;
   }
 
-  /** The version that is stored, as far as is known. */
+  /** The last version known to be stored. */
   get storedVersion(): number {
     return this.writer.storedVersion;
   }
 
-  /** Writes that failed so far, and changes that could not be made again. */
+  /** Writes that failed so far, and changes that could not be repeated. */
   get errors(): number {
     return this.writer.errors + this.#lost;
   }
 
-  /** Keeps what the scope did as its present version, to make it again if need be. */
+  /** Keeps the change that made the present version, to repeat it if necessary. */
   note(done: Done, entry: Call | null): void {
     this.#changes.add(this.#scope.version, done, entry);
     if (this.#changes.full) this.#scope.stale = true; // The next mutation waits for `reload`.
   }
 
-  /** The scope went to `version`, alone or on top of the store's. */
+  /** The scope adopted `version`, the store's or one built on it. */
   loaded(version: number): void {
     this.writer.loaded(this.#base ?? version);
     if (this.#base === null) this.#changes.clear();
   }
 
-  /** Waits until the present state is stored; also rejects, once, with what E1 says. */
+  /** Waits until the present state is stored; also rejects, once, for lost changes (E1). */
   async flush(): Promise<void> {
     if (this.#scope.stopped) this.writer.hurry();
     const waiting: Waiting = { loss: this.#loss, refuse: null };
@@ -166,14 +166,14 @@ export class WriteBehind {
     if (waiting.loss !== null) throw waiting.loss;
   }
 
-  /** In the scope's turn: goes to what the store holds, with what is not stored on top. */
+  /** In an exclusive task: adopts the store's state with the unstored changes on top. */
   async reload(isWanted: () => boolean): Promise<void> {
     if (this.#changes.full) await this.writer.bring(this.#inThisTurn(isWanted));
     await this.#read(isWanted);
     if (isWanted()) this.#scope.stale = false;
   }
 
-  /** Rejects when a caller who is in a turn of the scope would have to wait for the next. */
+  /** Rejects when a caller that has claimed the scope would wait for another claim. */
   #refusal(waiting: Waiting): Promise<never>[] {
     try {
       refuseReentry(this.#scope, this.#scope.identity);
@@ -195,7 +195,7 @@ export class WriteBehind {
     };
   }
 
-  /** Runs `work` when the scope's turn has come; again, without one, when it stops (E6). */
+  /** Runs `work` with the scope claimed; again, without a claim, when it stops (E6). */
   async #inTurn<T>(work: TurnWork<T>): Promise<T> {
     const claim = await this.#claim();
     if (claim === null) return work(() => true);
@@ -213,7 +213,7 @@ export class WriteBehind {
     this.#turnsAwaited += 1;
     for (const { refuse } of this.#waiting) refuse?.();
     try {
-      // Without a limit of its own: all that is done in it has one.
+      // Without its own time limit: all work in it has one.
       return await outsideTurns(() => this.#scope.ownTurn());
     } catch (error) {
       if (isHoldfastError(error, "SCOPE_STOPPED")) return null;
@@ -239,7 +239,7 @@ export class WriteBehind {
     });
   }
 
-  /** Makes what is not stored again on what was found, and goes there (E2). */
+  /** Repeats the unstored changes on the record found, and adopts the result (E2). */
   async #adopt(found: Stored<object> | Tombstone, isWanted: () => boolean): Promise<void> {
     const scope = this.#scope;
     const expectedVersion = this.storedVersion;
@@ -267,7 +267,7 @@ export class WriteBehind {
     else this.writer.mark(); // Their state, with the life it has: only its version is new.
   }
 
-  /** Says what was answered and is not part of the state (E1, E5). */
+  /** Reports resolved changes that are not part of the state (E1, E5). */
   #report(
     { failures, failure: cause, unknown }: Replayed,
     fields: ConstructorParameters<typeof ConcurrentModificationError>[0],
@@ -275,12 +275,12 @@ export class WriteBehind {
     const { identity: scope, settings } = this.#scope;
     this.#lost += failures + unknown;
     if (unknown > 0) {
-      const message = "it is unknown whether another writer built on answered changes";
+      const message = "it is unknown whether another writer built on resolved changes";
       settings.logger.error(message, { scope, operations: unknown });
       this.#lose(new CommitUnknownError({ scope }));
     }
     if (failures === 0) return;
-    const message = "answered changes could not be made again on what another writer stored";
+    const message = "resolved changes could not be repeated on the state of another writer";
     settings.logger.error(message, { scope, operations: failures, error: cause });
     this.#lose(new ConcurrentModificationError(fields, { scope, cause }));
   }

@@ -2,11 +2,11 @@
  * The bridge from a scope to a store: encodes, batches with the other scopes of the tick, decodes.
  *
  * Invariants
- *  V1  Nothing is built on a record that is missing, or older than one this bridge has seen stored,
- *      where that can only be damage (`last-seen.ts`): `CORRUPT_STATE`, logged, until `forget` says
- *      that what is found counts.
- *  V2  Only the answer to the newest request is taken as news of the record. One that comes after a
- *      later request was sent may be older or newer than what that one finds.
+ *  V1  Nothing is built on a damaged record: one that is missing, or older than one this bridge has
+ *      seen, without another explanation (`last-seen.ts`). Each read rejects with `CORRUPT_STATE`,
+ *      logged, until `forget` accepts the record found.
+ *  V2  Only the result of the newest request updates `lastSeen`. An earlier request's result that
+ *      arrives late may be older or newer than the record the newest request finds.
  */
 import { difference } from "../../../actors/state/diff.ts";
 import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
@@ -36,7 +36,7 @@ import type { BatchingStore, TogetherOptions } from "./batching-store.ts";
 import { isShared } from "../store-users.ts";
 import { endOf, leftToLive, type ResolvedKind } from "../kinds.ts";
 
-/** A write whose state and patches are encoded when the store asks for them. */
+/** A write whose state and patches are encoded when the store reads them. */
 class LazyWrite implements ScopeWrite {
   readonly key: string;
   readonly expectedVersion: number;
@@ -70,14 +70,14 @@ class LazyWrite implements ScopeWrite {
     this.#bridge.wantsPatches = true;
     const before = this.#before;
     if (before === null) return undefined;
-    // A change always has patches, unless nobody had wanted any when it was made.
+    // A change has patches, unless they were not recorded when it was made.
     const recorded = this.#patches.length > 0;
     const patches = recorded ? this.#patches : difference(before, this.#next).patches;
     return encodePatches(before, patches);
   }
 }
 
-/** What a kind says of the life of its states, and of what they leave. */
+/** The settings of a kind for expiry and tombstones. */
 type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil" | "tombstoneMs">;
 
 /** What a bridge is made from. */
@@ -89,7 +89,7 @@ export interface BridgeParts {
   readonly logger: Logger;
 }
 
-/** One scope's way to its store. */
+/** The bridge of one scope. */
 export class RecordBridge implements PersistBridge<object> {
   readonly key: string;
   readonly #rule: LifeRule;
@@ -97,19 +97,19 @@ export class RecordBridge implements PersistBridge<object> {
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
   readonly #logger: Logger;
-  /** The versions of the record that are known here (V1). */
+  /** The known versions of the record (V1). */
   readonly lastSeen: LastSeen;
   /** Counts the requests (V2). */
   #requests = 0;
-  /** The state as the store has it; `null` when that is nothing or not known. */
+  /** The stored state; `null` when there is none or it is unknown. */
   #stored: object | null = null;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
   confirmed: (() => object) | null = null;
-  /** The store has asked for the patches of a write: from now on they are recorded. */
+  /** The store has read the patches of a write: from now on they are recorded. */
   wantsPatches = false;
-  /** When the scope's state ends, if that is not for its kind alone to say. */
+  /** When the scope's state expires, if not only its kind decides that. */
   endsAt: (() => number) | null = null;
-  /** When the state last read ends, by itself or by what the store said; `undefined`: not said. */
+  /** When the state last read expires, by itself or by the store; `undefined`: unknown. */
   until: number | undefined;
 
   constructor(batched: BatchingStore, parts: BridgeParts) {
@@ -122,7 +122,7 @@ export class RecordBridge implements PersistBridge<object> {
     this.#rule = parts.rule;
   }
 
-  /** Milliseconds a state has left to live; 0 = it is no record, `undefined` = for ever. */
+  /** Milliseconds until a state expires; 0 = it is no record, `undefined` = never. */
   leftToLive(state: object): number | undefined {
     const now = this.#clock.now();
     if (this.endsAt === null) return leftToLive(this.#rule, state, now);
@@ -135,35 +135,35 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   /**
-   * What patches may build on: the confirmed state, if it is what the store has. It is not when a
-   * schema filled in defaults.
+   * The base of patches: the confirmed state, if the store has the same. It does not when a schema
+   * has filled in defaults.
    */
   get patchBase(): object | null {
     return this.#stored !== null && this.confirmed?.() === this.#stored ? this.#stored : null;
   }
 
   async load(): Promise<Stored<object> | Tombstone | undefined> {
-    const isNews = this.#ask();
+    const isNews = this.#countRequest();
     const record = await this.#batched.load(this.key);
     if (record !== undefined) return this.#decode(record, isNews());
     if (isNews()) this.#found(0);
     return undefined;
   }
 
-  /** Whether the store still holds `expectedVersion`, else what is there. */
+  /** Returns `ok` when the store still has `expectedVersion`, else the stored record. */
   async verify(expectedVersion: number): Promise<SaveResult<object>> {
     if (!isShared(this.store)) return { ok: true, version: expectedVersion };
-    const isNews = this.#ask();
+    const isNews = this.#countRequest();
     const result = await this.#batched.verify(this.key, expectedVersion);
     return result.ok ? result : this.#refused(result.current, isNews());
   }
 
-  /** How long tombstones are kept, when the store is not to decide; milliseconds. */
+  /** How long tombstones are kept, in milliseconds; `undefined`: the store's default. */
   get tombstoneMs(): number | undefined {
     return this.#rule.tombstoneMs;
   }
 
-  /** Lets the next read count whatever version it finds (V1): `refresh` adopts on purpose. */
+  /** Makes the next read accept any version (V1): `refresh` adopts on purpose. */
   forget(): void {
     this.lastSeen.forget();
   }
@@ -185,9 +185,9 @@ export class RecordBridge implements PersistBridge<object> {
     return { key, expectedVersion, version, state: undefined, tombstoneMs };
   }
 
-  /** Runs `turn` while no other owner can commit the record. */
-  exclusive<T>(turn: () => Promise<T>): Promise<T> {
-    return this.#batched.exclusive(this.key, { owner: this, clock: this.#clock }, turn);
+  /** Runs `work` while no other owner can commit the record. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    return this.#batched.exclusive(this.key, { owner: this, clock: this.#clock }, work);
   }
 
   /** Sends writes of this store's scopes as one batch. */
@@ -195,15 +195,15 @@ export class RecordBridge implements PersistBridge<object> {
     return this.#batched.commitTogether(writes, options);
   }
 
-  /** The write of one save, for a commit together with others; a state without life is deleted. */
+  /** The write of one save, for a multi-scope commit; an expired state is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
-    this.#ask();
+    this.#countRequest();
     const write = new LazyWrite(this, next, expectedVersion, commit);
     if (write.ttlMs !== 0) return write;
     return this.deletion(expectedVersion, commit.version);
   }
 
-  /** A store's answer to the write of `next` in the kernel's words. */
+  /** Converts a store's result of the write of `next` to the kernel's form. */
   answer(result: WriteResult, next: object | null, isNews = true): SaveResult<object> {
     if (result.ok) {
       if (!isNews) return result;
@@ -215,8 +215,8 @@ export class RecordBridge implements PersistBridge<object> {
     return this.#refused(result.current, isNews);
   }
 
-  /** A request is sent; says later whether it is still the newest (V2). */
-  #ask(): () => boolean {
+  /** Counts a request; the returned function says whether it is still the newest (V2). */
+  #countRequest(): () => boolean {
     this.#requests += 1;
     const request = this.#requests;
     return () => request === this.#requests;
@@ -234,8 +234,8 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
-    this.#stored = null; // Until the answer says what is there.
-    const isNews = this.#ask();
+    this.#stored = null; // Until the result shows the stored record.
+    const isNews = this.#countRequest();
     const result = await this.#batched.commit(write, this);
     return this.answer(result, next, isNews());
   }
@@ -247,7 +247,7 @@ export class RecordBridge implements PersistBridge<object> {
     this.#stored = null;
   }
 
-  /** When a state that was read now ends; `undefined`: not known. */
+  /** When a state that was read now expires; `undefined`: unknown. */
   #untilOf(state: object, { leftMs }: StoredRecord): number | undefined {
     const { livesUntil } = this.#rule;
     if (livesUntil === undefined)
@@ -264,7 +264,7 @@ export class RecordBridge implements PersistBridge<object> {
       const decoded = decodeState(state);
       const until = this.#untilOf(decoded, record);
       if (isNews) this.until = until;
-      // Its time may be over though the store still has it.
+      // It may have expired although the store still has it.
       if (until !== undefined && until <= this.#clock.now()) return { state: undefined, version };
       if (isNews) this.#stored = decoded;
       return { state: decoded, version };
@@ -286,7 +286,7 @@ export class RecordBridge implements PersistBridge<object> {
     return `${this.store.name} record ${this.key}`;
   }
 
-  /** Throws `CorruptStateError` when the record went back or vanished (V1). */
+  /** Throws `CorruptStateError` when the record is damaged (V1). */
   #found(version: number): void {
     const known = this.lastSeen.version;
     if (!this.lastSeen.isDamage(version)) return;

@@ -1,6 +1,6 @@
 /**
- * States as JSON and back. A state of JSON values is its own encoding. What JSON cannot hold
- * becomes a tagged object, `{ "$holdfast": kind, "value": … }`; an object of the user that has a
+ * Encodes states as JSON and decodes them. A state of JSON values is its own encoding. A value that
+ * JSON lacks becomes a tagged object, `{ "$holdfast": kind, "value": … }`. A user's object with a
  * `$holdfast` key is itself wrapped, so that a tag never means two things.
  *
  *  C1  `decodeState(encodeState(state))` is equal to `state`, and every node of it is frozen.
@@ -18,35 +18,35 @@ const TAG = "$holdfast";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** An element of an array was put in or taken out here: those after it have moved. */
+/** An element was inserted or removed at this index: those after it have moved. */
 interface Move {
   readonly at: number;
   readonly op: "add" | "remove";
 }
 
-/** Moves in one array that are followed; with more, the next state is encoded whole. */
+/** Most moves in one array; with more, the next state is encoded whole. */
 const MOVES_MAX = 256;
 
-/** A place on the path of a patch, with what the patches so far have put there and below. */
+/** A node on the path of a patch, with the values of the patches so far at and below it. */
 interface Spot {
   value: unknown;
-  /** By key; of an array, by how many moves there had been and the index at that time. */
+  /** By key; in an array, by the number of moves so far and the index at that time. */
   readonly below: Map<string, Spot>;
   /** Length of an array after the patches so far. */
   length: number;
   readonly moves: Move[];
 }
 
-/** Gives the JSON form of a committed state. Plain nodes are shared with it, not copied. */
+/** Returns the JSON form of a committed state. Plain nodes are shared, not copied. */
 export function encodeState(state: object): Json {
   return encode(state);
 }
 
 /**
- * Gives `patches`, a change of the committed `state`, for use on its encoding. `undefined` when a
- * path runs through something that is encoded in another shape (a map, a set, a wrapped object) or
- * cannot be followed cheaply; then the next state is to be encoded whole. Costs nothing for the
- * size of the state.
+ * Converts `patches`, a change of the committed `state`, for its encoding. `undefined` when a
+ * path leads through a node that is encoded in another shape (a map, a set, a wrapped object), or
+ * costs too much to follow; then encode the next state whole. The cost does not depend on the size
+ * of the state.
  */
 export function encodePatches(state: object, patches: readonly Patch[]): Patch[] | undefined {
   const root = spotOf(state);
@@ -59,8 +59,8 @@ export function encodePatches(state: object, patches: readonly Patch[]): Patch[]
 }
 
 /**
- * Gives the state back, deep-frozen. Takes `json` over: its plain nodes are frozen where they are.
- * Throws an `Error` when the JSON is not what `encodeState` makes.
+ * Returns the state, deep-frozen. Takes ownership of `json`: its plain nodes are frozen in place.
+ * Throws an `Error` when the JSON is not the result of `encodeState`.
  */
 export function decodeState(json: Json): object {
   const state = decode(json, 1);
@@ -86,7 +86,7 @@ function tag(kind: string, value: Json): Json {
 
 function encodeNode(node: object): Json {
   const kind = kindOf(node);
-  // The casts are sound: `kindOf` says what the node is, and a committed state holds nothing else.
+  // The casts are sound: `kindOf` checks the node, and a committed state has no other kinds.
   if (kind === "record") return encodeRecord(node as Fields);
   if (kind === "array") return encodeList(node as readonly unknown[]);
   if (kind === "map") return tag("map", encodeList([...(node as Map<unknown, unknown>)]));
@@ -199,7 +199,7 @@ function spotOf(value: unknown): Spot {
   return { value, below: new Map(), length, moves: [] };
 }
 
-/** Goes the way of one patch and notes what it changes; false when the way cannot be gone. */
+/** Follows the path of one patch and records its change; false when it cannot be followed. */
 function follow(root: Spot, patch: Patch): boolean {
   const last = patch.path.at(-1);
   if (last === undefined) {
@@ -226,7 +226,7 @@ function stepInto(spot: Spot, key: string): Spot | undefined {
   return next;
 }
 
-/** Follows an element back through the moves to where it was put, or stood in the beginning. */
+/** Follows an element back through the moves to its insertion, or to its first index. */
 function stepIntoArray(
   { below, length, moves }: Spot,
   array: readonly unknown[],
@@ -251,7 +251,7 @@ function elementKey(moves: number, index: number): string {
   return `${moves}:${index}`;
 }
 
-/** True for a node whose encoding has its fields or elements in the same places. */
+/** True for a node whose encoding has its fields or elements at the same keys. */
 function keepsShape(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   const kind = kindOf(value);

@@ -1,37 +1,36 @@
 /**
- * Looks at what a store answered before anything is built on it: a store can be somebody else's
- * code.
+ * Checks the results of a store before anything builds on them: a store can be user code.
  */
 import { CommitUnknownError, StoreContractError } from "../../../actors/errors.ts";
 import type { StoredRecord, WriteResult } from "../../stores/contract.ts";
 
-/** The records of `count` keys; throws `StoreContractError` when they are nothing of the kind. */
+/** Checks the records of `count` keys; throws `StoreContractError` for another shape. */
 export function checkedRecords(
-  answers: readonly (StoredRecord | undefined)[],
+  results: readonly (StoredRecord | undefined)[],
   count: number,
 ): readonly (StoredRecord | undefined)[] {
-  refuseCount(answers, count);
-  if (!answers.every(isRecord)) throw contractError("a record or nothing per key", "another shape");
-  return answers;
+  refuseCount(results, count);
+  if (!results.every(isRecord)) throw contractError("a record or nothing per key", "another shape");
+  return results;
 }
 
 /**
- * The answers to `count` writes. When they are nothing of the kind nobody knows what was written:
- * throws `CommitUnknownError`, caused by a `StoreContractError`.
+ * Checks the results of `count` writes. For another shape it is unknown what was written: throws
+ * `CommitUnknownError`, caused by a `StoreContractError`.
  */
-export function checkedResults(answers: WriteResult[], count: number): WriteResult[] {
+export function checkedResults(results: WriteResult[], count: number): WriteResult[] {
   try {
-    refuseCount(answers, count);
-    if (!answers.every(isResult)) throw contractError("an answer per write", "another shape");
-    return answers;
+    refuseCount(results, count);
+    if (!results.every(isResult)) throw contractError("a result per write", "another shape");
+    return results;
   } catch (cause) {
     throw new CommitUnknownError({ cause });
   }
 }
 
-function refuseCount(answers: unknown, count: number): void {
-  if (!Array.isArray(answers)) throw contractError("a list of answers", typeof answers);
-  if (answers.length !== count) throw contractError(`${count} answers`, answers.length);
+function refuseCount(results: unknown, count: number): void {
+  if (!Array.isArray(results)) throw contractError("a list of results", typeof results);
+  if (results.length !== count) throw contractError(`${count} results`, results.length);
 }
 
 function contractError(expected: string, received: unknown): StoreContractError {

@@ -1,6 +1,6 @@
 /**
- * Write-behind of checkpoint scopes: mutations are answered from memory, and the newest state
- * follows to the store in the background.
+ * Write-behind of checkpoint scopes: mutations resolve from memory, and the newest state is stored
+ * in the background.
  *
  *     mark v1 ──▶ (v2 in the same tick) ──▶ writing v2 ──▶ (v3, v4) ──▶ writing v4 ──▶ clean
  *                                            │ another writer was first
@@ -8,17 +8,17 @@
  *
  * Invariants
  *  H1  At most one write is in flight; everything newer becomes one further write. The first write
- *      in the background starts when the turn of the event loop is over, with all it has marked.
+ *      in the background starts after the tick of the event loop, with all that it has marked.
  *  H2  A write carries the version it was made under and expects the version stored before it, so a
- *      stale owner can never overwrite a newer one. A source that can go to the newer state with
- *      its own changes on top (`Rebase`) does, within the budget of conflicts; else it rejects.
+ *      stale owner can never overwrite a newer one. A source that can adopt the newer state with
+ *      its own changes on top (`Rebase`) does, within the conflict budget; else it rejects.
  *  H3  `flush` resolves only when the state as it was at the call is stored, and rejects when a
- *      write failed; what is not stored stays marked and is written at the next occasion.
- *  H4  A failed background write is reported to the logger and counted, never swallowed.
- *  H5  A write whose outcome was unknown and that is found in the store counts as stored; one that
- *      was refused does not, however alike: then it is somebody else's.
+ *      write failed; an unstored state stays marked and is written at the next occasion.
+ *  H4  A failed background write is reported to the logger and counted, never ignored.
+ *  H5  A write whose outcome was unknown and that is found in the store counts as stored. A write
+ *      that was refused does not, even if the record is equal: then another owner wrote it.
  *  H6  Nothing is written while the record is read (`alone`), and a read waits for the write in
- *      flight. Neither waits for the turn of the scope, so it may be asked for in that turn.
+ *      flight. Neither claims the scope, so both are allowed while it is claimed.
  */
 import { nextTurn } from "../../../actors/time/soon.ts";
 import { equal } from "../../../actors/state/equal.ts";
@@ -38,12 +38,12 @@ import type {
   Stored,
 } from "../../../actors/protocol.ts";
 
-/** The scope being written down. */
+/** The scope to write. */
 export interface CheckpointSource {
   readonly identity: ScopeIdentity;
   readonly state: object;
   readonly version: number;
-  /** False when it was deleted. */
+  /** False when the scope was deleted. */
   readonly exists: boolean;
   /** Called when everything is stored. */
   stored(): void;
@@ -51,30 +51,30 @@ export interface CheckpointSource {
   confirmed?(version: number): void;
 }
 
-/** How a source that lost to another writer goes on. */
+/** How a source continues after a conflict with another writer. */
 export interface Rebase extends Pick<ConflictPort, "cas" | "clock" | "random"> {
-  /** Goes to what the store holds, with the changes that are not stored on top. */
+  /** Adopts the store's state with the unstored changes on top. */
   again(): Promise<void>;
-  /** The same and then `write`, while no other owner of the store can write. */
+  /** The same and then `write`, under an exclusive lease of the store. */
   exclusive(write: () => Promise<SaveStep>): Promise<SaveStep>;
 }
 
-/** Where checkpoints go. */
+/** The target of checkpoints. */
 export interface CheckpointTarget {
   save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>>;
   delete(expectedVersion: number, version: number): Promise<SaveResult<object>>;
 }
 
-/** What a write carried; `state: undefined` deletes. */
+/** The content of a write; `state: undefined` deletes. */
 interface Attempt {
   readonly version: number;
   readonly state: object | undefined;
 }
 
-/** Writes of unknown outcome that are remembered; an older one that arrived is a conflict. */
+/** Most writes of unknown outcome that are kept; an older one that is found is a conflict. */
 const DOUBTFUL_MAX = 16;
 
-/** Writes one scope down behind its back. */
+/** Writes one scope in the background. */
 export class CheckpointWriter {
   readonly #source: CheckpointSource;
   readonly #target: CheckpointTarget;
@@ -83,19 +83,19 @@ export class CheckpointWriter {
   #stored: number;
   #writing: Promise<SaveStep> | null = null;
   #reading: Promise<void> | null = null;
-  /** The write under way with all it takes to end it, for those who only wait. */
+  /** The write under way, including its retries; for code that only waits. */
   #bringing: Promise<void> | null = null;
   /** Callers waiting in `flush`. */
   #flushing = 0;
-  /** Somebody in `flush` heard of the last failure. */
+  /** A caller of `flush` has received the last failure. */
   #notified = false;
-  /** The background writes until there is nothing newer; while false they wait for a mark. */
+  /** Background writes continue until nothing is newer; false: they wait for a mark. */
   #following = false;
-  /** Writes of unknown outcome since the last that arrived: one may have taken effect. */
+  /** Writes of unknown outcome since the last confirmed one: one may have taken effect. */
   #doubtful: Attempt[] = [];
-  /** A conflict being worked on. */
+  /** The retries of the present conflict. */
   #resolving: ConflictWork | null = null;
-  /** The last conflict met. */
+  /** The last conflict. */
   #conflict = { expectedVersion: 0, actualVersion: 0 };
   /** Writes that failed so far. */
   errors = 0;
@@ -120,7 +120,7 @@ export class CheckpointWriter {
     return isUpToDate && this.#writing === null && this.#reading === null;
   }
 
-  /** The version that is stored, as far as is known. */
+  /** The last version known to be stored. */
   get storedVersion(): number {
     return this.#stored;
   }
@@ -130,7 +130,7 @@ export class CheckpointWriter {
     if (!this.#following) void this.#follow();
   }
 
-  /** Waits until the present state is stored; rejects with why it is not. */
+  /** Waits until the present state is stored; rejects with the failure. */
   async flush(): Promise<void> {
     const wanted = this.#source.version;
     this.#flushing += 1;
@@ -142,12 +142,12 @@ export class CheckpointWriter {
     }
   }
 
-  /** Ends the waiting between the attempts of a conflict; the next one is made at once. */
+  /** Ends the wait between the attempts of a conflict; the next one starts at once. */
   hurry(): void {
     this.#resolving?.stop();
   }
 
-  /** Reads the record: nothing is in flight and nothing is written meanwhile (H6). */
+  /** Runs a read of the record: no write is in flight, and none starts meanwhile (H6). */
   async alone<T>(read: () => Promise<T>): Promise<T> {
     while (this.#writing !== null || this.#reading !== null)
       await (this.#writing ?? this.#reading)?.catch(() => undefined);
@@ -162,23 +162,23 @@ export class CheckpointWriter {
 
   /** The scope was read from the store and builds on `version`. */
   loaded(version: number): void {
-    if (version !== this.#stored) this.#doubtful = []; // Else one may still arrive.
+    if (version !== this.#stored) this.#doubtful = []; // Else one may still take effect.
     this.#stored = version;
     this.failure = null;
   }
 
-  /** True when a record that was read is the one that is built on, or came from here. */
+  /** True when a record that was read is the base of this scope, or was written here. */
   knows(found: Stored<object> | Tombstone): boolean {
     return found.version === this.#stored || this.#claims(found);
   }
 
-  /** The newest version of ours that may be part of what others stored as `version`. */
+  /** The newest version written here that another owner's `version` may contain. */
   doubtBelow(version: number): number {
     const older = this.#doubtful.filter((attempt) => attempt.version < version);
     return Math.max(0, ...older.map((attempt) => attempt.version));
   }
 
-  /** Writes the present state and ends the conflicts it meets by `rebase`. */
+  /** Writes the present state and resolves conflicts by `rebase`. */
   async bring(rebase: Rebase | null): Promise<void> {
     try {
       if ((await this.#write()) === "conflict") await this.#resolve(rebase);
@@ -191,7 +191,7 @@ export class CheckpointWriter {
     }
   }
 
-  /** Writes as long as there is something newer than what is stored; never rejects. */
+  /** Writes as long as the state is newer than the stored one; never rejects. */
   async #follow(): Promise<void> {
     this.#following = true;
     await new Promise<void>((resolve) => nextTurn(resolve));
@@ -199,7 +199,7 @@ export class CheckpointWriter {
       while (!this.clean) await this.#bringOnce();
     } catch (error) {
       const { identity: scope, version } = this.#source;
-      // Whoever waits in `flush` is told; the log is for a failure nobody else hears of.
+      // A caller of `flush` receives the failure; else it is logged.
       if (!this.#notified)
         this.#logger.error("a checkpoint was not stored", { scope, version, error });
     }
@@ -247,7 +247,7 @@ export class CheckpointWriter {
     }
   }
 
-  /** What an answer means (H2, H5), unless the scope was read from the store meanwhile. */
+  /** Applies a result (H2, H5), unless the scope was read from the store meanwhile. */
   #take(attempt: Attempt, expected: number, result: SaveResult<object>): SaveStep {
     if (this.#stored !== expected) return "saved";
     if (result.ok) {
@@ -260,7 +260,7 @@ export class CheckpointWriter {
     return "conflict";
   }
 
-  /** Counts a found record as stored if it is a write of ours whose answer was lost (H5). */
+  /** Counts a found record as stored if it is an own write of unknown outcome (H5). */
   #claims(found: { readonly state: object | undefined; readonly version: number }): boolean {
     const isOurs = ({ version, state }: Attempt): boolean =>
       version === found.version && equal(state, found.state);
@@ -288,7 +288,7 @@ export class CheckpointWriter {
     if (this.#resolving === work) this.#resolving = null;
     if (end.kind === "givenUp") throw this.#conflictError(end.attempts);
     if (end.kind !== "failed") return;
-    // What the other writer stored is refused here, so it stays what there is.
+    // The schema here refuses the other writer's state, so the record is kept.
     if (isHoldfastError(end.error, "STATE_INVALID")) throw this.#conflictError(1, end.error);
     throw end.error;
   }

@@ -1,42 +1,42 @@
 /**
- * What other owners of a store commit, brought to a runtime: scopes in memory go there, and whoever
- * listens to the whole runtime hears of the others too.
+ * Delivers commits of other owners of a store to a runtime: scopes in memory adopt them, and
+ * listeners of the whole runtime receive them, too.
  *
- * A store only says which record has which version (`watch`). The version is the cursor: a scope
- * that is behind reads the record, so that it does not matter whether a report came twice, late or
- * not at all, as long as the store says when reports may have been lost.
+ * A store reports only which record has which version (`watch`). The version is the cursor: a scope
+ * with an older version reads the record. So a report may come twice, late or not at all, if
+ * the store says when reports may have been lost.
  *
  *     idle ──first scope or listener──▶ beginning ──watching──▶ live
  *                                         ▲   │ could not begin
  *                                         └───┘ after 1 s, then 2, 4 … 30
  *
  * Invariants
- *  N1  A scope in memory, or on its way there, that is older than a report reads the store before
- *      its next mutation.
- *  N2  Whatever was in memory while nothing was watched, or when reports may have been lost, reads
- *      the store as if it had been reported.
- *  N3  Watching fails no call and holds none up for longer than `FIRST_WAIT_MS`: without it
- *      everything is as with a store that cannot be watched.
+ *  N1  A scope in memory, or being loaded, that is older than a report reads the store before its
+ *      next mutation.
+ *  N2  A scope that was in memory while the store was not watched, or when reports may have been
+ *      lost, reads the store as if it had been reported.
+ *  N3  Watching fails no call and delays none for longer than `FIRST_WAIT_MS`: without it the
+ *      runtime works as with a store that cannot be watched.
  */
 import type { Logger } from "../../../actors/protocol.ts";
 import type { TimerWheel } from "../../../actors/time/timer-wheel.ts";
 import type { StateStore } from "../../stores/contract.ts";
 import { type FoundScope, UnloadedChanges, type UnloadedChangesPort } from "./unloaded-changes.ts";
 
-/** The first scope waits so long for the watching to begin; without it, it would read twice. */
+/** How long the first scope waits for the watch; without the wait it would read twice. */
 const FIRST_WAIT_MS = 250;
 const FIRST_RETRY_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
-/** More doublings than it takes to reach the longest wait. */
+/** Enough doublings to reach the longest wait. */
 const DOUBLINGS_MAX = 10;
 
 /** A scope in memory. */
 export interface LoadedScope extends FoundScope {
-  /** Another owner committed `version`; `Infinity`: commits may have gone unheard. */
+  /** Another owner committed `version`; `Infinity`: reports may have been lost. */
   observed(version: number): void;
 }
 
-/** What a feed asks of the runtime it works for. */
+/** What `RemoteChanges` uses of its runtime. */
 export interface RemoteChangesPort extends UnloadedChangesPort {
   readonly wheel: TimerWheel;
   readonly logger: Logger;
@@ -44,11 +44,11 @@ export interface RemoteChangesPort extends UnloadedChangesPort {
   find(key: string): LoadedScope | undefined;
   /** All scopes of the store in memory. */
   held(store: StateStore): Iterable<LoadedScope>;
-  /** Somebody listens to the whole runtime. */
+  /** The whole runtime has listeners. */
   readonly listening: boolean;
 }
 
-/** True for a store that reports what others commit. */
+/** True for a store that reports commits of other owners. */
 export function isWatchable(store: StateStore): boolean {
   return store.supports.watch && store.watch !== undefined;
 }
@@ -58,7 +58,7 @@ export class RemoteChanges {
   readonly #store: StateStore;
   readonly #home: RemoteChangesPort;
   readonly #unheld: UnloadedChanges;
-  /** Records on their way into memory, with the newest version heard of each. */
+  /** Records being loaded, with the newest reported version of each. */
   readonly #arriving = new Map<string, number>();
   #beginning: Promise<void> | null = null;
   #begun = false;
@@ -73,12 +73,12 @@ export class RemoteChanges {
     this.#unheld = new UnloadedChanges(home);
   }
 
-  /** Nobody has to wait for `begin` any more. */
+  /** True when no call has to wait for `begin` any more. */
   get begun(): boolean {
     return this.#begun;
   }
 
-  /** Begins to watch, once; resolves when that is so, could not be, or takes longer than it may. */
+  /** Begins the watch, once; resolves when it began, failed, or took `FIRST_WAIT_MS`. */
   begin(): Promise<void> {
     this.#beginning ??= this.#beginInTime().then(() => {
       this.#begun = true;
@@ -86,7 +86,7 @@ export class RemoteChanges {
     return this.#beginning;
   }
 
-  /** Loads a scope, and lets it hear what is reported while it is on its way. */
+  /** Loads a scope, and passes it the reports that come meanwhile. */
   async arrive<S extends LoadedScope>(key: string, load: () => Promise<S>): Promise<S> {
     this.#arriving.set(key, 0);
     try {
@@ -100,17 +100,17 @@ export class RemoteChanges {
     }
   }
 
-  /** Listeners were told of a version by the scope itself. */
+  /** The scope itself has announced a version to listeners. */
   published(key: string, version: number): void {
     this.#unheld.published(key, version);
   }
 
-  /** Stops watching; reports that come later go nowhere, and nobody waits for the beginning. */
+  /** Stops the watch; later reports are ignored, and waiting `begin` calls resolve. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#unheld.stop();
     this.#goOn?.();
-    // A store that cannot stop it ends it when it is closed.
+    // If this fails, the close of the store ends the watch.
     await this.#stop?.().catch(() => undefined);
   }
 
@@ -133,7 +133,7 @@ export class RemoteChanges {
       );
       this.#stop = stop ?? null;
       if (this.#stopped) return await stop?.();
-      this.#missed(); // Who came while nothing was watched; at the first time hardly anybody.
+      this.#missed(); // For scopes loaded before the watch began.
     } catch (error) {
       this.#retry(error);
     }
@@ -142,10 +142,10 @@ export class RemoteChanges {
   #retry(error: unknown): void {
     if (this.#stopped) return;
     const delayMs = Math.min(RETRY_MAX_MS, FIRST_RETRY_MS * 2 ** this.#retries);
-    // The first failure has been told to whoever opened the scope for which it was begun.
+    // Logged once: the first scope is opened without a watch.
     if (this.#retries === 1) {
       const { name: store } = this.#store;
-      this.#home.logger.warn("changes of other processes are not heard yet", { store, error });
+      this.#home.logger.warn("changes of other processes are not watched yet", { store, error });
     }
     this.#retries = Math.min(this.#retries + 1, DOUBLINGS_MAX);
     this.#home.wheel.schedule(delayMs, () => this.#watch());

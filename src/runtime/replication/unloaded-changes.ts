@@ -1,14 +1,15 @@
 /**
- * Reports of records that nobody holds in memory here: read for those who listen to the whole
- * runtime, and announced as a whole, without becoming scopes.
+ * Reports of records that are not loaded here: read for the listeners of the whole runtime, and
+ * announced as a whole, without becoming scopes.
  *
  * Invariants
- *  U1  Listeners are told of no version twice and of none that is older than one they were told of.
+ *  U1  Listeners receive no version twice, and none that is older than one they have received.
  *  U2  A record that is opened while it is being read is announced before anything changes it here,
  *      or announces itself.
- *  U3  A read that failed because the store was away is tried again; other failures are logged.
+ *  U3  A read that failed because the store was unavailable is tried again; others are logged.
+ *  U4  At most `UNLOADED_MAX` records are being read, and the last announced version is kept of as
+ *      many.
  *  U5  A record that was deleted or erased may be made anew with a lower version; it is announced.
- *  U4  At most `UNLOADED_MAX` records are being read, and the last version told is kept of as many.
  */
 import { foundChange } from "../../../actors/scope/change-event.ts";
 import { isHoldfastError } from "../../../actors/errors.ts";
@@ -19,41 +20,41 @@ import type { Binding } from "../session/binding.ts";
 import type { RecordBridge } from "../persistence/record-bridge.ts";
 import type { ResolvedKind } from "../kinds.ts";
 
-/** Records not in memory that are read for listeners at the same time. */
+/** Most unloaded records that are read for listeners at the same time. */
 const UNLOADED_MAX = 10_000;
 
-/** A record that was read or came into memory. */
+/** A record that was read or loaded. */
 export interface FoundScope {
   readonly identity: ScopeIdentity;
   readonly version: number;
   readonly state: object;
 }
 
-/** What is asked of the runtime. */
+/** What `UnloadedChanges` uses of its runtime. */
 export interface UnloadedChangesPort {
   readonly namespace: string;
   readonly logger: Logger;
   now(): number;
   kindOf(type: string): ResolvedKind | undefined;
-  /** Whose a session is. */
+  /** The owner of a session. */
   bind(kind: ResolvedKind, id: string): Promise<Partial<Binding>>;
   bridge(kind: ResolvedKind, identity: ScopeIdentity): RecordBridge | null;
-  /** The scope of a key, if it came into memory meanwhile. */
+  /** The scope of a key, if it was loaded meanwhile. */
   find(key: string): { readonly version: number; observed(version: number): void } | undefined;
   announce(change: StateChange): void;
-  /** Calls back when it is time to try the store again. */
+  /** Calls back when the store should be tried again. */
   later(callback: () => void): void;
 }
 
-/** Reads and announces; see the head of this file. */
+/** Reads and announces unloaded records; see the head of this file. */
 export class UnloadedChanges {
   readonly #port: UnloadedChangesPort;
-  /** What is being read, with the newest version reported of it. */
+  /** The records being read, with the newest reported version of each. */
   readonly #reading = new Map<string, number>();
   readonly #notified = new Map<string, number>();
-  /** Keys of `told` of which nothing was there (U5). */
+  /** Keys of `#notified` without a record (U5). */
   readonly #gone = new Set<string>();
-  /** Keys of `reading` of which a lower version was reported since. */
+  /** Keys of `#reading` for which a lower version was reported since. */
   readonly #anew = new Set<string>();
   #stopped = false;
 
@@ -74,17 +75,17 @@ export class UnloadedChanges {
     if (reading === undefined) void this.#read(key);
   }
 
-  /** The record came into memory; nothing has changed it here yet. */
+  /** The record was loaded; nothing has changed it here yet. */
   arrived(key: string, scope: FoundScope): void {
     if (this.#reading.has(key)) this.#announce(key, scope);
   }
 
-  /** Listeners were told of a version by the scope itself. */
+  /** The scope itself has announced a version to listeners. */
   published(key: string, version: number): void {
-    if (this.#notified.has(key) || this.#reading.has(key)) this.#tell(key, version);
+    if (this.#notified.has(key) || this.#reading.has(key)) this.#setNotified(key, version);
   }
 
-  /** Nothing is announced any more. */
+  /** Announces nothing any more. */
   stop(): void {
     this.#stopped = true;
   }
@@ -108,7 +109,7 @@ export class UnloadedChanges {
     this.#reading.delete(key);
   }
 
-  /** Reads a record and tells of it; gives its version, 0 when there is none for listeners here. */
+  /** Reads and announces a record; resolves to its version, 0 when there is none to announce. */
   async #look(key: string, reported: number): Promise<number> {
     const name = nameOf(key, this.#port);
     if (name === undefined) return 0;
@@ -116,13 +117,13 @@ export class UnloadedChanges {
     const identity = { type: kind.type, id, ...(await this.#port.bind(kind, id)) };
     const bridge = this.#port.bridge(kind, identity);
     if (bridge === null) return 0;
-    // Nothing: it was erased, and the version reported is all that is known.
+    // Erased: only the reported version is known.
     const found = (await bridge.load()) ?? { state: undefined, version: reported };
     if (this.#stopped) return 0;
     const { version } = found;
     const held = this.#port.find(key);
     if (held !== undefined && held.version < version) {
-      held.observed(version); // It announces what it finds.
+      held.observed(version); // The scope announces what it reads.
       return version;
     }
     const state = storedState(found.state, kind.settings, identity);
@@ -133,21 +134,21 @@ export class UnloadedChanges {
 
   #announce(key: string, { identity, version, state }: FoundScope): void {
     if (this.#isOld(key, version)) return;
-    this.#tell(key, version);
+    this.#setNotified(key, version);
     const timestamp = this.#port.now();
     this.#port.announce(foundChange({ identity, version, state, timestamp }));
   }
 
-  /** True when listeners know that version or a newer one. */
+  /** True when listeners have received that version or a newer one. */
   #isOld(key: string, version: number): boolean {
     const notified = this.#notified.get(key) ?? 0;
     return this.#gone.has(key) ? version === notified : version <= notified;
   }
 
-  #tell(key: string, version: number): void {
+  #setNotified(key: string, version: number): void {
     const before = this.#gone.delete(key) ? 0 : (this.#notified.get(key) ?? 0);
     this.#notified.delete(key);
-    this.#notified.set(key, Math.max(before, version)); // To the end of the line.
+    this.#notified.set(key, Math.max(before, version)); // Moves the key to the end of the map.
     if (this.#notified.size <= UNLOADED_MAX) return;
     for (const oldest of this.#notified.keys()) {
       this.#notified.delete(oldest);
@@ -157,7 +158,7 @@ export class UnloadedChanges {
   }
 }
 
-/** The scope a key stands for; `undefined` when it is not for listeners of this runtime. */
+/** The scope of a key; `undefined` when listeners of this runtime do not receive it. */
 function nameOf(
   key: string,
   port: UnloadedChangesPort,
@@ -165,6 +166,6 @@ function nameOf(
   const parts = decodeKey(key);
   if (parts?.namespace !== port.namespace) return undefined;
   const kind = port.kindOf(parts.type);
-  // A run's record is the run's own, in this process as in another.
+  // The record of a run is internal, in every process.
   return kind === undefined || kind.type === "sequencer" ? undefined : { kind, id: parts.id };
 }

@@ -1,5 +1,5 @@
 /**
- * Sequencers as people declare them: a name, a state, and steps in order.
+ * Declarations of sequencers: a name, a state, and steps in order.
  */
 import type { StateSchema } from "../../../actors/scope/validation.ts";
 import { durationOption } from "../../../actors/time/clock.ts";
@@ -8,12 +8,12 @@ import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import type { Scope, ScopeStateOps } from "../scope.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
-/** Milliseconds without a sign of life after which a run may be taken over by another process. */
+/** Default of `leaseMs`. */
 const LEASE_MS = 30_000;
 
 type AnyScope = Scope<Record<string, unknown>>;
 
-/** The scopes a run may be given. */
+/** The scopes that a run may use. */
 export interface RunScopes {
   readonly request?: AnyScope | undefined;
   readonly session?: AnyScope | undefined;
@@ -21,27 +21,28 @@ export interface RunScopes {
   readonly org?: AnyScope | undefined;
 }
 
-/** What a step works with. The seven operations are on the sequencer's own state. */
+/** The argument of a step. The seven operations change the sequencer's own state. */
 export interface StepContext<S extends object = Record<string, unknown>>
   extends ScopeStateOps<S>, RunScopes {
   readonly runId: string;
   readonly stepIndex: number;
   readonly stepName: string;
   readonly input: unknown;
-  /** What the step before returned; `undefined` in the first. */
+  /** The result of the step before; `undefined` in the first. */
   readonly previous: unknown;
   readonly state: Readonly<S>;
   /**
-   * Runs `work` until its value is stored, and hands out the stored value from then on, also across
-   * crashes. A crash between the work and the store runs it again: give the key to what it calls.
+   * Runs `work` until its value is stored, and resolves to the stored value from then on, also
+   * after a crash. A crash between the work and the store runs it again: pass the key to the called
+   * service.
    */
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T>;
   /**
-   * Ends this run of the step and suspends the run. When it is resumed the step starts again, and
-   * this call resolves to the resume's `data`. It never rejects and never resolves before.
+   * Ends this run of the step and suspends the sequencer run. When it is resumed the step starts
+   * again, and this call resolves to the resume's `data`. It never rejects, nor resolves before.
    */
   suspend<T = unknown>(reason: string): Promise<T>;
-  /** Aborts when the run has to end: the runtime closes, or another process took the run over. */
+  /** Aborts when the run must end: the runtime closes, or another process has its lease. */
   readonly signal: AbortSignal;
 }
 
@@ -51,19 +52,19 @@ export interface Step<S extends object = Record<string, unknown>> {
   run(context: StepContext<S>): unknown;
 }
 
-/** A run whose stored steps are not those of the sequencer any more. */
+/** A run whose stored steps differ from those of the sequencer. */
 export interface ChangedRun {
   readonly runId: string;
-  /** The `version` of the sequencer under which it was stored; `undefined` when it had none. */
+  /** The `version` of the sequencer that stored the run; `undefined` when it had none. */
   readonly version: number | string | undefined;
-  /** The names of its finished steps, then of the step it stands in. */
+  /** The names of its finished steps, then of its current step. */
   readonly stored: readonly string[];
   /** How many steps are finished. */
   readonly stepIndex: number;
   readonly status: RunStatus;
   readonly input: unknown;
   readonly state: object;
-  /** What the finished steps returned, in order. */
+  /** The results of the finished steps, in order. */
   readonly outputs: readonly unknown[];
 }
 
@@ -81,18 +82,18 @@ export interface Sequencer<S extends object = Record<string, unknown>> {
 /** The declaration of a sequencer. */
 export interface SequencerOptions<S extends object> {
   readonly name: string;
-  /** The state a run starts with, or a schema whose defaults give it; default `{}`. */
+  /** The first state of a run, or a schema whose defaults give it; default `{}`. */
   readonly state?: S | StateSchema<S> | undefined;
   readonly steps: readonly Step<S>[];
-  /** Milliseconds without a sign of life until others may take a run over; default 30 000. */
+  /** Milliseconds without a renewal until another owner may lease a run; default 30 000. */
   readonly leaseMs?: number | undefined;
-  /** Names these steps for `onChange`; kept with every run that goes on under them. */
+  /** Names these steps for `onChange`; stored with every run that continues under them. */
   readonly version?: number | string | undefined;
   /**
-   * Asked when the steps of a stored run are not those declared here: gives the name of the step at
-   * which the run goes on. Steps before it count as done; what a step of the same name returned and
-   * kept by `runOnce` stays. When it throws, or names no step, the run stays as it is and
-   * `SequencerChangedError` says so. Must be synchronous.
+   * Called when the steps of a stored run differ from those declared here; returns the name of the
+   * step at which the run continues. Steps before it count as done; a step of the same name keeps
+   * its result and its `runOnce` values. When it throws, or names no step, the run is unchanged and
+   * rejects with `SequencerChangedError`. Must be synchronous.
    */
   readonly onChange?: ((run: ChangedRun) => string) | undefined;
 }
@@ -106,7 +107,7 @@ const OPTIONS = optionNames<SequencerOptions<object>>({
   onChange: true,
 });
 
-/** A named step. What it returns is stored, and is the next step's `previous`. */
+/** A named step. Its result is stored, and is the next step's `previous`. */
 export function step<S extends object = Record<string, unknown>>(
   name: string,
   run: (context: StepContext<S>) => unknown,

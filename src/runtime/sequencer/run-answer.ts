@@ -1,5 +1,6 @@
 /**
- * Answers of suspensions: which question an answer is for, and how a run stands that needs none.
+ * Resumes of suspensions: which suspension a resume is for, and the outcome of a run that needs
+ * none.
  */
 import { SuspensionMismatchError } from "../../../actors/errors.ts";
 import type { RunOutcome } from "./steps.ts";
@@ -8,19 +9,19 @@ import { failureError } from "./run-failure.ts";
 import type { StoredRun } from "./run-record.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 
-/** Ids of answered suspensions kept with a run; an answer to an older one is a mismatch. */
+/** Most ids of resumed suspensions stored with a run; an older id is a mismatch. */
 const ANSWERED_MAX = 100;
 
 /** Options of one resume. */
 export interface ResumeOptions {
   /**
-   * The id of the suspension that is answered. A run that waits for another one is left as it is,
-   * and an answer that comes again changes nothing. Default: whichever the run waits for.
+   * The id of the suspension to resume. A run that waits for another one is unchanged, and a
+   * repeated resume changes nothing. Default: the suspension that the run waits for.
    */
   readonly suspension?: string | undefined;
 }
 
-/** The suspension that is answered, as the options say it. */
+/** The checked `suspension` option. */
 export function suspensionOption(options: ResumeOptions): string | undefined {
   refuseUnknown("resume", options, ["suspension"]);
   const { suspension } = options;
@@ -30,8 +31,9 @@ export function suspensionOption(options: ResumeOptions): string | undefined {
 }
 
 /**
- * What an answer changes in a run's record: nothing when the run waits for none, `null` when this
- * suspension has its answer. Throws `SuspensionMismatchError` when it is not the run's.
+ * The changes of a resume to a run's record: none when the run waits for no suspension, `null` when
+ * this suspension was resumed before. Throws `SuspensionMismatchError` for an id of no suspension
+ * of the run.
  */
 export function answerTo(
   record: StoredRun,
@@ -53,7 +55,7 @@ export function answerTo(
   };
 }
 
-/** How a run that does not execute ended last; throws when it failed. */
+/** The last outcome of a run that does not execute; throws when it failed. */
 export function presentOutcome(record: StoredRun): RunOutcome {
   const { status, suspension, outputs, state } = record;
   if (status === "failed") throw failureError(record);

@@ -1,6 +1,6 @@
 /**
- * Why a run failed, as its record keeps it: what the error says of itself. Its other fields, its
- * cause and its stack are not kept, for they may hold values.
+ * Why a run failed, as stored in its record: name, code and message of the error. Its other fields,
+ * its cause and its stack are not stored, because they may contain values.
  */
 import { isError } from "../../../actors/realm.ts";
 import type { RunFailure } from "./steps.ts";
@@ -12,7 +12,7 @@ const MESSAGE_LENGTH_MAX = 1_000;
 /** Most characters kept of a name or a code. */
 const NAME_LENGTH_MAX = 100;
 
-/** What is kept of what a step threw, whatever that was. */
+/** The stored form of a thrown value of any type. */
 export function failureOf(
   thrown: unknown,
   where: Pick<RunFailure, "step" | "attempt">,
@@ -26,7 +26,7 @@ export function failureOf(
   });
 }
 
-/** The failure of a run as an error, for a caller who asks how the run ended. */
+/** The failure of a run as an error, for a caller that reads the outcome. */
 export function failureError({ runId, error }: StoredRun): Error {
   if (error === null) return new Error(`run "${runId}" failed`);
   const { name, message, code, step } = error;
@@ -34,7 +34,7 @@ export function failureError({ runId, error }: StoredRun): Error {
   return Object.assign(raised, { name, ...(code === undefined ? {} : { code }) });
 }
 
-/** A text field of an error; `undefined` when it is none, or cannot be read. */
+/** A text field of an error; `undefined` when it is no text or cannot be read. */
 function textOf(thrown: unknown, field: string, most: number): string | undefined {
   if (!isError(thrown)) return undefined;
   try {

@@ -1,13 +1,13 @@
 /**
- * Whether a stored run may go on under a sequencer: by the names of its steps.
+ * Decides by the names of its steps whether a stored run may continue under a sequencer.
  *
  * Invariants
- *  N1  A run goes on only under steps that begin with the names of its finished steps and have the
- *      step it stands in at that place, or where `onChange` says. So a deploy neither skips a step
- *      nor runs a finished one again.
- *  N2  What is decided here is written with the lease, in one write; a refused run is not written.
- *  N3  What earlier releases did not write down is taken to fit: names they did not keep, and the
- *      `runOnce` values they kept for no step belong to the step the run stands in.
+ *  N1  A run continues only under steps that begin with the names of its finished steps and have
+ *      its current step next, or where `onChange` decides. So a deploy neither skips a step nor
+ *      runs a finished one again.
+ *  N2  The decision is written with the lease, in one write; a refused run is not written.
+ *  N3  Data that earlier releases did not store is taken to fit: missing names, and `runOnce`
+ *      values without a step, which then belong to the current step.
  */
 import { equal } from "../../../actors/state/equal.ts";
 import { SequencerChangedError } from "../../../actors/errors.ts";
@@ -22,7 +22,7 @@ export function namesOf({ steps }: Pick<AnySequencer, "steps">): readonly string
   return steps.map(({ name }) => name);
 }
 
-/** Refuses a run of another sequencer, and one that was started with another input. */
+/** Refuses a run of another sequencer, or with another input. */
 export function checkSame(
   { runId, sequencer: stored, input: known }: StoredRun,
   sequencer: AnySequencer,
@@ -34,8 +34,8 @@ export function checkSame(
 }
 
 /**
- * What changes in the record of a run that goes on under `sequencer`. Throws
- * `SequencerChangedError` when it may not.
+ * The changes to the record of a run that continues under `sequencer`. Throws
+ * `SequencerChangedError` when it must not.
  */
 export function goingOn(record: StoredRun, sequencer: AnySequencer): Partial<StoredRun> {
   const defined = namesOf(sequencer);
@@ -53,7 +53,7 @@ export function goingOn(record: StoredRun, sequencer: AnySequencer): Partial<Sto
     const at = finished.indexOf(each);
     return at === -1 ? undefined : record.outputs[at];
   });
-  // Answers and failures are those of the step the run stood in.
+  // Answers and failures belong to the step that was current.
   const begins = { status: "running", suspension: null, answers: [], error: null } as const;
   const present = stored[record.stepIndex];
   const effects = ownedEffects(record, [name, present]);
@@ -63,11 +63,11 @@ export function goingOn(record: StoredRun, sequencer: AnySequencer): Partial<Sto
 function fits({ steps, stepIndex, status }: StoredRun, defined: readonly string[]): boolean {
   if (!steps.every((name, index) => defined[index] === name)) return false;
   if (stepIndex < defined.length) return true;
-  // An earlier release calls a run failed whose end could not be stored.
+  // An earlier release stored a run as failed when its end could not be stored.
   return stepIndex === defined.length && (stepIndex === 0 || status === "failed");
 }
 
-/** The names of the finished steps and of the present one, as far as they are known. */
+/** The known names of the finished steps and of the current one. */
 function storedNames({ steps, stepIndex }: StoredRun, defined: readonly string[]): string[] {
   const unknown = (index: number): string => defined[index] ?? `#${index}`;
   return Array.from({ length: stepIndex + 1 }, (_, index) => steps[index] ?? unknown(index));
@@ -80,7 +80,7 @@ interface Question {
   readonly sequencer: AnySequencer;
 }
 
-/** The step at which `onChange` lets the run go on. */
+/** The step at which `onChange` lets the run continue. */
 function askOnChange({ record, stored, defined, sequencer }: Question): string {
   const { runId, stepIndex, status, input, state } = record;
   const version = record.definition ?? undefined;
@@ -105,7 +105,7 @@ function scopeOf(id: string): { type: string; id: string } {
   return { type: "sequencer", id };
 }
 
-/** The `runOnce` values an earlier release kept by key alone, under the steps that may need it. */
+/** `runOnce` values that an earlier release stored by key alone, under possible steps. */
 function ownedEffects(
   { once }: StoredRun,
   steps: readonly (string | undefined)[],

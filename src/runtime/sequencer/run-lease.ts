@@ -1,18 +1,19 @@
 /**
- * Who may run a run.
+ * Leases of sequencer runs: only the owner of the lease executes a run.
  *
- * A lease ends with the run, when its runtime closes, and at once when its holder is known to be
- * dead. Any other holder may be alive on a machine whose clock is another one's, so the time that
- * is written in the lease is not enough to take it:
+ * A lease ends with the run, when its runtime closes, and at once when its owner is known to have
+ * ended. Any other owner may be running on a machine with another clock, so the time in the lease
+ * is not enough to take it:
  *
- *  E1  A lease is over by time when `CLOCK_SKEW_MS` more than its time has passed. That bears so
- *      much difference between the clocks of two processes, in either direction.
- *  E2  Before that, it is over for a reader who found its record unchanged for as long as the lease
- *      was given for, by its own monotonic clock. No two clocks are compared.
- *  E3  A lease whose time is not over by the reader's clock is refused at once. One whose time is
- *      over is watched (E2) within the call; any change of the record means that its holder lives.
+ *  E1  A lease is over by time `CLOCK_SKEW_MS` after its stored end. This tolerates that much
+ *      difference between the clocks of two processes, in either direction.
+ *  E2  Before that, it is over for a reader that found its record unchanged for the duration of the
+ *      lease, by its own monotonic clock. No two clocks are compared.
+ *  E3  A lease whose end has not come by the reader's clock is refused at once. One whose end has
+ *      come is watched (E2) within the call; any change of the record means that its owner is
+ *      running.
  *
- * The holder's part is L1 of `run.ts`: he acts on a lease no longer than it was given for.
+ * The owner's part is L1 of `run.ts`: it acts on a lease no longer than its duration.
  */
 import { monotonic } from "../../../actors/time/clock.ts";
 import { isHoldfastError, RunLeasedError, ScopeStoppedError } from "../../../actors/errors.ts";
@@ -20,12 +21,12 @@ import { describeOwner, isDead, readOwner } from "../../stores/shared/process-id
 import type { ScopeHost } from "../scope-host.ts";
 import { leaseOf, type Lease, type RunLog, type StoredRun } from "./run-record.ts";
 
-/** Milliseconds by which the clocks of two processes may differ, or one may be set. */
+/** Most milliseconds by which two clocks may differ, or one may be set. */
 const CLOCK_SKEW_MS = 60_000;
-/** A watched lease is read so many times in its duration, but not less often than each second. */
+/** Reads of a watched lease in its duration; at least one per second. */
 const LOOKS = 10;
 const LOOK_MAX_MS = 1_000;
-/** Leases of others that are remembered from call to call; the oldest is forgotten. */
+/** Most leases of other owners that are kept between calls; the oldest is dropped. */
 const SEEN_MAX = 1_000;
 
 /** Runtimes made by this copy of the module that are open; a lease of another one is over. */
@@ -37,9 +38,9 @@ interface Seen {
   readonly since: number;
 }
 
-/** The leases one runtime takes. */
+/** The leases of one runtime. */
 export class RunLeases {
-  /** Tells this runtime from others. */
+  /** The id of this runtime in leases. */
   readonly runtime: string;
   readonly #home: ScopeHost;
   readonly #seen = new Map<string, Seen>();
@@ -53,14 +54,14 @@ export class RunLeases {
     openRuntimes.add(runtime);
   }
 
-  /** The leases that are left are over, for this copy of the module. */
+  /** Ends the remaining leases, for this copy of the module. */
   close(): void {
     openRuntimes.delete(this.runtime);
   }
 
   /**
-   * From now on nothing is taken: a watched lease is left alone, and one that is being stored is
-   * given back when this has resolved.
+   * No lease is taken from now on: the watch of a lease ends, and a lease that is being stored is
+   * released before this resolves.
    */
   async stop(): Promise<void> {
     this.#closed = true;
@@ -68,11 +69,11 @@ export class RunLeases {
   }
 
   /**
-   * Takes the run, or throws `RunLeasedError`. Resolves to since when the lease is ours, by the
-   * monotonic clock.
+   * Takes the lease, or throws `RunLeasedError`. Resolves to the time from which the lease is
+   * owned, by the monotonic clock.
    */
   async take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<number> {
-    // No other process can reach a run that is in no store.
+    // No other process can reach an unstored run.
     if (!log.shared) {
       log.write({ ...change, status: "running" });
       return this.#now();
@@ -86,7 +87,7 @@ export class RunLeases {
     return since;
   }
 
-  /** Stores the lease, or throws; one that is stored when the runtime has closed is given back. */
+  /** Stores the lease, or throws; releases it when the runtime has closed meanwhile. */
   async #store(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<void> {
     const lease = leaseOf(this.#home, this.runtime, leaseMs);
     log.write({ ...change, status: "running", lease });
@@ -107,7 +108,7 @@ export class RunLeases {
     if (this.#closed) throw new ScopeStoppedError({ scope });
   }
 
-  /** Resolves when the lease of the record is over; rejects when its holder may be alive. */
+  /** Resolves when the lease of the record is over; rejects when its owner may be running. */
   async #wait(log: RunLog, leaseMs: number): Promise<void> {
     const { lease } = log.record;
     if (lease === null || this.#isOver(log, lease, leaseMs)) return;
@@ -132,7 +133,7 @@ export class RunLeases {
     return this.#seenFor(log) >= durationOf(lease, leaseMs);
   }
 
-  /** For how long the record was found unchanged, in milliseconds. */
+  /** How long the record has been unchanged, in milliseconds. */
   #seenFor({ identity: { id }, version }: RunLog): number {
     const now = this.#now();
     const seen = this.#seen.get(id);
@@ -140,7 +141,7 @@ export class RunLeases {
     this.#seen.delete(id);
     this.#seen.set(id, { version, since: now });
     if (this.#seen.size > SEEN_MAX) {
-      // A Map iterates in the order of insertion: the oldest goes.
+      // A Map iterates in the order of insertion: removes the oldest.
       for (const oldest of this.#seen.keys()) {
         this.#seen.delete(oldest);
         break;
@@ -160,7 +161,7 @@ export class RunLeases {
   }
 }
 
-/** For how long a lease was given; one of an earlier release does not say. */
+/** The duration of a lease; a lease of an earlier release has none. */
 function durationOf(lease: Lease, leaseMs: number): number {
   return lease.leaseMs ?? leaseMs;
 }

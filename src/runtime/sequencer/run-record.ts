@@ -1,5 +1,5 @@
 /**
- * What is stored of a run: the kernel's record with its lease, its scopes and its history.
+ * The stored record of a run, with its lease, its scopes and its history.
  */
 import { CheckpointWriter, type CheckpointSource } from "../persistence/write-behind.ts";
 import type { Logger, ScopeIdentity } from "../../../actors/protocol.ts";
@@ -16,18 +16,18 @@ export type GivenScopes = {
   readonly [Name in keyof RunScopes]?: { readonly identity: ScopeIdentity } | undefined;
 };
 
-/** Who runs a run, and until when nobody else may. */
+/** The owner of a run, and until when no other owner may execute it. */
 export interface Lease {
   readonly owner: ProcessOwner;
-  /** Tells the runtimes of one process apart. */
+  /** Distinguishes the runtimes of one process. */
   readonly runtime: string;
-  /** Milliseconds since the epoch, by the holder's clock. */
+  /** Milliseconds since the epoch, by the owner's clock. */
   readonly until: number;
-  /** Milliseconds it was given for; earlier releases do not say. */
+  /** Its duration in milliseconds; absent in leases of earlier releases. */
   readonly leaseMs?: number;
 }
 
-/** A checkpoint as it was at an earlier boundary. */
+/** A checkpoint at an earlier boundary. */
 export interface Checkpoint {
   readonly runId: string;
   readonly sequencer: string;
@@ -43,13 +43,13 @@ export interface Checkpoint {
 }
 
 /**
- * The stored record: the kernel's, with its lease, its scopes and its history. Of a run that an
- * earlier release stored or went on with, `steps` may name fewer steps than there are.
+ * The stored record. In a run that an earlier release stored or continued, `steps` may have fewer
+ * names than there are steps.
  */
 export interface StoredRun extends RunRecord {
-  /** The `version` of the sequencer under which the run went on last. */
+  /** The `version` of the sequencer under which the run continued last. */
   readonly definition: number | string | null;
-  /** Values of `runOnce` as earlier releases kept them: by key, of whatever step. */
+  /** `runOnce` values in the form of earlier releases: by key, without a step. */
   readonly once?: Readonly<Record<string, unknown>> | undefined;
   readonly lease: Lease | null;
   readonly scopes: Readonly<Record<string, ScopeIdentity>>;
@@ -60,15 +60,15 @@ export interface StoredRun extends RunRecord {
 export interface RunLogParts {
   readonly runId: string;
   readonly kind: ResolvedKind;
-  /** `null`: the record lives in memory alone. */
+  /** `null`: the record is in memory only. */
   readonly bridge: RecordBridge | null;
   readonly logger: Logger;
 }
 
 /**
- * The record of one run in this process: written at once in memory, stored behind. It belongs to
- * the run alone, so nothing else can hold it up, read it again or change it; another process that
- * writes the same record is met by the version check.
+ * The record of one run in this process: written at once in memory, stored in the background. Only
+ * the run uses it, so no other code can delay, reload or change it. A write of another process to
+ * the same record meets the version check.
  */
 export class RunLog implements CheckpointSource {
   readonly identity: ScopeIdentity;
@@ -105,7 +105,7 @@ export class RunLog implements CheckpointSource {
     return this.record;
   }
 
-  /** The store has the record as it is. */
+  /** True when the present record is stored. */
   get clean(): boolean {
     return this.#writer?.clean ?? true;
   }
@@ -120,7 +120,7 @@ export class RunLog implements CheckpointSource {
     return this.#writer?.failure ?? null;
   }
 
-  /** Takes what the store holds. */
+  /** Loads the stored record. */
   async load(): Promise<void> {
     if (this.#bridge === null) return;
     const found = await this.#bridge.load();
@@ -147,7 +147,7 @@ export class RunLog implements CheckpointSource {
   }
 
   stored(): void {
-    // Nobody waits for it but `flush`.
+    // Only `flush` waits for it.
   }
 
   #change(record: StoredRun): void {
@@ -157,14 +157,14 @@ export class RunLog implements CheckpointSource {
   }
 }
 
-/** The part of a record that is shown as a checkpoint. */
+/** The part of a record that is a checkpoint. */
 export function checkpointOf(record: StoredRun, version: number): Checkpoint {
   const { runId, sequencer, stepIndex, state, outputs, status, error, createdAt } = record;
   const why = status !== "failed" || error === null ? {} : { error };
   return { runId, sequencer, stepIndex, state, outputs, status, ...why, version, createdAt };
 }
 
-/** A lease of this process from now on. */
+/** A lease of this process that starts now. */
 export function leaseOf(home: ScopeHost, runtime: string, leaseMs: number): Lease {
   const until = home.clock.now() + leaseMs;
   return copyIn({ owner: home.owner, runtime, until, leaseMs }, "lease");
@@ -172,7 +172,7 @@ export function leaseOf(home: ScopeHost, runtime: string, leaseMs: number): Leas
 
 const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
 
-/** What the record of a new run is made from. */
+/** The parts of the record of a new run. */
 export interface NewRun {
   readonly runId: string;
   readonly sequencer: Sequencer<never>;
@@ -217,12 +217,12 @@ export function newRecord({
   };
 }
 
-/** What records of earlier releases do not have. */
+/** Fields that records of earlier releases lack. */
 const ABSENT = { definition: null, steps: [], effects: {}, answered: [], error: null } as const;
 
 /**
- * A stored record with every field of this release. Throws `TypeError` for what is no run: earlier
- * releases let a scope be opened under the id of one.
+ * A stored record with every field of this release. Throws `TypeError` for a record that is no run:
+ * earlier releases let a scope be opened under the id of a run.
  */
 function wholeRecord(state: object, { id }: ScopeIdentity): StoredRun {
   const isRun = "runId" in state && state.runId === id && "stepIndex" in state;

@@ -1,11 +1,11 @@
 /**
- * One run of a sequencer in this process: its record scope, its own state, its lease.
+ * One run of a sequencer in this process: its record, its own state, its lease.
  *
  * Invariants
- *  L1  While a run executes, the stored record names this process as its holder and the lease is
- *      renewed well before it ends; every write carries the version it builds on, so a holder who
- *      lost the lease cannot write. One who could not renew it for as long as it was given for
- *      renews it before he starts a step or a `runOnce`: by then another may have taken the run.
+ *  L1  While a run executes, the stored record names this process as its owner and the lease is
+ *      renewed well before it ends. Every write carries the version it builds on, so an owner that
+ *      lost the lease cannot write. An owner that could not renew it for its whole duration renews
+ *      it before a step or a `runOnce` starts: another may have taken the run by then.
  *  L2  The end of a run and the end of its lease are one write.
  */
 import { createChecks, initialState } from "../../../actors/scope/validation.ts";
@@ -42,11 +42,11 @@ export interface RunParts<S extends object> {
   readonly sequencer: Sequencer<S>;
   readonly log: RunLog;
   readonly scopes: RunScopes;
-  /** Tells the runtimes of one process apart. */
+  /** Distinguishes the runtimes of one process. */
   readonly runtime: string;
-  /** Since when the run is ours, by the monotonic clock. */
+  /** Since when the lease is owned, by the monotonic clock. */
   readonly leasedAt: number;
-  /** What the states of this sequencer's runs share. */
+  /** Settings shared by the states of this sequencer's runs. */
   readonly settings: ScopeSettings;
 }
 
@@ -55,21 +55,21 @@ export class Run<S extends object> implements RunPort {
   readonly runId: string;
   readonly input: unknown;
   readonly scopes: RunScopes;
-  /** What the step before returned. */
+  /** The result of the step before. */
   previous: unknown;
   readonly #parts: RunParts<S>;
   readonly #log: RunLog;
   readonly #names: readonly string[];
-  /** The state the steps work on; made when a step first asks for it. */
+  /** The state of the steps; made when a step first uses it. */
   #own: StateScope<S> | null = null;
   #ops: BoundOps<S> | null = null;
-  /** Why the run has to end; `null` while it may go on. */
+  /** Why the run must end; `null` while it may continue. */
   #lost: { readonly reason: unknown } | null = null;
-  /** Made when a step first asks for the signal. */
+  /** Made when a step first reads the signal. */
   #abort: AbortController | null = null;
-  #tell: ((reason: unknown) => void) | null = null;
+  #onLost: ((reason: unknown) => void) | null = null;
   #renewal: WheelHandle | null = null;
-  /** When the lease that is stored was made, by the monotonic clock. */
+  /** When the stored lease was made, by the monotonic clock. */
   #leasedAt: number;
   #ended = false;
 
@@ -93,13 +93,13 @@ export class Run<S extends object> implements RunPort {
     return this.#state().state;
   }
 
-  /** The seven operations on the run's own state, usable without their owner. */
+  /** The seven operations on the run's own state, bound to it. */
   get ops(): BoundOps<S> {
     this.#ops ??= boundOps(this.#state());
     return this.#ops;
   }
 
-  /** True when the run has to end before its steps are done. */
+  /** True when the run must end before its steps are done. */
   get lost(): boolean {
     return this.#lost !== null;
   }
@@ -127,8 +127,8 @@ export class Run<S extends object> implements RunPort {
   }
 
   /**
-   * The step the run stands in failed. A question that could not be stored was seen by no caller:
-   * it is asked again when the run is resumed.
+   * The current step failed. A suspension that could not be stored was seen by no caller: it is
+   * made again when the run is resumed.
    */
   fail(error: unknown): void {
     const { stepIndex, error: before } = this.record;
@@ -137,8 +137,8 @@ export class Run<S extends object> implements RunPort {
     this.write({ status: "failed", suspension: null, error: failureOf(error, { step, attempt }) });
   }
 
-  onLost(tell: (reason: unknown) => void): void {
-    this.#tell = tell;
+  onLost(callback: (reason: unknown) => void): void {
+    this.#onLost = callback;
   }
 
   flush(): Promise<void> {
@@ -166,17 +166,17 @@ export class Run<S extends object> implements RunPort {
     throw error;
   }
 
-  /** Keeps the lease alive until the run ends; one that is lost ends the run (L1). */
+  /** Renews the lease until the run ends; a lost lease ends the run (L1). */
   renew(): void {
     const { home, sequencer } = this.#parts;
     this.#renewal = home.wheel.schedule(sequencer.leaseMs / 3, () => {
       this.renew();
-      // A refusal by version loses the run; any other failure is met at the next boundary.
+      // A refusal by version ends the run; any other failure appears at the next boundary.
       return this.#store(true).catch(() => undefined);
     });
   }
 
-  /** Ends the run from outside: its step is told, its record can be resumed at once. */
+  /** Ends the run from outside: aborts its step; its record can be resumed at once. */
   stop(): void {
     if (this.#ended) return;
     this.#endRenewal();
@@ -185,14 +185,14 @@ export class Run<S extends object> implements RunPort {
     void this.end();
   }
 
-  /** The run is over: late code of its steps changes nothing any more. */
+  /** Ends the run: later calls of its steps change nothing. */
   async end(): Promise<void> {
     this.#ended = true;
     this.#endRenewal();
     await this.#own?.stop();
   }
 
-  /** The lease ends with the run's end, in one write: no renewal may come after it (L2). */
+  /** Stops the renewal: the run and its lease end in one write, and none may follow (L2). */
   #endRenewal(): void {
     if (this.#renewal !== null) this.#parts.home.wheel.cancel(this.#renewal);
     this.#renewal = null;
@@ -205,7 +205,7 @@ export class Run<S extends object> implements RunPort {
     return this.#isOverdue ? this.flush().then(work) : work();
   }
 
-  /** True when the lease of an executing run may be over, so that another may have taken it. */
+  /** True when the lease of an executing run may be over, so another owner may have it. */
   get #isOverdue(): boolean {
     if (this.record.lease === null) return false;
     return this.#now() - this.#leasedAt >= this.#parts.sequencer.leaseMs;
@@ -224,7 +224,7 @@ export class Run<S extends object> implements RunPort {
     return monotonic(this.#parts.home.clock);
   }
 
-  /** Aborts when the run has to end; made when first asked for. */
+  /** Aborts when the run must end; made at the first read. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     if (this.#lost !== null) this.#abort.abort(this.#lost.reason);
@@ -236,10 +236,10 @@ export class Run<S extends object> implements RunPort {
     this.#endRenewal();
     this.#lost = { reason };
     this.#abort?.abort(reason);
-    this.#tell?.(reason);
+    this.#onLost?.(reason);
   }
 
-  /** Late code of an ended run finds a state that is stopped. */
+  /** The run's own state; a stopped one for late code of an ended run. */
   #state(): StateScope<S> {
     if (this.#own !== null) return this.#own;
     const identity = { type: "sequencer", id: this.runId };
@@ -250,7 +250,7 @@ export class Run<S extends object> implements RunPort {
     return this.#own;
   }
 
-  /** The boundary before this one joins the history. */
+  /** Adds the boundary before this one to the history. */
   #remember(): readonly Checkpoint[] {
     const { record } = this;
     const { kind, version } = this.#log;
@@ -259,7 +259,7 @@ export class Run<S extends object> implements RunPort {
   }
 }
 
-/** What the states of a sequencer's runs share; throws when its schema refuses the initial one. */
+/** Settings of the states of a sequencer's runs; throws for an invalid initial state. */
 export function runSettings<S extends object>(
   sequencer: Sequencer<S>,
   home: ScopeHost,

@@ -1,5 +1,5 @@
 /**
- * Runs sequencers on a runtime: new ones, cut-off ones, suspended ones.
+ * Runs sequencers on a runtime: new runs, runs that were cut off, suspended runs.
  */
 import { randomUUID } from "node:crypto";
 import { RunLeasedError, RuntimeClosedError } from "../../../actors/errors.ts";
@@ -28,11 +28,11 @@ import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of one run. */
 export interface RunOptions {
-  /** Names the run for `resume`; default a new one. A known run goes on where it was. */
+  /** Names the run for `resume`; default a new id. A known run continues where it was. */
   readonly runId?: string | undefined;
-  /** Given to every step; stored with the run, so it must be storable. */
+  /** Passed to every step; stored with the run, so it must be storable. */
   readonly input?: unknown;
-  /** Scopes the steps may use; opened again by identity when the run is resumed. */
+  /** Scopes for the steps; opened again by identity when the run is resumed. */
   readonly scopes?: GivenScopes | undefined;
 }
 
@@ -41,7 +41,7 @@ const RUN_OPTIONS = optionNames<RunOptions>({ runId: true, input: true, scopes: 
 /** A run that was started. */
 export interface RunHandle {
   readonly runId: string;
-  /** How the run ended; rejects with what a step threw, or when its end could not be stored. */
+  /** The outcome; rejects with what a step threw, or when the end could not be stored. */
   readonly result: Promise<RunOutcome>;
   /** Checkpoint writes that failed so far. */
   readonly checkpointErrors: number;
@@ -49,7 +49,7 @@ export interface RunHandle {
 
 type AnySequencer = Sequencer<never>;
 
-/** What a resume answers. */
+/** The data of a resume, and its options. */
 export interface Answer {
   readonly data: unknown;
   readonly options: ResumeOptions;
@@ -60,7 +60,7 @@ export class Sequencers {
   readonly #home: ScopeHost;
   readonly #leases: RunLeases;
   readonly #active = new Map<string, Run<never> | null>();
-  /** Records of runs that execute, and of those in memory alone that have more to do. */
+  /** Records of executing runs, and of unfinished runs that are in memory only. */
   readonly #logs = new Map<string, RunLog>();
   readonly #unstored = new UnstoredRuns();
   readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
@@ -71,7 +71,7 @@ export class Sequencers {
     this.#leases = new RunLeases(home, randomUUID());
   }
 
-  /** Starts a run, or goes on with the one of that id. */
+  /** Starts a run, or continues the run of that id. */
   run(sequencer: AnySequencer, options: RunOptions = {}): RunHandle {
     const runId = options.runId ?? `run_${randomUUID()}`;
     let log: RunLog | null = null;
@@ -85,12 +85,12 @@ export class Sequencers {
         const createdAt = this.#home.clock.now();
         if (log.exists) checkSame(log.record, sequencer, input);
         else log.begin(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
-        // Scopes of any state: the steps say what they expect in them.
+        // Scopes of any state: the steps declare the types.
         return this.#execute(sequencer, log, options.scopes as RunScopes | undefined);
       });
     };
     const result = start();
-    // Whoever never looks at the result finds it in the log, and not as an unhandled rejection.
+    // The failure of a result that is never read is logged, not an unhandled rejection.
     let looked = false;
     result.catch((error: unknown) => {
       if (!looked) this.#home.logger.error("a sequencer run failed unseen", { runId, error });
@@ -107,7 +107,7 @@ export class Sequencers {
     };
   }
 
-  /** Goes on with a run that was suspended, failed or cut off; `data` answers its suspension. */
+  /** Continues a run that was suspended, failed or cut off, with the data of the resume. */
   async resume(sequencer: AnySequencer, runId: string, answer: Answer): Promise<RunOutcome> {
     const suspension = suspensionOption(answer.options);
     const data = copyIn(answer.data, "data", { depth: 2 });
@@ -117,13 +117,13 @@ export class Sequencers {
       checkSame(log.record, sequencer);
       const change = answerTo(log.record, data, suspension);
       if (change !== null) return this.#execute(sequencer, log, undefined, change);
-      // The answer is known. A run that was cut off with it goes on; any other is as it is.
+      // Resumed before. A run that was cut off after it continues; another is unchanged.
       if (log.record.status === "running") return this.#execute(sequencer, log, undefined);
       return presentOutcome(log.record);
     });
   }
 
-  /** The checkpoints of a run, latest first: one, and the earlier ones its kind keeps. */
+  /** The checkpoints of a run, latest first: the present one and the history of its kind. */
   async checkpoints(runId: string): Promise<readonly Checkpoint[]> {
     const log = this.#logs.get(runId) ?? (await this.#open(runId));
     if (!log.exists) return [];
@@ -131,18 +131,18 @@ export class Sequencers {
     return [checkpointOf(record, version), ...record.history];
   }
 
-  /** Ends every run; each can be resumed at once, here or elsewhere, when this has resolved. */
+  /** Ends every run; when this has resolved, each can be resumed, here or elsewhere. */
   async close(): Promise<void> {
     this.#closed = true;
     const given = this.#leases.stop();
     for (const run of this.#active.values()) run?.stop();
-    // A record that could not be stored keeps its lease; the runs themselves have rejected.
+    // An unstored record keeps its lease; the runs themselves have rejected.
     await Promise.allSettled([given, ...[...this.#logs.values()].map((log) => log.flush())]);
     await this.#unstored.flush();
     this.#leases.close();
   }
 
-  /** What all runs of a sequencer share; made once. */
+  /** The settings of all runs of a sequencer; made once. */
   #settings(sequencer: AnySequencer): ScopeSettings {
     let settings = this.#known.get(sequencer);
     if (settings === undefined) {
@@ -164,7 +164,7 @@ export class Sequencers {
     }
   }
 
-  /** The record of a run as the store has it, or of a run that lives in memory alone. */
+  /** The stored record of a run, or the record of a run that is in memory only. */
   async #open(runId: string): Promise<RunLog> {
     const known = this.#logs.get(runId);
     if (known !== undefined && !known.shared) return known;
@@ -188,14 +188,14 @@ export class Sequencers {
     const next = { ...change, ...goingOn(record, sequencer) };
     const { suspension } = { ...record, ...next };
     if (suspension !== null) return { status: "suspended", suspension };
-    // Before the lease is taken: when a scope cannot be opened, the run is as it was.
+    // Before the lease is taken: when a scope cannot be opened, the run is unchanged.
     const scopes = given ?? (await this.#reopen(record.scopes));
     this.#logs.set(record.runId, log);
     try {
       const leasedAt = await this.#leases.take(log, sequencer.leaseMs, next);
       return await this.#run(sequencer, log, { scopes, leasedAt });
     } finally {
-      // A run that is in no store and has more to do is kept for its resume.
+      // An unfinished run without a store is kept for its resume.
       if (log.shared || log.record.status === "completed") this.#logs.delete(record.runId);
       this.#unstored.keep(log);
     }
@@ -225,21 +225,21 @@ export class Sequencers {
   async #reopen(scopes: Readonly<Record<string, ScopeIdentity>>): Promise<RunScopes> {
     const opened = await Promise.all(
       Object.entries(scopes).map(async ([name, { type, id, ...extra }]) => {
-        // One that is in memory already may be older than what the killed process wrote.
+        // A scope in memory may be older than the last write of the killed process.
         const known = this.#home.system.find(this.#home.key(type, id));
         const scope = await this.#home.open(type, id, extra);
         if (known !== undefined) await scope.refresh();
         return [name, new ScopeHandle(scope)] as const;
       }),
     );
-    // Stored under the names below from scopes of these kinds.
+    // Stored under these names from scopes of these kinds.
     return Object.fromEntries(opened) as RunScopes;
   }
 
-  /** Writes the failure down, unless the run is no longer ours or was only cut off. */
+  /** Stores the failure, unless the lease was lost or the run was only cut off. */
   async #failed(run: Run<never>, log: RunLog, error: unknown): Promise<void> {
     if (run.lost) return;
-    // With all steps done only the writing failed: the run's end is what has to be stored.
+    // With all steps done only the write failed: the end is still to be stored.
     if (run.record.status !== "completed") run.fail(error);
     await log.flush().catch((cause: unknown) => {
       const { id: runId } = log.identity;

@@ -1,8 +1,8 @@
 /**
- * What a step is handed: its run's data, operations and scopes as one object.
+ * The argument of a step: its run's data, operations and scopes as one object.
  *
  * A class with plain fields: an object literal with getters becomes a dictionary, and making one
- * cost more than the rest of a step.
+ * costs more than the rest of a step.
  */
 import type { StepTurn } from "./steps.ts";
 import type { RunScopes, StepContext } from "./define.ts";
@@ -20,7 +20,7 @@ export interface StepRunView<S extends object> {
 }
 
 type AnyScope = Scope<Record<string, unknown>>;
-/** The seven operations as functions that need no owner. */
+/** The seven operations as functions that need no `this`. */
 export type BoundOps<S extends object> = {
   readonly [Name in keyof ScopeStateOps<S>]: (
     this: void,
@@ -29,7 +29,7 @@ export type BoundOps<S extends object> = {
 };
 type Op<S extends object, Name extends keyof ScopeStateOps<S>> = ScopeStateOps<S>[Name];
 
-/** The context of one step. Everything a step may never ask for is made when it asks. */
+/** The context of one step. Rarely used parts are made at their first use. */
 export class StepWork<S extends object> implements StepContext<S> {
   readonly runId: string;
   readonly stepIndex: number;
@@ -99,7 +99,7 @@ export class StepWork<S extends object> implements StepContext<S> {
   }
 
   get suspend(): StepContext<S>["suspend"] {
-    // What the resume hands over has the type its caller gave it.
+    // The caller declares the type of the resume's data.
     return <T>(reason: string) => this.#turn.suspend(reason) as Promise<T>;
   }
 }

@@ -1,31 +1,31 @@
 /**
- * A sequencer run: steps in order, each finished step written down, so that a run that was cut off
- * goes on at the first step whose completion is not stored.
+ * A sequencer run: steps in order, each finished step recorded, so that a run that was cut off
+ * continues at the first step whose completion is not stored.
  *
- *     running ──step done──▶ (boundary: checkpoint follows behind) ──▶ next step … ──▶ completed
+ *     running ──step done──▶ (boundary: checkpoint in the background) ──▶ next step … ──▶ completed
  *        │  │
  *        │  └─suspend──▶ suspended ──resume(data)──▶ running (the step starts again, suspend
- *        answers) └─throws──▶ failed ──resume──▶ running (the step starts again)
+ *        │                                                    resolves to the data)
+ *        └─throws──▶ failed ──resume──▶ running (the step starts again)
  *
- * The run works on a record and knows nothing of stores: whoever runs it says how the record is
- * written and flushed. A step that suspended is left where it waits and never goes on; its code is
- * not made to fail, so no `catch` or `finally` of the caller runs for a suspension.
+ * The run works on a record and knows nothing of stores: its port writes and flushes the record. A
+ * suspended step waits for ever and never continues. Its code does not fail, so no `catch` or
+ * `finally` of the caller runs for a suspension.
  *
  * Invariants
  *  Q1  A step starts only when all steps before it are in the record.
- *  Q2  `finished` and `suspended` are told only after the record that says so is stored.
+ *  Q2  `finished` and `suspended` are reported only after the record of it is stored.
  *  Q3  A `runOnce` function runs only when every boundary before it is stored, and its value is
- *      stored before it is handed out; a stored value is handed out without running anything. So it
+ *      stored before it is returned; a stored value is returned without running anything. So it
  *      runs again only when the process ended before the value was stored.
- *  Q4  A step's code whose run has ended (suspended, failed, cut off) can change the record no
- *      more.
- *  Q5  What is kept of a step is kept under its name: a `runOnce` key of one step is not the same
- *      key of another, and `steps` names what is finished and where the run stands.
+ *  Q4  Code of a step whose run has ended (suspended, failed, cut off) cannot change the record.
+ *  Q5  The data of a step is stored under its name: equal `runOnce` keys of two steps are different
+ *      keys, and `steps` names the finished steps and the current one.
  */
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 
-/** Where a run stands. */
+/** The status of a run. */
 export type RunStatus = "running" | "suspended" | "completed" | "failed";
 
 /** Why a run waits. */
@@ -34,14 +34,14 @@ export interface Suspension {
   readonly reason: string;
 }
 
-/** A suspension that has its answer. */
+/** A suspension that was resumed. */
 export interface AnsweredSuspension {
   readonly id: string;
-  /** The step that asked. */
+  /** The step that suspended. */
   readonly step: string;
 }
 
-/** Why a run failed: what the error says of itself, never its values or its stack. */
+/** Why a run failed: name, code and message of the error, never its values or its stack. */
 export interface RunFailure {
   readonly name: string;
   readonly message: string;
@@ -52,27 +52,27 @@ export interface RunFailure {
   readonly attempt: number;
 }
 
-/** What is written down of a run. */
+/** The record of a run. */
 export interface RunRecord {
   readonly runId: string;
   readonly sequencer: string;
-  /** The names of the finished steps, then of the step the run stands in, if there is one. */
+  /** The names of the finished steps, then of the current step, if there is one. */
   readonly steps: readonly string[];
   /** How many steps are finished; the index of the step to run next. */
   readonly stepIndex: number;
   readonly input: unknown;
   readonly state: object;
-  /** What the finished steps returned, in order. */
+  /** The results of the finished steps, in order. */
   readonly outputs: readonly unknown[];
   readonly status: RunStatus;
   /** Values of `runOnce`, by the name of the step and the key. */
   readonly effects: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** What the suspensions of the present step were answered with, in order. */
+  /** The data with which the suspensions of the current step were resumed, in order. */
   readonly answers: readonly unknown[];
   readonly suspension: Suspension | null;
-  /** The suspensions answered last, in order. */
+  /** The last resumed suspensions, in order. */
   readonly answered: readonly AnsweredSuspension[];
-  /** Why the step the run stands in failed last; `null` when it did not. */
+  /** Why the current step failed last; `null` when it did not. */
   readonly error: RunFailure | null;
   readonly createdAt: number;
 }
@@ -82,25 +82,25 @@ export type RunOutcome =
   | { readonly status: "completed"; readonly output: unknown; readonly state: object }
   | { readonly status: "suspended"; readonly suspension: Suspension };
 
-/** What a run asks of whoever runs it. */
+/** What a run uses of its owner. */
 export interface RunPort {
-  /** The record as it is now. */
+  /** The present record. */
   readonly record: RunRecord;
-  /** Changes the record in memory at once; it is stored behind the run's back. */
+  /** Changes the record in memory at once; it is stored in the background. */
   write(change: Partial<RunRecord>): void;
   /** Writes a boundary: one more step is finished, with this frozen output. */
   finish(stepIndex: number, output: unknown, status: RunStatus): void;
-  /** Resolves when the record as it is now is stored. */
+  /** Resolves when the present record is stored. */
   flush(): Promise<void>;
   /** Runs one step's code. */
   step(index: number, turn: StepTurn): unknown;
-  /** Names whom to tell when the run has to end while a step runs. */
-  onLost(tell: (reason: unknown) => void): void;
-  /** Throws when the run has lost its right to go on. */
+  /** Sets the callback for a run that must end while a step runs. */
+  onLost(callback: (reason: unknown) => void): void;
+  /** Throws when the run has lost its right to continue. */
   check(): void;
 }
 
-/** What a step's code may ask of its run. */
+/** What the code of a step uses of its run. */
 export interface StepTurn {
   readonly index: number;
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T>;
@@ -108,7 +108,7 @@ export interface StepTurn {
 }
 
 /**
- * Runs the steps that are left of those named. Resolves to how the run ended; rejects with what a
+ * Runs the remaining steps of those named. Resolves to the outcome of the run; rejects with what a
  * step threw.
  */
 export async function runSteps(
@@ -132,7 +132,7 @@ export async function runSteps(
 }
 
 async function suspend(port: RunPort, suspension: Suspension): Promise<RunOutcome> {
-  // The state stays as it was when the step began: that is what the step will start from again.
+  // The state is kept as it was when the step began: the step starts again from it.
   port.write({ status: "suspended", suspension: Object.freeze(suspension), error: null });
   await port.flush();
   return { status: "suspended", suspension };
@@ -175,7 +175,7 @@ class StepRun implements StepTurn {
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
     if (typeof key !== "string") return Promise.reject(new TypeError("runOnce needs a key"));
     const kept = this.#kept();
-    // A recorded value was made by this key's function; its type is the caller's promise.
+    // A recorded value comes from this key's function; the caller declares its type.
     if (Object.hasOwn(kept, key)) return Promise.resolve(kept[key] as T);
     let running = this.#running.get(key);
     if (running === undefined) {
@@ -191,7 +191,7 @@ class StepRun implements StepTurn {
     this.#suspensions += 1;
     if (index < answers.length) return Promise.resolve(answers[index]);
     this.#suspended?.(reason);
-    // The step waits here for good: its next run, after the resume, gets the answer.
+    // The step waits here for ever: its next run, after the resume, receives the data.
     return new Promise(() => undefined);
   }
 

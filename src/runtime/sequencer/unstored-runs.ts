@@ -1,22 +1,22 @@
 /**
- * Runs whose last write failed: what their steps did is kept in memory, so that no resume in this
- * process does again what the store has not learned of.
+ * Runs whose last write failed: their records are kept in memory, so that a resume in this process
+ * repeats no step that is finished but not stored.
  *
- *  K1  A kept run is stored, on the version it builds on, before its record is read again; when
- *      another owner went on with it meanwhile, the store's record is the one.
- *  K2  At most `UNSTORED_MAX` are kept; of the one kept longest the stored record is what is left.
+ *  K1  A kept run is stored, on the version it builds on, before its record is read again. When
+ *      another owner has continued it meanwhile, the stored record counts.
+ *  K2  At most `UNSTORED_MAX` are kept; of the oldest one only the stored record remains.
  */
 import { isHoldfastError } from "../../../actors/errors.ts";
 import type { RunLog } from "./run-record.ts";
 
-/** Runs that ended without being stored, kept in memory. */
+/** Most runs kept in memory that ended without being stored. */
 const UNSTORED_MAX = 1_000;
 
 /** The unstored runs of one runtime; see the head of this file. */
 export class UnstoredRuns {
   readonly #logs = new Map<string, RunLog>();
 
-  /** Keeps an ended run, unless it is stored or belongs to another owner by now. */
+  /** Keeps an ended run, unless it is stored or has another owner now. */
   keep(log: RunLog): void {
     if (log.clean || isHoldfastError(log.failure, "CONCURRENT_MODIFICATION")) return;
     this.#logs.set(log.identity.id, log);
@@ -27,7 +27,7 @@ export class UnstoredRuns {
     }
   }
 
-  /** Stores what is kept of a run, so that it can be read. Rejects while the store is away. */
+  /** Stores a kept run, so that it can be read. Rejects while the store is unavailable. */
   async settle(runId: string): Promise<void> {
     const log = this.#logs.get(runId);
     if (log === undefined) return;

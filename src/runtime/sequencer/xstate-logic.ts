@@ -1,15 +1,15 @@
 /**
- * A sequencer run as XState actor logic: invoke it from a machine, wait for it, watch it end.
+ * A sequencer run as XState actor logic: invoke it from a machine, wait for it, watch its end.
  *
  * The run itself is plain code (a machine step costs more than a whole run); the actor is its
  * promise. Its output is the run's outcome, so a suspended run is `done` with `status:
  * "suspended"`, and a step that throws makes the actor's `error`. Stopping the actor does not stop
- * the run: it is stored, and goes on.
+ * the run: it is stored, and continues.
  */
 import { fromPromise, type PromiseActorLogic } from "xstate";
 import type { RunOutcome } from "./steps.ts";
 
-/** How the run is started, or gone on with. */
+/** Input of the logic: how the run is started or continued. */
 export interface SequencerLogicInput {
   /** Called once, when the actor starts. */
   readonly start: () => { readonly result: Promise<RunOutcome> } | Promise<RunOutcome>;

@@ -1,7 +1,7 @@
 /**
- * Whose a session is. The first use of a session by a user (and organisation) binds it for good;
- * the binding is a record of its own beside the session, so every runtime on the store sees it and
- * the session itself stays at version 0 until somebody writes it.
+ * Bindings of sessions to users. The first use of a session by a user (and organisation) binds it
+ * permanently. The binding is its own record beside the session: every runtime on the store sees
+ * it, and the session itself stays at version 0 until its first write.
  */
 import { createHash, randomUUID } from "node:crypto";
 import { equal } from "../../../actors/state/equal.ts";
@@ -15,12 +15,12 @@ import { isPlainObject } from "../../../actors/state/copy.ts";
 import { encodeKey } from "../scope-key.ts";
 import type { BatchingStore } from "../persistence/batching-store.ts";
 
-/** Attempts to read or write a binding until the store's answers fit together. */
+/** Attempts to read or write a binding until the results of the store are consistent. */
 const BIND_ATTEMPTS = 4;
 
 /**
- * The key of a session's binding. No scope's key starts like it, whatever its namespace: there a
- * `%` is followed by a hexadecimal number.
+ * The key of a session's binding. No key of a scope starts like it: in a namespace a `%` is
+ * followed by a hexadecimal number.
  */
 export function bindingKey(namespace: string, sessionId: string): string {
   return `%binding/${encodeKey(namespace, "session", sessionId)}`;
@@ -32,7 +32,7 @@ export interface ScopeOwner {
   readonly orgId?: string | undefined;
 }
 
-/** Who a session belongs to. */
+/** The owner of a session. */
 export interface Binding {
   readonly userId: string;
   readonly orgId?: string;
@@ -45,17 +45,17 @@ function digest({ userId, orgId }: Partial<Binding>): string {
   return createHash("sha256").update(owner).digest("hex").slice(0, 32);
 }
 
-/** An id for a session made up for one call. It names its owner, so no binding has to be stored. */
+/** An id of an ephemeral session. It names its owner, so no binding has to be stored. */
 export function ephemeralId(owner: Binding): string {
   return `ephemeral_${randomUUID()}_${digest(owner)}`;
 }
 
-/** True for an id that was made up for one call. */
+/** True for the id of an ephemeral session. */
 export function isEphemeral(id: string): boolean {
   return EPHEMERAL.test(id);
 }
 
-/** True for an ephemeral id of this owner, false for any other id; throws when it is another's. */
+/** True for an ephemeral id of this owner; throws for another owner's; else false. */
 export function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity): boolean {
   const owner = EPHEMERAL.exec(id)?.[1];
   if (owner === undefined) return false;
@@ -64,7 +64,7 @@ export function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity)
   throw new BindingMismatchError(message, { scope });
 }
 
-/** Binds a session to who uses it; gives what it is bound to, or else what was said. */
+/** Binds a session to its user; returns its binding, or else the given owner. */
 export async function bindSession(
   store: BatchingStore,
   { namespace, id }: { readonly namespace: string; readonly id: string },
@@ -82,7 +82,7 @@ export async function bindSession(
   return bound;
 }
 
-/** Binds a session, or checks that it is bound just so; throws `BindingMismatchError`. */
+/** Binds a session, or checks its equal binding; throws `BindingMismatchError`. */
 export async function bind(
   store: BatchingStore,
   key: string,
@@ -100,7 +100,7 @@ export async function bind(
   throw new ConcurrentModificationError(fields, { scope });
 }
 
-/** True when the binding is stored now; false when the store has to be read again. */
+/** True when the binding is stored now; false when the store must be read again. */
 async function tryBind(
   store: BatchingStore,
   key: string,
@@ -129,7 +129,7 @@ function bindingOf(stored: Json): Binding {
   return typeof orgId === "string" ? { ...user, orgId } : user;
 }
 
-/** Throws `BindingMismatchError` when a session is bound otherwise than wanted. */
+/** Throws `BindingMismatchError` when a session has another owner than `wanted`. */
 export function checkBinding(
   bound: Partial<Binding>,
   wanted: Partial<Binding>,
@@ -143,7 +143,7 @@ export function checkBinding(
   );
 }
 
-/** What was said of an identity, without the fields that were left open. */
+/** The given fields of an owner, without undefined ones. */
 export function spoken({ userId, orgId }: ScopeOwner): Partial<Binding> {
   return {
     ...(userId === undefined ? {} : { userId }),
@@ -151,12 +151,12 @@ export function spoken({ userId, orgId }: ScopeOwner): Partial<Binding> {
   };
 }
 
-/** True when a live scope can be given out to who says `extra`; throws when it may not. */
+/** True when a scope in memory may be opened with `extra`; throws when it must not. */
 export function agrees(identity: ScopeIdentity, extra: ScopeOwner): boolean {
   if (identity.type !== "session") return true;
   const said = spoken(extra);
   if (said.userId === undefined && said.orgId === undefined) return true;
-  if (identity.userId === undefined) return false; // Not bound when it was opened: ask the store.
+  if (identity.userId === undefined) return false; // Not bound when it was opened: read the store.
   const bound = spoken(identity);
   checkBinding(bound, said.userId === undefined ? { ...bound, ...said } : said, identity);
   return true;

@@ -7,11 +7,11 @@ import { ephemeralId } from "./binding.ts";
 import type { Scope } from "../scope.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
-/** Who executes, and where. */
+/** Options of `execute`. */
 export interface ExecuteOptions {
   /** Required; blank is refused with a TypeError. */
   readonly userId: string;
-  /** Default: an ephemeral session of its own. */
+  /** Default: a new ephemeral session. */
   readonly sessionId?: string | undefined;
   /** Without it `ctx.org` is undefined. */
   readonly orgId?: string | undefined;
@@ -26,7 +26,7 @@ export const EXECUTE_OPTIONS: readonly string[] = optionNames<ExecuteOptions>({
   requestId: true,
 });
 
-/** What an execution works with. */
+/** The scopes of an execution. */
 export interface ExecutionContext {
   readonly userId: string;
   readonly sessionId: string;
@@ -38,7 +38,7 @@ export interface ExecutionContext {
   readonly org: Scope<Record<string, unknown>> | undefined;
 }
 
-/** What an execution needs of its runtime. */
+/** What an execution uses of its runtime. */
 export interface ExecutionHost {
   open(
     type: string,
@@ -58,7 +58,7 @@ export async function openExecution(
   const extra = orgId === undefined ? { userId } : { userId, orgId };
   const sessionId = optional("sessionId", options.sessionId) ?? ephemeralId(extra);
   const requestId = optional("requestId", options.requestId) ?? `request_${randomUUID()}`;
-  // The session first: when it belongs to somebody else nothing is opened for this user.
+  // The session first: when another user owns it, nothing is opened for this user.
   const session = await host.open("session", sessionId, extra);
   const [request, user, org] = await Promise.all([
     host.open("request", requestId, extra),

@@ -1,14 +1,15 @@
 /**
- * Saves scopes of an exclusive section together: those of a transaction, or of a dialect's turn.
+ * Saves several scopes of an exclusive section together: those of a transaction, or of a dialect's
+ * turn.
  *
  * Invariants
- *  J1  Nothing is changed in memory before the store has answered; what it refused is not changed
- *      at all, and the scope goes to what the store holds.
- *  J2  Once the section is revoked nothing is changed any more; while the write was under way its
- *      outcome is unknown, and every scope in it reads the store before it goes on.
- *  J3  Subscribers receive it when all scopes show it.
- *  J4  What is stored is shown, also when what was found in place of the rest cannot be read; then
- *      the whole is in doubt.
+ *  J1  Nothing is changed in memory before the store returns its results. A refused change is never
+ *      made, and the scope adopts the store's record.
+ *  J2  After the section is revoked nothing is changed any more. If the write was under way its
+ *      outcome is unknown, and every scope in it reads the store before it continues.
+ *  J3  Subscribers receive the changes when all scopes show them.
+ *  J4  A stored change is shown, also when the record found in place of another cannot be read;
+ *      then the outcome of the whole is unknown.
  */
 import { foundIn } from "../../../actors/scope/save-answer.ts";
 import { DraftState } from "../../../actors/state/draft-state.ts";
@@ -22,7 +23,7 @@ import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
 import type { ScopeWrite, WriteResult } from "../../stores/contract.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 
-/** One scope's part in a save. */
+/** The part of one scope in a save. */
 export interface Part {
   readonly scope: ResidentScope;
   /** `null`: the record is deleted. */
@@ -35,11 +36,11 @@ export interface Part {
   readonly entry?: Call;
 }
 
-/** How parts are saved. */
+/** Options of a save. */
 export interface CommitTogetherOptions {
   /** All or none. */
   readonly atomic: boolean;
-  /** Scopes that were read: their versions are verified with the save. */
+  /** Scopes that were only read: their versions are verified with the save. */
   readonly read?: readonly ResidentScope[];
 }
 
@@ -52,8 +53,8 @@ export class MultiScopeCommit {
   }
 
   /**
-   * Saves the parts. Resolves to the scopes whose record is newer; the others are saved unless it
-   * was atomic. Rejects with what the store threw.
+   * Saves the parts. Resolves to the scopes whose record is newer; the others are saved unless
+   * `atomic` is set. Rejects with what the store threw.
    */
   async save(
     parts: readonly Part[],
@@ -75,7 +76,7 @@ export class MultiScopeCommit {
     confirm(kept);
     const [failure] = failures;
     if (failure === undefined) return stale;
-    // Some of it is stored, whatever was found in place of the rest.
+    // Some parts are stored, whatever was found in place of the others.
     throw kept.length > 0 ? new CommitUnknownError({ cause: failure.error }) : failure.error;
   }
 
@@ -83,7 +84,7 @@ export class MultiScopeCommit {
     parts: readonly Part[],
     { atomic, read = [] }: CommitTogetherOptions,
   ): Promise<WriteResult[]> {
-    // The caller has seen to it that they share a store.
+    // The caller has checked that they share a store.
     const [store] = [...parts.map(({ scope }) => scope), ...read].map(({ backing }) => backing);
     if (store === undefined || store === null) return this.#section.during(Promise.resolve([]));
     const writes = parts.flatMap(writeOf);
@@ -102,7 +103,7 @@ export class MultiScopeCommit {
   }
 }
 
-/** Lets a scope go to what the store answered; what keeps it from that leaves it to look again. */
+/** Lets a scope adopt the store's record; on a failure the scope reads the store again. */
 function adopted(
   scope: ResidentScope,
   result: WriteResult,
@@ -118,18 +119,18 @@ function adopted(
   }
 }
 
-/** True for a scope whose changes are stored before they count. */
+/** True for a scope whose changes count only after they are stored. */
 export function isDurable(scope: ResidentScope): boolean {
   return scope.kind.durability === "commit" && scope.backing !== null;
 }
 
 /**
- * The part of a scope that a mutation changes, or leaves as it is. Throws when it may not be so.
+ * The part of a scope that a mutation changes, or leaves unchanged. Throws for an invalid change.
  */
 export function changedPart(scope: ResidentScope, mutation: Mutation, computed?: unknown): Part {
   const scratch = new DraftState(scope.draft.expose(), scope.identity);
   const { settings } = scope;
-  // Somebody may begin to listen until it is announced, and a part is announced with its patches.
+  // A subscriber may come before the announcement, which needs the patches.
   const target = { draft: scratch, settings, recording: true, listening: true };
   const outcome = applyMutation(target, mutation, computed);
   if (outcome.error !== null) throw outcome.error.thrown;
@@ -158,7 +159,7 @@ function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
   return backing === null ? [] : [backing.write(next, expectedVersion, info)];
 }
 
-/** All scopes show it before a subscriber receives it (J3). */
+/** All scopes show the changes before a subscriber receives them (J3). */
 function confirm(parts: readonly Part[]): void {
   const before = new Map(parts.map(({ scope }) => [scope, scope.draft.expose()]));
   for (const { scope, mutation, next, commit, entry = null } of parts) {

@@ -2,19 +2,19 @@
  * A transaction over several scopes: all of it takes effect, or none.
  *
  * Invariants
- *  G1  Mailboxes are taken in the order of keys, so two transactions cannot wait for each other.
- *  G2  Nothing is changed in memory before the store has answered for all records at once.
- *  G3  A conflict on any record makes the whole recipe run again on what the store holds.
+ *  G1  Scopes are claimed in the order of keys, so two transactions cannot wait for each other.
+ *  G2  Nothing is changed in memory before the store returns the results for all records at once.
+ *  G3  A conflict on any record makes the whole recipe run again on the store's records.
  *  G4  Its exclusive section is released, however the transaction ends.
- *  G5  Once the section is revoked nothing is changed any more; while the write was under way its
- *      outcome is unknown, and every scope in it reads the store before it goes on.
- *  G6  Subscribers receive it when all scopes show it.
- *  G7  After `cas.maxRetries` it takes the exclusive turns of all its records, in the order of
- *      keys, reads them and tries once more; without `cas.escalate` it gives up.
+ *  G5  After the section is revoked nothing is changed any more. If the write was under way its
+ *      outcome is unknown, and every scope in it reads the store before it continues.
+ *  G6  Subscribers receive the changes when all scopes show them.
+ *  G7  After `cas.maxRetries` it takes the exclusive leases of all its records, in the order of
+ *      keys, reads them and tries once more; without `cas.escalate` it rejects.
  *  G8  Scopes that were read and not changed are verified with the save; a recipe that threw, or
  *      changed nothing, counts only when the states it was given are current.
- *  G9  A checkpoint scope takes part from memory. When another writer of it was first, the recipe
- *      runs again for that scope alone, on the others' states as they were.
+ *  G9  A checkpoint scope takes part from memory. When another writer has saved it first, the
+ *      recipe runs again for that scope alone, on the other scopes' states as they were.
  */
 import { resolveConflict, type SaveStep } from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
@@ -29,8 +29,11 @@ import type { StateStore } from "../../stores/contract.ts";
 import { changedPart, isDurable, MultiScopeCommit, type Part } from "./multi-scope-commit.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 
-/** What is done in a transaction, on drafts in the order in which the scopes were given. */
-export type TransactionRecipe = (drafts: object[], turn: MutationContext) => void | Promise<void>;
+/** The recipe of a transaction; drafts are in the order of the given scopes. */
+export type TransactionRecipe = (
+  drafts: object[],
+  context: MutationContext,
+) => void | Promise<void>;
 
 const UPDATE = new RecipeMutation<object>(() => undefined);
 
@@ -89,7 +92,7 @@ export class Transaction {
     throw end?.kind === "failed" ? end.error : conflict;
   }
 
-  /** Whether anything changed, or the conflict that kept it from it. */
+  /** Resolves to whether anything changed, or to the conflict. */
   async #attempt(
     scopes: readonly ResidentScope[],
     attempt: number,
@@ -127,43 +130,43 @@ export class Transaction {
     return leased();
   }
 
-  /** Runs the recipe on drafts and works out what it does to each scope. */
+  /** Runs the recipe on drafts and computes the part of each scope. */
   async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Part[]> {
-    // The time of one may have ended while another was waited for, or was ended itself.
+    // A scope may expire while another one is claimed or ended.
     for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
       await this.#section.during(endLife(over, () => !this.#section.ended));
     const states = new Map(scopes.map((scope) => [scope, scope.draft.expose()]));
     const drafts = new Map(scopes.map((scope) => [scope, createDraft(states.get(scope) ?? {})]));
-    const turn = new RunContext(attempt);
+    const context = new RunContext(attempt);
     let returned: unknown;
     const recipe = (): unknown =>
       this.#recipe(
         this.#scopes.map((scope) => drafts.get(scope) ?? {}),
-        turn,
+        context,
       );
     try {
-      // Every held scope is on the chain of the recipe, so that using one in it is refused.
-      returned = turn.runJointly(scopes, recipe);
+      // Every claimed scope is in the chain of the recipe, so a call on one in it is refused.
+      returned = context.runJointly(scopes, recipe);
       if (isThenable(returned)) returned = await this.#section.during(Promise.resolve(returned));
     } catch (error) {
-      turn.lose(error);
+      context.lose(error);
       throw error;
     } finally {
-      turn.end();
+      context.end();
     }
     const next = endRecipe([...drafts.values()], returned);
     return scopes.map((scope, index) => this.#part(scope, next[index] ?? {}, states));
   }
 
-  /** What the recipe does to `scope`; a checkpoint scope may have to do it again later (G9). */
+  /** The part of `scope`; a checkpoint scope may have to run the recipe again later (G9). */
   #part(scope: ResidentScope, next: object, states: ReadonlyMap<ResidentScope, object>): Part {
     if (isDurable(scope) || scope.backing === null) return changedPart(scope, UPDATE, next);
-    const again = new RecipeMutation<object>((draft, turn) => {
+    const again = new RecipeMutation<object>((draft, context) => {
       const drafts = new Map([...states].map(([each, state]) => [each, createDraft(state)]));
       drafts.set(scope, draft);
       const returned: unknown = this.#recipe(
         this.#scopes.map((each) => drafts.get(each) ?? {}),
-        turn,
+        context,
       );
       if (drafts.size === 1) return returned as void; // It may be the next state.
       return isThenable(returned) ? Promise.resolve(returned).then(() => undefined) : undefined;

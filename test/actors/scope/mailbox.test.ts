@@ -19,7 +19,7 @@ function filled(count: number, limit = Infinity): { mailbox: Mailbox; calls: Cal
 
 function leave(mailbox: Mailbox, each: Call | undefined): void {
   each?.resolve(false);
-  mailbox.left();
+  mailbox.cancelled();
 }
 
 function drain(mailbox: Mailbox): Call[] {
@@ -77,7 +77,7 @@ describe("a mailbox", () => {
     const { mailbox, calls } = filled(3);
     const [first, second, third] = calls;
     second?.reject(new Error("left"));
-    mailbox.left();
+    mailbox.cancelled();
     second?.resolve(true);
     second?.reject(new Error("again"));
     expect(await rejection(second?.promise ?? Promise.resolve())).toMatchObject({

@@ -136,8 +136,8 @@ describe("when the line is cut", () => {
     await clock.advance(1_500);
     await clock.advance(2_500);
     expect(world.logger.lines.map(({ message }) => message)).toEqual([
-      "changes of other processes are not heard yet",
-      "changes of other processes are not heard yet",
+      "changes of other processes are not watched yet",
+      "changes of other processes are not watched yet",
     ]);
     line.refusal = null;
     await clock.advance(5_000);
