@@ -87,7 +87,7 @@ export class TurnSection {
 
   async #acquire(): Promise<void> {
     const forever = { timeoutMs: Infinity };
-    // One that is idle is acquired at once. Of several, another turn may acquire the second meanwhile.
+    // One idle mailbox is acquired at once. Of several, another turn may acquire the second first.
     if (this.#mailboxes.length === 1 && this.#mailboxes[0]?.actor.idle === true)
       return void (await this.exclusive.acquire(forever));
     const abort = new AbortController();

@@ -56,7 +56,7 @@ export function isEphemeral(id: string): boolean {
 }
 
 /** True for an ephemeral id of this owner; throws for another owner's; else false. */
-export function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity): boolean {
+function ownsEphemeral(id: string, wanted: Binding, scope: ScopeIdentity): boolean {
   const owner = EPHEMERAL.exec(id)?.[1];
   if (owner === undefined) return false;
   if (owner === digest(wanted)) return true;
@@ -83,7 +83,7 @@ export async function bindSession(
 }
 
 /** Binds a session, or checks its equal binding; throws `BindingMismatchError`. */
-export async function bind(
+async function bind(
   store: BatchingStore,
   key: string,
   wanted: Binding,
@@ -118,7 +118,7 @@ async function tryBind(
 }
 
 /** The stored binding of a session, when it has one. */
-export async function loadBinding(store: BatchingStore, key: string): Promise<Binding | undefined> {
+async function loadBinding(store: BatchingStore, key: string): Promise<Binding | undefined> {
   const record = await store.load(key);
   return record?.state === undefined ? undefined : bindingOf(record.state);
 }
@@ -130,7 +130,7 @@ function bindingOf(stored: Json): Binding {
 }
 
 /** Throws `BindingMismatchError` when a session has another owner than `wanted`. */
-export function checkBinding(
+function checkBinding(
   bound: Partial<Binding>,
   wanted: Partial<Binding>,
   scope: ScopeIdentity,

@@ -107,7 +107,7 @@ export class RedisIndex {
   }
 
   /**
-   * Removes keys whose record was erased, unless they were added again since `seen`. Where there was
+   * Removes keys whose record was erased, unless they were added again since `seen`. If there was
    * no record, one may be under way: its key stays until `sweep` finds no record.
    */
   async erased(keys: readonly string[], { seen, erased }: Erased): Promise<void> {
