@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { closingLine } from "./test/support/closing-line.ts";
-import { readDoors, rootUrl } from "./test/support/doors.ts";
+import { readEntryPoints, rootUrl } from "./test/support/entry-points.ts";
 
 const config: ViteUserConfig = defineConfig({
   resolve: {
-    // Tests import the doors by their public names and get the sources, so no build is needed.
-    alias: readDoors().map(({ specifier, source }) => ({
+    // Tests import the entry points by their public names and get the sources, so no build is needed.
+    alias: readEntryPoints().map(({ specifier, source }) => ({
       find: new RegExp(`^${specifier}$`),
       replacement: fileURLToPath(new URL(source, rootUrl)),
     })),

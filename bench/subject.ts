@@ -4,7 +4,7 @@
  */
 import { pathToFileURL } from "node:url";
 import type * as FileDoor from "../src/file.ts";
-import type * as Door from "../src/index.ts";
+import type * as Entry from "../src/index.ts";
 import type * as PostgresDoor from "../src/postgres.ts";
 import type * as RedisDoor from "../src/redis.ts";
 import type * as SqliteDoor from "../src/sqlite.ts";
@@ -26,7 +26,7 @@ export const subjectLine: string = isBuilt
   ? "measured: the compiled library"
   : "measured: the sources through tsx";
 
-const door: typeof Door = await import(subjectUrl);
+const entry: typeof Entry = await import(subjectUrl);
 const sqliteDoor: typeof SqliteDoor = await import(urlOf("sqlite"));
 const fileDoor: typeof FileDoor = await import(urlOf("file"));
 const redisDoor: typeof RedisDoor = await import(urlOf("redis"));
@@ -34,12 +34,12 @@ const postgresDoor: typeof PostgresDoor = await import(urlOf("postgres"));
 const driver: typeof Driver = await import(urlOf("stores/sqlite/driver"));
 
 /** `createScope` of the library under measure; so for the others below. */
-export const createScope: typeof Door.createScope = door.createScope;
-export const createRuntime: typeof Door.createRuntime = door.createRuntime;
-export const defineKind: typeof Door.defineKind = door.defineKind;
-export const defineSequencer: typeof Door.defineSequencer = door.defineSequencer;
-export const step: typeof Door.step = door.step;
-export const memoryStore: typeof Door.memoryStore = door.memoryStore;
+export const createScope: typeof Entry.createScope = entry.createScope;
+export const createRuntime: typeof Entry.createRuntime = entry.createRuntime;
+export const defineKind: typeof Entry.defineKind = entry.defineKind;
+export const defineSequencer: typeof Entry.defineSequencer = entry.defineSequencer;
+export const step: typeof Entry.step = entry.step;
+export const memoryStore: typeof Entry.memoryStore = entry.memoryStore;
 export const sqliteStore: typeof SqliteDoor.sqliteStore = sqliteDoor.sqliteStore;
 export const fileStore: typeof FileDoor.fileStore = fileDoor.fileStore;
 export const redisStore: typeof RedisDoor.redisStore = redisDoor.redisStore;

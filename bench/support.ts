@@ -19,7 +19,7 @@ export interface Trial {
   readonly done?: () => number;
 }
 
-/** Somebody who does the work of a race. */
+/** One that does the work of a race. */
 export interface Contender {
   readonly name: string;
   /** How many operations one run does; default: those of the race. */

@@ -1,7 +1,7 @@
-/** The package's face: what each door is, what it loads, and which names it gives. */
+/** The package's face: what each entry point is, what it loads, and which names it gives. */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { readDoors, readManifest, rootUrl } from "./support/doors.ts";
+import { readEntryPoints, readManifest, rootUrl } from "./support/entry-points.ts";
 import { importsOf } from "./support/source-text.ts";
 
 const errors = [
@@ -31,7 +31,7 @@ const errors = [
   "scopeLabel",
 ];
 
-/** Every name a door gives at run time. A name is a promise: a new one is listed here on purpose. */
+/** Every name an entry point gives at run time. A name is a promise: a new one is listed here on purpose. */
 const names: Readonly<Record<string, readonly string[]>> = {
   holdfast: [
     ...errors,
@@ -118,25 +118,25 @@ const names: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** What importing any door may load besides our own files and Node's. */
+/** What importing any entry point may load besides our own files and Node's. */
 const kernelPackages = ["fast-deep-equal", "immer", "xstate"];
 
-/** What single doors may load besides that; drivers are loaded when a store is made, not here. */
+/** What single entry points may load besides that; drivers are loaded when a store is made, not here. */
 const furtherPackages: Readonly<Record<string, readonly string[]>> = {
   "holdfast/vcr": ["minisearch/SearchableMap", "snowball-stemmers"],
 };
 
-const doors = readDoors();
+const entryPoints = readEntryPoints();
 
-describe.each(doors)("$specifier", ({ specifier, output, source }) => {
+describe.each(entryPoints)("$specifier", ({ specifier, output, source }) => {
   it("is built from a source file", () => {
     expect(output).toMatch(/^\.\/dist\/(?:actors|src)\/.+\.js$/);
     expect(existsSync(new URL(source, rootUrl)), source).toBe(true);
   });
 
   it("gives exactly the listed names", async () => {
-    const door: object = await import(specifier);
-    const given = Object.keys(door).toSorted();
+    const entry: object = await import(specifier);
+    const given = Object.keys(entry).toSorted();
     const listed = names[specifier] ?? [];
     expect({
       missing: listed.filter((name) => !given.includes(name)),
@@ -161,12 +161,12 @@ describe("the manifest", () => {
     expect(manifest.exports["./package.json"]).toBe("./package.json");
   });
 
-  it("has only doors that are code, and itself", () => {
-    expect(doors).toHaveLength(Object.keys(manifest.exports).length - 1);
+  it("has only entry points that are code, and itself", () => {
+    expect(entryPoints).toHaveLength(Object.keys(manifest.exports).length - 1);
   });
 
-  it("has a list of names for each door and none besides", () => {
-    const specifiers = doors.map(({ specifier }) => specifier);
+  it("has a list of names for each entry point and none besides", () => {
+    const specifiers = entryPoints.map(({ specifier }) => specifier);
     expect(Object.keys(names).toSorted()).toEqual(specifiers.toSorted());
   });
 });

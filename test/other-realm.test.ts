@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { rootUrl } from "./support/doors.ts";
+import { rootUrl } from "./support/entry-points.ts";
 
 /** Those that meet errors of files, of the file lock, of SQLite and of processes. */
 const files = [

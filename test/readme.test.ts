@@ -17,7 +17,7 @@ import {
   type Example,
   type ServerName,
 } from "./support/doc-blocks.ts";
-import { readDoors, readManifest, rootUrl } from "./support/doors.ts";
+import { readEntryPoints, readManifest, rootUrl } from "./support/entry-points.ts";
 import { findPostgres, freshTable, runSql } from "./support/postgres.ts";
 import { canStartRedis, ownRedis } from "./support/redis.ts";
 import { readFiles } from "./support/repository.ts";
@@ -34,7 +34,7 @@ const EXAMPLE_MS = 60_000;
 let dir = "";
 
 /**
- * A package that calls itself holdfast and whose doors are our sources: a module in it that imports
+ * A package that calls itself holdfast and whose entry points are our sources: a module in it that imports
  * `holdfast/…` gets them by the package's own name, without a build and without an install.
  */
 beforeAll(() => {
@@ -42,9 +42,9 @@ beforeAll(() => {
   for (const name of ["actors", "src", "node_modules"])
     symlinkSync(join(root, name), join(dir, name));
   const { name } = readManifest();
-  const exports = readDoors().map((door) => [
-    `.${door.specifier.slice(name.length)}`,
-    `./${door.source}`,
+  const exports = readEntryPoints().map((entry) => [
+    `.${entry.specifier.slice(name.length)}`,
+    `./${entry.source}`,
   ]);
   const manifest = { name, type: "module", exports: Object.fromEntries(exports) };
   writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
@@ -151,7 +151,7 @@ describe("the pages", () => {
 });
 
 describe("the runner of examples", () => {
-  it("gives an example the doors, the packages and a console", async () => {
+  it("gives an example the entry points, the packages and a console", async () => {
     const code = [
       'import { HoldfastError } from "holdfast";',
       'import { scopeLabel } from "holdfast/actors";',

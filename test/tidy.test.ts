@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { readDoors, rootUrl } from "./support/doors.ts";
+import { readEntryPoints, rootUrl } from "./support/entry-points.ts";
 import { cycles, emptyLayers, layerViolations, unreachable } from "./support/layers.ts";
 import { lockViolations } from "./support/lock-rules.ts";
 import { readFiles } from "./support/repository.ts";
@@ -18,6 +18,7 @@ import {
   linterSilencers,
   machinePaths,
   nonNullAssertions,
+  outWords,
   realmBound,
   tooLong,
   tooWide,
@@ -39,8 +40,8 @@ const everything = [
   ),
   ...readFiles(["package.json", "tsconfig.json", ".oxlintrc.json", "vitest.config.ts"], [""]),
 ];
-const doors = readDoors().map(({ source }) => source);
-const entries = [...doors, "src/cli/main.ts", "src/engine/main.ts"];
+const entryPoints = readEntryPoints().map(({ source }) => source);
+const entries = [...entryPoints, "src/cli/main.ts", "src/engine/main.ts"];
 
 /** A made-up file. */
 function file(path: string, ...lines: readonly string[]): SourceFile {
@@ -60,10 +61,10 @@ describe("the sources", () => {
   });
 
   it.each([
-    ["import from the same layer or down", () => layerViolations(shipped, doors)],
+    ["import from the same layer or down", () => layerViolations(shipped, entryPoints)],
     ["import nothing in a circle", () => cycles(shipped)],
     ["and those of the bench import nothing in a circle", () => cycles(bench)],
-    ["are all reachable from a door or a program", () => unreachable(modules, entries)],
+    ["are all reachable from an entry point or a program", () => unreachable(modules, entries)],
     ["have at most 300 lines", () => tooLong(shipped)],
     ["have at most 100 columns", () => tooWide(shipped)],
     ["have no any", () => anyTypes(shipped)],
@@ -78,6 +79,14 @@ describe("the sources", () => {
 
   it("and tests focus on no single test", () => {
     expect(focusedTests(tests)).toEqual([]);
+  });
+
+  it("and pages are in plain technical English", () => {
+    const pages = readFiles(
+      ["bench", "docs", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+      [".ts", ".md"],
+    );
+    expect(outWords([...shipped, ...pages])).toEqual([]);
   });
 
   it("and texts name no path of one machine", () => {
@@ -115,10 +124,10 @@ describe("layers", () => {
     ["src/runtime/kinds.ts", "./session/binding.ts", "kinds imports up, from session"],
     ["src/runtime/scope-host.ts", "./runtime.ts", "scope host imports up, from runtime"],
     ["src/runtime/runtime.ts", "../dialects/vcr/ops.ts", "runtime imports up, from dialects"],
-    ["src/dialects/vcr/ops.ts", "../../index.ts", "dialects imports up, from doors"],
-    ["src/index.ts", "./engine/cards.ts", "doors imports up, from engine"],
-    ["src/engine/main.ts", "../runtime/feed.ts", "the engine imports doors only"],
-    ["src/engine/main.ts", "../../actors/scope.ts", "the engine imports doors only"],
+    ["src/dialects/vcr/ops.ts", "../../index.ts", "dialects imports up, from entry points"],
+    ["src/index.ts", "./engine/cards.ts", "entry points imports up, from engine"],
+    ["src/engine/main.ts", "../runtime/feed.ts", "the engine imports entry points only"],
+    ["src/engine/main.ts", "../../actors/scope.ts", "the engine imports entry points only"],
     ["src/runtime/kinds.ts", "../odd/thing.ts", "src/odd/thing.ts is in no layer"],
     ["src/runtime/kinds.ts", "immer", "immer is imported only under actors/"],
   ])("do not let %s import %s", (path, target, reason) => {
@@ -181,6 +190,8 @@ describe("text rules", () => {
     ["instanceof of a variable", realmBound, ["all.some((type) => a instanceof type);"]],
     ["machine path", machinePaths, [`const a = "${["", "home", "ann"].join("/")}/notes";`]],
     ["leftover", leftovers, ["// TODO later"]],
+    ["a word that is out", outWords, ["/** Whoever wants to know of the end is notified. */"]],
+    ["a word that is out in a name", outWords, ["const told = 1;"]],
   ])("catch %s", (_name, rule, lines) => {
     expect(rule([file(path, ...lines)])).toEqual([expect.stringMatching(/^src\/a\.ts:/)]);
   });
@@ -197,6 +208,7 @@ describe("text rules", () => {
     ["focus in a string", focusedTests, ['const a = "it.only";']],
     ["instanceof of our own", realmBound, ["a instanceof NotSentError || b instanceof Slot;"]],
     ["instanceof in prose", realmBound, ["// not a instanceof Error", 'f("a instanceof Map");']],
+    ["words within words", outWords, ["const retold = outdoors;"]],
     ["addresses", machinePaths, ["see https://example.org/home/page and ./work/x"]],
   ])("leave alone: %s", (_name, rule, lines) => {
     expect(rule([file(path, ...lines)])).toEqual([]);

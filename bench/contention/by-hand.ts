@@ -56,7 +56,7 @@ function oneMore(text: string): string {
   return JSON.stringify({ n: countIn(text) + 1 });
 }
 
-/** One attempt: true when nobody came between. */
+/** One attempt: true when no other writer came between. */
 async function tryOnce(records: Records, key: string): Promise<boolean> {
   const { version, text } = await records.read(key);
   return records.replace(key, version, oneMore(text));

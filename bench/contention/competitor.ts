@@ -1,4 +1,4 @@
-/** What everybody who counts must be able to do, and how a run of it is checked and tallied. */
+/** What each counter must be able to do, and how a run of it is checked and tallied. */
 import type { Contender, Timing } from "../support.ts";
 import { figure, median } from "../support.ts";
 import type { Place } from "./place.ts";
@@ -11,7 +11,7 @@ export interface Counters {
   readonly total: () => Promise<number>;
 }
 
-/** Somebody who keeps counters. */
+/** One that keeps counters. */
 export interface Competitor {
   readonly name: string;
   /** It is here to show that it loses updates: its run is right when it did. */

@@ -1,4 +1,4 @@
-/** Everybody who keeps counters on a store: this library, and what people write instead. */
+/** All that keep counters on a store: this library, and what programs do instead. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Mutex } from "async-mutex";
 import equal from "fast-deep-equal";
@@ -150,7 +150,7 @@ export const pQueue: Competitor = onStore("p-queue(1), load + save", (store, cou
   return (key, index) => queues[index]?.add(() => loadAndSave(store, key)) ?? missing();
 });
 
-/** The next try of somebody who lost: after 10, 20 and 40 ms, then never. */
+/** The next try of a writer that lost: after 10, 20 and 40 ms, then never. */
 export async function backOff(attempt: number): Promise<void> {
   if (attempt === RETRIES) throw new GaveUp();
   await sleep(FIRST_WAIT_MS * 2 ** attempt);

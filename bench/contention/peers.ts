@@ -41,7 +41,7 @@ export async function peersOf(store: StoreName): Promise<readonly Competitor[]> 
       return [naiveByHand, forUpdate, mutexByHand, xstateByHand, unlockedByHand, serverSide];
     }
     default:
-      throw new Error(`nobody counts on ${String(store satisfies never)}`);
+      throw new Error(`there is no counter on ${String(store satisfies never)}`);
   }
 }
 

@@ -13,7 +13,7 @@ export async function recordsAt(site: Site): Promise<Records> {
   if (store === "sqlite") return sqliteRecords(`${path}-bare`);
   if (store === "redis") return redisRecords(site);
   if (store === "postgres") return postgresRecords(site);
-  throw new Error(`nobody uses ${store} by hand here`);
+  throw new Error(`${store} is not used by hand here`);
 }
 
 function sqliteRecords(path: string): Records {

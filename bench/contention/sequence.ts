@@ -25,7 +25,7 @@ const order: Sequencer<Progress> = defineSequencer<Progress>({
   ),
 });
 
-/** Runs, one after the other, each awaited; `onCommits` is told of the commits of each run. */
+/** Runs, one after the other, each awaited; `onCommits` receives the commits of each run. */
 function running(
   name: string,
   operations: number,

@@ -1,11 +1,11 @@
 /** Sessions of agents: `holdfast/adk` beside the kit's own services. */
 import * as kit from "@google/adk";
-import type * as Door from "../../src/adk.ts";
+import type * as Entry from "../../src/adk.ts";
 import { createRuntime, sqliteStore, urlOf } from "../subject.ts";
 import { createPlace } from "../contention/place.ts";
 import type { Kept, Match, Side } from "./side.ts";
 
-const door: typeof Door = await import(urlOf("adk"));
+const entry: typeof Entry = await import(urlOf("adk"));
 
 /** The one session of a run. */
 const key = { appName: "app", userId: "u", sessionId: "s" };
@@ -32,15 +32,18 @@ const original: Side = {
 const ours: Side = {
   name: "holdfast/adk",
   async open(document): Promise<Kept> {
-    const service = new door.InMemorySessionService();
+    const service = new entry.InMemorySessionService();
     await service.createSession({ ...key, state: document });
     return {
       turn: (pause) =>
-        door.runTurn(service, key, async (session) => {
+        entry.runTurn(service, key, async (session) => {
           const n = Number(session.state.get("n"));
           await pause();
-          const actions = door.createEventActions({ stateDelta: { n: n + 1 } });
-          await service.appendEvent({ session, event: door.createEvent({ author: "a", actions }) });
+          const actions = entry.createEventActions({ stateDelta: { n: n + 1 } });
+          await service.appendEvent({
+            session,
+            event: entry.createEvent({ author: "a", actions }),
+          });
         }),
       count: async () => Number((await service.getSession(key))?.state.get("n")),
       close: () => service.close(),
@@ -77,10 +80,10 @@ export async function kitLog(): Promise<Log> {
 export async function ourLog(store: "memory" | "sqlite"): Promise<Log> {
   const { path } = createPlace("memory");
   const runtime = createRuntime(store === "sqlite" ? { store: sqliteStore({ path }) } : {});
-  const service = new door.InMemorySessionService({ runtime });
+  const service = new entry.InMemorySessionService({ runtime });
   const session = await service.createSession(key);
   return {
-    append: (at) => service.appendEvent({ session, event: door.createEvent(fieldsOf(at)) }),
+    append: (at) => service.appendEvent({ session, event: entry.createEvent(fieldsOf(at)) }),
     latest: async (numRecentEvents) => {
       const found = await service.getSession({ ...key, config: { numRecentEvents } });
       return (found?.events ?? []).map(({ content }) => {

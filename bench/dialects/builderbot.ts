@@ -1,9 +1,9 @@
 /** State per user: `holdfast/builderbot` beside the original's map of records. */
-import type * as Door from "../../src/builderbot.ts";
+import type * as Entry from "../../src/builderbot.ts";
 import { urlOf } from "../subject.ts";
 import type { Kept, Match, Side } from "./side.ts";
 
-const { createBotState }: typeof Door = await import(urlOf("builderbot"));
+const { createBotState }: typeof Entry = await import(urlOf("builderbot"));
 
 /** Merges into a new record at once and gives a promise that is already settled. */
 class RecordMap {

@@ -16,7 +16,7 @@ interface Cold {
   readonly second: number;
 }
 
-/** What a process runs, once it has imported the door and come to rest. */
+/** What a process runs, once it has imported the entry point and come to rest. */
 const CODE = `
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";

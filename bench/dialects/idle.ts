@@ -1,10 +1,10 @@
 /** Fifty thousand users of whom each is waited for. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type * as Door from "../../src/builderbot.ts";
+import type * as Entry from "../../src/builderbot.ts";
 import { urlOf } from "../subject.ts";
 import { race, type Contender, type Section, type Timing } from "../support.ts";
 
-const { IdleState }: typeof Door = await import(urlOf("builderbot"));
+const { IdleState }: typeof Entry = await import(urlOf("builderbot"));
 
 const USERS = 50_000;
 const WAIT_S = 3600;

@@ -1,9 +1,9 @@
 /** What a change of one item costs in a list of 200,000. */
-import type * as Door from "../../src/vcr.ts";
+import type * as Entry from "../../src/vcr.ts";
 import { createRuntime, urlOf } from "../subject.ts";
 import { atMost, race, type Contender, type Section } from "../support.ts";
 
-const { createVcr, State }: typeof Door = await import(urlOf("vcr"));
+const { createVcr, State }: typeof Entry = await import(urlOf("vcr"));
 
 const LENGTH = 200_000;
 /** Appended at once while filling; a mailbox takes 10,000. */

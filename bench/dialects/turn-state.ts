@@ -1,9 +1,9 @@
 /** The turns of a bot: `holdfast/turn-state` beside the loop of botas. */
-import type * as Door from "../../src/turn-state.ts";
+import type * as Entry from "../../src/turn-state.ts";
 import { urlOf } from "../subject.ts";
 import type { Counted, Kept, Match, Side } from "./side.ts";
 
-const { deriveConversationKey, deriveUserKey, MemoryStorage, runTurn }: typeof Door = await import(
+const { deriveConversationKey, deriveUserKey, MemoryStorage, runTurn }: typeof Entry = await import(
   urlOf("turn-state")
 );
 

@@ -1,11 +1,11 @@
 /** Keys of a session: `holdfast/vcr` on Redis and in memory beside plain commands of ioredis. */
 import { Redis } from "ioredis";
-import type * as Door from "../../src/vcr.ts";
+import type * as Entry from "../../src/vcr.ts";
 import { canStartRedis, ownRedis } from "../../test/support/redis.ts";
 import { urlOf } from "../subject.ts";
 import type { Counted, Kept, Match, Side } from "./side.ts";
 
-const { createVcr, State }: typeof Door = await import(urlOf("vcr"));
+const { createVcr, State }: typeof Entry = await import(urlOf("vcr"));
 
 const NOTE =
   "The original's package needs its platform; its state answers with what a Redis server says, " +

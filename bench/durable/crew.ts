@@ -63,7 +63,7 @@ async function start(job: Job): Promise<Member> {
     living.delete(child);
     if (code !== 0) throw new Error(`a process of the bench ended with ${String(code)}`);
   });
-  ended.catch(() => undefined); // Told to whoever waits for a line or for the end.
+  ended.catch(() => undefined); // Those that wait for a line or for the end reject.
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<string> => {
     const line = await lines.next();

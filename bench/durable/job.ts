@@ -1,4 +1,4 @@
-/** What a process of a bench is told to do and what it answers, both as JSON. */
+/** The job of a process of a bench and its result, both as JSON. */
 import type { Site } from "../contention/site.ts";
 
 /** How a process counts. */

@@ -140,7 +140,7 @@ function growth(store: StoreName, { result, busyOf }: Measured): Goal {
   );
   const cores = availableParallelism();
   // Redis works on one processor; PostgreSQL has a process for each connection. What others on
-  // the machine use is told, but excuses nothing.
+  // the machine use is printed, but excuses nothing.
   const isUsedUp = (store === "redis" && theirs >= FULL) || ours + theirs >= FULL * cores;
   const share = (value: number): string => Math.max(0, value).toFixed(2);
   return {

@@ -87,7 +87,7 @@ function saving(name: string, { store, lanes, bytes, commits }: Work): Contender
       const change = async (key: string): Promise<void> => {
         for (let count = 1; count <= commits; count++) {
           const isSaved = await records.replace(key, count, JSON.stringify({ ...state, count }));
-          if (!isSaved) throw new Error("nobody else writes, and still a version was wrong");
+          if (!isSaved) throw new Error("there is one writer, and still a version was wrong");
         }
       };
       return {

@@ -83,7 +83,7 @@ export async function wideSection(rounds?: number): Promise<Section> {
     title: `K6: one key of a record of ${KEYS}, one more item on a list of ${ITEMS}`,
     notes: [
       "alone: the state is read after each call, so each call copies and freezes the node again;",
-      `in a round: ${ROUND} calls before anybody looks.`,
+      `in a round: ${ROUND} calls before the state is read.`,
     ],
     timings: result.timings,
     goals: [

@@ -90,7 +90,7 @@ export async function awaitedSection(rounds?: number): Promise<Section> {
     title: "K1, K2: awaited patchState of 2 of 10 fields, volatile",
     notes: [
       "read: the state is read after each mutation, which exposes and so freezes it (freeze on);",
-      "otherwise nobody looks, and the scope writes on in a copy of its own (freeze off).",
+      "otherwise it is not read, and the scope writes on in a copy of its own (freeze off).",
     ],
     timings: result.timings,
     goals: [

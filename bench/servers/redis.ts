@@ -40,7 +40,7 @@ async function describe(url: string, stop: (client: Redis) => Promise<void>): Pr
   });
   const info = await client.info("server");
   const setting = async (name: string): Promise<string> => {
-    // Some servers allow nobody to ask for their settings.
+    // Some servers refuse to show their settings.
     const [, value = "unknown"] = await client.config("GET", name).then(textsOf, () => []);
     return `${name} ${value === "" ? "none" : value}`;
   };
@@ -66,7 +66,7 @@ function textsOf(answer: unknown): string[] {
 /** One connection that gives up at once. */
 async function connect(url: string): Promise<Redis> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: null });
-  client.on("error", () => undefined); // Told by the rejection.
+  client.on("error", () => undefined); // The rejection has it.
   await client.connect();
   return client;
 }

@@ -1,10 +1,10 @@
 /**
- * The system: which scopes live in memory. The same key is always the same actor.
+ * The registry: which scopes are in memory. The same key is always the same actor.
  *
- * A resident scope is held; a passivated one is only remembered weakly. Whoever still holds its
- * handle keeps it alive and gets the very same object again; when nobody does, memory takes it back
- * and the next `spawn` loads it from the store. So two actors for one key cannot exist, and
- * passivation needs no protocol with its handles.
+ * A resident scope is referenced; a passivated one has a weak reference only. A program that still
+ * has its handle keeps it and opens the same object again; without handles it is collected, and the
+ * next `spawn` loads it from the store. So two actors for one key cannot exist, and passivation
+ * needs no protocol with handles.
  *
  *     (absent) ──spawn──▶ loading ──▶ resident ──idle, or too many──▶ passive ──collected──▶
  *     (absent)
@@ -89,7 +89,7 @@ export class Registry<A extends Resident> {
     return [...this.#residents.values()];
   }
 
-  /** The scopes somebody can still reach: those held, and those that only their users hold. */
+  /** The scopes that can still be reached: resident ones, and those that only handles keep. */
   get living(): A[] {
     const passive = [...this.#passive.values()].flatMap((reference) => reference.deref() ?? []);
     return [...this.#residents.values(), ...passive].filter((scope) => !scope.stopped);
@@ -119,7 +119,7 @@ export class Registry<A extends Resident> {
 
   /** The live scope of a key, also when it is on its way into memory. */
   async arrived(key: string): Promise<A | undefined> {
-    await this.#loading.get(key)?.catch(() => undefined); // Whoever loads it gets the error.
+    await this.#loading.get(key)?.catch(() => undefined); // The call that loads it rejects.
     return this.find(key);
   }
 
@@ -147,7 +147,7 @@ export class Registry<A extends Resident> {
   }
 
   /**
-   * Nobody is expected to come back to this scope: it is passivated as soon as that loses nothing.
+   * This scope is not expected to be used again: it is passivated as soon as that loses nothing.
    */
   dismiss(key: string): void {
     if (this.#residents.has(key) && !this.passivate(key)) this.#dismissed.add(key);
@@ -176,11 +176,11 @@ export class Registry<A extends Resident> {
   /** Waits until a stopped scope of this key has written everything down. */
   async #leave(key: string): Promise<void> {
     const leaving = this.#residents.get(key) ?? this.#passive.get(key)?.deref();
-    // Its failure is told to whoever stopped it.
+    // The caller of `stop` receives its failure.
     await leaving?.stop().catch(() => undefined);
   }
 
-  /** A scope was loaded; too late for anybody when the system is stopping. */
+  /** A scope was loaded; too late when the registry is stopping. */
   async #arrive(key: string, scope: A): Promise<A> {
     if (this.#stopping === null) return this.hold(key, scope);
     await scope.stop();
@@ -229,7 +229,7 @@ export class Registry<A extends Resident> {
     const passive = [...this.#passive.values()].map((reference) => reference.deref());
     const scopes = [...this.#residents.values(), ...passive.filter((scope) => scope !== undefined)];
     const stops = await Promise.allSettled(scopes.map((scope) => scope.stop()));
-    await loading; // Each of them is stopped when it arrives, and whoever waits for it is told.
+    await loading; // Each is stopped when it arrives, and the call that waits for it rejects.
     this.#residents.clear();
     this.#dismissed.clear();
     this.#passive.clear();

@@ -8,13 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { readDoors } from "../support/doors.ts";
+import { readEntryPoints } from "../support/entry-points.ts";
 import { bundlers, outputOf, type Format } from "./bundlers.ts";
 import { install, pack, peers, type Project } from "./packed.ts";
 import { findServers, nowhere, refused, resultOf, works } from "./running.ts";
 
 const run = promisify(execFile);
-const specifiers = readDoors().map(({ specifier }) => specifier);
+const specifiers = readEntryPoints().map(({ specifier }) => specifier);
 const formats: readonly Format[] = ["esm", "cjs"];
 const ways = bundlers.flatMap(([name, bundle]) =>
   formats.map((format) => ({ name, bundle, format })),
@@ -65,7 +65,7 @@ async function namesIn(
   return JSON.parse(stdout) as Record<string, readonly string[]>;
 }
 
-/** What a door may be made of: itself, and what it shares with others. */
+/** What an entry point may be made of: itself, and what it shares with others. */
 const OWN_FILES_MAX = 12;
 
 /** The package that a file of `node_modules` belongs to. */

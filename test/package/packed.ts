@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { readDoors, rootUrl } from "../support/doors.ts";
+import { readEntryPoints, rootUrl } from "../support/entry-points.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(rootUrl);
@@ -77,7 +77,7 @@ export async function install(tarball: string, links: readonly string[]): Promis
   for (const name of [...Object.keys(dependencies), ...links]) link(name);
   writeFileSync(join(dir, "package.json"), JSON.stringify({ private: true }));
   const entries = Object.fromEntries(
-    readDoors().map(({ specifier }) => {
+    readEntryPoints().map(({ specifier }) => {
       const file = join(dir, `${specifier.replaceAll("/", "-")}.mjs`);
       writeFileSync(file, `export * from "${specifier}";\n`);
       return [specifier, file];

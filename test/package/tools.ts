@@ -1,7 +1,7 @@
 /** Programs and packages beside Node that `npm ci --prefix .ci/tools` installs; CI has them. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { rootUrl } from "../support/doors.ts";
+import { rootUrl } from "../support/entry-points.ts";
 
 /** The folder that has their `node_modules`. */
 export const toolsDir: string = fileURLToPath(new URL(".ci/tools/", rootUrl));

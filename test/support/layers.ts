@@ -74,21 +74,23 @@ const packageHomes: ReadonlyMap<string, readonly string[]> = new Map([
 function layerOf(path: string): Layer | undefined {
   const known = layers.find(({ prefixes }) => prefixes.some((prefix) => fits(path, prefix)));
   if (known !== undefined) return known;
-  return /^src\/[^/]+\.ts$/.test(path) ? { name: "doors", rank: 13, prefixes: [] } : undefined;
+  return /^src\/[^/]+\.ts$/.test(path)
+    ? { name: "entry points", rank: 13, prefixes: [] }
+    : undefined;
 }
 
 /**
- * Imports go to the same layer or down. The engine stands outside as a user does: it imports `doors`,
+ * Imports go to the same layer or down. The engine stands outside as a user does: it imports the `entryPoints`,
  * the source files behind the package's exports, and nothing else.
  */
 export function layerViolations(
   files: readonly SourceFile[],
-  doors: readonly string[] = [],
+  entryPoints: readonly string[] = [],
 ): string[] {
   return files.flatMap((file) => {
     if (layerOf(file.path) === undefined) return [`${file.path}: in no layer of layers.ts`];
     return importsOf(file).flatMap((edge) => {
-      const reason = refusal(file.path, edge, doors);
+      const reason = refusal(file.path, edge, entryPoints);
       return reason === undefined ? [] : [`${file.path}:${edge.line}: ${reason}`];
     });
   });
@@ -123,7 +125,11 @@ export function unreachable(files: readonly SourceFile[], entries: readonly stri
   return [...graph.keys()].filter((path) => !reached.has(path));
 }
 
-function refusal(path: string, edge: ImportEdge, doors: readonly string[]): string | undefined {
+function refusal(
+  path: string,
+  edge: ImportEdge,
+  entryPoints: readonly string[],
+): string | undefined {
   if (edge.target === undefined) return packageRefusal(path, packageOf(edge.specifier));
   if (path.startsWith("actors/") && !edge.target.startsWith("actors/")) {
     return `the kernel imports nothing of ours, but takes ${edge.target}`;
@@ -133,8 +139,10 @@ function refusal(path: string, edge: ImportEdge, doors: readonly string[]): stri
   if (from === undefined || to === undefined) return `${edge.target} is in no layer of layers.ts`;
   if (to.name === from.name) return undefined;
   if (from.name === "engine") {
-    const isDoor = to.name === "doors" || doors.includes(edge.target);
-    return isDoor ? undefined : `the engine imports doors only, but takes ${edge.target}`;
+    const isEntryPoint = to.name === "entry points" || entryPoints.includes(edge.target);
+    return isEntryPoint
+      ? undefined
+      : `the engine imports entry points only, but takes ${edge.target}`;
   }
   if (to.rank < from.rank) return undefined;
   const way = to.rank > from.rank ? "up" : "sideways";

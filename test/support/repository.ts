@@ -1,6 +1,6 @@
 /** The files of this repository, as the tidy rules want them. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { rootUrl } from "./doors.ts";
+import { rootUrl } from "./entry-points.ts";
 import type { SourceFile } from "./source-text.ts";
 
 /** Every file under the given files and folders whose name ends with one of `endings`. */

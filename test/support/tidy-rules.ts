@@ -53,6 +53,29 @@ export function focusedTests(files: readonly SourceFile[]): string[] {
   return inCode(files, /\b(?:it|test|describe|suite|bench)(?:\.\w+)*\.only\b/g, "no focused test");
 }
 
+/**
+ * Words that make a person of a thing in the code, or have no one meaning here. `CONTRIBUTING.md`
+ * says what to write in their place.
+ */
+const wordsOut = [
+  "told",
+  "heard",
+  "hears",
+  "whoever",
+  "nobody",
+  "somebody",
+  "anybody",
+  "everybody",
+  "on paper",
+  "doors?",
+];
+
+/** Words that are out, in comments, names and texts alike. */
+export function outWords(files: readonly SourceFile[]): string[] {
+  const words = new RegExp(`(?<![\\w-])(?:${wordsOut.join("|")})(?![\\w-])`, "gi");
+  return inText(files, words, "a word that is out");
+}
+
 /** Paths that exist on one machine only. */
 export function machinePaths(files: readonly SourceFile[]): string[] {
   return inText(

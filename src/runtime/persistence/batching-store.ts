@@ -29,7 +29,7 @@ interface Keeping {
   readonly over: Promise<void>;
 }
 
-/** A damaged record or a state that cannot be stored is nobody else's failure. */
+/** A damaged record or a state that cannot be stored fails one request, not its neighbours. */
 const OF_ONE: ReadonlySet<string> = new Set<ErrorCode>([
   "CORRUPT_STATE",
   "STATE_NOT_SERIALIZABLE",
@@ -137,7 +137,7 @@ export class BatchingStore {
     }
   }
 
-  /** Runs `turn` while nobody else commits `key`, for at most the time of an exclusive turn. */
+  /** Runs `turn` while no other owner commits `key`, for at most the time of a lease. */
   exclusive<T>(key: string, { owner, clock }: ExclusiveOwner, turn: () => Promise<T>): Promise<T> {
     const keep = (): Promise<T> => this.#keep(key, { owner, clock }, turn);
     const { store } = this;

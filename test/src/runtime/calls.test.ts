@@ -41,7 +41,7 @@ describe("calls", () => {
     expect(await closing).toBe(0);
   });
 
-  it("D1: another owner's call opens no door", async () => {
+  it("D1: another owner's call lets nothing else in", async () => {
     const [calls, others] = [create(), create()];
     const under = calls.run(tick);
     const closing = calls.drain({ ...DRAIN, clock: simulatedClock() });

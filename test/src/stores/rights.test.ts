@@ -10,7 +10,7 @@ import { postgresSchema, postgresStore } from "../../../src/postgres.ts";
 import { redisStore } from "../../../src/redis.ts";
 import type { StateStore } from "../../../src/stores/contract.ts";
 import { collect } from "../../support/collect.ts";
-import { rootUrl } from "../../support/doors.ts";
+import { rootUrl } from "../../support/entry-points.ts";
 import { findPostgres, freshTable, runSql } from "../../support/postgres.ts";
 import { startCluster, type TestCluster } from "../../support/redis-cluster.ts";
 import { canStartRedis, ownRedis, type OwnRedis } from "../../support/redis.ts";

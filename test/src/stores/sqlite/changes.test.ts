@@ -213,9 +213,9 @@ it("a store that has no one else on its file watches nothing", () => {
 });
 
 it("watching keeps no process alive, and ends with the store", async () => {
-  const door = fileURLToPath(new URL("../../../../src/sqlite.ts", import.meta.url));
+  const entry = fileURLToPath(new URL("../../../../src/sqlite.ts", import.meta.url));
   const program = (end: string): string => `
-    import { sqliteStore } from ${JSON.stringify(door)};
+    import { sqliteStore } from ${JSON.stringify(entry)};
     const store = sqliteStore({ path: ${JSON.stringify(join(dir, "alive.db"))} });
     await store.watch(() => undefined);
     ${end}

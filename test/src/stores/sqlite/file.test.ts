@@ -77,9 +77,9 @@ describe("a path that is a URL", () => {
 });
 
 it("loading SQLite prints nothing, and hides no other warning", async () => {
-  const door = fileURLToPath(new URL("../../../../src/sqlite.ts", import.meta.url));
+  const entry = fileURLToPath(new URL("../../../../src/sqlite.ts", import.meta.url));
   const program = `
-    import { sqliteStore } from ${JSON.stringify(door)};
+    import { sqliteStore } from ${JSON.stringify(entry)};
     const emit = process.emitWarning;
     const store = sqliteStore({ path: ":memory:" });
     await store.load(["k"]);

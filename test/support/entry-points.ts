@@ -1,8 +1,8 @@
-/** The doors of the package, read from `exports`, and the source file behind each. */
+/** The entry points of the package, read from `exports`, and the source file behind each. */
 import { readFileSync } from "node:fs";
 
 /** One public entry of the package. */
-export interface Door {
+export interface EntryPoint {
   /** What a user imports: `holdfast`, `holdfast/actors`. */
   readonly specifier: string;
   /** What is published: `./dist/src/index.js`. */
@@ -27,8 +27,8 @@ export function readManifest(): Manifest {
   return JSON.parse(readFileSync(new URL("package.json", rootUrl), "utf8")) as Manifest;
 }
 
-/** Every door that is code, in the order of `exports`. */
-export function readDoors(manifest: Manifest = readManifest()): Door[] {
+/** Every entry point that is code, in the order of `exports`. */
+export function readEntryPoints(manifest: Manifest = readManifest()): EntryPoint[] {
   return Object.entries(manifest.exports)
     .filter(([, output]) => output.endsWith(".js"))
     .map(([subpath, output]) => ({
