@@ -17,6 +17,7 @@ import { causeHere } from "../../../actors/scope/cascade.ts";
 import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
+import { confirm } from "../../../actors/scope/commit.ts";
 import type { CommitInfo } from "../../../actors/protocol.ts";
 import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
@@ -73,7 +74,7 @@ export class MultiScopeCommit {
       return adopted(scope, result, result.ok ? (next ?? null) : null);
     });
     const kept = isRefused ? [] : parts.filter(({ scope }) => !stale.includes(scope));
-    confirm(kept);
+    confirmAll(kept);
     const [failure] = failures;
     if (failure === undefined) return stale;
     // Some parts are stored, whatever was found in place of the others.
@@ -160,12 +161,11 @@ function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
 }
 
 /** All scopes show the changes before a subscriber receives them (J3). */
-function confirm(parts: readonly Part[]): void {
+function confirmAll(parts: readonly Part[]): void {
   const before = new Map(parts.map(({ scope }) => [scope, scope.draft.expose()]));
   for (const { scope, mutation, next, commit, entry = null } of parts) {
-    scope.draft.reset(next ?? scope.settings.initial);
-    scope.version = commit.version;
-    scope.exists = next !== undefined;
+    const state = next ?? scope.settings.initial;
+    confirm(scope, { version: commit.version, exists: next !== undefined, state });
     scope.noted(mutation ?? "delete", entry);
   }
   const cause = causeHere();
