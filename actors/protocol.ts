@@ -85,6 +85,11 @@ export interface ResyncMarker {
 /** What `changes()` of a runtime yields. */
 export type RuntimeFeedItem = FeedItem | ResyncMarker;
 
+/** Removes a listener: call it, or declare it with `using`. Further calls do nothing. */
+export interface Unsubscribe extends Disposable {
+  (): void;
+}
+
 /** Options of one mutation. */
 export interface MutationOptions {
   /** Aborting rejects the call with `signal.reason`, unless its save is already in flight. */

@@ -20,7 +20,7 @@ import { onAbort } from "./abort.ts";
 import { whileNotifying } from "./cascade.ts";
 import { cascadeHere, type Cascade } from "./reentrancy.ts";
 import { safeCall } from "./safe-call.ts";
-import type { FeedItem, Logger, SnapshotMarker, StateChange } from "../protocol.ts";
+import type { FeedItem, Logger, SnapshotMarker, StateChange, Unsubscribe } from "../protocol.ts";
 
 /**
  * Most items in the buffer of a reader of `changes()`. When more come, a snapshot marker replaces
@@ -63,11 +63,11 @@ export class Listeners {
   }
 
   /** Adds a listener; the returned function removes it. A function may be added twice. */
-  add(call: ChangeListener): () => void {
+  add(call: ChangeListener): Unsubscribe {
     const waiting = this.#waiting === null ? 0 : this.#waiting.length + 1;
     const listener = { call, from: this.#delivered + waiting };
     this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return unsubscribing(() => void this.#listeners.delete(listener));
   }
 
   /** Announces a change to all listeners (F1). */
@@ -98,6 +98,11 @@ export class Listeners {
   }
 }
 
+/** The result of a subscription: `remove`, which may be called again, also by `using`. */
+export function unsubscribing(remove: () => void): Unsubscribe {
+  return Object.assign(remove, { [Symbol.dispose]: remove });
+}
+
 /** The source of a reader's changes. `M`: the marker for changes that it missed. */
 export interface ChangeSource<M> {
   listen(listener: ChangeListener): () => void;
@@ -113,6 +118,11 @@ export interface ChangeSource<M> {
 export interface FeedOptions {
   /** The last version the reader has; later versions that cannot be replayed give a marker. */
   readonly since?: number | undefined;
+  /**
+   * Begin with the state as it is when `changes` is called. Every later change follows, none
+   * twice. A runtime, whose states may be anywhere, begins with `resync` instead.
+   */
+  readonly snapshot?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

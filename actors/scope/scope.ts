@@ -37,6 +37,7 @@ import type {
   ScopeIdentity,
   StateChange,
   Stored,
+  Unsubscribe,
 } from "../protocol.ts";
 import { RecipeMutation, type Recipe } from "./recipe.ts";
 import { ScopeHooks } from "./scope-hooks.ts";
@@ -183,7 +184,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   /** Calls `listener` with every change; the returned function removes it. */
-  subscribe(listener: ChangeListener): () => void {
+  subscribe(listener: ChangeListener): Unsubscribe {
     return this.#hearing().subscribe(listener);
   }
 

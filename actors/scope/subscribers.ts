@@ -10,9 +10,18 @@
 import { afterThis } from "../time/soon.ts";
 import { whileNotifying } from "./cascade.ts";
 import { ChangeReader, Listeners, type ChangeListener, type FeedOptions } from "./change-stream.ts";
-import type { FeedItem, Logger, ScopeIdentity, SnapshotMarker, StateChange } from "../protocol.ts";
+import type {
+  FeedItem,
+  Logger,
+  ScopeIdentity,
+  SnapshotMarker,
+  StateChange,
+  Unsubscribe,
+} from "../protocol.ts";
 import type { Cascade } from "./reentrancy.ts";
-import { refuseUnknown } from "./options.ts";
+import { optionNames, refuseUnknown } from "./options.ts";
+
+const FEED_OPTIONS = optionNames<FeedOptions>({ since: true, signal: true, snapshot: true });
 
 /** Registers a callback for the end of something; the returned function removes it. */
 export type OnEnd = (callback: () => void) => () => void;
@@ -47,15 +56,16 @@ export class Subscribers<S> {
   }
 
   /** Calls `listener` with every change; the returned function removes it. */
-  subscribe(listener: ChangeListener): () => void {
+  subscribe(listener: ChangeListener): Unsubscribe {
     return this.#listeners.add(listener);
   }
 
   /** The changes from now on, or from after version `since`, to the end of the scope or `until`. */
   changes(options: FeedOptions, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
-    refuseUnknown("changes", options, ["since", "signal"]);
+    refuseUnknown("changes", options, FEED_OPTIONS);
     const { version } = this.#subject;
     const missed = options.since !== undefined && options.since !== version;
+    const marked = missed || options.snapshot === true;
     const source = {
       listen: (listener: ChangeListener) => this.subscribe(listener),
       marker: () => this.#marker(),
@@ -67,7 +77,7 @@ export class Subscribers<S> {
     };
     return new ChangeReader<S, SnapshotMarker<S>>(
       source,
-      missed ? [this.#marker()] : [],
+      marked ? [this.#marker()] : [],
       version,
       options.signal,
     );

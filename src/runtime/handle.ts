@@ -6,12 +6,17 @@
  *  H2  `stop` ends the subscriptions made through this handle, and none of other handles.
  *  H3  While a handle is referenced, or has subscriptions, its scope stays the same.
  */
-import type { ChangeListener, FeedOptions } from "../../actors/scope/change-stream.ts";
+import {
+  type ChangeListener,
+  type FeedOptions,
+  unsubscribing,
+} from "../../actors/scope/change-stream.ts";
 import type {
   FeedItem,
   MutationOptions,
   MutationContext,
   ScopeIdentity,
+  Unsubscribe,
 } from "../../actors/protocol.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
@@ -125,13 +130,13 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
     return this.#scope.flush();
   }
 
-  subscribe(listener: ChangeListener): () => void {
+  subscribe(listener: ChangeListener): Unsubscribe {
     const stop = this.#scope.subscribe(listener);
     const forget = this.#onStop(stop);
-    return () => {
+    return unsubscribing(() => {
       forget();
       stop();
-    };
+    });
   }
 
   changes(options?: FeedOptions): AsyncIterableIterator<FeedItem<S>> {

@@ -11,6 +11,7 @@ import type {
   ScopeIdentity,
   StateChange,
   Stored,
+  Unsubscribe,
 } from "../../actors/protocol.ts";
 import { WriteBehind } from "./persistence/rebase.ts";
 import { storedState } from "../../actors/scope/options.ts";
@@ -266,7 +267,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
       whileNotifying(identity, cause, () => kind.observe?.(identity.id, this.state));
   }
 
-  override subscribe(listener: ChangeListener): () => void {
+  override subscribe(listener: ChangeListener): Unsubscribe {
     const unsubscribe = super.subscribe(listener);
     this.#keeper.used(this); // A scope with listeners stays when its last handle is collected.
     return unsubscribe;

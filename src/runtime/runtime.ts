@@ -14,6 +14,7 @@ import type {
   ResyncMarker,
   RuntimeFeedItem,
   StateChange,
+  Unsubscribe,
 } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./session/execution.ts";
 import type { ScopeOwner } from "./session/binding.ts";
@@ -206,7 +207,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** Calls `listener` with the changes of every scope; the returned function removes it. */
-  subscribe(listener: (change: StateChange) => void): () => void {
+  subscribe(listener: (change: StateChange) => void): Unsubscribe {
     if (this.#closing === null) this.#home.watch();
     return this.#home.listeners.add(listener);
   }
@@ -214,10 +215,11 @@ export class Runtime implements AsyncDisposable {
   /**
    * The changes of every scope from now on. A reader buffers at most `FEED_BUFFER_MAX` of them. A
    * slow reader receives these, then one `{ type: "resync" }` in place of all it missed, then the
-   * changes after that.
+   * changes after that. With `snapshot: true` the `resync` comes first: the reader misses nothing
+   * when it then reads what it keeps, in memory or not, and applies the changes that follow.
    */
-  changes(options: Pick<FeedOptions, "signal"> = {}): AsyncIterable<RuntimeFeedItem> {
-    refuseUnknown("changes", options, ["signal"]);
+  changes(options: Omit<FeedOptions, "since"> = {}): AsyncIterable<RuntimeFeedItem> {
+    refuseUnknown("changes", options, ["signal", "snapshot"]);
     const source = {
       listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
       marker: (): ResyncMarker => ({ type: "resync" }),
@@ -228,7 +230,8 @@ export class Runtime implements AsyncDisposable {
       },
     };
     const signal = this.#closing === null ? options.signal : AbortSignal.abort();
-    return new ChangeReader<unknown, ResyncMarker>(source, [], 0, signal);
+    const start = options.snapshot === true ? [source.marker()] : [];
+    return new ChangeReader<unknown, ResyncMarker>(source, start, 0, signal);
   }
 
   /**

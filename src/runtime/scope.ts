@@ -17,6 +17,7 @@ import type {
   PersistBridge,
   ScopeIdentity,
   StateChange,
+  Unsubscribe,
 } from "../../actors/protocol.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import { ScopeActor } from "../../actors/scope/scope.ts";
@@ -142,8 +143,11 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   /** Reads the store again. */
   refresh(): Promise<void>;
   /** Calls `listener` with every change; the returned function removes it. */
-  subscribe(listener: (change: StateChange<S>) => void): () => void;
-  /** The changes from now on, or after version `since`; a gap gives one snapshot marker. */
+  subscribe(listener: (change: StateChange<S>) => void): Unsubscribe;
+  /**
+   * The changes from now on, or after version `since`; a gap gives one snapshot marker. With
+   * `snapshot: true` the present state comes first, as a marker.
+   */
   changes(options?: FeedOptions): AsyncIterable<FeedItem<S>>;
   /** Writes checkpoint state now. */
   flush(): Promise<void>;

@@ -192,6 +192,35 @@ export function changeCases(stores: RuntimeStores): void {
       ]);
     });
 
+    it("begin on request with a resync, then every change, or with a scope's state", async () => {
+      const runtime = new World(stores).runtime();
+      await increment(runtime, "user", ["a"]);
+      const items = runtime.changes({ snapshot: true });
+      const scope = await runtime.open<Counter>("user", "a");
+      const ofScope = scope.changes({ snapshot: true });
+      await increment(runtime, "user", ["a"]);
+      const change = { type: "state_change", scope: { id: "a" }, version: 2 };
+      expect(await drain(items, 2)).toMatchObject([{ type: "resync" }, change]);
+      const [snapshot, next] = await drain(ofScope, 2);
+      expect(snapshot).toMatchObject({ type: "snapshot", version: 1, state: { n: 1 } });
+      expect(next).toMatchObject(change);
+      expect(() => runtime.changes({ since: 1 } as object)).toThrow(TypeError);
+    });
+
+    it("stop for a subscriber that is disposed of, twice, too", async () => {
+      const runtime = new World(stores).runtime();
+      const scope = await runtime.open<Counter>("user", "a");
+      const seen: string[] = [];
+      {
+        using ofAll = runtime.subscribe(() => seen.push("all"));
+        using ofOne = scope.subscribe(() => seen.push("one"));
+        await increment(runtime, "user", ["a"]);
+        for (const remove of [ofAll, ofOne, ofOne]) remove();
+      }
+      await increment(runtime, "user", ["a"]);
+      expect(seen.toSorted()).toEqual(["all", "one"]);
+    });
+
     it("end when the runtime closes, and at once when it is closed", async () => {
       const runtime = new World(stores).runtime();
       const waiting = drain(runtime.changes(), 5);

@@ -45,6 +45,22 @@ describe("listeners", () => {
     expect(seen).toEqual([1, 1, 2]);
   });
 
+  it("end with the block that uses them, and may be removed again", async () => {
+    const scope = open();
+    const seen: number[] = [];
+    const count = ({ version }: StateChange<Bag>): void => void seen.push(version);
+    {
+      using used = scope.subscribe(count);
+      expect(typeof used).toBe("function");
+      await scope.incState({ n: 1 });
+    }
+    const removed = scope.subscribe(count);
+    removed();
+    removed[Symbol.dispose]();
+    await scope.incState({ n: 1 });
+    expect(seen).toEqual([1]);
+  });
+
   it("F1: hear nothing of what was announced before they came", async () => {
     const scope = open();
     const late: number[] = [];
@@ -138,6 +154,36 @@ describe("changes()", () => {
     });
     expect((await behind.next()).value).toMatchObject({ type: "state_change", version: 2 });
     expect((await present.next()).value).toMatchObject({ type: "state_change", version: 2 });
+  });
+
+  it("begins with the present state on request; each later change follows once", async () => {
+    const scope = createScope<Bag>({ initial: { n: 0 }, persist: tableBridge<Bag>() });
+    await scope.incState({ n: 5 });
+    const saving = [scope.incState({ n: 1 }), scope.incState({ n: 1 })]; // Not in the snapshot.
+    const items = reader(scope, { snapshot: true, since: 1 });
+    await Promise.all([...saving, scope.incState({ n: 1 })]);
+    const state = { n: 5 };
+    expect((await items.next()).value).toEqual({
+      type: "snapshot",
+      scope: scope.identity,
+      version: 1,
+      state,
+    });
+    for (const version of [2, 3, 4])
+      expect((await items.next()).value).toMatchObject({ type: "state_change", version });
+    await scope.stop();
+    expect(await versions(scope.changes({ snapshot: true }))).toEqual([["snapshot", 4]]);
+    expect(() => scope.changes({ snapshots: true } as object)).toThrow(TypeError);
+  });
+
+  it("doubles nothing after a snapshot that a listener takes in the middle of a batch", async () => {
+    const scope = createScope<Bag>({ initial: { n: 0 }, persist: tableBridge<Bag>() });
+    let opened: AsyncIterator<FeedItem<Bag>> | undefined;
+    scope.subscribe(() => void (opened ??= reader(scope, { snapshot: true })));
+    await Promise.all([1, 1, 1].map((n) => scope.incState({ n })));
+    expect((await opened?.next())?.value).toMatchObject({ version: 3, state: { n: 3 } });
+    await scope.incState({ n: 1 });
+    expect((await opened?.next())?.value).toMatchObject({ type: "state_change", version: 4 });
   });
 
   it("F3: gives a slow reader one marker for what it missed, and nothing older after it", async () => {
