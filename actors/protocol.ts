@@ -4,6 +4,7 @@
  *
  * Types only. Everything here is data that crosses a boundary; nothing here runs.
  */
+import type { DeepReadonly } from "./state-types.ts";
 
 /** Any value JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
@@ -13,8 +14,8 @@ export interface JsonObject {
 }
 
 /** Identifies a scope. In one namespace, the same `type` and `id` mean the same actor. */
-export interface ScopeIdentity {
-  readonly type: string;
+export interface ScopeIdentity<Name extends string = string> {
+  readonly type: Name;
   readonly id: string;
   readonly userId?: string;
   readonly orgId?: string;
@@ -40,12 +41,12 @@ export type OperationName =
   | "refresh";
 
 /** The changed part of a state, as the operation reports it (a record of fields, a value). */
-type Delta<S> = S extends never ? never : unknown;
+type Delta<S> = DeepReadonly<S> extends never ? never : unknown;
 
 /** One committed change of one scope. Versions of local changes follow each other without a gap. */
-export interface StateChange<S = unknown> {
+export interface StateChange<S = unknown, Name extends string = string> {
   readonly type: "state_change";
-  readonly scope: ScopeIdentity;
+  readonly scope: ScopeIdentity<Name>;
   readonly version: number;
   readonly operation: OperationName;
   readonly path?: string;
@@ -64,15 +65,17 @@ export interface StateChange<S = unknown> {
 }
 
 /** Replaces, in a change stream, the versions that can no longer be delivered one by one. */
-export interface SnapshotMarker<S = unknown> {
+export interface SnapshotMarker<S = unknown, Name extends string = string> {
   readonly type: "snapshot";
-  readonly scope: ScopeIdentity;
+  readonly scope: ScopeIdentity<Name>;
   readonly version: number;
-  readonly state: Readonly<S>;
+  readonly state: DeepReadonly<S>;
 }
 
 /** What `changes()` of a scope yields. */
-export type FeedItem<S = unknown> = StateChange<S> | SnapshotMarker<S>;
+export type FeedItem<S = unknown, Name extends string = string> =
+  | StateChange<S, Name>
+  | SnapshotMarker<S, Name>;
 
 /**
  * Replaces, in the change stream of a runtime, all changes that a slow reader missed, of any scope.
@@ -83,7 +86,9 @@ export interface ResyncMarker {
 }
 
 /** What `changes()` of a runtime yields. */
-export type RuntimeFeedItem = FeedItem | ResyncMarker;
+export type RuntimeFeedItem<S = unknown, Name extends string = string> =
+  | FeedItem<S, Name>
+  | ResyncMarker;
 
 /** Removes a listener: call it, or declare it with `using`. Further calls do nothing. */
 export interface Unsubscribe extends Disposable {

@@ -5,6 +5,7 @@ export type * from "../actors/protocol.ts";
 export * from "../actors/errors.ts";
 export type { StateSchema } from "../actors/scope/validation.ts";
 export { FEED_BUFFER_MAX } from "../actors/scope/change-stream.ts";
+export type { DeepReadonly, Draft, Mutable } from "../actors/state-types.ts";
 export type { Recipe } from "../actors/scope/recipe.ts";
 export type { Answers } from "../actors/scope/options.ts";
 export {
@@ -14,6 +15,7 @@ export {
   type ScopeOptions,
   type ScopeStateOps,
 } from "./runtime/scope.ts";
+export type { Kinds } from "./runtime/kind-types.ts";
 export { createRuntime, type Runtime } from "./runtime/runtime.ts";
 export type { RuntimeOptions } from "./runtime/options.ts";
 export type { ScopeOwner } from "./runtime/session/binding.ts";

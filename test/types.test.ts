@@ -5,6 +5,7 @@ import {
   createScope,
   isHoldfastError,
   type CasOptions,
+  type DeepReadonly,
   type ScopeOwner,
   type KindOptions,
   type ListOptions,
@@ -63,7 +64,7 @@ describe("the types of options", () => {
     expectTypeOf<Absent<VcrOptions>>().toExtend<VcrOptions>();
     expectTypeOf<Absent<BotStateOptions>>().toExtend<BotStateOptions>();
     expectTypeOf<Absent<ScopeOptions<Chat>>>().toExtend<
-      Omit<ScopeOptions<Chat>, "initial"> & { initial: Chat | undefined }
+      Omit<ScopeOptions<Chat>, "initial"> & Absent<Pick<ScopeOptions<Chat>, "initial">>
     >();
   });
 
@@ -81,7 +82,7 @@ describe("the types of options", () => {
 describe("the types of a scope", () => {
   it("take the fields of the state and no others", async () => {
     const chat = createScope<Chat>({ initial });
-    expectTypeOf(chat.state).toEqualTypeOf<Readonly<Chat>>();
+    expectTypeOf(chat.state).toEqualTypeOf<DeepReadonly<Chat>>();
     expectTypeOf(chat.incState({ count: 1 })).toEqualTypeOf<Promise<boolean>>();
     await chat.pushState("topics", "tea");
     await chat.setStateRecord("seen", "ann", 1);

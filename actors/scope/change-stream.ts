@@ -21,6 +21,7 @@ import { whileNotifying } from "./cascade.ts";
 import { cascadeHere, type Cascade } from "./reentrancy.ts";
 import { safeCall } from "./safe-call.ts";
 import type { FeedItem, Logger, SnapshotMarker, StateChange, Unsubscribe } from "../protocol.ts";
+import type { DeepReadonly } from "../state-types.ts";
 
 /**
  * Most items in the buffer of a reader of `changes()`. When more come, a snapshot marker replaces
@@ -235,5 +236,5 @@ export class ChangeReader<S, M extends Marker> implements AsyncIterableIterator<
 /** The marker in place of a change that replaced the whole state. */
 function snapshotOf<S>({ scope, version, patches }: StateChange): SnapshotMarker<S> {
   // A change after a gap has one patch, whose value is the state.
-  return { type: "snapshot", scope, version, state: patches[0]?.value as Readonly<S> };
+  return { type: "snapshot", scope, version, state: patches[0]?.value as DeepReadonly<S> };
 }

@@ -8,25 +8,27 @@
  * immer cannot change +0 to −0 (it takes them for equal). It does not draft Dates and byte arrays:
  * replace them, do not edit them in place.
  */
-import { enableMapSet, Immer, original, type Draft } from "immer";
+import { enableMapSet, Immer, original } from "immer";
 import type { DraftState } from "../state/draft-state.ts";
 import { difference } from "../state/diff.ts";
 import { StateTypeError } from "../errors.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import type { MutationContext } from "../protocol.ts";
+import type { Draft, GivenState } from "../state-types.ts";
 import { endDrafts } from "./recipe-result.ts";
 import { isPlainObject, typeName } from "../state/copy.ts";
 
 enableMapSet();
 const immer = new Immer({ autoFreeze: false });
 
-export type { Draft } from "immer";
-
 /**
  * A caller's recipe: changes `draft` in place, or returns the next state, a plain object, which
  * replaces the state; `recipe-result.ts` lists what else it may return.
  */
-export type Recipe<S> = (draft: Draft<S>, context: MutationContext) => void | S | Promise<void | S>;
+export type Recipe<S> = (
+  draft: Draft<S>,
+  context: MutationContext,
+) => void | GivenState<S> | Promise<void | GivenState<S>>;
 
 /** A recipe as a mutation. */
 export class RecipeMutation<S extends object> implements Mutation {
@@ -41,8 +43,9 @@ export class RecipeMutation<S extends object> implements Mutation {
     const received = typeName(this.#recipe);
     if (typeof this.#recipe !== "function")
       throw new StateTypeError({ path: "", expected: "a recipe function", received });
-    const draft = immer.createDraft(state as S); // The caller declares the type of the state.
-    const returned = this.#recipe(draft, context);
+    const draft = createDraft(state);
+    // The caller declares the type of the state.
+    const returned = this.#recipe(draft as Draft<S>, context);
     const end = (value: unknown): unknown => endRecipe([draft], value)[0];
     return isThenable(returned) ? returned.then(end) : end(returned);
   }
@@ -75,7 +78,6 @@ function finishDraft(draft: unknown): object {
 }
 
 /** The frozen state under a draft; for code that makes the next state by itself. */
-export function originalOf<S extends object>(draft: Draft<S>): Readonly<S> {
-  // immer returns `undefined` only for a value that is no draft; state and draft have one type.
-  return original(draft) as Readonly<S>;
+export function originalOf(draft: object): object {
+  return original(draft) ?? draft; // `undefined` only for a value that is no draft.
 }

@@ -39,6 +39,7 @@ import type {
   Stored,
   Unsubscribe,
 } from "../protocol.ts";
+import type { DeepReadonly } from "../state-types.ts";
 import { RecipeMutation, type Recipe } from "./recipe.ts";
 import { ScopeHooks } from "./scope-hooks.ts";
 import { createScopeActor, type ScopeActorRef } from "../xstate/scope-logic.ts";
@@ -85,10 +86,10 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   /** The last confirmed state, deep-frozen. */
-  get state(): Readonly<S> {
+  get state(): DeepReadonly<S> {
     this.touched = true;
     // The draft holds an S: it starts as one and every write is checked or typed as one.
-    return (this.#executor?.confirmed ?? visible(this.draft)) as Readonly<S>;
+    return (this.#executor?.confirmed ?? visible(this.draft)) as DeepReadonly<S>;
   }
 
   /** True after `stop`. */

@@ -18,6 +18,7 @@ import type {
   StateChange,
   Unsubscribe,
 } from "../protocol.ts";
+import type { DeepReadonly } from "../state-types.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { optionNames, refuseUnknown } from "./options.ts";
 
@@ -30,7 +31,7 @@ export type OnEnd = (callback: () => void) => () => void;
 export interface SubscribedScope<S> {
   readonly identity: ScopeIdentity;
   readonly settings: { readonly logger: Logger };
-  readonly state: Readonly<S>;
+  readonly state: DeepReadonly<S>;
   readonly version: number;
   /** Called with each change after the listeners, in the same order. */
   published(change: StateChange): void;

@@ -15,13 +15,14 @@
 import { createActor, type Actor, type ActorLogic, type Snapshot } from "xstate";
 import type { ChangeListener } from "../scope/change-stream.ts";
 import type { Recipe } from "../scope/recipe.ts";
+import type { DeepReadonly } from "../state-types.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
 
 /** The part of a scope that its XState actor uses. */
 export interface ShownScope<S extends object = object> {
   readonly identity: ScopeIdentity;
   readonly settings: { readonly logger: Logger };
-  readonly state: Readonly<S>;
+  readonly state: DeepReadonly<S>;
   readonly version: number;
   readonly stopped: boolean;
   update(recipe: Recipe<S>): Promise<boolean>;
@@ -35,7 +36,7 @@ export interface ShownScope<S extends object = object> {
 /** The context of a scope's XState actor. */
 export interface ScopeContext<S extends object = object> {
   readonly identity: ScopeIdentity;
-  readonly state: Readonly<S>;
+  readonly state: DeepReadonly<S>;
   readonly version: number;
 }
 

@@ -5,6 +5,7 @@
 import { Session, type HeapProfiler } from "node:inspector";
 import { BUILD_VARIABLE } from "../build-variable.ts";
 import { storeAt, type Site } from "../contention/site.ts";
+import type { Scope } from "../../src/index.ts";
 import { createRuntime } from "../subject.ts";
 import { addUp, type Allocated } from "./profile.ts";
 
@@ -50,7 +51,7 @@ async function profileOf(
 async function measure({ site, scopes: count, each, rounds }: AllocationJob): Promise<Allocated[]> {
   const runtime = createRuntime({ store: storeAt(site) });
   const ids = Array.from({ length: count }, (_, index) => `counter-${index}`);
-  const open = (from: typeof runtime): ReturnType<typeof runtime.open<Count>>[] =>
+  const open = (from: typeof runtime): Promise<Scope<Count>>[] =>
     ids.map((id) => from.open<Count>("session", id));
   const scopes = await Promise.all(open(runtime));
   await Promise.all(scopes.map((scope) => scope.setState({ n: 0 })));

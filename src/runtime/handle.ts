@@ -18,6 +18,7 @@ import type {
   ScopeIdentity,
   Unsubscribe,
 } from "../../actors/protocol.ts";
+import type { DeepReadonly, GivenState } from "../../actors/state-types.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
 import type { ScopeSettings } from "../../actors/scope/options.ts";
@@ -44,8 +45,8 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
     return this.#scope.identity;
   }
 
-  get state(): Readonly<S> {
-    return this.#scope.state as Readonly<S>;
+  get state(): DeepReadonly<S> {
+    return this.#scope.state as DeepReadonly<S>;
   }
 
   get version(): number {
@@ -75,7 +76,7 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
     return this.#scope.patchState(first, second, third);
   }
 
-  setState(next: S, options?: MutationOptions): Promise<boolean> {
+  setState(next: GivenState<S>, options?: MutationOptions): Promise<boolean> {
     return this.#scope.setState(next, options);
   }
 
@@ -102,7 +103,7 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
 
   atomicState(
     mutator: (
-      state: Readonly<S>,
+      state: DeepReadonly<S>,
       context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
@@ -118,8 +119,8 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
     return this.#scope.delete(options);
   }
 
-  read(options?: MutationOptions): Promise<Readonly<S>> {
-    return this.#scope.read(options) as Promise<Readonly<S>>;
+  read(options?: MutationOptions): Promise<DeepReadonly<S>> {
+    return this.#scope.read(options) as Promise<DeepReadonly<S>>;
   }
 
   refresh(): Promise<void> {

@@ -17,6 +17,7 @@ import {
   type ScopeSettings,
   type ScopeTuning,
 } from "../../actors/scope/options.ts";
+import type { DeepReadonly } from "../../actors/state-types.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import type { StateStore } from "../stores/contract.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
@@ -34,7 +35,7 @@ const LATEST_MS = 8.64e15;
 export interface KindOptions<S extends object = object> {
   readonly schema?: StateSchema<S> | undefined;
   /** The state before the first write; default: the schema's result for `{}`. */
-  readonly initial?: S | undefined;
+  readonly initial?: (S & {}) | NoInfer<DeepReadonly<S>> | undefined;
   /** Default `commit`. */
   readonly durability?: Durability | undefined;
   /** Milliseconds after the last change until the scope is deleted; default never. */
@@ -93,7 +94,9 @@ const OPTIONS = optionNames<KindOptions>({
  * Declares a kind of scope. Throws `RangeError` for a bad number or durability, `TypeError` for an
  * unknown option.
  */
-export function defineKind<S extends object>(options: KindOptions<S> = {}): Kind<S> {
+export function defineKind<S extends object = Record<string, unknown>>(
+  options: KindOptions<S> = {},
+): Kind<S> {
   refuseUnknown("defineKind", options, OPTIONS);
   const durability = options.durability ?? "commit";
   if (!["volatile", "checkpoint", "commit"].includes(durability))
@@ -183,7 +186,7 @@ export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSiz
 }
 
 /** Adds the settings of the runtime; throws for an invalid initial state or store. */
-export function resolveKind(type: string, given: Kind, context: KindContext): ResolvedKind {
+export function resolveKind(type: string, given: KindOptions, context: KindContext): ResolvedKind {
   // In JavaScript it may be a plain object, unchecked and without defaults.
   refuseUnknown(`kind "${type}"`, given ?? {}, OPTIONS);
   const kind = defineKind(given);
@@ -214,7 +217,7 @@ export function resolveKind(type: string, given: Kind, context: KindContext): Re
 }
 
 interface Declared {
-  readonly given: Kind;
+  readonly given: KindOptions;
   readonly kind: Kind;
   readonly store: StateStore;
 }

@@ -9,9 +9,9 @@ import type { ListQuery, StateStore } from "../stores/contract.ts";
 const LIST_LIMIT = 100;
 
 /** Which scopes to list. */
-export interface ListOptions {
+export interface ListOptions<Name extends string = string> {
   /** Only scopes of this type. */
-  readonly type?: string | undefined;
+  readonly type?: Name | undefined;
   /** Only ids that start with this text; needs `type`. No character is special. */
   readonly prefix?: string | undefined;
   /** The `cursor` of the page before. */
@@ -23,14 +23,14 @@ export interface ListOptions {
 const OPTIONS = optionNames<ListOptions>({ type: true, prefix: true, cursor: true, limit: true });
 
 /** One scope in a list. */
-export interface ListedScope {
-  readonly type: string;
+export interface ListedScope<Name extends string = string> {
+  readonly type: Name;
   readonly id: string;
 }
 
 /** A page of a list, in the order of type and id. */
-export interface ScopeList {
-  readonly scopes: readonly ListedScope[];
+export interface ScopeList<Name extends string = string> {
+  readonly scopes: readonly ListedScope<Name>[];
   /** The ids of `scopes`. */
   readonly ids: readonly string[];
   /** Give it as `cursor` for the next page; absent on the last one. */

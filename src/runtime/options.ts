@@ -1,14 +1,14 @@
 /** The options of a runtime. */
 import { optionNames, type ScopeTuning } from "../../actors/scope/options.ts";
 import type { StateStore } from "../stores/contract.ts";
-import type { Kind } from "./kinds.ts";
+import type { Kinds } from "./kind-types.ts";
 
-/** Options of a runtime. */
-export interface RuntimeOptions extends ScopeTuning {
+/** Options of a runtime; `K` are its kinds. */
+export interface RuntimeOptions<K extends Kinds = Kinds> extends ScopeTuning {
   /** Default: a memory store of its own. The last runtime that uses it closes it. */
   readonly store?: StateStore | undefined;
-  /** Further kinds, or other settings for the built-in ones. */
-  readonly kinds?: Readonly<Record<string, Kind>> | undefined;
+  /** Further kinds, or other settings for the built-in ones: of `defineKind`, or its options. */
+  readonly kinds?: K | undefined;
   /** Separates the records of several applications on one store; default `holdfast`. */
   readonly namespace?: string | undefined;
   /** Most scopes in memory before idle ones are passivated; default 100 000. */
@@ -44,3 +44,12 @@ export const RUNTIME_OPTIONS: readonly string[] = optionNames<RuntimeOptions>({
   tombstoneMs: true,
   watch: true,
 });
+
+/** Options of `close`. */
+export interface CloseOptions {
+  /**
+   * Milliseconds to wait for running calls; default the runtime's `mutationTimeoutMs`, 0 for no
+   * wait, `Infinity` for no limit.
+   */
+  readonly drainMs?: number | undefined;
+}

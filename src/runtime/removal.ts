@@ -19,15 +19,15 @@ import { bindingKey } from "./session/binding.ts";
 import type { ScopeHost } from "./scope-host.ts";
 
 /** Which scopes `deleteAll` deletes. */
-export interface DeleteAllOptions {
-  readonly type: string;
+export interface DeleteAllOptions<Name extends string = string> {
+  readonly type: Name;
   /** Only ids that start with this text; default all. */
   readonly prefix?: string | undefined;
 }
 
 /** Which scope `erase` erases. */
-export interface EraseOptions {
-  readonly type: string;
+export interface EraseOptions<Name extends string = string> {
+  readonly type: Name;
   readonly id: string;
 }
 

@@ -21,6 +21,7 @@ import { catchUpWork } from "../../actors/scope/tasks.ts";
 import type { Resident } from "./registry.ts";
 import type { Cascade } from "../../actors/scope/reentrancy.ts";
 import type { Done } from "../../actors/scope/unconfirmed.ts";
+import type { DeepReadonly } from "../../actors/state-types.ts";
 import type { RecordBridge } from "./persistence/record-bridge.ts";
 import { type NextRead, readNewer } from "./catch-up.ts";
 import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
@@ -100,10 +101,10 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   /** The last confirmed state; the initial one once it has expired. */
-  override get state(): Readonly<S> {
+  override get state(): DeepReadonly<S> {
     const state = super.state;
     // The initial state of a kind is an S, as in the kernel.
-    return this.overdue ? (this.settings.initial as Readonly<S>) : state;
+    return this.overdue ? (this.settings.initial as DeepReadonly<S>) : state;
   }
 
   /**

@@ -1,7 +1,6 @@
 /**
  * The runtime: opens scopes by type and id and keeps them. The same key gives the same actor.
  */
-import type { Draft } from "../../actors/scope/recipe.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
 import { durationOption } from "../../actors/time/clock.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
@@ -20,9 +19,21 @@ import { openExecution, type ExecuteOptions, type ExecutionContext } from "./ses
 import type { ScopeOwner } from "./session/binding.ts";
 import { keepCalls } from "./calls.ts";
 import { residentOf, ScopeHandle } from "./handle.ts";
-import { RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
+import { type CloseOptions, RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
 import { ScopeHost } from "./scope-host.ts";
-import type { Kind } from "./kinds.ts";
+import type { KindOptions } from "./kinds.ts";
+import type {
+  AnyScopes,
+  DraftsOf,
+  FreeName,
+  KindChange,
+  KindFeedItem,
+  KindName,
+  Kinds,
+  NameOfState,
+  StateOfName,
+  TypedName,
+} from "./kind-types.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
 import type { ResidentScope } from "./resident-scope.ts";
@@ -34,11 +45,6 @@ import type { Sequencer } from "./sequencer/define.ts";
 import { Sequencers, type RunHandle, type RunOptions } from "./sequencer/sequencers.ts";
 import { Transaction } from "./transaction/transaction.ts";
 
-/** The state type of a scope. */
-type StateOf<T> = T extends { readonly state: Readonly<infer S> } ? S : object;
-/** Scopes of any state. */
-type AnyScopes = readonly { readonly state: object }[];
-
 /** Only the steps of a run write its record: another write could skip or repeat steps. */
 const NO_SCOPE =
   'scopes of type "sequencer" are runs and cannot be opened: read one with ' +
@@ -48,28 +54,29 @@ const NO_SCOPE =
  * Makes a runtime. Throws `RangeError` for a bad number, `StateValidationError` when a kind's
  * initial state is refused, `TypeError` for an unknown option.
  */
-export function createRuntime(options: RuntimeOptions = {}): Runtime {
+export function createRuntime<K extends Kinds = Kinds>(
+  options: RuntimeOptions<K> = {},
+): Runtime<K> {
   refuseUnknown("createRuntime", options, RUNTIME_OPTIONS);
   return new Runtime(options);
 }
 
-/** Options of `close`. */
-export interface CloseOptions {
+/**
+ * Opens scopes by type and id. `K` are its kinds: their names and states are checked by the
+ * compiler. Every `Runtime<K>` is a `Runtime`, which opens any name.
+ */
+export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   /**
-   * Milliseconds to wait for running calls; default the runtime's `mutationTimeoutMs`, 0 for no
-   * wait, `Infinity` for no limit.
+   * A type only. Compilers compare two runtimes member by member when the first member maps over
+   * the kinds, else by the kinds alone, and then no `Runtime<K>` would be a `Runtime`.
    */
-  readonly drainMs?: number | undefined;
-}
-
-/** Opens scopes by type and id. */
-export class Runtime implements AsyncDisposable {
+  declare protected readonly kinds?: { readonly [Name in keyof K]: Name };
   readonly #home: ScopeHost;
   readonly #sequencers: Sequencers;
   readonly #ends = new Set<() => void>();
   #closing: Promise<void> | null = null;
 
-  constructor(options: RuntimeOptions) {
+  constructor(options: RuntimeOptions<K>) {
     this.#home = new ScopeHost(options);
     this.#sequencers = new Sequencers(this.#home);
     keepCalls(this, this.#home.calls);
@@ -79,7 +86,7 @@ export class Runtime implements AsyncDisposable {
    * Adds a kind to an existing runtime, for libraries with their own kinds. The same kind may be
    * added again; another kind under a known name throws `TypeError`.
    */
-  declare(type: string, kind: Kind): void {
+  declare(type: string, kind: KindOptions): void {
     this.#home.declare(type, kind);
   }
 
@@ -99,17 +106,27 @@ export class Runtime implements AsyncDisposable {
    * than the one the session is bound to; and with the error of the store or the schema when the
    * record cannot be read.
    */
-  async open<S extends object = Record<string, unknown>>(
-    type: string,
+  open<Name extends TypedName<K>>(
+    type: Name,
     id: string,
-    extra: ScopeOwner = {},
-  ): Promise<Scope<S>> {
+    extra?: ScopeOwner,
+  ): Promise<Scope<StateOfName<K, Name>>>;
+  open<S extends object = Record<string, unknown>>(
+    type: FreeName<K> | NameOfState<K, S>,
+    id: string,
+    extra?: ScopeOwner,
+  ): Promise<Scope<S>>;
+  open(type: string, id: string, extra: ScopeOwner = {}): Promise<unknown> {
+    return this.#open(type, id, extra);
+  }
+
+  async #open(type: string, id: string, extra: ScopeOwner): Promise<ScopeHandle> {
     if (type === "sequencer") throw new TypeError(NO_SCOPE);
     refuseUnknown("open", extra, ["userId", "orgId"]);
     const { calls } = this.#home;
     calls.enter();
     try {
-      return new ScopeHandle<S>(await this.#home.open(type, id, extra));
+      return new ScopeHandle(await this.#home.open(type, id, extra));
     } finally {
       calls.leave();
     }
@@ -118,10 +135,10 @@ export class Runtime implements AsyncDisposable {
   /** Runs `work` with the request, session, user and organisation scopes of one request. */
   execute<T>(
     options: ExecuteOptions,
-    work: (context: ExecutionContext) => T | Promise<T>,
+    work: (context: ExecutionContext<K>) => T | Promise<T>,
   ): Promise<T> {
     return this.#home.calls.run(async () => {
-      const context = await openExecution(this, options);
+      const context = await openExecution<K>((...scope) => this.#open(...scope), options);
       try {
         return await work(context);
       } finally {
@@ -140,7 +157,7 @@ export class Runtime implements AsyncDisposable {
    */
   transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
-    recipe: (...drafts: { [I in keyof Scopes]: Draft<StateOf<Scopes[I]>> }) => void | Promise<void>,
+    recipe: (...drafts: DraftsOf<Scopes>) => void | Promise<void>,
     options?: MutationOptions,
   ): Promise<boolean> {
     return this.#home.calls.run(async () => {
@@ -154,9 +171,10 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** One page of ids, in memory or not. */
-  list(options?: ListOptions): Promise<ScopeList> {
+  list(options?: ListOptions<KindName<K>>): Promise<ScopeList<KindName<K>>> {
     return this.#home.calls.run(async () => {
       if (options?.type !== undefined) this.#home.kind(options.type);
+      // Records of kinds that only other runtimes declare are listed, too, under their names.
       return listScopes(this.#home.listSource, options);
     });
   }
@@ -168,7 +186,7 @@ export class Runtime implements AsyncDisposable {
    * Rejects with `TypeError` for an unknown type or an invalid id. On a store without `erase`
    * it is a delete whose tombstone is over at once.
    */
-  erase(options: EraseOptions): Promise<boolean> {
+  erase(options: EraseOptions<KindName<K>>): Promise<boolean> {
     return this.#home.calls.run(() => eraseScope(this.#home, options));
   }
 
@@ -177,7 +195,7 @@ export class Runtime implements AsyncDisposable {
    * resolves to how many. The bindings of sessions are kept, as with `delete`. Rejects with
    * `TypeError` for an unknown type, and with the first failure of a batch.
    */
-  deleteAll(options: DeleteAllOptions): Promise<number> {
+  deleteAll(options: DeleteAllOptions<KindName<K>>): Promise<number> {
     return this.#home.calls.run(() => deleteScopes(this.#home, options));
   }
 
@@ -207,7 +225,7 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** Calls `listener` with the changes of every scope; the returned function removes it. */
-  subscribe(listener: (change: StateChange) => void): Unsubscribe {
+  subscribe(listener: (change: KindChange<K>) => void): Unsubscribe {
     if (this.#closing === null) this.#home.watch();
     return this.#home.listeners.add(listener);
   }
@@ -218,7 +236,7 @@ export class Runtime implements AsyncDisposable {
    * changes after that. With `snapshot: true` the `resync` comes first: the reader misses nothing
    * when it then reads what it keeps, in memory or not, and applies the changes that follow.
    */
-  changes(options: Omit<FeedOptions, "since"> = {}): AsyncIterable<RuntimeFeedItem> {
+  changes(options: Omit<FeedOptions, "since"> = {}): AsyncIterable<KindFeedItem<K>> {
     refuseUnknown("changes", options, ["signal", "snapshot"]);
     const source = {
       listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
@@ -231,7 +249,9 @@ export class Runtime implements AsyncDisposable {
     };
     const signal = this.#closing === null ? options.signal : AbortSignal.abort();
     const start = options.snapshot === true ? [source.marker()] : [];
-    return new ChangeReader<unknown, ResyncMarker>(source, start, 0, signal);
+    const reader = new ChangeReader<unknown, ResyncMarker>(source, start, 0, signal);
+    // Only scopes of this runtime's kinds are announced.
+    return reader as AsyncIterable<RuntimeFeedItem> as AsyncIterable<KindFeedItem<K>>;
   }
 
   /**

@@ -36,8 +36,8 @@ import {
   BUILT_IN_KINDS,
   ephemeralKind,
   resolveKind,
-  type Kind,
   type KindContext,
+  type KindOptions,
   type ResolvedKind,
 } from "./kinds.ts";
 import {
@@ -66,7 +66,7 @@ export class ScopeHost {
   );
   readonly #context: KindContext;
   readonly #kinds = new Map<string, ResolvedKind>();
-  readonly #declared = new Map<string, Kind>();
+  readonly #declared = new Map<string, KindOptions>();
   readonly #stores = new Map<StateStore, BatchingStore>();
   readonly #leaves: (() => Promise<void>)[] = [];
   readonly #feeds = new Map<StateStore, RemoteChanges>();
@@ -164,7 +164,7 @@ export class ScopeHost {
   }
 
   /** Adds a kind; the same kind may be added again, another of that name throws `TypeError`. */
-  declare(type: string, kind: Kind): void {
+  declare(type: string, kind: KindOptions): void {
     const known = this.#declared.get(type);
     if (known === undefined) this.#add(type, kind);
     else if (known !== kind) throw new TypeError(`scope type "${type}" is declared already`);
@@ -194,7 +194,7 @@ export class ScopeHost {
     }
   }
 
-  #add(type: string, kind: Kind): void {
+  #add(type: string, kind: KindOptions): void {
     const resolved = resolveKind(type, kind, this.#context);
     this.#kinds.set(type, resolved);
     this.#declared.set(type, kind);

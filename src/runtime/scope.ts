@@ -19,6 +19,7 @@ import type {
   StateChange,
   Unsubscribe,
 } from "../../actors/protocol.ts";
+import type { DeepReadonly, Given, GivenState } from "../../actors/state-types.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import { ScopeActor } from "../../actors/scope/scope.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
@@ -74,20 +75,26 @@ export type Element<A> = unknown extends A
 export type RecordValue<R> = NonNullable<R> extends Readonly<Record<string, infer V>> ? V : unknown;
 
 /** The result of an atomic mutator: the fields to change, or nothing. */
-export type AtomicResult<S> = Partial<S> | void;
+export type AtomicResult<S> = Partial<S> | Partial<DeepReadonly<S>> | void;
 
 /** The seven operations. Each resolves to whether the state changed. */
 export interface ScopeStateOps<S extends object> {
   /** Merges fields, one level deep. */
-  patchState(updates: Partial<S>, options?: MutationOptions): Promise<boolean>;
+  patchState(
+    updates: Partial<S> | Partial<DeepReadonly<S>>,
+    options?: MutationOptions,
+  ): Promise<boolean>;
   /** Sets one field to the result of `updater` for its present value. */
   patchState<K extends keyof S>(
     key: K,
-    updater: (current: S[K], context: MutationContext) => S[K] | Promise<S[K]>,
+    updater: (
+      current: DeepReadonly<S[K]>,
+      context: MutationContext,
+    ) => Given<S[K]> | Promise<Given<S[K]>>,
     options?: MutationOptions,
   ): Promise<boolean>;
   /** Replaces the whole state. */
-  setState(next: S, options?: MutationOptions): Promise<boolean>;
+  setState(next: GivenState<S>, options?: MutationOptions): Promise<boolean>;
   /** Adds to numeric fields; a missing one starts at 0. */
   incState(
     increments: { [K in NumericKeys<S>]?: number },
@@ -96,14 +103,14 @@ export interface ScopeStateOps<S extends object> {
   /** Appends to an array field; a missing one starts empty. */
   pushState<K extends ArrayKeys<S>>(
     field: K,
-    value: Element<S[K]>,
+    value: Given<Element<S[K]>>,
     options?: MutationOptions,
   ): Promise<boolean>;
   /** Sets one key of a record field; a missing record starts empty. */
   setStateRecord<K extends RecordKeys<S>>(
     field: K,
     key: string,
-    value: RecordValue<S[K]>,
+    value: Given<RecordValue<S[K]>>,
     options?: MutationOptions,
   ): Promise<boolean>;
   /** Removes one key of a record field. */
@@ -111,7 +118,7 @@ export interface ScopeStateOps<S extends object> {
   /** Merges what `mutator` returns for the present state, atomically. */
   atomicState(
     mutator: (
-      state: Readonly<S>,
+      state: DeepReadonly<S>,
       context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
@@ -125,7 +132,7 @@ export interface ScopeStateOps<S extends object> {
 export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposable {
   readonly identity: ScopeIdentity;
   /** The last committed state, deep-frozen; Dates and byte arrays in it are not to be edited. */
-  readonly state: Readonly<S>;
+  readonly state: DeepReadonly<S>;
   /** 0 = never written; grows by one per real change and never decreases. */
   readonly version: number;
   /**
@@ -139,7 +146,7 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
    * made. Costs a read of the version, shared with the saves of the same tick. `volatile` and
    * `checkpoint` kinds, and a bridge without `load`, resolve to the state in memory.
    */
-  read(options?: MutationOptions): Promise<Readonly<S>>;
+  read(options?: MutationOptions): Promise<DeepReadonly<S>>;
   /** Reads the store again. */
   refresh(): Promise<void>;
   /** Calls `listener` with every change; the returned function removes it. */
@@ -172,7 +179,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     return this.#do(() => new FieldMutation(first, second, this.identity), third);
   }
 
-  setState(next: S, options?: MutationOptions): Promise<boolean> {
+  setState(next: GivenState<S>, options?: MutationOptions): Promise<boolean> {
     return this.#do(() => new SetMutation(next, this.identity), options);
   }
 
@@ -199,7 +206,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
 
   atomicState(
     mutator: (
-      state: Readonly<S>,
+      state: DeepReadonly<S>,
       context: MutationContext,
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
@@ -207,7 +214,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     return this.#do(() => new AtomicMutation(mutator, this.identity), options);
   }
 
-  async read(options?: MutationOptions): Promise<Readonly<S>> {
+  async read(options?: MutationOptions): Promise<DeepReadonly<S>> {
     await this.mutate(READ, options);
     return this.state;
   }
@@ -227,7 +234,7 @@ export interface ScopeOptions<S extends object> extends ScopeTuning, CheckOption
   /** Default: type `scope` and a new id. */
   readonly identity?: ScopeIdentity | undefined;
   /** The state before the first write, and after `delete`. */
-  readonly initial: S;
+  readonly initial: (S & {}) | NoInfer<DeepReadonly<S>>;
   /** The version under which `initial` is stored; default 0, never stored. */
   readonly version?: number | undefined;
   readonly schema?: StateSchema<S> | undefined;

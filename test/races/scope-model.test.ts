@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { CommitUnknownError, isHoldfastError } from "../../actors/errors.ts";
 import { applyPatches } from "../../actors/state/patches.ts";
 import type { StateChange } from "../../actors/protocol.ts";
+import type { DeepReadonly } from "../../actors/state-types.ts";
 import { createScope, type Scope } from "../../src/runtime/scope.ts";
 import { tableBridge, type SeenSave, type TableBridge } from "../support/table-bridge.ts";
 
@@ -138,7 +139,11 @@ function meet(bridge: TableBridge<Bag>, list: readonly Fate[]): void {
 const initial: Bag = { n: 0, list: [], map: {} };
 const hasKey = (patch: object): boolean => Object.hasOwn(patch, "path");
 
-function checkEvents(events: readonly StateChange[], last: Bag, version: number): void {
+function checkEvents(
+  events: readonly StateChange[],
+  last: DeepReadonly<Bag>,
+  version: number,
+): void {
   let state: unknown = initial;
   let at = 0;
   for (const change of events) {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
 import type { Clock } from "../../actors/protocol.ts";
+import type { DeepReadonly } from "../../actors/state-types.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
@@ -152,6 +153,6 @@ export function sameScope(one: unknown, other: unknown): void {
 }
 
 /** One increment by an atomic mutator. */
-export function add(state: Readonly<Counter>): Counter {
+export function add(state: DeepReadonly<Counter>): Counter {
   return { n: (state.n ?? 0) + 1 };
 }

@@ -16,6 +16,7 @@ const layers: readonly Layer[] = [
     rank: 0,
     prefixes: [
       "actors/protocol",
+      "actors/state-types",
       "actors/errors",
       "actors/holdfast-error",
       "actors/run-errors",

@@ -90,7 +90,7 @@ export class Run<S extends object> implements RunPort {
   }
 
   get state(): Readonly<S> {
-    return this.#state().state;
+    return this.#state().state as Readonly<S>; // Read-only at every depth.
   }
 
   /** The seven operations on the run's own state, bound to it. */

@@ -2,8 +2,8 @@
  * An execution: one request of a user, with the four scopes it works on.
  */
 import { randomUUID } from "node:crypto";
-import type { ScopeIdentity } from "../../../actors/protocol.ts";
-import { ephemeralId } from "./binding.ts";
+import { ephemeralId, type ScopeOwner } from "./binding.ts";
+import type { Kinds, StateOfName } from "../kind-types.ts";
 import type { Scope } from "../scope.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
@@ -26,44 +26,45 @@ export const EXECUTE_OPTIONS: readonly string[] = optionNames<ExecuteOptions>({
   requestId: true,
 });
 
-/** The scopes of an execution. */
-export interface ExecutionContext {
+/** The scopes of an execution; `K` are the kinds of the runtime. */
+export interface ExecutionContext<K extends Kinds = Kinds> {
   readonly userId: string;
   readonly sessionId: string;
   readonly requestId: string;
   readonly orgId: string | undefined;
-  readonly request: Scope<Record<string, unknown>>;
-  readonly session: Scope<Record<string, unknown>>;
-  readonly user: Scope<Record<string, unknown>>;
-  readonly org: Scope<Record<string, unknown>> | undefined;
+  readonly request: Scope<StateOfName<K, "request">>;
+  readonly session: Scope<StateOfName<K, "session">>;
+  readonly user: Scope<StateOfName<K, "user">>;
+  readonly org: Scope<StateOfName<K, "org">> | undefined;
 }
 
-/** What an execution uses of its runtime. */
-export interface ExecutionHost {
-  open(
-    type: string,
-    id: string,
-    extra?: Omit<ScopeIdentity, "type" | "id">,
-  ): Promise<Scope<Record<string, unknown>>>;
-}
+/** Opens a scope of the runtime. */
+export type OpenScope = (type: string, id: string, extra: ScopeOwner) => Promise<Scope<object>>;
 
 /** Checks the ids and opens the scopes. Throws `TypeError` for a blank id or an unknown option. */
-export async function openExecution(
-  host: ExecutionHost,
+export async function openExecution<K extends Kinds>(
+  openScope: OpenScope,
   options: ExecuteOptions,
-): Promise<ExecutionContext> {
+): Promise<ExecutionContext<K>> {
   refuseUnknown("execute", options, EXECUTE_OPTIONS);
   const userId = required("userId", options.userId);
   const orgId = optional("orgId", options.orgId);
   const extra = orgId === undefined ? { userId } : { userId, orgId };
   const sessionId = optional("sessionId", options.sessionId) ?? ephemeralId(extra);
   const requestId = optional("requestId", options.requestId) ?? `request_${randomUUID()}`;
+  // A scope has the state of its kind, and K are the kinds of the runtime.
+  const open = <Name extends string>(
+    type: Name,
+    id: string,
+    owner: ScopeOwner,
+  ): Promise<Scope<StateOfName<K, Name>>> =>
+    openScope(type, id, owner) as Promise<Scope<StateOfName<K, Name>>>;
   // The session first: when another user owns it, nothing is opened for this user.
-  const session = await host.open("session", sessionId, extra);
+  const session = await open("session", sessionId, extra);
   const [request, user, org] = await Promise.all([
-    host.open("request", requestId, extra),
-    host.open("user", userId, { userId }),
-    orgId === undefined ? undefined : host.open("org", orgId, { orgId }),
+    open("request", requestId, extra),
+    open("user", userId, { userId }),
+    orgId === undefined ? undefined : open("org", orgId, { orgId }),
   ]);
   return { userId, sessionId, requestId, orgId, request, session, user, org };
 }

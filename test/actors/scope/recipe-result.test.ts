@@ -143,7 +143,10 @@ describe.each(Object.entries(ways))("a recipe of %s", (_, run) => {
   it("does not take a part of the state for the next state", async () => {
     const scope = bag();
     // These two cannot be told apart.
-    for (const recipe of [() => scope.state.user, (d: Bag) => (d.user = scope.state.user)])
+    for (const recipe of [
+      () => scope.state.user,
+      (d: Bag) => (d.user = scope.state.user as Bag["user"]),
+    ])
       expect(await rejection(run(scope, recipe))).toMatchObject({ code: "STATE_TYPE" });
     expect(await run(scope, () => scope.state)).toBe(false);
     expect(scope.state).toEqual(initial);

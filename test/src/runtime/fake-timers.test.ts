@@ -59,7 +59,7 @@ describe.each(fakes)("while timers are faked %s", (_name, config) => {
     vi.useFakeTimers(config);
     const runtime = createRuntime({ store: stores[name](), kinds });
     const ids = ["a", "b", "c"];
-    for (const type of ["session", "late", "temp"]) {
+    for (const type of ["session", "late", "temp"] as const) {
       const scopes = await Promise.all(ids.map((id) => runtime.open<{ n: number }>(type, id)));
       await Promise.all(scopes.map((scope) => scope.patchState({ n: 1 })));
       await Promise.all(scopes.map((scope) => scope.incState({ n: 1 })));

@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import type { StateChange } from "../../../actors/protocol.ts";
+import type { DeepReadonly } from "../../../actors/state-types.ts";
 import { createScope } from "../../../src/runtime/scope.ts";
 import { gate, rejection, settled } from "../../support/waiting.ts";
 
@@ -79,7 +80,7 @@ describe("the fast path (semantics 2)", () => {
   it("applies every synchronous operation on an idle scope before the call returns", async () => {
     const scope = createScope({ initial });
     const calls: Promise<boolean>[] = [];
-    const now = (call: Promise<boolean>): Bag => {
+    const now = (call: Promise<boolean>): DeepReadonly<Bag> => {
       calls.push(call);
       return scope.state;
     };

@@ -205,7 +205,7 @@ describe("6: silent losses", () => {
     const container = createStateContainer({ list: [1] });
     const ops = createScopeStateOps(container);
     const wrong = ops.atomicState((state) => {
-      state.list.push(2);
+      (state.list as number[]).push(2);
       return state;
     });
     await expect(wrong).rejects.toThrow(TypeError);

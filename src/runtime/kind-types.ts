@@ -1,0 +1,73 @@
+/**
+ * Types that follow the kinds of a runtime: which names it opens, and with which state.
+ *
+ * `Runtime` without a type argument has kinds that are not known to the compiler: it opens every
+ * name, with the state that the caller names.
+ */
+import type { RuntimeFeedItem, StateChange } from "../../actors/protocol.ts";
+import type { Draft } from "../../actors/state-types.ts";
+import type { Kind, KindOptions } from "./kinds.ts";
+import type { Scope } from "./scope.ts";
+
+/** The kinds of a runtime by name, as `createRuntime({ kinds })` takes them. */
+export type Kinds = Readonly<Record<string, KindOptions>>;
+
+/** The built-in kinds that `open` takes. */
+type BuiltInName = "request" | "session" | "user" | "org" | "temp";
+
+/** The state of a kind that declares none. */
+type AnyFields = Record<string, unknown>;
+
+/** The state that a kind declares by its schema or its initial state; else any fields. */
+export type KindState<One> = FieldsOf<DeclaredState<One>>;
+
+/** Of a kind that `defineKind` made, its type argument; of a plain object, by its fields. */
+type DeclaredState<One> =
+  One extends Kind<infer S> ? S : One extends KindOptions<infer S> ? S : object;
+
+type FieldsOf<S> = [keyof S] extends [never] ? AnyFields : S;
+
+/** The state of the scopes of a name. */
+export type StateOfName<K, Name> = Name extends keyof K ? KindState<K[Name]> : AnyFields;
+
+/** The names of a runtime's kinds, those of sequencer runs included; `string` when not known. */
+export type KindName<K> = string extends keyof K
+  ? string
+  : (keyof K & string) | BuiltInName | "sequencer";
+
+/** The names whose scopes `open` gives with the state of their kind. */
+export type TypedName<K> = string extends keyof K
+  ? never
+  : Exclude<DeclaredName<K>, UntypedName<K>>;
+
+/** The names whose scopes `open<S>` gives with the state that the caller names. */
+export type FreeName<K> = string extends keyof K
+  ? string
+  : Exclude<BuiltInName, keyof K> | UntypedName<K>;
+
+/** The typed names whose state is an `S`, and the reverse. */
+export type NameOfState<K, S> = {
+  [Name in TypedName<K>]: [S, KindState<K[Name]>] extends [KindState<K[Name]>, S] ? Name : never;
+}[TypedName<K>];
+
+/** Runs are declared as a kind, too, and `open` refuses them. */
+type DeclaredName<K> = Exclude<keyof K & string, "sequencer">;
+
+/** Names of the declared kinds that declare no state. */
+type UntypedName<K> = {
+  [Name in DeclaredName<K>]: string extends keyof KindState<K[Name]> ? Name : never;
+}[DeclaredName<K>];
+
+/** What `subscribe` of a runtime receives. */
+export type KindChange<K> = StateChange<StateOfName<K, KindName<K>>, KindName<K>>;
+
+/** What `changes()` of a runtime yields. */
+export type KindFeedItem<K> = RuntimeFeedItem<StateOfName<K, KindName<K>>, KindName<K>>;
+
+/** Scopes of any state. */
+export type AnyScopes = readonly { readonly state: object }[];
+
+/** The drafts of several scopes, in their order. */
+export type DraftsOf<Scopes extends AnyScopes> = {
+  [I in keyof Scopes]: Draft<Scopes[I] extends Scope<infer S> ? S : object>;
+};
