@@ -47,6 +47,11 @@ export class HoldfastError extends Error {
     this.code = code;
     if (options.scope !== undefined) this.scope = options.scope;
   }
+
+  /** Where the cause and the cure are described: a page of this package and its heading. */
+  get help(): string {
+    return `docs/errors.md#${this.code.toLowerCase()}`;
+  }
 }
 
 /** True for an error of this library, also when another copy of the package made it. */
