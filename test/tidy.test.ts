@@ -222,7 +222,7 @@ describe("text rules", () => {
 });
 
 describe("the lock file", () => {
-  it.each(["package-lock.json", ".ci/tools/package-lock.json"])(
+  it.each(["package-lock.json", ".ci/tools/package-lock.json", ".ci/docs/package-lock.json"])(
     "%s lets npm ci work with any registry",
     (path) => {
       const [lock] = readFiles([path], [""]);
