@@ -33,19 +33,25 @@ const CHANGED: Outcome = Object.freeze({ ...UNCHANGED, changed: true });
 export function applyMutation(target: WriteTarget, mutation: Mutation, computed: unknown): Outcome {
   const { draft, settings } = target;
   const checks = settings.checks?.perChange === true ? settings.checks : null;
-  // Checks run after the write, so a refusal needs the state before it.
-  const before = checks === null ? null : draft.expose();
+  const ends = checks !== null || mutation.settle !== undefined;
+  // They run after the write, so a refusal needs the state before it.
+  const before = ends ? draft.expose() : null;
   draft.begin(target.recording, target.listening);
   beginWriting(draft.scope, before);
   try {
     mutation.write(draft, computed);
-    if (checks !== null && before !== null && draft.changed) checkChange(draft, before, checks);
+    if (checks !== null && before !== null) checkChange(draft, before, checks);
+    mutation.settle?.(draft, computed);
   } catch (thrown) {
     if (before !== null) draft.reset(before);
     return failed(thrown);
   } finally {
     endWriting();
   }
+  return outcomeOf(draft, computed);
+}
+
+function outcomeOf(draft: DraftState, computed: unknown): Outcome {
   const { changed, patches, inverse } = draft;
   if (patches === null && computed === undefined) return changed ? CHANGED : UNCHANGED;
   draft.begin(false); // Frees the patches: some 500 bytes per idle scope.
@@ -58,6 +64,7 @@ export function failed(thrown: unknown): Outcome {
 }
 
 function checkChange(draft: DraftState, before: object, checks: Checks): void {
+  if (!draft.changed) return;
   const fill = checks.fill(draft.expose(), draft.scope, before);
   for (const [field, value] of fill) draft.set(field, value);
   // A dropped field that is filled with the same default is no change.

@@ -100,9 +100,11 @@ export class Call {
     return this.#resolve === null;
   }
 
-  /** Resolves the call; does nothing when it is settled (M3). */
+  /** Resolves the call to the answer of its mutation; does nothing when it is settled (M3). */
   resolve(changed: boolean): void {
-    this.#settle()?.(changed);
+    const { mutation } = this; // A task has no answer of its own.
+    const answer = mutation.answer === undefined ? changed : mutation.answer(changed);
+    this.#settle()?.(answer as boolean); // The maker of a mutation knows the type of its answer.
   }
 
   /** Rejects the call; does nothing when it is settled (M3). */

@@ -6,6 +6,7 @@
  *  U1  `compute` may run several times (after a conflict, or when a call of the same batch was
  *      cancelled), so it must depend on its arguments only. Its result is not kept by reference.
  *  U2  `write` is synchronous and, by A1, writes completely or throws.
+ *  U3  `answer` depends on the last `settle`: that of the run which was saved.
  */
 import type { DraftState } from "../state/draft-state.ts";
 import type { MutationContext, OperationName } from "../protocol.ts";
@@ -19,6 +20,10 @@ export interface Mutation {
   compute?(state: object, context: MutationContext): unknown;
   /** Writes the change; `computed` is the awaited result of `compute`. */
   write(draft: DraftState, computed: unknown): void;
+  /** Called after `write` and the checks, on the draft to be saved; a throw undoes the write. */
+  settle?(draft: DraftState, computed: unknown): void;
+  /** What the call resolves to; without it, whether the state changed. */
+  answer?(changed: boolean): unknown;
   /** The event's `path`, when the operation has one. */
   path?(): string;
   /** The event's `delta`, when the operation has one; called after `write`. */

@@ -98,7 +98,8 @@ function isNew(node: object): boolean {
   return !Object.isFrozen(node);
 }
 
-function valuesIn(node: unknown): Iterable<unknown> {
+/** The values in a container; none of any other value. */
+export function valuesIn(node: unknown): Iterable<unknown> {
   if (types.isMap(node) || types.isSet(node) || Array.isArray(node)) return node.values();
   return isPlainObject(node) ? Object.values(node) : [];
 }

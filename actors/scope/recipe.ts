@@ -19,7 +19,9 @@ import { endDrafts } from "./recipe-result.ts";
 import { isPlainObject, typeName } from "../state/copy.ts";
 
 enableMapSet();
-const immer = new Immer({ autoFreeze: false });
+
+/** The one immer of the library; states are frozen when they are committed. */
+export const immer: Immer = new Immer({ autoFreeze: false });
 
 /**
  * A caller's recipe: changes `draft` in place, or returns the next state, a plain object, which
@@ -40,9 +42,7 @@ export class RecipeMutation<S extends object> implements Mutation {
   }
 
   compute(state: object, context: MutationContext): unknown {
-    const received = typeName(this.#recipe);
-    if (typeof this.#recipe !== "function")
-      throw new StateTypeError({ path: "", expected: "a recipe function", received });
+    checkRecipe(this.#recipe);
     const draft = createDraft(state);
     // The caller declares the type of the state.
     const returned = this.#recipe(draft as Draft<S>, context);
@@ -51,11 +51,22 @@ export class RecipeMutation<S extends object> implements Mutation {
   }
 
   write(draft: DraftState, computed: unknown): void {
-    const before = draft.expose();
-    const next = computed as object; // `finishDraft` is its only source.
-    const { state, patches, inverse } = difference(before, next, draft.scope);
-    if (state !== before) draft.take(state, patches, inverse);
+    writeNext(draft, computed as object); // `finishDraft` is its only source.
   }
+}
+
+/** Throws `StateTypeError` for a recipe that is no function. */
+export function checkRecipe(recipe: unknown): void {
+  if (typeof recipe === "function") return;
+  const fields = { path: "", expected: "a recipe function", received: typeName(recipe) };
+  throw new StateTypeError(fields);
+}
+
+/** Writes the next state that a recipe made. */
+export function writeNext(draft: DraftState, next: object): void {
+  const before = draft.expose();
+  const { state, patches, inverse } = difference(before, next, draft.scope);
+  if (state !== before) draft.take(state, patches, inverse);
 }
 
 /** Makes a draft of a state, to be ended with `finishDraft`. */
@@ -72,7 +83,11 @@ export function endRecipe(drafts: readonly object[], returned: unknown): readonl
 }
 
 function finishDraft(draft: unknown): object {
-  const next: unknown = immer.finishDraft(draft as Draft<object>);
+  return nextState(immer.finishDraft(draft as Draft<object>));
+}
+
+/** Throws `StateTypeError` when what a recipe made is no state. */
+export function nextState(next: unknown): object {
   if (isPlainObject(next)) return next;
   throw new StateTypeError({ path: "", expected: "an object", received: typeName(next) });
 }

@@ -50,6 +50,13 @@ function assign(node: RecordNode, key: string, value: unknown): void {
   Object.defineProperty(node, key, descriptor);
 }
 
+/** The patches that remove the elements `from` … `to - 1`, the last one first, and then `rest`. */
+function removals(field: string, from: number, to: number, rest: readonly Patch[]): Patch[] {
+  const removed: Patch[] = [];
+  for (let at = to - 1; at >= from; at -= 1) removed.push({ op: "remove", path: [field, at] });
+  return [...removed, ...rest];
+}
+
 /** The state under construction; see the head of this file. */
 export class DraftState {
   /** True when something was written since `begin`. */
@@ -130,16 +137,24 @@ export class DraftState {
 
   /** Appends to the array in `field`; a missing field starts as an empty array. */
   push(field: string, value: unknown): void {
+    this.append(field, [value]);
+  }
+
+  /** Appends frozen values in order, as `push` does; the cost does not depend on the array. */
+  append(field: string, values: readonly unknown[]): void {
     const before = this.get(field);
-    if (before === undefined) return this.#create(field, [value], Object.freeze([value]));
-    if (!Array.isArray(before)) throw this.#wrongType(field, "an array", before);
+    if (before !== undefined && !Array.isArray(before))
+      throw this.#wrongType(field, "an array", before);
+    if (values.length === 0) return;
+    if (before === undefined) return this.#create(field, [...values], Object.freeze([...values]));
     const node = this.#ownField(field, before);
-    this.#record(
-      { op: "add", path: [field, node.length], value },
-      { op: "remove", path: [field, node.length] },
-    );
-    node.push(value);
-    addSize(node, value);
+    const from = node.length;
+    for (const value of values) {
+      this.patches?.push({ op: "add", path: [field, node.length], value });
+      node.push(value);
+      addSize(node, value);
+    }
+    if (this.inverse !== null) this.inverse = removals(field, from, node.length, this.inverse);
     this.changed = true;
   }
 

@@ -20,6 +20,7 @@ import type {
 } from "../../actors/protocol.ts";
 import type { DeepReadonly, GivenState } from "../../actors/state-types.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
+import type { TransactRecipe } from "../../actors/scope/transact.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
 import type { ScopeSettings } from "../../actors/scope/options.ts";
 import { ResidentScope } from "./resident-scope.ts";
@@ -88,6 +89,10 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
     return this.#scope.pushState(field, value, options);
   }
 
+  appendState(field: unknown, values: unknown, options?: MutationOptions): Promise<boolean> {
+    return this.#scope.appendState(field, values, options);
+  }
+
   setStateRecord(
     field: unknown,
     key: string,
@@ -113,6 +118,10 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
 
   update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean> {
     return this.#scope.update(recipe as Recipe<object>, options);
+  }
+
+  transact<R>(recipe: TransactRecipe<S, R>, options?: MutationOptions): Promise<R> {
+    return this.#scope.transact(recipe as TransactRecipe<object, R>, options);
   }
 
   delete(options?: MutationOptions): Promise<boolean> {

@@ -1,14 +1,13 @@
 /**
  * The runtime: opens scopes by type and id and keeps them. The same key gives the same actor.
  */
-import { ScopeStoppedError } from "../../actors/errors.ts";
 import { durationOption } from "../../actors/time/clock.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
-import { typeName } from "../../actors/state/copy.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
 import { ChangeReader, type FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
   Clock,
+  MutationContext,
   MutationOptions,
   ResyncMarker,
   RuntimeFeedItem,
@@ -18,7 +17,7 @@ import type {
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./session/execution.ts";
 import type { ScopeOwner } from "./session/binding.ts";
 import { keepCalls } from "./calls.ts";
-import { residentOf, ScopeHandle } from "./handle.ts";
+import { ScopeHandle } from "./handle.ts";
 import { type CloseOptions, RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
 import { ScopeHost } from "./scope-host.ts";
 import type { KindOptions } from "./kinds.ts";
@@ -36,14 +35,13 @@ import type {
 } from "./kind-types.ts";
 import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
 import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
-import type { ResidentScope } from "./resident-scope.ts";
 import type { ResumeOptions } from "./sequencer/run-answer.ts";
 import type { Scope } from "./scope.ts";
 import type { Checkpoint } from "./sequencer/run-record.ts";
 import type { RunOutcome } from "./sequencer/steps.ts";
 import type { Sequencer } from "./sequencer/define.ts";
 import { Sequencers, type RunHandle, type RunOptions } from "./sequencer/sequencers.ts";
-import { Transaction } from "./transaction/transaction.ts";
+import { runTransaction } from "./transaction/several.ts";
 
 /** Only the steps of a run write its record: another write could skip or repeat steps. */
 const NO_SCOPE =
@@ -159,15 +157,18 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     scopes: Scopes,
     recipe: (...drafts: DraftsOf<Scopes>) => void | Promise<void>,
     options?: MutationOptions,
-  ): Promise<boolean> {
-    return this.#home.calls.run(async () => {
-      if (!Array.isArray(scopes))
-        throw new TypeError(`a transaction takes a list of scopes, received ${typeName(scopes)}`);
-      const residents = scopes.map((scope: unknown) => this.#own(scope));
-      // The drafts are made from these scopes in this order, so they have these types.
-      const edit = recipe as unknown as (...drafts: object[]) => void | Promise<void>;
-      return new Transaction(residents, (drafts) => edit(...drafts), options).run();
-    });
+  ): Promise<boolean>;
+  /** The same; a recipe with one parameter more receives its `MutationContext` as the last one. */
+  transaction<const Scopes extends AnyScopes>(
+    scopes: Scopes,
+    recipe: (
+      ...args: [...drafts: DraftsOf<Scopes>, context: MutationContext]
+    ) => void | Promise<void>,
+    options?: MutationOptions,
+  ): Promise<boolean>;
+  transaction(scopes: AnyScopes, recipe: unknown, options?: MutationOptions): Promise<boolean> {
+    const home = this.#home;
+    return home.calls.run(() => runTransaction(home, scopes, recipe, options));
   }
 
   /** One page of ids, in memory or not. */
@@ -278,14 +279,6 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #own(scope: unknown): ResidentScope {
-    const resident = residentOf(scope);
-    if (resident === undefined || !this.#home.owns(resident))
-      throw new TypeError("a transaction takes scopes opened through this runtime");
-    if (resident.stopped) throw new ScopeStoppedError({ scope: resident.identity });
-    return resident;
   }
 
   async #close(drainMs: number): Promise<void> {

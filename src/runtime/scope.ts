@@ -21,6 +21,7 @@ import type {
 } from "../../actors/protocol.ts";
 import type { DeepReadonly, Given, GivenState } from "../../actors/state-types.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
+import { TransactMutation, type TransactRecipe } from "../../actors/scope/transact.ts";
 import { ScopeActor } from "../../actors/scope/scope.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
 import {
@@ -32,7 +33,9 @@ import {
   type ScopeTuning,
 } from "../../actors/scope/options.ts";
 import { READ, type Mutation } from "../../actors/scope/mutation.ts";
+import type { ArrayKeys, Element, NumericKeys, RecordKeys, RecordValue } from "./fields.ts";
 import {
+  AppendMutation,
   AtomicMutation,
   DeleteKeyMutation,
   FieldMutation,
@@ -42,37 +45,6 @@ import {
   SetKeyMutation,
   SetMutation,
 } from "./state-ops.ts";
-
-/** Names of the number fields of `S`. */
-export type NumericKeys<S> = {
-  [K in keyof S]-?: unknown extends S[K] ? K : NonNullable<S[K]> extends number ? K : never;
-}[keyof S];
-/** Names of the array fields of `S`. */
-export type ArrayKeys<S> = {
-  [K in keyof S]-?: unknown extends S[K]
-    ? K
-    : NonNullable<S[K]> extends readonly unknown[]
-      ? K
-      : never;
-}[keyof S];
-/** Names of the record fields of `S`. */
-export type RecordKeys<S> = {
-  [K in keyof S]-?: unknown extends S[K]
-    ? K
-    : NonNullable<S[K]> extends readonly unknown[]
-      ? never
-      : NonNullable<S[K]> extends object
-        ? K
-        : never;
-}[keyof S];
-/** The element type of an array field. */
-export type Element<A> = unknown extends A
-  ? unknown
-  : NonNullable<A> extends readonly (infer E)[]
-    ? E
-    : never;
-/** The value type of a record field. */
-export type RecordValue<R> = NonNullable<R> extends Readonly<Record<string, infer V>> ? V : unknown;
 
 /** The result of an atomic mutator: the fields to change, or nothing. */
 export type AtomicResult<S> = Partial<S> | Partial<DeepReadonly<S>> | void;
@@ -142,6 +114,20 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
    */
   update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean>;
   /**
+   * Changes the state by an immer recipe and resolves, once saved, to what the recipe returned; a
+   * returned object never replaces the state. Drafts in the result, also inside plain objects,
+   * arrays, maps and sets, become frozen values of the committed state. After a conflict the recipe
+   * runs again, and the result of the run that was saved counts. A recipe that changes nothing
+   * resolves to its result, verified like every result.
+   */
+  transact<R>(recipe: TransactRecipe<S, R>, options?: MutationOptions): Promise<R>;
+  /** Appends each of `values` to an array field, with one event; an empty list changes nothing. */
+  appendState<K extends ArrayKeys<S>>(
+    field: K,
+    values: readonly Given<Element<S[K]>>[],
+    options?: MutationOptions,
+  ): Promise<boolean>;
+  /**
    * The current state, in order with the mutations: one that the store confirmed after the call was
    * made. Costs a read of the version, shared with the saves of the same tick. `volatile` and
    * `checkpoint` kinds, and a bridge without `load`, resolve to the state in memory.
@@ -189,6 +175,15 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
 
   pushState(field: unknown, value: unknown, options?: MutationOptions): Promise<boolean> {
     return this.#do(() => new PushMutation(field, value, this.identity), options);
+  }
+
+  appendState(field: unknown, values: unknown, options?: MutationOptions): Promise<boolean> {
+    return this.#do(() => new AppendMutation(field, values, this.identity), options);
+  }
+
+  transact<R>(recipe: TransactRecipe<S, R>, options?: MutationOptions): Promise<R> {
+    const done: Promise<unknown> = this.mutate(new TransactMutation(recipe), options);
+    return done as Promise<R>; // A call resolves to the answer of its mutation.
   }
 
   setStateRecord(

@@ -156,6 +156,31 @@ export class PushMutation implements Mutation {
   }
 }
 
+/** `appendState(field, values)`: appends each value to an array; a missing field starts empty. */
+export class AppendMutation implements Mutation {
+  readonly operation = "push";
+  readonly #field: string;
+  readonly #values: readonly unknown[];
+
+  constructor(field: unknown, values: unknown, scope: ScopeIdentity) {
+    this.#field = nameOf(field, "field", scope);
+    if (!Array.isArray(values)) wrongType(this.#field, "an array of values", values, scope);
+    this.#values = copyIn<unknown[]>(values, this.#field, { depth: 1, scope });
+  }
+
+  write(draft: DraftState): void {
+    draft.append(this.#field, this.#values);
+  }
+
+  path(): string {
+    return this.#field;
+  }
+
+  delta(): unknown {
+    return { [this.#field]: this.#values };
+  }
+}
+
 /** `setStateRecord(field, key, value)`: sets one key of a record; a missing record starts empty. */
 export class SetKeyMutation implements Mutation {
   readonly operation = "patch";

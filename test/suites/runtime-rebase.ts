@@ -66,9 +66,11 @@ function randomChange(scope: Scope<Draft>, random: Random, model: Model): Promis
     () => scope.atomicState(async ({ n = 0 }) => Promise.resolve({ n: n + by })),
     () => scope.patchState("n", (n = 0) => n + by),
     () => scope.update((draft) => void (draft.n = (draft.n ?? 0) + by)),
+    () => scope.transact((draft) => (draft.n = (draft.n ?? 0) + by) > 0),
   ];
   const names = [
     () => scope.pushState("list", name),
+    () => scope.appendState("list", [name]),
     () => scope.setStateRecord("keys", name, 1),
     () => scope.update((draft) => void (draft.list = [...(draft.list ?? []), name])),
   ];

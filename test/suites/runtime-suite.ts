@@ -12,6 +12,7 @@ import { rebaseCases } from "./runtime-rebase.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { runCases } from "./runtime-runs.ts";
+import { transactCases } from "./runtime-transact.ts";
 import { transactionCases } from "./runtime-transaction.ts";
 import { verifyCases } from "./runtime-verify.ts";
 import { watchCases } from "./runtime-watch.ts";
@@ -34,6 +35,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     orderCases(options, options.bursts ?? [100]);
     executeCases(options);
     transactionCases(options);
+    transactCases(options);
     listCases(options);
     changeCases(options);
     timeCases(options);

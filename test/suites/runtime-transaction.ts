@@ -1,6 +1,6 @@
 /** All or nothing over several scopes. */
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { StateChange } from "../../actors/protocol.ts";
+import type { MutationContext, StateChange } from "../../actors/protocol.ts";
 import { residentOf } from "../../src/runtime/handle.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -114,16 +114,18 @@ export function transactionCases(stores: RuntimeStores): void {
       const [theirs] = await openAll(second, ["user"]);
       await theirs?.atomicState(add);
       const attempts: number[] = [];
+      const runs: number[] = [];
       const run = (spoil: () => Promise<unknown>) =>
-        first.transaction(mine, async (user, org, turn?: unknown) => {
+        first.transaction(mine, async (user, org, context: MutationContext) => {
           attempts.push(user.n ?? 0);
+          runs.push(context.attempt);
           await spoil();
           user.n = (user.n ?? 0) + 1;
           org.n = (org.n ?? 0) + 1;
-          return turn as undefined;
         });
       expect(await run(() => Promise.resolve())).toBe(true);
       expect(attempts).toEqual([0, 1]);
+      expect(runs).toEqual([1, 2]);
       expect(shown(mine)).toEqual([
         [2, 2],
         [1, 1],

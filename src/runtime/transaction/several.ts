@@ -1,0 +1,44 @@
+/**
+ * Recipes over several scopes of one runtime, as the runtime receives them.
+ */
+import { ScopeStoppedError } from "../../../actors/errors.ts";
+import type { MutationOptions } from "../../../actors/protocol.ts";
+import { typeName } from "../../../actors/state/copy.ts";
+import { residentOf } from "../handle.ts";
+import type { ResidentScope } from "../resident-scope.ts";
+import { Transaction, type TransactionRecipe } from "./transaction.ts";
+
+/** The runtime whose scopes may take part. */
+export interface OwningRuntime {
+  owns(scope: ResidentScope): boolean;
+}
+
+/** The scopes of handles of `runtime`; throws `TypeError` for anything else. */
+function ownScopes(runtime: OwningRuntime, scopes: unknown): ResidentScope[] {
+  if (!Array.isArray(scopes))
+    throw new TypeError(`a transaction takes a list of scopes, received ${typeName(scopes)}`);
+  return scopes.map((scope: unknown) => {
+    const resident = residentOf(scope);
+    if (resident === undefined || !runtime.owns(resident))
+      throw new TypeError("a transaction takes scopes opened through this runtime");
+    if (resident.stopped) throw new ScopeStoppedError({ scope: resident.identity });
+    return resident;
+  });
+}
+
+/** Runs a recipe of `transaction`; resolves to whether anything changed. */
+export async function runTransaction(
+  runtime: OwningRuntime,
+  scopes: unknown,
+  recipe: unknown,
+  options: MutationOptions | undefined,
+): Promise<boolean> {
+  const residents = ownScopes(runtime, scopes);
+  // The drafts are made from these scopes in this order, so they have the types of the recipe.
+  const edit = recipe as (...args: object[]) => void | Promise<void>;
+  // A recipe that takes its drafts as a rest parameter receives nothing but drafts.
+  const takesContext = edit.length > residents.length;
+  const run: TransactionRecipe = (drafts, context) =>
+    edit(...drafts, ...(takesContext ? [context] : []));
+  return new Transaction(residents, run, options).run();
+}
