@@ -2,23 +2,65 @@
  * The published code: a file for each entry point and the program, and a few that they share. With a
  * file for each source, `import "holdfast"` would find, read and link a hundred. The compiler writes
  * the types beside it.
+ *
+ * What `import "holdfast"` loads is cut by hand, because each file costs about a millisecond: `kernel`
+ * is what stores use, too, and `runtime` is the rest. Two CommonJS packages of which a few functions
+ * are used are included, with their licences, because Node needs longer to load either than the
+ * whole of this library: `createActor` of xstate, and fast-deep-equal. `holdfast/actors` imports
+ * xstate itself: its logic runs in the actors of the caller's own copy.
  */
-import { isAbsolute } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
 import { defineConfig, type RolldownOptions } from "rolldown";
 import manifest from "./package.json" with { type: "json" };
 
 const outputs = [...Object.values(manifest.exports), ...Object.values(manifest.bin)];
 const names = outputs.flatMap((path) => /^\.\/dist\/(.+)\.js$/.exec(path)?.[1] ?? []);
 
+/** True for a package, as opposed to a file of ours. */
+export function isPackage(specifier: string): boolean {
+  return !specifier.startsWith(".") && !isAbsolute(specifier);
+}
+
+function isIncluded(specifier: string, importer: string | undefined): boolean {
+  if (specifier === "xstate") return importer?.endsWith("/scope-logic.ts") === true;
+  return specifier === "fast-deep-equal";
+}
+
+/** The licences of the packages of which a file contains code, as a comment. */
+function licences(modules: readonly string[]): string {
+  const folders = modules.flatMap((id) => /^.*\/node_modules\/[^/]+(?=\/)/.exec(id)?.[0] ?? []);
+  return [...new Set(folders)]
+    .map((folder) => {
+      const text = readFileSync(join(folder, "LICENSE"), "utf8").trim();
+      return `/*! Contains code of ${folder.slice(dirname(folder).length + 1)}.\n\n${text}\n*/`;
+    })
+    .join("\n");
+}
+
 const config: RolldownOptions = defineConfig({
   input: Object.fromEntries(names.map((name) => [name, `./${name}.ts`])),
   platform: "node",
-  external: (specifier) => !specifier.startsWith(".") && !isAbsolute(specifier),
+  // ES modules where a package has them: only from these the unused parts are left out.
+  resolve: { conditionNames: ["module", "import", "default"] },
+  external: (specifier, importer) => isPackage(specifier) && !isIncluded(specifier, importer),
   output: {
     dir: "dist",
     format: "esm",
     entryFileNames: "[name].js",
     chunkFileNames: "shared/[name].js",
+    codeSplitting: {
+      // Each with all that it imports.
+      groups: [
+        {
+          name: "kernel",
+          test: /\/actors\/(?:time|xstate\/scope-logic)|\/src\/stores\/(?:memory|shared\/process-identity)/,
+          priority: 2,
+        },
+        { name: "runtime", test: /\/src\/runtime\/runtime\.ts$/, priority: 1 },
+      ],
+    },
+    banner: ({ moduleIds }) => licences(moduleIds),
     // optional-peer.ts means the `require` of the bundle that a user makes of this.
     polyfillRequire: false,
   },

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import published from "../rolldown.config.ts";
+import published, { isPackage } from "../rolldown.config.ts";
 
 /** As it is published, or with a file for each source, which shows what is in which file. */
 export type Layout = "published" | "modules";
@@ -46,12 +46,18 @@ async function write(
   to: { readonly folder: string; readonly chunks: string; readonly modules: boolean },
 ): Promise<void> {
   const { output, ...options } = published;
-  const build = await rolldown({ ...options, input, cwd: root, logLevel: "warn" });
+  // Packages are no sources.
+  const whole = to.modules ? { ...options, external: isPackage } : options;
+  const build = await rolldown({ ...whole, input, cwd: root, logLevel: "warn" });
   await build.write({
     ...Object(output),
     dir: join(to.folder, "dist"),
     chunkFileNames: `${to.chunks}/[name].js`,
-    ...(to.modules && { preserveModules: true, preserveModulesRoot: root }),
+    ...(to.modules && {
+      codeSplitting: true,
+      preserveModules: true,
+      preserveModulesRoot: root,
+    }),
   });
   await build.close();
 }

@@ -14,7 +14,7 @@ interface Known {
 
 const KNOWN: Readonly<Record<string, Known>> = {
   compare: { about: "holdfast beside bare code and the usual ways, in a few minutes", stores: [] },
-  micro: { about: "one turn, one write, one recipe, the import", stores: [] },
+  micro: { about: "one turn, one write, one recipe", stores: [] },
   contention: {
     about: "many callers on few records, and peers",
     stores: ["memory", "sqlite", "file", "redis", "postgres"],
@@ -27,6 +27,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
     about: "large states, and several processes",
     stores: ["sqlite", "redis", "postgres"],
   },
+  import: { about: "what each entry point adds to the start of a process", stores: [] },
   dialects: { about: "each dialect beside its original", stores: [] },
   calls: {
     about: "function calls and files of one idle patchState",

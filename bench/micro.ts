@@ -1,10 +1,9 @@
-/** The bench of the kernel: K1 to K6, K8 and I1. */
+/** The bench of the kernel: K1 to K6 and K8. */
 import { recipeSection, wideSection } from "./micro/node.ts";
-import { startSection } from "./micro/process.ts";
 import { awaitedSection, backlogSection, burstSection, spreadSection } from "./micro/turn.ts";
 import type { Bench } from "./support.ts";
 
-/** What one turn, one write, one recipe and the import cost. */
+/** What one turn, one write and one recipe cost. */
 export const bench: Bench = {
   name: "micro",
   keptAs: (store) => (store === undefined ? "micro" : undefined),
@@ -15,6 +14,5 @@ export const bench: Bench = {
     yield backlogSection(rounds);
     yield wideSection(rounds);
     yield recipeSection(rounds);
-    yield startSection(rounds);
   },
 };

@@ -1,10 +1,8 @@
-/** K5's memory, K7 and I1: figures that need a process of their own. */
-import { execFile, spawnSync } from "node:child_process";
-import { performance } from "node:perf_hooks";
+/** K5's memory and K7: figures that need a process of their own. */
+import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { isBuilt, subjectUrl } from "../subject.ts";
-import { atMost, median, type Section } from "../support.ts";
+import { atMost, type Section } from "../support.ts";
 import type { MemoryReport } from "./memory-child.ts";
 
 const run = promisify(execFile);
@@ -37,39 +35,4 @@ export async function memorySection(): Promise<Section> {
       atMost(resident, report.residentScope, 450, "B"),
     ],
   };
-}
-
-/** I1. */
-export async function startSection(rounds = 15): Promise<Section> {
-  const bare: number[] = [];
-  const loaded: number[] = [];
-  for (let round = -2; round < rounds; round++) {
-    const without = startMs("");
-    const withUs = startMs(`import ${JSON.stringify(subjectUrl)};`);
-    if (round < 0) continue;
-    bare.push(without);
-    loaded.push(withUs);
-  }
-  const extra = median(loaded.map((time, round) => time - (bare[round] ?? Number.NaN)));
-  const timing = (name: string, times: readonly number[]): Section["timings"][number] => ({
-    name,
-    median: median(times) * 1e6,
-    min: Math.min(...times) * 1e6,
-    max: Math.max(...times) * 1e6,
-    ratio: median(times) / median(bare),
-  });
-  return {
-    title: 'I1: import "holdfast" in a fresh process',
-    notes: [isBuilt ? "the compiled library" : "the sources through tsx: no fresh build"],
-    timings: [timing("node -e", bare), timing("with the import", loaded)],
-    goals: [atMost({ id: "I1", work: 'import "holdfast" over bare node' }, extra, 40, "ms")],
-  };
-}
-
-function startMs(code: string): number {
-  const flags = isBuilt ? [] : ["--import", "tsx"];
-  const start = performance.now();
-  const done = spawnSync(process.execPath, [...flags, "--input-type=module", "-e", code]);
-  if (done.status !== 0) throw new Error(`the import failed: ${String(done.stderr)}`);
-  return performance.now() - start;
 }

@@ -53,6 +53,9 @@ async function main() {
   const state = vcr.getInstanceState();
   await state.set("greeting", "hello");
   found.vcr = await state.get("greeting");
+  await state.createIndex("notes", { schema: [{ fieldName: "text", type: "TEXT" }] });
+  await state.mapSet("note", { text: "two greetings" });
+  found.search = (await state.search("notes", "greeting")).hits.map(({ id }) => id);
   await vcr.close();
   process.stdout.write(`${JSON.stringify(found)}\n`);
 }

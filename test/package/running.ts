@@ -26,6 +26,7 @@ export const works: object = {
   sqlite: 2,
   actor: { list: ["tea"] },
   vcr: "hello",
+  search: ["note"],
 };
 
 /** The servers the program uses, and what it prints. */

@@ -114,8 +114,8 @@ export class EmbeddedIndexes {
   }
 
   async #fill(prefix: string): Promise<IndexSet> {
+    const set = await IndexSet.create();
     const scope = await this.#scope(prefix);
-    const set = new IndexSet();
     for (const [name, text] of Object.entries(scope.state.indexes ?? {})) {
       // A stored definition was checked before.
       set.add(name.slice(1), JSON.parse(text) as IndexDefinition);

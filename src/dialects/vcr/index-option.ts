@@ -1,8 +1,8 @@
 /** Index definitions and search options of callers, checked and converted for the engine. */
 import type { GeoFilter, NumericFilter, SearchOptions } from "./search/option.ts";
 import type { SearchField, SearchFieldType } from "./search/schema.ts";
-import { createSearchIndex, type SearchIndex } from "./search/search-index.ts";
 import type { FieldType, IndexType, SortOrder, Unit } from "./enum.ts";
+import { loadEngine } from "./engine.ts";
 import { Failure } from "./error.ts";
 
 /** One field of an index. */
@@ -107,8 +107,8 @@ export interface StateSearchOptions {
   readonly payload?: string | undefined;
 }
 
-/** Checks a definition; throws `NOT_SUPPORTED` and the engine's error. */
-export function indexDefinition(options: CreateIndexOptions): IndexDefinition {
+/** Checks a definition; rejects with `NOT_SUPPORTED` and the engine's error. */
+export async function indexDefinition(options: CreateIndexOptions): Promise<IndexDefinition> {
   refuseOptions(options);
   const { filter, language, languageField, score, scoreField, payloadField } = options;
   const { prefix, stopwords } = options;
@@ -126,7 +126,7 @@ export function indexDefinition(options: CreateIndexOptions): IndexDefinition {
   });
   if (definition.prefixes.some((each) => typeof each !== "string"))
     throw new Failure("BAD_SCHEMA", "an index's prefixes must be strings");
-  indexOf(definition);
+  (await loadEngine()).createSearchIndex(definition);
   return definition;
 }
 
@@ -135,11 +135,6 @@ function refuseOptions(options: CreateIndexOptions): void {
     throw new Failure("BAD_SCHEMA", "an index needs options with a schema");
   if (options.on !== undefined && options.on !== "HASH") refuse("an index on JSON");
   if (options.temporary !== undefined) refuse("a temporary index, which would delete your maps");
-}
-
-/** An empty index of a definition; throws when the engine rejects it. */
-export function indexOf(definition: IndexDefinition): SearchIndex {
-  return createSearchIndex(definition);
 }
 
 function searchField(field: IndexField): SearchField {

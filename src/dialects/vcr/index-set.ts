@@ -9,12 +9,8 @@ import { LIMIT_MAX } from "./search/limit.ts";
 import type { SearchResult } from "./search/result.ts";
 import type { SearchIndex } from "./search/search-index.ts";
 import { Failure } from "./error.ts";
-import {
-  indexOf,
-  searchOptions,
-  type IndexDefinition,
-  type StateSearchOptions,
-} from "./index-option.ts";
+import { searchOptions, type IndexDefinition, type StateSearchOptions } from "./index-option.ts";
+import { loadEngine, type Engine } from "./engine.ts";
 
 /** The fields of a map. */
 export type MapFields = readonly (readonly [string, string])[];
@@ -31,9 +27,19 @@ export function noSuchIndex(name: string): Failure {
 
 /** The indexes of one space. */
 export class IndexSet {
+  readonly #engine: Engine;
   readonly #indexes = new Map<string, Indexed>();
   /** The expiry of each map that has one. */
   readonly #ends = new Map<string, number>();
+
+  private constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** A space without indexes, once the engine is loaded. */
+  static async create(): Promise<IndexSet> {
+    return new IndexSet(await loadEngine());
+  }
 
   get size(): number {
     return this.#indexes.size;
@@ -44,7 +50,7 @@ export class IndexSet {
   }
 
   add(name: string, definition: IndexDefinition): void {
-    this.#indexes.set(name, { definition, index: indexOf(definition) });
+    this.#indexes.set(name, { definition, index: this.#engine.createSearchIndex(definition) });
   }
 
   /** Throws `NO_SUCH_INDEX`. */

@@ -117,7 +117,7 @@ export class LocalIndexes implements RedisIndexes {
   }
 
   async #fill(prefix: string): Promise<SpaceIndex> {
-    const space = { set: new IndexSet(), stale: new Set<string>() };
+    const space = { set: await IndexSet.create(), stale: new Set<string>() };
     const found = await this.#connection.send("HGETALL", indexKey(prefix));
     for (const [name, text] of pairs(found)) {
       // A stored definition was checked before.

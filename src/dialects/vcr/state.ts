@@ -26,7 +26,7 @@ export class State extends ListState {
   /** Indexes the maps of this state, existing ones too. Rejects with `INDEX_EXISTS`. */
   createIndex(name: string, options: CreateIndexOptions): Promise<"OK"> {
     return this.caller.space({ op: "createIndex", key: name }, async (backend, space) => {
-      const definition = indexDefinition(options);
+      const definition = await indexDefinition(options);
       await backend.createIndex(space, checkName(name, "an index"), definition);
       return "OK" as const;
     });

@@ -11,7 +11,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
-import { threadId } from "node:worker_threads";
 import { isError } from "../../../actors/realm.ts";
 
 /** An owner, as it is stored. Texts are empty where the system does not provide them. */
@@ -40,7 +39,8 @@ export function thisProcess(): ProcessOwner {
     boot: textOf(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
     space: textOf(() => readlinkSync("/proc/self/ns/pid")),
     start: startOf(process.pid),
-    thread: threadId,
+    // Loading it takes longer than the rest of this package; few programs use leases.
+    thread: process.getBuiltinModule("node:worker_threads").threadId,
     instance: randomUUID(),
   });
   return self;

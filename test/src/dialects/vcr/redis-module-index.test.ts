@@ -64,8 +64,8 @@ describe("the choice of indexes", () => {
   });
 });
 
-describe("the search module", () => {
-  const definition = indexDefinition({
+describe("the search module", async () => {
+  const definition = await indexDefinition({
     prefix: { prefixes: ["user:", "u2:"] },
     schema: [
       {
