@@ -58,6 +58,7 @@ const config: RolldownOptions = defineConfig({
           priority: 2,
         },
         { name: "runtime", test: /\/src\/runtime\/runtime\.ts$/, priority: 1 },
+        { name: "stores", test: /\/src\/stores\/shared\//, priority: 0 },
       ],
     },
     banner: ({ moduleIds }) => licences(moduleIds),

@@ -66,7 +66,7 @@ async function namesIn(
 }
 
 /** What an entry point may be made of: itself, and what it shares with others. */
-const OWN_FILES_MAX = 12;
+const OWN_FILES_MAX = 9;
 
 /** The package that a file of `node_modules` belongs to. */
 function packageOf(url: string): string {
