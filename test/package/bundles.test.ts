@@ -3,9 +3,17 @@
  * comes of it is run. The tarball is packed once and serves all tests of this file.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readEntryPoints } from "../support/entry-points.ts";
@@ -95,6 +103,19 @@ describe("every entry point", () => {
 
   it("gives the same names by require", async () => {
     expect(await namesIn(project.dir, "require", specifiers)).toEqual(names);
+  });
+
+  it("leads an editor from each declaration to its source", () => {
+    const own = join(project.dir, "node_modules", "holdfast");
+    const maps = readdirSync(own, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".d.ts.map"))
+      .map((path) => join(own, path));
+    expect(maps.length).toBeGreaterThan(specifiers.length);
+    for (const path of maps) {
+      // Written by the compiler.
+      const { sources } = JSON.parse(readFileSync(path, "utf8")) as { sources: readonly string[] };
+      expect(sources.filter((source) => !existsSync(join(dirname(path), source)))).toEqual([]);
+    }
   });
 });
 
