@@ -2,10 +2,30 @@
  * Every failure that the library reports to a caller, one class each. Test `code`, not
  * `instanceof`: each copy of the package and each realm has its own classes, but the same codes.
  */
-import { HoldfastError, type HoldfastErrorOptions, scopeLabel } from "./holdfast-error.ts";
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  HoldfastError,
+  type HoldfastErrorOptions,
+  scopeLabel,
+} from "./holdfast-error.ts";
+import { isError } from "./realm.ts";
+import type {
+  RunLeasedError,
+  SequencerChangedError,
+  SuspensionMismatchError,
+} from "./run-errors.ts";
+import type {
+  CommitUnknownError,
+  CorruptStateError,
+  StoreClosedError,
+  StoreContractError,
+  StoreUnavailableError,
+} from "./store-errors.ts";
 
-export * from "./holdfast-error.ts";
+export { type ErrorCode, HoldfastError, type HoldfastErrorOptions, scopeLabel };
 export * from "./run-errors.ts";
+export * from "./store-errors.ts";
 
 /** All attempts of a save met a newer version. Nothing was changed; the caller may try again. */
 export class ConcurrentModificationError extends HoldfastError {
@@ -186,64 +206,10 @@ export class StateTooLargeError extends HoldfastError {
   }
 }
 
-/** The save was sent and its outcome is unknown; the scope reads the store before it continues. */
-export class CommitUnknownError extends HoldfastError {
-  constructor(options?: HoldfastErrorOptions) {
-    super(
-      "COMMIT_UNKNOWN",
-      `${scopeLabel(options?.scope)}: the save was sent but its outcome is unknown; ` +
-        "read the state before repeating the change",
-      options,
-    );
-  }
-}
-
-/** A store or bridge broke its contract. */
-export class StoreContractError extends HoldfastError {
-  readonly expected: unknown;
-  readonly received: unknown;
-
-  constructor(fields: { expected: unknown; received: unknown }, options?: HoldfastErrorOptions) {
-    super(
-      "STORE_CONTRACT",
-      `${scopeLabel(options?.scope)}: the store should have returned ` +
-        `${String(fields.expected)} and returned ${String(fields.received)}`,
-      options,
-    );
-    this.expected = fields.expected;
-    this.received = fields.received;
-  }
-}
-
 /** The state of a conversation turn was used after the turn had ended. */
 export class StateSealedError extends HoldfastError {
   constructor(options?: HoldfastErrorOptions) {
     super("STATE_SEALED", "this state belongs to a turn that has ended; open a new turn", options);
-  }
-}
-
-/** Stored bytes cannot be read; they are kept in their location, or moved to `location`. */
-export class CorruptStateError extends HoldfastError {
-  readonly location: string;
-  /** What is wrong with the bytes. */
-  readonly reason: string;
-
-  constructor(fields: { location: string; reason: string }, options?: HoldfastErrorOptions) {
-    super(
-      "CORRUPT_STATE",
-      `${scopeLabel(options?.scope)}: stored data at ${fields.location} is damaged ` +
-        `(${fields.reason}); it was not overwritten`,
-      options,
-    );
-    this.location = fields.location;
-    this.reason = fields.reason;
-  }
-}
-
-/** The store is closed. */
-export class StoreClosedError extends HoldfastError {
-  constructor(store: string, options?: HoldfastErrorOptions) {
-    super("STORE_CLOSED", `the ${store} store is closed`, options);
   }
 }
 
@@ -254,16 +220,53 @@ export class RuntimeClosedError extends HoldfastError {
   }
 }
 
-/** The store cannot be used; the message and `cause` say what failed and what to do. */
-export class StoreUnavailableError extends HoldfastError {
-  constructor(message: string, options?: HoldfastErrorOptions) {
-    super("STORE_UNAVAILABLE", message, options);
-  }
-}
-
 /** The session belongs to another user or organisation. */
 export class BindingMismatchError extends HoldfastError {
   constructor(message: string, options?: HoldfastErrorOptions) {
     super("BINDING_MISMATCH", message, options);
   }
+}
+
+/** The class of each code. */
+export interface ErrorClasses {
+  readonly CONCURRENT_MODIFICATION: ConcurrentModificationError;
+  readonly SCOPE_MUTATION_TIMEOUT: ScopeMutationTimeoutError;
+  readonly REENTRANT_MUTATION: ReentrantMutationError;
+  readonly MAILBOX_FULL: MailboxFullError;
+  readonly SCOPE_STOPPED: ScopeStoppedError;
+  readonly STATE_TYPE: StateTypeError;
+  readonly STATE_NOT_SERIALIZABLE: StateSerializationError;
+  readonly STATE_INVALID: StateValidationError;
+  readonly STATE_TOO_LARGE: StateTooLargeError;
+  readonly COMMIT_UNKNOWN: CommitUnknownError;
+  readonly STORE_CONTRACT: StoreContractError;
+  readonly STATE_SEALED: StateSealedError;
+  readonly CORRUPT_STATE: CorruptStateError;
+  readonly STORE_CLOSED: StoreClosedError;
+  readonly STORE_UNAVAILABLE: StoreUnavailableError;
+  readonly RUN_LEASED: RunLeasedError;
+  readonly BINDING_MISMATCH: BindingMismatchError;
+  readonly DEADLOCK: DeadlockError;
+  readonly RUNTIME_CLOSED: RuntimeClosedError;
+  readonly SEQUENCER_CHANGED: SequencerChangedError;
+  readonly SUSPENSION_MISMATCH: SuspensionMismatchError;
+}
+
+/** An error of a code: its class when one code is known. */
+export type ErrorOf<Code extends ErrorCode> = ErrorCode extends Code
+  ? HoldfastError
+  : { [C in Code]: ErrorClasses[C] & { readonly code: C } }[Code];
+
+/**
+ * True for an error of this library, also when another copy of the package made it; with `code`,
+ * for one of that code, which has the fields of its class.
+ */
+export function isHoldfastError<Code extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is ErrorOf<Code> {
+  if (!isError(error) || !("code" in error)) return false;
+  return code === undefined
+    ? ERROR_CODES.some((known) => known === error.code)
+    : error.code === code;
 }

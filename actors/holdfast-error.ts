@@ -2,9 +2,9 @@
  * The base of every error of the library: a code to test, a message to read, a scope.
  */
 import type { ScopeIdentity } from "./protocol.ts";
-import { isError } from "./realm.ts";
 
-const CODES = [
+/** The codes of all classes. */
+export const ERROR_CODES = [
   "CONCURRENT_MODIFICATION",
   "SCOPE_MUTATION_TIMEOUT",
   "REENTRANT_MUTATION",
@@ -29,7 +29,7 @@ const CODES = [
 ] as const;
 
 /** Names a failure. */
-export type ErrorCode = (typeof CODES)[number];
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** Options that every error of the library takes. */
 export interface HoldfastErrorOptions extends ErrorOptions {
@@ -52,12 +52,6 @@ export class HoldfastError extends Error {
   get help(): string {
     return `docs/errors.md#${this.code.toLowerCase()}`;
   }
-}
-
-/** True for an error of this library, also when another copy of the package made it. */
-export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
-  if (!isError(error) || !("code" in error)) return false;
-  return code === undefined ? CODES.some((known) => known === error.code) : error.code === code;
 }
 
 /** Names a scope in a message. */

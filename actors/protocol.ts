@@ -41,7 +41,7 @@ export type OperationName =
   | "refresh";
 
 /** The changed part of a state, as the operation reports it (a record of fields, a value). */
-type Delta<S> = DeepReadonly<S> extends never ? never : unknown;
+type Delta<S> = S extends never ? unknown : unknown;
 
 /** One committed change of one scope. Versions of local changes follow each other without a gap. */
 export interface StateChange<S = unknown, Name extends string = string> {

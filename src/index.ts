@@ -6,6 +6,7 @@ export * from "../actors/errors.ts";
 export type { StateSchema } from "../actors/scope/validation.ts";
 export { FEED_BUFFER_MAX } from "../actors/scope/change-stream.ts";
 export type { DeepReadonly, Draft, Mutable } from "../actors/state-types.ts";
+export { mutableCopy } from "../actors/state/mutable-copy.ts";
 export type { Recipe } from "../actors/scope/recipe.ts";
 export type { TransactRecipe } from "../actors/scope/transact.ts";
 export type { Answers } from "../actors/scope/options.ts";

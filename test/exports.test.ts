@@ -41,6 +41,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "defineKind",
     "defineSequencer",
     "memoryStore",
+    "mutableCopy",
     "step",
   ],
   "holdfast/actors": [

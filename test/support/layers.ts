@@ -20,6 +20,7 @@ const layers: readonly Layer[] = [
       "actors/errors",
       "actors/holdfast-error",
       "actors/run-errors",
+      "actors/store-errors",
       "actors/realm",
     ],
   },

@@ -39,7 +39,7 @@ import {
 import { isWholeKey, type Session } from "./request.ts";
 import { sessionNotFound } from "./session-error.ts";
 import { State } from "./state.ts";
-import type { Fields } from "./thaw.ts";
+import type { Fields } from "./fields.ts";
 import { joined, outlived, writesOf } from "./write-order.ts";
 
 /** Which original a service follows where the two differ. */

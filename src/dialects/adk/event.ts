@@ -2,7 +2,8 @@
 import { randomInt } from "node:crypto";
 import { StateTypeError } from "../../../actors/errors.ts";
 import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
-import { flatten, put, thaw, type Fields } from "./thaw.ts";
+import { mutableCopy } from "../../../actors/state/mutable-copy.ts";
+import { flatten, put, type Fields } from "./fields.ts";
 
 /** The symbol by which the published package recognises an event. */
 const SIGNATURE = Symbol.for("google.adk.event");
@@ -122,7 +123,7 @@ export function deltaOf(event: object): Readonly<Fields> | undefined {
 export function showDelta(event: object, stored: Readonly<Fields>): void {
   if (deltaOf(event) === undefined && Object.keys(stored).length === 0) return;
   const { actions } = event as Fields;
-  const stateDelta = thaw(stored);
+  const stateDelta = mutableCopy(stored);
   if (typeof actions === "object" && actions !== null)
     Reflect.set(actions, "stateDelta", stateDelta);
   else Reflect.set(event, "actions", { stateDelta });
@@ -157,7 +158,10 @@ function traitsOf(event: object): readonly Trait[] {
 /** A stored event as a mutable event. */
 export function thawEvent(stored: StoredEvent): Event {
   const { fields, traits } = unwrapped(stored);
-  const event = as(traits.includes("event") ? Event.prototype : Object.prototype, thaw(fields));
+  const event = as(
+    traits.includes("event") ? Event.prototype : Object.prototype,
+    mutableCopy(fields),
+  );
   const { actions } = event;
   if (traits.includes("actions") && typeof actions === "object" && actions !== null)
     event["actions"] = as(EventActions.prototype, actions);

@@ -15,7 +15,7 @@ import type { SessionScopes } from "./session-scopes.ts";
 import type { SessionRecord } from "./record.ts";
 import type { Session } from "./request.ts";
 import { cellOf, editedKeys, showStored, State, StatePrefix } from "./state.ts";
-import { put, type Fields } from "./thaw.ts";
+import { put, type Fields } from "./fields.ts";
 import {
   joined,
   noWrites,

@@ -15,7 +15,7 @@ import { copyIn } from "../../../actors/state/copy.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { StoredEvent } from "./event.ts";
 import { StatePrefix } from "./state.ts";
-import { put, type Fields } from "./thaw.ts";
+import { put, type Fields } from "./fields.ts";
 import { merged, noWrites, stampAt, type StampedValues, type Writes } from "./write-order.ts";
 
 /** The number of events in a page. At twice as many, a tail drops its oldest page. */

@@ -15,7 +15,8 @@ import { equal } from "../../../actors/state/equal.ts";
 import { StateTypeError } from "../../../actors/errors.ts";
 import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
 import { checkValue, readSchema, type StateChecks, type StateSchema } from "./state-schema.ts";
-import { put, thaw, type Fields } from "./thaw.ts";
+import { mutableCopy } from "../../../actors/state/mutable-copy.ts";
+import { put, type Fields } from "./fields.ts";
 import { nextStamp, stampWrite } from "./write-order.ts";
 
 /** The key prefixes, by scope. */
@@ -96,7 +97,7 @@ export function showStored(of: Cell, key: string, stored: unknown): void {
   if (direct.has(key) || Object.hasOwn(delta, key)) return;
   if (lent.has(key) && isEdited(of, key)) return;
   if (stored === undefined) delete value[key];
-  else if (!lent.has(key) || !equal(value[key], stored)) put(value, key, thaw(stored));
+  else if (!lent.has(key) || !equal(value[key], stored)) put(value, key, mutableCopy(stored));
   if (typeof stored === "object" && stored !== null) return void origins.set(key, stored);
   origins.delete(key);
   lent.delete(key);
@@ -266,7 +267,7 @@ function keysOf(of: Cell): string[] {
 
 function flat(of: Cell): Fields {
   const fields: Fields = {};
-  for (const key of keysOf(of)) put(fields, key, thaw(peek(of, key)));
+  for (const key of keysOf(of)) put(fields, key, mutableCopy(peek(of, key)));
   return fields;
 }
 

@@ -11,7 +11,7 @@
  *      they are stored. A write without a stamp counts as made when it is stored.
  *  W2  A stamp belongs to one key of one delta object; a copy of a delta has none.
  */
-import { put, type Fields } from "./thaw.ts";
+import { put, type Fields } from "./fields.ts";
 
 /** Stamps by key. */
 export type Stamps = Readonly<Record<string, number>>;

@@ -1,7 +1,6 @@
-/** Mutable copies of immutable values. */
-import { types } from "node:util";
+/** Fields of records, and plain copies of what the caller gives. */
 import { kindOf } from "../../../actors/state/kind.ts";
-import { isPlainObject } from "../../../actors/state/copy.ts";
+import { mutableCopy } from "../../../actors/state/mutable-copy.ts";
 
 /** A record by its fields. */
 export type Fields = Record<string, unknown>;
@@ -15,36 +14,6 @@ export function put(target: object, key: string, value: unknown): void {
   }
   const descriptor = { value, writable: true, enumerable: true, configurable: true };
   Object.defineProperty(target, key, descriptor);
-}
-
-/**
- * A detached, mutable copy: containers, dates and bytes are new, everything else (leaves, instances
- * of classes) is the value itself. The value must have no cycle.
- */
-export function thaw<T>(value: T): T {
-  // A copy has the type of the original.
-  return copy(value) as T;
-}
-
-function copy(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(copy);
-  if (isPlainObject(value)) return copyFields(value);
-  if (types.isDate(value)) return new Date(value);
-  if (types.isUint8Array(value)) return new Uint8Array(value);
-  if (types.isMap(value)) return new Map([...value].map(([key, each]) => [copy(key), copy(each)]));
-  if (types.isSet(value)) return new Set([...value].map(copy));
-  return value;
-}
-
-function copyFields(source: object): Fields {
-  const fields: Fields = { ...source };
-  for (const key of Object.keys(fields)) {
-    const value = fields[key];
-    // The key exists as own data, so `__proto__` too is overwritten.
-    if (typeof value === "object" && value !== null) fields[key] = copy(value);
-  }
-  return fields;
 }
 
 /**
@@ -62,7 +31,7 @@ export function flatten(value: unknown, seen: Map<object, object> = new Map()): 
     return list;
   }
   const kind = kindOf(value);
-  if (kind !== "record" && kind !== "other") return thaw(value);
+  if (kind !== "record" && kind !== "other") return mutableCopy(value);
   const fields: Fields = {};
   seen.set(value, fields);
   for (const [key, each] of Object.entries(value)) put(fields, key, flatten(each, seen));

@@ -1,0 +1,65 @@
+/**
+ * The failures of stores and of the records in them, one class each; see `errors.ts`.
+ */
+import { HoldfastError, type HoldfastErrorOptions, scopeLabel } from "./holdfast-error.ts";
+
+/** The save was sent and its outcome is unknown; the scope reads the store before it continues. */
+export class CommitUnknownError extends HoldfastError {
+  constructor(options?: HoldfastErrorOptions) {
+    super(
+      "COMMIT_UNKNOWN",
+      `${scopeLabel(options?.scope)}: the save was sent but its outcome is unknown; ` +
+        "read the state before repeating the change",
+      options,
+    );
+  }
+}
+
+/** A store or bridge broke its contract. */
+export class StoreContractError extends HoldfastError {
+  readonly expected: unknown;
+  readonly received: unknown;
+
+  constructor(fields: { expected: unknown; received: unknown }, options?: HoldfastErrorOptions) {
+    super(
+      "STORE_CONTRACT",
+      `${scopeLabel(options?.scope)}: the store should have returned ` +
+        `${String(fields.expected)} and returned ${String(fields.received)}`,
+      options,
+    );
+    this.expected = fields.expected;
+    this.received = fields.received;
+  }
+}
+
+/** Stored bytes cannot be read; they are kept in their location, or moved to `location`. */
+export class CorruptStateError extends HoldfastError {
+  readonly location: string;
+  /** What is wrong with the bytes. */
+  readonly reason: string;
+
+  constructor(fields: { location: string; reason: string }, options?: HoldfastErrorOptions) {
+    super(
+      "CORRUPT_STATE",
+      `${scopeLabel(options?.scope)}: stored data at ${fields.location} is damaged ` +
+        `(${fields.reason}); it was not overwritten`,
+      options,
+    );
+    this.location = fields.location;
+    this.reason = fields.reason;
+  }
+}
+
+/** The store is closed. */
+export class StoreClosedError extends HoldfastError {
+  constructor(store: string, options?: HoldfastErrorOptions) {
+    super("STORE_CLOSED", `the ${store} store is closed`, options);
+  }
+}
+
+/** The store cannot be used; the message and `cause` say what failed and what to do. */
+export class StoreUnavailableError extends HoldfastError {
+  constructor(message: string, options?: HoldfastErrorOptions) {
+    super("STORE_UNAVAILABLE", message, options);
+  }
+}
