@@ -81,7 +81,8 @@ class HashedWheel implements TimerWheel {
   readonly #tickMs: number;
   readonly #unref: boolean;
   readonly #logger: Logger;
-  readonly #slots: Set<WheelEntry>[];
+  /** Each is made when it is first used. */
+  readonly #slots: (Set<WheelEntry> | undefined)[] = [];
   /** The last tick whose due callbacks were removed from their slot. */
   #tick: number;
   #timer: unknown;
@@ -101,7 +102,6 @@ class HashedWheel implements TimerWheel {
     this.#tickMs = Math.max(durationOption("tickMs", options.tickMs, 100), 1);
     this.#unref = options.unref ?? true;
     this.#logger = quietLogger(options.logger ?? console);
-    this.#slots = Array.from({ length: SLOT_COUNT }, () => new Set<WheelEntry>());
     this.#lastNow = monotonic(clock);
     this.#tick = Math.floor(this.#lastNow / this.#tickMs);
   }
@@ -115,7 +115,7 @@ class HashedWheel implements TimerWheel {
     const dueTick = Math.max(Math.ceil(due / this.#tickMs), this.#tick + 1);
     const entry = new WheelEntry(due, dueTick, callback);
     if (this.#stopped || !Number.isSafeInteger(dueTick)) return entry;
-    this.#slot(dueTick).add(entry);
+    (this.#slots[slotOf(dueTick)] ??= new Set()).add(entry);
     this.#size++;
     const isOthers = this.#timer !== undefined && this.#armedBy !== timerSource(this.#clock);
     if (isOthers) this.#armAnew();
@@ -127,17 +127,15 @@ class HashedWheel implements TimerWheel {
     // Sound: `schedule` is the only maker of handles; another wheel's is not in the slot.
     const entry = handle as WheelEntry;
     entry.waiting = false;
-    if (!this.#slot(entry.dueTick).delete(entry)) return;
+    if (this.#slots[slotOf(entry.dueTick)]?.delete(entry) !== true) return;
     this.#size--;
     if (this.#size === 0) this.#disarm();
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const slot of this.#slots) {
-      for (const entry of slot) entry.waiting = false;
-      slot.clear();
-    }
+    for (const slot of this.#slots) for (const entry of slot ?? []) entry.waiting = false;
+    this.#slots.length = 0;
     this.#size = 0;
     this.#disarm();
   }
@@ -148,13 +146,6 @@ class HashedWheel implements TimerWheel {
     if (now < this.#lastNow) this.#lostMs += this.#lastNow - now;
     this.#lastNow = now;
     return now + this.#lostMs;
-  }
-
-  #slot(tick: number): Set<WheelEntry> {
-    const place = Number.isSafeInteger(tick) ? tick % SLOT_COUNT : 0;
-    const slot = this.#slots.at(place);
-    if (slot === undefined) throw new RangeError(`no slot for tick ${tick}`);
-    return slot;
   }
 
   #arm(tick: number): void {
@@ -204,7 +195,8 @@ class HashedWheel implements TimerWheel {
     const last = Math.min(reached, this.#tick + SLOT_COUNT);
     const due: WheelEntry[] = [];
     for (let tick = this.#tick + 1; tick <= last; tick++) {
-      for (const entry of this.#slot(tick)) if (entry.dueTick <= reached) due.push(entry);
+      for (const entry of this.#slots[slotOf(tick)] ?? [])
+        if (entry.dueTick <= reached) due.push(entry);
     }
     this.#tick = Math.max(this.#tick, reached);
     return due.toSorted((a, b) => a.due - b.due);
@@ -212,7 +204,7 @@ class HashedWheel implements TimerWheel {
 
   #run(entry: WheelEntry): void {
     entry.waiting = false;
-    this.#slot(entry.dueTick).delete(entry);
+    this.#slots[slotOf(entry.dueTick)]?.delete(entry);
     this.#size--;
     try {
       const running = entry.callback();
@@ -230,10 +222,14 @@ class HashedWheel implements TimerWheel {
   #nextTick(): number {
     const first = this.#tick + 1;
     for (let tick = first; tick < first + SLOT_COUNT; tick++) {
-      if (this.#slot(tick).size > 0) return tick;
+      if ((this.#slots[slotOf(tick)]?.size ?? 0) > 0) return tick;
     }
     return first;
   }
+}
+
+function slotOf(tick: number): number {
+  return tick % SLOT_COUNT;
 }
 
 function unref(timer: unknown): void {

@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "../../../actors/protocol.ts";
 import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { quietLogger } from "../../../actors/scope/safe-call.ts";
-import { asCall } from "../../runtime/calls.ts";
+import { asCall, asSteps, type Admit } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
 import { checkEvent, timeOf, type Event, type StoredEvent } from "./event.ts";
@@ -97,10 +97,10 @@ export class SessionService implements AsyncDisposable {
    * stored.
    */
   createSession(request: CreateSessionRequest): Promise<Session> {
-    return asCall(this.runtime, () => this.#create(request));
+    return asSteps(this.runtime, (admit) => this.#create(request, admit));
   }
 
-  async #create(request: CreateSessionRequest): Promise<Session> {
+  async #create(request: CreateSessionRequest, admit: Admit): Promise<Session> {
     checkKey(request);
     const { appName, userId } = request;
     const given = request.state ?? {};
@@ -114,10 +114,11 @@ export class SessionService implements AsyncDisposable {
     const updated = Date.now();
     const create = (record: SessionRecord): SessionRecord | undefined =>
       record.uid === "" ? { ...record, uid, updated, values, revision: 1 } : undefined;
-    if (!(await changeSession(scopes, { session: create, user, app })))
+    if (!(await changeSession(scopes, { session: create, user, app }, admit)))
       throw sessionExists(sessionId);
     const record = scopes.session.state;
-    return createHandle(scopes, record, (await readEvents(scopes, record, 0)) ?? []);
+    const events = await admit(() => readEvents(scopes, record, 0));
+    return createHandle(scopes, record, events ?? []);
   }
 
   /**

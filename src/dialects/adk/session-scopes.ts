@@ -3,6 +3,7 @@ import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { difference } from "../../../actors/state/diff.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { originalOf } from "../../../actors/scope/recipe.ts";
+import type { Admit } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
@@ -82,15 +83,19 @@ class RecordMutation implements Mutation {
   }
 }
 
+const atOnce: Admit = (begin) => begin();
+
 /** Changes one record. `next` runs again after a conflict; its error is the rejection. */
 export async function changeRecord<S extends object>(
   scope: Scope<S>,
   next: NextRecord<S>,
+  admit: Admit = atOnce,
 ): Promise<void> {
   const resident = residentOf(scope);
   if (resident === undefined) throw new TypeError("not a scope of this library");
   // The state of the scope is an S.
-  await resident.mutate(new RecordMutation((record) => next(record as S)));
+  const mutation = new RecordMutation((record) => next(record as S));
+  await admit(() => resident.mutate(mutation));
 }
 
 /** One change of a session and its shared records. */
@@ -103,9 +108,14 @@ export interface Change {
 
 /**
  * Makes a change; resolves to false when it was rejected. All or nothing where the store has
- * transactions; elsewhere the session is written first and the shared values after it.
+ * transactions; elsewhere the session is written first and the shared values after it. In a call of
+ * steps `admit` is its own.
  */
-export async function changeSession(scopes: SessionScopes, change: Change): Promise<boolean> {
+export async function changeSession(
+  scopes: SessionScopes,
+  change: Change,
+  admit: Admit = atOnce,
+): Promise<boolean> {
   const { session, user, app, runtime } = scopes;
   const shared = [
     { scope: user, writes: change.user },
@@ -118,9 +128,9 @@ export async function changeSession(scopes: SessionScopes, change: Change): Prom
     return changed;
   };
   if (shared.length > 0 && canTransact(session)) {
-    await runtime.transaction(
-      [session, ...shared.map(({ scope }) => scope)],
-      (first, ...drafts) => {
+    const together = [session, ...shared.map(({ scope }) => scope)];
+    await admit(() =>
+      runtime.transaction(together, (first, ...drafts) => {
         // The drafts belong to these scopes, whose states have these types.
         const changed = next(originalOf(first) as SessionRecord);
         if (changed === undefined) return;
@@ -130,14 +140,16 @@ export async function changeSession(scopes: SessionScopes, change: Change): Prom
           if (draft !== undefined)
             Object.assign(draft, merged(originalOf(draft) as SharedRecord, writes));
         }
-      },
+      }),
     );
     return accepted;
   }
-  await changeRecord(session, next);
+  await changeRecord(session, next, admit);
   if (!accepted) return false;
   await Promise.all(
-    shared.map(({ scope, writes }) => changeRecord(scope, (record) => merged(record, writes))),
+    shared.map(({ scope, writes }) =>
+      changeRecord(scope, (record) => merged(record, writes), admit),
+    ),
   );
   return true;
 }

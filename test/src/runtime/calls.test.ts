@@ -50,6 +50,35 @@ describe("calls", () => {
     await Promise.all([under, closing]);
   });
 
+  it("D6: a call of steps lets in what it begins, and nothing else", async () => {
+    const calls = create();
+    const inside = calls.runSteps(async (admit) => {
+      await tick();
+      expect(() => calls.enter()).toThrow(/closed/);
+      const step = admit(() => calls.run(tick));
+      expect(calls.refuses).toBe(true);
+      await step;
+      return admit(() => calls.runSteps(() => Promise.resolve("done")));
+    });
+    const closing = calls.drain({ ...DRAIN, clock: simulatedClock() });
+    await expect(calls.runSteps(tick)).rejects.toMatchObject({ code: "RUNTIME_CLOSED" });
+    expect(await inside).toBe("done");
+    expect(await closing).toBe(0);
+  });
+
+  it("D6: a step is refused once the time is over", async () => {
+    const calls = create();
+    const clock = simulatedClock();
+    const late = calls.runSteps(async (admit) => {
+      await clock.advance(200);
+      await tick();
+      return admit(() => calls.run(tick));
+    });
+    late.catch(() => undefined);
+    expect(await calls.drain({ clock, drainMs: 100, scopes: () => [] })).toBe(1);
+    await expect(late).rejects.toMatchObject({ code: "RUNTIME_CLOSED" });
+  });
+
   it("D2: what is left when the time is over is counted, and refused from then on", async () => {
     const calls = create();
     const clock = simulatedClock();

@@ -310,6 +310,16 @@ describe.each(adkStores("adk"))("sessions on $name", ({ isDurable, runtime: open
     });
   });
 
+  it("finishes a session that is being created when the runtime closes, and begins no other", async () => {
+    const state = { a: 1, "user:b": 2, "app:c": 3 };
+    const made = service.createSession({ ...key, state });
+    const closing = runtime.close();
+    const late = service.createSession({ ...key, sessionId: "late" });
+    await expect(late).rejects.toMatchObject({ code: "RUNTIME_CLOSED" });
+    expect((await made).state.getAll()).toEqual(state);
+    await closing;
+  });
+
   describe("selecting by time", () => {
     it("gives what follows the last older event, or what is newer", async () => {
       await service.createSession(key);
