@@ -64,6 +64,8 @@ export interface StoreSupports {
    * runs has returned, else until the next turn of the event loop. Default false.
    */
   readonly immediate?: boolean;
+  /** `list({ reverse: true })` works. Without it all keys are read instead. Default false. */
+  readonly reverse?: boolean;
 }
 
 /** The record of a key. `state: undefined` is a tombstone: deleted or expired. */
@@ -122,10 +124,12 @@ export type WriteResult =
 export interface ListQuery {
   /** Only keys that start with this text; no character is special. */
   readonly prefix?: string;
-  /** Only keys after this one. */
+  /** Only keys after this one in the order of the list: greater, or less with `reverse`. */
   readonly after?: string;
   /** At most so many; default no limit. */
   readonly limit?: number;
+  /** Descending order; only where `supports.reverse`. Default false. */
+  readonly reverse?: boolean;
 }
 
 /** A store of records; see the contract above. */

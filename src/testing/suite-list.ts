@@ -86,6 +86,48 @@ export const listCases: readonly SuiteCase[] = [
     },
   },
   {
+    name: "in reverse, the same keys in descending order, page by page",
+    needs: ["list", "reverse"],
+    async run({ store }) {
+      const keys = Array.from({ length: MANY }, (_, at) => `p/${String(at).padStart(4, "0")}`);
+      await store.commit([...keys, "o", "q"].map((key) => write(key, 0, 1)));
+      await store.commit(keys.slice(300, 600).map((key) => write(key, 1, undefined)));
+      const living = [...keys.slice(0, 300), ...keys.slice(600)].toReversed();
+      assert.deepEqual(await listAll(store, { reverse: true }), ["q", ...living, "o"]);
+      const seen: string[] = [];
+      for (let after: string | undefined; ;) {
+        const cursor = after === undefined ? {} : { after };
+        const page = await listAll(store, { prefix: "p/", reverse: true, limit: 150, ...cursor });
+        seen.push(...page);
+        after = page.at(-1);
+        if (after === undefined) break;
+      }
+      assert.deepEqual(seen, living);
+      assert.deepEqual(await listAll(store, { reverse: true, limit: 0 }), []);
+    },
+  },
+  {
+    name: "in reverse, after need not be a key, and keys of any unit keep their order",
+    needs: ["list", "reverse"],
+    async run({ store }) {
+      await store.commit(["", "a", "b1", "b2", "c"].map((key) => write(key, 0, 1)));
+      assert.deepEqual(await listAll(store, { reverse: true, after: "" }), []);
+      assert.deepEqual(await listAll(store, { reverse: true, after: "b" }), ["a", ""]);
+      const inB = { prefix: "b", reverse: true };
+      assert.deepEqual(await listAll(store, { ...inB, after: "a" }), []);
+      assert.deepEqual(await listAll(store, { ...inB, after: "b" }), []);
+      assert.deepEqual(await listAll(store, { ...inB, after: "b2" }), ["b1"]);
+      assert.deepEqual(await listAll(store, { ...inB, after: "c" }), ["b2", "b1"]);
+      const keys = ["\uffff", "\uffff\uffff", "\uffffa", "\ud83d", "😀", "😁", "\u0000", "\u0000a"];
+      await store.commit(keys.map((key) => write(key, 0, 1)));
+      for (const prefix of ["\uffff", "\ud83d", "😀", "\u0000"]) {
+        const expected = keys.filter((key) => key.startsWith(prefix)).toSorted();
+        const found = await listAll(store, { prefix, reverse: true });
+        assert.deepEqual(found, expected.toReversed());
+      }
+    },
+  },
+  {
     name: "a listing can end early",
     needs: ["list"],
     async run({ store }) {

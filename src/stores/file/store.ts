@@ -108,6 +108,7 @@ class FileStore implements StateStore {
     exclusive: true,
     shared: false, // The lock of the directory refuses a second owner.
     tombstonesEnd: true,
+    reverse: true,
   };
   readonly tombstoneMs: number;
   readonly #settings: FileSettings;

@@ -110,6 +110,7 @@ class MemoryStore implements StateStore {
     shared: true,
     checks: true,
     tombstonesEnd: true,
+    reverse: true,
     immediate: true,
   };
   readonly tombstoneMs: number;

@@ -21,8 +21,9 @@ export type StatementName =
   | "check"
   | "drop"
   | "load"
-  | "listFrom"
+  | "listFirst"
   | "listAfter"
+  | "listLast"
   | "lease"
   | "release"
   | "changes"
@@ -49,10 +50,10 @@ function loadText({ record, patch }: PostgresTables): string {
   );
 }
 
-function listText({ record }: PostgresTables, from: ">=" | ">"): string {
+function listText({ record }: PostgresTables, from: ">=" | ">", order: "ASC" | "DESC"): string {
   return (
     `SELECT key FROM ${record} WHERE key ${from} $1 AND key < $2 AND state IS NOT NULL ` +
-    `AND (expires IS NULL OR expires > ${NOW}) ORDER BY key LIMIT $3`
+    `AND (expires IS NULL OR expires > ${NOW}) ORDER BY key ${order} LIMIT $3`
   );
 }
 
@@ -145,8 +146,9 @@ export function statementsOf(tables: PostgresTables): Statements {
     check: checkText(tables),
     drop: dropText(tables),
     load: loadText(tables),
-    listFrom: listText(tables, ">="),
-    listAfter: listText(tables, ">"),
+    listFirst: listText(tables, ">=", "ASC"),
+    listAfter: listText(tables, ">", "ASC"),
+    listLast: listText(tables, ">=", "DESC"),
     lease: leaseText(tables),
     release: releaseText(tables),
     changes: changesText(tables),

@@ -15,7 +15,7 @@ import { hostClock, monotonic } from "../../../actors/time/clock.ts";
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { createGate } from "../shared/closable.ts";
 import { LargeKeys } from "../shared/large-records.ts";
-import { listPages, type PageRange } from "../shared/key-pages.ts";
+import { LIST_STATEMENTS, listPages, type PageRange } from "../shared/key-pages.ts";
 import { PostgresConnection } from "./connection.ts";
 import { isAnswered } from "./errors.ts";
 import { PostgresFeed } from "./changes.ts";
@@ -55,6 +55,7 @@ class PostgresStore implements StateStore {
     shared: true,
     checks: true,
     tombstonesEnd: true,
+    reverse: true,
   };
   readonly tombstoneMs: number;
   readonly #link: PostgresConnection;
@@ -146,9 +147,8 @@ class PostgresStore implements StateStore {
   }
 
   list(query: ListQuery = {}): AsyncIterable<string> {
-    const { listFrom, listAfter } = this.#statements;
-    const page = async ({ from, isAfter, end, count }: PageRange): Promise<string[]> => {
-      const statement = isAfter ? listAfter : listFrom;
+    const page = async ({ from, side, end, count }: PageRange): Promise<string[]> => {
+      const statement = this.#statements[LIST_STATEMENTS[side]];
       const rows = await this.#calls.read((session) =>
         session.query(statement, [from, end, count]),
       );

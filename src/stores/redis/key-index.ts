@@ -10,7 +10,7 @@ import { LargeKeys } from "../shared/large-records.ts";
 import { recordKeys } from "./keys.ts";
 import type { PendingWrite } from "./pending.ts";
 import type { RedisRequest } from "./pipeline.ts";
-import { DUE, INDEX, LEFT, PAGE, redisMs, SEEN, SETTLE } from "./scripts.ts";
+import { DUE, INDEX, LAST_PAGE, LEFT, PAGE, redisMs, SEEN, SETTLE } from "./scripts.ts";
 
 /** The most keys that are checked in one batch of a sweep. */
 const SWEPT_AT_ONCE = 256;
@@ -80,9 +80,11 @@ export class RedisIndex {
   }
 
   /** A page of encoded keys. */
-  async page({ from, isAfter, end, count }: PageRange): Promise<string[]> {
-    const args = [`${isAfter ? "(" : "["}${from}`, `(${end}`, String(count)];
-    const [members] = await this.#settings.ask([{ script: PAGE, keys: [this.#keys[0]], args }]);
+  async page({ from, side, end, count }: PageRange): Promise<string[]> {
+    const ends = [`${side === "after" ? "(" : "["}${from}`, `(${end}`];
+    const [script, range] = side === "last" ? [LAST_PAGE, ends.toReversed()] : [PAGE, ends];
+    const args = [...range, String(count)];
+    const [members] = await this.#settings.ask([{ script, keys: [this.#keys[0]], args }]);
     return Array.isArray(members) ? members.map(String) : [];
   }
 

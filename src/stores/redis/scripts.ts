@@ -277,3 +277,8 @@ return 1
 export const PAGE: RedisScript = script(`
 return redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 `);
+
+/** The same from the end: KEYS: index. ARGV: to, from, count; in descending order. */
+export const LAST_PAGE: RedisScript = script(`
+return redis.call('ZREVRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
+`);

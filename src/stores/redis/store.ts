@@ -50,6 +50,7 @@ class RedisStore implements StateStore {
     shared: true,
     checks: true,
     tombstonesEnd: true,
+    reverse: true,
   };
   readonly tombstoneMs: number;
   readonly #prefix: string;

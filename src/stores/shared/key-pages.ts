@@ -9,14 +9,21 @@ import type { ListQuery } from "../contract.ts";
 /** The most keys of one page. */
 const LIST_PAGE = 256;
 
-/** The encoded keys of a page: the first `count` from `from` on and before `end`. */
+/** The encoded keys of a page: from `from` on and before `end`, `count` at one side of that. */
 export interface PageRange {
   readonly from: string;
-  /** True when `from` itself is excluded. */
-  readonly isAfter: boolean;
+  /** `first`: the lowest, ascending. `after`: the same without `from`. `last`: descending. */
+  readonly side: "first" | "after" | "last";
   readonly end: string;
   readonly count: number;
 }
+
+/** The statement that reads each side, for stores that speak SQL. */
+export const LIST_STATEMENTS: {
+  readonly first: "listFirst";
+  readonly after: "listAfter";
+  readonly last: "listLast";
+} = { first: "listFirst", after: "listAfter", last: "listLast" };
 
 /** The store that keys are read from. */
 export interface PageSource {
@@ -29,31 +36,36 @@ export interface PageSource {
 
 /** The keys of `query`. A closed store throws also for an empty query. */
 export async function* listPages(
-  { prefix = "", after, limit = Infinity }: ListQuery,
+  query: ListQuery,
   { gate, page, living }: PageSource,
 ): AsyncGenerator<string, void, undefined> {
   gate.check();
-  const first = toAsciiKey(prefix);
-  const end = first + ASCII_AFTER_ALL;
-  let [from, isAfter] = startOf(first, after);
-  let left = limit;
+  let range = startOf(query);
+  let { limit: left = Infinity } = query;
   let count = Math.min(left, LIST_PAGE);
   while (left > 0) {
-    const range = { from, isAfter, end, count };
-    const seen = await gate.run(() => page(range));
+    const part = { ...range, count };
+    const seen = await gate.run(() => page(part));
     const keys = living === undefined ? seen : await gate.run(() => living(seen));
     for (const key of keys.slice(0, left)) yield fromAsciiKey(key);
     left -= keys.length;
     const last = seen.at(-1);
     if (last === undefined || seen.length < count) return;
-    [from, isAfter] = [last, true];
+    range =
+      range.side === "last" ? { ...range, end: last } : { ...range, from: last, side: "after" };
     // A page of mostly tombstones is followed by a larger one, else a query takes many pages.
     count = Math.min(keys.length < count ? 2 * count : left, LIST_PAGE);
   }
 }
 
-/** The start of the first page: the cursor may sort before the prefix. */
-function startOf(first: string, after: string | undefined): [from: string, isAfter: boolean] {
+/** Where the first page begins: the cursor may sort before the prefix, or behind it. */
+function startOf({ prefix = "", after, reverse }: ListQuery): Omit<PageRange, "count"> {
+  const from = toAsciiKey(prefix);
+  const end = from + ASCII_AFTER_ALL;
   const passed = after === undefined ? undefined : toAsciiKey(after);
-  return passed !== undefined && passed >= first ? [passed, true] : [first, false];
+  if (reverse === true)
+    return { from, side: "last", end: passed === undefined || passed > end ? end : passed };
+  return passed !== undefined && passed >= from
+    ? { from: passed, side: "after", end }
+    : { from, side: "first", end };
 }

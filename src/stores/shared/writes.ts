@@ -97,12 +97,13 @@ export function leftMs(expires: number | null | undefined, now: number): number 
 
 /** The result of `list`, from all keys that are no tombstones, for stores with them in memory. */
 export function selectKeys(living: readonly string[], query: ListQuery): string[] {
-  const { prefix = "", after, limit } = query;
-  const matching = living.filter(
-    (key) => key.startsWith(prefix) && (after === undefined || key > after),
-  );
+  const { prefix = "", after, limit, reverse = false } = query;
+  const isAfter = (key: string): boolean =>
+    after === undefined || (reverse ? key < after : key > after);
+  const matching = living.filter((key) => key.startsWith(prefix) && isAfter(key));
   // Without a function `sort` compares UTF-16 code units, as the contract requires.
-  return matching.toSorted().slice(0, limit);
+  const sorted = matching.toSorted();
+  return (reverse ? sorted.toReversed() : sorted).slice(0, limit);
 }
 
 /** The result of a write that met `current`. */

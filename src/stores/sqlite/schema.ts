@@ -100,6 +100,13 @@ function bytes(column: string): string {
 
 const LIVING = `form > ${FORM.dead} AND (expires IS NULL OR expires > ?)`;
 
+function listText(from: ">=" | ">", order: "ASC" | "DESC"): string {
+  return (
+    `SELECT ${bytes("key")} FROM holdfast_record WHERE key ${from} ? AND key < ? AND ${LIVING} ` +
+    `ORDER BY holdfast_record.key ${order} LIMIT ?`
+  );
+}
+
 /** The statements the store runs. */
 export type StatementName =
   | "head"
@@ -117,8 +124,9 @@ export type StatementName =
   | "dropPatches"
   | "base"
   | "patches"
-  | "listFrom"
+  | "listFirst"
   | "listAfter"
+  | "listLast"
   | "lease"
   | "release"
   | "watch"
@@ -172,12 +180,9 @@ const SQL: Readonly<Record<StatementName, string>> = {
   patches:
     `SELECT ${real("version")}, ${real("since")}, ${real("sum")}, ${bytes("patches")} ` +
     "FROM holdfast_patch WHERE id = ? ORDER BY holdfast_patch.version",
-  listFrom:
-    `SELECT ${bytes("key")} FROM holdfast_record WHERE key >= ? AND key < ? AND ${LIVING} ` +
-    "ORDER BY holdfast_record.key LIMIT ?",
-  listAfter:
-    `SELECT ${bytes("key")} FROM holdfast_record WHERE key > ? AND key < ? AND ${LIVING} ` +
-    "ORDER BY holdfast_record.key LIMIT ?",
+  listFirst: listText(">=", "ASC"),
+  listAfter: listText(">", "ASC"),
+  listLast: listText(">=", "DESC"),
   lease:
     "INSERT INTO holdfast_lease (key, owner, token, until) VALUES (?, ?, ?, ?) " +
     "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, token = excluded.token, " +

@@ -10,7 +10,7 @@
  */
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { LargeKeys } from "../shared/large-records.ts";
-import type { PageRange } from "../shared/key-pages.ts";
+import { LIST_STATEMENTS, type PageRange } from "../shared/key-pages.ts";
 import { ChangeNotes, type ChangePosition, type ChangeReport } from "./change-notes.ts";
 import {
   bytesToText,
@@ -161,8 +161,8 @@ export class SqliteSession {
   }
 
   /** A page of encoded keys. */
-  list({ from, isAfter, end, count }: PageRange, now: number): string[] {
-    const statement = isAfter ? this.#statements.listAfter : this.#statements.listFrom;
+  list({ from, side, end, count }: PageRange, now: number): string[] {
+    const statement = this.#statements[LIST_STATEMENTS[side]];
     const rows = this.#snapshot(() => statement.all(from, end, now, count));
     // The statement selects the one column `key`, as bytes.
     return rows.map((row) => bytesToText((row as { key: unknown }).key) ?? "");

@@ -92,6 +92,7 @@ class SqliteStore implements StateStore {
       shared: true,
       checks: true,
       tombstonesEnd: true,
+      reverse: true,
     };
   }
 

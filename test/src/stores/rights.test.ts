@@ -53,6 +53,7 @@ async function work(open: () => StateStore): Promise<void> {
     const stale = { key: "small", expectedVersion: 1, version: 2, state: {} };
     expect(await store.commit([stale])).toMatchObject([{ ok: false, current: { version: 2 } }]);
     expect(await collect(store.list())).toEqual(["mortal", "small"]);
+    expect(await collect(store.list({ reverse: true }))).toEqual(["small", "mortal"]);
     await store.exclusive?.("small", 5_000, () => put("small", { n: 3 }));
     await other.exclusive?.("fresh", 5_000, () => Promise.resolve());
     await put("fresh", { n: 1 });
