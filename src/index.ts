@@ -23,7 +23,13 @@ export type { RuntimeOptions } from "./runtime/options.ts";
 export type { ScopeOwner } from "./runtime/session/binding.ts";
 export type { ExecuteOptions, ExecutionContext } from "./runtime/session/execution.ts";
 export type { DeleteAllOptions, EraseOptions } from "./runtime/removal.ts";
-export type { ListedScope, ListOptions, ScopeList } from "./runtime/list.ts";
+export type {
+  ListedScope,
+  ListedState,
+  ListOptions,
+  ScopeList,
+  ScopeListing,
+} from "./runtime/list.ts";
 export { defineKind, type Durability, type Kind, type KindOptions } from "./runtime/kinds.ts";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/store.ts";
 export type {

@@ -24,6 +24,7 @@ import type { TransactRecipe } from "../../actors/scope/transact.ts";
 import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
 import type { ScopeSettings } from "../../actors/scope/options.ts";
 import { ResidentScope } from "./resident-scope.ts";
+import type { Window } from "./list-window.ts";
 import type { AtomicResult, Scope } from "./scope.ts";
 
 /** A handle on a shared scope; see the head of this file. */
@@ -130,6 +131,10 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
 
   read(options?: MutationOptions): Promise<DeepReadonly<S>> {
     return this.#scope.read(options) as Promise<DeepReadonly<S>>;
+  }
+
+  slice(field: unknown, ...window: Window): Promise<readonly never[]> {
+    return this.#scope.slice(field, ...window);
   }
 
   refresh(): Promise<void> {

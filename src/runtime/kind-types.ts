@@ -7,6 +7,7 @@
 import type { RuntimeFeedItem, StateChange } from "../../actors/protocol.ts";
 import type { Draft } from "../../actors/state-types.ts";
 import type { Kind, KindOptions } from "./kinds.ts";
+import type { ListedScope, ListedState } from "./list.ts";
 import type { Scope } from "./scope.ts";
 
 /** The kinds of a runtime by name, as `createRuntime({ kinds })` takes them. */
@@ -63,6 +64,18 @@ export type KindChange<K> = StateChange<StateOfName<K, KindName<K>>, KindName<K>
 
 /** What `changes()` of a runtime yields. */
 export type KindFeedItem<K> = RuntimeFeedItem<StateOfName<K, KindName<K>>, KindName<K>>;
+
+/** The entries of `list(options)`. */
+export type EntryOf<K, Options> = Options extends { readonly states: true }
+  ? StateEntry<K, Exclude<NameIn<K, Options>, "sequencer">>
+  : ListedScope<NameIn<K, Options>>;
+
+type NameIn<K, Options> = Options extends { readonly type: infer Name extends string }
+  ? Name
+  : KindName<K>;
+
+/** One member for each name. */
+type StateEntry<K, Name> = Name extends string ? ListedState<Name, StateOfName<K, Name>> : never;
 
 /** Scopes of any state. */
 export type AnyScopes = readonly { readonly state: object }[];

@@ -19,7 +19,7 @@ import {
 } from "../../actors/scope/options.ts";
 import type { DeepReadonly } from "../../actors/state-types.ts";
 import { typeName } from "../../actors/state/copy.ts";
-import type { StateStore } from "../stores/contract.ts";
+import type { StateStore, StoreSupports } from "../stores/contract.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
 
 /**
@@ -233,6 +233,35 @@ function lifeOf(type: string, { given, kind, store }: Declared): number | undefi
 
 function keepsTimes({ durability }: Pick<Kind, "durability">, { supports }: StateStore): boolean {
   return durability === "volatile" || supports.ttl;
+}
+
+/**
+ * Throws `TypeError` for the kind of runs. Only the steps of a run write its record: another write
+ * could skip or repeat steps.
+ */
+export function refuseRun(type: string): void {
+  if (type !== "sequencer") return;
+  throw new TypeError(
+    'scopes of type "sequencer" are runs and cannot be opened or read as scopes: read one with ' +
+      "runtime.checkpoints(runId), go on with it by runtime.resume",
+  );
+}
+
+/** Scopes in memory have one owner, their runtime. */
+const IN_MEMORY: StoreSupports = Object.freeze({
+  durable: false,
+  transactions: true,
+  ttl: true,
+  watch: false,
+  list: true,
+  exclusive: true,
+  shared: false,
+  reverse: true,
+});
+
+/** What the store of a kind supports, or memory for a volatile kind. */
+export function supportsOf({ durability, store }: ResolvedKind): StoreSupports {
+  return durability === "volatile" ? IN_MEMORY : Object.freeze({ ...store.supports });
 }
 
 /** The kind of ephemeral sessions, which expire. */

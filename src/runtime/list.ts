@@ -2,6 +2,8 @@
  * Lists the ids of a runtime's scopes: those in the store and those that are only in memory.
  */
 import { countOption, optionNames, refuseUnknown } from "../../actors/scope/options.ts";
+import { typeName } from "../../actors/state/copy.ts";
+import type { DeepReadonly } from "../../actors/state-types.ts";
 import { decodeKey, encodeKey, keyPrefix } from "./scope-key.ts";
 import type { ListQuery, StateStore } from "../stores/contract.ts";
 
@@ -14,13 +16,30 @@ export interface ListOptions<Name extends string = string> {
   readonly type?: Name | undefined;
   /** Only ids that start with this text; needs `type`. No character is special. */
   readonly prefix?: string | undefined;
-  /** The `cursor` of the page before. */
+  /** The `cursor` of the page before, listed in the same order. */
   readonly cursor?: string | undefined;
-  /** Ids in the page; default 100. */
+  /** Ids in one page; default 100. */
   readonly limit?: number | undefined;
+  /**
+   * Descending order of type and id; default false. A store of your own without
+   * `supports.reverse` lists all keys for each page.
+   */
+  readonly reverse?: boolean | undefined;
+  /**
+   * Reads the state of each scope as well; default false. Runs, and types that this runtime does
+   * not declare, are left out.
+   */
+  readonly states?: boolean | undefined;
 }
 
-const OPTIONS = optionNames<ListOptions>({ type: true, prefix: true, cursor: true, limit: true });
+const OPTIONS = optionNames<ListOptions>({
+  type: true,
+  prefix: true,
+  cursor: true,
+  limit: true,
+  reverse: true,
+  states: true,
+});
 
 /** One scope in a list. */
 export interface ListedScope<Name extends string = string> {
@@ -28,14 +47,34 @@ export interface ListedScope<Name extends string = string> {
   readonly id: string;
 }
 
-/** A page of a list, in the order of type and id. */
-export interface ScopeList<Name extends string = string> {
-  readonly scopes: readonly ListedScope<Name>[];
+/** One scope in a list with `states: true`. */
+export interface ListedState<
+  Name extends string = string,
+  S = Record<string, unknown>,
+> extends ListedScope<Name> {
+  readonly version: number;
+  /** Deep-frozen, with the defaults of the schema. */
+  readonly state: DeepReadonly<S>;
+}
+
+/**
+ * A page of a list, in the order of type and id. With `states: true` it may have fewer entries than
+ * `limit`, also when another page follows.
+ */
+export interface ScopeList<Entry extends ListedScope = ListedScope> {
+  readonly scopes: readonly Entry[];
   /** The ids of `scopes`. */
   readonly ids: readonly string[];
   /** Give it as `cursor` for the next page; absent on the last one. */
   readonly cursor?: string;
 }
+
+/**
+ * A list of scopes: `await` gives the first page, which is read at the call; `for await` the
+ * entries of that page and of all that follow, each read when the one before is used up.
+ */
+export interface ScopeListing<Entry extends ListedScope = ListedScope>
+  extends Promise<ScopeList<Entry>>, AsyncIterable<Entry> {}
 
 /** The sources of a list. */
 export interface ListSource {
@@ -45,28 +84,56 @@ export interface ListSource {
   readonly unstored: ReadonlyMap<string, boolean>;
 }
 
+/** What to list, checked. */
+interface Listed extends ListQuery {
+  readonly prefix: string;
+  readonly limit: number;
+}
+
 /**
- * Lists one page; throws `RangeError` for a bad limit and `TypeError` for a prefix without a type
- * and for an unknown option.
+ * Lists one page; throws `RangeError` for a bad limit and `TypeError` for a prefix without a type,
+ * a type, prefix or cursor that is no text, and an unknown option.
  */
 export async function listScopes(
-  source: ListSource,
+  { namespace, stores, unstored }: ListSource,
   options: ListOptions = {},
 ): Promise<ScopeList> {
-  refuseUnknown("list", options, OPTIONS);
-  const { namespace, stores, unstored } = source;
-  const limit = countOption("limit", options.limit, LIST_LIMIT, 1);
-  const prefix = prefixOf(namespace, options);
-  const { cursor: after } = options;
-  const isAfter = (key: string): boolean => after === undefined || key > after;
-  const keys = new Set<string>();
-  for (const [key, isLiving] of unstored)
-    if (isLiving && key.startsWith(prefix) && isAfter(key)) keys.add(key);
+  const { limit, ...query } = queryOf(namespace, options);
+  const keys = new Set(unstoredKeys(unstored, query));
+  const isListed = (key: string): boolean =>
+    unstored.get(key) !== false && decodeKey(key) !== undefined;
   // One more than the page shows whether another page follows.
-  const query = { prefix, limit: limit + 1, ...(after === undefined ? {} : { after }) };
   for (const store of stores)
-    for await (const key of storedKeys(store, query, unstored)) keys.add(key);
-  return page([...keys].toSorted(inOrder), limit);
+    for (const key of await storedKeys(store, { ...query, limit: limit + 1 }, isListed))
+      keys.add(key);
+  const sorted = [...keys].toSorted(inOrder);
+  return page(query.reverse === true ? sorted.toReversed() : sorted, limit);
+}
+
+function queryOf(namespace: string, options: ListOptions): Listed {
+  refuseUnknown("list", options, OPTIONS);
+  for (const name of ["type", "prefix", "cursor"] as const) refuseNoText(name, options[name]);
+  const limit = countOption("limit", options.limit, LIST_LIMIT, 1);
+  const { cursor, reverse } = options;
+  const after = cursor === undefined ? {} : { after: cursor };
+  const order = reverse === true ? { reverse } : {}; // Other stores need not know of it.
+  return { prefix: prefixOf(namespace, options), limit, ...after, ...order };
+}
+
+function unstoredKeys(
+  unstored: ReadonlyMap<string, boolean>,
+  { prefix, after, reverse }: Omit<Listed, "limit">,
+): string[] {
+  const isAfter = (key: string): boolean =>
+    after === undefined || (reverse === true ? key < after : key > after);
+  return [...unstored].flatMap(([key, isLiving]) =>
+    isLiving && key.startsWith(prefix) && isAfter(key) ? [key] : [],
+  );
+}
+
+function refuseNoText(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "string")
+    throw new TypeError(`${name} must be a text, received ${typeName(value)}`);
 }
 
 function prefixOf(namespace: string, { type, prefix }: ListOptions): string {
@@ -76,18 +143,34 @@ function prefixOf(namespace: string, { type, prefix }: ListOptions): string {
 }
 
 /** Up to `limit` existing keys of a store. */
-async function* storedKeys(
+async function storedKeys(
   store: StateStore,
-  { limit, ...query }: ListQuery & { readonly limit: number },
-  unstored: ReadonlyMap<string, boolean>,
-): AsyncGenerator<string, void, undefined> {
-  let left = limit;
+  { limit, ...query }: Listed,
+  isListed: (key: string) => boolean,
+): Promise<string[]> {
+  if (query.reverse === true && store.supports.reverse !== true)
+    return lastKeys(store, { ...query, limit }, isListed);
+  const keys: string[] = [];
   for await (const key of store.list(query)) {
-    if (unstored.get(key) === false || decodeKey(key) === undefined) continue;
-    yield key;
-    left -= 1;
-    if (left === 0) return;
+    if (isListed(key)) keys.push(key);
+    if (keys.length === limit) break;
   }
+  return keys;
+}
+
+/** The last keys of a store that lists in ascending order only; keeps at most twice the limit. */
+async function lastKeys(
+  store: StateStore,
+  { prefix, limit, after }: Listed,
+  isListed: (key: string) => boolean,
+): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const key of store.list({ prefix })) {
+    if (after !== undefined && key >= after) break;
+    if (isListed(key)) keys.push(key);
+    if (keys.length === 2 * limit) keys.splice(0, limit);
+  }
+  return keys.slice(-limit);
 }
 
 function inOrder(left: string, right: string): number {

@@ -1,5 +1,6 @@
 /** The options of a runtime. */
-import { optionNames, type ScopeTuning } from "../../actors/scope/options.ts";
+import { optionNames, refuseUnknown, type ScopeTuning } from "../../actors/scope/options.ts";
+import { durationOption } from "../../actors/time/clock.ts";
 import type { StateStore } from "../stores/contract.ts";
 import type { Kinds } from "./kind-types.ts";
 
@@ -52,4 +53,10 @@ export interface CloseOptions {
    * wait, `Infinity` for no limit.
    */
   readonly drainMs?: number | undefined;
+}
+
+/** The time limit of `close`; throws `RangeError` for a bad one, `TypeError` for other options. */
+export function drainOption(options: CloseOptions, defaultMs: number): number {
+  refuseUnknown("close", options, ["drainMs"]);
+  return durationOption("drainMs", options.drainMs, defaultMs);
 }

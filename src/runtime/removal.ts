@@ -15,6 +15,7 @@ import { noticeErasure } from "./catch-up.ts";
 import { checkId } from "./id.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { listScopes } from "./list.ts";
+import { listSource } from "./read-many.ts";
 import { bindingKey } from "./session/binding.ts";
 import type { ScopeHost } from "./scope-host.ts";
 
@@ -70,7 +71,7 @@ export async function deleteScopes(home: ScopeHost, options: DeleteAllOptions): 
   let count = 0;
   let cursor: string | undefined;
   do {
-    const page = await listScopes(home.listSource, { type, prefix, cursor, limit: BATCH });
+    const page = await listScopes(listSource(home), { type, prefix, cursor, limit: BATCH });
     const deleted = await Promise.allSettled(page.ids.map((id) => deleteScope(home, kind, id)));
     count += deleted.filter((each) => each.status === "fulfilled" && each.value).length;
     const failed = deleted.find((each) => each.status === "rejected");

@@ -1,29 +1,27 @@
 /**
  * The runtime: opens scopes by type and id and keeps them. The same key gives the same actor.
  */
-import { durationOption } from "../../actors/time/clock.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
-import { ChangeReader, type FeedOptions } from "../../actors/scope/change-stream.ts";
+import type { FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
   Clock,
   MutationContext,
   MutationOptions,
-  ResyncMarker,
-  RuntimeFeedItem,
-  StateChange,
   Unsubscribe,
 } from "../../actors/protocol.ts";
 import { openExecution, type ExecuteOptions, type ExecutionContext } from "./session/execution.ts";
 import type { ScopeOwner } from "./session/binding.ts";
+import { AllChanges } from "./all-changes.ts";
 import { keepCalls } from "./calls.ts";
 import { ScopeHandle } from "./handle.ts";
-import { type CloseOptions, RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
+import { type CloseOptions, drainOption, RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
 import { ScopeHost } from "./scope-host.ts";
-import type { KindOptions } from "./kinds.ts";
+import { type KindOptions, refuseRun, supportsOf } from "./kinds.ts";
 import type {
   AnyScopes,
   DraftsOf,
+  EntryOf,
   FreeName,
   KindChange,
   KindFeedItem,
@@ -33,7 +31,8 @@ import type {
   StateOfName,
   TypedName,
 } from "./kind-types.ts";
-import { listScopes, type ListOptions, type ScopeList } from "./list.ts";
+import type { ListOptions, ScopeListing } from "./list.ts";
+import { type Ids, listing, type Read, readScopes } from "./read-many.ts";
 import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
 import type { ResumeOptions } from "./sequencer/run-answer.ts";
 import type { Scope } from "./scope.ts";
@@ -41,12 +40,8 @@ import type { Checkpoint } from "./sequencer/run-record.ts";
 import type { RunOutcome } from "./sequencer/steps.ts";
 import type { Sequencer } from "./sequencer/define.ts";
 import { Sequencers, type RunHandle, type RunOptions } from "./sequencer/sequencers.ts";
+import type { StoreSupports } from "../stores/contract.ts";
 import { runTransaction } from "./transaction/several.ts";
-
-/** Only the steps of a run write its record: another write could skip or repeat steps. */
-const NO_SCOPE =
-  'scopes of type "sequencer" are runs and cannot be opened: read one with ' +
-  "runtime.checkpoints(runId), go on with it by runtime.resume";
 
 /**
  * Makes a runtime. Throws `RangeError` for a bad number, `StateValidationError` when a kind's
@@ -71,12 +66,13 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   declare protected readonly kinds?: { readonly [Name in keyof K]: Name };
   readonly #home: ScopeHost;
   readonly #sequencers: Sequencers;
-  readonly #ends = new Set<() => void>();
+  readonly #changes: AllChanges;
   #closing: Promise<void> | null = null;
 
   constructor(options: RuntimeOptions<K>) {
     this.#home = new ScopeHost(options);
     this.#sequencers = new Sequencers(this.#home);
+    this.#changes = new AllChanges(this.#home);
     keepCalls(this, this.#home.calls);
   }
 
@@ -119,7 +115,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   }
 
   async #open(type: string, id: string, extra: ScopeOwner): Promise<ScopeHandle> {
-    if (type === "sequencer") throw new TypeError(NO_SCOPE);
+    refuseRun(type);
     refuseUnknown("open", extra, ["userId", "orgId"]);
     const { calls } = this.#home;
     calls.enter();
@@ -171,13 +167,38 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     return home.calls.run(() => runTransaction(home, scopes, recipe, options));
   }
 
-  /** One page of ids, in memory or not. */
-  list(options?: ListOptions<KindName<K>>): Promise<ScopeList<KindName<K>>> {
-    return this.#home.calls.run(async () => {
-      if (options?.type !== undefined) this.#home.kind(options.type);
-      // Records of kinds that only other runtimes declare are listed, too, under their names.
-      return listScopes(this.#home.listSource, options);
-    });
+  /**
+   * Lists scopes, in memory or not: `await` gives a page, `for await` all. With `states: true` also
+   * their versions and states, as `read` gives them. Rejects as `read` does, and with `RangeError`
+   * for a bad limit. Records of kinds that only other runtimes declare are listed by their names.
+   */
+  list<const Options extends ListOptions<KindName<K>>>(
+    options?: Options,
+  ): ScopeListing<EntryOf<K, Options>> {
+    return listing(this.#home, options);
+  }
+
+  /**
+   * The current states of many scopes, read from their store in batches; unstored changes of this
+   * runtime count. `undefined` for an id that was never written, is deleted or has expired. No
+   * scope is opened. Rejects with `TypeError` for an unknown type, a run or a bad id, and with
+   * `CorruptStateError` or `StateValidationError` naming the first scope that cannot be read.
+   */
+  read<Name extends TypedName<K>>(type: Name, ids: Ids): Promise<Read<StateOfName<K, Name>>[]>;
+  read<S extends object = Record<string, unknown>>(
+    type: FreeName<K> | NameOfState<K, S>,
+    ids: Ids,
+  ): Promise<Read<S>[]>;
+  read(type: string, ids: Ids): Promise<unknown> {
+    return this.#home.calls.run(() => readScopes(this.#home, type, ids));
+  }
+
+  /**
+   * What the store of a kind supports; for a volatile kind, what memory does. Throws `TypeError`
+   * for an unknown type.
+   */
+  supports(type: KindName<K>): StoreSupports {
+    return supportsOf(this.#home.kind(type));
   }
 
   /**
@@ -227,8 +248,8 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
 
   /** Calls `listener` with the changes of every scope; the returned function removes it. */
   subscribe(listener: (change: KindChange<K>) => void): Unsubscribe {
-    if (this.#closing === null) this.#home.watch();
-    return this.#home.listeners.add(listener);
+    // Only scopes of this runtime's kinds are announced, here and in `changes`.
+    return this.#changes.subscribe(listener);
   }
 
   /**
@@ -238,21 +259,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
    * when it then reads what it keeps, in memory or not, and applies the changes that follow.
    */
   changes(options: Omit<FeedOptions, "since"> = {}): AsyncIterable<KindFeedItem<K>> {
-    refuseUnknown("changes", options, ["signal", "snapshot"]);
-    const source = {
-      listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
-      marker: (): ResyncMarker => ({ type: "resync" }),
-      replaces: false, // A marker has no states of scopes.
-      onEnd: (callback: () => void) => {
-        this.#ends.add(callback);
-        return () => void this.#ends.delete(callback);
-      },
-    };
-    const signal = this.#closing === null ? options.signal : AbortSignal.abort();
-    const start = options.snapshot === true ? [source.marker()] : [];
-    const reader = new ChangeReader<unknown, ResyncMarker>(source, start, 0, signal);
-    // Only scopes of this runtime's kinds are announced.
-    return reader as AsyncIterable<RuntimeFeedItem> as AsyncIterable<KindFeedItem<K>>;
+    return this.#changes.stream(options) as AsyncIterable<KindFeedItem<K>>;
   }
 
   /**
@@ -266,9 +273,8 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     try {
-      refuseUnknown("close", options, ["drainMs"]);
-      const { mutationTimeoutMs } = this.#home.kind("temp").settings; // The same for all kinds.
-      const drainMs = durationOption("drainMs", options.drainMs, mutationTimeoutMs);
+      // The same for all kinds.
+      const drainMs = drainOption(options, this.#home.kind("temp").settings.mutationTimeoutMs);
       const keep = (closing: Promise<void>): void => void (this.#closing = closing);
       return begin(keep, () => this.#close(drainMs));
     } catch (error) {
@@ -282,10 +288,11 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   }
 
   async #close(drainMs: number): Promise<void> {
+    this.#changes.close();
     try {
       await this.#home.close(drainMs, this.#sequencers.close());
     } finally {
-      for (const end of this.#ends) end();
+      this.#changes.end();
     }
   }
 }

@@ -25,7 +25,6 @@ import {
   spoken,
 } from "./session/binding.ts";
 import { batchingStore, type BatchingStore } from "./persistence/batching-store.ts";
-import type { ListSource } from "./list.ts";
 import { RecordBridge } from "./persistence/record-bridge.ts";
 import { Calls } from "./calls.ts";
 import { CatchUps, noticeErasure } from "./catch-up.ts";
@@ -163,6 +162,9 @@ export class ScopeHost {
     throw new TypeError(`unknown scope type "${type}"; declared are: ${known}`);
   }
 
+  /** The kind of a type as it was declared; `undefined` for an unknown type. */
+  readonly kindOf = (type: string): ResolvedKind | undefined => this.#kinds.get(type);
+
   /** Adds a kind; the same kind may be added again, another of that name throws `TypeError`. */
   declare(type: string, kind: KindOptions): void {
     const known = this.#declared.get(type);
@@ -217,14 +219,6 @@ export class ScopeHost {
     }
   };
 
-  /** The sources of `list`. */
-  get listSource(): ListSource {
-    const { namespace, stores, system } = this;
-    const kept = system.living.filter((scope) => !scope.isStored);
-    const unstored = new Map(kept.map((scope) => [scope.key, scope.exists && !scope.overdue]));
-    return { namespace, stores, unstored };
-  }
-
   /** Begins to watch the stores, also before any scope is open. */
   watch(): void {
     for (const feed of this.#feeds.values()) void feed.begin();
@@ -249,8 +243,9 @@ export class ScopeHost {
   }
 
   #feedHome(): RemoteChangesPort {
-    const { listeners, logger, namespace, wheel } = this;
+    const { kindOf, listeners, logger, namespace, wheel } = this;
     return {
+      kindOf,
       wheel,
       logger,
       namespace,
@@ -260,7 +255,6 @@ export class ScopeHost {
       now: () => this.clock.now(),
       find: (key) => this.system.find(key),
       held: (store) => this.system.living.filter((scope) => scope.kind.store === store),
-      kindOf: (type) => this.#kinds.get(type),
       bind: (kind, id) => this.#bind(kind, id, {}),
       bridge: (kind, identity) => this.bridge(kind, identity),
       announce: (change) =>

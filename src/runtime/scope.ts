@@ -34,6 +34,7 @@ import {
 } from "../../actors/scope/options.ts";
 import { READ, type Mutation } from "../../actors/scope/mutation.ts";
 import type { ArrayKeys, Element, NumericKeys, RecordKeys, RecordValue } from "./fields.ts";
+import { ListWindow, type Window } from "./list-window.ts";
 import {
   AppendMutation,
   AtomicMutation,
@@ -133,6 +134,14 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
    * `checkpoint` kinds, and a bridge without `load`, resolve to the state in memory.
    */
   read(options?: MutationOptions): Promise<DeepReadonly<S>>;
+  /**
+   * A frozen window of a list field of `read()`, as `Array.prototype.slice` of it; a missing list
+   * is empty. Rejects with `StateTypeError` for no list, `TypeError`/`RangeError` for a bad index.
+   */
+  slice<K extends ArrayKeys<S>>(
+    field: K,
+    ...window: Window
+  ): Promise<DeepReadonly<Element<S[K]>[]>>;
   /** Reads the store again. */
   refresh(): Promise<void>;
   /** Calls `listener` with every change; the returned function removes it. */
@@ -212,6 +221,12 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   async read(options?: MutationOptions): Promise<DeepReadonly<S>> {
     await this.mutate(READ, options);
     return this.state;
+  }
+
+  async slice(field: unknown, ...[from, to, options]: Window): Promise<readonly never[]> {
+    const window = new ListWindow(field, { from, to }, this.identity);
+    // The elements have the type of the field, which the interface names.
+    return window.of(await this.read(options)) as readonly never[];
   }
 
   /** Bad arguments reject, like every other failure. */

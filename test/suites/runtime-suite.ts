@@ -1,6 +1,7 @@
 /** What a runtime promises, on any store. It knows no backend. */
 import { describe } from "vitest";
 import { changeCases, listCases } from "./runtime-list.ts";
+import { listManyCases, readCases } from "./runtime-read-many.ts";
 import { checkpointCases } from "./runtime-checkpoint.ts";
 import { drainCases } from "./runtime-drain.ts";
 import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
@@ -37,6 +38,8 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     transactionCases(options);
     transactCases(options);
     listCases(options);
+    listManyCases(options);
+    readCases(options);
     changeCases(options);
     timeCases(options);
     expiryCases(options);

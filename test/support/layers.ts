@@ -45,7 +45,16 @@ const layers: readonly Layer[] = [
   },
   { name: "replication", rank: 7, prefixes: ["src/runtime/replication"] },
   { name: "transaction", rank: 8, prefixes: ["src/runtime/transaction"] },
-  { name: "scope host", rank: 8, prefixes: ["src/runtime/scope-host", "src/runtime/removal"] },
+  {
+    name: "scope host",
+    rank: 8,
+    prefixes: [
+      "src/runtime/scope-host",
+      "src/runtime/removal",
+      "src/runtime/read-many",
+      "src/runtime/all-changes",
+    ],
+  },
   { name: "sequencer", rank: 9, prefixes: ["src/runtime/sequencer"] },
   { name: "runtime", rank: 10, prefixes: ["src/runtime/runtime"] },
   { name: "kinds", rank: 4, prefixes: ["src/runtime"] },

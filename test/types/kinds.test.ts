@@ -4,8 +4,10 @@ import { z } from "zod";
 import {
   createRuntime,
   defineKind,
+  type DeepReadonly,
   type ExecutionContext,
   type Kind,
+  type ListedScope,
   type ResyncMarker,
   type Runtime,
   type RuntimeOptions,
@@ -125,7 +127,24 @@ describe("the other calls of a runtime", () => {
   it("know the names", async () => {
     const runtime = open();
     const { scopes } = await runtime.list({ type: "cart" });
-    expectTypeOf(scopes).toEqualTypeOf<readonly { readonly type: Name; readonly id: string }[]>();
+    expectTypeOf(scopes).toEqualTypeOf<readonly ListedScope<"cart">[]>();
+    for await (const { type } of runtime.list()) expectTypeOf(type).toEqualTypeOf<Name>();
+    for await (const { type, state } of runtime.list({ type: "cart", states: true })) {
+      expectTypeOf(type).toEqualTypeOf<"cart">();
+      expectTypeOf(state).toEqualTypeOf<DeepReadonly<Cart>>();
+    }
+    for await (const entry of runtime.list({ states: true }))
+      if (entry.type === "typing") expectTypeOf(entry.state.on).toEqualTypeOf<boolean>();
+    const [cart] = await runtime.read("cart", ["a"]);
+    expectTypeOf(cart).toEqualTypeOf<
+      { readonly version: number; readonly state: DeepReadonly<Cart> } | undefined
+    >();
+    const [user] = await runtime.read<{ n: number }>("user", ["a"]);
+    expectTypeOf(user?.state.n).toEqualTypeOf<number | undefined>();
+    // @ts-expect-error there is no such kind
+    await expect(runtime.read("crat", ["a"])).rejects.toThrow(TypeError);
+    // @ts-expect-error there is no such kind
+    expect(() => runtime.supports("crat")).toThrow(TypeError);
     let after: { readonly cursor?: string } = {};
     for (let page = 0; page < 2; page++) {
       const { cursor } = await runtime.list({ type: "session", ...after }); // No circular type.

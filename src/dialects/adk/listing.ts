@@ -54,15 +54,9 @@ async function listKeys(runtime: Runtime, request: ListSessionsRequest): Promise
   const { appName, userId } = request;
   const prefix = `${userId === undefined ? joinName(appName) : joinName(appName, userId)}/`;
   const keys: SessionKey[] = [];
-  let more: { readonly cursor?: string } | undefined = {};
-  while (more !== undefined) {
-    const query = { type: "adk-session", prefix, limit: IDS_AT_ONCE, ...more };
-    const { ids, cursor } = await runtime.list(query);
-    for (const id of ids) {
-      const [app = "", user = "", sessionId = ""] = nameParts(id);
-      keys.push({ appName: app, userId: user, sessionId });
-    }
-    more = cursor === undefined ? undefined : { cursor };
+  for await (const { id } of runtime.list({ type: "adk-session", prefix, limit: IDS_AT_ONCE })) {
+    const [app = "", user = "", sessionId = ""] = nameParts(id);
+    keys.push({ appName: app, userId: user, sessionId });
   }
   return keys;
 }

@@ -54,6 +54,18 @@ describe("a record that vanished", () => {
     expect(logger.lines[0]?.fields).toMatchObject({ known: 5, found: 0 });
   });
 
+  it("refuses a read of many, which changes nothing", async () => {
+    const { scope, runtime, vanish, store } = await opened();
+    vanish();
+    const refused = await rejection(runtime.read("purse", ["other", "p"]), "CORRUPT_STATE");
+    expect(refused.message).toMatch(/purse\/p: .*version 5 .* missing/);
+    const [record] = await store.load([encodeKey("holdfast", "purse", "p")]);
+    expect(record).toBeUndefined();
+    await rejection(scope.incState({ n: 1 }), "CORRUPT_STATE");
+    await scope.refresh();
+    expect(await runtime.read("purse", ["p"])).toEqual([undefined]);
+  });
+
   it("refuses a transaction", async () => {
     const { scope, runtime, vanish } = await opened();
     const other = await runtime.open<Counter>("user", "u");
