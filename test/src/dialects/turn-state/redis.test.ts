@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { RedisStorage, runTurn, TurnState, type CommandClient } from "holdfast/turn-state";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { findRedis, ownRedis, type OwnRedis } from "../../../support/redis.ts";
+import { canStartRedis, findRedis, ownRedis, type OwnRedis } from "../../../support/redis.ts";
 import { activity } from "./places.ts";
 
 const redisUrl = (await findRedis()) ?? "";
@@ -190,7 +190,7 @@ describe.skipIf(!isThere)("a server", () => {
   });
 });
 
-describe.skipIf(!isThere)("a lost connection", () => {
+describe.skipIf(!canStartRedis())("a lost connection", () => {
   let server: OwnRedis;
 
   beforeAll(async () => {
