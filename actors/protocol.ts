@@ -90,6 +90,20 @@ export type RuntimeFeedItem<S = unknown, Name extends string = string> =
   | FeedItem<S, Name>
   | ResyncMarker;
 
+/** What a scope does at the moment of the read; a frozen snapshot. */
+export interface ScopeStats {
+  /** Calls in the mailbox: they have not begun. */
+  readonly waiting: number;
+  /** A call runs: a mutator, or work that has the scope to itself. */
+  readonly running: boolean;
+  /** A save is under way, with its retries; of a checkpoint scope, one in the background. */
+  readonly saving: boolean;
+  /** The confirmed version. */
+  readonly version: number;
+  /** Since when the scope is in memory; milliseconds since the epoch, by the scope's clock. */
+  readonly residentSince: number;
+}
+
 /** Removes a listener: call it, or declare it with `using`. Further calls do nothing. */
 export interface Unsubscribe extends Disposable {
   (): void;

@@ -20,6 +20,7 @@ export {
 export type { Kinds } from "./runtime/kind-types.ts";
 export { createRuntime, type Runtime } from "./runtime/runtime.ts";
 export type { RuntimeOptions } from "./runtime/options.ts";
+export type { RuntimeStats } from "./runtime/stats.ts";
 export type { ScopeOwner } from "./runtime/session/binding.ts";
 export type { ExecuteOptions, ExecutionContext } from "./runtime/session/execution.ts";
 export type { DeleteAllOptions, EraseOptions } from "./runtime/removal.ts";

@@ -12,6 +12,7 @@ import type { Mutation } from "./mutation.ts";
 import { storedState } from "./options.ts";
 import type { Tombstone, Stored } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
+import { countSave } from "./counters.ts";
 import type { Cascade } from "./reentrancy.ts";
 import type { ScopeCore } from "./scope-core.ts";
 import { equalState } from "../state/equal.ts";
@@ -39,6 +40,7 @@ export function commitChange(
 ): void {
   scope.version += 1;
   scope.exists = true;
+  scope.settings.counters.mutations += 1;
   scope.noted(mutation, call);
   call?.resolve(true);
   if (scope.listening) scope.announce(mutation, outcome, call);
@@ -52,7 +54,10 @@ export function commitDeletion(
   { cause, settle }: { readonly cause: Cascade | undefined; readonly settle: () => void },
 ): void {
   const before = scope.draft.expose();
-  confirm(scope, { version: scope.version + 1, exists: false, state: scope.settings.initial });
+  const { counters, initial } = scope.settings;
+  confirm(scope, { version: scope.version + 1, exists: false, state: initial });
+  if (why === "delete") counters.mutations += 1;
+  if (scope.bridge !== null) countSave(counters, 1);
   scope.noted(why, null);
   settle();
   scope.committed(false, cause);

@@ -32,6 +32,7 @@ import type { Call, Outcome } from "./mailbox.ts";
 import { resolveConflict, type ConflictWork, type SaveStep } from "./retry.ts";
 import type { PersistBridge } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
+import { countSave } from "./counters.ts";
 import { endLife } from "./tasks.ts";
 
 /** What a save uses of the executor. */
@@ -166,6 +167,7 @@ export class Save {
     if (this.#over) return "empty"; // Abandoned: the result is too late (B2).
     this.#inFlight = false;
     if ("current" in answer) {
+      this.#scope.settings.counters.conflicts += 1;
       await this.#adopt(() => adopt(this.#scope, foundIn(answer)));
       if (this.#stopped === null) return "conflict";
       this.#refuse(this.#stopped);
@@ -231,6 +233,8 @@ export class Save {
       else call.reject(call.outcome.error.thrown);
     }
     if (batch.changes === 0) return;
+    scope.settings.counters.mutations += batch.changes;
+    countSave(scope.settings.counters, batch.changes);
     if (scope.listening)
       for (const [call, change] of batch.changesSince(before)) {
         version += 1;

@@ -7,9 +7,8 @@
  *     │ └─batch to save──▶ saving(save, run?)
  *     └────save over───────┘ or running(run) again     stopped: from anywhere
  *
- * Without a bridge a call resolves when its code has ended; with one, when the save of the commit
- * batch that it joined is confirmed (`committer.ts`). A slow mutator does not hold up the batch
- * before it: its end is kept during that save, and it runs again if its state is not confirmed.
+ * Without a bridge a call resolves when its code has ended, else when its commit batch is saved.
+ * The end of a mutator beside a save is kept, and it runs again if its state is not confirmed.
  *
  * Invariants
  *  S1  At most one call runs at a time, and calls run in the order in which they were made.
@@ -19,10 +18,10 @@
  */
 import { onAbort } from "./abort.ts";
 import { afterThis, nextTurn } from "../time/soon.ts";
-import type { ScopeCore } from "./scope-core.ts";
+import type { Activity, ScopeCore } from "./scope-core.ts";
 import { sweepOf, type Expirable } from "./timeouts.ts";
-import { CommitUnknownError, ScopeMutationTimeoutError, ScopeStoppedError } from "../errors.ts";
-import { Mailbox, type Call, type CallStage, type Outcome } from "./mailbox.ts";
+import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
+import { Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
 import { CommitBatch, mustVerify } from "./commit-batch.ts";
 import { commitChange, refuse } from "./commit.ts";
 import { Save } from "./committer.ts";
@@ -63,12 +62,17 @@ export class Executor implements Expirable {
     return this.#save === null ? (this.#batch?.base ?? null) : this.#save.shown;
   }
 
+  /** What it does now. */
+  get activity(): Activity {
+    const running = underWay(this.#state) !== undefined;
+    return { waiting: this.#mailbox.size, running, saving: this.#save !== null };
+  }
+
   /** Accepts a call; its promise is settled in every case. */
   submit(call: Call): void {
     const { settings, backing, identity } = this.#scope;
     const { signal } = call;
-    if (signal !== undefined)
-      call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
+    if (signal) call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
     const isNext = this.#state === OPEN && this.#mailbox.size === 0 && this.#batch?.full !== true;
     // Code that runs later, or again for a save, needs the async context of its caller.
     if ("compute" in call.work && (!isNext || backing !== null)) call.context = captureContext();
@@ -79,14 +83,11 @@ export class Executor implements Expirable {
   }
 
   expire(now: number): number {
-    const { settings, identity: scope } = this.#scope;
     let next = Infinity;
     const look = (call: Call | undefined): void => {
       if (call === undefined || call.settled) return;
-      if (call.deadline > now) return void (next = Math.min(next, call.deadline));
-      const timeoutMs = call.options?.timeoutMs ?? settings.mutationTimeoutMs;
-      const phase = /queued|reloading/.test(call.stage) ? "queued" : "running";
-      this.#cancel(call, new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope }));
+      if (call.deadline <= now) this.#cancel(call, overtime(call, this.#scope));
+      else next = Math.min(next, call.deadline);
     };
     for (const call of this.#mailbox) look(call);
     this.#batch?.calls.forEach(look);
@@ -132,11 +133,10 @@ export class Executor implements Expirable {
     }
   }
 
-  /** Its write is in flight; after the write of a task the scope reads the store first. */
   #isUnknown({ stage, work }: Call): boolean {
     if (stage === "joined") return this.#save?.inFlight === true;
     const isWriting = "task" in work && work.unknown === true;
-    this.#scope.stale ||= isWriting;
+    this.#scope.stale ||= isWriting; // Then the scope reads the store before the next call.
     return isWriting;
   }
 

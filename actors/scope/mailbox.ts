@@ -15,7 +15,7 @@
  *  M4  Settled links are never more than the waiting calls plus `DEAD_MAX`.
  */
 import { monotonic } from "../time/clock.ts";
-import { MailboxFullError, ScopeStoppedError } from "../errors.ts";
+import { MailboxFullError, ScopeMutationTimeoutError, ScopeStoppedError } from "../errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "../protocol.ts";
 import { optionNames, refuseUnknown, type ScopeSettings, timeoutOption } from "./options.ts";
@@ -153,6 +153,16 @@ export function createCall(
   const own = { ...options };
   if (own.meta === undefined) return new Call(work, deadline, own);
   return new Call(work, deadline, { ...own, meta: copyIn(own.meta, "meta") });
+}
+
+/** The error of a call whose time is over. */
+export function overtime(
+  { options, stage }: Call,
+  scope: { readonly identity: ScopeIdentity; readonly settings: ScopeSettings },
+): ScopeMutationTimeoutError {
+  const timeoutMs = options?.timeoutMs ?? scope.settings.mutationTimeoutMs;
+  const phase = stage === "queued" || stage === "reloading" ? "queued" : "running";
+  return new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope: scope.identity });
 }
 
 /** A bounded FIFO of calls. */

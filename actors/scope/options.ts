@@ -6,6 +6,7 @@ import { withDefaults, type Checks } from "./validation.ts";
 import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from "../protocol.ts";
 import { copyIn } from "../state/copy.ts";
 import { quietLogger } from "./safe-call.ts";
+import { type Counters, newCounters } from "./counters.ts";
 
 /** Most waiting mutations of one scope before `MAILBOX_FULL`. */
 const MAILBOX_LIMIT = 10_000;
@@ -56,6 +57,8 @@ export interface ScopeSettings {
   readonly bridgeFreezes: boolean;
   /** A result without a write counts once its version is verified at the store. */
   readonly verifies: boolean;
+  /** Shared by all scopes of a runtime. */
+  readonly counters: Counters;
 }
 
 /** The settings of one scope, or of a kind, besides the tuning. */
@@ -63,6 +66,7 @@ export interface ScopeTraits extends Pick<ScopeSettings, "initial" | "checks"> {
   readonly escalate?: boolean;
   readonly bridgeFreezes?: boolean;
   readonly verifies?: boolean;
+  readonly counters?: Counters;
 }
 
 /** The default logger: the console. */
@@ -165,6 +169,8 @@ export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
 // Shared by all scopes with the default logger: saves 240 bytes per stand-alone scope.
 const quietConsole = quietLogger(consoleLogger);
 const defaultBudget = casBudget();
+/** Of all scopes without a runtime; never read. */
+const uncounted = newCounters();
 
 /** Fills in the defaults of the tuning options; RangeError names a bad one. */
 export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSettings {
@@ -179,6 +185,7 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
     random: tuning.random ?? Math.random,
     bridgeFreezes: scope.bridgeFreezes ?? false,
     verifies: scope.verifies ?? false,
+    counters: scope.counters ?? uncounted,
   };
 }
 

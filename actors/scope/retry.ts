@@ -14,6 +14,7 @@
  *  P3  `stop` ends a wait at once; an attempt under way is awaited, and none follows it.
  */
 import { retryClock } from "../time/clock.ts";
+import type { Counters } from "./counters.ts";
 import type { CasBudget } from "./options.ts";
 import type { Clock } from "../protocol.ts";
 
@@ -25,6 +26,8 @@ export interface ConflictPort {
   readonly cas: CasBudget;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Where the exclusive attempt is counted, if anywhere. */
+  readonly counters?: Counters;
   /** Computes the change again on the winner's state and saves it; `attempt` is 2 and up. */
   attempt(attempt: number): Promise<SaveStep>;
   /** The same under an exclusive lease of the store; absent when the store has none. */
@@ -69,8 +72,9 @@ async function retryAll(port: ConflictPort, pause: Pause): Promise<ConflictEnd> 
       if (pause.stopped) return { kind: "stopped" };
       if ((await port.attempt(attempts + 1)) !== "conflict") return { kind: "saved" };
     }
-    const escalates = cas.escalate && exclusive !== undefined;
-    if (escalates && (await exclusive(attempts)) !== "conflict") return { kind: "saved" };
+    if (!cas.escalate || exclusive === undefined) return { kind: "givenUp", attempts };
+    if (port.counters !== undefined) port.counters.escalations += 1;
+    if ((await exclusive(attempts)) !== "conflict") return { kind: "saved" };
     return { kind: "givenUp", attempts };
   } catch (error) {
     return { kind: "failed", error };

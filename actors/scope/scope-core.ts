@@ -5,7 +5,7 @@ import type { DraftState } from "../state/draft-state.ts";
 import type { WholeChange } from "./change-event.ts";
 import type { Call, Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
-import type { PersistBridge, ScopeIdentity } from "../protocol.ts";
+import type { PersistBridge, ScopeIdentity, ScopeStats } from "../protocol.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { Cascade } from "./reentrancy.ts";
 import type { Done } from "./unconfirmed.ts";
@@ -51,6 +51,9 @@ export interface ScopeCore {
   /** The executor has nothing to do. */
   rest(): void;
 }
+
+/** What a scope does at a moment. */
+export type Activity = Pick<ScopeStats, "waiting" | "running" | "saving">;
 
 /** What a scope is made from. */
 export interface ScopeParts {

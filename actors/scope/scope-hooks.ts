@@ -13,6 +13,11 @@ export class ScopeHooks {
     return false;
   }
 
+  /** @internal True while a save runs in the background. */
+  get writesBehind(): boolean {
+    return false;
+  }
+
   /** @internal Called when a local change resolves before it is stored, before its event. */
   noted(_done: Done, _call: Call | null): void {}
 

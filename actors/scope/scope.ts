@@ -23,7 +23,7 @@ import { readLoaded } from "./save-answer.ts";
 import { DraftState } from "../state/draft-state.ts";
 import { changeOf, stateChangeOf, type WholeChange } from "./change-event.ts";
 import { causeHere, whileNotifying } from "./cascade.ts";
-import type { ScopeCore, ScopeParts } from "./scope-core.ts";
+import type { Activity, ScopeCore, ScopeParts } from "./scope-core.ts";
 import { Executor } from "./executor.ts";
 import type { ChangeListener, FeedOptions } from "./change-stream.ts";
 import { createCall, type Call, type Outcome, type ExclusiveTask } from "./mailbox.ts";
@@ -35,6 +35,7 @@ import type {
   MutationOptions,
   PersistBridge,
   ScopeIdentity,
+  ScopeStats,
   StateChange,
   Stored,
   Unsubscribe,
@@ -47,12 +48,14 @@ import type { ScopeSettings } from "./options.ts";
 import { claimBy, type Claim } from "./exclusive.ts";
 import { deleteWork, refreshWork } from "./tasks.ts";
 import type { Cascade } from "./reentrancy.ts";
-import { begin, safeCall } from "./safe-call.ts";
+import { begin } from "./safe-call.ts";
+import { warnOfSize } from "./validation.ts";
 import { applyMutation } from "./apply-mutation.ts";
 import { visible } from "./writing.ts";
 
 const CHANGED = Promise.resolve(true);
 const UNCHANGED = Promise.resolve(false);
+const IDLE: Activity = { waiting: 0, running: false, saving: false };
 
 /** One scope; see the head of this file. */
 export class ScopeActor<S extends object = object> extends ScopeHooks implements ScopeCore {
@@ -60,6 +63,8 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   readonly settings: ScopeSettings;
   readonly bridge: PersistBridge<object> | null;
   readonly draft: DraftState;
+  /** @internal When it was made; milliseconds since the epoch. */
+  readonly residentSince: number;
   /** @internal The confirmed version; read it as `version`. */
   version: number;
   /** @internal */
@@ -82,6 +87,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     this.bridge = parts.bridge;
     this.draft = new DraftState(parts.state, parts.identity);
     this.version = parts.version;
+    this.residentSince = parts.settings.clock.now();
     this.exists = parts.version > 0;
   }
 
@@ -115,6 +121,18 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   /** @internal */
   get listening(): boolean {
     return (this.#audience?.size ?? 0) > 0 || this.watched;
+  }
+
+  /** What the scope does now. */
+  get stats(): ScopeStats {
+    const { activity, residentSince, version } = this;
+    const saving = activity.saving || this.writesBehind;
+    return Object.freeze({ ...activity, saving, version, residentSince });
+  }
+
+  /** @internal */
+  get activity(): Activity {
+    return this.#executor?.activity ?? IDLE;
   }
 
   /** The XState actor of this scope; made at the first read. */
@@ -226,12 +244,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   /** @internal */
   committed(exists = true, cause?: Cascade): void {
     this.exists = exists;
-    const { checks, logger } = this.settings;
-    if (checks === null) return;
-    safeCall(
-      () => checks.warn(this.state, this.identity, cause),
-      (error) => logger.error("onStateSizeWarning threw", { scope: this.identity, error }),
-    );
+    if (this.settings.checks !== null) warnOfSize(this, cause);
   }
 
   /** @internal */

@@ -151,6 +151,7 @@ class Deletion {
     const answer = readAnswer(await this.#written(removal(bridge, version, settings.initial)));
     if (this.#caller.settled) return "empty"; // It was cancelled: the scope is stale (W2).
     if ("current" in answer) {
+      settings.counters.conflicts += 1;
       adopt(this.#scope, foundIn(answer));
       return "conflict";
     }

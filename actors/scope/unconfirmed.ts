@@ -93,13 +93,16 @@ export class Unconfirmed {
     this.#kept.push({ version, done, call: isCode ? call : null });
   }
 
-  /** Everything up to `version` is stored. */
-  confirm(version: number): void {
+  /** Everything up to `version` is stored; returns how many changes that were. */
+  confirm(version: number): number {
     const kept = this.#kept;
+    const before = this.#first;
     while ((kept[this.#first]?.version ?? Infinity) <= version) this.#first += 1;
-    if (this.#first * 2 < kept.length) return;
+    const confirmed = this.#first - before;
+    if (this.#first * 2 < kept.length) return confirmed;
     kept.splice(0, this.#first);
     this.#first = 0;
+    return confirmed;
   }
 
   /** Every change is stored, or is dropped. */

@@ -12,13 +12,14 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { whileNotifying } from "./cascade.ts";
 import { StateTooLargeError, StateValidationError } from "../errors.ts";
-import type { ScopeIdentity, StateSizeWarning } from "../protocol.ts";
+import type { Logger, ScopeIdentity, StateSizeWarning } from "../protocol.ts";
 import { durationOption } from "../time/clock.ts";
 import { validateChanged } from "./changed-part.ts";
 import { filledFrom, keptIn } from "./fill.ts";
 import { isThenable } from "./mutation.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { copyIn, isPlainObject, sizeBytes, typeName } from "../state/copy.ts";
+import { safeCall } from "./safe-call.ts";
 import { whileWriting } from "./writing.ts";
 
 /** Any schema that follows Standard Schema (zod, valibot, arktype, …). */
@@ -183,6 +184,22 @@ export function createChecks(options: CheckOptions): Checks | null {
       return whileNotifying(scope, cause, () => onWarning(warning));
     },
   };
+}
+
+/** A scope whose state has just been confirmed. */
+export interface CheckedScope {
+  readonly identity: ScopeIdentity;
+  readonly settings: { readonly checks: Checks | null; readonly logger: Logger };
+  readonly state: object;
+}
+
+/** Calls the size hook of a scope (`Checks.warn`); reports to the logger what it throws. */
+export function warnOfSize(scope: CheckedScope, cause: Cascade | undefined): void {
+  const { identity, settings } = scope;
+  safeCall(
+    () => settings.checks?.warn(scope.state, identity, cause),
+    (error) => settings.logger.error("onStateSizeWarning threw", { scope: identity, error }),
+  );
 }
 
 /** The frozen first state of a scope: copied in, checked, defaults filled in. */

@@ -16,6 +16,7 @@ import type {
   MutationOptions,
   MutationContext,
   ScopeIdentity,
+  ScopeStats,
   Unsubscribe,
 } from "../../actors/protocol.ts";
 import type { DeepReadonly, GivenState } from "../../actors/state-types.ts";
@@ -53,6 +54,10 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
 
   get version(): number {
     return this.#scope.version;
+  }
+
+  get stats(): ScopeStats {
+    return this.#scope.stats;
   }
 
   get actor(): ScopeActorRef {

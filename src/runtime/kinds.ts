@@ -1,6 +1,7 @@
 /**
  * Scope kinds: the initial state of a type of scope, its durability and its time to live.
  */
+import type { Counters } from "../../actors/scope/counters.ts";
 import {
   createChecks,
   initialState,
@@ -182,7 +183,8 @@ export interface ResolvedKind {
 /** The settings of a runtime for all its kinds. */
 export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSizeWarning"> {
   readonly store: StateStore;
-  readonly tombstoneMs: number | undefined;
+  readonly tombstoneMs?: number | undefined;
+  readonly counters: Counters;
 }
 
 /** Adds the settings of the runtime; throws for an invalid initial state or store. */
@@ -212,6 +214,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
       escalate: true,
       bridgeFreezes: true,
       verifies: kind.answers !== "local",
+      counters: context.counters,
     }),
   };
 }

@@ -130,9 +130,9 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#writer?.errors ?? 0;
   }
 
-  /** Why the last checkpoint write failed; `null` when it did not. */
-  get checkpointFailure(): unknown {
-    return this.#writer?.writer.failure ?? null;
+  /** A checkpoint write is under way. */
+  override get writesBehind(): boolean {
+    return this.#writer?.saving === true;
   }
 
   /** The bridge to its store; `null` for a volatile scope. */

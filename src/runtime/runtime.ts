@@ -34,6 +34,7 @@ import type {
 import type { ListOptions, ScopeListing } from "./list.ts";
 import { type Ids, listing, type Read, readScopes } from "./read-many.ts";
 import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
+import { type RuntimeStats, statsOf } from "./stats.ts";
 import type { ResumeOptions } from "./sequencer/run-answer.ts";
 import type { Scope } from "./scope.ts";
 import type { Checkpoint } from "./sequencer/run-record.ts";
@@ -244,6 +245,14 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   /** The checkpoints of a run, latest first; none when there is no such run. */
   checkpoints(runId: string): Promise<readonly Checkpoint[]> {
     return this.#home.calls.run(() => this.#sequencers.checkpoints(runId));
+  }
+
+  /**
+   * What this runtime has done since it was made, and what waits in it now: a new frozen object for
+   * each call, also after `close`. Visits every scope in memory once.
+   */
+  stats(): RuntimeStats {
+    return statsOf(this.#home);
   }
 
   /** Calls `listener` with the changes of every scope; the returned function removes it. */

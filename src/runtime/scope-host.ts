@@ -7,6 +7,7 @@ import { durationOption, systemClock } from "../../actors/time/clock.ts";
 import { RuntimeClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/scope/change-stream.ts";
 import { createTimerWheel, type TimerWheel } from "../../actors/time/timer-wheel.ts";
+import { type Counters, newCounters } from "../../actors/scope/counters.ts";
 import type { Clock, Logger, ScopeIdentity } from "../../actors/protocol.ts";
 import { consoleLogger, countOption } from "../../actors/scope/options.ts";
 import { Registry } from "./registry.ts";
@@ -60,6 +61,7 @@ export class ScopeHost {
   readonly wheel: TimerWheel;
   readonly listeners: Listeners;
   readonly system: Registry<ResidentScope>;
+  readonly counters: Counters = newCounters();
   readonly calls: Calls = new Calls(
     (holder) => holder instanceof ResidentScope && this.owns(holder),
   );
@@ -82,10 +84,9 @@ export class ScopeHost {
     this.wheel = createTimerWheel(this.clock, { logger: this.logger });
     this.listeners = new Listeners(this.logger);
     this.#watches = options.watch ?? true;
-    const { clock } = this;
-    const { tombstoneMs } = options;
-    checkTombstone(tombstoneMs);
-    this.#context = { ...options, tombstoneMs, store: options.store ?? memoryStore({ clock }) };
+    const { clock, counters } = this;
+    checkTombstone(options.tombstoneMs);
+    this.#context = { ...options, counters, store: options.store ?? memoryStore({ clock }) };
     for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
       this.#add(type, kind);
     const passivateAfterMs = durationOption("passivateAfterMs", options.passivateAfterMs, Infinity);
@@ -144,8 +145,7 @@ export class ScopeHost {
   bridge(kind: ResolvedKind, identity: ScopeIdentity): RecordBridge | null {
     if (kind.durability === "volatile") return null;
     const key = this.key(kind.type, identity.id);
-    const { clock, logger } = this;
-    return new RecordBridge(this.batched(kind), { key, identity, rule: kind, clock, logger });
+    return new RecordBridge(this.batched(kind), { key, identity, rule: kind });
   }
 
   /** The key of a scope. */

@@ -16,6 +16,7 @@ import type {
   MutationContext,
   PersistBridge,
   ScopeIdentity,
+  ScopeStats,
   StateChange,
   Unsubscribe,
 } from "../../actors/protocol.ts";
@@ -161,6 +162,8 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
    * `await using` does the same.
    */
   stop(): Promise<void>;
+  /** What the scope does now: a new frozen object for each read. */
+  readonly stats: ScopeStats;
   /** This scope as an XState actor. */
   readonly actor: ScopeActorRef;
 }

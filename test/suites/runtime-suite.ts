@@ -14,6 +14,7 @@ import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { runCases } from "./runtime-runs.ts";
 import { transactCases } from "./runtime-transact.ts";
+import { statsCases } from "./runtime-stats.ts";
 import { transactionCases } from "./runtime-transaction.ts";
 import { verifyCases } from "./runtime-verify.ts";
 import { watchCases } from "./runtime-watch.ts";
@@ -50,6 +51,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     contentionCases(options);
     if (options.watched === true) watchCases(options);
     verifyCases(options);
+    statsCases(options);
     runCases(options);
     answerCases(options);
     earlierCases(options);

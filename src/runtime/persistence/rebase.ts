@@ -32,6 +32,7 @@ import type { SaveStep } from "../../../actors/scope/retry.ts";
 import type { Tombstone, ScopeIdentity, Stored } from "../../../actors/protocol.ts";
 import { storedState, type ScopeSettings } from "../../../actors/scope/options.ts";
 import type { Claim } from "../../../actors/scope/exclusive.ts";
+import { countSave } from "../../../actors/scope/counters.ts";
 import { outsideTurns, refuseReentry } from "../../../actors/scope/reentrancy.ts";
 import { type Done, type Replayed, Unconfirmed } from "../../../actors/scope/unconfirmed.ts";
 
@@ -95,7 +96,7 @@ export class WriteBehind {
     this.#scope = scope;
     this.#target = target;
     const { identity, settings } = scope;
-    const { clock, random, logger } = settings;
+    const { clock, counters, random, logger } = settings;
     const source = {
       identity,
       get state() {
@@ -108,18 +109,24 @@ export class WriteBehind {
         return scope.exists;
       },
       stored: () => scope.stored(),
-      confirmed: (version: number) => this.#changes.confirm(version),
+      confirmed: (version: number) => countSave(counters, this.#changes.confirm(version)),
     };
     const rebase: Rebase = {
       get cas() {
         return scope.stopped ? { ...settings.cas, ...LAST_TIME } : settings.cas;
       },
       clock,
+      counters,
       random,
       again: () => this.#inTurn((isWanted) => this.#read(isWanted)),
       exclusive: (write) => this.#inTurn((isWanted) => this.#exclusively(isWanted, write)),
     };
-    this.writer = new CheckpointWriter(source, target, { logger, rebase });
+    this.writer = new CheckpointWriter(source, target, { logger, rebase, counters });
+  }
+
+  /** A write is under way. */
+  get saving(): boolean {
+    return this.writer.saving;
   }
 
   /** Everything is stored. */
@@ -274,6 +281,7 @@ export class WriteBehind {
   ): void {
     const { identity: scope, settings } = this.#scope;
     this.#lost += failures + unknown;
+    settings.counters.checkpointErrors += failures + unknown;
     if (unknown > 0) {
       const message = "it is unknown whether another writer built on resolved changes";
       settings.logger.error(message, { scope, operations: unknown });

@@ -8,22 +8,19 @@
  *  V2  Only the result of the newest request updates `lastSeen`. An earlier request's result that
  *      arrives late may be older or newer than the record the newest request finds.
  */
-import { difference } from "../../../actors/state/diff.ts";
 import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
 import type {
   Clock,
   CommitInfo,
   Tombstone,
-  Json,
-  Logger,
-  Patch,
   PersistBridge,
   SaveResult,
   ScopeIdentity,
   Stored,
 } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
-import { decodeState, encodePatches, encodeState } from "./record-codec.ts";
+import { decodeState } from "./record-codec.ts";
+import { LazyWrite } from "./lazy-write.ts";
 import {
   type ScopeWrite,
   type StateStore,
@@ -36,57 +33,14 @@ import type { BatchingStore, TogetherOptions } from "./batching-store.ts";
 import { isShared } from "../store-users.ts";
 import { endOf, leftToLive, type ResolvedKind } from "../kinds.ts";
 
-/** A write whose state and patches are encoded when the store reads them. */
-class LazyWrite implements ScopeWrite {
-  readonly key: string;
-  readonly expectedVersion: number;
-  readonly version: number;
-  readonly ttlMs: number | undefined;
-  readonly tombstoneMs: number | undefined;
-  readonly #bridge: RecordBridge;
-  readonly #next: object;
-  readonly #before: object | null;
-  readonly #patches: readonly Patch[];
-  #encoded: Json | undefined;
-
-  constructor(bridge: RecordBridge, next: object, expectedVersion: number, commit: CommitInfo) {
-    this.key = bridge.key;
-    this.expectedVersion = expectedVersion;
-    this.version = commit.version;
-    this.ttlMs = bridge.leftToLive(next);
-    this.tombstoneMs = bridge.tombstoneMs;
-    this.#bridge = bridge;
-    this.#next = next;
-    this.#before = bridge.patchBase;
-    this.#patches = commit.patches;
-  }
-
-  get state(): Json {
-    this.#encoded ??= encodeState(this.#next);
-    return this.#encoded;
-  }
-
-  get patches(): readonly Patch[] | undefined {
-    this.#bridge.wantsPatches = true;
-    const before = this.#before;
-    if (before === null) return undefined;
-    // A change has patches, unless they were not recorded when it was made.
-    const recorded = this.#patches.length > 0;
-    const patches = recorded ? this.#patches : difference(before, this.#next).patches;
-    return encodePatches(before, patches);
-  }
-}
-
-/** The settings of a kind for expiry and tombstones. */
-type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil" | "tombstoneMs">;
+/** The settings of a kind for expiry and tombstones, and those of its scopes. */
+type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil" | "tombstoneMs" | "settings">;
 
 /** What a bridge is made from. */
 export interface BridgeParts {
   readonly key: string;
   readonly identity: ScopeIdentity;
   readonly rule: LifeRule;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** The bridge of one scope. */
@@ -96,7 +50,6 @@ export class RecordBridge implements PersistBridge<object> {
   readonly #batched: BatchingStore;
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
-  readonly #logger: Logger;
   /** The known versions of the record (V1). */
   readonly lastSeen: LastSeen;
   /** Counts the requests (V2). */
@@ -114,9 +67,8 @@ export class RecordBridge implements PersistBridge<object> {
 
   constructor(batched: BatchingStore, parts: BridgeParts) {
     this.#batched = batched;
-    this.#clock = parts.clock;
-    this.lastSeen = new LastSeen(parts.clock);
-    this.#logger = parts.logger;
+    this.#clock = parts.rule.settings.clock;
+    this.lastSeen = new LastSeen(this.#clock);
     this.key = parts.key;
     this.#identity = parts.identity;
     this.#rule = parts.rule;
@@ -144,7 +96,12 @@ export class RecordBridge implements PersistBridge<object> {
 
   async load(): Promise<Stored<object> | Tombstone | undefined> {
     const isNews = this.#countRequest();
-    const record = await this.#batched.load(this.key);
+    let record: StoredRecord | undefined;
+    try {
+      record = await this.#batched.load(this.key);
+    } catch (error) {
+      throw this.#counted(error);
+    }
     if (record !== undefined) return this.#decode(record, isNews());
     if (isNews()) this.#found(0);
     return undefined;
@@ -154,7 +111,12 @@ export class RecordBridge implements PersistBridge<object> {
   async verify(expectedVersion: number): Promise<SaveResult<object>> {
     if (!isShared(this.store)) return { ok: true, version: expectedVersion };
     const isNews = this.#countRequest();
-    const result = await this.#batched.verify(this.key, expectedVersion);
+    let result: WriteResult;
+    try {
+      result = await this.#batched.verify(this.key, expectedVersion);
+    } catch (error) {
+      throw this.#counted(error);
+    }
     return result.ok ? result : this.#refused(result.current, isNews());
   }
 
@@ -191,8 +153,12 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   /** Sends writes of this store's scopes as one batch. */
-  together(writes: readonly ScopeWrite[], options: TogetherOptions): Promise<WriteResult[]> {
-    return this.#batched.commitTogether(writes, options);
+  async together(writes: readonly ScopeWrite[], options: TogetherOptions): Promise<WriteResult[]> {
+    try {
+      return await this.#batched.commitTogether(writes, options);
+    } catch (error) {
+      throw this.#counted(error);
+    }
   }
 
   /** The write of one save, for a multi-scope commit; an expired state is deleted. */
@@ -236,8 +202,19 @@ export class RecordBridge implements PersistBridge<object> {
   async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
     this.#stored = null; // Until the result shows the stored record.
     const isNews = this.#countRequest();
-    const result = await this.#batched.commit(write, this);
+    let result: WriteResult;
+    try {
+      result = await this.#batched.commit(write, this);
+    } catch (error) {
+      throw this.#counted(error);
+    }
     return this.answer(result, next, isNews());
+  }
+
+  /** Counts a request that the store failed; returns its error. */
+  #counted(error: unknown): unknown {
+    this.#rule.settings.counters.storeErrors += 1;
+    return error;
   }
 
   #learn({ version, state, leftMs }: StoredRecord): void {
@@ -293,7 +270,7 @@ export class RecordBridge implements PersistBridge<object> {
     const what = version === 0 ? "and is missing now" : `and version ${version} is stored now`;
     const reason = `version ${known} was stored ${what}; refresh() adopts what is there`;
     const scope = this.#identity;
-    this.#logger.error("a stored record went back", { scope, known, found: version });
+    this.#rule.settings.logger.error("a stored record went back", { scope, known, found: version });
     throw new CorruptStateError({ location: this.#location, reason }, { scope });
   }
 }

@@ -21,7 +21,6 @@
  *      flight. Neither claims the scope, so both are allowed while it is claimed.
  */
 import { nextTurn } from "../../../actors/time/soon.ts";
-import { equal } from "../../../actors/state/equal.ts";
 import { ConcurrentModificationError, isHoldfastError } from "../../../actors/errors.ts";
 import {
   type ConflictPort,
@@ -37,6 +36,8 @@ import type {
   ScopeIdentity,
   Stored,
 } from "../../../actors/protocol.ts";
+import type { Counters } from "../../../actors/scope/counters.ts";
+import { type Attempt, UnknownWrites } from "./unknown-writes.ts";
 
 /** The scope to write. */
 export interface CheckpointSource {
@@ -52,7 +53,7 @@ export interface CheckpointSource {
 }
 
 /** How a source continues after a conflict with another writer. */
-export interface Rebase extends Pick<ConflictPort, "cas" | "clock" | "random"> {
+export interface Rebase extends Pick<ConflictPort, "cas" | "clock" | "random" | "counters"> {
   /** Adopts the store's state with the unstored changes on top. */
   again(): Promise<void>;
   /** The same and then `write`, under an exclusive lease of the store. */
@@ -65,21 +66,20 @@ export interface CheckpointTarget {
   delete(expectedVersion: number, version: number): Promise<SaveResult<object>>;
 }
 
-/** The content of a write; `state: undefined` deletes. */
-interface Attempt {
-  readonly version: number;
-  readonly state: object | undefined;
+/** What a writer works with. */
+export interface WriterPort {
+  readonly logger: Logger;
+  /** Absent: a conflict rejects. */
+  readonly rebase?: Rebase;
+  /** Absent: nothing is counted. */
+  readonly counters?: Counters;
 }
-
-/** Most writes of unknown outcome that are kept; an older one that is found is a conflict. */
-const DOUBTFUL_MAX = 16;
 
 /** Writes one scope in the background. */
 export class CheckpointWriter {
   readonly #source: CheckpointSource;
   readonly #target: CheckpointTarget;
-  readonly #logger: Logger;
-  readonly #rebase: Rebase | null;
+  readonly #port: WriterPort;
   #stored: number;
   #writing: Promise<SaveStep> | null = null;
   #reading: Promise<void> | null = null;
@@ -92,7 +92,7 @@ export class CheckpointWriter {
   /** Background writes continue until nothing is newer; false: they wait for a mark. */
   #following = false;
   /** Writes of unknown outcome since the last confirmed one: one may have taken effect. */
-  #doubtful: Attempt[] = [];
+  readonly #unknown = new UnknownWrites();
   /** The retries of the present conflict. */
   #resolving: ConflictWork | null = null;
   /** The last conflict. */
@@ -102,15 +102,10 @@ export class CheckpointWriter {
   /** Why the last write failed; `null` when it did not. */
   failure: unknown = null;
 
-  constructor(
-    source: CheckpointSource,
-    target: CheckpointTarget,
-    { logger, rebase = null }: { readonly logger: Logger; readonly rebase?: Rebase | null },
-  ) {
+  constructor(source: CheckpointSource, target: CheckpointTarget, port: WriterPort) {
     this.#source = source;
     this.#target = target;
-    this.#logger = logger;
-    this.#rebase = rebase;
+    this.#port = port;
     this.#stored = source.version;
   }
 
@@ -118,6 +113,11 @@ export class CheckpointWriter {
   get clean(): boolean {
     const isUpToDate = this.#stored === this.#source.version;
     return isUpToDate && this.#writing === null && this.#reading === null;
+  }
+
+  /** A write is under way, its retries included. */
+  get saving(): boolean {
+    return this.#bringing !== null;
   }
 
   /** The last version known to be stored. */
@@ -162,7 +162,7 @@ export class CheckpointWriter {
 
   /** The scope was read from the store and builds on `version`. */
   loaded(version: number): void {
-    if (version !== this.#stored) this.#doubtful = []; // Else one may still take effect.
+    if (version !== this.#stored) this.#unknown.clear(); // Else one may still take effect.
     this.#stored = version;
     this.failure = null;
   }
@@ -174,17 +174,17 @@ export class CheckpointWriter {
 
   /** The newest version written here that another owner's `version` may contain. */
   doubtBelow(version: number): number {
-    const older = this.#doubtful.filter((attempt) => attempt.version < version);
-    return Math.max(0, ...older.map((attempt) => attempt.version));
+    return this.#unknown.newestBelow(version);
   }
 
   /** Writes the present state and resolves conflicts by `rebase`. */
-  async bring(rebase: Rebase | null): Promise<void> {
+  async bring(rebase: Rebase | undefined): Promise<void> {
     try {
       if ((await this.#write()) === "conflict") await this.#resolve(rebase);
       this.failure = null;
     } catch (error) {
       this.errors += 1;
+      if (this.#port.counters !== undefined) this.#port.counters.checkpointErrors += 1;
       this.failure = error;
       this.#notified = this.#flushing > 0;
       throw error;
@@ -201,13 +201,13 @@ export class CheckpointWriter {
       const { identity: scope, version } = this.#source;
       // A caller of `flush` receives the failure; else it is logged.
       if (!this.#notified)
-        this.#logger.error("a checkpoint was not stored", { scope, version, error });
+        this.#port.logger.error("a checkpoint was not stored", { scope, version, error });
     }
     this.#following = false;
   }
 
   #bringOnce(): Promise<void> {
-    this.#bringing ??= this.bring(this.#rebase).finally(() => {
+    this.#bringing ??= this.bring(this.#port.rebase).finally(() => {
       this.#bringing = null;
     });
     return this.#bringing;
@@ -241,8 +241,7 @@ export class CheckpointWriter {
         ? await this.#target.delete(expected, version)
         : await this.#target.save(state, expected, { version, patches: [], operations: [] });
     } catch (error) {
-      if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.#doubtful.push(attempt);
-      if (this.#doubtful.length > DOUBTFUL_MAX) this.#doubtful.shift();
+      if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.#unknown.add(attempt);
       throw error;
     }
   }
@@ -257,26 +256,25 @@ export class CheckpointWriter {
     const version = result.current?.version ?? result.version ?? 0;
     if (this.#claims({ state: result.current?.state, version })) return "saved";
     this.#conflict = { expectedVersion: expected, actualVersion: version };
+    if (this.#port.counters !== undefined) this.#port.counters.conflicts += 1;
     return "conflict";
   }
 
   /** Counts a found record as stored if it is an own write of unknown outcome (H5). */
-  #claims(found: { readonly state: object | undefined; readonly version: number }): boolean {
-    const isOurs = ({ version, state }: Attempt): boolean =>
-      version === found.version && equal(state, found.state);
-    if (!this.#doubtful.some(isOurs)) return false;
+  #claims(found: Attempt): boolean {
+    if (!this.#unknown.has(found)) return false;
     this.#confirm(found.version);
     return true;
   }
 
   #confirm(version: number): void {
     this.#stored = version;
-    this.#doubtful = [];
+    this.#unknown.clear();
     this.#source.confirmed?.(version);
   }
 
-  async #resolve(rebase: Rebase | null): Promise<void> {
-    if (rebase === null) throw this.#conflictError(1);
+  async #resolve(rebase: Rebase | undefined): Promise<void> {
+    if (rebase === undefined) throw this.#conflictError(1);
     const again = async (): Promise<SaveStep> => {
       await rebase.again();
       return this.#write();

@@ -18,6 +18,7 @@ import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { confirm } from "../../../actors/scope/commit.ts";
+import { countSave } from "../../../actors/scope/counters.ts";
 import type { CommitInfo } from "../../../actors/protocol.ts";
 import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
@@ -66,6 +67,7 @@ export class MultiScopeCommit {
     const scopes = [...nexts.keys(), ...read];
     const results = await this.#commit(durable, { atomic, read });
     const stale = scopes.filter((_, index) => results[index]?.ok === false);
+    for (const { settings } of stale) settings.counters.conflicts += 1;
     const isRefused = atomic && stale.length > 0;
     const failures = scopes.flatMap((scope, index) => {
       const result = results[index];
@@ -166,6 +168,8 @@ function confirmAll(parts: readonly Part[]): void {
   for (const { scope, mutation, next, commit, entry = null } of parts) {
     const state = next ?? scope.settings.initial;
     confirm(scope, { version: commit.version, exists: next !== undefined, state });
+    scope.settings.counters.mutations += 1;
+    if (isDurable(scope)) countSave(scope.settings.counters, 1);
     scope.noted(mutation ?? "delete", entry);
   }
   const cause = causeHere();

@@ -1,0 +1,62 @@
+/**
+ * The write of one save. Its state and its patches are encoded when the store reads them, once: a
+ * store that needs no patches, or never sends a write, has no cost for them.
+ */
+import type { CommitInfo, Json, Patch } from "../../../actors/protocol.ts";
+import { difference } from "../../../actors/state/diff.ts";
+import type { ScopeWrite } from "../../stores/contract.ts";
+import { encodePatches, encodeState } from "./record-codec.ts";
+
+/** The record that is written. */
+export interface WrittenRecord {
+  readonly key: string;
+  /** How long its tombstone is kept, in milliseconds; `undefined`: the store's default. */
+  readonly tombstoneMs: number | undefined;
+  /** The state under the patches; `null`: the store has another one, so there are none. */
+  readonly patchBase: object | null;
+  /** Set when the store has read the patches of a write. */
+  wantsPatches: boolean;
+  /** Milliseconds until `state` expires; 0 = it is no record, `undefined` = never. */
+  leftToLive(state: object): number | undefined;
+}
+
+/** One write; see the head of this file. */
+export class LazyWrite implements ScopeWrite {
+  readonly key: string;
+  readonly expectedVersion: number;
+  readonly version: number;
+  readonly ttlMs: number | undefined;
+  readonly tombstoneMs: number | undefined;
+  readonly #record: WrittenRecord;
+  readonly #next: object;
+  readonly #before: object | null;
+  readonly #patches: readonly Patch[];
+  #encoded: Json | undefined;
+
+  constructor(record: WrittenRecord, next: object, expectedVersion: number, commit: CommitInfo) {
+    this.key = record.key;
+    this.expectedVersion = expectedVersion;
+    this.version = commit.version;
+    this.ttlMs = record.leftToLive(next);
+    this.tombstoneMs = record.tombstoneMs;
+    this.#record = record;
+    this.#next = next;
+    this.#before = record.patchBase;
+    this.#patches = commit.patches;
+  }
+
+  get state(): Json {
+    this.#encoded ??= encodeState(this.#next);
+    return this.#encoded;
+  }
+
+  get patches(): readonly Patch[] | undefined {
+    this.#record.wantsPatches = true;
+    const before = this.#before;
+    if (before === null) return undefined;
+    // A change has patches, unless they were not recorded when it was made.
+    const recorded = this.#patches.length > 0;
+    const patches = recorded ? this.#patches : difference(before, this.#next).patches;
+    return encodePatches(before, patches);
+  }
+}
