@@ -29,8 +29,8 @@ import { StateScope } from "./scope.ts";
 
 /** The runtime as a resident scope uses it. */
 export interface Keeper {
-  /** The whole runtime has subscribers. */
-  readonly watching: boolean;
+  /** The subscribers of the whole runtime. */
+  readonly listeners: { readonly size: number };
   /** The runtime is closing, and the running code belongs to no earlier call. */
   readonly refuses: boolean;
   published(change: StateChange, scope: ResidentScope): void;
@@ -170,16 +170,16 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override get watched(): boolean {
-    return this.#keeper.watching;
+    return this.#keeper.listeners.size > 0;
   }
 
   override published(change: StateChange): void {
-    if (this.#keeper.watching) this.#keeper.published(change, this);
+    if (this.watched) this.#keeper.published(change, this);
   }
 
   override committed(exists = true, cause?: Cascade): void {
     super.committed(exists && this.kind.livesUntil?.(super.state) !== 0, cause);
-    this.#observe(cause);
+    if (this.kind.observe !== undefined) this.#observe(cause);
     this.#keeper.committed(this);
     this.#writer?.writer.mark();
   }

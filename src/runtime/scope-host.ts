@@ -35,6 +35,7 @@ import { checkId } from "./id.ts";
 import {
   BUILT_IN_KINDS,
   ephemeralKind,
+  FOR_EVER,
   resolveKind,
   type KindContext,
   type KindOptions,
@@ -266,9 +267,7 @@ export class ScopeHost {
   #createKeeper(): Keeper {
     const { calls, listeners } = this;
     return {
-      get watching() {
-        return listeners.size > 0;
-      },
+      listeners,
       get refuses() {
         return calls.refuses;
       },
@@ -279,7 +278,9 @@ export class ScopeHost {
       used: (scope) => void this.system.hold(scope.key, scope),
       committed: (scope) => {
         if (!scope.resident) this.system.hold(scope.key, scope);
-        this.#expiry.changed(scope);
+        const { ttlMs, livesUntil } = scope.kind;
+        const mayEnd = scope.life !== FOR_EVER || ttlMs !== undefined || livesUntil !== undefined;
+        if (mayEnd) this.#expiry.changed(scope);
       },
       taken: (scope, until) => this.#expiry.read(scope, until),
       rested: (scope) => {
