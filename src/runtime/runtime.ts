@@ -205,9 +205,8 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   /**
    * Removes everything stored of an id: record, changes, tombstone and the binding of a session.
    * The schema may refuse the stored state. A scope in memory gets its initial state with a
-   * `delete` event, also in other processes that watch. Resolves to whether a record existed.
-   * Rejects with `TypeError` for an unknown type or an invalid id. On a store without `erase`
-   * it is a delete whose tombstone is over at once.
+   * `delete` event, also in other processes. Resolves to whether a record existed; `TypeError` for
+   * an unknown type or invalid id. Without `erase` of the store: a delete without a tombstone.
    */
   erase(options: EraseOptions<KindName<K>>): Promise<boolean> {
     return this.#home.calls.run(() => eraseScope(this.#home, options));
@@ -247,10 +246,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     return this.#home.calls.run(() => this.#sequencers.checkpoints(runId));
   }
 
-  /**
-   * What this runtime has done since it was made, and what waits in it now: a new frozen object for
-   * each call, also after `close`. Visits every scope in memory once.
-   */
+  /** What this runtime has done since it was made, and what waits in it now; frozen. */
   stats(): RuntimeStats {
     return statsOf(this.#home);
   }
@@ -262,22 +258,19 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   }
 
   /**
-   * The changes of every scope from now on. A reader buffers at most `FEED_BUFFER_MAX` of them. A
-   * slow reader receives these, then one `{ type: "resync" }` in place of all it missed, then the
-   * changes after that. With `snapshot: true` the `resync` comes first: the reader misses nothing
-   * when it then reads what it keeps, in memory or not, and applies the changes that follow.
+   * The changes of every scope from now on. A slow reader receives `FEED_BUFFER_MAX` of them, then
+   * one `{ type: "resync" }` in place of all it missed, then later changes. With `snapshot: true`
+   * the `resync` comes first: read what you keep, then apply the changes that follow.
    */
   changes(options: Omit<FeedOptions, "since"> = {}): AsyncIterable<KindFeedItem<K>> {
     return this.#changes.stream(options) as AsyncIterable<KindFeedItem<K>>;
   }
 
   /**
-   * Lets all earlier calls end, awaited or not, and refuses later calls: here with
-   * `RuntimeClosedError`, on scopes with `ScopeStoppedError`. Calls made inside a call that has not
-   * ended are part of it. Calls that still run after `drainMs` are refused, too. Then saves what is
-   * only in memory and closes the stores, except those that another open runtime uses. Rejects if
-   * that failed, and with `RangeError` for a bad `drainMs`. Later calls share the first one's
-   * promise.
+   * Lets all earlier calls end, awaited or not, and refuses later calls, also those that still run
+   * after `drainMs`: here with `RuntimeClosedError`, on scopes with `ScopeStoppedError`. A call
+   * made inside another is part of it. Then saves what is only in memory and closes stores that no other
+   * open runtime uses; rejects if that failed, and with `RangeError` for a bad `drainMs`.
    */
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closing !== null) return this.#closing;

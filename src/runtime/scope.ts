@@ -147,10 +147,7 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   refresh(): Promise<void>;
   /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: (change: StateChange<S>) => void): Unsubscribe;
-  /**
-   * The changes from now on, or after version `since`; a gap gives one snapshot marker. With
-   * `snapshot: true` the present state comes first, as a marker.
-   */
+  /** The changes from now on; `since` and `snapshot` may put a marker with a state first. */
   changes(options?: FeedOptions): AsyncIterable<FeedItem<S>>;
   /** Writes checkpoint state now. */
   flush(): Promise<void>;
