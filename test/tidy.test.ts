@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { readEntryPoints, rootUrl } from "./support/entry-points.ts";
 import { cycles, emptyLayers, layerViolations, unreachable } from "./support/layers.ts";
 import { lockViolations } from "./support/lock-rules.ts";
+import { examplesOf } from "./support/doc-blocks.ts";
 import { readFiles } from "./support/repository.ts";
 import { importsOf, maskLiterals, type SourceFile } from "./support/source-text.ts";
 import {
@@ -20,6 +21,7 @@ import {
   nonNullAssertions,
   outWords,
   realmBound,
+  statesAsResult,
   tooLong,
   tooWide,
 } from "./support/tidy-rules.ts";
@@ -87,6 +89,13 @@ describe("the sources", () => {
       [".ts", ".md"],
     );
     expect(outWords([...shipped, ...pages])).toEqual([]);
+  });
+
+  it("and samples give no state that may have other changes as the result of a call", () => {
+    const samples = readFiles(["docs", "README.md"], [".md"]).flatMap((page) =>
+      examplesOf(page).map(({ place, code }) => ({ path: place, text: code })),
+    );
+    expect(statesAsResult([...samples, ...readFiles(["src/engine"], [".ts"])])).toEqual([]);
   });
 
   it("and texts name no path of one machine", () => {
@@ -192,6 +201,16 @@ describe("text rules", () => {
     ["leftover", leftovers, ["// TODO later"]],
     ["a word that is out", outWords, ["/** Whoever wants to know of the end is notified. */"]],
     ["a word that is out in a name", outWords, ["const told = 1;"]],
+    [
+      "a state as the result of a call",
+      statesAsResult,
+      ["async function on() {", "  await chat.incState({ n: 1 });", "  return chat.state.n;", "}"],
+    ],
+    [
+      "a state in a text that is sent",
+      statesAsResult,
+      ["f(async () => {", "  await c.a?.update(add);", "  reply(`${c.a?.state.n}`);", "});"],
+    ],
   ])("catch %s", (_name, rule, lines) => {
     expect(rule([file(path, ...lines)])).toEqual([expect.stringMatching(/^src\/a\.ts:/)]);
   });
@@ -208,6 +227,19 @@ describe("text rules", () => {
     ["focus in a string", focusedTests, ['const a = "it.only";']],
     ["instanceof of our own", realmBound, ["a instanceof NotSentError || b instanceof Slot;"]],
     ["instanceof in prose", realmBound, ["// not a instanceof Error", 'f("a instanceof Map");']],
+    [
+      "a state that is printed, of another scope, or of the sample that shows it",
+      statesAsResult,
+      [
+        "await chat.incState({ n: 1 });",
+        "console.log(chat.state.n);",
+        "const a = async () => { await chat.incState({ n: 1 }); return other.state.n; };",
+        "const wrong = async () => {",
+        "  await chat.incState({ n: 1 });",
+        "  return chat.state.n;",
+        "};",
+      ],
+    ],
     ["words within words", outWords, ["const retold = outdoors;"]],
     ["addresses", machinePaths, ["see https://example.org/home/page and ./work/x"]],
   ])("leave alone: %s", (_name, rule, lines) => {

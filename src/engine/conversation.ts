@@ -139,22 +139,21 @@ async function updateTotals(context: StepContext, message: Message): Promise<Kno
   const reading = context.previous as Reading;
   const slotCount = Object.keys(reading.slots).length;
   const scope = sessionOf(context);
-  await Promise.all([
-    scope.atomicState((session) => {
-      if (session.counted >= message.number) return undefined;
-      return {
-        counted: message.number,
-        messages: session.messages + 1,
-        slotCount: session.slotCount + slotCount,
-        slots: { ...session.slots, ...reading.slots },
-      };
+  const [known] = await Promise.all([
+    scope.transact((session) => {
+      if (session.counted < message.number) {
+        session.counted = message.number;
+        session.messages += 1;
+        session.slotCount += slotCount;
+        session.slots = { ...session.slots, ...reading.slots };
+      }
+      return Object.keys(session.slots);
     }),
     countIn(context.user, message, slotCount),
     countIn(context.org, message, slotCount),
   ]);
-  // Just after its own change the state is the store's; later, in a process that resumes this run,
-  // it may be older. So the data of the next steps is this step's result.
-  return { intent: reading.intent, known: Object.keys(scope.state.slots) };
+  // Another message may change the session before the next step: its data is this step's result.
+  return { intent: reading.intent, known };
 }
 
 async function countIn(

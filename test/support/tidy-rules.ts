@@ -120,3 +120,48 @@ function inText(files: readonly SourceFile[], pattern: RegExp, rule: string): st
     [...text.matchAll(pattern)].map((match) => `${path}:${lineAt(text, match.index)}: ${rule}`),
   );
 }
+
+/** Calls that change a scope. */
+const changes =
+  "(?:patchState|setState|incState|pushState|appendState|setStateRecord|deleteStateRecord|" +
+  "atomicState|update)";
+
+/**
+ * Functions that change a scope and then return or send its `.state` as their result: it may have
+ * the changes of other calls by then, so five replies at once say 5, 5, 5, 5, 5. A function that is
+ * named `wrong` shows that.
+ */
+export function statesAsResult(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, text }) =>
+    [
+      ...maskLiterals(text).matchAll(
+        new RegExp(`\\bawait (?<scope>[\\w.?]+?)\\??\\.${changes}\\(`, "g"),
+      ),
+    ]
+      .map(({ index, groups }) => ({ index, scope: groups?.["scope"] ?? "" }))
+      .filter(({ index, scope }) => givesState(text.slice(index, endOfBlock(text, index)), scope))
+      .filter(({ index }) => !/\b(?:const|function) wrong\b[^;]*$/.test(text.slice(0, index)))
+      .map(
+        ({ index }) => `${path}:${lineAt(text, index)}: the state after a call is not its result`,
+      ),
+  );
+}
+
+/** Where the block around `start` ends; the end of the text is no end of a function. */
+function endOfBlock(text: string, start: number): number {
+  const masked = maskLiterals(text);
+  let depth = 0;
+  for (let at = start; at < masked.length; at += 1) {
+    if (masked[at] === "{") depth += 1;
+    if (masked[at] === "}") depth -= 1;
+    if (depth < 0) return at;
+  }
+  return start;
+}
+
+function givesState(block: string, scope: string): boolean {
+  const name = scope.replaceAll(/\W+/g, String.raw`\W+`);
+  return new RegExp(
+    String.raw`\b(?:return\b|(?:reply|respond|send|end|say)\()[^;]*\b${name}\W+state\b`,
+  ).test(block);
+}
