@@ -16,7 +16,9 @@ function page(path: string): SourceFile {
 
 /** The codes in the list of the kernel. */
 function codesOf(text: string): string[] {
-  const list = /^(?:export )?const (?:ERROR_)?CODES = \[(?<codes>[^\]]*)\]/m.exec(text)?.groups?.["codes"] ?? "";
+  const list =
+    /^(?:export )?const (?:ERROR_)?CODES = \[(?<codes>[^\]]*)\]/m.exec(text)?.groups?.["codes"] ??
+    "";
   return [...list.matchAll(/"(?<code>\w+)"/g)].map(({ groups }) => groups?.["code"] ?? "");
 }
 
