@@ -32,6 +32,10 @@ export type {
   ScopeListing,
 } from "./runtime/list.ts";
 export { defineKind, type Durability, type Kind, type KindOptions } from "./runtime/kinds.ts";
+export { applyPatches } from "./patches/apply-patches.ts";
+export { fromJsonPatch } from "./patches/from-json-patch.ts";
+export { toJson } from "./patches/to-json.ts";
+export { type JsonPatchOperation, toJsonPatch } from "./patches/to-json-patch.ts";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/store.ts";
 export type {
   CommitOptions,

@@ -36,13 +36,17 @@ const names: Readonly<Record<string, readonly string[]>> = {
   holdfast: [
     ...errors,
     "FEED_BUFFER_MAX",
+    "applyPatches",
     "createRuntime",
     "createScope",
     "defineKind",
     "defineSequencer",
+    "fromJsonPatch",
     "memoryStore",
     "mutableCopy",
     "step",
+    "toJson",
+    "toJsonPatch",
   ],
   "holdfast/actors": [
     ...errors,

@@ -21,9 +21,14 @@ type PathKey = string | number;
 
 /** A patch does not fit the state it is applied to; the state is unchanged. */
 export class PatchError extends Error {
+  readonly path: Patch["path"];
+  readonly reason: string;
+
   constructor(patch: Patch, reason: string) {
     super(`cannot ${patch.op} at "${patch.path.map(String).join(".")}": ${reason}`);
     this.name = "PatchError";
+    this.path = patch.path;
+    this.reason = reason;
   }
 }
 
@@ -31,11 +36,15 @@ export class PatchError extends Error {
  * Returns the state after `patches`, in order: `add` inserts into arrays, `remove` takes
  * out, `replace` of an array's `length` truncates, sets add and remove by value, the empty path
  * replaces the whole state. Unchanged nodes are shared with `state`; new ones are not frozen.
- * Throws `PatchError` when a path does not exist.
+ * Throws `PatchError` when a path does not exist. `owned` receives the new nodes; those of an
+ * earlier call that are in it are changed in place.
  */
-export function applyPatches<S>(state: S, patches: readonly Patch[]): S {
+export function applyPatches<S>(
+  state: S,
+  patches: readonly Patch[],
+  owned: Set<object> = new Set(),
+): S {
   let root: unknown = state;
-  const owned = new Set<object>();
   for (const patch of patches) {
     root = patch.path.length === 0 ? replaceRoot(patch) : applyOne(root, patch, owned);
   }

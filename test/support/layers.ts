@@ -29,6 +29,7 @@ const layers: readonly Layer[] = [
   { name: "state", rank: 1, prefixes: ["actors/state"] },
   { name: "time", rank: 1, prefixes: ["actors/time"] },
   { name: "scope", rank: 2, prefixes: ["actors/scope", "actors/xstate"] },
+  { name: "patches", rank: 3, prefixes: ["src/patches"] },
   { name: "stores", rank: 3, prefixes: ["src/stores"] },
   { name: "persistence", rank: 5, prefixes: ["src/runtime/persistence"] },
   { name: "session", rank: 6, prefixes: ["src/runtime/session"] },
