@@ -269,8 +269,8 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   /**
    * Lets all earlier calls end, awaited or not, and refuses later calls, also those that still run
    * after `drainMs`: here with `RuntimeClosedError`, on scopes with `ScopeStoppedError`. A call
-   * made inside another is part of it. Then saves what is only in memory and closes stores that no other
-   * open runtime uses; rejects if that failed, and with `RangeError` for a bad `drainMs`.
+   * made inside another is part of it. Then saves what is only in memory and closes stores that no
+   * other open runtime uses; rejects if that failed, and with `RangeError` for a bad `drainMs`.
    */
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closing !== null) return this.#closing;
