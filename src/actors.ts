@@ -6,13 +6,18 @@ export * from "../actors/errors.ts";
 export { applyPatches, PatchError } from "../actors/state/patches.ts";
 export { equal } from "../actors/state/equal.ts";
 export {
+  actorOf,
   scopeLogic,
-  type ScopeContext,
-  type ScopeEvent,
   type ScopeLogic,
   type ScopeLogicInput,
-  type ScopeSnapshot,
 } from "../actors/xstate/scope-logic.ts";
+export type {
+  ScopeActorRef,
+  ScopeContext,
+  ScopeEvent,
+  ScopeSnapshot,
+  SnapshotObserver,
+} from "../actors/xstate/actor-ref.ts";
 export { systemClock } from "../actors/time/clock.ts";
 export { sequencerLogic, type SequencerLogicInput } from "./runtime/sequencer/xstate-logic.ts";
 export type { RunOutcome, RunStatus, Suspension } from "./runtime/sequencer/steps.ts";

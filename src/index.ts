@@ -9,6 +9,13 @@ export type { DeepReadonly, Draft, Mutable } from "../actors/state-types.ts";
 export { mutableCopy } from "../actors/state/mutable-copy.ts";
 export type { Recipe } from "../actors/scope/recipe.ts";
 export type { TransactRecipe } from "../actors/scope/transact.ts";
+export type {
+  ScopeActorRef,
+  ScopeContext,
+  ScopeEvent,
+  ScopeSnapshot,
+  SnapshotObserver,
+} from "../actors/xstate/actor-ref.ts";
 export type { Answers } from "../actors/scope/options.ts";
 export {
   createScope,
@@ -17,7 +24,6 @@ export {
   type ScopeOptions,
   type ScopeStateOps,
 } from "./runtime/scope.ts";
-export type { Kinds } from "./runtime/kind-types.ts";
 export { createRuntime, type Runtime } from "./runtime/runtime.ts";
 export type { RuntimeOptions } from "./runtime/options.ts";
 export type { RuntimeStats } from "./runtime/stats.ts";
@@ -31,7 +37,13 @@ export type {
   ScopeList,
   ScopeListing,
 } from "./runtime/list.ts";
-export { defineKind, type Durability, type Kind, type KindOptions } from "./runtime/kinds.ts";
+export {
+  defineKind,
+  type Durability,
+  type Kind,
+  type KindOptions,
+  type Kinds,
+} from "./runtime/kinds.ts";
 export { applyPatches } from "./patches/apply-patches.ts";
 export { fromJsonPatch } from "./patches/from-json-patch.ts";
 export { toJson } from "./patches/to-json.ts";

@@ -51,6 +51,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "holdfast/actors": [
     ...errors,
     "PatchError",
+    "actorOf",
     "applyPatches",
     "createTimerWheel",
     "equal",

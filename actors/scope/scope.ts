@@ -43,7 +43,8 @@ import type {
 import type { DeepReadonly } from "../state-types.ts";
 import { RecipeMutation, type Recipe } from "./recipe.ts";
 import { ScopeHooks } from "./scope-hooks.ts";
-import { createScopeActor, type ScopeActorRef } from "../xstate/scope-logic.ts";
+import type { ScopeActorRef } from "../xstate/actor-ref.ts";
+import { createScopeActor } from "../xstate/scope-logic.ts";
 import type { ScopeSettings } from "./options.ts";
 import { claimBy, type Claim } from "./exclusive.ts";
 import { deleteWork, refreshWork } from "./tasks.ts";

@@ -12,11 +12,12 @@
  * A failed event is an `error` snapshot only for the event's own promise, never for the actor: a
  * scope continues after a refused mutation. The failure is reported to the scope's logger.
  */
-import { createActor, type Actor, type ActorLogic, type Snapshot } from "xstate";
+import { type Actor, type ActorLogic, createActor } from "xstate";
 import type { ChangeListener } from "../scope/change-stream.ts";
 import type { Recipe } from "../scope/recipe.ts";
 import type { DeepReadonly } from "../state-types.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
+import type { ScopeActorRef, ScopeEvent, ScopeSnapshot } from "./actor-ref.ts";
 
 /** The part of a scope that its XState actor uses. */
 export interface ShownScope<S extends object = object> {
@@ -33,24 +34,6 @@ export interface ShownScope<S extends object = object> {
   onEnd(callback: () => void): () => void;
 }
 
-/** The context of a scope's XState actor. */
-export interface ScopeContext<S extends object = object> {
-  readonly identity: ScopeIdentity;
-  readonly state: DeepReadonly<S>;
-  readonly version: number;
-}
-
-/** A snapshot of a scope's XState actor. */
-export type ScopeSnapshot<S extends object = object> = Snapshot<undefined> & {
-  readonly context: ScopeContext<S>;
-};
-
-/** The events of a scope's XState actor. */
-export type ScopeEvent<S extends object = object> =
-  | { readonly type: "update"; readonly recipe: Recipe<S> }
-  | { readonly type: "delete" }
-  | { readonly type: "refresh" };
-
 /** Input of the scope logic: the scope to show. */
 export interface ScopeLogicInput<S extends object = object> {
   readonly scope: ShownScope<S>;
@@ -65,9 +48,6 @@ export type ScopeLogic<S extends object = object> = ActorLogic<
   ScopeEvent<S> | ScopeNews,
   ScopeLogicInput<S>
 >;
-
-/** The XState actor of a scope. */
-export type ScopeActorRef = Actor<ScopeLogic>;
 
 interface Link {
   readonly scope: ShownScope;
@@ -131,4 +111,9 @@ export const scopeLogic: ScopeLogic = {
 export function createScopeActor(scope: ShownScope): ScopeActorRef {
   const id = `${scope.identity.type}/${scope.identity.id}`;
   return createActor(scopeLogic, { id, input: { scope } }).start();
+}
+
+/** The actor of a scope, `scope.actor`, with XState's types, as its `waitFor` needs them. */
+export function actorOf(scope: { readonly actor: ScopeActorRef }): Actor<ScopeLogic> {
+  return scope.actor as Actor<ScopeLogic>; // Made by `createScopeActor`, for every scope.
 }

@@ -22,7 +22,7 @@ import type {
 import type { DeepReadonly, GivenState } from "../../actors/state-types.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import type { TransactRecipe } from "../../actors/scope/transact.ts";
-import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
+import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
 import type { ScopeSettings } from "../../actors/scope/options.ts";
 import { ResidentScope } from "./resident-scope.ts";
 import type { Window } from "./list-window.ts";

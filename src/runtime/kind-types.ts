@@ -9,9 +9,7 @@ import type { Draft } from "../../actors/state-types.ts";
 import type { Kind, KindOptions } from "./kinds.ts";
 import type { ListedScope, ListedState } from "./list.ts";
 import type { Scope } from "./scope.ts";
-
-/** The kinds of a runtime by name, as `createRuntime({ kinds })` takes them. */
-export type Kinds = Readonly<Record<string, KindOptions>>;
+import type { ExecutionContext } from "./session/execution.ts";
 
 /** The built-in kinds that `open` takes. */
 type BuiltInName = "request" | "session" | "user" | "org" | "temp";
@@ -84,3 +82,11 @@ export type AnyScopes = readonly { readonly state: object }[];
 export type DraftsOf<Scopes extends AnyScopes> = {
   [I in keyof Scopes]: Draft<Scopes[I] extends Scope<infer S> ? S : object>;
 };
+
+/** The scopes of an execution. */
+export type KindExecution<K> = ExecutionContext<
+  StateOfName<K, "session">,
+  StateOfName<K, "user">,
+  StateOfName<K, "request">,
+  StateOfName<K, "org">
+>;

@@ -76,6 +76,9 @@ export interface Kind<S extends object = object> extends KindOptions<S> {
   readonly durability: Durability;
 }
 
+/** The kinds of a runtime by name, as `createRuntime({ kinds })` takes them. */
+export type Kinds = Readonly<Record<string, KindOptions>>;
+
 const OPTIONS = optionNames<KindOptions>({
   schema: true,
   initial: true,

@@ -2,7 +2,7 @@
 import { optionNames, refuseUnknown, type ScopeTuning } from "../../actors/scope/options.ts";
 import { durationOption } from "../../actors/time/clock.ts";
 import type { StateStore } from "../stores/contract.ts";
-import type { Kinds } from "./kind-types.ts";
+import type { Kinds } from "./kinds.ts";
 
 /** Options of a runtime; `K` are its kinds. */
 export interface RuntimeOptions<K extends Kinds = Kinds> extends ScopeTuning {

@@ -1,7 +1,7 @@
 /** A scope of a runtime: it has a key, reports to its runtime, and may write behind. */
 import { whileNotifying } from "../../actors/scope/cascade.ts";
 import type { ChangeListener } from "../../actors/scope/change-stream.ts";
-import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
+import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
 import type { Call, ExclusiveTask } from "../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";

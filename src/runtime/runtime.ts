@@ -10,23 +10,23 @@ import type {
   MutationOptions,
   Unsubscribe,
 } from "../../actors/protocol.ts";
-import { openExecution, type ExecuteOptions, type ExecutionContext } from "./session/execution.ts";
+import { openExecution, type ExecuteOptions, type OpenScope } from "./session/execution.ts";
 import type { ScopeOwner } from "./session/binding.ts";
 import { AllChanges } from "./all-changes.ts";
 import { keepCalls } from "./calls.ts";
 import { ScopeHandle } from "./handle.ts";
 import { type CloseOptions, drainOption, RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
 import { ScopeHost } from "./scope-host.ts";
-import { type KindOptions, refuseRun, supportsOf } from "./kinds.ts";
+import { type KindOptions, type Kinds, refuseRun, supportsOf } from "./kinds.ts";
 import type {
   AnyScopes,
   DraftsOf,
   EntryOf,
   FreeName,
   KindChange,
+  KindExecution,
   KindFeedItem,
   KindName,
-  Kinds,
   NameOfState,
   StateOfName,
   TypedName,
@@ -115,7 +115,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     return this.#open(type, id, extra);
   }
 
-  async #open(type: string, id: string, extra: ScopeOwner): Promise<ScopeHandle> {
+  readonly #open: OpenScope = async (type, id, extra) => {
     refuseRun(type);
     refuseUnknown("open", extra, ["userId", "orgId"]);
     const { calls } = this.#home;
@@ -125,17 +125,17 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     } finally {
       calls.leave();
     }
-  }
+  };
 
   /** Runs `work` with the request, session, user and organisation scopes of one request. */
   execute<T>(
     options: ExecuteOptions,
-    work: (context: ExecutionContext<K>) => T | Promise<T>,
+    work: (context: KindExecution<K>) => T | Promise<T>,
   ): Promise<T> {
     return this.#home.calls.run(async () => {
-      const context = await openExecution<K>((...scope) => this.#open(...scope), options);
+      const context = await openExecution(this.#open, options);
       try {
-        return await work(context);
+        return await work(context as KindExecution<K>); // A scope has the state of its kind.
       } finally {
         this.#home.system.dismiss(this.#home.key("request", context.requestId));
       }

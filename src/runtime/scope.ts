@@ -24,7 +24,7 @@ import type { DeepReadonly, Given, GivenState } from "../../actors/state-types.t
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import { TransactMutation, type TransactRecipe } from "../../actors/scope/transact.ts";
 import { ScopeActor } from "../../actors/scope/scope.ts";
-import type { ScopeActorRef } from "../../actors/xstate/scope-logic.ts";
+import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
 import {
   type Answers,
   answersOption,

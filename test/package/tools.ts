@@ -10,6 +10,8 @@ export const toolsDir: string = fileURLToPath(new URL(".ci/tools/", rootUrl));
 export function hasTools(): boolean {
   if (existsSync(new URL(".ci/tools/node_modules/.package-lock.json", rootUrl))) return true;
   if (process.env["REQUIRE_TOOLS"] === "1") throw new Error("no tools: npm ci --prefix .ci/tools");
-  console.log("skipped: no Bun, Deno and Next.js; install them by npm ci --prefix .ci/tools");
+  console.log(
+    "skipped: no Bun, Deno, Next.js and other TypeScripts; install them by npm ci --prefix .ci/tools",
+  );
   return false;
 }

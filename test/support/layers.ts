@@ -32,7 +32,7 @@ const layers: readonly Layer[] = [
   { name: "patches", rank: 3, prefixes: ["src/patches"] },
   { name: "stores", rank: 3, prefixes: ["src/stores"] },
   { name: "persistence", rank: 5, prefixes: ["src/runtime/persistence"] },
-  { name: "session", rank: 6, prefixes: ["src/runtime/session"] },
+  { name: "session", rank: 6, prefixes: ["src/runtime/session", "src/runtime/kind-types"] },
   {
     name: "resident scopes",
     rank: 7,

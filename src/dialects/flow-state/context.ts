@@ -12,7 +12,6 @@ import {
   type ExecuteOptions,
   type ExecutionContext,
 } from "../../runtime/session/execution.ts";
-import type { Kinds } from "../../runtime/kind-types.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import type { ResidentScope } from "../../runtime/resident-scope.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
@@ -94,7 +93,7 @@ export async function createExecutionContext<T extends ScopeStates = ScopeStates
   };
   try {
     const opened = await asCall(runtime, async () => {
-      const execution = await openExecution<Kinds>((...scope) => runtime.open(...scope), execute);
+      const execution = await openExecution((...scope) => runtime.open(...scope), execute);
       await Promise.all(scopesOf(execution).map((scope) => prepare(scope, initial)));
       return execution;
     });

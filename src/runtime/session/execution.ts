@@ -3,7 +3,6 @@
  */
 import { randomUUID } from "node:crypto";
 import { ephemeralId, type ScopeOwner } from "./binding.ts";
-import type { Kinds, StateOfName } from "../kind-types.ts";
 import type { Scope } from "../scope.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
@@ -26,39 +25,41 @@ export const EXECUTE_OPTIONS: readonly string[] = optionNames<ExecuteOptions>({
   requestId: true,
 });
 
-/** The scopes of an execution; `K` are the kinds of the runtime. */
-export interface ExecutionContext<K extends Kinds = Kinds> {
+/** The scopes of an execution, by the types of their states. */
+export interface ExecutionContext<
+  Session extends object = Record<string, unknown>,
+  User extends object = Record<string, unknown>,
+  Request extends object = Record<string, unknown>,
+  Org extends object = Record<string, unknown>,
+> {
   readonly userId: string;
   readonly sessionId: string;
   readonly requestId: string;
   readonly orgId: string | undefined;
-  readonly request: Scope<StateOfName<K, "request">>;
-  readonly session: Scope<StateOfName<K, "session">>;
-  readonly user: Scope<StateOfName<K, "user">>;
-  readonly org: Scope<StateOfName<K, "org">> | undefined;
+  readonly request: Scope<Request>;
+  readonly session: Scope<Session>;
+  readonly user: Scope<User>;
+  readonly org: Scope<Org> | undefined;
 }
 
 /** Opens a scope of the runtime. */
-export type OpenScope = (type: string, id: string, extra: ScopeOwner) => Promise<Scope<object>>;
+export type OpenScope = (
+  type: string,
+  id: string,
+  extra: ScopeOwner,
+) => Promise<Scope<Record<string, unknown>>>;
 
 /** Checks the ids and opens the scopes. Throws `TypeError` for a blank id or an unknown option. */
-export async function openExecution<K extends Kinds>(
-  openScope: OpenScope,
+export async function openExecution(
+  open: OpenScope,
   options: ExecuteOptions,
-): Promise<ExecutionContext<K>> {
+): Promise<ExecutionContext> {
   refuseUnknown("execute", options, EXECUTE_OPTIONS);
   const userId = required("userId", options.userId);
   const orgId = optional("orgId", options.orgId);
   const extra = orgId === undefined ? { userId } : { userId, orgId };
   const sessionId = optional("sessionId", options.sessionId) ?? ephemeralId(extra);
   const requestId = optional("requestId", options.requestId) ?? `request_${randomUUID()}`;
-  // A scope has the state of its kind, and K are the kinds of the runtime.
-  const open = <Name extends string>(
-    type: Name,
-    id: string,
-    owner: ScopeOwner,
-  ): Promise<Scope<StateOfName<K, Name>>> =>
-    openScope(type, id, owner) as Promise<Scope<StateOfName<K, Name>>>;
   // The session first: when another user owns it, nothing is opened for this user.
   const session = await open("session", sessionId, extra);
   const [request, user, org] = await Promise.all([

@@ -1,6 +1,6 @@
 import { assign, createActor, setup, waitFor, type InspectionEvent } from "xstate";
 import { describe, expect, it } from "vitest";
-import { scopeLogic } from "../../../actors/xstate/scope-logic.ts";
+import { actorOf, scopeLogic } from "../../../actors/xstate/scope-logic.ts";
 import { ScopeActor } from "../../../actors/scope/scope.ts";
 import type { Logger } from "../../../actors/protocol.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
@@ -37,7 +37,7 @@ describe("scope.actor", () => {
 
   it("can be waited for", async () => {
     const scope = open();
-    const reached = waitFor(shown(scope).actor, ({ context }) => context.version === 2);
+    const reached = waitFor(actorOf(scope), ({ context }) => context.version === 2);
     await scope.incState({ n: 1 });
     await scope.incState({ n: 1 });
     expect((await reached).context.state).toEqual({ n: 2 });
