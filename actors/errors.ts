@@ -11,9 +11,12 @@ import {
 } from "./holdfast-error.ts";
 import { isError } from "./realm.ts";
 import type {
+  RunCancelledError,
   RunLeasedError,
   SequencerChangedError,
+  StepTimeoutError,
   SuspensionMismatchError,
+  SuspensionTimeoutError,
 } from "./run-errors.ts";
 import type {
   CommitUnknownError,
@@ -172,16 +175,21 @@ export interface ValidationIssue {
   readonly path?: readonly PropertyKey[];
 }
 
-/** The new state does not fit the schema; nothing was changed. */
+/** A new state, or another value with a schema, does not fit it; nothing was changed. */
 export class StateValidationError extends HoldfastError {
   readonly issues: readonly ValidationIssue[];
 
-  constructor(issues: readonly ValidationIssue[], options?: HoldfastErrorOptions) {
+  /** `what` names the value in the message. */
+  constructor(
+    issues: readonly ValidationIssue[],
+    options?: HoldfastErrorOptions,
+    what: string = "state",
+  ) {
     const first = issues[0];
     const where = first?.path === undefined ? "" : ` at "${first.path.map(String).join(".")}"`;
     super(
       "STATE_INVALID",
-      `${scopeLabel(options?.scope)}: state does not fit its schema${where}: ` +
+      `${scopeLabel(options?.scope)}: ${what} does not fit its schema${where}: ` +
         (first?.message ?? "no reason given"),
       options,
     );
@@ -250,6 +258,9 @@ export interface ErrorClasses {
   readonly RUNTIME_CLOSED: RuntimeClosedError;
   readonly SEQUENCER_CHANGED: SequencerChangedError;
   readonly SUSPENSION_MISMATCH: SuspensionMismatchError;
+  readonly SUSPENSION_TIMEOUT: SuspensionTimeoutError;
+  readonly STEP_TIMEOUT: StepTimeoutError;
+  readonly RUN_CANCELLED: RunCancelledError;
 }
 
 /** An error of a code: its class when one code is known. */

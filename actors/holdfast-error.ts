@@ -26,6 +26,9 @@ export const ERROR_CODES = [
   "RUNTIME_CLOSED",
   "SEQUENCER_CHANGED",
   "SUSPENSION_MISMATCH",
+  "SUSPENSION_TIMEOUT",
+  "STEP_TIMEOUT",
+  "RUN_CANCELLED",
 ] as const;
 
 /** Names a failure. */

@@ -59,3 +59,40 @@ export class SuspensionMismatchError extends HoldfastError {
     this.received = fields.received;
   }
 }
+
+/** The run was cancelled; it runs no more steps. */
+export class RunCancelledError extends HoldfastError {
+  constructor(runId: string, options?: HoldfastErrorOptions) {
+    super("RUN_CANCELLED", `run "${runId}" was cancelled`, options);
+  }
+}
+
+/** One try of a step took longer than its `timeoutMs`; what its code does later has no effect. */
+export class StepTimeoutError extends HoldfastError {
+  readonly step: string;
+  readonly timeoutMs: number;
+
+  constructor(
+    fields: { runId: string; step: string; timeoutMs: number },
+    options?: HoldfastErrorOptions,
+  ) {
+    super(
+      "STEP_TIMEOUT",
+      `step "${fields.step}" of run "${fields.runId}" did not end within ${fields.timeoutMs} ms`,
+      options,
+    );
+    this.step = fields.step;
+    this.timeoutMs = fields.timeoutMs;
+  }
+}
+
+/** A suspension was not resumed within its `timeoutMs`. */
+export class SuspensionTimeoutError extends HoldfastError {
+  constructor(fields: { runId: string; step: string }, options?: HoldfastErrorOptions) {
+    super(
+      "SUSPENSION_TIMEOUT",
+      `a suspension of step "${fields.step}" of run "${fields.runId}" was not resumed in time`,
+      options,
+    );
+  }
+}

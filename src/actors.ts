@@ -20,7 +20,7 @@ export type {
 } from "../actors/xstate/actor-ref.ts";
 export { systemClock } from "../actors/time/clock.ts";
 export { sequencerLogic, type SequencerLogicInput } from "./runtime/sequencer/xstate-logic.ts";
-export type { RunOutcome, RunStatus, Suspension } from "./runtime/sequencer/steps.ts";
+export type { RunOutcome, RunStatus, Suspension } from "./runtime/sequencer/run-port.ts";
 export { idleLogic, type IdleLogicInput, type TouchEvent } from "../actors/xstate/idle-logic.ts";
 export {
   createTimerWheel,

@@ -63,13 +63,18 @@ export {
   defineSequencer,
   step,
   type ChangedRun,
-  type RunScopes,
   type Sequencer,
   type SequencerOptions,
   type Step,
-  type StepContext,
 } from "./runtime/sequencer/define.ts";
+export type { RetryOptions, StepOptions } from "./runtime/sequencer/step-rules.ts";
+export type { RunScopes, StepContext, SuspendOptions } from "./runtime/sequencer/context.ts";
 export type { RunHandle, RunOptions } from "./runtime/sequencer/sequencers.ts";
 export type { ResumeOptions } from "./runtime/sequencer/run-answer.ts";
 export type { Checkpoint } from "./runtime/sequencer/run-record.ts";
-export type { RunFailure, RunOutcome, RunStatus, Suspension } from "./runtime/sequencer/steps.ts";
+export type {
+  RunFailure,
+  RunOutcome,
+  RunStatus,
+  Suspension,
+} from "./runtime/sequencer/run-port.ts";

@@ -44,8 +44,7 @@ function running(
           for (let run = 0; run < operations; run++) {
             const outcome = await runtime.run(order, { runId: `order-${run}` }).result;
             if (outcome.status !== "completed") continue;
-            // The state of a run of `order` is a Progress.
-            if ((outcome.state as Progress).done === NAMES.length) completed += 1;
+            if (outcome.state.done === NAMES.length) completed += 1;
           }
         },
         check: async () => {

@@ -35,13 +35,9 @@ import type { ListOptions, ScopeListing } from "./list.ts";
 import { type Ids, listing, type Read, readScopes } from "./read-many.ts";
 import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
 import { type RuntimeStats, statsOf } from "./stats.ts";
-import type { ResumeOptions } from "./sequencer/run-answer.ts";
 import type { Scope } from "./scope.ts";
-import type { Checkpoint } from "./sequencer/run-record.ts";
-import type { RunOutcome } from "./sequencer/steps.ts";
-import type { Sequencer } from "./sequencer/define.ts";
-import { Sequencers, type RunHandle, type RunOptions } from "./sequencer/sequencers.ts";
 import type { StoreSupports } from "../stores/contract.ts";
+import { type RunMethods, type RunsOfRuntime, runsOf } from "./sequencer/run-methods.ts";
 import { runTransaction } from "./transaction/several.ts";
 
 /**
@@ -66,13 +62,23 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
    */
   declare protected readonly kinds?: { readonly [Name in keyof K]: Name };
   readonly #home: ScopeHost;
-  readonly #sequencers: Sequencers;
+  readonly #runs: RunsOfRuntime;
   readonly #changes: AllChanges;
   #closing: Promise<void> | null = null;
 
+  /** Starts a run of a sequencer, or continues the run of that id. */
+  readonly run: RunMethods["run"];
+  /** Continues a run that was suspended, failed or cut off. */
+  readonly resume: RunMethods["resume"];
+  /** The checkpoints of a run, latest first. */
+  readonly checkpoints: RunMethods["checkpoints"];
+
   constructor(options: RuntimeOptions<K>) {
     this.#home = new ScopeHost(options);
-    this.#sequencers = new Sequencers(this.#home);
+    this.#runs = runsOf(this.#home);
+    this.run = this.#runs.run;
+    this.resume = this.#runs.resume;
+    this.checkpoints = this.#runs.checkpoints;
     this.#changes = new AllChanges(this.#home);
     keepCalls(this, this.#home.calls);
   }
@@ -221,31 +227,6 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     return this.#home.calls.run(() => deleteScopes(this.#home, options));
   }
 
-  /** Starts a run of a sequencer, or continues the run of that id. */
-  run<S extends object>(sequencer: Sequencer<S>, options?: RunOptions): RunHandle {
-    return this.#sequencers.run(sequencer as Sequencer<never>, options);
-  }
-
-  /**
-   * Continues a run that was suspended, failed or cut off; `data` is the result of its suspension.
-   * Rejects with `RunLeasedError` while another owner runs it, `TypeError` when there is no such
-   * run, `SuspensionMismatchError` when it waits for another suspension than `options` name, and
-   * `SequencerChangedError` when its stored steps are not those of the sequencer.
-   */
-  resume<S extends object>(
-    sequencer: Sequencer<S>,
-    runId: string,
-    data?: unknown,
-    options: ResumeOptions = {},
-  ): Promise<RunOutcome> {
-    return this.#sequencers.resume(sequencer as Sequencer<never>, runId, { data, options });
-  }
-
-  /** The checkpoints of a run, latest first; none when there is no such run. */
-  checkpoints(runId: string): Promise<readonly Checkpoint[]> {
-    return this.#home.calls.run(() => this.#sequencers.checkpoints(runId));
-  }
-
   /** What this runtime has done since it was made, and what waits in it now; frozen. */
   stats(): RuntimeStats {
     return statsOf(this.#home);
@@ -292,7 +273,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   async #close(drainMs: number): Promise<void> {
     this.#changes.close();
     try {
-      await this.#home.close(drainMs, this.#sequencers.close());
+      await this.#home.close(drainMs, this.#runs.close());
     } finally {
       this.#changes.end();
     }

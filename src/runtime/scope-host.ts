@@ -14,7 +14,6 @@ import { Registry } from "./registry.ts";
 import { quietLogger } from "../../actors/scope/safe-call.ts";
 import { encodeKey } from "./scope-key.ts";
 import { memoryStore } from "../stores/memory/store.ts";
-import { thisProcess, type ProcessOwner } from "../stores/shared/process-identity.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
 import type { StateStore } from "../stores/contract.ts";
 import {
@@ -102,11 +101,6 @@ export class ScopeHost {
     this.#keeper = this.#createKeeper();
     for (const store of this.stores) this.#leaves.push(useStore(store)); // Last: it may throw.
     this.#isMade = true;
-  }
-
-  /** This process, as leases name it. Read when first needed: that opens files of the system. */
-  get owner(): ProcessOwner {
-    return thisProcess();
   }
 
   /** All stores of all kinds. */

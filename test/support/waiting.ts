@@ -1,5 +1,6 @@
 /** What tests wait by: promises opened by hand, ticks of the loop, conditions, rejections, logs. */
 import { expect } from "vitest";
+import type { SimulatedClock } from "../../src/testing/clock.ts";
 import type { Logger } from "../../actors/protocol.ts";
 
 /** A promise that a test settles by hand. */
@@ -76,4 +77,26 @@ export function keepingLogger(): Logger & {
     warn: keep,
     error: keep,
   };
+}
+
+/** What `promise` settles to while time passes, `stepMs` at once; for at most 20 s of real time. */
+export async function turned<T>(
+  clock: SimulatedClock,
+  promise: Promise<T>,
+  stepMs = 50,
+): Promise<T> {
+  const over = { is: false };
+  const end = (): void => {
+    over.is = true;
+  };
+  promise.then(end, end);
+  const limit = performance.now() + 20_000;
+  while (!over.is && performance.now() < limit) {
+    await clock.advance(stepMs);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1); // Stores work in real time.
+    });
+  }
+  expect(over.is).toBe(true);
+  return promise;
 }

@@ -3,53 +3,23 @@
  */
 import type { StateSchema } from "../../../actors/scope/validation.ts";
 import { durationOption } from "../../../actors/time/clock.ts";
-import type { RunStatus } from "./steps.ts";
-import { isPlainObject, typeName } from "../../../actors/state/copy.ts";
-import type { Scope, ScopeStateOps } from "../scope.ts";
+import type { RunStatus } from "./run-port.ts";
+import { typeName } from "../../../actors/state/copy.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { checkSchema, isSchema, type ValueSchema } from "./checked-value.ts";
+import type { StepContext } from "./context.ts";
+import { type StepOptions, type StepRules, stepRules } from "./step-rules.ts";
 
 /** Default of `leaseMs`. */
 const LEASE_MS = 30_000;
 
-type AnyScope = Scope<Record<string, unknown>>;
-
-/** The scopes that a run may use. */
-export interface RunScopes {
-  readonly request?: AnyScope | undefined;
-  readonly session?: AnyScope | undefined;
-  readonly user?: AnyScope | undefined;
-  readonly org?: AnyScope | undefined;
-}
-
-/** The argument of a step. The seven operations change the sequencer's own state. */
-export interface StepContext<S extends object = Record<string, unknown>>
-  extends ScopeStateOps<S>, RunScopes {
-  readonly runId: string;
-  readonly stepIndex: number;
-  readonly stepName: string;
-  readonly input: unknown;
-  /** The result of the step before; `undefined` in the first. */
-  readonly previous: unknown;
-  readonly state: Readonly<S>;
-  /**
-   * Runs `work` until its value is stored, and resolves to the stored value from then on, also
-   * after a crash. A crash between the work and the store runs it again: pass the key to the called
-   * service.
-   */
-  runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T>;
-  /**
-   * Ends this run of the step and suspends the sequencer run. When it is resumed the step starts
-   * again, and this call resolves to the resume's `data`. It never rejects, nor resolves before.
-   */
-  suspend<T = unknown>(reason: string): Promise<T>;
-  /** Aborts when the run must end: the runtime closes, or another process has its lease. */
-  readonly signal: AbortSignal;
-}
-
 /** One step. */
-export interface Step<S extends object = Record<string, unknown>> {
+export interface Step<
+  S extends object = Record<string, unknown>,
+  Input = unknown,
+> extends StepOptions {
   readonly name: string;
-  run(context: StepContext<S>): unknown;
+  run(context: StepContext<S, Input>): unknown;
 }
 
 /** A run whose stored steps differ from those of the sequencer. */
@@ -68,23 +38,76 @@ export interface ChangedRun {
   readonly outputs: readonly unknown[];
 }
 
-/** A declared sequencer. */
-export interface Sequencer<S extends object = Record<string, unknown>> {
+/** The types that a run of a sequencer takes and gives. */
+export interface RunTypes<Given, Output> {
+  readonly given: Given;
+  readonly output: Output;
+}
+
+/**
+ * A declared sequencer. `S`: its state; `Input`: what its steps receive; `Output`: the result of
+ * its last step; `Given`: the input that `run` takes.
+ */
+export interface Sequencer<
+  S extends object = Record<string, unknown>,
+  Input = unknown,
+  Output = unknown,
+  Given = Input,
+> {
   readonly name: string;
   readonly initial: S;
   readonly schema: StateSchema<S> | undefined;
-  readonly steps: readonly Step<S>[];
+  readonly input: ValueSchema<Input> | undefined;
+  readonly steps: readonly Step<S, Input>[];
+  /** The checked options of each step, in order. */
+  readonly rules: readonly StepRules[];
+  readonly leaseMs: number;
+  readonly version: number | string | undefined;
+  readonly onChange: ((run: ChangedRun) => string) | undefined;
+  /** For the compiler only; it has no value. */
+  readonly types?: RunTypes<Given, Output>;
+  /**
+   * The same sequencer with one more step at the end, whose `previous` is the `Output` of this one.
+   * Throws `TypeError` for a bad or doubled name and `RangeError` for bad options.
+   */
+  step<Result>(
+    name: string,
+    run: (context: StepContext<S, Input, Output>) => Result,
+    options?: StepOptions,
+  ): Sequencer<S, Input, Awaited<Result>, Given>;
+}
+
+/** A sequencer of any types. */
+export interface AnySequencer {
+  readonly name: string;
+  readonly initial: object;
+  readonly schema: StateSchema | undefined;
+  readonly input: ValueSchema<unknown> | undefined;
+  readonly steps: readonly AnyStep[];
+  readonly rules: readonly StepRules[];
   readonly leaseMs: number;
   readonly version: number | string | undefined;
   readonly onChange: ((run: ChangedRun) => string) | undefined;
 }
 
+/** A step of any types: the sequencer to which it belongs passes it what it declares. */
+export interface AnyStep extends StepOptions {
+  readonly name: string;
+  run(context: never): unknown;
+}
+
 /** The declaration of a sequencer. */
-export interface SequencerOptions<S extends object> {
+export interface SequencerOptions<S extends object, I = unknown, G = unknown> {
   readonly name: string;
   /** The first state of a run, or a schema whose defaults give it; default `{}`. */
   readonly state?: S | StateSchema<S> | undefined;
-  readonly steps: readonly Step<S>[];
+  /**
+   * Checks the input of each new run, and fills in defaults; steps receive its result. A run whose
+   * input does not fit rejects with `StateValidationError`, and nothing is stored.
+   */
+  readonly input?: ValueSchema<I, G> | undefined;
+  /** The steps; default none, for a sequencer whose steps follow by `.step(…)`. */
+  readonly steps?: readonly Step<NoInfer<S>, NoInfer<I>>[] | undefined;
   /** Milliseconds without a renewal until another owner may lease a run; default 30 000. */
   readonly leaseMs?: number | undefined;
   /** Names these steps for `onChange`; stored with every run that continues under them. */
@@ -98,56 +121,89 @@ export interface SequencerOptions<S extends object> {
   readonly onChange?: ((run: ChangedRun) => string) | undefined;
 }
 
+/** A declaration with all its steps. */
+type ListedSteps<S extends object, Input, Given> = SequencerOptions<S, Input, Given> & {
+  readonly steps: readonly Step<NoInfer<S>, NoInfer<Input>>[];
+};
+
 const OPTIONS = optionNames<SequencerOptions<object>>({
   name: true,
   state: true,
+  input: true,
   steps: true,
   leaseMs: true,
   version: true,
   onChange: true,
 });
+const STEP_FIELDS = optionNames<Step>({ name: true, run: true, retry: true, timeoutMs: true });
+const STEP_OPTIONS = optionNames<StepOptions>({ retry: true, timeoutMs: true });
 
-/** A named step. Its result is stored, and is the next step's `previous`. */
+/**
+ * A named step. Its result is stored, and is the next step's `previous`. Throws `TypeError` for a
+ * missing name or function and an unknown option, `RangeError` for a bad value.
+ */
 export function step<S extends object = Record<string, unknown>>(
   name: string,
   run: (context: StepContext<S>) => unknown,
+  options: StepOptions = {},
 ): Step<S> {
-  const made = Object.freeze({ name, run });
-  checkStep(made);
+  refuseUnknown("step", options, STEP_OPTIONS);
+  const made = Object.freeze({ ...options, name, run });
+  rulesOf(made);
   return made;
 }
 
-function checkStep(made: Step<never>): void {
-  refuseUnknown("a step", made, ["name", "run"]);
+/** The rules of a step; throws for one that is none. */
+function rulesOf(made: Step<never>): StepRules {
+  refuseUnknown("a step", made, STEP_FIELDS);
   const { name } = made;
   if (typeof name !== "string" || name === "") throw new TypeError("a step needs a name");
   if (typeof made.run !== "function") throw new TypeError(`step "${name}" needs a function`);
+  return stepRules(made);
 }
 
 /**
- * Declares a sequencer. Throws `TypeError` for a missing or doubled name, a bad version, a bad
- * `onChange` or an unknown option, `RangeError` for a lease.
+ * Declares a sequencer; the steps are those of `steps`, and of `.step(…)` after it. Throws
+ * `TypeError` for a missing or doubled name, a bad version, a bad `onChange` or an unknown option,
+ * `RangeError` for a lease.
  */
-export function defineSequencer<S extends object = Record<string, unknown>>(
-  options: SequencerOptions<S>,
-): Sequencer<S> {
+export function defineSequencer<
+  S extends object = Record<string, unknown>,
+  Input = unknown,
+  Given = Input,
+>(options: ListedSteps<S, Input, Given>): Sequencer<S, Input, unknown, Given>;
+export function defineSequencer<
+  S extends object = Record<string, unknown>,
+  Input = unknown,
+  Given = Input,
+>(options: SequencerOptions<S, Input, Given>): Sequencer<S, Input, undefined, Given>;
+export function defineSequencer<S extends object, Input, Given>(
+  options: SequencerOptions<S, Input, Given>,
+): Sequencer<S, Input, undefined, Given> {
   refuseUnknown("defineSequencer", options, OPTIONS);
-  const { name, steps, version, onChange } = options;
+  const { name, steps = [], version, onChange, input } = options;
   if (typeof name !== "string" || name === "") throw new TypeError("a sequencer needs a name");
   if (!Array.isArray(steps))
     throw new TypeError(`steps must be a list of steps, received ${typeName(steps)}`);
-  steps.forEach(checkStep);
+  const rules = steps.map(rulesOf);
   const names = new Set(steps.map((each) => each.name));
   if (names.size < steps.length)
     throw new TypeError(`two steps of sequencer "${name}" have the same name`);
   checkChange(options);
+  checkSchema("input", input);
   const leaseMs = durationOption("leaseMs", options.leaseMs, LEASE_MS);
   if (!(leaseMs > 0)) throw new RangeError(`leaseMs must be more than 0, received ${leaseMs}`);
-  const schema = isSchema<S>(options.state) ? options.state : undefined;
+  const schema = isSchema(options.state) ? options.state : undefined;
   // Without a declared state the steps see an empty record.
   const initial = (schema === undefined ? (options.state ?? {}) : {}) as S;
-  const declared = { name, initial, schema, leaseMs, version, onChange };
-  return Object.freeze({ ...declared, steps: Object.freeze([...steps]) });
+  const declared = { name, initial, schema, input, leaseMs, version, onChange };
+  const add = (added: string, run: Step<S, Input>["run"], more: StepOptions = {}): unknown => {
+    refuseUnknown("step", more, STEP_OPTIONS);
+    return defineSequencer({ ...options, steps: [...steps, { ...more, name: added, run }] });
+  };
+  const made = { ...declared, steps: Object.freeze([...steps]), rules, step: add };
+  // A step that was added receives the output before it, and gives the next: `step` declares that.
+  return Object.freeze(made) as unknown as Sequencer<S, Input, undefined, Given>;
 }
 
 function checkChange({
@@ -158,11 +214,4 @@ function checkChange({
     throw new TypeError(`version must be a number or a text, received ${typeName(version)}`);
   if (onChange !== undefined && typeof onChange !== "function")
     throw new TypeError(`onChange must be a function, received ${typeName(onChange)}`);
-}
-
-function isSchema<S extends object>(state: unknown): state is StateSchema<S> {
-  // Schemas of some libraries are functions; a state is always a plain object without this key.
-  if (typeof state !== "function" && !isPlainObject(state) && typeof state !== "object")
-    return false;
-  return state !== null && state !== undefined && "~standard" in state;
 }

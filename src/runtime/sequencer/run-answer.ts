@@ -1,9 +1,9 @@
 /**
- * Resumes of suspensions: which suspension a resume is for, and the outcome of a run that needs
- * none.
+ * Ends of suspensions: which suspension a resume is for, when the time of one is over, and the
+ * outcome of a run that needs none.
  */
-import { SuspensionMismatchError } from "../../../actors/errors.ts";
-import type { RunOutcome } from "./steps.ts";
+import { RunCancelledError, SuspensionMismatchError } from "../../../actors/errors.ts";
+import type { RunOutcome } from "./run-port.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 import { failureError } from "./run-failure.ts";
 import type { StoredRun } from "./run-record.ts";
@@ -30,15 +30,22 @@ export function suspensionOption(options: ResumeOptions): string | undefined {
   return suspension;
 }
 
+/** A resume, as it reaches the record. */
+export interface GivenAnswer {
+  readonly data: unknown;
+  readonly suspension: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
 /**
  * The changes of a resume to a run's record: none when the run waits for no suspension, `null` when
- * this suspension was resumed before. Throws `SuspensionMismatchError` for an id of no suspension
- * of the run.
+ * this suspension was resumed before. A suspension whose time is over ends by that. Throws
+ * `SuspensionMismatchError` for an id of no suspension of the run.
  */
 export function answerTo(
   record: StoredRun,
-  data: unknown,
-  received: string | undefined,
+  { data, suspension: received, now }: GivenAnswer,
 ): Partial<StoredRun> | null {
   const { runId, suspension, answered, answers, steps, stepIndex } = record;
   if (received !== undefined && received !== suspension?.id) {
@@ -47,17 +54,47 @@ export function answerTo(
     throw new SuspensionMismatchError({ runId, expected: suspension?.id, received }, { scope });
   }
   if (suspension === null) return {};
+  const over = timeOver(record, now);
+  if (over !== null) return over;
   const mine = Object.freeze({ id: suspension.id, step: steps[stepIndex] ?? "" });
   return {
     suspension: null,
+    answering: suspension,
     answers: Object.freeze([...answers, data]),
     answered: Object.freeze([...answered, mine].slice(-ANSWERED_MAX)),
   };
 }
 
-/** The last outcome of a run that does not execute; throws when it failed. */
+/** The changes of a run whose suspension has ended by its time; `null` when none has. */
+export function timeOver(
+  { suspension, answers, timedOut }: StoredRun,
+  now: number,
+): Partial<StoredRun> | null {
+  if (suspension?.timeoutAt === undefined || now < suspension.timeoutAt) return null;
+  return {
+    suspension: null,
+    answering: null,
+    answers: Object.freeze([...answers, null]),
+    timedOut: Object.freeze([...timedOut, answers.length]),
+  };
+}
+
+/**
+ * The changes of a failed run that is resumed: new tries. A suspension whose end by time was the
+ * last thing before the failure is asked anew.
+ */
+export function newTries({ status, answers, timedOut }: StoredRun): Partial<StoredRun> {
+  if (status !== "failed") return {};
+  const last = answers.length - 1;
+  if (!timedOut.includes(last)) return { tries: 0 };
+  const earlier = Object.freeze(timedOut.filter((index) => index !== last));
+  return { tries: 0, answers: Object.freeze(answers.slice(0, -1)), timedOut: earlier };
+}
+
+/** The last outcome of a run that does not execute; throws when it failed or was cancelled. */
 export function presentOutcome(record: StoredRun): RunOutcome {
-  const { status, suspension, outputs, state } = record;
+  const { runId, status, suspension, outputs, state } = record;
+  if (status === "cancelled") throw new RunCancelledError(runId);
   if (status === "failed") throw failureError(record);
   if (suspension !== null) return { status: "suspended", suspension };
   return { status: "completed", output: outputs.at(-1), state };

@@ -3,7 +3,7 @@
  * its cause and its stack are not stored, because they may contain values.
  */
 import { isError } from "../../../actors/realm.ts";
-import type { RunFailure } from "./steps.ts";
+import type { RunFailure } from "./run-port.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 import type { StoredRun } from "./run-record.ts";
 

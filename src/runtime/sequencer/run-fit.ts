@@ -13,9 +13,8 @@ import { equal } from "../../../actors/state/equal.ts";
 import { SequencerChangedError } from "../../../actors/errors.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 import type { StoredRun } from "./run-record.ts";
-import type { Sequencer } from "./define.ts";
-
-type AnySequencer = Sequencer<never>;
+import type { AnySequencer } from "./define.ts";
+import { STEP_BEGINS } from "./run-port.ts";
 
 /** The names of a sequencer's steps, in order. */
 export function namesOf({ steps }: Pick<AnySequencer, "steps">): readonly string[] {
@@ -53,8 +52,8 @@ export function goingOn(record: StoredRun, sequencer: AnySequencer): Partial<Sto
     const at = finished.indexOf(each);
     return at === -1 ? undefined : record.outputs[at];
   });
-  // Answers and failures belong to the step that was current.
-  const begins = { status: "running", suspension: null, answers: [], error: null } as const;
+  // Answers, sleeps and failures belong to the step that was current.
+  const begins = { ...STEP_BEGINS, status: "running", suspension: null, error: null } as const;
   const present = stored[record.stepIndex];
   const effects = ownedEffects(record, [name, present]);
   return { ...moved, outputs, ...(name === present ? {} : begins), ...effects };

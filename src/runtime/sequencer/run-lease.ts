@@ -17,7 +17,12 @@
  */
 import { monotonic } from "../../../actors/time/clock.ts";
 import { isHoldfastError, RunLeasedError, ScopeStoppedError } from "../../../actors/errors.ts";
-import { describeOwner, isDead, readOwner } from "../../stores/shared/process-identity.ts";
+import {
+  describeOwner,
+  isDead,
+  readOwner,
+  thisProcess,
+} from "../../stores/shared/process-identity.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { leaseOf, type Lease, type RunLog, type StoredRun } from "./run-record.ts";
 
@@ -75,7 +80,7 @@ export class RunLeases {
   async take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<number> {
     // No other process can reach an unstored run.
     if (!log.shared) {
-      log.write({ ...change, status: "running" });
+      log.write({ ...change, status: "running", wakeAt: null });
       return this.#now();
     }
     await this.#wait(log, leaseMs);
@@ -90,7 +95,7 @@ export class RunLeases {
   /** Stores the lease, or throws; releases it when the runtime has closed meanwhile. */
   async #store(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<void> {
     const lease = leaseOf(this.#home, this.runtime, leaseMs);
-    log.write({ ...change, status: "running", lease });
+    log.write({ ...change, status: "running", lease, wakeAt: null });
     try {
       await log.flush();
       if (!this.#closed) return;
@@ -126,8 +131,7 @@ export class RunLeases {
   #isOver(log: RunLog, lease: Lease, leaseMs: number): boolean {
     if (lease.runtime === this.runtime) return true;
     const owner = readOwner(lease.owner);
-    if (owner?.instance === this.#home.owner.instance && !openRuntimes.has(lease.runtime))
-      return true;
+    if (owner?.instance === thisProcess().instance && !openRuntimes.has(lease.runtime)) return true;
     if (owner !== undefined && isDead(owner)) return true;
     if (this.#home.clock.now() >= lease.until + CLOCK_SKEW_MS) return true;
     return this.#seenFor(log) >= durationOf(lease, leaseMs);

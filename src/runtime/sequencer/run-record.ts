@@ -3,13 +3,14 @@
  */
 import { CheckpointWriter, type CheckpointSource } from "../persistence/write-behind.ts";
 import type { Logger, ScopeIdentity } from "../../../actors/protocol.ts";
-import type { RunFailure, RunRecord } from "./steps.ts";
+import { STEP_BEGINS, type RunFailure, type RunRecord } from "./run-port.ts";
 import { copyIn, isPlainObject } from "../../../actors/state/copy.ts";
-import type { ProcessOwner } from "../../stores/shared/process-identity.ts";
+import { type ProcessOwner, thisProcess } from "../../stores/shared/process-identity.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import type { RecordBridge } from "../persistence/record-bridge.ts";
 import type { ResolvedKind } from "../kinds.ts";
-import type { RunScopes, Sequencer } from "./define.ts";
+import type { RunScopes } from "./context.ts";
+import type { AnySequencer } from "./define.ts";
 
 /** Scopes of any state, by the names under which steps find them; an execution's context fits. */
 export type GivenScopes = {
@@ -52,6 +53,10 @@ export interface StoredRun extends RunRecord {
   /** `runOnce` values in the form of earlier releases: by key, without a step. */
   readonly once?: Readonly<Record<string, unknown>> | undefined;
   readonly lease: Lease | null;
+  /** Until when the run is at rest: nothing of it is due before; `null` when it is not. */
+  readonly wakeAt: number | null;
+  /** When the record was last changed, renewals of its lease aside. */
+  readonly updatedAt: number;
   readonly scopes: Readonly<Record<string, ScopeIdentity>>;
   readonly history: readonly Checkpoint[];
 }
@@ -63,6 +68,7 @@ export interface RunLogParts {
   /** `null`: the record is in memory only. */
   readonly bridge: RecordBridge | null;
   readonly logger: Logger;
+  readonly now: () => number;
 }
 
 /**
@@ -76,12 +82,14 @@ export class RunLog implements CheckpointSource {
   version = 0;
   readonly #bridge: RecordBridge | null;
   readonly #writer: CheckpointWriter | null;
+  readonly #now: () => number;
   #record: StoredRun | null = null;
 
-  constructor({ runId, kind, bridge, logger }: RunLogParts) {
+  constructor({ runId, kind, bridge, logger, now }: RunLogParts) {
     this.identity = { type: kind.type, id: runId };
     this.kind = kind;
     this.#bridge = bridge;
+    this.#now = now;
     this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, { logger });
   }
 
@@ -138,7 +146,7 @@ export class RunLog implements CheckpointSource {
   write(fields: Partial<StoredRun>, added?: { readonly output: unknown }): void {
     const { record } = this;
     const outputs = added === undefined ? record.outputs : [...record.outputs, added.output];
-    this.#change({ ...record, outputs, ...fields });
+    this.#change({ ...record, outputs, updatedAt: this.#now(), ...fields });
   }
 
   /** Resolves when the record as it is now is stored. */
@@ -164,10 +172,13 @@ export function checkpointOf(record: StoredRun, version: number): Checkpoint {
   return { runId, sequencer, stepIndex, state, outputs, status, ...why, version, createdAt };
 }
 
+/** The latest time of a `Date`. */
+const LATEST_MS = 8.64e15;
+
 /** A lease of this process that starts now. */
 export function leaseOf(home: ScopeHost, runtime: string, leaseMs: number): Lease {
-  const until = home.clock.now() + leaseMs;
-  return copyIn({ owner: home.owner, runtime, until, leaseMs }, "lease");
+  const until = Math.min(home.clock.now() + leaseMs, LATEST_MS);
+  return copyIn({ owner: thisProcess(), runtime, until, leaseMs }, "lease");
 }
 
 const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
@@ -175,7 +186,7 @@ const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
 /** The parts of the record of a new run. */
 export interface NewRun {
   readonly runId: string;
-  readonly sequencer: Sequencer<never>;
+  readonly sequencer: AnySequencer;
   readonly input: unknown;
   readonly initial: object;
   readonly createdAt: number;
@@ -206,19 +217,29 @@ export function newRecord({
     outputs: NOTHING,
     status: "running",
     effects: NONE,
-    answers: NOTHING,
+    ...STEP_BEGINS,
     suspension: null,
     answered: NOTHING,
     error: null,
     createdAt,
+    updatedAt: createdAt,
     lease: null,
+    wakeAt: null,
     scopes: identities.length === 0 ? NONE : copyIn(Object.fromEntries(identities), "scopes"),
     history: NOTHING,
   };
 }
 
 /** Fields that records of earlier releases lack. */
-const ABSENT = { definition: null, steps: [], effects: {}, answered: [], error: null } as const;
+const ABSENT = {
+  ...STEP_BEGINS,
+  definition: null,
+  steps: [],
+  effects: {},
+  answered: [],
+  error: null,
+  wakeAt: null,
+} as const;
 
 /**
  * A stored record with every field of this release. Throws `TypeError` for a record that is no run:
@@ -231,7 +252,8 @@ function wholeRecord(state: object, { id }: ScopeIdentity): StoredRun {
       `"${id}" is no run but a scope that an earlier release stored; name another`,
     );
   // A record with these fields was written by this class, in this release or an earlier one.
-  return { ...ABSENT, ...state } as unknown as StoredRun;
+  const updatedAt: unknown = Reflect.get(state, "createdAt");
+  return { ...ABSENT, updatedAt, ...state } as unknown as StoredRun;
 }
 
 const NOTHING: readonly never[] = Object.freeze([]);

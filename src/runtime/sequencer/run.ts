@@ -8,38 +8,40 @@
  *      it before a step or a `runOnce` starts: another may have taken the run by then.
  *  L2  The end of a run and the end of its lease are one write.
  */
+import { randomUUID } from "node:crypto";
 import { createChecks, initialState } from "../../../actors/scope/validation.ts";
-import { monotonic } from "../../../actors/time/clock.ts";
 import {
   isHoldfastError,
   RunLeasedError,
   ScopeStoppedError,
   StoreUnavailableError,
 } from "../../../actors/errors.ts";
-import type { RunPort, RunRecord, RunStatus, StepTurn } from "./steps.ts";
-import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
+import {
+  type RunFailure,
+  type RunPort,
+  type RunRecord,
+  type RunStatus,
+  STEP_BEGINS,
+} from "./run-port.ts";
+import type { StepTurn } from "./run-port.ts";
+import type { StepRules } from "./step-rules.ts";
+import { alarm } from "./alarm.ts";
+import { OwnLease } from "./own-lease.ts";
 import { scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { failureOf } from "./run-failure.ts";
 import { namesOf } from "./run-fit.ts";
-import {
-  checkpointOf,
-  leaseOf,
-  type Checkpoint,
-  type RunLog,
-  type StoredRun,
-} from "./run-record.ts";
+import { checkpointOf, type Checkpoint, type RunLog, type StoredRun } from "./run-record.ts";
 import { StateScope } from "../scope.ts";
-import type { RunScopes, Sequencer } from "./define.ts";
+import type { RunScopes } from "./context.ts";
+import type { AnySequencer } from "./define.ts";
 import { boundOps, StepWork, type BoundOps } from "./step-context.ts";
 
-const NO_ANSWERS: readonly unknown[] = Object.freeze([]);
-
 /** What a run is made from. */
-export interface RunParts<S extends object> {
+export interface RunParts {
   readonly home: ScopeHost;
-  readonly sequencer: Sequencer<S>;
+  readonly sequencer: AnySequencer;
   readonly log: RunLog;
   readonly scopes: RunScopes;
   /** Distinguishes the runtimes of one process. */
@@ -51,52 +53,54 @@ export interface RunParts<S extends object> {
 }
 
 /** A run that executes; see the head of this file. */
-export class Run<S extends object> implements RunPort {
+export class Run implements RunPort {
   readonly runId: string;
   readonly input: unknown;
   readonly scopes: RunScopes;
   /** The result of the step before. */
   previous: unknown;
-  readonly #parts: RunParts<S>;
+  readonly #parts: RunParts;
   readonly #log: RunLog;
   readonly #names: readonly string[];
+  readonly #lease: OwnLease;
   /** The state of the steps; made when a step first uses it. */
-  #own: StateScope<S> | null = null;
-  #ops: BoundOps<S> | null = null;
+  #own: StateScope | null = null;
+  #ops: BoundOps | null = null;
   /** Why the run must end; `null` while it may continue. */
   #lost: { readonly reason: unknown } | null = null;
-  /** Made when a step first reads the signal. */
-  #abort: AbortController | null = null;
   #onLost: ((reason: unknown) => void) | null = null;
-  #renewal: WheelHandle | null = null;
-  /** When the stored lease was made, by the monotonic clock. */
-  #leasedAt: number;
   #ended = false;
 
-  constructor(parts: RunParts<S>) {
+  constructor(parts: RunParts) {
     const { runId, input, outputs } = parts.log.record;
     this.#parts = parts;
     this.#log = parts.log;
     this.#names = namesOf(parts.sequencer);
+    this.#lease = new OwnLease({ ...parts, leaseMs: parts.sequencer.leaseMs });
     this.scopes = parts.scopes;
     this.runId = runId;
     this.input = input;
     this.previous = outputs.at(-1);
-    this.#leasedAt = parts.leasedAt;
   }
 
   get record(): StoredRun {
     return this.#log.record;
   }
 
-  get state(): Readonly<S> {
-    return this.#state().state as Readonly<S>; // Read-only at every depth.
+  get state(): object {
+    return this.#state().state;
   }
 
   /** The seven operations on the run's own state, bound to it. */
-  get ops(): BoundOps<S> {
+  get ops(): BoundOps {
     this.#ops ??= boundOps(this.#state());
     return this.#ops;
+  }
+
+  get endedOps(): BoundOps {
+    const ended = this.#copy();
+    void ended.stop();
+    return boundOps(ended);
   }
 
   /** True when the run must end before its steps are done. */
@@ -106,19 +110,19 @@ export class Run<S extends object> implements RunPort {
 
   write(change: Partial<RunRecord>): void {
     const ends = change.status !== undefined && change.status !== "running";
-    if (ends) this.#endRenewal();
+    if (ends) this.#lease.end();
     this.#log.write(ends ? { ...change, lease: null } : change);
   }
 
   finish(stepIndex: number, output: unknown, status: RunStatus): void {
     const ends = status !== "running";
-    if (ends) this.#endRenewal();
+    if (ends) this.#lease.end();
     const change: Partial<StoredRun> = {
       stepIndex,
       steps: this.#names.slice(0, stepIndex + 1),
       error: null,
       ...(this.#own === null ? {} : { state: this.#own.state }),
-      answers: NO_ANSWERS,
+      ...STEP_BEGINS,
       ...(ends ? { status, lease: null } : {}),
       ...(this.#log.kind.history === 0 ? {} : { history: this.#remember() }),
     };
@@ -131,10 +135,14 @@ export class Run<S extends object> implements RunPort {
    * made again when the run is resumed.
    */
   fail(error: unknown): void {
-    const { stepIndex, error: before } = this.record;
-    const step = this.#names[stepIndex] ?? "";
-    const attempt = before?.step === step ? before.attempt + 1 : 1;
-    this.write({ status: "failed", suspension: null, error: failureOf(error, { step, attempt }) });
+    this.write({ status: "failed", suspension: null, error: this.#failure(error) });
+  }
+
+  failedTry(error: unknown): void {
+    this.write({ error: this.#failure(error), tries: this.record.tries + 1 });
+    void this.#own?.stop();
+    this.#own = null;
+    this.#ops = null;
   }
 
   onLost(callback: (reason: unknown) => void): void {
@@ -142,12 +150,32 @@ export class Run<S extends object> implements RunPort {
   }
 
   flush(): Promise<void> {
-    return this.#store(this.#isOverdue);
+    return this.#store(this.#lease.isOverdue);
+  }
+
+  rest(until: number | null): Promise<void> {
+    return this.#store(this.#lease.rest(until) || this.#lease.isOverdue);
+  }
+
+  now(): number {
+    return this.#parts.home.clock.now();
+  }
+
+  alarm(at: number, callback: () => void): () => void {
+    return alarm(this.#parts.home.clock, at, callback);
+  }
+
+  newId(): string {
+    return randomUUID();
+  }
+
+  random(): number {
+    return this.#parts.settings.random();
   }
 
   async #store(renews: boolean): Promise<void> {
     try {
-      await (renews ? this.#lease() : this.#log.flush());
+      await (renews ? this.#lease.store() : this.#log.flush());
     } catch (cause) {
       this.check(cause);
       const message = `a checkpoint of run "${this.runId}" could not be stored; resume it later`;
@@ -168,18 +196,14 @@ export class Run<S extends object> implements RunPort {
 
   /** Renews the lease until the run ends; a lost lease ends the run (L1). */
   renew(): void {
-    const { home, sequencer } = this.#parts;
-    this.#renewal = home.wheel.schedule(sequencer.leaseMs / 3, () => {
-      this.renew();
-      // A refusal by version ends the run; any other failure appears at the next boundary.
-      return this.#store(true).catch(() => undefined);
-    });
+    // A refusal by version ends the run; any other failure appears at the next boundary.
+    this.#lease.begin(() => this.#store(true).catch(() => undefined));
   }
 
   /** Ends the run from outside: aborts its step; its record can be resumed at once. */
   stop(): void {
     if (this.#ended) return;
-    this.#endRenewal();
+    this.#lease.end();
     this.#log.write({ lease: null });
     this.#lose(new ScopeStoppedError({ scope: this.#log.identity }));
     void this.end();
@@ -188,66 +212,51 @@ export class Run<S extends object> implements RunPort {
   /** Ends the run: later calls of its steps change nothing. */
   async end(): Promise<void> {
     this.#ended = true;
-    this.#endRenewal();
+    this.#lease.end();
     await this.#own?.stop();
   }
 
-  /** Stops the renewal: the run and its lease end in one write, and none may follow (L2). */
-  #endRenewal(): void {
-    if (this.#renewal !== null) this.#parts.home.wheel.cancel(this.#renewal);
-    this.#renewal = null;
+  rules(index: number): StepRules {
+    const rules = this.#parts.sequencer.rules[index];
+    if (rules === undefined) throw new RangeError(`there is no step ${index}`);
+    return rules;
   }
 
   step(index: number, turn: StepTurn): unknown {
     const step = this.#parts.sequencer.steps[index];
     if (step === undefined) throw new RangeError(`there is no step ${index}`);
-    const work = (): unknown => step.run(new StepWork<S>(this, step.name, turn));
-    return this.#isOverdue ? this.flush().then(work) : work();
-  }
-
-  /** True when the lease of an executing run may be over, so another owner may have it. */
-  get #isOverdue(): boolean {
-    if (this.record.lease === null) return false;
-    return this.#now() - this.#leasedAt >= this.#parts.sequencer.leaseMs;
-  }
-
-  /** Stores a new lease. */
-  async #lease(): Promise<void> {
-    const { home, runtime, sequencer } = this.#parts;
-    const now = this.#now();
-    this.#log.write({ lease: leaseOf(home, runtime, sequencer.leaseMs) });
-    await this.#log.flush();
-    this.#leasedAt = now;
-  }
-
-  #now(): number {
-    return monotonic(this.#parts.home.clock);
-  }
-
-  /** Aborts when the run must end; made at the first read. */
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (this.#lost !== null) this.#abort.abort(this.#lost.reason);
-    return this.#abort.signal;
+    // The state of a run is of the type that its sequencer declares.
+    const work = (): unknown => step.run(new StepWork(this, step.name, turn) as never);
+    return this.#lease.isOverdue ? this.flush().then(work) : work();
   }
 
   #lose(reason: unknown): void {
     if (this.#lost !== null) return;
-    this.#endRenewal();
+    this.#lease.end();
     this.#lost = { reason };
-    this.#abort?.abort(reason);
     this.#onLost?.(reason);
   }
 
   /** The run's own state; a stopped one for late code of an ended run. */
-  #state(): StateScope<S> {
+  #state(): StateScope {
     if (this.#own !== null) return this.#own;
+    this.#own = this.#copy();
+    if (this.#ended) void this.#own.stop();
+    return this.#own;
+  }
+
+  /** The state of the record as a scope. */
+  #copy(): StateScope {
     const identity = { type: "sequencer", id: this.runId };
     const { settings } = this.#parts;
     const { state } = this.record;
-    this.#own = new StateScope<S>({ identity, settings, bridge: null, state, version: 0 });
-    if (this.#ended) void this.#own.stop();
-    return this.#own;
+    return new StateScope({ identity, settings, bridge: null, state, version: 0 });
+  }
+
+  #failure(error: unknown): RunFailure {
+    const { stepIndex, error: before } = this.record;
+    const step = this.#names[stepIndex] ?? "";
+    return failureOf(error, { step, attempt: before?.step === step ? before.attempt + 1 : 1 });
   }
 
   /** Adds the boundary before this one to the history. */
@@ -260,10 +269,7 @@ export class Run<S extends object> implements RunPort {
 }
 
 /** Settings of the states of a sequencer's runs; throws for an invalid initial state. */
-export function runSettings<S extends object>(
-  sequencer: Sequencer<S>,
-  home: ScopeHost,
-): ScopeSettings {
+export function runSettings(sequencer: AnySequencer, home: ScopeHost): ScopeSettings {
   const identity = { type: "sequencer", id: sequencer.name };
   const checks = createChecks({ schema: sequencer.schema });
   const initial = initialState(sequencer.initial, checks, identity);

@@ -2,15 +2,24 @@
  * Runs sequencers on a runtime: new runs, runs that were cut off, suspended runs.
  */
 import { randomUUID } from "node:crypto";
-import { RunLeasedError, RuntimeClosedError } from "../../../actors/errors.ts";
+import { isHoldfastError, RunLeasedError, RuntimeClosedError } from "../../../actors/errors.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
-import { runSteps, type RunOutcome } from "./steps.ts";
+import { runSteps } from "./steps.ts";
+import type { RunOutcome } from "./run-port.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import { ScopeHandle } from "../handle.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { checkId } from "../id.ts";
-import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
+import {
+  answerTo,
+  newTries,
+  presentOutcome,
+  suspensionOption,
+  timeOver,
+  type ResumeOptions,
+} from "./run-answer.ts";
+import { checkedValue } from "./checked-value.ts";
 import { checkSame, goingOn, namesOf } from "./run-fit.ts";
 import { RunLeases } from "./run-lease.ts";
 import { Run, runSettings } from "./run.ts";
@@ -22,16 +31,17 @@ import {
   type GivenScopes,
   type StoredRun,
 } from "./run-record.ts";
-import type { RunScopes, Sequencer } from "./define.ts";
+import type { RunScopes } from "./context.ts";
+import type { AnySequencer } from "./define.ts";
 import { UnstoredRuns } from "./unstored-runs.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of one run. */
-export interface RunOptions {
+export interface RunOptions<I = unknown> {
   /** Names the run for `resume`; default a new id. A known run continues where it was. */
   readonly runId?: string | undefined;
   /** Passed to every step; stored with the run, so it must be storable. */
-  readonly input?: unknown;
+  readonly input?: I | undefined;
   /** Scopes for the steps; opened again by identity when the run is resumed. */
   readonly scopes?: GivenScopes | undefined;
 }
@@ -39,15 +49,13 @@ export interface RunOptions {
 const RUN_OPTIONS = optionNames<RunOptions>({ runId: true, input: true, scopes: true });
 
 /** A run that was started. */
-export interface RunHandle {
+export interface RunHandle<Output = unknown, S extends object = object> {
   readonly runId: string;
   /** The outcome; rejects with what a step threw, or when the end could not be stored. */
-  readonly result: Promise<RunOutcome>;
+  readonly result: Promise<RunOutcome<Output, S>>;
   /** Checkpoint writes that failed so far. */
   readonly checkpointErrors: number;
 }
-
-type AnySequencer = Sequencer<never>;
 
 /** The data of a resume, and its options. */
 export interface Answer {
@@ -59,7 +67,7 @@ export interface Answer {
 export class Sequencers {
   readonly #home: ScopeHost;
   readonly #leases: RunLeases;
-  readonly #active = new Map<string, Run<never> | null>();
+  readonly #active = new Map<string, Run | null>();
   /** Records of executing runs, and of unfinished runs that are in memory only. */
   readonly #logs = new Map<string, RunLog>();
   readonly #unstored = new UnstoredRuns();
@@ -77,9 +85,10 @@ export class Sequencers {
     let log: RunLog | null = null;
     const start = async (): Promise<RunOutcome> => {
       refuseUnknown("run", options, RUN_OPTIONS);
-      const input = copyIn(options.input, "input", { depth: 1 });
+      const given = copyIn(options.input, "input", { depth: 1 });
       return this.#claim(runId, async () => {
         log = await this.#open(runId);
+        const input = await inputOf(sequencer, given, log);
         const { initial } = this.#settings(sequencer);
         const { scopes } = options;
         const createdAt = this.#home.clock.now();
@@ -115,7 +124,8 @@ export class Sequencers {
       const log = await this.#open(runId);
       if (!log.exists) throw new TypeError(`there is no run "${runId}" to resume`);
       checkSame(log.record, sequencer);
-      const change = answerTo(log.record, data, suspension);
+      const now = this.#home.clock.now();
+      const change = answerTo(log.record, { data, suspension, now });
       if (change !== null) return this.#execute(sequencer, log, undefined, change);
       // Resumed before. A run that was cut off after it continues; another is unchanged.
       if (log.record.status === "running") return this.#execute(sequencer, log, undefined);
@@ -172,7 +182,8 @@ export class Sequencers {
     const kind = this.#home.kind("sequencer");
     checkId(runId);
     const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
-    const log = new RunLog({ runId, kind, bridge, logger: this.#home.logger });
+    const { clock, logger } = this.#home;
+    const log = new RunLog({ runId, kind, bridge, logger, now: () => clock.now() });
     await log.load();
     return log;
   }
@@ -184,8 +195,10 @@ export class Sequencers {
     change: Partial<StoredRun> = {},
   ): Promise<RunOutcome> {
     const { record } = log;
-    if (record.status === "completed") return presentOutcome(record);
-    const next = { ...change, ...goingOn(record, sequencer) };
+    if (record.status === "completed" || record.status === "cancelled")
+      return presentOutcome(record);
+    const over = timeOver(record, this.#home.clock.now());
+    const next = { ...newTries(record), ...over, ...change, ...goingOn(record, sequencer) };
     const { suspension } = { ...record, ...next };
     if (suspension !== null) return { status: "suspended", suspension };
     // Before the lease is taken: when a scope cannot be opened, the run is unchanged.
@@ -213,7 +226,7 @@ export class Sequencers {
     if (this.#closed) run.stop();
     else if (log.shared) run.renew();
     try {
-      return await runSteps(run, namesOf(sequencer), randomUUID);
+      return await runSteps(run, namesOf(sequencer));
     } catch (error) {
       await this.#failed(run, log, error);
       throw error;
@@ -237,13 +250,22 @@ export class Sequencers {
   }
 
   /** Stores the failure, unless the lease was lost or the run was only cut off. */
-  async #failed(run: Run<never>, log: RunLog, error: unknown): Promise<void> {
+  async #failed(run: Run, log: RunLog, error: unknown): Promise<void> {
     if (run.lost) return;
-    // With all steps done only the write failed: the end is still to be stored.
-    if (run.record.status !== "completed") run.fail(error);
+    // With all steps done only the write failed: the end is still to be stored. So is that of a
+    // run that is suspended again, because data of a resume did not fit.
+    const { status, suspension } = run.record;
+    const isAsked = suspension !== null && isHoldfastError(error, "STATE_INVALID");
+    if (status !== "completed" && !isAsked) run.fail(error);
     await log.flush().catch((cause: unknown) => {
       const { id: runId } = log.identity;
       this.#home.logger.error("a failed run could not be written down", { runId, error, cause });
     });
   }
+}
+
+/** The checked input of a run; the stored run has its own when none is given. */
+async function inputOf({ input }: AnySequencer, given: unknown, log: RunLog): Promise<unknown> {
+  if (input === undefined || (log.exists && given === undefined)) return given;
+  return checkedValue(input, given, { what: "input", scope: log.identity });
 }

@@ -4,52 +4,57 @@
  * A class with plain fields: an object literal with getters becomes a dictionary, and making one
  * costs more than the rest of a step.
  */
-import type { StepTurn } from "./steps.ts";
-import type { RunScopes, StepContext } from "./define.ts";
 import type { Scope, ScopeStateOps, StateScope } from "../scope.ts";
+import type { RunScopes, StepContext } from "./context.ts";
+import type { StepTurn } from "./run-port.ts";
 
 /** The run a step belongs to. */
-export interface StepRunView<S extends object> {
+export interface StepRunView {
   readonly runId: string;
   readonly input: unknown;
   readonly previous: unknown;
   readonly scopes: RunScopes;
-  readonly ops: BoundOps<S>;
-  readonly state: Readonly<S>;
-  readonly signal: AbortSignal;
+  readonly ops: BoundOps;
+  /** Operations that reject. */
+  readonly endedOps: BoundOps;
+  readonly state: object;
 }
 
 type AnyScope = Scope<Record<string, unknown>>;
+type Ops = ScopeStateOps<object>;
 /** The seven operations as functions that need no `this`. */
-export type BoundOps<S extends object> = {
-  readonly [Name in keyof ScopeStateOps<S>]: (
+export type BoundOps = {
+  readonly [Name in keyof Ops]: (
     this: void,
-    ...args: Parameters<StateScope<S>[Name]>
-  ) => Promise<boolean>;
+    ...args: Parameters<StateScope[Name]>
+  ) => ReturnType<StateScope[Name]>;
 };
-type Op<S extends object, Name extends keyof ScopeStateOps<S>> = ScopeStateOps<S>[Name];
 
 /** The context of one step. Rarely used parts are made at their first use. */
-export class StepWork<S extends object> implements StepContext<S> {
+export class StepWork implements StepContext<object> {
   readonly runId: string;
   readonly stepIndex: number;
   readonly stepName: string;
+  readonly attempt: number;
   readonly input: unknown;
   readonly previous: unknown;
   readonly request: AnyScope | undefined;
   readonly session: AnyScope | undefined;
   readonly user: AnyScope | undefined;
   readonly org: AnyScope | undefined;
-  readonly #run: StepRunView<S>;
+  readonly #run: StepRunView;
   readonly #turn: StepTurn;
+  /** The operations on the state of this try; the next try has others. */
+  #ops: BoundOps | null = null;
 
-  constructor(run: StepRunView<S>, stepName: string, turn: StepTurn) {
+  constructor(run: StepRunView, stepName: string, turn: StepTurn) {
     const { scopes } = run;
     this.#run = run;
     this.#turn = turn;
     this.runId = run.runId;
     this.stepIndex = turn.index;
     this.stepName = stepName;
+    this.attempt = turn.attempt;
     this.input = run.input;
     this.previous = run.previous;
     this.request = scopes.request;
@@ -58,54 +63,63 @@ export class StepWork<S extends object> implements StepContext<S> {
     this.org = scopes.org;
   }
 
-  get state(): Readonly<S> {
+  get state(): object {
     return this.#run.state;
   }
 
   get signal(): AbortSignal {
-    return this.#run.signal;
+    return this.#turn.signal;
   }
 
-  get patchState(): Op<S, "patchState"> {
-    return this.#run.ops.patchState;
+  get patchState(): Ops["patchState"] {
+    return this.#bound.patchState;
   }
 
-  get setState(): Op<S, "setState"> {
-    return this.#run.ops.setState;
+  get setState(): Ops["setState"] {
+    return this.#bound.setState;
   }
 
-  get incState(): Op<S, "incState"> {
-    return this.#run.ops.incState;
+  get incState(): Ops["incState"] {
+    return this.#bound.incState;
   }
 
-  get pushState(): Op<S, "pushState"> {
-    return this.#run.ops.pushState;
+  get pushState(): Ops["pushState"] {
+    return this.#bound.pushState;
   }
 
-  get setStateRecord(): Op<S, "setStateRecord"> {
-    return this.#run.ops.setStateRecord;
+  get setStateRecord(): Ops["setStateRecord"] {
+    return this.#bound.setStateRecord;
   }
 
-  get deleteStateRecord(): Op<S, "deleteStateRecord"> {
-    return this.#run.ops.deleteStateRecord;
+  get deleteStateRecord(): Ops["deleteStateRecord"] {
+    return this.#bound.deleteStateRecord;
   }
 
-  get atomicState(): Op<S, "atomicState"> {
-    return this.#run.ops.atomicState;
+  get atomicState(): Ops["atomicState"] {
+    return this.#bound.atomicState;
   }
 
-  get runOnce(): StepContext<S>["runOnce"] {
+  get runOnce(): StepContext["runOnce"] {
     return (key, work) => this.#turn.runOnce(key, work);
   }
 
-  get suspend(): StepContext<S>["suspend"] {
-    // The caller declares the type of the resume's data.
-    return <T>(reason: string) => this.#turn.suspend(reason) as Promise<T>;
+  get suspend(): StepContext["suspend"] {
+    // The caller declares the type of the resume's data, or the schema checks it.
+    return <T>(asked: unknown) => this.#turn.suspend(asked) as Promise<T>;
+  }
+
+  get sleep(): StepContext["sleep"] {
+    return (time) => this.#turn.sleep(time);
+  }
+
+  get #bound(): BoundOps {
+    this.#ops ??= this.#turn.ended ? this.#run.endedOps : this.#run.ops;
+    return this.#ops;
   }
 }
 
 /** The seven operations of a scope, bound to it. */
-export function boundOps<S extends object>(scope: StateScope<S>): BoundOps<S> {
+export function boundOps(scope: StateScope): BoundOps {
   return {
     patchState: scope.patchState.bind(scope),
     setState: scope.setState.bind(scope),

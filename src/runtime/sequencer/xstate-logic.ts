@@ -7,7 +7,7 @@
  * the run: it is stored, and continues.
  */
 import { fromPromise, type PromiseActorLogic } from "xstate";
-import type { RunOutcome } from "./steps.ts";
+import type { RunOutcome } from "./run-port.ts";
 
 /** Input of the logic: how the run is started or continued. */
 export interface SequencerLogicInput {

@@ -18,9 +18,12 @@ import { readFiles } from "../../../support/repository.ts";
 /** Codes that belong to runs and to sessions of an execution: no call of this dialect has them. */
 const OTHERS = new Set([
   "BINDING_MISMATCH",
+  "RUN_CANCELLED",
   "RUN_LEASED",
   "SEQUENCER_CHANGED",
+  "STEP_TIMEOUT",
   "SUSPENSION_MISMATCH",
+  "SUSPENSION_TIMEOUT",
 ]);
 
 const errors = readFiles(["actors"], ["errors.ts", "holdfast-error.ts"]);
@@ -40,7 +43,9 @@ function codesOf(page: string): string[] {
 
 /** Every code of the library. */
 function allCodes(): string[] {
-  const list = /const CODES = \[(?<codes>[^\]]*)\]/.exec(textOf("actors/holdfast-error.ts"));
+  const list = /const (?:ERROR_)?CODES = \[(?<codes>[^\]]*)\]/.exec(
+    textOf("actors/holdfast-error.ts"),
+  );
   return list?.groups?.["codes"]?.match(/[A-Z_]+/g) ?? [];
 }
 

@@ -1,0 +1,102 @@
+/**
+ * The lease of a run that executes in this process: it is renewed well before it ends (L1 of
+ * `run.ts`). While the run is at rest, one lease lasts until after that time, and is not renewed.
+ */
+import { monotonic } from "../../../actors/time/clock.ts";
+import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
+import type { ScopeHost } from "../scope-host.ts";
+import { leaseOf, type RunLog } from "./run-record.ts";
+
+/** Renewals in the duration of a lease. */
+const RENEWALS = 3;
+
+/** What an own lease is made from. */
+export interface OwnLeaseParts {
+  readonly home: ScopeHost;
+  readonly log: RunLog;
+  /** Distinguishes the runtimes of one process. */
+  readonly runtime: string;
+  readonly leaseMs: number;
+  /** Since when the lease is owned, by the monotonic clock. */
+  readonly leasedAt: number;
+}
+
+/** The lease of one executing run; see the head of this file. */
+export class OwnLease {
+  readonly #parts: OwnLeaseParts;
+  /** When the stored lease was made, by the monotonic clock, and how long it lasts. */
+  #leasedAt: number;
+  #lastsMs: number;
+  /** Until when the run is at rest. */
+  #restUntil: number | null = null;
+  #renew: (() => Promise<unknown>) | null = null;
+  #renewal: WheelHandle | null = null;
+
+  constructor(parts: OwnLeaseParts) {
+    this.#parts = parts;
+    this.#leasedAt = parts.leasedAt;
+    this.#lastsMs = parts.leaseMs;
+  }
+
+  /** True when the lease of an executing run may be over, so another owner may have it. */
+  get isOverdue(): boolean {
+    if (this.#parts.log.record.lease === null) return false;
+    return this.#now() - this.#leasedAt >= this.#lastsMs;
+  }
+
+  /** Calls `renew` until the lease ends. */
+  begin(renew: () => Promise<unknown>): void {
+    this.#renew = renew;
+    this.#schedule();
+  }
+
+  /** Ends the renewals: the run and its lease end in one write, and none may follow (L2). */
+  end(): void {
+    this.#renew = null;
+    this.#cancel();
+  }
+
+  /**
+   * Nothing of the run is due before `until`; `null`: it is no longer at rest. Returns true
+   * when a new lease is to be stored.
+   */
+  rest(until: number | null): boolean {
+    const { home, leaseMs } = this.#parts;
+    const isLong = until !== null && until - home.clock.now() >= leaseMs / RENEWALS;
+    if (this.#renew === null || (!isLong && this.#restUntil === null)) return false;
+    this.#restUntil = isLong ? until : null;
+    if (isLong) this.#cancel();
+    else this.#schedule();
+    return true;
+  }
+
+  /** Stores a new lease. */
+  async store(): Promise<void> {
+    const { home, log, runtime, leaseMs } = this.#parts;
+    const now = this.#now();
+    const until = this.#restUntil;
+    const lastsMs = leaseMs + (until === null ? 0 : Math.max(0, until - home.clock.now()));
+    log.write({ lease: leaseOf(home, runtime, lastsMs), wakeAt: until });
+    await log.flush();
+    this.#leasedAt = now;
+    this.#lastsMs = lastsMs;
+  }
+
+  #schedule(): void {
+    const { home, leaseMs } = this.#parts;
+    this.#cancel();
+    this.#renewal = home.wheel.schedule(leaseMs / RENEWALS, () => {
+      this.#schedule();
+      return this.#renew?.().then(() => undefined);
+    });
+  }
+
+  #cancel(): void {
+    if (this.#renewal !== null) this.#parts.home.wheel.cancel(this.#renewal);
+    this.#renewal = null;
+  }
+
+  #now(): number {
+    return monotonic(this.#parts.home.clock);
+  }
+}
