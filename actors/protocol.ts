@@ -157,6 +157,31 @@ export interface CommitInfo {
   readonly operations: readonly OperationName[];
 }
 
+/** The lease of a record while an exclusive section keeps it. */
+export interface ExclusiveLease {
+  /** The lease ends so many milliseconds after it was acquired or last renewed. */
+  readonly ttlMs: number;
+  /**
+   * Extends the lease to `ttlMs` from now; resolves to false when it is lost, also if no other
+   * owner has acquired the record since. Rejects when that is not known.
+   */
+  renew(): Promise<boolean>;
+}
+
+/** How to wait for an exclusive section of a record. */
+export interface ExclusiveWait {
+  /** Longest wait in milliseconds, `Infinity` = no limit; default the time of a lease. */
+  readonly waitMs?: number | undefined;
+  /** Aborting ends the wait, which rejects with `signal.reason`; a running section continues. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a bridge keeps a record. */
+export interface BridgeExclusiveOptions extends ExclusiveWait {
+  /** The work is an exclusive section of a user, which renews its lease; default a short lease. */
+  readonly section?: boolean;
+}
+
 /** The port through which a durable scope reaches its store. */
 export interface PersistBridge<S> {
   /** Reads the stored state; `undefined`: there never was one, or only version 0 is known. */
@@ -170,8 +195,14 @@ export interface PersistBridge<S> {
    * nothing. Without this method a verification calls `load`.
    */
   verify?(expectedVersion: number): Promise<SaveResult<S>>;
-  /** Runs `work` while no other owner of the store can commit this record. */
-  exclusive?<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` while no other owner of the store can commit this record. A bridge whose keeping
+   * of the record ends in time passes the lease to `work`.
+   */
+  exclusive?<T>(
+    work: (lease?: ExclusiveLease) => Promise<T>,
+    options?: BridgeExclusiveOptions,
+  ): Promise<T>;
 }
 
 /** How often a conflicting save is repeated, and how long it waits before. */

@@ -22,7 +22,7 @@
  *  T7  A check compares with what is committed when it runs, never with an older copy.
  *  T8  `erase` removes all data of a key, and reports the version after the erased one to watchers.
  */
-import type { Json, Patch } from "../../actors/protocol.ts";
+import type { ExclusiveLease, ExclusiveWait, Json, Patch } from "../../actors/protocol.ts";
 
 /**
  * Milliseconds for which a tombstone is kept when no kind, runtime or store says otherwise: 7 days.
@@ -43,6 +43,11 @@ export interface StoreSupports {
   readonly list: boolean;
   /** `exclusive` works across processes. */
   readonly exclusive: boolean;
+  /**
+   * `exclusive` passes a lease that can be renewed to its section, and waits as `ExclusiveWait`
+   * says. Without it an exclusive section of a user lasts and waits for one lease. Default false.
+   */
+  readonly renewal?: boolean;
   /**
    * Other owners than one runtime may write: processes, or runtimes on this store object. Then a
    * call that writes nothing is verified at the store. Default true; false only for a store that
@@ -158,8 +163,16 @@ export interface StateStore {
    * Runs the exclusive `section` while no other owner can commit `key`. Waits at most `ttlMs`
    * to acquire the key. A section that runs longer than `ttlMs` loses the key: a commit of such a
    * stale owner is a conflict. Commits of `key` through this store object inside `section` pass.
+   *
+   * With `supports.renewal` the section receives a lease that it may renew, and `wait` says how
+   * long to wait. A lost lease stays lost: `renew` does not acquire the key again.
    */
-  exclusive?<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T>;
+  exclusive?<T>(
+    key: string,
+    ttlMs: number,
+    section: (lease?: ExclusiveLease) => Promise<T>,
+    wait?: ExclusiveWait,
+  ): Promise<T>;
   /**
    * Removes everything stored under each key: the record, readable or not, its patches, its
    * tombstone, its index entries. Resolves to whether there was something, in the order of the

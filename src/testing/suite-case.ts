@@ -136,9 +136,9 @@ export async function expectCode(work: () => Promise<unknown>, code: string): Pr
 
 /** The exclusive sections of a store that declares them. */
 export function exclusiveOf(store: StateStore): NonNullable<StateStore["exclusive"]> {
-  return (key, ttlMs, section) => {
+  return (key, ttlMs, section, wait) => {
     if (store.exclusive === undefined) assert.fail("a store that declares `exclusive` has it");
-    return store.exclusive(key, ttlMs, section);
+    return store.exclusive(key, ttlMs, section, wait);
   };
 }
 

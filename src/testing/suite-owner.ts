@@ -140,6 +140,79 @@ export const ownerCases: readonly SuiteCase[] = [
     },
   },
   {
+    name: "a renewed lease keeps its key past its first time, and a lost one is not renewed",
+    needs: ["renewal", "second"],
+    async run(session) {
+      const { store } = session;
+      const other = await session.second();
+      await commitOk(store, write("k", 0, { n: 1 }));
+      await exclusiveOf(store)("k", SECTION_MS, async (lease) => {
+        assert.ok(lease);
+        for (let step = 0; step < 3; step += 1) {
+          await session.advance(SECTION_MS * 0.6);
+          assert.equal(await lease.renew(), true);
+        }
+        expectConflict(await commitOne(other, write("k", 1, { n: 9 })), 1, { n: 1 });
+        await commitOk(store, write("k", 1, { n: 2 }));
+        await session.advance(SECTION_MS * 1.5);
+        assert.equal(await lease.renew(), false);
+        expectConflict(await commitOne(store, write("k", 2, { n: 9 })), 2, { n: 2 });
+        await commitOk(other, write("k", 2, { n: 3 }));
+        assert.equal(await lease.renew(), false);
+      });
+      await commitOk(store, write("k", 3, { n: 4 }));
+    },
+  },
+  {
+    name: "an absent key is kept by a renewed lease",
+    needs: ["renewal", "second"],
+    async run(session) {
+      const other = await session.second();
+      await exclusiveOf(session.store)("k", SECTION_MS, async (lease) => {
+        for (let step = 0; step < 4; step += 1) {
+          await session.advance(SECTION_MS * 0.6);
+          assert.equal(await lease?.renew(), true);
+        }
+        expectConflict(await commitOne(other, write("k", 0, { n: 9 })), 0, undefined);
+        await commitOk(session.store, write("k", 0, { n: 1 }));
+      });
+      await expectStored(other, "k", 1, { n: 1 });
+    },
+  },
+  {
+    name: "a section waits for a renewed lease as long as it may, and its signal ends the wait",
+    needs: ["renewal"],
+    async run(session) {
+      const { store } = session;
+      const exclusive = exclusiveOf(store);
+      const abort = new AbortController();
+      const done: string[] = [];
+      let waiting: Promise<unknown> = Promise.resolve();
+      await exclusive("k", SECTION_MS, async (lease) => {
+        const wait = { waitMs: Infinity };
+        waiting = Promise.all([
+          exclusive("k", SECTION_MS, async () => done.push("second"), wait),
+          assert.rejects(
+            exclusive("k", SECTION_MS, async () => done.push("never"), {
+              ...wait,
+              signal: abort.signal,
+            }),
+            (error) => error === "changed my mind",
+          ),
+        ]);
+        waiting.catch(() => undefined); // It is awaited below.
+        for (let step = 0; step < 3; step += 1) {
+          await session.advance(SECTION_MS * 0.6);
+          assert.equal(await lease?.renew(), true);
+        }
+        abort.abort("changed my mind");
+        done.push("first");
+      });
+      await drive(session, waiting);
+      assert.deepEqual(done, ["first", "second"]);
+    },
+  },
+  {
     name: "closing waits for running work; later calls fail with STORE_CLOSED, each of them",
     async run({ store }) {
       const running = commitOne(store, write("k", 0, 1));

@@ -1,7 +1,7 @@
 /** What a test of the runtime works with: stores on the same data, runtimes on them, a quiet log. */
 import { randomUUID } from "node:crypto";
 import { expect, onTestFinished } from "vitest";
-import type { Clock } from "../../actors/protocol.ts";
+import type { Clock, ExclusiveLease, ExclusiveWait } from "../../actors/protocol.ts";
 import type { DeepReadonly } from "../../actors/state-types.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
@@ -41,8 +41,13 @@ function erasing(inner: StateStore): Pick<StateStore, "erase"> {
 export function sharingStore(inner: StateStore): StateStore {
   const gate = createGate(inner.name);
   const exclusive = inner.exclusive?.bind(inner);
-  function turnOf<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
-    return gate.run(() => exclusive?.(key, ttlMs, turn) ?? turn());
+  function turnOf<T>(
+    key: string,
+    ttlMs: number,
+    turn: (lease?: ExclusiveLease) => Promise<T>,
+    wait?: ExclusiveWait,
+  ): Promise<T> {
+    return gate.run(() => exclusive?.(key, ttlMs, turn, wait) ?? turn());
   }
   return {
     name: inner.name,

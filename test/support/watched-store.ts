@@ -1,4 +1,5 @@
 /** Store objects on shared data that report their commits to each other, until the line is cut. */
+import type { ExclusiveLease } from "../../actors/protocol.ts";
 import type {
   ScopeWrite,
   StateStore,
@@ -58,16 +59,18 @@ export function watchedStores(inner: StateStore): WatchedStores {
           setImmediate(() => report(store, writes, results));
           return results;
         },
-        exclusive: (key, ttlMs, turn) => {
-          const held = async (): Promise<Awaited<ReturnType<typeof turn>>> => {
+        exclusive: (key, ttlMs, turn, wait) => {
+          const held = async (
+            lease?: ExclusiveLease,
+          ): Promise<Awaited<ReturnType<typeof turn>>> => {
             turns.set(key, store);
             try {
-              return await turn();
+              return await turn(lease);
             } finally {
               turns.delete(key);
             }
           };
-          return shared.exclusive?.(key, ttlMs, held) ?? held();
+          return shared.exclusive?.(key, ttlMs, held, wait) ?? held();
         },
         async watch(changed, missed = () => undefined) {
           if (line.refusal !== null) throw line.refusal;

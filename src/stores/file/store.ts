@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import { systemClock } from "../../../actors/time/clock.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
-import type { Clock, Json } from "../../../actors/protocol.ts";
+import type { Clock, ExclusiveWait, Json } from "../../../actors/protocol.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 import { systemCode, toDiskError } from "./disk.ts";
 import { type DirectoryLock, LOCK_TIMING, lockDirectory, type LockTiming } from "./lock.ts";
@@ -27,7 +27,7 @@ import { SamePath } from "../shared/same-path.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { forgetAt, tombstoneOption } from "../shared/tombstones.ts";
 import { FileWalk } from "./walk.ts";
-import { createTurns, type Turns } from "../shared/exclusive-lease.ts";
+import { createTurns, type Section, type Turns } from "../shared/exclusive-lease.ts";
 import {
   checkWrites,
   conflict,
@@ -106,6 +106,7 @@ class FileStore implements StateStore {
     watch: false,
     list: true,
     exclusive: true,
+    renewal: true,
     shared: false, // The lock of the directory refuses a second owner.
     tombstonesEnd: true,
     reverse: true,
@@ -172,8 +173,8 @@ class FileStore implements StateStore {
     }
   }
 
-  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
-    return this.#closable.run(() => this.#sections.run(key, ttlMs, section));
+  exclusive<T>(key: string, ttlMs: number, section: Section<T>, wait?: ExclusiveWait): Promise<T> {
+    return this.#closable.run(() => this.#sections.run(key, ttlMs, section, wait));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {

@@ -1,7 +1,7 @@
 /** Records in a Map: for tests, for volatile scopes, and the default of a runtime. */
 import { applyPatches } from "../../../actors/state/patches.ts";
 import { systemClock } from "../../../actors/time/clock.ts";
-import type { Clock, Json, Patch } from "../../../actors/protocol.ts";
+import type { Clock, ExclusiveWait, Json, Patch } from "../../../actors/protocol.ts";
 import { createGate } from "../shared/closable.ts";
 import type {
   CommitOptions,
@@ -13,7 +13,7 @@ import type {
   VersionCheck,
   WriteResult,
 } from "../contract.ts";
-import { createTurns, type Turns } from "../shared/exclusive-lease.ts";
+import { createTurns, type Section, type Turns } from "../shared/exclusive-lease.ts";
 import {
   checkVersions,
   checkWrites,
@@ -107,6 +107,7 @@ class MemoryStore implements StateStore {
     watch: false,
     list: true,
     exclusive: true,
+    renewal: true,
     shared: true,
     checks: true,
     tombstonesEnd: true,
@@ -160,8 +161,8 @@ class MemoryStore implements StateStore {
     }
   }
 
-  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
-    return this.#closable.run(() => this.#sections.run(key, ttlMs, section));
+  exclusive<T>(key: string, ttlMs: number, section: Section<T>, wait?: ExclusiveWait): Promise<T> {
+    return this.#closable.run(() => this.#sections.run(key, ttlMs, section, wait));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {

@@ -25,6 +25,7 @@ export type StatementName =
   | "listAfter"
   | "listLast"
   | "lease"
+  | "renew"
   | "release"
   | "changes"
   | "sweep"
@@ -64,6 +65,15 @@ function leaseText({ record }: PostgresTables): string {
     `SELECT $1, 0, $2, ${NOW} + $3::float8, ${NOW} + 2 * $3::float8 WHERE ${patient("$4")} ` +
     "ON CONFLICT (key) DO UPDATE SET lease = excluded.lease, lease_until = excluded.lease_until " +
     `WHERE r.lease IS NULL OR r.lease = $2 OR r.lease_until <= ${NOW} RETURNING 1 AS taken`
+  );
+}
+
+/** A row that only the lease made stays as long as the lease. */
+function renewText({ record }: PostgresTables): string {
+  return (
+    `UPDATE ${record} SET lease_until = ${NOW} + $3::float8, ` +
+    `forgets = CASE WHEN version = 0 THEN ${NOW} + 2 * $3::float8 ELSE forgets END ` +
+    `WHERE ${patient("$4")} AND key = $1 AND lease = $2 AND lease_until > ${NOW} RETURNING 1 AS kept`
   );
 }
 
@@ -150,6 +160,7 @@ export function statementsOf(tables: PostgresTables): Statements {
     listAfter: listText(tables, ">", "ASC"),
     listLast: listText(tables, ">=", "DESC"),
     lease: leaseText(tables),
+    renew: renewText(tables),
     release: releaseText(tables),
     changes: changesText(tables),
     sweep: sweepText(tables),

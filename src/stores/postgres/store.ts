@@ -11,7 +11,8 @@
  *  P3  A commit inside a section carries its token, and takes effect only while the row has it.
  */
 import { randomUUID } from "node:crypto";
-import { hostClock, monotonic } from "../../../actors/time/clock.ts";
+import type { ExclusiveWait } from "../../../actors/protocol.ts";
+import { hostClock } from "../../../actors/time/clock.ts";
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { createGate } from "../shared/closable.ts";
 import { LargeKeys } from "../shared/large-records.ts";
@@ -19,6 +20,7 @@ import { LIST_STATEMENTS, listPages, type PageRange } from "../shared/key-pages.
 import { PostgresConnection } from "./connection.ts";
 import { isAnswered } from "./errors.ts";
 import { PostgresFeed } from "./changes.ts";
+import { PostgresLeases } from "./leases.ts";
 import { PostgresCalls } from "./calls.ts";
 import { CheckAnswers, type CheckRow, checksOfGroups } from "./checks.ts";
 import { type PostgresSettings, type PostgresStoreOptions, readOptions } from "./options.ts";
@@ -37,7 +39,7 @@ import type {
 } from "../contract.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
-import { createTurns, leasedTurn, type Turns } from "../shared/exclusive-lease.ts";
+import type { Section } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites, conflict, isAllOk } from "../shared/writes.ts";
 
 /** The most rows that are removed in one batch of a sweep. */
@@ -52,6 +54,7 @@ class PostgresStore implements StateStore {
     watch: true,
     list: true,
     exclusive: true,
+    renewal: true,
     shared: true,
     checks: true,
     tombstonesEnd: true,
@@ -64,9 +67,7 @@ class PostgresStore implements StateStore {
   readonly #statements: Statements;
   readonly #writer: PostgresWriter;
   readonly #closable = createGate("postgres");
-  /** Tokens of the exclusive sections of this object. */
-  readonly #tokens = new Map<string, string>();
-  readonly #sections: Turns = createTurns(hostClock);
+  readonly #leases: PostgresLeases;
   readonly #begin: string;
   readonly #id: string;
   readonly #tombstones: TombstoneRule;
@@ -90,6 +91,7 @@ class PostgresStore implements StateStore {
     this.#sweeper = new Sweeper({ clock: hostClock, sweep, isShared: true });
     this.#statements = statementsOf(tables);
     this.#calls = new PostgresCalls(settings, link);
+    this.#leases = new PostgresLeases(this.#calls, this.#statements);
     this.#writer = new PostgresWriter({
       statements: this.#statements,
       reader: new RecordReader(names.server),
@@ -97,7 +99,7 @@ class PostgresStore implements StateStore {
       writer,
       maxStateBytes,
       tombstones: this.#tombstones,
-      leaseOf: (key) => this.#tokens.get(key),
+      leaseOf: (key) => this.#leases.tokenOf(key),
     });
     this.#feed = new PostgresFeed({
       link,
@@ -157,29 +159,8 @@ class PostgresStore implements StateStore {
     return listPages(query, { gate: this.#closable, page });
   }
 
-  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
-    const since = monotonic(hostClock);
-    const token = randomUUID();
-    const { lease, release: end } = this.#statements;
-    // Both fail as a read does: no section has run, so nothing is in doubt.
-    const take = async (): Promise<boolean> => {
-      const taken = await this.#calls.read((session) =>
-        session.query(lease, [toAsciiKey(key), token, ttlMs, session.patience()]),
-      );
-      if (taken.length === 0) return false;
-      this.#tokens.set(key, token);
-      return true;
-    };
-    const release = (): Promise<unknown> => {
-      if (this.#tokens.get(key) === token) this.#tokens.delete(key);
-      return this.#calls.read((session) =>
-        session.query(end, [toAsciiKey(key), token, session.patience()]),
-      );
-    };
-    const leased = (): Promise<T> =>
-      leasedTurn({ key, ttlMs, clock: hostClock, since, take, release }, section);
-    // Sections of this object queue here, so that they keep their order and only one polls.
-    return this.#closable.run(() => this.#sections.run(key, ttlMs, leased));
+  exclusive<T>(key: string, ttlMs: number, section: Section<T>, wait?: ExclusiveWait): Promise<T> {
+    return this.#closable.run(() => this.#leases.run(key, ttlMs, section, wait));
   }
 
   watch(

@@ -196,6 +196,12 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `);
 
+/** KEYS: lease. ARGV: token, ms. Extends the lease of this token; returns 0 when it has none. */
+export const RENEW: RedisScript = script(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+`);
+
 /** KEYS: lease. ARGV: token. Releases the lease if this token has it. */
 export const RELEASE: RedisScript = script(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end

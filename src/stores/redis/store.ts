@@ -7,6 +7,7 @@
  * so that Redis itself refuses an owner that lost its lease.
  */
 import { randomBytes } from "node:crypto";
+import type { ExclusiveWait } from "../../../actors/protocol.ts";
 import { hostClock } from "../../../actors/time/clock.ts";
 import { fromAsciiKey, toAsciiKey } from "../shared/ascii-key.ts";
 import { createGate } from "../shared/closable.ts";
@@ -19,7 +20,7 @@ import { type RecordKeys, recordKeys } from "./keys.ts";
 import { isCluster } from "./open.ts";
 import { readOptions, type RedisSettings, type RedisStoreOptions } from "./options.ts";
 import { readFound } from "./reader.ts";
-import { ERASE, LIVING, READ, redisMs, RELEASE, TAKE } from "./scripts.ts";
+import { ERASE, LIVING, READ, redisMs, type RedisScript, RELEASE, RENEW, TAKE } from "./scripts.ts";
 import { RedisWriter } from "./writer.ts";
 import type {
   CommitOptions,
@@ -32,7 +33,7 @@ import type {
 } from "../contract.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
-import { leasedTurn } from "../shared/exclusive-lease.ts";
+import { leasedTurn, type Section } from "../shared/exclusive-lease.ts";
 
 /** The shortest time the server remembers an operation; milliseconds. */
 const REMEMBER_MIN_MS = 60_000;
@@ -47,6 +48,7 @@ class RedisStore implements StateStore {
     watch: true,
     list: true,
     exclusive: true,
+    renewal: true,
     shared: true,
     checks: true,
     tombstonesEnd: true,
@@ -145,22 +147,24 @@ class RedisStore implements StateStore {
     });
   }
 
-  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+  exclusive<T>(key: string, ttlMs: number, section: Section<T>, wait?: ExclusiveWait): Promise<T> {
     this.#sections += 1;
     const token = `${this.#owner}.${this.#sections}`;
     const keys = [this.#keys(key).lease] as const;
+    const args = [token, redisMs(ttlMs)];
+    const ask = async (script: RedisScript): Promise<boolean> =>
+      Number((await this.#calls.ask([{ script, keys, args }]))[0]) === 1;
     const take = async (): Promise<boolean> => {
-      const args = [token, redisMs(ttlMs)];
-      const [taken] = await this.#calls.ask([{ script: TAKE, keys, args }]);
-      if (Number(taken) !== 1) return false;
+      if (!(await ask(TAKE))) return false;
       this.#tokens.set(key, token);
       return true;
     };
+    const renew = (): Promise<boolean> => ask(RENEW);
     const release = (): Promise<unknown> => {
       if (this.#tokens.get(key) === token) this.#tokens.delete(key);
       return this.#calls.ask([{ script: RELEASE, keys, args: [token] }]);
     };
-    const lease = { key, ttlMs, clock: hostClock, take, release };
+    const lease = { ...wait, key, ttlMs, clock: hostClock, take, renew, release };
     return this.#closable.run(() => leasedTurn(lease, section));
   }
 

@@ -1,16 +1,25 @@
 /**
  * Exclusive sections. Inside one store object, one section per key runs at a time, in order of
  * arrival. Between store objects, a lease that each one polls for excludes the others.
+ *
+ * Invariants
+ *  E1  A section has its key from `start` to the end of its lease; each renewal moves that end.
+ *  E2  A lease that has ended is never renewed, also when no other owner has acquired the key.
+ *  E3  A wait ends by its time limit, its signal or its turn, and an ended wait is never granted.
  */
-import { monotonic } from "../../../actors/time/clock.ts";
+import { onAbort } from "../../../actors/scope/abort.ts";
+import { MAX_TIMER_MS, monotonic } from "../../../actors/time/clock.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
-import type { Clock } from "../../../actors/protocol.ts";
+import type { Clock, ExclusiveLease, ExclusiveWait } from "../../../actors/protocol.ts";
+
+/** What runs while its key is kept. */
+export type Section<T> = (lease: ExclusiveLease) => Promise<T>;
 
 /** The exclusive sections of one store object. */
 export interface Turns {
-  /** Runs `section` when `key` is free; rejects when that takes longer than `ttlMs`. */
-  run<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T>;
-  /** True while a section of `key` runs past its `ttlMs`: its commits are conflicts. */
+  /** Runs `section` when `key` is free; rejects when that takes longer than the wait allows. */
+  run<T>(key: string, ttlMs: number, section: Section<T>, wait?: ExclusiveWait): Promise<T>;
+  /** True while a section of `key` runs past its lease: its commits are conflicts. */
   isStale(key: string): boolean;
 }
 
@@ -31,9 +40,9 @@ interface KeySlot {
 }
 
 /** The error of a section whose key did not become free. */
-function leaseTaken(key: string, ttlMs: number): StoreUnavailableError {
+function leaseTaken(key: string, waitMs: number): StoreUnavailableError {
   return new StoreUnavailableError(
-    `another owner kept the exclusive lease of ${JSON.stringify(key)} for ${ttlMs} ms; try again`,
+    `another owner kept the exclusive lease of ${JSON.stringify(key)} for ${waitMs} ms; try again`,
   );
 }
 
@@ -51,11 +60,17 @@ class KeyedSections implements Turns {
     this.#clock = clock;
   }
 
-  async run<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+  async run<T>(
+    key: string,
+    ttlMs: number,
+    section: Section<T>,
+    wait: ExclusiveWait = {},
+  ): Promise<T> {
     checkTtl(ttlMs);
-    const owner = await this.#take(key, ttlMs);
+    wait.signal?.throwIfAborted();
+    const owner = await this.#take(key, ttlMs, wait);
     try {
-      return await section();
+      return await section({ ttlMs, renew: async () => this.#renew(key, owner, ttlMs) });
     } finally {
       const slot = this.#slots.get(key);
       if (slot?.owner === owner) this.#free(key, slot);
@@ -67,7 +82,7 @@ class KeyedSections implements Turns {
     return slot !== undefined && monotonic(this.#clock) >= slot.until;
   }
 
-  #take(key: string, ttlMs: number): symbol | Promise<symbol> {
+  #take(key: string, ttlMs: number, wait: ExclusiveWait): symbol | Promise<symbol> {
     const slot = this.#slots.get(key);
     if (slot === undefined) {
       const fresh: KeySlot = { until: 0, owner: undefined, timer: undefined, waiting: [] };
@@ -75,14 +90,20 @@ class KeyedSections implements Turns {
       return this.#occupy(key, fresh, ttlMs);
     }
     if (monotonic(this.#clock) < slot.until || slot.waiting.length > 0)
-      return this.#wait(key, slot, ttlMs);
-    this.#clock.clearTimeout(slot.timer);
+      return this.#wait(key, slot, { ttlMs, ...wait });
     return this.#occupy(key, slot, ttlMs);
   }
 
   #occupy(key: string, slot: KeySlot, ttlMs: number): symbol {
-    const owner = Symbol("section");
-    slot.owner = owner;
+    slot.owner = Symbol("section");
+    this.#extend(key, slot, ttlMs);
+    return slot.owner;
+  }
+
+  /** The present owner of the slot keeps it for `ttlMs` from now. */
+  #extend(key: string, slot: KeySlot, ttlMs: number): void {
+    const { owner } = slot;
+    this.#clock.clearTimeout(slot.timer);
     slot.until = monotonic(this.#clock) + ttlMs;
     slot.timer = this.#clock.setTimeout(() => {
       if (slot.owner !== owner) return;
@@ -90,21 +111,39 @@ class KeyedSections implements Turns {
       // Without a waiter the late owner stays listed, so that its commits are seen as stale.
       if (slot.waiting.length > 0) this.#free(key, slot);
     }, ttlMs);
-    return owner;
   }
 
-  #wait(key: string, slot: KeySlot, ttlMs: number): Promise<symbol> {
+  #renew(key: string, owner: symbol, ttlMs: number): boolean {
+    const slot = this.#slots.get(key);
+    if (slot?.owner !== owner || this.isStale(key)) return false; // E2
+    this.#extend(key, slot, ttlMs);
+    return true;
+  }
+
+  #wait(
+    key: string,
+    slot: KeySlot,
+    { ttlMs, waitMs = ttlMs, signal }: ExclusiveWait & { readonly ttlMs: number },
+  ): Promise<symbol> {
     if (slot.waiting.length >= WAITING_MAX) return Promise.reject(leaseTaken(key, 0));
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimeout(() => {
+      const giveUp = (reason: unknown): void => {
         const index = slot.waiting.indexOf(waiter);
-        if (index === -1) return;
-        slot.waiting.splice(index, 1);
-        reject(leaseTaken(key, ttlMs));
-      }, ttlMs);
+        if (index !== -1) slot.waiting.splice(index, 1);
+        stop();
+        reject(reason);
+      };
+      const limited = waitMs <= MAX_TIMER_MS;
+      const timer =
+        limited && this.#clock.setTimeout(() => giveUp(leaseTaken(key, waitMs)), waitMs);
+      const unwatch = signal && onAbort(signal, () => giveUp(signal.reason));
+      const stop = (): void => {
+        if (limited) this.#clock.clearTimeout(timer);
+        unwatch?.();
+      };
       const waiter: Waiter = {
         start: () => {
-          this.#clock.clearTimeout(timer);
+          stop();
           resolve(this.#occupy(key, slot, ttlMs));
         },
       };
@@ -127,9 +166,8 @@ export function createTurns(clock: Clock): Turns {
 }
 
 /** A lease that excludes other store objects. */
-export interface Lease {
+export interface Lease extends ExclusiveLease, ExclusiveWait {
   readonly key: string;
-  readonly ttlMs: number;
   readonly clock: Clock;
   /** When the wait for the lease began, by `monotonic(clock)`; default now. */
   readonly since?: number;
@@ -142,18 +180,22 @@ export interface Lease {
 /** The longest pause between two attempts; milliseconds. Random, so that processes spread out. */
 const LEASE_POLL_MS = 10;
 
-/** Runs `section` under the lease; rejects when the lease was not acquired within `ttlMs`. */
-export async function leasedTurn<T>(lease: Lease, section: () => Promise<T>): Promise<T> {
-  const { key, ttlMs, clock, since = monotonic(clock), take, release } = lease;
+/** Runs `section` under the lease; rejects when the lease was not acquired within the wait. */
+export async function leasedTurn<T>(lease: Lease, section: Section<T>): Promise<T> {
+  const { key, ttlMs, clock, take, release, renew, signal } = lease;
+  const { since = monotonic(clock), waitMs = ttlMs } = lease;
   checkTtl(ttlMs);
+  signal?.throwIfAborted();
   try {
     while (!(await take())) {
-      if (monotonic(clock) >= since + ttlMs) throw leaseTaken(key, ttlMs);
+      if (monotonic(clock) >= since + waitMs) throw leaseTaken(key, waitMs);
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, LEASE_POLL_MS * (0.5 + Math.random()));
       });
+      signal?.throwIfAborted();
     }
-    return await section();
+    signal?.throwIfAborted(); // It aborted while the lease was being acquired (E3).
+    return await section({ ttlMs, renew });
   } finally {
     // Also when acquiring failed, which may have taken effect. A lease that cannot be released
     // expires; the section's outcome stands either way.

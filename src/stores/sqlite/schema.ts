@@ -128,6 +128,7 @@ export type StatementName =
   | "listAfter"
   | "listLast"
   | "lease"
+  | "renew"
   | "release"
   | "watch"
   | "unwatch"
@@ -187,6 +188,7 @@ const SQL: Readonly<Record<StatementName, string>> = {
     "INSERT INTO holdfast_lease (key, owner, token, until) VALUES (?, ?, ?, ?) " +
     "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, token = excluded.token, " +
     "until = excluded.until WHERE until <= ?",
+  renew: "UPDATE holdfast_lease SET until = ? WHERE key = ? AND token = ? AND until > ?",
   release: "DELETE FROM holdfast_lease WHERE key = ? AND token = ?",
   watch:
     "INSERT INTO holdfast_watch (owner, until) VALUES (?, ?) " +

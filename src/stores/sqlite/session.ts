@@ -170,14 +170,18 @@ export class SqliteSession {
 
   /** Acquires the lease of `key` until `until`, if there is no unexpired lease of another token. */
   lease(key: string, token: string, times: { now: number; until: number }): boolean {
-    const { lease } = this.#statements;
     const values = [toAsciiKey(key), this.#owner, token, times.until, times.now];
-    return this.#change(() => Number(lease.run(...values).changes) > 0);
+    return this.#change(() => Number(this.#statements.lease.run(...values).changes) > 0);
+  }
+
+  /** Extends the unexpired lease of `key` and this token; false when there is none. */
+  renew(key: string, token: string, { now, until }: { now: number; until: number }): boolean {
+    const values = [until, toAsciiKey(key), token, now];
+    return this.#change(() => Number(this.#statements.renew.run(...values).changes) > 0);
   }
 
   release(key: string, token: string): void {
-    const { release } = this.#statements;
-    this.#change(() => Number(release.run(toAsciiKey(key), token).changes) > 0);
+    this.#change(() => Number(this.#statements.release.run(toAsciiKey(key), token).changes) > 0);
   }
 
   /** Registers this connection's watcher until `until`; times are the system's. */
@@ -243,11 +247,8 @@ export class SqliteSession {
   }
 
   #refuse(writes: readonly ScopeWrite[], now: number): WriteResult[] {
-    const current = this.load(
-      writes.map((write) => write.key),
-      now,
-    );
-    return current.map((record) => conflict(record));
+    const keys = writes.map(({ key }) => key);
+    return this.load(keys, now).map((record) => conflict(record));
   }
 
   /** Runs `work`, which only reads, on one state of the file. */

@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
 import { CorruptStateError } from "../../../actors/errors.ts";
-import type { Clock } from "../../../actors/protocol.ts";
+import type { Clock, ExclusiveWait } from "../../../actors/protocol.ts";
 import { createGate } from "../shared/closable.ts";
 import { listPages, type PageRange } from "../shared/key-pages.ts";
 import { type Attempt, createAttempt } from "./busy.ts";
@@ -28,7 +28,7 @@ import type {
 } from "../contract.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs } from "../shared/tombstones.ts";
-import { leasedTurn } from "../shared/exclusive-lease.ts";
+import { leasedTurn, type Section } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites } from "../shared/writes.ts";
 
 /** How long the watchers of other connections can read that a key was erased; milliseconds. */
@@ -89,6 +89,7 @@ class SqliteStore implements StateStore {
       watch: settings.path !== IN_MEMORY && settings.processes !== "one",
       list: true,
       exclusive: true,
+      renewal: true,
       shared: true,
       checks: true,
       tombstonesEnd: true,
@@ -133,15 +134,31 @@ class SqliteStore implements StateStore {
     return this.#closable.run(() => this.#feed.start({ changed, missed }));
   }
 
-  exclusive<T>(key: string, ttlMs: number, section: () => Promise<T>): Promise<T> {
+  exclusive<T>(key: string, ttlMs: number, section: Section<T>, wait?: ExclusiveWait): Promise<T> {
     const clock = this.#clock;
     const token = randomUUID();
-    const take = (): Promise<boolean> => this.#attemptWrite(() => this.#take(key, token, ttlMs));
+    const keep = (how: "lease" | "renew") => (): Promise<boolean> =>
+      this.#attemptWrite(() => {
+        const now = clock.now();
+        const until = now + ttlMs;
+        if (!this.#session()[how](key, token, { now, until })) return false;
+        this.#sections.set(key, { token, until });
+        return true;
+      });
     const release = (): Promise<void> => {
       if (this.#sections.get(key)?.token === token) this.#sections.delete(key);
       return this.#attemptWrite(() => this.#session().release(key, token));
     };
-    return this.#closable.run(() => leasedTurn({ key, ttlMs, clock, take, release }, section));
+    const lease = {
+      ...wait,
+      key,
+      ttlMs,
+      clock,
+      take: keep("lease"),
+      renew: keep("renew"),
+      release,
+    };
+    return this.#closable.run(() => leasedTurn(lease, section));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
@@ -234,14 +251,6 @@ class SqliteStore implements StateStore {
     } catch {
       // The notes are removed by themselves, a while later.
     }
-  }
-
-  #take(key: string, token: string, ttlMs: number): boolean {
-    const now = this.#clock.now();
-    const until = now + ttlMs;
-    if (!this.#session().lease(key, token, { now, until })) return false;
-    this.#sections.set(key, { token, until });
-    return true;
   }
 }
 

@@ -31,7 +31,7 @@ function mutant(change: (inner: StateStore) => Partial<StateStore>): StoreSuiteO
       load: (keys) => inner.load(keys),
       commit: (writes, options) => inner.commit(writes, options),
       list: (query) => inner.list(query),
-      exclusive: (key, ttlMs, turn) => inner.exclusive?.(key, ttlMs, turn) ?? turn(),
+      exclusive: (key, ttlMs, turn, wait) => inner.exclusive?.(key, ttlMs, turn, wait) ?? turn(),
       close: () => inner.close(),
     };
     return { ...whole, ...change(inner) };
@@ -111,6 +111,13 @@ const MUTANTS: [string, string, (inner: StateStore) => Partial<StateStore>][] = 
     (inner) => ({ load: (keys) => inner.load(keys.map((key) => key.toLowerCase())) }),
   ],
   ["takes no turn", "sections of one key", () => ({ exclusive: (_key, _ttlMs, turn) => turn() })],
+  [
+    "ends each wait with a lease",
+    "a section waits for a renewed lease",
+    (inner) => ({
+      exclusive: (key, ttlMs, turn) => inner.exclusive?.(key, ttlMs, turn) ?? turn(),
+    }),
+  ],
   ["stays open", "closing waits", () => ({ close: () => Promise.resolve() })],
 ];
 

@@ -1,7 +1,10 @@
 import { expect, it } from "vitest";
 import { createTurns, leasedTurn } from "../../../../src/stores/shared/exclusive-lease.ts";
+import { rejection } from "../../../support/waiting.ts";
 import { handle } from "../../../../src/testing/suite-case.ts";
 import { simulatedClock } from "../../../../src/testing/clock.ts";
+
+const renew = async (): Promise<boolean> => true;
 
 it("gives places in the order of arrival", async () => {
   const turns = createTurns(simulatedClock());
@@ -74,6 +77,7 @@ it("gives a lease back after its turn, and after a try to take it that failed", 
     ttlMs: 100,
     clock: simulatedClock(),
     take: async () => answer(),
+    renew,
     release: async () => {
       log.push("released");
       throw new Error("the server is away");
@@ -104,7 +108,7 @@ it("asks for a lease for its time at most, the time it queued included", async (
     asked += 1;
     return false;
   };
-  const lease = { key: "k", ttlMs: 100, clock, since, take, release: async () => undefined };
+  const lease = { key: "k", ttlMs: 100, clock, since, take, renew, release: async () => undefined };
   const work = leasedTurn(lease, () => Promise.reject(new Error("must not run")));
   const outcome = expect(work).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await clock.advance(60);
@@ -137,15 +141,75 @@ it.each([3_600_000, -3_600_000])("a lease is waited for as long, set by %i ms", 
     return asked > 3;
   };
   const release = async (): Promise<void> => undefined;
-  const taken = leasedTurn({ key: "k", ttlMs: 100, clock, take, release }, async () => asked);
+  const taken = leasedTurn(
+    { key: "k", ttlMs: 100, clock, take, renew, release },
+    async () => asked,
+  );
   await clock.advance(100);
   expect(await taken).toBe(4);
   const never = leasedTurn(
-    { key: "k", ttlMs: 100, clock, take: async () => false, release },
+    { key: "k", ttlMs: 100, clock, take: async () => false, renew, release },
     async () => "not run",
   );
   const refused = expect(never).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   clock.setTime(clock.now() - byMs);
   await clock.advance(120);
   await refused;
+});
+
+it("keeps a key as long as its lease is renewed, and not longer", async () => {
+  const clock = simulatedClock();
+  const turns = createTurns(clock);
+  const gate = handle();
+  const kept: boolean[] = [];
+  const first = turns.run("k", 100, async (lease) => {
+    for (let step = 0; step < 3; step += 1) {
+      await clock.advance(90);
+      kept.push(await lease.renew());
+    }
+    await clock.advance(100);
+    kept.push(await lease.renew());
+    await gate.promise;
+    kept.push(await lease.renew());
+  });
+  const second = turns.run("k", 100, async () => [...kept], { waitMs: Infinity });
+  expect(await second).toEqual([true, true, true]);
+  gate.resolve();
+  await first;
+  expect(kept).toEqual([true, true, true, false, false]);
+  expect(clock.pending).toBe(0);
+});
+
+it("does not renew a lease that has ended, also when the key is free", async () => {
+  const clock = simulatedClock();
+  const turns = createTurns(clock);
+  const renewed = await turns.run("k", 100, async (lease) => {
+    await clock.advance(100);
+    return [await lease.renew(), turns.isStale("k")];
+  });
+  expect(renewed).toEqual([false, true]);
+});
+
+it("ends a wait by its signal, in a queue and between attempts", async () => {
+  const clock = simulatedClock();
+  const turns = createTurns(clock);
+  const gate = handle();
+  const first = turns.run("k", 100, () => gate.promise);
+  const abort = new AbortController();
+  const wait = { waitMs: Infinity, signal: abort.signal };
+  const never = (): Promise<never> => Promise.reject(new Error("must not run"));
+  const queued = rejection(turns.run("k", 100, never, wait));
+  const take = async (): Promise<boolean> => false;
+  const release = async (): Promise<void> => undefined;
+  const polling = rejection(
+    leasedTurn({ key: "k", ttlMs: 100, clock, take, renew, release, ...wait }, never),
+  );
+  await clock.advance(50);
+  abort.abort("changed my mind");
+  await clock.advance(20);
+  expect([await queued, await polling]).toEqual(["changed my mind", "changed my mind"]);
+  expect(await rejection(turns.run("k", 100, never, wait))).toBe("changed my mind");
+  gate.resolve();
+  await first;
+  expect(clock.pending).toBe(0);
 });
