@@ -85,7 +85,10 @@ export class ReentrantMutationError extends HoldfastError {
   constructor(chain: readonly string[], options?: HoldfastErrorOptions, how?: string) {
     const [by, advice] =
       how === undefined
-        ? ["from inside its own mutator", "; return the change from the mutator instead"]
+        ? [
+            "from inside its own mutator or exclusive section",
+            "; return the change from the mutator, or use what the section passes, instead",
+          ]
         : [how, ""];
     const way = chain.join(" → ");
     const message = `${scopeLabel(options?.scope)} was mutated ${by} (${way})${advice}`;
@@ -107,6 +110,17 @@ export class DeadlockError extends HoldfastError {
       options,
     );
     this.chain = chain;
+  }
+}
+
+/** The exclusive section is over, or lost its lease at the store; nothing of the call is stored. */
+export class ExclusiveLostError extends HoldfastError {
+  constructor(why: "over" | "lease", options?: HoldfastErrorOptions) {
+    const reason =
+      why === "over"
+        ? "its exclusive section is over; await all work on it inside the section"
+        : "its exclusive section lost the lease at the store; others may have written since";
+    super("EXCLUSIVE_LOST", `${scopeLabel(options?.scope)}: ${reason}`, options);
   }
 }
 
@@ -249,6 +263,7 @@ export interface ErrorClasses {
   readonly COMMIT_UNKNOWN: CommitUnknownError;
   readonly STORE_CONTRACT: StoreContractError;
   readonly STATE_SEALED: StateSealedError;
+  readonly EXCLUSIVE_LOST: ExclusiveLostError;
   readonly CORRUPT_STATE: CorruptStateError;
   readonly STORE_CLOSED: StoreClosedError;
   readonly STORE_UNAVAILABLE: StoreUnavailableError;

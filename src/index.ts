@@ -16,10 +16,12 @@ export type {
   ScopeSnapshot,
   SnapshotObserver,
 } from "../actors/xstate/actor-ref.ts";
+export type { ExclusiveOptions } from "../actors/scope/exclusive.ts";
 export type { Answers } from "../actors/scope/options.ts";
 export {
   createScope,
   type AtomicResult,
+  type HeldScope,
   type Scope,
   type ScopeOptions,
   type ScopeStateOps,

@@ -10,6 +10,7 @@ const errors = [
   "ConcurrentModificationError",
   "CorruptStateError",
   "DeadlockError",
+  "ExclusiveLostError",
   "HoldfastError",
   "MailboxFullError",
   "ReentrantMutationError",

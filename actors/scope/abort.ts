@@ -39,3 +39,21 @@ function listenTo(signal: AbortSignal): Watch {
   signal.addEventListener("abort", listener, { once: true });
   return watch;
 }
+
+/** Waits for `work`; rejects with the reason when the signal aborts before. */
+export async function unlessAborted(
+  work: Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (signal === undefined) return work;
+  let unwatch: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    unwatch = onAbort(signal, () => reject(signal.reason));
+  });
+  try {
+    signal.throwIfAborted();
+    await Promise.race([work, aborted]);
+  } finally {
+    unwatch?.();
+  }
+}

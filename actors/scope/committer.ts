@@ -129,7 +129,8 @@ export class Save {
     this.#retry = resolveConflict({
       ...settings,
       attempt: again,
-      exclusive: exclusive && (() => exclusive(lookAndAgain)),
+      exclusive:
+        exclusive && ((_, signal) => exclusive(lookAndAgain, { waitMs: Infinity, signal })),
     });
     const end = await this.#retry.end;
     if (end.kind === "failed") throw end.error;

@@ -14,66 +14,19 @@
  *  X3  Every scope is released once, however the section ends, also one that is acquired late.
  *  X4  Code of the section that calls one of its scopes from outside is refused; it does not wait.
  */
-import type { Call, ExclusiveTask } from "./mailbox.ts";
-import type { MutationOptions, MutationContext } from "../protocol.ts";
+import type { Claim, Claimable, HeldCalls } from "./claim.ts";
+import { ScopeStoppedError } from "../errors.ts";
+import { refuseUnknown, timeoutOption } from "./options.ts";
+import type { MutationOptions, MutationContext, Clock } from "../protocol.ts";
 import { RunContext, type Held } from "./reentrancy.ts";
-
-/** One scope of a section. */
-export interface Claim {
-  /** Rejects when the claim is revoked: timeout, abort, stop. No commit is allowed after that. */
-  readonly revoked: Promise<never>;
-  /** Releases the scope; its mailbox continues. */
-  release(): void;
-  /** Sets whether a write is under way: then a revoked claim means an unknown outcome (X2). */
-  writing(isWriting: boolean): void;
-  /** True once the claim was released or revoked. */
-  readonly ended: boolean;
-  /** True once the claim was released: then `revoked` may never settle. */
-  readonly released: boolean;
-}
-
-/** A scope that can be claimed. */
-export interface Claimable extends Held {
-  claim(options?: MutationOptions): Promise<Claim>;
-}
-
-/** Submits a task that claims a scope until it is released; resolves when the task starts. */
-export function claimBy(submit: (task: ExclusiveTask) => Promise<boolean>): Promise<Claim> {
-  return new Promise((resolve, reject) => {
-    let released = false;
-    const granted = (call: Call, release: () => void): Claim => ({
-      get revoked() {
-        return revoked; // Not made yet when an idle scope grants it at once.
-      },
-      release: () => {
-        released = true;
-        release();
-      },
-      writing: (isWriting) => {
-        task.unknown = isWriting;
-      },
-      get ended() {
-        return released || call.settled;
-      },
-      get released() {
-        return released;
-      },
-    });
-    const task = {
-      unknown: false,
-      task: (call: Call): Promise<boolean> =>
-        new Promise((release) => resolve(granted(call, () => release(false)))),
-    };
-    const revoked = submit(task).then(() => new Promise<never>(() => undefined));
-    // Before the scope is granted this is the refusal.
-    revoked.catch(reject);
-  });
-}
+import { TimeLimit } from "./time-limit.ts";
 
 /** Some scopes, acquired together; see the head of this file. */
 export class ExclusiveSection {
   readonly #scopes: readonly Claimable[];
   readonly #claims: Claim[] = [];
+  /** Ends the wait for records; `null`: none is acquired. */
+  #waiting: AbortSignal | null = null;
   #isReleased = false;
   /** The reason given to `revoke`. */
   #reason: { readonly reason: unknown } | null = null;
@@ -97,9 +50,33 @@ export class ExclusiveSection {
         await this.during(this.#claim(scope, this.#scopes.slice(0, index), options));
       return this;
     } catch (error) {
-      this.release();
+      if (this.#waiting === null) this.release();
+      else await this.finish();
       throw error;
     }
+  }
+
+  /**
+   * Acquires the scopes within a limit on the time of waiting, which ends with it; with `records`
+   * their records at the stores too, each right after its scope.
+   */
+  async acquireWithin(limit: TimeLimit, records = false): Promise<this> {
+    const waiting = new AbortController();
+    const abort = (reason: unknown): void => waiting.abort(reason);
+    limit.start(abort);
+    this.revoked.catch(abort);
+    if (records) this.#waiting = waiting.signal;
+    try {
+      // The claims themselves have no limit: it would include the time of the section.
+      return await this.acquire({ timeoutMs: Infinity, signal: waiting.signal });
+    } finally {
+      limit.stop();
+    }
+  }
+
+  /** The calls of its code on each scope, in the order of the scopes. */
+  get calls(): HeldCalls[] {
+    return this.#claims.map(({ calls }) => calls);
   }
 
   /** True when no commit is allowed any more: the section was revoked or released. */
@@ -117,6 +94,7 @@ export class ExclusiveSection {
   async run<T>(attempt: number, code: (context: MutationContext) => T | Promise<T>): Promise<T> {
     const context = new RunContext(attempt);
     this.revoked.catch((reason: unknown) => context.lose(reason));
+    for (const { lost } of this.#claims) lost?.catch((reason: unknown) => context.abort(reason));
     try {
       return await this.during(
         (async () => context.runJointly(this.#scopes, () => code(context)))(),
@@ -156,6 +134,12 @@ export class ExclusiveSection {
     for (const claim of this.#claims) claim.release();
   }
 
+  /** Releases the records, then the scopes; resolves when all are released. */
+  async finish(): Promise<void> {
+    this.#isReleased = true;
+    await Promise.all(this.#claims.map((claim) => claim.finish()));
+  }
+
   async #claim(
     scope: Claimable,
     held: readonly Held[],
@@ -167,6 +151,9 @@ export class ExclusiveSection {
       if (this.#isReleased) return claim.release();
       this.#claims.push(claim);
       claim.revoked.catch((reason: unknown) => this.#revoke(reason));
+      if (this.#waiting === null) return;
+      await claim.keepRecord(this.#waiting);
+      if (this.#isReleased) await claim.finish();
     } finally {
       asking.end();
     }
@@ -193,5 +180,65 @@ export async function exclusively<T>(
     return await section.during(work(section));
   } finally {
     section.release();
+  }
+}
+
+/** Options of an exclusive section of a user. */
+export interface ExclusiveOptions extends Pick<MutationOptions, "signal" | "timeoutMs"> {}
+
+/** The scopes of a user's section, and the settings of its wait. */
+export interface SectionParts {
+  readonly scopes: readonly Claimable[];
+  readonly options: ExclusiveOptions | undefined;
+  readonly clock: Clock;
+  /** The default of `timeoutMs`. */
+  readonly mutationTimeoutMs: number;
+}
+
+/**
+ * Runs the code of a user while it has the scopes and their records; resolves to its result. The
+ * section lasts until all held calls have ended, also those that the code does not await.
+ */
+export function withHeld<T>(
+  parts: SectionParts,
+  code: (calls: HeldCalls[], context: MutationContext) => T | Promise<T>,
+): Promise<T> {
+  const work = sectionOf(parts, code);
+  // A stop is intended: a rejection that no caller handles must not end the process.
+  const promise = new Promise<T>((resolve, reject) => {
+    work.then(resolve, (error: unknown) => {
+      reject(error);
+      if (error instanceof ScopeStoppedError) promise.catch(() => undefined);
+    });
+  });
+  return promise;
+}
+
+async function sectionOf<T>(
+  { scopes, options = {}, clock, mutationTimeoutMs }: SectionParts,
+  code: (calls: HeldCalls[], context: MutationContext) => T | Promise<T>,
+): Promise<T> {
+  refuseUnknown("an exclusive section", options, ["signal", "timeoutMs"]);
+  options.signal?.throwIfAborted();
+  const timeoutMs =
+    options.timeoutMs === undefined
+      ? mutationTimeoutMs
+      : timeoutOption(options.timeoutMs, mutationTimeoutMs);
+  const [first] = scopes;
+  const fields = { signal: options.signal, clock, timeoutMs, scope: first?.identity };
+  const section = new ExclusiveSection(scopes);
+  await section.acquireWithin(new TimeLimit({ ...fields, phase: "queued" }), true);
+  const { calls } = section;
+  try {
+    return await section.run(1, async (context) => {
+      try {
+        return await code(calls, context);
+      } finally {
+        while (calls.some(({ busy }) => busy))
+          await Promise.all(calls.map((each) => each.settled()));
+      }
+    });
+  } finally {
+    await section.finish();
   }
 }

@@ -18,7 +18,7 @@
  */
 import { onAbort } from "./abort.ts";
 import { afterThis, nextTurn } from "../time/soon.ts";
-import type { Activity, ScopeCore } from "./scope-core.ts";
+import type { Activity, Lane, ScopeCore } from "./scope-core.ts";
 import { sweepOf, type Expirable } from "./timeouts.ts";
 import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
 import { Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
@@ -32,8 +32,7 @@ import { applyMutation, failed } from "./apply-mutation.ts";
 
 type State =
   | { readonly is: "open" }
-  /** `run` is `null` while a call without code is applied. */
-  | { readonly is: "running"; readonly run: MutatorRun | null }
+  | { readonly is: "running"; readonly run: MutatorRun | null } // Null: it has no code.
   /** `run`: a mutator that runs beside the save, or a call of the batch that is run again. */
   | { readonly is: "saving"; readonly save: Save; run: MutatorRun | null }
   | { readonly is: "exclusive"; readonly call: Call }
@@ -45,6 +44,7 @@ const APPLYING: State = { is: "running", run: null };
 /** See the head of this file. */
 export class Executor implements Expirable {
   readonly #scope: ScopeCore;
+  readonly #lane: Lane | null;
   readonly #mailbox: Mailbox;
   #state: State = OPEN;
   /** The batch that collects calls, or the one being saved. */
@@ -52,13 +52,15 @@ export class Executor implements Expirable {
   #saveScheduled: State["is"] | null = null;
   #onRest: (() => void) | null = null;
 
-  constructor(scope: ScopeCore) {
+  constructor(scope: ScopeCore, lane: Lane | null = null) {
     this.#scope = scope;
+    this.#lane = lane;
     this.#mailbox = new Mailbox(scope.settings.mailboxLimit);
   }
 
   /** The state that readers see; `null` when the draft state is the confirmed one. */
   get confirmed(): object | null {
+    if (this.#state.is === "exclusive") return this.#state.call.inner?.confirmed ?? null;
     return this.#save === null ? (this.#batch?.base ?? null) : this.#save.shown;
   }
 
@@ -96,13 +98,14 @@ export class Executor implements Expirable {
   }
 
   /** Refuses every call; resolves when a save in flight has settled its calls. */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     const call = underWay(this.#state);
     const save = this.#save;
     this.#state = { is: "stopped", save };
     const error = (): ScopeStoppedError => new ScopeStoppedError({ scope: this.#scope.identity });
     this.#mailbox.refuse(error);
     if (call !== undefined) this.#cancel(call, error());
+    if (call?.inner != null) await call.inner.stop();
     return new Promise((resolve) => {
       this.#onRest = resolve;
       if (save !== null) return save.stop(error);
@@ -140,7 +143,6 @@ export class Executor implements Expirable {
     return isWriting;
   }
 
-  /** Starts what can start now. */
   #proceed(): void {
     while (this.#state === OPEN && this.#batch?.full !== true) {
       const call = this.#mailbox.take();
@@ -164,7 +166,7 @@ export class Executor implements Expirable {
 
   #rest(): void {
     sweepOf(this.#scope.settings.clock).unwatch(this);
-    this.#scope.rest();
+    (this.#lane ?? this.#scope).rest();
     this.#onRest?.();
   }
 
@@ -207,7 +209,6 @@ export class Executor implements Expirable {
       this.#mailbox.putBack(call); // An exclusive call waits for the save of the batch.
       return this.#startSave(this.#batch);
     }
-    // No call builds on an unknown state, nor on an expired one.
     if (reads) this.#alone(call, "reloading", () => prepare(scope, () => !call.settled));
     else if ("task" in work) this.#alone(call, "exclusive", () => work.task(call));
     else if (work.compute === undefined) {
@@ -221,7 +222,7 @@ export class Executor implements Expirable {
         if (isLate) this.#proceed();
       });
       this.#state = { is: "running", run };
-      run.start(scope, work);
+      run.start(scope, work, this.#lane?.holders);
     }
   }
 
@@ -277,7 +278,6 @@ export class Executor implements Expirable {
     if (call.signal?.aborted === true) this.#cancel(call, call.signal.reason); // By a check.
   }
 
-  /** Runs a call of the batch again; `null` when it was cancelled meanwhile. */
   #rerun(call: Call): Promise<Outcome | null> {
     this.#dropRun();
     return new Promise((resolve) => {
@@ -288,7 +288,7 @@ export class Executor implements Expirable {
         if (call.signal?.aborted === true) this.#cancel(call, call.signal.reason); // By a check.
       });
       if (this.#state.is === "saving") this.#state.run = run;
-      run.start(this.#scope, call.mutation);
+      run.start(this.#scope, call.mutation, this.#lane?.holders);
     });
   }
 }

@@ -25,6 +25,14 @@ import { copyIn } from "../state/copy.ts";
 /** Most settled links in a mailbox without waiting calls. */
 export const DEAD_MAX = 64;
 
+/** The calls that are made inside an exclusive task. */
+export interface InnerCalls {
+  /** The state that readers see meanwhile; `null` when the draft state is the confirmed one. */
+  readonly confirmed: object | null;
+  /** Refuses these calls; resolves when a save in flight has settled its calls. */
+  stop(): Promise<void>;
+}
+
 /** Work with the scope to itself until its promise settles: a delete, a refresh, a section. */
 export interface ExclusiveTask {
   readonly task: (call: Call) => Promise<boolean>;
@@ -32,6 +40,8 @@ export interface ExclusiveTask {
   readonly unknown?: boolean;
   /** The task itself reads the store and ends an expired state, so that is not done before. */
   readonly reloads?: boolean;
+  /** The calls of an exclusive section on the scope that it has. */
+  readonly inner?: InnerCalls | null;
 }
 
 /**
@@ -94,6 +104,11 @@ export class Call {
 
   get signal(): AbortSignal | undefined {
     return this.options?.signal;
+  }
+
+  /** The calls that are made inside it, when it is an exclusive section. */
+  get inner(): InnerCalls | null {
+    return ("task" in this.work && this.work.inner) || null;
   }
 
   get settled(): boolean {

@@ -14,7 +14,7 @@
 import type { ScopeCore } from "./scope-core.ts";
 import type { Call } from "./mailbox.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
-import { RunContext } from "./reentrancy.ts";
+import { RunContext, type Held } from "./reentrancy.ts";
 
 /** How user code ended; `cancelled`: its call is settled and the result is ignored. */
 export type Ended = { readonly value: unknown } | { readonly thrown: unknown } | "cancelled";
@@ -40,14 +40,17 @@ export class MutatorRun extends RunContext {
     return this.#over === null;
   }
 
-  /** Runs the code on the present draft state of `scope`. */
-  start(scope: ScopeCore, mutation: Mutation): void {
+  /** Runs the code on the present draft state of `scope`, as code that holds `holders`. */
+  start(scope: ScopeCore, mutation: Mutation, holders: readonly Held[] | undefined): void {
     const { context } = this.call;
     this.call.stage = "running";
     if (mutation.compute === undefined) return this.#end({ value: undefined });
     const state = scope.draft.expose();
+    const compute = (): unknown => mutation.compute?.(state, this);
     const code = (): unknown =>
-      this.run(scope, scope.identity, () => mutation.compute?.(state, this));
+      holders === undefined
+        ? this.run(scope, scope.identity, compute)
+        : this.runJointly(holders, compute);
     let ended: Ended;
     try {
       const value = context === null ? code() : context.runInAsyncScope(code);

@@ -107,6 +107,12 @@ export class RunContext implements MutationContext {
     }
   }
 
+  /** Its code continues, but may not commit any more. */
+  abort(reason: unknown): void {
+    this.#lost ??= { reason };
+    this.#controller?.abort(reason);
+  }
+
   /** The call of the run was settled. */
   cancel(reason: unknown): void {
     this.lose(reason);
@@ -115,8 +121,7 @@ export class RunContext implements MutationContext {
   /** The run lost its right to commit. */
   lose(reason: unknown): void {
     this.end();
-    this.#lost = { reason };
-    this.#controller?.abort(reason);
+    this.abort(reason);
   }
 }
 
@@ -170,11 +175,17 @@ export function refuseReentry(holder: object, identity: ScopeIdentity): void {
   const held: Holding[] = [];
   for (let each = heldHere(); each !== undefined; each = living(each.outer)) held.unshift(each);
   if (!held.some((each) => each.holder === holder)) return;
-  const chain = [...held.map((each) => each.identity), identity];
+  const chain = [...distinct(held), identity];
   throw new ReentrantMutationError(
     chain.map(({ type, id }) => `${type}/${id}`),
     { scope: identity },
   );
+}
+
+/** The identities along a chain: a scope and the calls of its section follow each other as one. */
+export function distinct(chain: readonly Held[]): ScopeIdentity[] {
+  const all = chain.map(({ identity }) => identity);
+  return all.filter((identity, index) => identity !== all[index - 1]);
 }
 
 /** A captured async context. */

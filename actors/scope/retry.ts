@@ -11,7 +11,8 @@
  *  P1  At most `maxRetries + 1` saves, the first one included, plus one exclusive attempt when the
  *      port has one and escalation is on.
  *  P2  An attempt that throws is not repeated: its outcome may be unknown.
- *  P3  `stop` ends a wait at once; an attempt under way is awaited, and none follows it.
+ *  P3  `stop` ends a wait at once, also one for the lease; an attempt under way is awaited, and
+ *      none follows it.
  */
 import { retryClock } from "../time/clock.ts";
 import type { Counters } from "./counters.ts";
@@ -30,8 +31,11 @@ export interface ConflictPort {
   readonly counters?: Counters;
   /** Computes the change again on the winner's state and saves it; `attempt` is 2 and up. */
   attempt(attempt: number): Promise<SaveStep>;
-  /** The same under an exclusive lease of the store; absent when the store has none. */
-  readonly exclusive?: ((attempt: number) => Promise<SaveStep>) | undefined;
+  /**
+   * The same under an exclusive lease of the store; absent when the store has none. Waits for the
+   * lease until the signal aborts: another process may be in a long exclusive section.
+   */
+  readonly exclusive?: ((attempt: number, signal: AbortSignal) => Promise<SaveStep>) | undefined;
 }
 
 /** How the retries ended; `failed` carries what an attempt threw. */
@@ -74,22 +78,34 @@ async function retryAll(port: ConflictPort, pause: Pause): Promise<ConflictEnd> 
     }
     if (!cas.escalate || exclusive === undefined) return { kind: "givenUp", attempts };
     if (port.counters !== undefined) port.counters.escalations += 1;
-    if ((await exclusive(attempts)) !== "conflict") return { kind: "saved" };
+    if ((await exclusive(attempts, pause.signal)) !== "conflict") return { kind: "saved" };
     return { kind: "givenUp", attempts };
   } catch (error) {
-    return { kind: "failed", error };
+    return error === STOPPED ? { kind: "stopped" } : { kind: "failed", error };
   }
 }
 
+/** The reason with which `stop` ends the wait for a lease. */
+const STOPPED = new Error("the retries were stopped");
+
 /** Waits that `stop` ends, this one and all later ones. */
 class Pause {
-  stopped = false;
+  readonly #lease = new AbortController();
   readonly #clock: Clock;
   #timer: unknown = null;
   #end: (() => void) | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  get stopped(): boolean {
+    return this.#lease.signal.aborted;
+  }
+
+  /** Ends the wait for a lease. */
+  get signal(): AbortSignal {
+    return this.#lease.signal;
   }
 
   wait(waitMs: number): Promise<void> {
@@ -101,7 +117,7 @@ class Pause {
   }
 
   stop(): void {
-    this.stopped = true;
+    this.#lease.abort(STOPPED);
     this.#clock.clearTimeout(this.#timer);
     this.#end?.();
   }

@@ -7,14 +7,15 @@ import type { Call, Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type { PersistBridge, ScopeIdentity, ScopeStats } from "../protocol.ts";
 import type { ScopeSettings } from "./options.ts";
-import type { Cascade } from "./reentrancy.ts";
+import type { Cascade, Held } from "./reentrancy.ts";
 import type { Done } from "./unconfirmed.ts";
 
 /** The internal interface of a scope. */
 export interface ScopeCore {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
-  readonly bridge: PersistBridge<object> | null;
+  /** While an exclusive section keeps the record at the store, the bridge of that section. */
+  bridge: PersistBridge<object> | null;
   readonly draft: DraftState;
   /** The confirmed version. */
   version: number;
@@ -54,6 +55,14 @@ export interface ScopeCore {
 
 /** What a scope does at a moment. */
 export type Activity = Pick<ScopeStats, "waiting" | "running" | "saving">;
+
+/** The calls of an exclusive section on its scope: they run in an executor of their own. */
+export interface Lane {
+  /** What the code of these calls holds. */
+  readonly holders: readonly Held[];
+  /** The executor has nothing to do. */
+  rest(): void;
+}
 
 /** What a scope is made from. */
 export interface ScopeParts {

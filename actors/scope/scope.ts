@@ -46,7 +46,7 @@ import { ScopeHooks } from "./scope-hooks.ts";
 import type { ScopeActorRef } from "../xstate/actor-ref.ts";
 import { createScopeActor } from "../xstate/scope-logic.ts";
 import type { ScopeSettings } from "./options.ts";
-import { claimBy, type Claim } from "./exclusive.ts";
+import { claimBy, type Claim } from "./claim.ts";
 import { deleteWork, refreshWork } from "./tasks.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { begin } from "./safe-call.ts";
@@ -62,7 +62,7 @@ const IDLE: Activity = { waiting: 0, running: false, saving: false };
 export class ScopeActor<S extends object = object> extends ScopeHooks implements ScopeCore {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
-  readonly bridge: PersistBridge<object> | null;
+  bridge: PersistBridge<object> | null;
   readonly draft: DraftState;
   /** @internal When it was made; milliseconds since the epoch. */
   readonly residentSince: number;
@@ -190,7 +190,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** @internal Claims the scope for an exclusive section; resolves when the claim starts. */
   claim(options?: MutationOptions): Promise<Claim> {
-    return claimBy((work) => this.submit(work, options));
+    return claimBy(this, (work) => this.submit(work, options));
   }
 
   /** Reads the store again, in order with the mutations. */

@@ -99,7 +99,7 @@ export function deleteWork(scope: ScopeCore): ExclusiveTask {
 const NO_RETRY = { maxRetries: 0, escalate: false };
 
 /** The call that a deletion serves. */
-type Caller = Pick<Call, "settled" | "resolve"> & Partial<Pick<Call, "cause">>;
+type Caller = Pick<Call, "settled" | "resolve"> & Partial<Pick<Call, "cause" | "onSettled">>;
 
 /** One deletion; `why` is passed to `noted`. */
 class Deletion {
@@ -132,8 +132,13 @@ class Deletion {
     const attempt = (): Promise<SaveStep> => this.#attempt();
     // One more attempt, on the store's record, under an exclusive lease.
     const lease = bridge?.exclusive?.bind(bridge);
-    const exclusive = lease && ((): Promise<SaveStep> => lease(() => look().then(attempt)));
-    const end = await resolveConflict({ ...settings, cas, attempt, exclusive }).end;
+    const exclusive =
+      lease &&
+      ((_: number, signal: AbortSignal): Promise<SaveStep> =>
+        lease(() => look().then(attempt), { waitMs: Infinity, signal }));
+    const work = resolveConflict({ ...settings, cas, attempt, exclusive });
+    this.#caller.onSettled?.(() => work.stop());
+    const end = await work.end;
     if (end.kind === "failed") throw end.error;
     if (end.kind !== "givenUp") return this.#deleted;
     const fields = { attempts: end.attempts, expectedVersion: this.#expected };

@@ -25,7 +25,14 @@
  */
 import { DeadlockError } from "../errors.ts";
 import type { Call } from "./mailbox.ts";
-import { heldHere, living, refuseReentry, type Held, type Holding } from "./reentrancy.ts";
+import {
+  distinct,
+  heldHere,
+  living,
+  refuseReentry,
+  type Held,
+  type Holding,
+} from "./reentrancy.ts";
 
 interface Wait {
   readonly call: Call;
@@ -96,7 +103,8 @@ function refuseCircle(target: Held, works: readonly Holding[][]): void {
     .slice(0, depths.get(last))
     .toReversed()
     .flatMap((work) => work.slice(0, 1));
-  const names = [...way, ...inside, target].map(({ identity: { type, id } }) => `${type}/${id}`);
+  const chain = [...distinct([...way, ...inside]), target.identity];
+  const names = chain.map(({ type, id }) => `${type}/${id}`);
   throw new DeadlockError(names, { scope: target.identity });
 }
 

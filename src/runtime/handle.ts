@@ -20,13 +20,14 @@ import type {
   Unsubscribe,
 } from "../../actors/protocol.ts";
 import type { DeepReadonly, GivenState } from "../../actors/state-types.ts";
+import type { ExclusiveOptions } from "../../actors/scope/exclusive.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import type { TransactRecipe } from "../../actors/scope/transact.ts";
 import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
 import type { ScopeSettings } from "../../actors/scope/options.ts";
 import { ResidentScope } from "./resident-scope.ts";
 import type { Window } from "./list-window.ts";
-import type { AtomicResult, Scope } from "./scope.ts";
+import type { AtomicResult, HeldScope, Scope } from "./scope.ts";
 
 /** A handle on a shared scope; see the head of this file. */
 export class ScopeHandle<S extends object = object> implements Scope<S> {
@@ -140,6 +141,14 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
 
   slice(field: unknown, ...window: Window): Promise<readonly never[]> {
     return this.#scope.slice(field, ...window);
+  }
+
+  exclusive<R>(
+    work: (held: HeldScope<S>, context: MutationContext) => R | Promise<R>,
+    options?: ExclusiveOptions,
+  ): Promise<R> {
+    const given = work as (held: HeldScope<object>, context: MutationContext) => R | Promise<R>;
+    return this.#scope.exclusive(given, options);
   }
 
   refresh(): Promise<void> {

@@ -8,7 +8,7 @@ import type { RuntimeFeedItem, StateChange } from "../../actors/protocol.ts";
 import type { Draft } from "../../actors/state-types.ts";
 import type { Kind, KindOptions } from "./kinds.ts";
 import type { ListedScope, ListedState } from "./list.ts";
-import type { Scope } from "./scope.ts";
+import type { HeldScope, Scope } from "./scope.ts";
 import type { ExecutionContext } from "./session/execution.ts";
 
 /** The built-in kinds that `open` takes. */
@@ -77,6 +77,11 @@ type StateEntry<K, Name> = Name extends string ? ListedState<Name, StateOfName<K
 
 /** Scopes of any state. */
 export type AnyScopes = readonly { readonly state: object }[];
+
+/** What is held of several scopes in an exclusive section, in their order. */
+export type HeldOf<Scopes extends AnyScopes> = {
+  [I in keyof Scopes]: HeldScope<Scopes[I] extends Scope<infer S> ? S : object>;
+};
 
 /** The drafts of several scopes, in their order. */
 export type DraftsOf<Scopes extends AnyScopes> = {

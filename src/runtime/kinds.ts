@@ -13,6 +13,7 @@ import {
   type Answers,
   answersOption,
   optionNames,
+  positiveOption,
   refuseUnknown,
   scopeSettings,
   type ScopeSettings,
@@ -115,6 +116,8 @@ export function defineKind<S extends object = Record<string, unknown>>(
   return Object.freeze({ ...options, durability });
 }
 
+/** Default of `exclusiveLeaseMs`. */
+const LEASE_MS = 5_000;
 const DAY_MS = 86_400_000;
 /** Time to live of a request after its last change. */
 const REQUEST_TTL_MS = 7 * DAY_MS;
@@ -180,14 +183,23 @@ export interface ResolvedKind {
   readonly observe: ((id: string, state: object) => void) | undefined;
   readonly store: StateStore;
   readonly history: number;
+  /** The time of the lease of an exclusive section; milliseconds. */
+  readonly exclusiveLeaseMs: number;
   readonly settings: ScopeSettings;
 }
+
+/** The settings of a kind for its records at the store. */
+export type RecordRule = Pick<
+  ResolvedKind,
+  "ttlMs" | "livesUntil" | "tombstoneMs" | "exclusiveLeaseMs" | "settings"
+>;
 
 /** The settings of a runtime for all its kinds. */
 export interface KindContext extends ScopeTuning, Pick<CheckOptions, "onStateSizeWarning"> {
   readonly store: StateStore;
   readonly tombstoneMs?: number | undefined;
   readonly counters: Counters;
+  readonly exclusiveLeaseMs?: number | undefined;
 }
 
 /** Adds the settings of the runtime; throws for an invalid initial state or store. */
@@ -211,6 +223,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
     observe: kind.observe,
     store,
     history: kind.history ?? 0,
+    exclusiveLeaseMs: positiveOption("exclusiveLeaseMs", context.exclusiveLeaseMs, LEASE_MS),
     settings: scopeSettings(context, {
       initial,
       checks,

@@ -22,6 +22,11 @@ export interface RuntimeOptions<K extends Kinds = Kinds> extends ScopeTuning {
    */
   readonly tombstoneMs?: number | undefined;
   /**
+   * Milliseconds after which the store gives up the record of an exclusive section whose process
+   * ended or stands still; a running section renews its lease at a third of it. Default 5000.
+   */
+  readonly exclusiveLeaseMs?: number | undefined;
+  /**
    * Watch for commits of other processes, where the store supports it; default true. With `false` a
    * scope finds them when its next save meets a newer version, or by `refresh()`.
    */
@@ -32,6 +37,7 @@ export interface RuntimeOptions<K extends Kinds = Kinds> extends ScopeTuning {
 export const RUNTIME_OPTIONS: readonly string[] = optionNames<RuntimeOptions>({
   cas: true,
   clock: true,
+  exclusiveLeaseMs: true,
   kinds: true,
   logger: true,
   mailboxLimit: true,

@@ -15,7 +15,8 @@ import type {
 } from "../../actors/protocol.ts";
 import { WriteBehind } from "./persistence/rebase.ts";
 import { storedState } from "../../actors/scope/options.ts";
-import { claimBy, ExclusiveSection, type Claim } from "../../actors/scope/exclusive.ts";
+import { ExclusiveSection } from "../../actors/scope/exclusive.ts";
+import { claimBy, type Claim } from "../../actors/scope/claim.ts";
 import { commitErasure } from "../../actors/scope/commit.ts";
 import { catchUpWork } from "../../actors/scope/tasks.ts";
 import type { Resident } from "./registry.ts";
@@ -141,19 +142,19 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
-    if (this.#keeper.refuses) return this.#refused();
-    if (!this.overdue) return super.mutate(mutation, options);
+    if (!this.#keeper.refuses && !this.overdue) return super.mutate(mutation, options);
     this.touched = true;
-    return super.submit(mutation, options); // The executor ends the expired state first.
+    return this.submit(mutation, options); // It is refused, or ends the expired state first.
   }
 
   override submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
-    return this.#keeper.refuses ? this.#refused() : super.submit(work, options);
+    if (!this.#keeper.refuses) return super.submit(work, options);
+    return Promise.reject(new ScopeStoppedError({ scope: this.identity }));
   }
 
   /** A claim for the scope's own work: no call, so a draining runtime does not refuse it. */
   ownTurn(): Promise<Claim> {
-    return claimBy((work) => super.submit(work, { timeoutMs: Infinity }));
+    return claimBy(this, (work) => super.submit(work, { timeoutMs: Infinity }));
   }
 
   /** Ends an expired state, before any call submitted later. */
@@ -292,9 +293,5 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override ended(): void {
     this.#keeper.ended(this);
-  }
-
-  #refused(): Promise<never> {
-    return Promise.reject(new ScopeStoppedError({ scope: this.identity }));
   }
 }

@@ -2,6 +2,7 @@
  * The runtime: opens scopes by type and id and keeps them. The same key gives the same actor.
  */
 import { refuseUnknown } from "../../actors/scope/options.ts";
+import type { ExclusiveOptions } from "../../actors/scope/exclusive.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
 import type { FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   AnyScopes,
   DraftsOf,
   EntryOf,
+  HeldOf,
   FreeName,
   KindChange,
   KindExecution,
@@ -38,7 +40,7 @@ import { type RuntimeStats, statsOf } from "./stats.ts";
 import type { Scope } from "./scope.ts";
 import type { StoreSupports } from "../stores/contract.ts";
 import { type RunMethods, type RunsOfRuntime, runsOf } from "./sequencer/run-methods.ts";
-import { runTransaction } from "./transaction/several.ts";
+import { runSection, runTransaction } from "./transaction/several.ts";
 
 /**
  * Makes a runtime. Throws `RangeError` for a bad number, `StateValidationError` when a kind's
@@ -172,6 +174,15 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   transaction(scopes: AnyScopes, recipe: unknown, options?: MutationOptions): Promise<boolean> {
     const home = this.#home;
     return home.calls.run(() => runTransaction(home, scopes, recipe, options));
+  }
+
+  /** `scope.exclusive` over several scopes, of any stores, acquired in the order of their keys. */
+  exclusive<const Scopes extends AnyScopes, R>(
+    scopes: Scopes,
+    work: (held: HeldOf<Scopes>, context: MutationContext) => R | Promise<R>,
+    options?: ExclusiveOptions,
+  ): Promise<R> {
+    return this.#home.calls.run(() => runSection<R>(this.#home, scopes, work, options));
   }
 
   /**

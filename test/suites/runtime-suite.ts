@@ -7,6 +7,7 @@ import { drainCases } from "./runtime-drain.ts";
 import { closeCases, contentionCases, refusedCases } from "./runtime-close.ts";
 import { answerCases } from "./runtime-answers.ts";
 import { earlierCases } from "./runtime-earlier.ts";
+import { exclusiveCases } from "./runtime-exclusive.ts";
 import { expiryCases } from "./runtime-expiry.ts";
 import { eraseCases } from "./runtime-erase.ts";
 import { rebaseCases } from "./runtime-rebase.ts";
@@ -40,6 +41,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     executeCases(options);
     transactionCases(options);
     transactCases(options);
+    exclusiveCases(options);
     listCases(options);
     listManyCases(options);
     readCases(options);

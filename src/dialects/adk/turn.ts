@@ -5,7 +5,8 @@
  * it, and appends from outside, are not blocked. Turns exclude each other within one runtime.
  */
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import { type Claimable, ExclusiveSection, exclusively } from "../../../actors/scope/exclusive.ts";
+import type { Claimable } from "../../../actors/scope/claim.ts";
+import { ExclusiveSection, exclusively } from "../../../actors/scope/exclusive.ts";
 import { asCall } from "../../runtime/calls.ts";
 import { residentOf } from "../../runtime/handle.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";

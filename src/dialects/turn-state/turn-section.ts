@@ -6,9 +6,8 @@
  *  H2  Every mailbox is released, however the turn ends.
  *  H3  Code inside the turn that acquires one of its mailboxes again is rejected at once.
  */
-import { onAbort } from "../../../actors/scope/abort.ts";
-import { ScopeMutationTimeoutError, StateSealedError } from "../../../actors/errors.ts";
-import type { ScopeIdentity } from "../../../actors/protocol.ts";
+import { StateSealedError } from "../../../actors/errors.ts";
+import { TimeLimit } from "../../../actors/scope/time-limit.ts";
 import { ExclusiveSection, SectionOverError } from "../../../actors/scope/exclusive.ts";
 import type { TurnPolicy } from "./policy.ts";
 import type { Mailbox, Vault } from "./vault.ts";
@@ -86,25 +85,16 @@ export class TurnSection {
   }
 
   async #acquire(): Promise<void> {
-    const forever = { timeoutMs: Infinity };
     // One idle mailbox is acquired at once. Of several, another turn may acquire the second first.
     if (this.#mailboxes.length === 1 && this.#mailboxes[0]?.actor.idle === true)
-      return void (await this.exclusive.acquire(forever));
-    const abort = new AbortController();
-    const limit = this.#limit("queued", this.#limits.timeoutMs);
-    limit.start((reason) => abort.abort(reason));
-    try {
-      // The wait is limited here: the kernel's limit would include the time inside the section.
-      await this.exclusive.acquire({ ...forever, signal: abort.signal });
-    } finally {
-      limit.stop();
-    }
+      return void (await this.exclusive.acquire({ timeoutMs: Infinity }));
+    await this.exclusive.acquireWithin(this.#limit("queued", this.#limits.timeoutMs));
   }
 
-  #limit(phase: "queued" | "running", timeoutMs: number): Limit {
+  #limit(phase: "queued" | "running", timeoutMs: number): TimeLimit {
     const { signal, clock } = this.#limits;
     const scope = this.#mailboxes[0]?.actor.identity;
-    return new Limit({ signal, clock, timeoutMs, phase, scope });
+    return new TimeLimit({ signal, clock, timeoutMs, phase, scope });
   }
 }
 
@@ -113,38 +103,4 @@ function sealed<T>(work: Promise<T>): Promise<T> {
   return work.catch((error: unknown) => {
     throw error instanceof SectionOverError ? new StateSealedError() : error;
   });
-}
-
-interface LimitParts extends Pick<TurnLimits, "signal" | "clock" | "timeoutMs"> {
-  readonly phase: "queued" | "running";
-  readonly scope: ScopeIdentity | undefined;
-}
-
-/** A time limit and the caller's signal, whichever comes first. */
-class Limit {
-  readonly #parts: LimitParts;
-  #timer: unknown = null;
-  #letGo: (() => void) | null = null;
-
-  constructor(parts: LimitParts) {
-    this.#parts = parts;
-  }
-
-  start(giveUp: (reason: unknown) => void): void {
-    const { signal, clock, timeoutMs, phase, scope } = this.#parts;
-    if (signal !== undefined) {
-      const listener = (): void => giveUp(signal.reason);
-      if (signal.aborted) listener();
-      else this.#letGo = onAbort(signal, listener);
-    }
-    if (timeoutMs === Infinity) return;
-    this.#timer = clock.setTimeout(() => {
-      giveUp(new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope }));
-    }, timeoutMs);
-  }
-
-  stop(): void {
-    if (this.#timer !== null) this.#parts.clock.clearTimeout(this.#timer);
-    this.#letGo?.();
-  }
 }

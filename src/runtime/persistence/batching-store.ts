@@ -7,7 +7,9 @@
  * contract, so keeping runtimes of one process apart is done here.
  */
 import { type ErrorCode, isHoldfastError, StoreUnavailableError } from "../../../actors/errors.ts";
-import type { Clock } from "../../../actors/protocol.ts";
+import type { Clock, ExclusiveLease, ExclusiveWait } from "../../../actors/protocol.ts";
+import { unlessAborted } from "../../../actors/scope/abort.ts";
+import { monotonic } from "../../../actors/time/clock.ts";
 import { batchPerTick } from "./batch-per-tick.ts";
 import type {
   CommitOptions,
@@ -20,8 +22,8 @@ import type {
 import { checkWrites } from "../../stores/shared/writes.ts";
 import { checkedRecords, checkedResults } from "./store-answer.ts";
 
-/** Milliseconds an exclusive turn may keep a record. */
-const EXCLUSIVE_TTL_MS = 5_000;
+/** Milliseconds for which the last attempt of a save may keep a record. */
+const ATTEMPT_LEASE_MS = 5_000;
 
 /** A turn that keeps a record. */
 interface Keeping {
@@ -137,11 +139,22 @@ export class BatchingStore {
     }
   }
 
-  /** Runs `turn` while no other owner commits `key`, for at most the time of a lease. */
-  exclusive<T>(key: string, { owner, clock }: ExclusiveOwner, turn: () => Promise<T>): Promise<T> {
-    const keep = (): Promise<T> => this.#keep(key, { owner, clock }, turn);
+  /**
+   * Runs `turn` while no other owner commits `key`, for at most the time of a lease; `turn` may
+   * renew it. The lease of a store that renews none ends at its first time.
+   */
+  exclusive<T>(
+    key: string,
+    request: ExclusiveRequest,
+    turn: (lease: ExclusiveLease) => Promise<T>,
+  ): Promise<T> {
+    const { ttlMs = ATTEMPT_LEASE_MS, waitMs, signal } = request;
     const { store } = this;
-    return store.exclusive === undefined ? keep() : store.exclusive(key, EXCLUSIVE_TTL_MS, keep);
+    if (store.exclusive === undefined)
+      return this.#keep(key, { ...request, ttlMs, renew: () => Promise.resolve(true) }, turn);
+    const whileKept = (lease = endingLease(request.clock, ttlMs)): Promise<T> =>
+      this.#keep(key, { ...request, ttlMs, renew: () => lease.renew() }, turn);
+    return store.exclusive(key, ttlMs, whileKept, { waitMs, signal });
   }
 
   /** Notes that `keys` are being written until `answer` is there; gives the answer. */
@@ -158,28 +171,47 @@ export class BatchingStore {
     return answer;
   }
 
+  /** Keeps runtimes on this store object out until `turn` or its lease ends. */
   async #keep<T>(
     key: string,
-    { owner, clock }: ExclusiveOwner,
-    turn: () => Promise<T>,
+    { owner, clock, ttlMs, signal, ...lease }: ExclusiveRequest & ExclusiveLease,
+    turn: (lease: ExclusiveLease) => Promise<T>,
   ): Promise<T> {
     for (let kept = this.#kept.get(key); kept !== undefined; kept = this.#kept.get(key))
-      await kept.over;
+      await unlessAborted(kept.over, signal);
+    let end: (() => void) | undefined;
     let timer: unknown;
-    const running = Promise.resolve(this.#sent.get(key)).then(turn);
     const over = new Promise<void>((resolve) => {
-      timer = clock.setTimeout(resolve, EXCLUSIVE_TTL_MS);
-      running.then(
-        () => resolve(),
-        () => resolve(),
-      );
+      end = resolve;
     }).then(() => {
       clock.clearTimeout(timer);
       if (this.#kept.get(key)?.over === over) this.#kept.delete(key);
     });
+    const isKept = (): boolean => this.#kept.get(key)?.over === over;
+    const extend = (): void => {
+      clock.clearTimeout(timer);
+      timer = clock.setTimeout(() => end?.(), ttlMs);
+    };
     this.#kept.set(key, { owner, over });
-    return running;
+    extend();
+    try {
+      await this.#sent.get(key);
+      const renewed = async (): Promise<boolean> => {
+        if (!isKept() || !(await lease.renew()) || !isKept()) return false;
+        extend();
+        return true;
+      };
+      return await turn({ ttlMs, renew: renewed });
+    } finally {
+      end?.();
+    }
   }
+}
+
+/** The lease of a store that renews none: it is kept until its time is over. */
+function endingLease(clock: Clock, ttlMs: number): ExclusiveLease {
+  const until = monotonic(clock) + ttlMs;
+  return { ttlMs, renew: async () => monotonic(clock) < until };
 }
 
 /** Commits a gathered batch; the results have the order of the requests. */
@@ -255,8 +287,10 @@ export interface TogetherOptions extends CommitOptions {
   readonly owners: ReadonlySet<unknown>;
 }
 
-/** Who has an exclusive turn. */
-export interface ExclusiveOwner {
+/** Who keeps a record, for how long, and how it waits for it. */
+export interface ExclusiveRequest extends ExclusiveWait {
   readonly owner: object;
   readonly clock: Clock;
+  /** The time of the lease in milliseconds; default that of one attempt of a save. */
+  readonly ttlMs?: number | undefined;
 }

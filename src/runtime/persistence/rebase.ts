@@ -31,7 +31,7 @@ import type { Call } from "../../../actors/scope/mailbox.ts";
 import type { SaveStep } from "../../../actors/scope/retry.ts";
 import type { Tombstone, ScopeIdentity, Stored } from "../../../actors/protocol.ts";
 import { storedState, type ScopeSettings } from "../../../actors/scope/options.ts";
-import type { Claim } from "../../../actors/scope/exclusive.ts";
+import type { Claim } from "../../../actors/scope/claim.ts";
 import { countSave } from "../../../actors/scope/counters.ts";
 import { outsideTurns, refuseReentry } from "../../../actors/scope/reentrancy.ts";
 import { type Done, type Replayed, Unconfirmed } from "../../../actors/scope/unconfirmed.ts";

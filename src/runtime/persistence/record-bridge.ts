@@ -10,8 +10,10 @@
  */
 import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
 import type {
+  BridgeExclusiveOptions,
   Clock,
   CommitInfo,
+  ExclusiveLease,
   Tombstone,
   PersistBridge,
   SaveResult,
@@ -31,22 +33,19 @@ import {
 import { LastSeen } from "./last-seen.ts";
 import type { BatchingStore, TogetherOptions } from "./batching-store.ts";
 import { isShared } from "../store-users.ts";
-import { endOf, leftToLive, type ResolvedKind } from "../kinds.ts";
-
-/** The settings of a kind for expiry and tombstones, and those of its scopes. */
-type LifeRule = Pick<ResolvedKind, "ttlMs" | "livesUntil" | "tombstoneMs" | "settings">;
+import { endOf, leftToLive, type RecordRule } from "../kinds.ts";
 
 /** What a bridge is made from. */
 export interface BridgeParts {
   readonly key: string;
   readonly identity: ScopeIdentity;
-  readonly rule: LifeRule;
+  readonly rule: RecordRule;
 }
 
 /** The bridge of one scope. */
 export class RecordBridge implements PersistBridge<object> {
   readonly key: string;
-  readonly #rule: LifeRule;
+  readonly #rule: RecordRule;
   readonly #batched: BatchingStore;
   readonly #clock: Clock;
   readonly #identity: ScopeIdentity;
@@ -148,8 +147,13 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   /** Runs `work` while no other owner can commit the record. */
-  exclusive<T>(work: () => Promise<T>): Promise<T> {
-    return this.#batched.exclusive(this.key, { owner: this, clock: this.#clock }, work);
+  exclusive<T>(
+    work: (lease?: ExclusiveLease) => Promise<T>,
+    options?: BridgeExclusiveOptions,
+  ): Promise<T> {
+    const ttlMs = options?.section === true ? this.#rule.exclusiveLeaseMs : undefined;
+    const request = { ...options, owner: this, clock: this.#clock, ttlMs };
+    return this.#batched.exclusive(this.key, request, work);
   }
 
   /** Sends writes of this store's scopes as one batch. */

@@ -1,10 +1,12 @@
 /**
- * Recipes over several scopes of one runtime, as the runtime receives them.
+ * Recipes and exclusive sections over several scopes of one runtime, as the runtime receives them.
  */
 import { ScopeStoppedError } from "../../../actors/errors.ts";
-import type { MutationOptions } from "../../../actors/protocol.ts";
+import type { MutationContext, MutationOptions } from "../../../actors/protocol.ts";
+import type { ExclusiveOptions } from "../../../actors/scope/exclusive.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 import { residentOf } from "../handle.ts";
+import { withScopes } from "../held-scope.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import { Transaction, type TransactionRecipe } from "./transaction.ts";
 
@@ -13,14 +15,14 @@ export interface OwningRuntime {
   owns(scope: ResidentScope): boolean;
 }
 
-/** The scopes of handles of `runtime`; throws `TypeError` for anything else. */
-function ownScopes(runtime: OwningRuntime, scopes: unknown): ResidentScope[] {
+/** The scopes of handles of `runtime`, which `what` takes; throws `TypeError` for anything else. */
+function ownScopes(runtime: OwningRuntime, what: string, scopes: unknown): ResidentScope[] {
   if (!Array.isArray(scopes))
-    throw new TypeError(`a transaction takes a list of scopes, received ${typeName(scopes)}`);
+    throw new TypeError(`${what} takes a list of scopes, received ${typeName(scopes)}`);
   return scopes.map((scope: unknown) => {
     const resident = residentOf(scope);
     if (resident === undefined || !runtime.owns(resident))
-      throw new TypeError("a transaction takes scopes opened through this runtime");
+      throw new TypeError(`${what} takes scopes opened through this runtime`);
     if (resident.stopped) throw new ScopeStoppedError({ scope: resident.identity });
     return resident;
   });
@@ -33,7 +35,7 @@ export async function runTransaction(
   recipe: unknown,
   options: MutationOptions | undefined,
 ): Promise<boolean> {
-  const residents = ownScopes(runtime, scopes);
+  const residents = ownScopes(runtime, "a transaction", scopes);
   // The drafts are made from these scopes in this order, so they have the types of the recipe.
   const edit = recipe as (...args: object[]) => void | Promise<void>;
   // A recipe that takes its drafts as a rest parameter receives nothing but drafts.
@@ -41,4 +43,21 @@ export async function runTransaction(
   const run: TransactionRecipe = (drafts, context) =>
     edit(...drafts, ...(takesContext ? [context] : []));
   return new Transaction(residents, run, options).run();
+}
+
+/**
+ * Runs `work` while it has the scopes to itself, acquired in the order of their keys; it receives a
+ * held scope for each position of the list.
+ */
+export async function runSection<T>(
+  runtime: OwningRuntime,
+  scopes: unknown,
+  work: unknown,
+  options: ExclusiveOptions | undefined,
+): Promise<T> {
+  const residents = ownScopes(runtime, "exclusive", scopes);
+  const ordered = [...new Set(residents)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  // Held scopes are made of these scopes in this order, so they have the types that `work` takes.
+  const run = work as (held: object[], context: MutationContext) => T | Promise<T>;
+  return withScopes(residents, run, options, ordered);
 }

@@ -81,8 +81,8 @@ export class Transaction {
       return changed === undefined ? "conflict" : "saved";
     };
     if ((await attempt(1)) === "saved") return changed === true;
-    const exclusive = (count: number): Promise<SaveStep> =>
-      this.#leased(scopes, () => attempt(count + 1));
+    const exclusive = (count: number, signal: AbortSignal): Promise<SaveStep> =>
+      this.#leased(scopes, signal, () => attempt(count + 1));
     const work = resolveConflict({ ...settings, attempt, exclusive });
     this.#section.revoked.catch(() => work.stop());
     const end = await this.#section.during(work.end).catch((error: unknown) => {
@@ -114,7 +114,11 @@ export class Transaction {
   }
 
   /** One more attempt on what the store holds, while no other owner can write the records. */
-  #leased(scopes: readonly ResidentScope[], attempt: () => Promise<SaveStep>): Promise<SaveStep> {
+  #leased(
+    scopes: readonly ResidentScope[],
+    signal: AbortSignal,
+    attempt: () => Promise<SaveStep>,
+  ): Promise<SaveStep> {
     const durable = scopes.filter(isDurable);
     const last = async (): Promise<SaveStep> => {
       for (const scope of durable)
@@ -124,7 +128,7 @@ export class Transaction {
     const leased = durable.reduceRight<() => Promise<SaveStep>>(
       (inner, { backing }) =>
         () =>
-          backing?.exclusive(inner) ?? inner(),
+          backing?.exclusive(inner, { waitMs: Infinity, signal }) ?? inner(),
       last,
     );
     return leased();

@@ -73,7 +73,8 @@ function renewText({ record }: PostgresTables): string {
   return (
     `UPDATE ${record} SET lease_until = ${NOW} + $3::float8, ` +
     `forgets = CASE WHEN version = 0 THEN ${NOW} + 2 * $3::float8 ELSE forgets END ` +
-    `WHERE ${patient("$4")} AND key = $1 AND lease = $2 AND lease_until > ${NOW} RETURNING 1 AS kept`
+    `WHERE ${patient("$4")} AND key = $1 AND lease = $2 AND lease_until > ${NOW} ` +
+    "RETURNING 1 AS kept"
   );
 }
 

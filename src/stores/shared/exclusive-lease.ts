@@ -182,7 +182,7 @@ const LEASE_POLL_MS = 10;
 
 /** Runs `section` under the lease; rejects when the lease was not acquired within the wait. */
 export async function leasedTurn<T>(lease: Lease, section: Section<T>): Promise<T> {
-  const { key, ttlMs, clock, take, release, renew, signal } = lease;
+  const { key, ttlMs, clock, take, release, signal } = lease;
   const { since = monotonic(clock), waitMs = ttlMs } = lease;
   checkTtl(ttlMs);
   signal?.throwIfAborted();
@@ -195,7 +195,7 @@ export async function leasedTurn<T>(lease: Lease, section: Section<T>): Promise<
       signal?.throwIfAborted();
     }
     signal?.throwIfAborted(); // It aborted while the lease was being acquired (E3).
-    return await section({ ttlMs, renew });
+    return await section({ ttlMs, renew: () => lease.renew() });
   } finally {
     // Also when acquiring failed, which may have taken effect. A lease that cannot be released
     // expires; the section's outcome stands either way.

@@ -1,0 +1,145 @@
+/**
+ * The scopes that the code of an exclusive section uses: the operations of a scope, by held calls.
+ *
+ * Invariants
+ *  H1  A held scope has every operation of its scope: those of the scope's class are taken over as
+ *      they are, and call `mutate` and `submit` of the held scope.
+ *  H2  State and version are those of the scope: what is stored, or resolved, and nothing else.
+ */
+import { done } from "../../actors/scope/admission.ts";
+import type { Claim, Claimable, ClaimedScope, HeldCalls } from "../../actors/scope/claim.ts";
+import { type ExclusiveOptions, withHeld } from "../../actors/scope/exclusive.ts";
+import type { ExclusiveTask } from "../../actors/scope/mailbox.ts";
+import type { Mutation } from "../../actors/scope/mutation.ts";
+import type { ScopeSettings } from "../../actors/scope/options.ts";
+import { type Recipe, RecipeMutation } from "../../actors/scope/recipe.ts";
+import { deleteWork, refreshWork } from "../../actors/scope/tasks.ts";
+import { systemClock } from "../../actors/time/clock.ts";
+import type { MutationContext, MutationOptions, ScopeIdentity } from "../../actors/protocol.ts";
+
+/** A scope whose section uses a held scope. */
+export interface Sectionable extends Claimable {
+  readonly settings: ScopeSettings;
+  /** The operations of the scope by held calls. */
+  heldBy(calls: HeldCalls): object;
+}
+
+/** The scope under a held scope. */
+interface HeldSource extends ClaimedScope {
+  readonly state: object;
+  flush(): Promise<void>;
+  heldBy(calls: HeldCalls): object;
+}
+
+/** The operations of the kernel; see the head of this file. */
+class HeldOperations implements Sectionable {
+  readonly #scope: HeldSource;
+  readonly #calls: HeldCalls;
+
+  constructor(scope: HeldSource, calls: HeldCalls) {
+    this.#scope = scope;
+    this.#calls = calls;
+  }
+
+  /** The held calls of a held scope; `undefined` for another scope. */
+  static callsOf(scope: object): HeldCalls | undefined {
+    return #calls in scope ? scope.#calls : undefined;
+  }
+
+  get identity(): ScopeIdentity {
+    return this.#scope.identity;
+  }
+
+  get settings(): ScopeSettings {
+    return this.#scope.settings;
+  }
+
+  get state(): object {
+    return this.#scope.state;
+  }
+
+  get version(): number {
+    return this.#scope.version;
+  }
+
+  mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
+    return this.#calls.submit(mutation, options);
+  }
+
+  submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
+    return this.#calls.submit(work, options);
+  }
+
+  claim(options?: MutationOptions): Promise<Claim> {
+    return this.#calls.claim(options);
+  }
+
+  heldBy(calls: HeldCalls): object {
+    return this.#scope.heldBy(calls);
+  }
+
+  update(recipe: Recipe<object>, options?: MutationOptions): Promise<boolean> {
+    return this.mutate(new RecipeMutation(recipe), options);
+  }
+
+  delete(options?: MutationOptions): Promise<boolean> {
+    return this.submit(deleteWork(this.#scope), options);
+  }
+
+  refresh(): Promise<void> {
+    return done(this.submit(refreshWork(this.#scope)));
+  }
+
+  async flush(): Promise<void> {
+    await this.#calls.settled();
+    const { refusal } = this.#calls;
+    if (refusal !== null) throw refusal;
+    await this.#scope.flush();
+  }
+}
+
+/** The prototype of the held scopes of each class. */
+const prototypes = new WeakMap<object, object>();
+
+/** The operations of `scope` by held calls; `operations`: the prototype that has its own (H1). */
+export function heldView(scope: HeldSource, calls: HeldCalls, operations: object): object {
+  const held = new HeldOperations(scope, calls);
+  Object.setPrototypeOf(held, prototypeOf(operations));
+  return held;
+}
+
+function prototypeOf(operations: object): object {
+  const known = prototypes.get(operations);
+  if (known !== undefined) return known;
+  const all = Object.getOwnPropertyDescriptors(operations);
+  const added = Object.entries(all).filter(([name]) => !(name in HeldOperations.prototype));
+  const made: object = Object.create(HeldOperations.prototype, Object.fromEntries(added));
+  prototypes.set(operations, made);
+  return made;
+}
+
+/**
+ * Runs `work` in an exclusive section of scopes in the order of their keys, each once; `work`
+ * receives held scopes in the order given.
+ */
+export function withScopes<T>(
+  scopes: readonly Sectionable[],
+  work: (held: object[], context: MutationContext) => T | Promise<T>,
+  options: ExclusiveOptions | undefined,
+  ordered: readonly Sectionable[] = scopes,
+): Promise<T> {
+  // The settings of the wait are the same for all scopes of a runtime.
+  const { clock = systemClock, mutationTimeoutMs = Infinity } = ordered[0]?.settings ?? {};
+  const claimed = ordered.map((scope) => HeldOperations.callsOf(scope) ?? scope);
+  return withHeld({ scopes: claimed, options, clock, mutationTimeoutMs }, (calls, context) => {
+    const held = new Map(ordered.map((scope, at) => [scope, viewOf(scope, calls[at])]));
+    return work(
+      scopes.map((scope) => held.get(scope) ?? {}),
+      context,
+    );
+  });
+}
+
+function viewOf(scope: Sectionable, calls: HeldCalls | undefined): object {
+  return calls === undefined ? {} : scope.heldBy(calls); // There is one for each scope.
+}
