@@ -28,7 +28,7 @@ import { valuesIn } from "./recipe-result.ts";
 export type TransactRecipe<S, R> = (draft: Draft<S>, context: MutationContext) => R | Promise<R>;
 
 /** What a recipe made of its drafts, and what it returned. */
-interface Transacted {
+export interface Transacted {
   /** The next states, in order, not yet copied. */
   readonly nexts: readonly object[];
   /** The result, once the states are committed as `committed`, in order. */
@@ -36,7 +36,7 @@ interface Transacted {
 }
 
 /** Drafts of several states that are ended together. */
-class TransactDrafts {
+export class TransactDrafts {
   readonly #root: { states: object[]; found: unknown[] };
   readonly drafts: readonly object[];
 

@@ -40,7 +40,7 @@ import { type RuntimeStats, statsOf } from "./stats.ts";
 import type { Scope } from "./scope.ts";
 import type { StoreSupports } from "../stores/contract.ts";
 import { type RunMethods, type RunsOfRuntime, runsOf } from "./sequencer/run-methods.ts";
-import { runSection, runTransaction } from "./transaction/several.ts";
+import { runSection, runTransact, runTransaction } from "./transaction/several.ts";
 
 /**
  * Makes a runtime. Throws `RangeError` for a bad number, `StateValidationError` when a kind's
@@ -166,14 +166,23 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   /** The same; a recipe with one parameter more receives its `MutationContext` as the last one. */
   transaction<const Scopes extends AnyScopes>(
     scopes: Scopes,
-    recipe: (
-      ...args: [...drafts: DraftsOf<Scopes>, context: MutationContext]
-    ) => void | Promise<void>,
+    recipe: (...args: [...DraftsOf<Scopes>, MutationContext]) => void | Promise<void>,
     options?: MutationOptions,
   ): Promise<boolean>;
   transaction(scopes: AnyScopes, recipe: unknown, options?: MutationOptions): Promise<boolean> {
-    const home = this.#home;
-    return home.calls.run(() => runTransaction(home, scopes, recipe, options));
+    return this.#home.calls.run(() => runTransaction(this.#home, scopes, recipe, options));
+  }
+
+  /**
+   * Changes several scopes together, all or nothing, and resolves to what the recipe returned, as
+   * `transact` of a scope. Refused where `transaction` is refused; one scope may be in any store.
+   */
+  transact<const Scopes extends AnyScopes, R>(
+    scopes: Scopes,
+    recipe: (drafts: DraftsOf<Scopes>, context: MutationContext) => R | Promise<R>,
+    options?: MutationOptions,
+  ): Promise<R> {
+    return this.#home.calls.run(() => runTransact<R>(this.#home, scopes, recipe, options));
   }
 
   /** `scope.exclusive` over several scopes, of any stores, acquired in the order of their keys. */

@@ -1,6 +1,8 @@
 /** Recipes whose call resolves to what they returned. */
 import { describe, expect, it } from "vitest";
 import { defineKind } from "../../src/runtime/kinds.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import type { Scope } from "../../src/runtime/scope.ts";
 import { World, type Counter, type RuntimeStores } from "./runtime-world.ts";
 
 const KINDS = { ledger: defineKind({ durability: "checkpoint" as const }) };
@@ -11,6 +13,10 @@ const TYPES = ["user", "ledger", "temp"];
 function next(draft: Counter): number {
   draft.n = (draft.n ?? 0) + 1;
   return draft.n;
+}
+
+async function openTwo(runtime: Runtime): Promise<[Scope<Counter>, Scope<Counter>]> {
+  return [await runtime.open<Counter>("user", "a"), await runtime.open<Counter>("org", "a")];
 }
 
 /** Claims about `transact` and `appendState`. */
@@ -57,6 +63,24 @@ export function transactCases(stores: RuntimeStores): void {
       expect([older.version, older.state.n]).toEqual([1, 3]);
     });
 
+    it("works in every store through the runtime, alone", async () => {
+      const world = new World(stores);
+      const runtime = world.runtime();
+      const scope = await runtime.open<Counter>("user", "a");
+      const made = await runtime.transact([scope], ([draft], { attempt }) => [
+        next(draft),
+        attempt,
+      ]);
+      expect(made).toEqual([1, 1]);
+      expect(await runtime.transact([scope, scope], async ([a, b]) => [next(a), next(b)])).toEqual([
+        2, 3,
+      ]);
+      expect([scope.state.n, scope.version]).toEqual([3, 2]);
+      await expect(runtime.transact([], () => 1)).rejects.toThrow(TypeError);
+      const strange = world.runtime();
+      await expect(strange.transact([scope], () => 1)).rejects.toThrow(TypeError);
+    });
+
     it("appends many values with one event, and none", async () => {
       const runtime = new World(stores).runtime({ kinds: KINDS });
       for (const type of TYPES) {
@@ -75,6 +99,71 @@ export function transactCases(stores: RuntimeStores): void {
         await scope.refresh();
         expect(scope.state.list).toEqual([1, 2, 3]);
       }
+    });
+  });
+
+  describe("transact on several scopes", () => {
+    it("is refused by a store that cannot do it", async (test) => {
+      const world = new World(stores);
+      const runtime = world.runtime();
+      if (world.store().supports.transactions) return test.skip();
+      const scopes = await openTwo(runtime);
+      const work = runtime.transact(scopes, ([a]) => next(a));
+      await expect(work).rejects.toThrow(/cannot do transactions/u);
+      expect(scopes[0].version).toBe(0);
+      return undefined;
+    });
+
+    it("resolves to frozen parts of what was committed", async (test) => {
+      const world = new World(stores);
+      if (!world.store().supports.transactions) return test.skip();
+      const runtime = world.runtime({ kinds: KINDS });
+      const [user, org] = await openTwo(runtime);
+      const ledger = await runtime.open<Counter>("ledger", "a");
+      await org.patchState({ list: [1] });
+      const made = await runtime.transact(
+        [org, user, ledger],
+        async ([one, two, three], { attempt }) => {
+          await Promise.resolve();
+          one.list?.push(2);
+          next(three);
+          return { attempt, n: next(two), list: one.list, all: [one, two, three] };
+        },
+      );
+      expect(made).toEqual({
+        attempt: 1,
+        n: 1,
+        list: [1, 2],
+        all: [{ list: [1, 2] }, { n: 1 }, { n: 1 }],
+      });
+      expect(made.all).toEqual([org.state, user.state, ledger.state]);
+      expect(made.list).toBe(org.state.list);
+      expect(Object.isFrozen(made.list)).toBe(true);
+      expect(await runtime.transact([user, org], () => ({ n: 9 }))).toEqual({ n: 9 });
+      expect([user.version, org.version]).toEqual([1, 2]);
+      return undefined;
+    });
+
+    it("runs again after a conflict, and verifies a result without a change", async (test) => {
+      const world = new World(stores);
+      if (!world.store().supports.transactions) return test.skip();
+      const [first, second] = world.pair({ watch: false, cas: { baseDelayMs: 1 } });
+      const mine = await openTwo(first);
+      const [theirs] = await openTwo(second);
+      await theirs.patchState({ n: 5 });
+      const runs: number[] = [];
+      const made = await first.transact(mine, ([a, b], { attempt }) => {
+        runs.push(attempt);
+        return [next(a), next(b)];
+      });
+      expect([made, runs]).toEqual([
+        [6, 1],
+        [1, 2],
+      ]);
+      await theirs.refresh();
+      await theirs.patchState({ n: 10 });
+      expect(await first.transact(mine, ([a, b]) => [a.n, b.n])).toEqual([10, 1]);
+      return undefined;
     });
   });
 }

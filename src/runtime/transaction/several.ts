@@ -4,6 +4,7 @@
 import { ScopeStoppedError } from "../../../actors/errors.ts";
 import type { MutationContext, MutationOptions } from "../../../actors/protocol.ts";
 import type { ExclusiveOptions } from "../../../actors/scope/exclusive.ts";
+import { checkRecipe } from "../../../actors/scope/recipe.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 import { residentOf } from "../handle.ts";
 import { withScopes } from "../held-scope.ts";
@@ -42,7 +43,31 @@ export async function runTransaction(
   const takesContext = edit.length > residents.length;
   const run: TransactionRecipe = (drafts, context) =>
     edit(...drafts, ...(takesContext ? [context] : []));
-  return new Transaction(residents, run, options).run();
+  const changed = await new Transaction(residents, run, options, "changed").run();
+  return changed === true;
+}
+
+/**
+ * Runs a recipe of `transact`; resolves to its result. One scope needs no store that can commit
+ * several records.
+ */
+export async function runTransact<R>(
+  runtime: OwningRuntime,
+  scopes: unknown,
+  recipe: unknown,
+  options: MutationOptions | undefined,
+): Promise<R> {
+  const residents = ownScopes(runtime, "transact", scopes);
+  const [first] = residents;
+  if (first === undefined) throw new TypeError("transact needs a scope at least, received none");
+  checkRecipe(recipe);
+  // The drafts are made from these scopes in this order, so they have the types of the recipe.
+  const run = recipe as (drafts: object[], context: MutationContext) => R | Promise<R>;
+  const draftsOf = (draft: object): object[] => residents.map(() => draft);
+  if (residents.every((each) => each === first))
+    return first.transact((draft, context) => run(draftsOf(draft), context), options);
+  const done: Promise<unknown> = new Transaction(residents, run, options, "result").run();
+  return done as Promise<R>; // It resolves to the result of its recipe.
 }
 
 /**

@@ -20,7 +20,17 @@ import { resolveConflict, type SaveStep } from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
-import { createDraft, endRecipe, RecipeMutation } from "../../../actors/scope/recipe.ts";
+import {
+  createDraft,
+  endRecipe,
+  RecipeMutation,
+  type Recipe,
+} from "../../../actors/scope/recipe.ts";
+import {
+  TransactDrafts,
+  TransactMutation,
+  type TransactRecipe,
+} from "../../../actors/scope/transact.ts";
 import { createCall } from "../../../actors/scope/mailbox.ts";
 import { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { endLife } from "../../../actors/scope/tasks.ts";
@@ -30,18 +40,42 @@ import { changedPart, isDurable, MultiScopeCommit, type Part } from "./multi-sco
 import type { ResidentScope } from "../resident-scope.ts";
 
 /** The recipe of a transaction; drafts are in the order of the given scopes. */
-export type TransactionRecipe = (
-  drafts: object[],
-  context: MutationContext,
-) => void | Promise<void>;
+export type TransactionRecipe = (drafts: object[], context: MutationContext) => unknown;
+
+/** What the drafts of a recipe became. */
+interface Ended {
+  readonly nexts: readonly object[];
+  /** The result of the recipe, when the transaction resolves to it. */
+  result?(committed: readonly object[]): unknown;
+}
+
+/** The drafts of one run of a recipe, in the order of keys. */
+interface Drafting {
+  readonly drafts: readonly object[];
+  end(returned: unknown): Ended;
+}
+
+/** One run of the recipe. */
+interface Computed {
+  readonly parts: readonly Part[];
+  /** What the transaction resolves to. */
+  readonly answer: unknown;
+  readonly thrown: { readonly error: unknown } | null;
+}
 
 const UPDATE = new RecipeMutation<object>(() => undefined);
+
+function changing(states: readonly object[]): Drafting {
+  const drafts = states.map(createDraft);
+  return { drafts, end: (returned) => ({ nexts: endRecipe(drafts, returned) }) };
+}
 
 /** One transaction. */
 export class Transaction {
   readonly #scopes: readonly ResidentScope[];
   readonly #recipe: TransactionRecipe;
   readonly #options: MutationOptions | undefined;
+  readonly #resolves: "changed" | "result";
   readonly #ordered: readonly ResidentScope[];
   readonly #section: ExclusiveSection;
 
@@ -49,7 +83,9 @@ export class Transaction {
     scopes: readonly ResidentScope[],
     recipe: TransactionRecipe,
     options: MutationOptions | undefined,
+    resolves: "changed" | "result",
   ) {
+    this.#resolves = resolves;
     this.#scopes = scopes;
     this.#recipe = recipe;
     this.#options = options;
@@ -59,8 +95,8 @@ export class Transaction {
     for (const store of stores) refuseStore(store, stores.size);
   }
 
-  /** Resolves to whether anything changed. */
-  async run(): Promise<boolean> {
+  /** Resolves to whether anything changed, or to the result of the recipe. */
+  async run(): Promise<unknown> {
     await this.#section.acquire(this.#options);
     try {
       return await this.#attempts(this.#ordered);
@@ -69,48 +105,50 @@ export class Transaction {
     }
   }
 
-  async #attempts(scopes: readonly ResidentScope[]): Promise<boolean> {
+  async #attempts(scopes: readonly ResidentScope[]): Promise<unknown> {
     const settings = scopes[0]?.kind.settings;
     if (settings === undefined) return false;
-    let changed: boolean | undefined;
+    let done: Computed | undefined;
     let conflict: unknown;
     const attempt = async (count: number): Promise<SaveStep> => {
       const end = await this.#attempt(scopes, count);
-      if (typeof end === "boolean") changed = end;
+      if ("parts" in end) done = end;
       else conflict = end;
-      return changed === undefined ? "conflict" : "saved";
+      return done === undefined ? "conflict" : "saved";
     };
-    if ((await attempt(1)) === "saved") return changed === true;
+    const answer = (): unknown => done?.answer;
+    if ((await attempt(1)) === "saved") return answer();
     const exclusive = (count: number, signal: AbortSignal): Promise<SaveStep> =>
       this.#leased(scopes, signal, () => attempt(count + 1));
     const work = resolveConflict({ ...settings, attempt, exclusive });
     this.#section.revoked.catch(() => work.stop());
     const end = await this.#section.during(work.end).catch((error: unknown) => {
-      if (changed === undefined) throw error; // Else it is stored, and leases were being released.
+      if (done === undefined) throw error; // Else it is stored, and leases were being released.
     });
-    if (changed !== undefined) return changed;
+    if (done !== undefined) return answer();
     throw end?.kind === "failed" ? end.error : conflict;
   }
 
-  /** Resolves to whether anything changed, or to the conflict. */
+  /** Resolves to the run that counts, or to the conflict. */
   async #attempt(
     scopes: readonly ResidentScope[],
     attempt: number,
-  ): Promise<boolean | ConcurrentModificationError> {
-    const { parts, thrown } = await this.#section.during(
-      this.#compute(scopes, attempt).then(
-        (computed) => ({ parts: computed, thrown: null }),
-        (error: unknown) => ({ parts: [], thrown: { error } }),
-      ),
+  ): Promise<Computed | ConcurrentModificationError> {
+    const computed = await this.#section.during(
+      this.#compute(scopes, attempt).catch((error: unknown): Computed => ({
+        parts: [],
+        answer: false,
+        thrown: { error },
+      })),
     );
-    const changed = parts.filter((part) => part.outcome.changed);
+    const changed = computed.parts.filter((part) => part.outcome.changed);
     const written = new Set(changed.map(({ scope }) => scope));
     const read = scopes.filter((scope) => verified(scope) && !written.has(scope));
     const expected = new Map(scopes.map((scope) => [scope, scope.version]));
     const stale = await new MultiScopeCommit(this.#section).save(changed, { atomic: true, read });
     if (stale.length > 0) return conflictOf(stale, attempt, expected);
-    if (thrown !== null) throw thrown.error;
-    return changed.length > 0;
+    if (computed.thrown !== null) throw computed.thrown.error;
+    return computed;
   }
 
   /** One more attempt on what the store holds, while no other owner can write the records. */
@@ -135,12 +173,13 @@ export class Transaction {
   }
 
   /** Runs the recipe on drafts and computes the part of each scope. */
-  async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Part[]> {
+  async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Computed> {
     // A scope may expire while another one is claimed or ended.
     for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
       await this.#section.during(endLife(over, () => !this.#section.ended));
     const states = new Map(scopes.map((scope) => [scope, scope.draft.expose()]));
-    const drafts = new Map(scopes.map((scope) => [scope, createDraft(states.get(scope) ?? {})]));
+    const work = this.#draft([...states.values()]);
+    const drafts = new Map(scopes.map((scope, index) => [scope, work.drafts[index] ?? {}]));
     const context = new RunContext(attempt);
     let returned: unknown;
     const recipe = (): unknown =>
@@ -158,27 +197,37 @@ export class Transaction {
     } finally {
       context.end();
     }
-    const next = endRecipe([...drafts.values()], returned);
-    return scopes.map((scope, index) => this.#part(scope, next[index] ?? {}, states));
+    const { nexts, result } = work.end(returned);
+    const parts = scopes.map((scope, index) => this.#part(scope, nexts[index] ?? {}, states));
+    const changed = parts.some((part) => part.outcome.changed);
+    const answer = result === undefined ? changed : result(parts.map(({ next }) => next ?? {}));
+    return { parts, answer, thrown: null };
+  }
+
+  #draft(states: readonly object[]): Drafting {
+    return this.#resolves === "result" ? new TransactDrafts(states) : changing(states);
   }
 
   /** The part of `scope`; a checkpoint scope may have to run the recipe again later (G9). */
   #part(scope: ResidentScope, next: object, states: ReadonlyMap<ResidentScope, object>): Part {
     if (isDurable(scope) || scope.backing === null) return changedPart(scope, UPDATE, next);
-    const again = new RecipeMutation<object>((draft, context) => {
+    const rerun: TransactRecipe<object, unknown> = (draft, context) => {
       const drafts = new Map([...states].map(([each, state]) => [each, createDraft(state)]));
       drafts.set(scope, draft);
-      const returned: unknown = this.#recipe(
+      return this.#recipe(
         this.#scopes.map((each) => drafts.get(each) ?? {}),
         context,
       );
-      if (drafts.size === 1) return returned as void; // It may be the next state.
-      return isThenable(returned) ? Promise.resolve(returned).then(() => undefined) : undefined;
-    });
+    };
+    // The result of one scope's recipe may be its next state; others return none that counts.
+    const again =
+      this.#resolves === "changed" && states.size === 1
+        ? new RecipeMutation<object>(rerun as Recipe<object>)
+        : new TransactMutation(rerun);
     const entry = createCall(again, this.#options, scope.settings);
     entry.context = captureContext();
     entry.attempt = 1;
-    return { ...changedPart(scope, again, next), entry };
+    return { ...changedPart(scope, UPDATE, next), mutation: again, entry };
   }
 }
 
