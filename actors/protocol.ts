@@ -117,6 +117,14 @@ export interface MutationOptions {
   readonly timeoutMs?: number | undefined;
   /** Copied into the change's event. */
   readonly meta?: JsonObject | undefined;
+  /**
+   * A key of 1 to 128 characters, under which the mutation takes effect at most once in its scope:
+   * in all processes and after restarts, as far as the scope's store keeps its state. A repeat
+   * resolves to the first answer. The last `onceKept` keys of a scope are kept, until the scope is
+   * deleted or expires. A mutation that threw or changed nothing may be tried again; a result of
+   * `transact` other than `undefined` is recorded also without a change, and must be storable.
+   */
+  readonly once?: string | undefined;
 }
 
 /** What a mutator or a recipe receives about its run. */

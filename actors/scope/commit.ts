@@ -15,6 +15,7 @@ import type { CommitBatch } from "./commit-batch.ts";
 import { countSave } from "./counters.ts";
 import type { Cascade } from "./reentrancy.ts";
 import type { ScopeCore } from "./scope-core.ts";
+import { extrasOf, withExtras } from "../state/extras.ts";
 import { equalState } from "../state/equal.ts";
 
 /** The confirmed values; without `state` the draft state is the confirmed one. */
@@ -76,11 +77,22 @@ export function commitErasure(scope: ScopeCore): void {
 /** Adopts a stored state, or the initial one, and announces it when it differs. */
 export function adopt(scope: ScopeCore, found: Stored<object> | Tombstone): void {
   const before = scope.draft.expose();
-  const state = storedState(found.state, scope.settings, scope.identity);
+  const state = adoptedState(scope, found.state, before);
   const changed = found.version !== scope.version || !equalState(before, state);
   confirm(scope, { version: found.version, exists: found.state !== undefined, state });
   scope.taken();
   if (changed) scope.announceState({ operation: "refresh", origin: "remote", before });
+}
+
+/** A bridge of the user knows no extras: those in memory stay, until the record is deleted. */
+function adoptedState(
+  { settings, identity }: ScopeCore,
+  found: object | undefined,
+  before: object,
+): object {
+  const state = storedState(found, settings, identity);
+  if (settings.bridgeFreezes || found === undefined) return state;
+  return withExtras(state, extrasOf(before));
 }
 
 /** Makes a new error for each call. */

@@ -18,6 +18,7 @@ import { monotonic } from "../time/clock.ts";
 import { MailboxFullError, ScopeMutationTimeoutError, ScopeStoppedError } from "../errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, Patch, ScopeIdentity } from "../protocol.ts";
+import { OnceMutation, onceKey } from "./once.ts";
 import { optionNames, refuseUnknown, type ScopeSettings, timeoutOption } from "./options.ts";
 import type { CapturedContext, Cascade, RunContext } from "./reentrancy.ts";
 import { copyIn } from "../state/copy.ts";
@@ -147,18 +148,24 @@ export class Call {
   }
 }
 
-const OPTIONS = optionNames<MutationOptions>({ signal: true, timeoutMs: true, meta: true });
+const OPTIONS = optionNames<MutationOptions>({
+  signal: true,
+  timeoutMs: true,
+  meta: true,
+  once: true,
+});
 
 /**
  * Makes a call: its deadline starts now, and its options are copied. Throws `TypeError` for an
- * unknown option.
+ * unknown option, and `RangeError` for a bad `once`.
  */
 export function createCall(
-  work: Mutation | ExclusiveTask,
+  given: Mutation | ExclusiveTask,
   options: MutationOptions | undefined,
-  { clock, mutationTimeoutMs }: ScopeSettings,
+  { clock, mutationTimeoutMs, onceKept }: ScopeSettings,
 ): Call {
   if (options !== undefined) refuseUnknown("a mutation", options, OPTIONS);
+  const work = options?.once === undefined ? given : workOnce(given, options.once, onceKept);
   const timeoutMs =
     options?.timeoutMs === undefined
       ? mutationTimeoutMs
@@ -178,6 +185,11 @@ export function overtime(
   const timeoutMs = options?.timeoutMs ?? scope.settings.mutationTimeoutMs;
   const phase = stage === "queued" || stage === "reloading" ? "queued" : "running";
   return new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope: scope.identity });
+}
+
+function workOnce(work: Mutation | ExclusiveTask, key: unknown, kept: number): OnceMutation {
+  if ("task" in work) throw new TypeError("once is an option of mutations, not of this call");
+  return new OnceMutation(work, onceKey(key), kept);
 }
 
 /** A bounded FIFO of calls. */

@@ -5,6 +5,7 @@ import { durationOption, MAX_TIMER_MS, systemClock } from "../time/clock.ts";
 import { withDefaults, type Checks } from "./validation.ts";
 import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from "../protocol.ts";
 import { copyIn } from "../state/copy.ts";
+import { extrasOf, withExtras } from "../state/extras.ts";
 import { quietLogger } from "./safe-call.ts";
 import { type Counters, newCounters } from "./counters.ts";
 
@@ -12,6 +13,8 @@ import { type Counters, newCounters } from "./counters.ts";
 const MAILBOX_LIMIT = 10_000;
 /** Milliseconds a mutation may wait and run before `SCOPE_MUTATION_TIMEOUT`. */
 const MUTATION_TIMEOUT_MS = 30_000;
+/** Keys of `once` that a scope keeps. */
+const ONCE_KEPT = 100;
 
 /** Options that every scope and runtime takes. */
 export interface ScopeTuning {
@@ -59,6 +62,8 @@ export interface ScopeSettings {
   readonly verifies: boolean;
   /** Shared by all scopes of a runtime. */
   readonly counters: Counters;
+  /** How many keys of `once` a scope keeps. */
+  readonly onceKept: number;
 }
 
 /** The settings of one scope, or of a kind, besides the tuning. */
@@ -67,6 +72,7 @@ export interface ScopeTraits extends Pick<ScopeSettings, "initial" | "checks"> {
   readonly bridgeFreezes?: boolean;
   readonly verifies?: boolean;
   readonly counters?: Counters;
+  readonly onceKept?: number;
 }
 
 /** The default logger: the console. */
@@ -186,6 +192,7 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
     bridgeFreezes: scope.bridgeFreezes ?? false,
     verifies: scope.verifies ?? false,
     counters: scope.counters ?? uncounted,
+    onceKept: scope.onceKept ?? ONCE_KEPT,
   };
 }
 
@@ -200,5 +207,5 @@ export function storedState(
 ): object {
   if (found === undefined) return settings.initial;
   const state = settings.bridgeFreezes ? found : copyIn(found, "", { scope });
-  return withDefaults(state, settings.checks, scope);
+  return withExtras(withDefaults(state, settings.checks, scope), extrasOf(state));
 }

@@ -32,7 +32,7 @@ export interface Transacted {
   /** The next states, in order, not yet copied. */
   readonly nexts: readonly object[];
   /** The result, once the states are committed as `committed`, in order. */
-  result(committed: readonly object[]): unknown;
+  readonly result: (committed: readonly object[]) => unknown;
 }
 
 /** Drafts of several states that are ended together. */

@@ -23,9 +23,11 @@
  *  A4  Replaying `patches` on the state at `begin` gives the state now; `inverse` undoes it,
  *      applied in its own order.
  *  A5  Only own properties are read, and `__proto__` is written as an ordinary own key.
+ *  A6  The exposed state object has the extras of the draft.
  */
 import { StateTypeError } from "../errors.ts";
 import { equal } from "./equal.ts";
+import { type Extras, extrasOf, withExtras } from "./extras.ts";
 import { copyArray, copyRecord } from "./patches.ts";
 import type { Patch, ScopeIdentity } from "../protocol.ts";
 import { isPlainObject, typeName } from "./copy.ts";
@@ -67,6 +69,7 @@ export class DraftState {
   inverse: Patch[] | null = null;
   #state: RecordNode;
   readonly #scope: ScopeIdentity;
+  #extras: Extras | null;
   #rootOwned = false;
   #owned: Set<object> | null = null;
 
@@ -75,6 +78,7 @@ export class DraftState {
     this.#scope = scope;
     // `copyIn` has checked that a state is a plain object; its fields are read as unknown.
     this.#state = state as RecordNode;
+    this.#extras = extrasOf(state);
   }
 
   /** Starts a new change; records patches if `recording`, inverse patches if `undoable`. */
@@ -95,7 +99,7 @@ export class DraftState {
       if (this.#owned !== null) for (const node of this.#owned) Object.freeze(node);
       this.#owned = null;
       this.#rootOwned = false;
-      Object.freeze(this.#state);
+      this.#take(Object.freeze(this.#state));
     }
     return this.#state;
   }
@@ -103,6 +107,7 @@ export class DraftState {
   /** Replaces the state by another deep-frozen one without recording a change. */
   reset(state: object): void {
     this.#state = state as RecordNode; // A plain object, as in the constructor.
+    this.#extras = extrasOf(state);
     this.#rootOwned = false;
     this.#owned = null;
     this.changed = false;
@@ -127,7 +132,7 @@ export class DraftState {
   replace(next: object): void {
     if (equal(this.#state, next)) return;
     const before = this.expose();
-    this.#state = next as RecordNode; // A plain object by the caller's check.
+    this.#take(next);
     this.#record(
       { op: "replace", path: [], value: next },
       { op: "replace", path: [], value: before },
@@ -194,12 +199,29 @@ export class DraftState {
 
   /** Adopts a state made elsewhere, with the patches that lead to it and back. */
   take(next: object, patches: readonly Patch[], inverse: readonly Patch[]): void {
-    this.#state = next as RecordNode; // A plain object by the caller's check.
+    this.#take(next);
     this.#rootOwned = false;
     this.#owned = null;
     if (this.patches !== null) this.patches = this.patches.concat(patches);
     if (this.inverse !== null) this.inverse = inverse.concat(this.inverse);
     this.changed = true;
+  }
+
+  /** What the record keeps beside the state; it stays when the state is replaced. */
+  get extras(): Extras | null {
+    return this.#extras;
+  }
+
+  /** Changes the extras: a change of the record without a patch of the state. */
+  keep(extras: Extras): void {
+    this.#ownRoot();
+    this.#extras = extras;
+    this.changed = true;
+  }
+
+  /** Makes a frozen object the state, with the present extras (A6). */
+  #take(next: object): void {
+    this.#state = withExtras(next, this.#extras) as RecordNode; // A plain object, by the callers.
   }
 
   /** Puts a new container into a field. It is owned; the patch gets a frozen twin of it. */

@@ -12,6 +12,7 @@ import { durationOption } from "../../actors/time/clock.ts";
 import {
   type Answers,
   answersOption,
+  countOption,
   optionNames,
   positiveOption,
   refuseUnknown,
@@ -66,6 +67,8 @@ export interface KindOptions<S extends object = object> {
    * `local`: against the state in memory, at no cost.
    */
   readonly answers?: Answers | undefined;
+  /** How many keys of `once` each scope keeps, the last ones; default 100, at least 1. */
+  readonly onceKept?: number | undefined;
   readonly maxStateSizeBytes?: number | undefined;
   readonly hardLimitBytes?: number | undefined;
   /** How many earlier checkpoints of a sequencer run are kept; default 0. */
@@ -90,6 +93,7 @@ const OPTIONS = optionNames<KindOptions>({
   observe: true,
   store: true,
   answers: true,
+  onceKept: true,
   maxStateSizeBytes: true,
   hardLimitBytes: true,
   history: true,
@@ -113,20 +117,18 @@ export function defineKind<S extends object = Record<string, unknown>>(
   checkTombstone(options.tombstoneMs);
   durationOption("history", options.history, 0);
   answersOption(options.answers, "verified");
+  countOption("onceKept", options.onceKept, 1, 1);
   return Object.freeze({ ...options, durability });
 }
 
 /** Default of `exclusiveLeaseMs`. */
 const LEASE_MS = 5_000;
+/** Time to live of an ephemeral session after its last change; of a request it is 7 days. */
 const DAY_MS = 86_400_000;
-/** Time to live of a request after its last change. */
-const REQUEST_TTL_MS = 7 * DAY_MS;
-/** Time to live of an ephemeral session after its last change. */
-const EPHEMERAL_TTL_MS = DAY_MS;
 
 /** The kinds of every runtime. Their times do not apply on a store that keeps no times. */
 export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
-  request: defineKind({ ttlMs: REQUEST_TTL_MS }),
+  request: defineKind({ ttlMs: 7 * DAY_MS }),
   session: defineKind(),
   user: defineKind(),
   org: defineKind(),
@@ -231,6 +233,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
       bridgeFreezes: true,
       verifies: kind.answers !== "local",
       counters: context.counters,
+      ...(kind.onceKept !== undefined && { onceKept: Math.floor(kind.onceKept) }),
     }),
   };
 }
@@ -287,7 +290,7 @@ export function supportsOf({ durability, store }: ResolvedKind): StoreSupports {
 export function ephemeralKind(kind: ResolvedKind): ResolvedKind {
   const { ttlMs, livesUntil, store } = kind;
   if (ttlMs !== undefined || livesUntil !== undefined || !keepsTimes(kind, store)) return kind;
-  return { ...kind, ttlMs: EPHEMERAL_TTL_MS };
+  return { ...kind, ttlMs: DAY_MS };
 }
 
 /** Checks a store early, because an invalid one would fail far from its declaration. */

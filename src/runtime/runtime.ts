@@ -173,10 +173,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     return this.#home.calls.run(() => runTransaction(this.#home, scopes, recipe, options));
   }
 
-  /**
-   * Changes several scopes together, all or nothing, and resolves to what the recipe returned, as
-   * `transact` of a scope. Refused where `transaction` is refused; one scope may be in any store.
-   */
+  /** `scope.transact` over several scopes, refused where `transaction` is; one may be anywhere. */
   transact<const Scopes extends AnyScopes, R>(
     scopes: Scopes,
     recipe: (drafts: DraftsOf<Scopes>, context: MutationContext) => R | Promise<R>,

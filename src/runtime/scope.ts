@@ -146,7 +146,10 @@ export interface ScopeOptions<S extends object> extends ScopeTuning, CheckOption
   /** The version under which `initial` is stored; default 0, never stored. */
   readonly version?: number | undefined;
   readonly schema?: StateSchema<S> | undefined;
-  /** The bridge for saves; without it the state is in memory only. */
+  /**
+   * The bridge for saves; without it the state is in memory only. Keys of `once` are in memory
+   * only: they survive conflicts, and end with this scope or its deletion.
+   */
   readonly persist?: PersistBridge<S> | undefined;
   /**
    * Where a result without a write is checked: `local`, the default, against the state in memory;

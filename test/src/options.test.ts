@@ -235,7 +235,9 @@ describe("options of what is called", () => {
 
   const refused = expect.objectContaining({
     name: "TypeError",
-    message: expect.stringMatching(/has no option "tiemoutMs"; it has signal, timeoutMs, meta$/),
+    message: expect.stringMatching(
+      /has no option "tiemoutMs"; it has signal, timeoutMs, meta, once$/,
+    ),
   });
   it.each(Object.entries(operations))("%s changes nothing", async (_name, change) => {
     const kinds = { thing: defineKind({ initial }) };

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { createRuntime } from "../../src/runtime/runtime.ts";
 import { seededRandom } from "../../src/testing/random.ts";
 import { startChild, type Child } from "../support/child.ts";
 import { testDirectory } from "../support/directory.ts";
@@ -58,6 +59,10 @@ export function killSuite(kind: string, place: string, { cycles }: { cycles: num
     },
   );
 
+  it(`once on ${kind} holds for a delivery that is repeated after SIGKILL`, { timeout }, () =>
+    killWebhooks(kind, place, Math.ceil(count / 6)),
+  );
+
   // No finished step is run twice or skipped, also under the steps of another release (Q1–Q5, L1, N1).
   it(
     `a run on ${kind} goes on after each of ${count} kills`,
@@ -67,6 +72,34 @@ export function killSuite(kind: string, place: string, { cycles }: { cycles: num
       await killRuns({ kind, place, logs, count });
     },
   );
+}
+
+/**
+ * Each cycle begins with the first delivery without an answer: the process before may have stored
+ * it, and was killed before it could answer.
+ */
+async function killWebhooks(kind: string, place: string, count: number): Promise<void> {
+  const random = seededRandom(11);
+  let next = 0;
+  for (let cycle = 0; cycle < count; cycle += 1) {
+    const child = startChild("webhook.ts", [kind, place, `${next}`]);
+    child.begin();
+    await child.started;
+    await sleep(random() * LONGEST_MS);
+    child.process.kill("SIGKILL");
+    await child.closed;
+    for (const line of child.output().split("\n").slice(0, -1)) {
+      // The n-th delivery is the n-th change, also when it is repeated.
+      expect(line).toBe(`${next} ${next + 1}`);
+      next += 1;
+    }
+  }
+  const runtime = createRuntime({ store: openStore(kind, place) });
+  const account = await runtime.open<{ sum: number; seen: number[] }>("user", "account");
+  const { sum, seen } = account.state;
+  await runtime.close();
+  expect(seen).toEqual(Array.from({ length: sum }, (_, delivery) => delivery));
+  expect([next, next + 1]).toContain(sum);
 }
 
 async function killRuns(at: {

@@ -12,6 +12,7 @@ import { expiryCases } from "./runtime-expiry.ts";
 import { eraseCases } from "./runtime-erase.ts";
 import { rebaseCases } from "./runtime-rebase.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
+import { onceCases } from "./runtime-once.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { questionCases } from "./runtime-questions.ts";
 import { runCases } from "./runtime-runs.ts";
@@ -42,6 +43,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     transactionCases(options);
     transactCases(options);
     exclusiveCases(options);
+    onceCases(options);
     listCases(options);
     listManyCases(options);
     readCases(options);

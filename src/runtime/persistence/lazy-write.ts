@@ -5,7 +5,7 @@
 import type { CommitInfo, Json, Patch } from "../../../actors/protocol.ts";
 import { difference } from "../../../actors/state/diff.ts";
 import type { ScopeWrite } from "../../stores/contract.ts";
-import { encodePatches, encodeState } from "./record-codec.ts";
+import { encodeChange, encodeRecord } from "./record-envelope.ts";
 
 /** The record that is written. */
 export interface WrittenRecord {
@@ -46,7 +46,7 @@ export class LazyWrite implements ScopeWrite {
   }
 
   get state(): Json {
-    this.#encoded ??= encodeState(this.#next);
+    this.#encoded ??= encodeRecord(this.#next);
     return this.#encoded;
   }
 
@@ -57,6 +57,6 @@ export class LazyWrite implements ScopeWrite {
     // A change has patches, unless they were not recorded when it was made.
     const recorded = this.#patches.length > 0;
     const patches = recorded ? this.#patches : difference(before, this.#next).patches;
-    return encodePatches(before, patches);
+    return encodeChange(before, this.#next, patches);
   }
 }

@@ -21,7 +21,7 @@ import type {
   Stored,
 } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
-import { decodeState } from "./record-codec.ts";
+import { decodeRecord } from "./record-envelope.ts";
 import { LazyWrite } from "./lazy-write.ts";
 import {
   type ScopeWrite,
@@ -242,7 +242,7 @@ export class RecordBridge implements PersistBridge<object> {
     if (isNews) this.#learn(record);
     if (state === undefined) return { state, version };
     try {
-      const decoded = decodeState(state);
+      const decoded = decodeRecord(state);
       const until = this.#untilOf(decoded, record);
       if (isNews) this.until = until;
       // It may have expired although the store still has it.

@@ -14,7 +14,7 @@ import type { Json, JsonObject, Patch } from "../../../actors/protocol.ts";
 import { freezeShallow, MAX_DEPTH } from "../../../actors/state/copy.ts";
 
 /** The key that marks an object as a tag. */
-const TAG = "$holdfast";
+export const TAG = "$holdfast";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -4,7 +4,7 @@
  * Invariants
  *  D1  At most `UNKNOWN_MAX` are kept; an older one that is found counts as another owner's.
  */
-import { equal } from "../../../actors/state/equal.ts";
+import { sameRecord } from "../../../actors/state/extras.ts";
 
 /** Most writes of unknown outcome that are kept. */
 const UNKNOWN_MAX = 16;
@@ -33,7 +33,7 @@ export class UnknownWrites {
   /** True when a record that was found is one of them. */
   has(found: Attempt): boolean {
     return this.#writes.some(
-      ({ version, state }) => version === found.version && equal(state, found.state),
+      ({ version, state }) => version === found.version && sameRecord(state, found.state),
     );
   }
 

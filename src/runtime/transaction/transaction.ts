@@ -38,6 +38,7 @@ import { captureContext, RunContext } from "../../../actors/scope/reentrancy.ts"
 import type { StateStore } from "../../stores/contract.ts";
 import { changedPart, isDurable, MultiScopeCommit, type Part } from "./multi-scope-commit.ts";
 import type { ResidentScope } from "../resident-scope.ts";
+import { TransactionKey } from "./transaction-key.ts";
 
 /** The recipe of a transaction; drafts are in the order of the given scopes. */
 export type TransactionRecipe = (drafts: object[], context: MutationContext) => unknown;
@@ -46,7 +47,7 @@ export type TransactionRecipe = (drafts: object[], context: MutationContext) => 
 interface Ended {
   readonly nexts: readonly object[];
   /** The result of the recipe, when the transaction resolves to it. */
-  result?(committed: readonly object[]): unknown;
+  readonly result?: (committed: readonly object[]) => unknown;
 }
 
 /** The drafts of one run of a recipe, in the order of keys. */
@@ -77,6 +78,7 @@ export class Transaction {
   readonly #options: MutationOptions | undefined;
   readonly #resolves: "changed" | "result";
   readonly #ordered: readonly ResidentScope[];
+  readonly #key: TransactionKey | null;
   readonly #section: ExclusiveSection;
 
   constructor(
@@ -88,8 +90,10 @@ export class Transaction {
     this.#resolves = resolves;
     this.#scopes = scopes;
     this.#recipe = recipe;
-    this.#options = options;
+    const { once, ...claiming } = options ?? {};
+    this.#options = options && claiming;
     this.#ordered = [...new Set(scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    this.#key = once === undefined ? null : new TransactionKey(once, this.#ordered);
     this.#section = new ExclusiveSection(this.#ordered);
     const stores = new Set(scopes.filter(isDurable).map((scope) => scope.kind.store));
     for (const store of stores) refuseStore(store, stores.size);
@@ -143,7 +147,9 @@ export class Transaction {
     );
     const changed = computed.parts.filter((part) => part.outcome.changed);
     const written = new Set(changed.map(({ scope }) => scope));
-    const read = scopes.filter((scope) => verified(scope) && !written.has(scope));
+    const isRead = (scope: ResidentScope): boolean =>
+      verified(scope) || (isDurable(scope) && scope === this.#key?.keeper);
+    const read = scopes.filter((scope) => isRead(scope) && !written.has(scope));
     const expected = new Map(scopes.map((scope) => [scope, scope.version]));
     const stale = await new MultiScopeCommit(this.#section).save(changed, { atomic: true, read });
     if (stale.length > 0) return conflictOf(stale, attempt, expected);
@@ -177,6 +183,8 @@ export class Transaction {
     // A scope may expire while another one is claimed or ended.
     for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
       await this.#section.during(endLife(over, () => !this.#section.ended));
+    const found = this.#key?.found;
+    if (found !== undefined) return { parts: [], answer: found[1], thrown: null };
     const states = new Map(scopes.map((scope) => [scope, scope.draft.expose()]));
     const work = this.#draft([...states.values()]);
     const drafts = new Map(scopes.map((scope, index) => [scope, work.drafts[index] ?? {}]));
@@ -197,11 +205,21 @@ export class Transaction {
     } finally {
       context.end();
     }
-    const { nexts, result } = work.end(returned);
-    const parts = scopes.map((scope, index) => this.#part(scope, nexts[index] ?? {}, states));
+    const ended = work.end(returned);
+    const parts = scopes.map((scope, index) => this.#part(scope, ended.nexts[index] ?? {}, states));
+    return this.#answered(parts, ended);
+  }
+
+  /** The answer, and the parts with the key of `once`. */
+  #answered(parts: readonly Part[], { nexts, result }: Ended): Computed {
     const changed = parts.some((part) => part.outcome.changed);
     const answer = result === undefined ? changed : result(parts.map(({ next }) => next ?? {}));
-    return { parts, answer, thrown: null };
+    const own = parts.findIndex(({ scope }) => scope === this.#key?.keeper);
+    const [part, next] = [parts[own], nexts[own]];
+    if (part === undefined || next === undefined || (answer === false && !changed))
+      return { parts, answer, thrown: null };
+    const keyed = this.#key?.record(part, next, answer) ?? { part, answer };
+    return { parts: parts.with(own, keyed.part), answer: keyed.answer, thrown: null };
   }
 
   #draft(states: readonly object[]): Drafting {

@@ -1,0 +1,108 @@
+/**
+ * The stored form of a record: its state, and the extras of the state (`extras.ts`).
+ *
+ *     a state without extras     the encoded state itself, as `record-codec.ts` gives it
+ *     a state with extras        { "$holdfast": "record", "state": …, "once": [[key, answer], …] }
+ *
+ * A state never has this form itself: `record-codec.ts` wraps a state with a `$holdfast` key.
+ *
+ * Invariants
+ *  V1  `decodeRecord(encodeRecord(state))` is equal to `state` and has equal extras.
+ *  V2  A record without extras is its encoded state: it costs what it cost without this file.
+ *  V3  Applying `encodeChange(before, next, patches)` to the record of `before` gives the record of
+ *      `next`. Its cost depends on the change, and on how many keys of `once` the kind keeps.
+ *  V4  A record with a field that is not known here is refused: another version of the library made
+ *      it, and a save without that field would lose it.
+ */
+import type { Json, JsonObject, Patch } from "../../../actors/protocol.ts";
+import { type Extras, extrasOf, withExtras } from "../../../actors/state/extras.ts";
+import { decodeState, encodePatches, encodeState, TAG } from "./record-codec.ts";
+
+/** The value of the tag. */
+const RECORD = "record";
+
+/** The fields of the extras, each with the check of its decoded value; another one is a line. */
+const FIELDS: { readonly [Name in keyof Required<Extras>]: (found: unknown) => boolean } = {
+  once: isOnce,
+};
+
+/** Returns the JSON form of a state with its extras. */
+export function encodeRecord(state: object): Json {
+  const json = encodeState(state);
+  const extras = extrasOf(state);
+  if (extras === null) return json;
+  // Sound: no field has the name of the tag, so the encoding of the extras is a record.
+  return { [TAG]: RECORD, state: json, ...(encodeState(extras) as JsonObject) };
+}
+
+/**
+ * Returns the state, deep-frozen, with its extras. Takes ownership of `json`. Throws an `Error`
+ * when it is not the result of `encodeRecord`.
+ */
+export function decodeRecord(json: Json): object {
+  if (!isEnvelope(json)) return decodeState(json);
+  const { [TAG]: _, state = null, ...others } = json;
+  const extras = decodeState(others);
+  for (const [name, value] of Object.entries(extras)) {
+    const check = Object.hasOwn(FIELDS, name) ? FIELDS[name as keyof Extras] : undefined;
+    if (check?.(value) === true) continue;
+    throw new Error(`a stored record has a field that this version cannot read: ${name}`);
+  }
+  return withExtras(decodeState(state), extras); // Its fields were checked.
+}
+
+/**
+ * Converts `patches`, the change of the committed state `before` to `next`, for the record of
+ * `before`. `undefined`: encode `next` whole.
+ */
+export function encodeChange(
+  before: object,
+  next: object,
+  patches: readonly Patch[],
+): Patch[] | undefined {
+  const encoded = encodePatches(before, patches);
+  const [old, made] = [extrasOf(before), extrasOf(next)];
+  if (encoded === undefined || (old === null && made === null)) return encoded;
+  if (old === null || made === null) return undefined; // The record changes its form.
+  const names = Object.keys(FIELDS) as (keyof Extras)[]; // It has no other keys.
+  const changes = names.flatMap((name) => below(name, fieldChange(old[name], made[name])));
+  const extras = encodePatches(old, changes);
+  return extras && [...below("state", encoded), ...extras];
+}
+
+function isEnvelope(json: Json): json is JsonObject {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return false;
+  return Object.hasOwn(json, TAG) && Reflect.get(json, TAG) === RECORD;
+}
+
+function isOnce(found: unknown): boolean {
+  return Array.isArray(found) && found.every(isEntry);
+}
+
+function isEntry(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && typeof value[0] === "string";
+}
+
+function below(key: string, patches: readonly Patch[]): Patch[] {
+  return patches.map((patch) => ({ ...patch, path: [key, ...patch.path] }));
+}
+
+/** The patches of one field, below its name. */
+function fieldChange(before: unknown, next: unknown): Patch[] {
+  if (before === next) return [];
+  if (next === undefined) return [{ op: "remove", path: [] }];
+  if (Array.isArray(before) && Array.isArray(next)) return listChange(before, next);
+  return [{ op: before === undefined ? "add" : "replace", path: [], value: next }];
+}
+
+/** Old elements were dropped and new ones added; anything else is written whole. */
+function listChange(before: readonly unknown[], next: readonly unknown[]): Patch[] {
+  const dropped = before.indexOf(next[0]);
+  const kept = before.length - dropped;
+  if (dropped < 0 || next.slice(0, kept).some((each, at) => each !== before[dropped + at]))
+    return [{ op: "replace", path: [], value: next }];
+  return [
+    ...before.slice(0, dropped).map((): Patch => ({ op: "remove", path: [0] })),
+    ...next.slice(kept).map((value, at): Patch => ({ op: "add", path: [kept + at], value })),
+  ];
+}

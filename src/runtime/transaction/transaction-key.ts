@@ -1,0 +1,54 @@
+/**
+ * The `once` key of a transaction. One of its scopes keeps it: the first in the order of keys, of
+ * those whose changes are stored when the transaction resolves, if there are any; else of those
+ * that are stored at all. In the others it would be lost before their changes are.
+ */
+import type { Mutation } from "../../../actors/scope/mutation.ts";
+import { onceEntry, onceKey, OnceMutation } from "../../../actors/scope/once.ts";
+import { writeNext } from "../../../actors/scope/recipe.ts";
+import type { OnceEntry } from "../../../actors/state/extras.ts";
+import type { ResidentScope } from "../resident-scope.ts";
+import { changedPart, isDurable, type Part } from "./multi-scope-commit.ts";
+
+/** A part with the key, and the answer that is kept with it. */
+export interface KeyedPart {
+  readonly part: Part;
+  readonly answer: unknown;
+}
+
+/** See the head of this file. */
+export class TransactionKey {
+  readonly #key: string;
+  readonly keeper: ResidentScope | undefined;
+
+  /** `scopes` in the order of keys. Throws `TypeError` or `RangeError` for a bad key. */
+  constructor(key: unknown, scopes: readonly ResidentScope[]) {
+    this.#key = onceKey(key);
+    this.keeper =
+      scopes.find(isDurable) ?? scopes.find(({ backing }) => backing !== null) ?? scopes[0];
+  }
+
+  /** The key and its answer, when the transaction has taken effect before. */
+  get found(): OnceEntry | undefined {
+    return onceEntry(this.keeper?.draft.extras ?? null, this.#key);
+  }
+
+  /** The part of the keeper, whose state becomes `next`, with the key. */
+  record({ scope, mutation, entry }: Part, next: object, answer: unknown): KeyedPart {
+    const keep = (work: Pick<Mutation, "write" | "compute">): OnceMutation =>
+      new OnceMutation(
+        { ...work, operation: "update", answer: () => answer },
+        this.#key,
+        scope.settings.onceKept,
+      );
+    const now = keep({ write: (draft, computed) => writeNext(draft, computed as object) });
+    const part = changedPart(scope, now, next);
+    if (entry === undefined || mutation === null) return { part, answer: now.answer() };
+    // Made again on another writer's state, it finds the key there, or records the same answer.
+    const again = keep({
+      compute: (state, context) => mutation.compute?.(state, context),
+      write: (draft, computed) => mutation.write(draft, computed),
+    });
+    return { part: { ...part, mutation: again, entry }, answer: now.answer() };
+  }
+}
