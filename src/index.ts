@@ -72,6 +72,9 @@ export {
 export type { RetryOptions, StepOptions } from "./runtime/sequencer/step-rules.ts";
 export type { RunScopes, StepContext, SuspendOptions } from "./runtime/sequencer/context.ts";
 export type { RunHandle, RunOptions } from "./runtime/sequencer/sequencers.ts";
+export type { RunMethods } from "./runtime/sequencer/run-methods.ts";
+export type { RecoverOptions, RecoveryHandle } from "./runtime/sequencer/recovery.ts";
+export type { RunInfo, RunsOptions } from "./runtime/sequencer/run-logs.ts";
 export type { ResumeOptions } from "./runtime/sequencer/run-answer.ts";
 export type { Checkpoint } from "./runtime/sequencer/run-record.ts";
 export type {

@@ -68,19 +68,18 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   readonly #changes: AllChanges;
   #closing: Promise<void> | null = null;
 
-  /** Starts a run of a sequencer, or continues the run of that id. */
-  readonly run: RunMethods["run"];
-  /** Continues a run that was suspended, failed or cut off. */
-  readonly resume: RunMethods["resume"];
-  /** The checkpoints of a run, latest first. */
-  readonly checkpoints: RunMethods["checkpoints"];
+  /** The methods for runs of sequencers: see `RunMethods`. */
+  declare readonly run: RunMethods["run"];
+  declare readonly resume: RunMethods["resume"];
+  declare readonly checkpoints: RunMethods["checkpoints"];
+  declare readonly runs: RunMethods["runs"];
+  declare readonly cancel: RunMethods["cancel"];
+  declare readonly recover: RunMethods["recover"];
 
   constructor(options: RuntimeOptions<K>) {
     this.#home = new ScopeHost(options);
     this.#runs = runsOf(this.#home);
-    this.run = this.#runs.run;
-    this.resume = this.#runs.resume;
-    this.checkpoints = this.#runs.checkpoints;
+    Object.assign(this, this.#runs.methods);
     this.#changes = new AllChanges(this.#home);
     keepCalls(this, this.#home.calls);
   }

@@ -65,6 +65,8 @@ export class ScopeHost {
   readonly calls: Calls = new Calls(
     (holder) => holder instanceof ResidentScope && this.owns(holder),
   );
+  /** Called with each key that another owner committed; `null`: reports may have been lost. */
+  readonly reports: Set<(key: string | null) => void> = new Set();
   readonly #context: KindContext;
   readonly #kinds = new Map<string, ResolvedKind>();
   readonly #declared = new Map<string, KindOptions>();
@@ -249,6 +251,9 @@ export class ScopeHost {
       },
       now: () => this.clock.now(),
       find: (key) => this.system.find(key),
+      reported: (key) => {
+        for (const callback of this.reports) callback(key);
+      },
       held: (store) => this.system.living.filter((scope) => scope.kind.store === store),
       bind: (kind, id) => this.#bind(kind, id, {}),
       bridge: (kind, identity) => this.bridge(kind, identity),

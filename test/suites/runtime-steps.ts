@@ -235,6 +235,7 @@ export function sleepCases(stores: RuntimeStores): void {
       const sequence = sleeping([], clock, [3_600_000]);
       const run = runtime.run(sequence, { runId: "r" });
       await recorded(record, ({ wakeAt }) => wakeAt !== null);
+      await until(() => store.writes >= 2); // The lease, then the sleep.
       const { writes } = store;
       await clock.advance(3_000_000);
       expect(store.writes).toBe(writes);

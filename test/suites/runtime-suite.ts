@@ -15,6 +15,7 @@ import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { onceCases } from "./runtime-once.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { questionCases } from "./runtime-questions.ts";
+import { cancelCases, recoverCases } from "./runtime-recover.ts";
 import { runCases } from "./runtime-runs.ts";
 import { inputCases, retryCases, sleepCases } from "./runtime-steps.ts";
 import { transactCases } from "./runtime-transact.ts";
@@ -61,6 +62,8 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     runCases(options);
     answerCases(options);
     retryCases(options);
+    cancelCases(options);
+    recoverCases(options);
     sleepCases(options);
     inputCases(options);
     questionCases(options);

@@ -46,6 +46,8 @@ export interface RemoteChangesPort extends UnloadedChangesPort {
   held(store: StateStore): Iterable<LoadedScope>;
   /** The whole runtime has listeners. */
   readonly listening: boolean;
+  /** Another owner committed this key; `null`: reports may have been lost. */
+  reported(key: string | null): void;
 }
 
 /** True for a store that reports commits of other owners. */
@@ -153,12 +155,14 @@ export class RemoteChanges {
 
   #missed(): void {
     if (this.#stopped) return;
+    this.#home.reported(null);
     for (const key of this.#arriving.keys()) this.#arriving.set(key, Infinity);
     for (const scope of this.#home.held(this.#store)) scope.observed(Infinity);
   }
 
   #changed(key: string, version: number): void {
     if (this.#stopped) return;
+    this.#home.reported(key);
     const scope = this.#home.find(key);
     if (scope !== undefined) return scope.observed(version);
     const observed = this.#arriving.get(key);

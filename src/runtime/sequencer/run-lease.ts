@@ -16,7 +16,12 @@
  * The owner's part is L1 of `run.ts`: it acts on a lease no longer than its duration.
  */
 import { monotonic } from "../../../actors/time/clock.ts";
-import { isHoldfastError, RunLeasedError, ScopeStoppedError } from "../../../actors/errors.ts";
+import {
+  isHoldfastError,
+  RunCancelledError,
+  RunLeasedError,
+  ScopeStoppedError,
+} from "../../../actors/errors.ts";
 import {
   describeOwner,
   isDead,
@@ -104,6 +109,8 @@ export class RunLeases {
     } catch (error) {
       if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
       await log.load();
+      if (log.exists && log.record.status === "cancelled")
+        throw new RunCancelledError(log.identity.id, { scope: log.identity, cause: error });
       throw leased(log, error);
     }
     this.#refuseWhenClosed(log);
@@ -128,11 +135,16 @@ export class RunLeases {
     } while (!this.#isOver(log, lease, leaseMs));
   }
 
-  #isOver(log: RunLog, lease: Lease, leaseMs: number): boolean {
+  /** True when the owner of a lease is known to have ended; no active run has such a lease. */
+  isFree(lease: Lease): boolean {
     if (lease.runtime === this.runtime) return true;
     const owner = readOwner(lease.owner);
     if (owner?.instance === thisProcess().instance && !openRuntimes.has(lease.runtime)) return true;
-    if (owner !== undefined && isDead(owner)) return true;
+    return owner !== undefined && isDead(owner);
+  }
+
+  #isOver(log: RunLog, lease: Lease, leaseMs: number): boolean {
+    if (this.isFree(lease)) return true;
     if (this.#home.clock.now() >= lease.until + CLOCK_SKEW_MS) return true;
     return this.#seenFor(log) >= durationOf(lease, leaseMs);
   }

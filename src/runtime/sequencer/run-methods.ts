@@ -5,6 +5,8 @@ import type { AnySequencer, Sequencer } from "./define.ts";
 import type { ResumeOptions } from "./run-answer.ts";
 import type { RunOutcome } from "./run-port.ts";
 import type { Checkpoint } from "./run-record.ts";
+import type { RecoverOptions, RecoveryHandle } from "./recovery.ts";
+import type { RunInfo, RunsOptions } from "./run-logs.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { type RunHandle, type RunOptions, Sequencers } from "./sequencers.ts";
 
@@ -45,10 +47,35 @@ export interface RunMethods {
   ) => Promise<OutcomeOf<Q>>;
   /** The checkpoints of a run, latest first; none when there is no such run. */
   readonly checkpoints: (runId: string) => Promise<readonly Checkpoint[]>;
+  /**
+   * The runs of all processes, in the order of their ids; then those that are in memory only. Reads
+   * a hundred records at once. Rejects with `TypeError` for an unknown option, `RangeError` for an
+   * unknown status.
+   */
+  readonly runs: (options?: RunsOptions) => AsyncIterable<RunInfo>;
+  /**
+   * Cancels a run, wherever it executes: its `result` rejects with `RunCancelledError`, and so does
+   * each later resume. A process that executes it ends it when the store reports the change, or at
+   * its next write. Resolves to whether this call cancelled it: false when it was completed or
+   * cancelled before. Rejects with `TypeError` when there is no such run.
+   */
+  readonly cancel: (runId: string) => Promise<boolean>;
+  /**
+   * Resumes the interrupted runs of these sequencers, now and until `stop` or the end of the
+   * runtime: runs whose lease is over, whose sleep is over, or whose suspension has ended by its
+   * time. Suspended, failed and cancelled runs are left alone, and so are runs that do not fit the
+   * steps, which are logged once. Throws `TypeError` for what is no sequencer, `RangeError` for a
+   * bad interval.
+   */
+  readonly recover: (
+    sequencers: readonly AnySequencer[],
+    options?: RecoverOptions,
+  ) => RecoveryHandle;
 }
 
-/** The methods for the runs of one runtime, and what ends them all. */
-export interface RunsOfRuntime extends RunMethods {
+/** The runs of one runtime. */
+export interface RunsOfRuntime {
+  readonly methods: RunMethods;
   /** Ends every run; when this has resolved, each can be resumed, here or elsewhere. */
   readonly close: () => Promise<void>;
 }
@@ -56,7 +83,7 @@ export interface RunsOfRuntime extends RunMethods {
 /** Makes the methods for the runs of one runtime. */
 export function runsOf(home: ScopeHost): RunsOfRuntime {
   const sequencers = new Sequencers(home);
-  return {
+  const methods: RunMethods = {
     // The steps of a sequencer make its outputs and its state; so for `resume`.
     run: <Q extends AnySequencer>(sequencer: Q, options?: RunOptions) =>
       sequencers.run(sequencer, options) as HandleOf<Q>,
@@ -67,6 +94,9 @@ export function runsOf(home: ScopeHost): RunsOfRuntime {
       options: ResumeOptions = {},
     ) => sequencers.resume(sequencer, runId, { data, options }) as Promise<OutcomeOf<Q>>,
     checkpoints: (runId) => home.calls.run(() => sequencers.checkpoints(runId)),
-    close: () => sequencers.close(),
+    runs: (options) => sequencers.logs.list(options),
+    cancel: (runId) => sequencers.cancel(runId),
+    recover: (given, options) => sequencers.recover(given, options),
   };
+  return { methods, close: () => sequencers.close() };
 }

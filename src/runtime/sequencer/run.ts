@@ -12,6 +12,7 @@ import { randomUUID } from "node:crypto";
 import { createChecks, initialState } from "../../../actors/scope/validation.ts";
 import {
   isHoldfastError,
+  RunCancelledError,
   RunLeasedError,
   ScopeStoppedError,
   StoreUnavailableError,
@@ -33,6 +34,7 @@ import type { ScopeHost } from "../scope-host.ts";
 import { failureOf } from "./run-failure.ts";
 import { namesOf } from "./run-fit.ts";
 import { checkpointOf, type Checkpoint, type RunLog, type StoredRun } from "./run-record.ts";
+import { CANCELLED } from "./run-logs.ts";
 import { StateScope } from "../scope.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
@@ -165,9 +167,7 @@ export class Run implements RunPort {
     return alarm(this.#parts.home.clock, at, callback);
   }
 
-  newId(): string {
-    return randomUUID();
-  }
+  readonly newId = (): string => randomUUID();
 
   random(): number {
     return this.#parts.settings.random();
@@ -207,6 +207,28 @@ export class Run implements RunPort {
     this.#log.write({ lease: null });
     this.#lose(new ScopeStoppedError({ scope: this.#log.identity }));
     void this.end();
+  }
+
+  /** Cancels the run, and returns true; false when it has ended. */
+  cancel(): boolean {
+    if (this.#ended || this.#lost !== null || this.record.status !== "running") return false;
+    this.#lease.end();
+    this.#log.write(CANCELLED);
+    this.cancelled();
+    return true;
+  }
+
+  /** The run was cancelled, here or elsewhere: aborts its step. */
+  cancelled(): void {
+    const reason = new RunCancelledError(this.runId, { scope: this.#log.identity });
+    this.#lose(reason);
+    this.#lost = { reason }; // The write of the cancellation may have ended it as a lost lease.
+    void this.end();
+  }
+
+  /** Why the run must end, if it must. */
+  get reason(): unknown {
+    return this.#lost?.reason;
   }
 
   /** Ends the run: later calls of its steps change nothing. */

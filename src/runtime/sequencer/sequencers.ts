@@ -3,14 +3,11 @@
  */
 import { randomUUID } from "node:crypto";
 import { isHoldfastError, RunLeasedError, RuntimeClosedError } from "../../../actors/errors.ts";
-import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import { runSteps } from "./steps.ts";
 import type { RunOutcome } from "./run-port.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
-import { ScopeHandle } from "../handle.ts";
 import type { ScopeHost } from "../scope-host.ts";
-import { checkId } from "../id.ts";
 import {
   answerTo,
   newTries,
@@ -19,21 +16,27 @@ import {
   timeOver,
   type ResumeOptions,
 } from "./run-answer.ts";
-import { checkedValue } from "./checked-value.ts";
+import { inputOf, reopened } from "./run-begin.ts";
 import { checkSame, goingOn, namesOf } from "./run-fit.ts";
+import {
+  Recovery,
+  type RecoverOptions,
+  type RecoveryHandle,
+  type RecoveryPort,
+} from "./recovery.ts";
+import { RunLogs } from "./run-logs.ts";
 import { RunLeases } from "./run-lease.ts";
 import { Run, runSettings } from "./run.ts";
 import {
   checkpointOf,
   newRecord,
-  RunLog,
+  type RunLog,
   type Checkpoint,
   type GivenScopes,
   type StoredRun,
 } from "./run-record.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
-import { UnstoredRuns } from "./unstored-runs.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of one run. */
@@ -68,15 +71,18 @@ export class Sequencers {
   readonly #home: ScopeHost;
   readonly #leases: RunLeases;
   readonly #active = new Map<string, Run | null>();
-  /** Records of executing runs, and of unfinished runs that are in memory only. */
-  readonly #logs = new Map<string, RunLog>();
-  readonly #unstored = new UnstoredRuns();
+  /** Their records. */
+  readonly logs: RunLogs;
+  /** Called when runs end here, for now. */
+  readonly ends: Set<(runId: string) => void> = new Set();
   readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
   #closed = false;
 
   constructor(home: ScopeHost) {
     this.#home = home;
+    this.logs = new RunLogs(home);
     this.#leases = new RunLeases(home, randomUUID());
+    home.reports.add((key) => this.#reported(key));
   }
 
   /** Starts a run, or continues the run of that id. */
@@ -87,7 +93,7 @@ export class Sequencers {
       refuseUnknown("run", options, RUN_OPTIONS);
       const given = copyIn(options.input, "input", { depth: 1 });
       return this.#claim(runId, async () => {
-        log = await this.#open(runId);
+        log = await this.logs.open(runId);
         const input = await inputOf(sequencer, given, log);
         const { initial } = this.#settings(sequencer);
         const { scopes } = options;
@@ -121,7 +127,7 @@ export class Sequencers {
     const suspension = suspensionOption(answer.options);
     const data = copyIn(answer.data, "data", { depth: 2 });
     return this.#claim(runId, async () => {
-      const log = await this.#open(runId);
+      const log = await this.logs.open(runId);
       if (!log.exists) throw new TypeError(`there is no run "${runId}" to resume`);
       checkSame(log.record, sequencer);
       const now = this.#home.clock.now();
@@ -135,7 +141,7 @@ export class Sequencers {
 
   /** The checkpoints of a run, latest first: the present one and the history of its kind. */
   async checkpoints(runId: string): Promise<readonly Checkpoint[]> {
-    const log = this.#logs.get(runId) ?? (await this.#open(runId));
+    const log = this.logs.inMemory.get(runId) ?? (await this.logs.open(runId));
     if (!log.exists) return [];
     const { record, version } = log;
     return [checkpointOf(record, version), ...record.history];
@@ -147,9 +153,61 @@ export class Sequencers {
     const given = this.#leases.stop();
     for (const run of this.#active.values()) run?.stop();
     // An unstored record keeps its lease; the runs themselves have rejected.
-    await Promise.allSettled([given, ...[...this.#logs.values()].map((log) => log.flush())]);
-    await this.#unstored.flush();
+    await Promise.allSettled([given, this.logs.flush()]);
     this.#leases.close();
+  }
+
+  /** Cancels a run, here or elsewhere; resolves to whether this call did. */
+  async cancel(runId: string): Promise<boolean> {
+    if (this.#closed) throw new RuntimeClosedError();
+    const run = this.#active.get(runId);
+    const log = this.logs.inMemory.get(runId);
+    if (run?.cancel() !== true || log === undefined) return this.logs.cancel(runId);
+    await log.flush();
+    return true;
+  }
+
+  /** Resumes due runs of these sequencers, now and from now on. */
+  recover(sequencers: readonly AnySequencer[], options: RecoverOptions = {}): RecoveryHandle {
+    if (this.#closed) throw new RuntimeClosedError();
+    const isClosed = (): boolean => this.#closed;
+    const port: RecoveryPort = {
+      home: this.#home,
+      logs: this.logs,
+      leases: this.#leases,
+      ends: this.ends,
+      get closed() {
+        return isClosed();
+      },
+      active: (runId) => this.#active.has(runId),
+      continue: (sequencer, runId) => this.#continue(sequencer, runId),
+    };
+    return new Recovery(port, sequencers, options);
+  }
+
+  /** Continues a run that was interrupted, or whose suspension has ended by its time. */
+  #continue(sequencer: AnySequencer, runId: string): Promise<unknown> {
+    return this.#claim(runId, async () => {
+      const log = await this.logs.open(runId);
+      if (!log.exists || !["running", "suspended"].includes(log.record.status))
+        return { status: "completed", output: undefined, state: {} };
+      checkSame(log.record, sequencer);
+      return this.#execute(sequencer, log, undefined);
+    });
+  }
+
+  /** Another owner changed a record: a run here may be cancelled, or taken over. */
+  #reported(key: string | null): void {
+    if (this.#active.size === 0) return;
+    const prefix = this.#home.key("sequencer", "");
+    for (const [runId, run] of this.#active)
+      if (run !== null && (key === null || key === prefix + runId)) void this.#look(run);
+  }
+
+  async #look(run: Run): Promise<void> {
+    // A read that fails is made by the next renewal.
+    const stored = await this.logs.stored(run.runId).catch(() => undefined);
+    if (stored?.status === "cancelled") run.cancelled();
   }
 
   /** The settings of all runs of a sequencer; made once. */
@@ -174,20 +232,6 @@ export class Sequencers {
     }
   }
 
-  /** The stored record of a run, or the record of a run that is in memory only. */
-  async #open(runId: string): Promise<RunLog> {
-    const known = this.#logs.get(runId);
-    if (known !== undefined && !known.shared) return known;
-    await this.#unstored.settle(runId);
-    const kind = this.#home.kind("sequencer");
-    checkId(runId);
-    const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
-    const { clock, logger } = this.#home;
-    const log = new RunLog({ runId, kind, bridge, logger, now: () => clock.now() });
-    await log.load();
-    return log;
-  }
-
   async #execute(
     sequencer: AnySequencer,
     log: RunLog,
@@ -202,15 +246,14 @@ export class Sequencers {
     const { suspension } = { ...record, ...next };
     if (suspension !== null) return { status: "suspended", suspension };
     // Before the lease is taken: when a scope cannot be opened, the run is unchanged.
-    const scopes = given ?? (await this.#reopen(record.scopes));
-    this.#logs.set(record.runId, log);
+    const scopes = given ?? (await reopened(this.#home, record.scopes));
+    this.logs.inMemory.set(record.runId, log);
     try {
       const leasedAt = await this.#leases.take(log, sequencer.leaseMs, next);
       return await this.#run(sequencer, log, { scopes, leasedAt });
     } finally {
-      // An unfinished run without a store is kept for its resume.
-      if (log.shared || log.record.status === "completed") this.#logs.delete(record.runId);
-      this.#unstored.keep(log);
+      this.logs.ended(log);
+      for (const ended of this.ends) ended(record.runId);
     }
   }
 
@@ -225,28 +268,16 @@ export class Sequencers {
     this.#active.set(log.record.runId, run);
     if (this.#closed) run.stop();
     else if (log.shared) run.renew();
+    if (log.shared) this.#home.watch();
     try {
       return await runSteps(run, namesOf(sequencer));
     } catch (error) {
       await this.#failed(run, log, error);
-      throw error;
+      if (run.lost && isHoldfastError(error, "RUN_LEASED")) await this.#look(run);
+      throw run.reason ?? error;
     } finally {
       await run.end();
     }
-  }
-
-  async #reopen(scopes: Readonly<Record<string, ScopeIdentity>>): Promise<RunScopes> {
-    const opened = await Promise.all(
-      Object.entries(scopes).map(async ([name, { type, id, ...extra }]) => {
-        // A scope in memory may be older than the last write of the killed process.
-        const known = this.#home.system.find(this.#home.key(type, id));
-        const scope = await this.#home.open(type, id, extra);
-        if (known !== undefined) await scope.refresh();
-        return [name, new ScopeHandle(scope)] as const;
-      }),
-    );
-    // Stored under these names from scopes of these kinds.
-    return Object.fromEntries(opened) as RunScopes;
   }
 
   /** Stores the failure, unless the lease was lost or the run was only cut off. */
@@ -262,10 +293,4 @@ export class Sequencers {
       this.#home.logger.error("a failed run could not be written down", { runId, error, cause });
     });
   }
-}
-
-/** The checked input of a run; the stored run has its own when none is given. */
-async function inputOf({ input }: AnySequencer, given: unknown, log: RunLog): Promise<unknown> {
-  if (input === undefined || (log.exists && given === undefined)) return given;
-  return checkedValue(input, given, { what: "input", scope: log.identity });
 }

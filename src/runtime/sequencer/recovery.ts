@@ -1,0 +1,203 @@
+/**
+ * Resumes interrupted runs: those whose lease is over, whose sleep is over, and whose suspension
+ * has ended by its time.
+ *
+ * All records are read once, and again when reports of the store may have been lost; afterwards
+ * only those that a report names. A store without `watch` that others use is read in each interval.
+ *
+ * Invariants
+ *  B1  Only the times of runs that can become due are kept in memory, and nothing is read while
+ *      none is due and nothing was reported.
+ *  B2  Suspended, failed, cancelled and completed runs are left alone, and so is a run that does
+ *      not fit the steps of its sequencer, which is logged once.
+ */
+import { isHoldfastError } from "../../../actors/errors.ts";
+import { optionNames, positiveOption, refuseUnknown } from "../../../actors/scope/options.ts";
+import { typeName } from "../../../actors/state/copy.ts";
+import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
+import { isWatchable } from "../replication/remote-changes.ts";
+import type { ScopeHost } from "../scope-host.ts";
+import { isShared } from "../store-users.ts";
+import type { AnySequencer } from "./define.ts";
+import type { RunLeases } from "./run-lease.ts";
+import type { RunLogs } from "./run-logs.ts";
+import type { StoredRun } from "./run-record.ts";
+
+/** Default of `intervalMs`. */
+const INTERVAL_MS = 1_000;
+/** Most runs that one interval resumes. */
+const RESUMED_MAX = 1_000;
+
+/** Options of `recover`. */
+export interface RecoverOptions {
+  /** Milliseconds between two looks for due runs; default 1 000. */
+  readonly intervalMs?: number | undefined;
+}
+
+/** A recovery that goes on until it is stopped. */
+export interface RecoveryHandle extends Disposable {
+  /** Resumes no further run; runs that were resumed continue. May be called twice. */
+  stop(): void;
+}
+
+/** What a recovery uses of the runs of its runtime. */
+export interface RecoveryPort {
+  readonly home: ScopeHost;
+  readonly logs: RunLogs;
+  readonly leases: RunLeases;
+  /** Called when runs end here, for now. */
+  readonly ends: Set<(runId: string) => void>;
+  readonly closed: boolean;
+  /** True while a run executes here. */
+  active(runId: string): boolean;
+  /** Continues a run if it is still due. */
+  continue(sequencer: AnySequencer, runId: string): Promise<unknown>;
+}
+
+const OPTIONS = optionNames<RecoverOptions>({ intervalMs: true });
+
+/** Resumes the due runs of some sequencers; see the head of this file. */
+export class Recovery implements RecoveryHandle {
+  readonly #port: RecoveryPort;
+  readonly #sequencers = new Map<string, AnySequencer>();
+  readonly #intervalMs: number;
+  /** Runs that can become due. */
+  readonly #waiting = new Map<string, StoredRun>();
+  /** Runs to read. */
+  readonly #reported = new Set<string>();
+  /** Runs that do not fit their sequencer, until they change. */
+  readonly #changed = new Map<string, number>();
+  readonly #prefix: string;
+  #all = true;
+  /** The store had other users, which may have left interrupted runs. */
+  #isShared = false;
+  #timer: WheelHandle | null = null;
+  #stopped = false;
+
+  constructor(port: RecoveryPort, sequencers: readonly AnySequencer[], options: RecoverOptions) {
+    refuseUnknown("recover", options, OPTIONS);
+    if (!Array.isArray(sequencers))
+      throw new TypeError(`recover takes a list of sequencers, received ${typeName(sequencers)}`);
+    for (const sequencer of sequencers) this.#add(sequencer);
+    this.#intervalMs = positiveOption("intervalMs", options.intervalMs, INTERVAL_MS);
+    this.#port = port;
+    this.#prefix = port.home.key("sequencer", "");
+    port.home.watch();
+    port.home.reports.add(this.#onReport);
+    port.ends.add(this.#onEnd);
+    void this.#look();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    const { home, ends } = this.#port;
+    home.reports.delete(this.#onReport);
+    ends.delete(this.#onEnd);
+    if (this.#timer !== null) home.wheel.cancel(this.#timer);
+    this.#timer = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
+
+  readonly #onReport = (key: string | null): void => {
+    if (key === null) this.#all = true;
+    else if (key.startsWith(this.#prefix)) this.#reported.add(key.slice(this.#prefix.length));
+  };
+
+  readonly #onEnd = (runId: string): void => {
+    this.#reported.add(runId);
+  };
+
+  #add(sequencer: AnySequencer): void {
+    const name: unknown = Object(sequencer)["name"];
+    if (typeof name !== "string" || !Array.isArray(Object(sequencer)["rules"]))
+      throw new TypeError(`recover takes sequencers, received ${typeName(sequencer)}`);
+    if (this.#sequencers.has(name)) throw new TypeError(`recover has two sequencers "${name}"`);
+    this.#sequencers.set(name, sequencer);
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await this.#read();
+      this.#resume();
+    } catch (error) {
+      this.#all = true; // Read again in the next interval.
+      if (!this.#isOver) this.#port.home.logger.error("runs could not be looked for", { error });
+    }
+    if (this.#isOver) return this.stop();
+    this.#timer = this.#port.home.wheel.schedule(this.#intervalMs, () => this.#look());
+  }
+
+  get #isOver(): boolean {
+    return this.#stopped || this.#port.closed;
+  }
+
+  async #read(): Promise<void> {
+    const { home, logs } = this.#port;
+    const { store } = home.kind("sequencer");
+    this.#isShared ||= isShared(store);
+    if (this.#all || (this.#isShared && !isWatchable(store))) {
+      this.#all = false;
+      for await (const record of logs.records()) this.#consider(record);
+    }
+    const reported = [...this.#reported];
+    this.#reported.clear();
+    await Promise.all(
+      reported.map(async (runId) => {
+        const record = await logs.stored(runId);
+        if (record === undefined) this.#waiting.delete(runId);
+        else this.#consider(record);
+      }),
+    );
+  }
+
+  /** Keeps a run that can become due. */
+  #consider(record: StoredRun): void {
+    const { runId, sequencer, status, suspension, updatedAt } = record;
+    const canBeDue =
+      status === "running" || (status === "suspended" && suspension?.timeoutAt !== undefined);
+    const isChanged = this.#changed.get(runId) === updatedAt;
+    if (canBeDue && !isChanged && this.#sequencers.has(sequencer)) this.#waiting.set(runId, record);
+    else this.#waiting.delete(runId);
+  }
+
+  #resume(): void {
+    let resumed = 0;
+    for (const record of this.#waiting.values()) {
+      if (this.#isOver || resumed >= RESUMED_MAX) return;
+      if (!this.#isDue(record)) continue;
+      resumed += 1;
+      this.#waiting.delete(record.runId);
+      void this.#continue(record);
+    }
+  }
+
+  #isDue(record: StoredRun): boolean {
+    const { runId, suspension, lease, wakeAt } = record;
+    const { home, leases } = this.#port;
+    if (this.#port.active(runId)) return false;
+    const now = home.clock.now();
+    if (suspension !== null) return now >= (suspension.timeoutAt ?? Infinity);
+    if (wakeAt !== null && now < wakeAt) return false;
+    return lease === null || now >= lease.until || leases.isFree(lease);
+  }
+
+  async #continue(record: StoredRun): Promise<void> {
+    const { runId } = record;
+    const sequencer = this.#sequencers.get(record.sequencer);
+    if (sequencer === undefined) return;
+    try {
+      await this.#port.continue(sequencer, runId);
+    } catch (error) {
+      if (this.#isOver || isHoldfastError(error, "RUN_CANCELLED")) return;
+      if (isHoldfastError(error, "SEQUENCER_CHANGED")) this.#changed.set(runId, record.updatedAt);
+      // The owner of the lease goes on with the run.
+      if (!isHoldfastError(error, "RUN_LEASED"))
+        this.#port.home.logger.error("an interrupted run was not completed", { runId, error });
+    } finally {
+      this.#reported.add(runId);
+    }
+  }
+}

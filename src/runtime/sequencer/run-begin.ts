@@ -1,0 +1,38 @@
+/**
+ * What a run begins with: its checked input, and its scopes.
+ */
+import type { ScopeIdentity } from "../../../actors/protocol.ts";
+import { ScopeHandle } from "../handle.ts";
+import type { ScopeHost } from "../scope-host.ts";
+import { checkedValue } from "./checked-value.ts";
+import type { RunScopes } from "./context.ts";
+import type { AnySequencer } from "./define.ts";
+import type { RunLog } from "./run-record.ts";
+
+/** The checked input of a run; the stored run has its own when none is given. */
+export async function inputOf(
+  { input }: AnySequencer,
+  given: unknown,
+  log: RunLog,
+): Promise<unknown> {
+  if (input === undefined || (log.exists && given === undefined)) return given;
+  return checkedValue(input, given, { what: "input", scope: log.identity });
+}
+
+/** The scopes of a stored run, as they are stored now. */
+export async function reopened(
+  home: ScopeHost,
+  scopes: Readonly<Record<string, ScopeIdentity>>,
+): Promise<RunScopes> {
+  const opened = await Promise.all(
+    Object.entries(scopes).map(async ([name, { type, id, ...extra }]) => {
+      // A scope in memory may be older than the last write of the killed process.
+      const known = home.system.find(home.key(type, id));
+      const scope = await home.open(type, id, extra);
+      if (known !== undefined) await scope.refresh();
+      return [name, new ScopeHandle(scope)] as const;
+    }),
+  );
+  // Stored under these names from scopes of these kinds.
+  return Object.fromEntries(opened) as RunScopes;
+}
