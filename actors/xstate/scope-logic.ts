@@ -19,19 +19,21 @@ import type { DeepReadonly } from "../state-types.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
 import type { ScopeActorRef, ScopeEvent, ScopeSnapshot } from "./actor-ref.ts";
 
-/** The part of a scope that its XState actor uses. */
+/** The part of a scope that its XState actor uses; every `Scope` fits. */
 export interface ShownScope<S extends object = object> {
   readonly identity: ScopeIdentity;
-  readonly settings: { readonly logger: Logger };
   readonly state: DeepReadonly<S>;
   readonly version: number;
-  readonly stopped: boolean;
   update(recipe: Recipe<S>): Promise<boolean>;
   delete(): Promise<boolean>;
   refresh(): Promise<void>;
   subscribe(listener: ChangeListener): () => void;
+  /** Default: the console. The scopes of this package have this and the two below. */
+  readonly settings?: { readonly logger: Logger } | undefined;
+  /** Default false. */
+  readonly stopped?: boolean | undefined;
   /** Calls back once when the scope has stopped; the returned function removes the callback. */
-  onEnd(callback: () => void): () => void;
+  onEnd?(callback: () => void): () => void;
 }
 
 /** Input of the scope logic: the scope to show. */
@@ -67,7 +69,7 @@ function snapshotOf(scope: ShownScope): ScopeSnapshot {
       return scope.version === version ? scope.state : state;
     },
   };
-  const status = scope.stopped ? "done" : "active";
+  const status = scope.stopped === true ? "done" : "active";
   return { status, output: undefined, error: undefined, context };
 }
 
@@ -86,7 +88,9 @@ export const scopeLogic: ScopeLogic = {
     const link = links.get(self);
     if (link === undefined) return;
     const notify = (): void => self.send({ type: "holdfast.news" });
-    link.cut.push(link.scope.subscribe(notify), link.scope.onEnd(notify));
+    link.cut.push(link.scope.subscribe(notify));
+    const cutEnd = link.scope.onEnd?.(notify);
+    if (cutEnd !== undefined) link.cut.push(cutEnd);
   },
   transition: (snapshot, event, { self }) => {
     const link = links.get(self);
@@ -99,8 +103,9 @@ export const scopeLogic: ScopeLogic = {
     if (event.type === "holdfast.news") return snapshotOf(link.scope);
     if (type !== "update" && type !== "delete" && type !== "refresh") return snapshot;
     const { identity: scope, settings } = link.scope;
+    const logger = settings?.logger ?? console;
     run(link.scope, event).catch((error: unknown) =>
-      settings.logger.error(`a ${type} sent to a scope's actor failed`, { scope, error }),
+      logger.error(`a ${type} sent to a scope's actor failed`, { scope, error }),
     );
     return snapshot;
   },

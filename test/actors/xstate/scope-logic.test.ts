@@ -89,7 +89,7 @@ describe("scopeLogic", () => {
       context: { seen: [], ended: false },
       invoke: {
         src: "scope",
-        input: { scope: shown(scope) },
+        input: { scope },
         onSnapshot: {
           actions: assign({
             seen: ({ context, event }) => [...context.seen, event.snapshot.context.version],
@@ -109,10 +109,33 @@ describe("scopeLogic", () => {
 
   it("stops listening when its machine stops, and the scope goes on", async () => {
     const scope = open();
-    const actor = createActor(scopeLogic, { input: { scope: shown(scope) } }).start();
+    const actor = createActor(scopeLogic, { input: { scope } }).start();
     actor.stop();
     expect(await scope.incState({ n: 1 })).toBe(true);
     expect(actor.getSnapshot().context.version).toBe(0);
+    expect(shown(scope).idle).toBe(true);
+  });
+
+  it("shows an object that has the methods of a scope and no more", async () => {
+    const scope = open();
+    const { identity, state, version } = scope;
+    const actor = createActor(scopeLogic, {
+      input: {
+        scope: {
+          identity,
+          state,
+          version,
+          update: () => scope.incState({ n: 1 }),
+          delete: () => scope.delete(),
+          refresh: () => scope.refresh(),
+          subscribe: (listener) => scope.subscribe(listener),
+        },
+      },
+    }).start();
+    actor.send({ type: "delete" });
+    await settled();
+    expect(actor.getSnapshot()).toMatchObject({ status: "active", context: { identity } });
+    actor.stop();
     expect(shown(scope).idle).toBe(true);
   });
 });
