@@ -33,14 +33,18 @@ const modules = shipped.filter(({ path }) => !path.endsWith(".d.ts"));
 const atUsers = shipped.filter(({ path }) => !path.startsWith("src/engine/"));
 const tests = readFiles(["test"], [".ts"]);
 const bench = readFiles(["bench"], [".ts"]);
+const examples = readFiles(["examples"], [".ts"]);
 const everything = [
   ...shipped,
   ...tests,
   ...readFiles(
-    ["bench", "docs", ".ci", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"],
+    ["bench", "docs", "examples", ".ci", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
     [".ts", ".md", "/run"],
   ),
-  ...readFiles(["package.json", "tsconfig.json", ".oxlintrc.json", "vitest.config.ts"], [""]),
+  ...readFiles(
+    ["CHANGELOG.md", "package.json", "tsconfig.json", ".oxlintrc.json", "vitest.config.ts"],
+    [""],
+  ),
 ];
 const entryPoints = readEntryPoints().map(({ source }) => source);
 const entries = [...entryPoints, "src/cli/main.ts", "src/engine/main.ts"];
@@ -67,14 +71,14 @@ describe("the sources", () => {
     ["import nothing in a circle", () => cycles(shipped)],
     ["and those of the bench import nothing in a circle", () => cycles(bench)],
     ["are all reachable from an entry point or a program", () => unreachable(modules, entries)],
-    ["have at most 300 lines", () => tooLong(shipped)],
-    ["have at most 100 columns", () => tooWide(shipped)],
-    ["have no any", () => anyTypes(shipped)],
-    ["have no non-null assertion", () => nonNullAssertions(shipped)],
+    ["have at most 300 lines", () => tooLong([...shipped, ...examples])],
+    ["have at most 100 columns", () => tooWide([...shipped, ...examples])],
+    ["have no any", () => anyTypes([...shipped, ...examples])],
+    ["have no non-null assertion", () => nonNullAssertions([...shipped, ...examples])],
     ["ask for no built-in of one realm", () => realmBound(atUsers)],
-    ["do not silence the compiler", () => compilerSilencers(shipped)],
-    ["do not silence the linter", () => linterSilencers(shipped)],
-    ["leave nothing for later", () => leftovers(shipped)],
+    ["do not silence the compiler", () => compilerSilencers([...shipped, ...examples])],
+    ["do not silence the linter", () => linterSilencers([...shipped, ...examples])],
+    ["leave nothing for later", () => leftovers([...shipped, ...examples])],
   ])("%s", (_rule, check) => {
     expect(check()).toEqual([]);
   });
@@ -85,7 +89,7 @@ describe("the sources", () => {
 
   it("and pages are in plain technical English", () => {
     const pages = readFiles(
-      ["bench", "docs", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+      ["bench", "docs", "examples", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
       [".ts", ".md"],
     );
     expect(outWords([...shipped, ...pages])).toEqual([]);
@@ -95,7 +99,9 @@ describe("the sources", () => {
     const samples = readFiles(["docs", "README.md"], [".md"]).flatMap((page) =>
       examplesOf(page).map(({ place, code }) => ({ path: place, text: code })),
     );
-    expect(statesAsResult([...samples, ...readFiles(["src/engine"], [".ts"])])).toEqual([]);
+    expect(
+      statesAsResult([...samples, ...examples, ...readFiles(["src/engine"], [".ts"])]),
+    ).toEqual([]);
   });
 
   it("and texts name no path of one machine", () => {
@@ -254,13 +260,15 @@ describe("text rules", () => {
 });
 
 describe("the lock file", () => {
-  it.each(["package-lock.json", ".ci/tools/package-lock.json", ".ci/docs/package-lock.json"])(
-    "%s lets npm ci work with any registry",
-    (path) => {
-      const [lock] = readFiles([path], [""]);
-      expect(lockViolations(lock?.text ?? "")).toEqual([]);
-    },
-  );
+  it.each([
+    "package-lock.json",
+    ".ci/tools/package-lock.json",
+    ".ci/docs/package-lock.json",
+    "examples/package-lock.json",
+  ])("%s lets npm ci work with any registry", (path) => {
+    const [lock] = readFiles([path], [""]);
+    expect(lockViolations(lock?.text ?? "")).toEqual([]);
+  });
 
   it("is refused when it names a registry or lacks an optional package", () => {
     const packages = {

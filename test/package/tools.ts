@@ -1,17 +1,28 @@
-/** Programs and packages beside Node that `npm ci --prefix .ci/tools` installs; CI has them. */
+/** Packages that only some tests need, in folders with lock files of their own; CI has them all. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rootUrl } from "../support/entry-points.ts";
 
-/** The folder that has their `node_modules`. */
+/** The folder with the `node_modules` of Bun, Deno, Next.js and other TypeScripts. */
 export const toolsDir: string = fileURLToPath(new URL(".ci/tools/", rootUrl));
+
+/** The folder of the examples, with the `node_modules` of them all. */
+export const examplesDir: string = fileURLToPath(new URL("examples/", rootUrl));
 
 /** True when they are installed. Else one line says so, or, with REQUIRE_TOOLS=1, it is a fault. */
 export function hasTools(): boolean {
-  if (existsSync(new URL(".ci/tools/node_modules/.package-lock.json", rootUrl))) return true;
-  if (process.env["REQUIRE_TOOLS"] === "1") throw new Error("no tools: npm ci --prefix .ci/tools");
-  console.log(
-    "skipped: no Bun, Deno, Next.js and other TypeScripts; install them by npm ci --prefix .ci/tools",
-  );
+  return isInstalled(".ci/tools", "Bun, Deno, Next.js and other TypeScripts");
+}
+
+/** The same for what the examples need. */
+export function hasExamples(): boolean {
+  return isInstalled("examples", "packages of the examples");
+}
+
+function isInstalled(folder: string, packages: string): boolean {
+  if (existsSync(new URL(`${folder}/node_modules/.package-lock.json`, rootUrl))) return true;
+  if (process.env["REQUIRE_TOOLS"] === "1")
+    throw new Error(`no ${packages}: npm ci --prefix ${folder}`);
+  console.log(`skipped: no ${packages}; install them by npm ci --prefix ${folder}`);
   return false;
 }

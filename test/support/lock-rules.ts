@@ -2,6 +2,8 @@
 
 interface LockedPackage {
   readonly resolved?: string;
+  /** `resolved` is a folder of this repository. */
+  readonly link?: boolean;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -17,8 +19,10 @@ export function lockViolations(text: string): string[] {
   const hasEntry = (name: string): boolean =>
     paths.some((path) => `/${path}`.endsWith(`/node_modules/${name}`));
   const found: string[] = [];
-  for (const [path, { resolved, optionalDependencies = {} }] of Object.entries(lock.packages)) {
-    if (resolved !== undefined) found.push(`${path}: names where it came from`);
+  for (const [path, { resolved, link = false, optionalDependencies = {} }] of Object.entries(
+    lock.packages,
+  )) {
+    if (resolved !== undefined && !link) found.push(`${path}: names where it came from`);
     for (const name of Object.keys(optionalDependencies)) {
       if (!hasEntry(name)) found.push(`${path}: no entry for its optional package ${name}`);
     }
