@@ -54,7 +54,7 @@ const config: RolldownOptions = defineConfig({
       groups: [
         {
           name: "kernel",
-          test: /\/actors\/(?:time|xstate\/scope-logic)|\/src\/stores\/(?:memory|shared\/process-identity)/,
+          test: /\/actors\/(?:time|state\/mutable-copy|xstate\/scope-logic)|\/src\/stores\/(?:memory|shared\/process-identity)/,
           priority: 2,
         },
         { name: "runtime", test: /\/src\/runtime\/runtime\.ts$/, priority: 1 },

@@ -77,6 +77,11 @@ export class Save {
     return this.#inFlight;
   }
 
+  /** A request is in flight, or a call waits for one. */
+  get isUnderWay(): boolean {
+    return this.#inFlight || !this.batch.abandoned;
+  }
+
   /** Abandons a save without waiting callers; returns the next deadline. */
   expire(now: number): number {
     const { batch } = this;

@@ -67,7 +67,7 @@ export class Executor implements Expirable {
   /** What it does now. */
   get activity(): Activity {
     const running = underWay(this.#state) !== undefined;
-    return { waiting: this.#mailbox.size, running, saving: this.#save !== null };
+    return { waiting: this.#mailbox.size, running, saving: this.#save?.isUnderWay === true };
   }
 
   /** Accepts a call; its promise is settled in every case. */

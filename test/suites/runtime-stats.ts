@@ -4,7 +4,7 @@ import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { RuntimeStats } from "../../src/runtime/stats.ts";
 import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
-import { gate, rejection, settled, until } from "../support/waiting.ts";
+import { gate, rejection, until } from "../support/waiting.ts";
 
 const NONE: RuntimeStats = {
   residentScopes: 0,
@@ -134,7 +134,6 @@ export function statsCases(stores: RuntimeStores): void {
       expect(scope.stats).toMatchObject({ waiting: 0, running: false, version: 0 });
       saved.open();
       await Promise.all(calls);
-      await settled();
       expect(scope.stats).toEqual({ ...idle, residentSince, version: 2 });
       expect(snapshot).toMatchObject({ waiting: 2, version: 0 });
     });
