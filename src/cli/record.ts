@@ -3,6 +3,7 @@
  * schema of its kind refuses, so that no program can open it.
  */
 import type { Writable } from "node:stream";
+import { encodedState } from "../runtime/persistence/record-envelope.ts";
 import type { StateStore, StoredRecord } from "../stores/contract.ts";
 
 /** One key of a store. */
@@ -23,11 +24,12 @@ interface Printer {
 /** Attempts to delete a record that programs write meanwhile. */
 const ATTEMPTS = 10;
 
-/** Prints a record as one line of JSON; false when there is none. */
+/** Prints a record, without its extras, as one line of JSON; false when there is none. */
 export async function getRecord(named: NamedRecord, printer: Printer): Promise<boolean> {
   const record = await find(named, printer);
   if (record === undefined) return false;
-  const { version, state, leftMs } = record;
+  const { version, leftMs } = record;
+  const state = record.state === undefined ? undefined : encodedState(record.state);
   printer.out.write(`${JSON.stringify({ key: named.key, version, state, leftMs })}\n`);
   return true;
 }

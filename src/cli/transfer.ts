@@ -15,6 +15,7 @@
  */
 import { equal } from "../../actors/state/equal.ts";
 import type { Json } from "../../actors/protocol.ts";
+import { encodedState } from "../runtime/persistence/record-envelope.ts";
 import type { ScopeWrite, StateStore, StoredRecord } from "../stores/contract.ts";
 
 /** A record with its key. */
@@ -190,9 +191,9 @@ function differenceOf(record: KeyedRecord, found: StoredRecord | undefined): str
   if (found.state === undefined) return `version ${found.version} is deleted`;
   if ((record.leftMs === undefined) !== (found.leftMs === undefined))
     return `version ${found.version} ${found.leftMs === undefined ? "never expires" : "expires"}`;
-  return equal(record.state, found.state)
-    ? undefined
-    : `version ${found.version} has another state`;
+  if (equal(record.state, found.state)) return undefined;
+  const isSame = equal(encodedState(record.state), encodedState(found.state));
+  return `version ${found.version} has ${isSame ? "other keys of once" : "another state"}`;
 }
 
 function ending({ state }: StoredRecord): string {

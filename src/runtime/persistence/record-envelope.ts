@@ -51,6 +51,11 @@ export function decodeRecord(json: Json): object {
   return withExtras(decodeState(state), extras); // Its fields were checked.
 }
 
+/** The encoded state of a record, without its extras. */
+export function encodedState(json: Json): Json {
+  return isEnvelope(json) ? (json["state"] ?? null) : json;
+}
+
 /**
  * Converts `patches`, the change of the committed state `before` to `next`, for the record of
  * `before`. `undefined`: encode `next` whole.

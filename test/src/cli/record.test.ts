@@ -69,6 +69,41 @@ it("prints and deletes a record that its kind cannot open any more", async () =>
   await again.close();
 });
 
+it("prints the state of a record without its keys of once, which other commands keep", async () => {
+  const [path, copied, read] = ["once.db", "copy.db", "read.db"].map((name) => join(dir, name));
+  const file = join(dir, "once.jsonl");
+  const address = `sqlite:${path}`;
+  const pay = async (at: string | undefined): Promise<[number, object]> => {
+    const runtime = createRuntime({ store: sqliteStore({ path: at ?? "" }) });
+    const scope = await runtime.open<{ n?: number }>("user", "ann");
+    const answer = await scope.transact((draft) => (draft.n = (draft.n ?? 0) + 1), { once: "k" });
+    await runtime.close();
+    return [answer, scope.state];
+  };
+  await pay(path);
+  const got = await run("get", address, "user", "ann");
+  const record = { key: "holdfast/user/ann", version: 1, state: { n: 1 } };
+  expect(JSON.parse(got.text)).toEqual(record);
+
+  expect((await run("copy", address, `sqlite:${copied}`)).isDone).toBe(true);
+  expect((await run("export", address, file)).isDone).toBe(true);
+  expect((await run("import", file, `sqlite:${read}`)).isDone).toBe(true);
+  for (const at of [path, copied, read]) {
+    expect((await run("check", address, `sqlite:${at}`)).isDone).toBe(true);
+    expect(await pay(at)).toEqual([1, { n: 1 }]); // The key is there, so nothing runs.
+  }
+  const store = sqliteStore({ path: read ?? "" });
+  const state = { $holdfast: "record", state: { n: 1 }, once: [] };
+  const { key, version } = record;
+  await store.commit([{ key, expectedVersion: 1, version: 2, state: undefined }]);
+  await store.erase?.([key]);
+  await store.commit([{ key, expectedVersion: 0, version, state }]);
+  await store.close();
+  const differs = await run("check", address, `sqlite:${read}`);
+  expect(differs.isDone).toBe(false);
+  expect(differs.warnings).toEqual(['"holdfast/user/ann": version 1 has other keys of once']);
+});
+
 it("refuses operands and options that are not its own", () => {
   expect(() => readTask(["get", "sqlite:a", "note"])).toThrow("too few operands");
   expect(() => readTask(["get", "sqlite:a", "note", "a", "--write"])).toThrow("no option of get");
