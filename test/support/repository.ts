@@ -16,6 +16,7 @@ function pathsUnder(place: string): string[] {
   const stats = statSync(new URL(place, rootUrl), { throwIfNoEntry: false });
   if (stats === undefined) return [];
   if (stats.isFile()) return [place];
-  const names = readdirSync(new URL(`${place}/`, rootUrl), { recursive: true, encoding: "utf8" });
-  return names.map((name) => `${place}/${name}`).filter((path) => !path.includes("node_modules/"));
+  return readdirSync(new URL(`${place}/`, rootUrl))
+    .filter((name) => name !== "node_modules")
+    .flatMap((name) => pathsUnder(`${place}/${name}`));
 }
