@@ -8,10 +8,13 @@
  */
 import { causeHere, countCall } from "./cascade.ts";
 import { ScopeStoppedError } from "../errors.ts";
-import type { Call } from "./mailbox.ts";
-import type { Logger, ScopeIdentity } from "../protocol.ts";
+import { type Call, createCall, type ExclusiveTask } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
+import type { ScopeSettings } from "./options.ts";
+import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
 import { isError } from "../realm.ts";
 import { cascadeHere } from "./reentrancy.ts";
+import { MUTATIONS, traceOfCall } from "./trace.ts";
 import { enterWait } from "./wait-graph.ts";
 import { isWriting, refuseInWriting } from "./writing.ts";
 
@@ -19,7 +22,12 @@ import { isWriting, refuseInWriting } from "./writing.ts";
 export interface Called {
   readonly identity: ScopeIdentity;
   readonly stopped: boolean;
-  readonly settings: { readonly logger: Logger };
+  readonly settings: ScopeSettings;
+}
+
+/** A scope, or a lane of it, with what runs its calls. */
+export interface Entered extends Called {
+  readonly executor: { submit(call: Call): void };
 }
 
 /** Reported refusals, and the promises that reject with them. */
@@ -34,7 +42,7 @@ export function isPlainCall(scope: ScopeIdentity): boolean {
  * Admits a call, or throws: `ScopeStoppedError`, the abort reason of its signal,
  * `ReentrantMutationError` or `DeadlockError`.
  */
-export function admit(target: Called, call: Call): void {
+function admit(target: Called, call: Call): void {
   const { identity: scope, settings } = target;
   if (target.stopped) throw new ScopeStoppedError({ scope });
   call.options?.signal?.throwIfAborted();
@@ -50,8 +58,31 @@ export function admit(target: Called, call: Call): void {
   enterWait(target, call);
 }
 
+/** Submits work to a scope; the promise settles with its outcome, also when it is refused. */
+export function submitTo(
+  target: Entered,
+  work: Mutation | ExclusiveTask,
+  options: MutationOptions | undefined,
+): Promise<boolean> {
+  try {
+    const call = createCall(work, options, target.settings);
+    if (!MUTATIONS.hasSubscribers) return enter(target, call);
+    call.trace = traceOfCall(target, work);
+    const admitted = enter.bind(null, target, call);
+    return call.trace?.run(admitted) ?? admitted();
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+function enter(target: Entered, call: Call): Promise<boolean> {
+  admit(target, call);
+  target.executor.submit(call);
+  return call.promise;
+}
+
 /** The promise of a call that was not admitted. */
-export function refused(error: unknown): Promise<never> {
+function refused(error: unknown): Promise<never> {
   const promise = Promise.reject(error);
   if (isError(error) && reported.has(error)) markHandled(promise);
   return promise;

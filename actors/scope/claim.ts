@@ -14,10 +14,10 @@
  *  K3  After the section, and once its lease is lost, a held call is refused.
  *  K4  A claim releases the lease of the record first, and then the scope; each once.
  */
-import { admit, refused } from "./admission.ts";
+import { submitTo } from "./admission.ts";
 import { ExclusiveLostError } from "../errors.ts";
 import { Executor } from "./executor.ts";
-import { createCall, type Call, type ExclusiveTask, type InnerCalls } from "./mailbox.ts";
+import type { Call, ExclusiveTask, InnerCalls } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
@@ -188,17 +188,12 @@ export class HeldCalls implements InnerCalls, Lane, Claimable {
 
   /** Submits a call; resolves to whether it changed the state, once that is saved. */
   submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
-    try {
-      const { refusal } = this;
-      if (refusal !== null) throw refusal;
-      const call = createCall(work, options, this.settings);
-      admit(this, call);
-      this.#executor ??= new Executor(this.#scope, this);
-      this.#executor.submit(call);
-      return call.promise;
-    } catch (error) {
-      return refused(error);
-    }
+    const { refusal } = this;
+    return refusal === null ? submitTo(this, work, options) : Promise.reject(refusal);
+  }
+
+  get executor(): Executor {
+    return (this.#executor ??= new Executor(this.#scope, this));
   }
 
   /** Claims the scope for a section inside this one. */

@@ -86,6 +86,7 @@ export class CommitBatch {
   /** Keeps the outcome of a call of the batch. */
   record(call: Call, outcome: Outcome): void {
     call.outcome = outcome;
+    call.trace?.ran();
     if (outcome.changed) this.changes += 1;
   }
 

@@ -30,10 +30,12 @@ import {
 import { adopt, confirm, refuse, type MakeError } from "./commit.ts";
 import type { Call, Outcome } from "./mailbox.ts";
 import { resolveConflict, type ConflictWork, type SaveStep } from "./retry.ts";
-import type { PersistBridge } from "../protocol.ts";
+import type { CommitInfo, PersistBridge } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
 import { countSave } from "./counters.ts";
 import { endLife } from "./tasks.ts";
+import { sizeBytes } from "../state/size.ts";
+import { SAVES, tracedSave } from "./trace.ts";
 
 /** What a save uses of the executor. */
 export interface SavePort {
@@ -53,6 +55,7 @@ export class Save {
   #stopped: MakeError | null = null;
   #over = false;
   #expected = 0;
+  #attempts = 0;
   /** The draft state is the store's; the changes of the batch are not yet applied to it. */
   #adopting = false;
 
@@ -154,8 +157,18 @@ export class Save {
     if (this.batch.changes === 0) return this.#verify(bridge);
     const commit = this.batch.commit(version);
     this.#inFlight = true;
-    const result: unknown = await bridge.save(draft.expose(), version, commit);
+    this.#attempts += 1;
+    const result: unknown = await (SAVES.hasSubscribers
+      ? this.#traced(bridge, commit)
+      : bridge.save(draft.expose(), version, commit));
     return this.#judge(readAnswer(result), commit.version);
+  }
+
+  #traced(bridge: PersistBridge<object>, commit: CommitInfo): Promise<unknown> {
+    const next = this.#scope.draft.expose();
+    const size = { batchSize: this.batch.changes, bytes: sizeBytes(next) };
+    const known = { operation: "commit", attempt: this.#attempts, ...size };
+    return tracedSave(this.#scope, known, () => bridge.save(next, this.#expected, commit));
   }
 
   /** Verifies at the store that the base of the results is still current (B7). */
@@ -235,6 +248,7 @@ export class Save {
     confirm(scope, { version: version + batch.changes, exists });
     batch.base = scope.draft.expose();
     for (const call of batch.calls) {
+      call.trace?.set({ batchSize: Math.max(1, batch.changes) });
       if (call.outcome?.error == null) call.resolve(call.outcome?.changed === true);
       else call.reject(call.outcome.error.thrown);
     }

@@ -17,11 +17,12 @@
 import { monotonic } from "../time/clock.ts";
 import { MailboxFullError, ScopeMutationTimeoutError, ScopeStoppedError } from "../errors.ts";
 import type { Mutation } from "./mutation.ts";
-import type { MutationOptions, Patch, ScopeIdentity } from "../protocol.ts";
+import type { MutationOptions, OperationName, Patch, ScopeIdentity } from "../protocol.ts";
 import { OnceMutation, onceKey } from "./once.ts";
 import { optionNames, refuseUnknown, type ScopeSettings, timeoutOption } from "./options.ts";
 import type { CapturedContext, Cascade, RunContext } from "./reentrancy.ts";
 import { copyIn } from "../state/copy.ts";
+import { codeOf, type Trace } from "./trace.ts";
 
 /** Most settled links in a mailbox without waiting calls. */
 export const DEAD_MAX = 64;
@@ -36,6 +37,8 @@ export interface InnerCalls {
 
 /** Work with the scope to itself until its promise settles: a delete, a refresh, a section. */
 export interface ExclusiveTask {
+  /** Set when it changes the scope. */
+  readonly operation?: OperationName;
   readonly task: (call: Call) => Promise<boolean>;
   /** A write is under way: the outcome of a call that is cancelled now is unknown. */
   readonly unknown?: boolean;
@@ -72,6 +75,8 @@ export class Call {
   /** The cascade to which the call belongs. */
   cause: Cascade | undefined = undefined;
   stage: CallStage = "queued";
+  /** `null` when it is not traced. */
+  trace: Trace | null = null;
   /** The commit batch that the call joined. */
   batch: { readonly replaying: boolean; cancelled(call: Call): void } | null = null;
   /** How often its code has run. */
@@ -120,6 +125,7 @@ export class Call {
   resolve(changed: boolean): void {
     const { mutation } = this; // A task has no answer of its own.
     const answer = mutation.answer === undefined ? changed : mutation.answer(changed);
+    if (this.#resolve !== null) this.trace?.settled("ok");
     this.#settle()?.(answer as boolean); // The maker of a mutation knows the type of its answer.
   }
 
@@ -128,6 +134,7 @@ export class Call {
     // Only `resolve` is kept, which saves a function object per waiting call.
     const resolve = this.#settle();
     if (resolve === null) return;
+    this.trace?.settled(codeOf(error)); // Before code that awaits the call continues.
     resolve(Promise.reject(error));
     // A stop is intended: a rejection that no caller handles must not end the process.
     if (error instanceof ScopeStoppedError) this.promise.catch(() => undefined);
@@ -212,6 +219,7 @@ export class Mailbox {
   /** Adds at the end; rejects with `MailboxFullError` at the limit (M2). */
   enqueue(call: Call, scope: ScopeIdentity): void {
     if (this.#size >= this.#limit) return call.reject(new MailboxFullError(this.#limit, { scope }));
+    call.trace?.waits();
     if (this.#tail === null) this.#head = call;
     else this.#tail.next = call;
     this.#tail = call;
@@ -236,6 +244,7 @@ export class Mailbox {
       call.next = null;
       if (!call.settled) {
         this.#size -= 1;
+        call.trace?.begin();
         return call;
       }
       this.#settledLinks -= 1; // It was cancelled; `cancelled` has updated the size.

@@ -44,6 +44,7 @@ export class MutatorRun extends RunContext {
   start(scope: ScopeCore, mutation: Mutation, holders: readonly Held[] | undefined): void {
     const { context } = this.call;
     this.call.stage = "running";
+    this.call.trace?.begin();
     if (mutation.compute === undefined) return this.#end({ value: undefined });
     const state = scope.draft.expose();
     const compute = (): unknown => mutation.compute?.(state, this);
@@ -71,6 +72,7 @@ export class MutatorRun extends RunContext {
   /** Abandons a run whose call still waits, so that it can run again. */
   drop(): void {
     this.#over = null;
+    this.call.trace?.ran();
     this.lose(undefined);
   }
 
@@ -88,6 +90,7 @@ export class MutatorRun extends RunContext {
     this.#isAsync = true;
     const settle = (ended: Ended): void => {
       this.end();
+      this.call.trace?.ran();
       if (this.#isHeld) this.#kept = ended;
       else this.#end(ended);
     };

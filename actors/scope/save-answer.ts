@@ -4,6 +4,7 @@
  */
 import { StoreContractError } from "../errors.ts";
 import { isPlainObject, typeName } from "../state/kind.ts";
+import { LOADS, type Traced, tracedLoad } from "./trace.ts";
 import type { Tombstone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "../protocol.ts";
 
 /** The result of a store whose version is not the expected one. */
@@ -38,6 +39,21 @@ export async function verification(
 /** The stored record, as a refusal reports it. */
 export function foundIn({ current, version }: Refusal): Stored<object> | Tombstone {
   return current ?? { state: undefined, version: version ?? 0 };
+}
+
+/** A bridge that loads. */
+type Loading = Required<Pick<PersistBridge<object>, "load">>;
+
+/** Reads a record, traced as `operation`; throws `StoreContractError` as `readLoaded`. */
+export async function readRecord(
+  traced: Traced,
+  bridge: Loading,
+  operation: "load" | "refresh",
+): Promise<Stored<object> | Tombstone> {
+  const found: unknown = await (LOADS.hasSubscribers
+    ? tracedLoad(traced, { operation }, bridge.load.bind(bridge))
+    : bridge.load());
+  return readLoaded(found, traced.identity);
 }
 
 /** The result of `load`; throws `StoreContractError` when it is no record, nor absent. */

@@ -17,16 +17,15 @@
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
 import { adopt, commitChange } from "./commit.ts";
-import { admit, done, isPlainCall, refused } from "./admission.ts";
+import { done, isPlainCall, submitTo } from "./admission.ts";
 import { Subscribers, type OnEnd } from "./subscribers.ts";
-import { readLoaded } from "./save-answer.ts";
 import { DraftState } from "../state/draft-state.ts";
 import { changeOf, stateChangeOf, type WholeChange } from "./change-event.ts";
 import { causeHere, whileNotifying } from "./cascade.ts";
 import type { Activity, ScopeCore, ScopeParts } from "./scope-core.ts";
 import { Executor } from "./executor.ts";
 import type { ChangeListener, FeedOptions } from "./change-stream.ts";
-import { createCall, type Call, type Outcome, type ExclusiveTask } from "./mailbox.ts";
+import type { Call, Outcome, ExclusiveTask } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type {
   FeedItem,
@@ -47,11 +46,12 @@ import type { ScopeActorRef } from "../xstate/actor-ref.ts";
 import { createScopeActor } from "../xstate/scope-logic.ts";
 import type { ScopeSettings } from "./options.ts";
 import { claimBy, type Claim } from "./claim.ts";
-import { deleteWork, refreshWork } from "./tasks.ts";
+import { deleteWork, readAgain, refreshWork } from "./tasks.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { begin } from "./safe-call.ts";
 import { warnOfSize } from "./validation.ts";
 import { applyMutation } from "./apply-mutation.ts";
+import { MUTATIONS } from "./trace.ts";
 import { visible } from "./writing.ts";
 
 const CHANGED = Promise.resolve(true);
@@ -156,6 +156,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
       mutation.compute === undefined &&
       !this.stale &&
       !this.#stopped &&
+      !MUTATIONS.hasSubscribers &&
       isPlainCall(this.identity);
     if (!direct) return this.submit(mutation, options);
     const outcome = applyMutation(this, mutation, undefined);
@@ -167,15 +168,12 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** Puts work into the mailbox; the promise settles with its outcome. */
   submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
-    try {
-      const call = createCall(work, options, this.settings);
-      admit(this, call);
-      this.#executor ??= new Executor(this);
-      this.#executor.submit(call);
-      return call.promise;
-    } catch (error) {
-      return refused(error);
-    }
+    return submitTo(this, work, options);
+  }
+
+  /** @internal Made when it is needed. */
+  get executor(): Executor {
+    return (this.#executor ??= new Executor(this));
   }
 
   /** Changes the state by an immer recipe. */
@@ -226,15 +224,10 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   /** @internal */
-  announce(
-    mutation: Mutation,
-    outcome: Outcome,
-    call: Call | null,
-    version: number = this.version,
-  ): void {
+  announce(mutation: Mutation, outcome: Outcome, call: Call | null, version?: number): void {
     if (!this.listening) return;
     const change = changeOf(this, mutation, outcome, call?.options?.meta);
-    this.#publish({ ...change, version }, call?.cause);
+    this.#publish({ ...change, version: version ?? change.version }, call?.cause);
   }
 
   /** @internal Announces a change that was made in an exclusive section. */
@@ -249,12 +242,8 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   /** @internal */
-  async reload(isWanted: () => boolean): Promise<void> {
-    const { backing } = this;
-    const found: unknown = await backing?.load?.();
-    if (!isWanted()) return;
-    if (backing?.load !== undefined) adopt(this, readLoaded(found, this.identity));
-    this.stale = false;
+  reload(isWanted: () => boolean): Promise<void> {
+    return readAgain(this, isWanted);
   }
 
   /** @internal Adopts the store's record; announces it when it differs. */

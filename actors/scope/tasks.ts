@@ -10,7 +10,7 @@
  *  W3  An expired state is ended once, at its version, by whatever comes first: a `delete`, or the
  *      adoption of a record that another process wrote.
  */
-import { foundIn, readAnswer } from "./save-answer.ts";
+import { foundIn, readAnswer, readLoaded } from "./save-answer.ts";
 import { adopt, commitDeletion } from "./commit.ts";
 import type { ScopeCore } from "./scope-core.ts";
 import {
@@ -23,6 +23,7 @@ import type { Call, ExclusiveTask } from "./mailbox.ts";
 import { resolveConflict, type SaveStep } from "./retry.ts";
 import type { PersistBridge, SaveResult } from "../protocol.ts";
 import type { CasBudget } from "./options.ts";
+import { LOADS, SAVES, tracedLoad, tracedSave } from "./trace.ts";
 
 /** Reads the store and adopts its record. */
 export function refreshWork(scope: ScopeCore): ExclusiveTask {
@@ -50,6 +51,18 @@ export function catchUpWork(scope: ScopeCore): ExclusiveTask {
       return false;
     },
   };
+}
+
+/** Reads the store and adopts its record, if that is still wanted then. */
+export async function readAgain(scope: ScopeCore, isWanted: () => boolean): Promise<void> {
+  const { backing, identity } = scope;
+  const load = backing?.load?.bind(backing);
+  const found: unknown = await (LOADS.hasSubscribers && load !== undefined
+    ? tracedLoad(scope, { operation: "refresh" }, load)
+    : load?.());
+  if (!isWanted()) return;
+  if (load !== undefined) adopt(scope, readLoaded(found, identity));
+  scope.stale = false;
 }
 
 /** Reads an unknown state and ends an expired one, so that a call may build on it. */
@@ -89,6 +102,7 @@ function isOver({ overdue }: ScopeCore): boolean {
 /** Removes the record and sets the initial state. */
 export function deleteWork(scope: ScopeCore): ExclusiveTask {
   const work = {
+    operation: "delete" as const,
     unknown: false,
     task: (call: Call): Promise<boolean> => new Deletion(scope, call, work).run(),
   };
@@ -109,6 +123,7 @@ class Deletion {
   readonly #why: "delete" | "expire";
   #deleted = false;
   #expected = 0;
+  #attempts = 0;
 
   constructor(
     scope: ScopeCore,
@@ -173,8 +188,9 @@ class Deletion {
   /** The outcome is unknown exactly until the bridge returns its result. */
   async #written(remove: () => Promise<SaveResult<object>>): Promise<SaveResult<object>> {
     this.#work.unknown = true;
+    this.#attempts += 1;
     try {
-      return await remove();
+      return await (SAVES.hasSubscribers ? this.#traced(remove) : remove());
     } catch (cause) {
       if (!isHoldfastError(cause, "COMMIT_UNKNOWN")) throw cause;
       this.#scope.stale = true;
@@ -182,6 +198,10 @@ class Deletion {
     } finally {
       this.#work.unknown = false;
     }
+  }
+
+  #traced(remove: () => Promise<SaveResult<object>>): Promise<SaveResult<object>> {
+    return tracedSave(this.#scope, { operation: this.#why, attempt: this.#attempts }, remove);
   }
 
   #done(): SaveStep {

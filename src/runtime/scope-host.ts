@@ -12,6 +12,7 @@ import type { Clock, Logger, ScopeIdentity } from "../../actors/protocol.ts";
 import { consoleLogger, countOption } from "../../actors/scope/options.ts";
 import { Registry } from "./registry.ts";
 import { quietLogger } from "../../actors/scope/safe-call.ts";
+import { readRecord } from "../../actors/scope/save-answer.ts";
 import { encodeKey } from "./scope-key.ts";
 import { memoryStore } from "../stores/memory/store.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
@@ -230,7 +231,7 @@ export class ScopeHost {
   async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
     const store = this.bridge(kind, identity);
     const load = async (): Promise<ResidentScope> => {
-      const found = await store?.load();
+      const found = store === null ? undefined : await readRecord(store, store, "load");
       const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
       this.#expiry.read(scope, store?.until);
       return scope;

@@ -20,6 +20,7 @@ import { runCases } from "./runtime-runs.ts";
 import { inputCases, retryCases, sleepCases } from "./runtime-steps.ts";
 import { transactCases } from "./runtime-transact.ts";
 import { statsCases } from "./runtime-stats.ts";
+import { tracingCases } from "./runtime-tracing.ts";
 import { transactionCases } from "./runtime-transaction.ts";
 import { verifyCases } from "./runtime-verify.ts";
 import { watchCases } from "./runtime-watch.ts";
@@ -59,6 +60,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     if (options.watched === true) watchCases(options);
     verifyCases(options);
     statsCases(options);
+    tracingCases(options);
     runCases(options);
     answerCases(options);
     retryCases(options);

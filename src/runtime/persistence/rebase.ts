@@ -20,8 +20,9 @@
  *  E6  A stopped scope runs no tasks: its last write rebases without one. It does not wait between
  *      attempts either: the second attempt has the record to itself.
  */
-import { readLoaded } from "../../../actors/scope/save-answer.ts";
-import { CheckpointWriter, type CheckpointTarget, type Rebase } from "./write-behind.ts";
+import { readRecord } from "../../../actors/scope/save-answer.ts";
+import type { CheckpointTarget } from "./checkpoint-target.ts";
+import { CheckpointWriter, type Rebase } from "./write-behind.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
@@ -231,15 +232,12 @@ export class WriteBehind {
   }
 
   #exclusively(isWanted: () => boolean, write: () => Promise<SaveStep>): Promise<SaveStep> {
-    return this.#target.exclusive(async () => {
-      await this.#read(isWanted);
-      return write();
-    });
+    return this.#target.exclusive(() => this.#read(isWanted).then(write));
   }
 
   #read(isWanted: () => boolean): Promise<void> {
     return this.writer.alone(async () => {
-      const found = readLoaded(await this.#target.load(), this.#scope.identity);
+      const found = await readRecord(this.#scope, this.#target, "refresh");
       if (!isWanted()) return;
       if (this.storedVersion === this.#scope.version) this.#scope.take(found);
       else if (!this.writer.knows(found)) await this.#adopt(found, isWanted);

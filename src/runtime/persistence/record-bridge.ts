@@ -21,6 +21,7 @@ import type {
   Stored,
 } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
+import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { decodeRecord } from "./record-envelope.ts";
 import { LazyWrite } from "./lazy-write.ts";
 import {
@@ -48,7 +49,7 @@ export class RecordBridge implements PersistBridge<object> {
   readonly #rule: RecordRule;
   readonly #batched: BatchingStore;
   readonly #clock: Clock;
-  readonly #identity: ScopeIdentity;
+  readonly identity: ScopeIdentity;
   /** The known versions of the record (V1). */
   readonly lastSeen: LastSeen;
   /** Counts the requests (V2). */
@@ -69,7 +70,7 @@ export class RecordBridge implements PersistBridge<object> {
     this.#clock = parts.rule.settings.clock;
     this.lastSeen = new LastSeen(this.#clock);
     this.key = parts.key;
-    this.#identity = parts.identity;
+    this.identity = parts.identity;
     this.#rule = parts.rule;
   }
 
@@ -79,6 +80,10 @@ export class RecordBridge implements PersistBridge<object> {
     if (this.endsAt === null) return leftToLive(this.#rule, state, now);
     const leftMs = Math.max(0, this.endsAt() - now);
     return leftMs === Infinity ? undefined : leftMs;
+  }
+
+  get settings(): ScopeSettings {
+    return this.#rule.settings;
   }
 
   get store(): StateStore {
@@ -217,7 +222,7 @@ export class RecordBridge implements PersistBridge<object> {
 
   /** Counts a request that the store failed; returns its error. */
   #counted(error: unknown): unknown {
-    this.#rule.settings.counters.storeErrors += 1;
+    this.settings.counters.storeErrors += 1;
     return error;
   }
 
@@ -253,7 +258,7 @@ export class RecordBridge implements PersistBridge<object> {
       if (isHoldfastError(cause)) throw cause;
       const location = this.#location;
       const reason = isError(cause) ? cause.message : "it is not a state";
-      throw new CorruptStateError({ location, reason }, { scope: this.#identity, cause });
+      throw new CorruptStateError({ location, reason }, { scope: this.identity, cause });
     }
   }
 
@@ -273,8 +278,8 @@ export class RecordBridge implements PersistBridge<object> {
     if (!this.lastSeen.isDamage(version)) return;
     const what = version === 0 ? "and is missing now" : `and version ${version} is stored now`;
     const reason = `version ${known} was stored ${what}; refresh() adopts what is there`;
-    const scope = this.#identity;
-    this.#rule.settings.logger.error("a stored record went back", { scope, known, found: version });
+    const scope = this.identity;
+    this.settings.logger.error("a stored record went back", { scope, known, found: version });
     throw new CorruptStateError({ location: this.#location, reason }, { scope });
   }
 }

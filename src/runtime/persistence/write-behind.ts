@@ -29,7 +29,6 @@ import {
   type SaveStep,
 } from "../../../actors/scope/retry.ts";
 import type {
-  CommitInfo,
   Tombstone,
   Logger,
   SaveResult,
@@ -37,6 +36,7 @@ import type {
   Stored,
 } from "../../../actors/protocol.ts";
 import type { Counters } from "../../../actors/scope/counters.ts";
+import { type CheckpointTarget, sendCheckpoint } from "./checkpoint-target.ts";
 import { type Attempt, UnknownWrites } from "./unknown-writes.ts";
 
 /** The scope to write. */
@@ -58,12 +58,6 @@ export interface Rebase extends Pick<ConflictPort, "cas" | "clock" | "random" | 
   again(): Promise<void>;
   /** The same and then `write`, under an exclusive lease of the store. */
   exclusive(write: () => Promise<SaveStep>): Promise<SaveStep>;
-}
-
-/** The target of checkpoints. */
-export interface CheckpointTarget {
-  save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>>;
-  delete(expectedVersion: number, version: number): Promise<SaveResult<object>>;
 }
 
 /** What a writer works with. */
@@ -95,6 +89,8 @@ export class CheckpointWriter {
   readonly #unknown = new UnknownWrites();
   /** The retries of the present conflict. */
   #resolving: ConflictWork | null = null;
+  /** Requests of the present write. */
+  #attempts = 0;
   /** The last conflict. */
   #conflict = { expectedVersion: 0, actualVersion: 0 };
   /** Writes that failed so far. */
@@ -179,6 +175,7 @@ export class CheckpointWriter {
 
   /** Writes the present state and resolves conflicts by `rebase`. */
   async bring(rebase: Rebase | undefined): Promise<void> {
+    this.#attempts = 0;
     try {
       if ((await this.#write()) === "conflict") await this.#resolve(rebase);
       this.failure = null;
@@ -235,11 +232,10 @@ export class CheckpointWriter {
   }
 
   async #send(attempt: Attempt, expected: number): Promise<SaveResult<object>> {
-    const { version, state } = attempt;
+    this.#attempts += 1;
+    const request = { ...attempt, expected, attempt: this.#attempts };
     try {
-      return state === undefined
-        ? await this.#target.delete(expected, version)
-        : await this.#target.save(state, expected, { version, patches: [], operations: [] });
+      return await sendCheckpoint(this.#source, request, this.#target, this.#port);
     } catch (error) {
       if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.#unknown.add(attempt);
       throw error;

@@ -4,6 +4,7 @@
 import { CheckpointWriter, type CheckpointSource } from "../persistence/write-behind.ts";
 import type { Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import { STEP_BEGINS, type RunFailure, type RunRecord } from "./run-port.ts";
+import { readRecord } from "../../../actors/scope/save-answer.ts";
 import { copyIn, isPlainObject } from "../../../actors/state/copy.ts";
 import { type ProcessOwner, thisProcess } from "../../stores/shared/process-identity.ts";
 import type { ScopeHost } from "../scope-host.ts";
@@ -131,9 +132,9 @@ export class RunLog implements CheckpointSource {
   /** Loads the stored record. */
   async load(): Promise<void> {
     if (this.#bridge === null) return;
-    const found = await this.#bridge.load();
-    this.version = found?.version ?? 0;
-    this.#record = found?.state === undefined ? null : wholeRecord(found.state, this.identity);
+    const found = await readRecord(this.#bridge, this.#bridge, "load");
+    this.version = found.version;
+    this.#record = found.state === undefined ? null : wholeRecord(found.state, this.identity);
     this.#writer?.loaded(this.version);
   }
 

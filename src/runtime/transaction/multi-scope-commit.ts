@@ -22,6 +22,8 @@ import { countSave } from "../../../actors/scope/counters.ts";
 import type { CommitInfo } from "../../../actors/protocol.ts";
 import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
+import { SAVES, tracedSave } from "../../../actors/scope/trace.ts";
+import { sizeBytes } from "../../../actors/state/size.ts";
 import type { ScopeWrite, WriteResult } from "../../stores/contract.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 
@@ -93,7 +95,9 @@ export class MultiScopeCommit {
     const writes = parts.flatMap(writeOf);
     const checks = read.map(({ key, version: expectedVersion }) => ({ key, expectedVersion }));
     const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
-    const send = (): Promise<WriteResult[]> => store.together(writes, { atomic, owners, checks });
+    const together = (): Promise<WriteResult[]> =>
+      store.together(writes, { atomic, owners, checks });
+    const send = SAVES.hasSubscribers ? tracedTogether.bind(null, parts, together) : together;
     const section = this.#section;
     try {
       return await (writes.length > 0 ? section.writing(send) : section.during(send()));
@@ -104,6 +108,21 @@ export class MultiScopeCommit {
       throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
     }
   }
+}
+
+/** Traces a save of several scopes, in the name of the first. */
+function tracedTogether(
+  parts: readonly Part[],
+  request: () => Promise<WriteResult[]>,
+): Promise<WriteResult[]> {
+  const [first] = parts;
+  if (first === undefined) return request();
+  const bytes = parts.reduce(
+    (sum, { next }) => sum + (next === undefined ? 0 : sizeBytes(next)),
+    0,
+  );
+  const known = { operation: "transaction", batchSize: parts.length, bytes };
+  return tracedSave(first.scope, known, request);
 }
 
 /** Lets a scope adopt the store's record; on a failure the scope reads the store again. */
