@@ -14,9 +14,12 @@ const config: ViteUserConfig = defineConfig({
   test: {
     dir: "test",
     include: ["**/*.test.ts"],
+    globalSetup: "test/support/global-setup.ts",
     pool: "forks",
     // Many tests wait for a server, a disk or a child: two files at a time use the time better.
     maxWorkers: 2,
+    // Of one file, where it says that its tests run at the same time.
+    maxConcurrency: 8,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     reporters: ["default", closingLine],

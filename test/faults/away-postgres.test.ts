@@ -1,7 +1,8 @@
 import { it } from "vitest";
 import { postgresStore } from "../../src/stores/postgres/store.ts";
 import { awaySuite } from "../suites/away-suite.ts";
-import { canStartPostgres, ownPostgres, type OwnPostgres } from "../support/postgres.ts";
+import { canStartPostgres } from "../support/postgres.ts";
+import { ownPostgres, type OwnPostgres } from "../support/postgres-server.ts";
 
 if (canStartPostgres()) {
   let own: OwnPostgres | null = null;

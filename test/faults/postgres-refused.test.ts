@@ -5,13 +5,8 @@ import { postgresSchema } from "../../src/stores/postgres/schema.ts";
 import { postgresStore } from "../../src/stores/postgres/store.ts";
 import type { PostgresStoreOptions } from "../../src/stores/postgres/options.ts";
 import type { StateStore } from "../../src/stores/contract.ts";
-import {
-  canStartPostgres,
-  freshTable,
-  type OwnPostgres,
-  ownPostgres,
-  runSql,
-} from "../support/postgres.ts";
+import { canStartPostgres, freshTable, runSql } from "../support/postgres.ts";
+import { type OwnPostgres, ownPostgres } from "../support/postgres-server.ts";
 
 let server: OwnPostgres;
 const write = { key: "k", expectedVersion: 0, version: 1, state: { n: 1 } };

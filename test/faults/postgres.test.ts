@@ -7,13 +7,8 @@ import type { PostgresStoreOptions } from "../../src/stores/postgres/options.ts"
 import type { StateStore } from "../../src/stores/contract.ts";
 import { startChild } from "../support/child.ts";
 import { startWrites } from "../support/marked-writes.ts";
-import {
-  canStartPostgres,
-  freshTable,
-  type OwnPostgres,
-  ownPostgres,
-  runSql,
-} from "../support/postgres.ts";
+import { canStartPostgres, freshTable, runSql } from "../support/postgres.ts";
+import { type OwnPostgres, ownPostgres } from "../support/postgres-server.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/waiting.ts";
 

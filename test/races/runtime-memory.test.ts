@@ -1,12 +1,11 @@
 /** Passivation really gives memory back: a child process that can collect its garbage looks. */
 import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { programOf } from "../support/programs.ts";
 
 it("10,000 scopes with 100 resident: the others leave memory, and come back as they were", async () => {
-  const child = fileURLToPath(new URL("../support/passivation-child.ts", import.meta.url));
-  const args = ["--expose-gc", "--import", "tsx", child];
+  const args = ["--expose-gc", programOf("test/support/passivation-child.ts")];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   // The child prints one JSON object of these fields.
   const seen = JSON.parse(stdout) as Record<"alive" | "right" | "resident", number> & {

@@ -1,6 +1,6 @@
 /** Child processes that run the library's sources. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { programOf } from "./programs.ts";
 
 /** A running child and what it has printed. */
 export interface Child {
@@ -16,8 +16,7 @@ export interface Child {
 
 /** Starts `test/faults/<script>` with `args`. */
 export function startChild(script: string, args: readonly string[]): Child {
-  const path = fileURLToPath(new URL(`../faults/${script}`, import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", path, ...args], {
+  const child = spawn(process.execPath, [programOf(`test/faults/${script}`), ...args], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   let text = "";

@@ -1,62 +1,12 @@
-/** PostgreSQL for tests: the server of POSTGRES_URL, the one that runs here, or one of their own. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import {
-  appendFileSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+/** PostgreSQL for tests: the server of POSTGRES_URL, the one that runs here, or one for the run. */
 import { Client } from "pg";
-import { afterAll, onTestFinished } from "vitest";
-import { freePort, untilUp } from "./port.ts";
+import { onTestFinished } from "vitest";
+import { answers, postgresPrograms } from "./postgres-server.ts";
+import { sharedPostgres } from "./shared-server.ts";
 
-const HOST = "127.0.0.1";
-const HERE = `postgres://postgres@${HOST}:5432/test`;
-
-/** A server of a test's own. */
-export interface OwnPostgres {
-  readonly port: number;
-  readonly url: string;
-  start(): Promise<void>;
-  /** Stops all its processes where they are, or lets them go on. */
-  freeze(): void;
-  thaw(): void;
-  /** Ends it as a crash does: without a checkpoint, cutting all connections. */
-  stop(): Promise<void>;
-  /** Stops it and removes its data. */
-  destroy(): Promise<void>;
-}
-
-/** Where the server's programs are, if they are installed. */
-function programs(): string | undefined {
-  const dirs = (process.env["PATH"] ?? "").split(delimiter);
-  const base = "/usr/lib/postgresql";
-  if (existsSync(base)) {
-    const versions = readdirSync(base).toSorted((a, b) => Number(b) - Number(a));
-    dirs.push(...versions.map((version) => join(base, version, "bin")));
-  }
-  return dirs.find((dir) => dir !== "" && existsSync(join(dir, "initdb")));
-}
-
-async function answers(url: string): Promise<boolean> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
+/** These tests do not crash it: a commit need not wait for the disk. */
+const QUICK = "options=-c%20synchronous_commit%3Doff";
+const HERE = `postgres://postgres@127.0.0.1:5432/test?${QUICK}`;
 
 function none(): undefined {
   if (process.env["REQUIRE_SERVERS"] === "1") throw new Error("no PostgreSQL server to test with");
@@ -72,15 +22,12 @@ export async function findPostgres(): Promise<string | undefined> {
   const given = process.env["POSTGRES_URL"];
   if (given !== undefined) return given;
   if (await answers(HERE)) return HERE;
-  const own = programs() === undefined ? undefined : await ownPostgres();
-  if (own === undefined) return none();
-  afterAll(() => own.destroy());
-  return own.url;
+  return postgresPrograms() === undefined ? none() : sharedPostgres();
 }
 
 /** True when a server of a test's own can be started; as `findPostgres` else. */
 export function canStartPostgres(): boolean {
-  if (programs() !== undefined) return true;
+  if (postgresPrograms() !== undefined) return true;
   none();
   return false;
 }
@@ -126,82 +73,4 @@ export async function lockRow(
 export async function dropTables(url: string, table: string): Promise<void> {
   const names = ["record", "patch", "meta"].map((suffix) => `"${table}_${suffix}"`);
   await runSql(url, `DROP TABLE IF EXISTS ${names.join(", ")}`);
-}
-
-/** Who is let in: the role postgres without a password, all others with one. */
-const ACCESS = `host all postgres ${HOST}/32 trust\nhost all all ${HOST}/32 scram-sha-256\n`;
-
-/** Starts a new server that syncs its commits to disk. */
-export async function ownPostgres(): Promise<OwnPostgres> {
-  const bin = programs();
-  if (bin === undefined) throw new Error("no PostgreSQL is installed");
-  const dir = mkdtempSync(join(tmpdir(), "holdfast-postgres-"));
-  const data = join(dir, "data");
-  const port = await freePort();
-  const user = serverUser();
-  mkdirSync(data, { mode: 0o700 });
-  if (user.uid !== undefined && user.gid !== undefined)
-    for (const path of [dir, data]) chownSync(path, user.uid, user.gid);
-  const made = spawnSync(
-    join(bin, "initdb"),
-    ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"],
-    { ...user, cwd: dir, encoding: "utf8" },
-  );
-  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
-  const settings = [
-    `port = ${port}`,
-    `listen_addresses = '${HOST}'`,
-    `unix_socket_directories = ''`,
-    "max_connections = 60",
-  ];
-  appendFileSync(join(data, "postgresql.conf"), `${settings.join("\n")}\n`);
-  writeFileSync(join(data, "pg_hba.conf"), ACCESS);
-  let server: ChildProcess | null = null;
-  const signal = (name: "SIGSTOP" | "SIGCONT"): void => {
-    if (server?.pid === undefined) return;
-    for (const pid of [server.pid, ...childrenOf(server.pid)]) {
-      try {
-        process.kill(pid, name);
-      } catch {
-        // It ended by itself meanwhile, as the processes of closed connections do.
-      }
-    }
-  };
-  const own: OwnPostgres = {
-    port,
-    url: `postgres://postgres@${HOST}:${port}/postgres`,
-    freeze: () => signal("SIGSTOP"),
-    thaw: () => signal("SIGCONT"),
-    async start() {
-      server = spawn(join(bin, "postgres"), ["-D", data], { ...user, cwd: dir, stdio: "ignore" });
-      await untilUp(server, () => answers(own.url));
-    },
-    async stop() {
-      if (server === null || server.exitCode !== null) return;
-      own.thaw();
-      const gone = once(server, "exit");
-      server.kill("SIGQUIT");
-      await gone;
-      server = null;
-    },
-    async destroy() {
-      await own.stop();
-      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-    },
-  };
-  await own.start();
-  return own;
-}
-
-/** The server refuses to run as root: then it runs as the user its package made. */
-function serverUser(): { uid?: number; gid?: number } {
-  if (process.getuid?.() !== 0) return {};
-  const number = (flag: string): number =>
-    Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
-  return { uid: number("-u"), gid: number("-g") };
-}
-
-function childrenOf(pid: number): number[] {
-  const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", `${pid}`], { encoding: "utf8" });
-  return stdout.split("\n").flatMap((line) => (line.trim() === "" ? [] : [Number(line)]));
 }

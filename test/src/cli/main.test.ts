@@ -3,7 +3,6 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fileStore } from "../../../src/stores/file/store.ts";
@@ -11,9 +10,10 @@ import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
 import type { StateStore } from "../../../src/stores/contract.ts";
 import { testDirectory } from "../../support/directory.ts";
 import { dropTables, findPostgres, freshTable, runSql } from "../../support/postgres.ts";
+import { programOf } from "../../support/programs.ts";
 import { canStartRedis, ownRedis, type OwnRedis } from "../../support/redis.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
+const PROGRAM = programOf("src/cli/main.ts");
 const directory = testDirectory("cli");
 
 interface Ended {
@@ -23,7 +23,7 @@ interface Ended {
 }
 
 function holdfast(...args: readonly string[]): Promise<Ended> {
-  const all = ["--import", "tsx", PROGRAM, ...args];
+  const all = [PROGRAM, ...args];
   return new Promise((resolve) => {
     execFile(process.execPath, all, (error, out, err) => {
       // A child that was killed has no code.
@@ -246,7 +246,7 @@ describe("the command line", () => {
 
   it("a reader who has enough is no failure to tell of", async () => {
     const path = await database(20_000);
-    const all = ["--import", "tsx", PROGRAM, "export", `sqlite:${path}`];
+    const all = [PROGRAM, "export", `sqlite:${path}`];
     const child = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.once("data", () => child.stdout.destroy());
     let err = "";

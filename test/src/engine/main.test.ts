@@ -2,12 +2,12 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { sqliteStore } from "../../../src/sqlite.ts";
 import { testDirectory } from "../../support/directory.ts";
+import { programOf } from "../../support/programs.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../../src/engine/main.ts", import.meta.url));
+const PROGRAM = programOf("src/engine/main.ts");
 const TIMEOUT_MS = 120_000;
 const SAMPLE_SIZE = 634;
 
@@ -22,7 +22,7 @@ interface Ended {
 
 /** Runs the engine; `stdin` is written to it, `"silent"` leaves it a pipe nobody writes to. */
 function engine(args: readonly string[], stdin?: string): Promise<Ended> {
-  const child = spawn(process.execPath, ["--import", "tsx", PROGRAM, ...args], {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
     stdio: [stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
   });
   const texts = { out: "", err: "" };

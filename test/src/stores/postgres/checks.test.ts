@@ -20,10 +20,9 @@ import {
   dropTables,
   findPostgres,
   freshTable,
-  ownPostgres,
-  type OwnPostgres,
   runSql,
 } from "../../../support/postgres.ts";
+import { ownPostgres, type OwnPostgres } from "../../../support/postgres-server.ts";
 import { startProxy } from "../../../support/tcp-proxy.ts";
 
 const found = await findPostgres();

@@ -2,7 +2,6 @@
 import { execFile } from "node:child_process";
 import { renameSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -12,6 +11,7 @@ import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
 import type { SqliteStoreOptions } from "../../../../src/stores/sqlite/options.ts";
 import type { StateStore } from "../../../../src/stores/contract.ts";
 import { testDirectory } from "../../../support/directory.ts";
+import { programOf } from "../../../support/programs.ts";
 import { keepingLogger, until } from "../../../support/waiting.ts";
 
 const dir = testDirectory("sqlite-feed");
@@ -213,7 +213,7 @@ it("a store that has no one else on its file watches nothing", () => {
 });
 
 it("watching keeps no process alive, and ends with the store", async () => {
-  const entry = fileURLToPath(new URL("../../../../src/sqlite.ts", import.meta.url));
+  const entry = programOf("src/sqlite.ts");
   const program = (end: string): string => `
     import { sqliteStore } from ${JSON.stringify(entry)};
     const store = sqliteStore({ path: ${JSON.stringify(join(dir, "alive.db"))} });
@@ -222,7 +222,7 @@ it("watching keeps no process alive, and ends with the store", async () => {
     console.log("over");
   `;
   for (const end of ["", "await store.close();"]) {
-    const args = ["--import", "tsx", "--input-type=module", "--eval", program(end)];
+    const args = ["--input-type=module", "--eval", program(end)];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
     expect(stdout).toBe("over\n");
   }

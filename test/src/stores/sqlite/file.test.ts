@@ -2,13 +2,13 @@
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { fileStore } from "../../../../src/stores/file/store.ts";
 import { openDatabase } from "../../../../src/stores/sqlite/driver.ts";
 import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
 import { testDirectory } from "../../../support/directory.ts";
+import { programOf } from "../../../support/programs.ts";
 import { keepingLogger } from "../../../support/waiting.ts";
 
 const dir = testDirectory("sqlite-file");
@@ -77,7 +77,7 @@ describe("a path that is a URL", () => {
 });
 
 it("loading SQLite prints nothing, and hides no other warning", async () => {
-  const entry = fileURLToPath(new URL("../../../../src/sqlite.ts", import.meta.url));
+  const entry = programOf("src/sqlite.ts");
   const program = `
     import { sqliteStore } from ${JSON.stringify(entry)};
     const emit = process.emitWarning;
@@ -88,7 +88,7 @@ it("loading SQLite prints nothing, and hides no other warning", async () => {
     process.emitWarning("SQLite of mine", "ExperimentalWarning");
     process.emitWarning("another");
   `;
-  const args = ["--import", "tsx", "--input-type=module", "--eval", program];
+  const args = ["--input-type=module", "--eval", program];
   const { stderr } = await promisify(execFile)(process.execPath, args);
   expect(stderr).toContain("SQLite of mine");
   expect(stderr).toContain("another");
