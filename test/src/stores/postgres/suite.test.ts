@@ -9,6 +9,9 @@ import { dropTables, findPostgres } from "../../../support/postgres.ts";
 
 const url = await findPostgres();
 
+/** The cases mostly wait for the server's clock, each on tables of its own. */
+const together = { describe: describe.concurrent, it };
+
 function tableOf({ id }: SuiteContext): string {
   return `s${id.replaceAll("-", "")}`;
 }
@@ -24,26 +27,27 @@ else {
     postgresStore({ url, table: tableOf(context), poolSize: 2 });
   const destroy = (context: SuiteContext): Promise<void> => dropTables(url, tableOf(context));
 
-  describeStore(
-    { describe, it },
-    { name: "postgres", create: open, reopen: open, second: open, advance, destroy },
-  );
+  describeStore(together, {
+    name: "postgres",
+    create: open,
+    reopen: open,
+    second: open,
+    advance,
+    destroy,
+  });
 
   const pools = new Map<string, Pool>();
-  describeStore(
-    { describe, it },
-    {
-      name: "postgres on a given pool of one connection",
-      create: (context) => {
-        const pool = new Pool({ connectionString: url, max: 1 });
-        pools.set(context.id, pool);
-        return postgresStore({ pool, table: tableOf(context) });
-      },
-      advance,
-      destroy: async (context) => {
-        await pools.get(context.id)?.end();
-        await destroy(context);
-      },
+  describeStore(together, {
+    name: "postgres on a given pool of one connection",
+    create: (context) => {
+      const pool = new Pool({ connectionString: url, max: 1 });
+      pools.set(context.id, pool);
+      return postgresStore({ pool, table: tableOf(context) });
     },
-  );
+    advance,
+    destroy: async (context) => {
+      await pools.get(context.id)?.end();
+      await destroy(context);
+    },
+  });
 }
