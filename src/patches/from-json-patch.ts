@@ -3,10 +3,14 @@
  *
  *  F1  The patches, applied to the state, give what the operations give. They are all returned, or
  *      none: an operation that does not fit throws, and so does a `test` that fails.
- *  F2  No path leads through `__proto__`, `constructor` or `prototype`, nor into a `Map`, a `Set`,
+ *  F2  `copy` operations add at most `COPY_MAX` values: each may double a state, so that a short
+ *      text would fill the memory.
+ *  F3  No path leads through `__proto__`, `constructor` or `prototype`, nor into a `Map`, a `Set`,
  *      a `Date` or bytes.
  */
 import type { Json, Patch } from "../../actors/protocol.ts";
+import { StateSerializationError } from "../../actors/errors.ts";
+import { valuesIn } from "../../actors/scope/recipe-result.ts";
 import { copyIn, isPlainObject, typeName } from "../../actors/state/copy.ts";
 import { equal } from "../../actors/state/equal.ts";
 import { applyChecked, misfit } from "./apply-patches.ts";
@@ -15,6 +19,9 @@ import type { JsonPatchOperation } from "./to-json-patch.ts";
 import { toJson } from "./to-json.ts";
 
 type Path = readonly (string | number)[];
+
+/** Most values that the `copy` operations of one JSON Patch add, all containers and leaves. */
+const COPY_MAX = 2 ** 17;
 
 /** Keys that some programs take for more than a field. */
 const REFUSED: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
@@ -32,19 +39,36 @@ interface Operation {
  * The patches of a JSON Patch for `state`, for `applyPatches`. Values stay plain JSON; `copy` and
  * `move` keep the types of the state. `test` compares with `toJson` of the state. Throws
  * `StateTypeError` for an operation that does not fit and a `test` that fails, `TypeError` for what
- * is no JSON Patch.
+ * is no JSON Patch, `StateSerializationError` when the `copy` operations would add more than
+ * 131,072 values.
  */
 export function fromJsonPatch(ops: readonly JsonPatchOperation[], state: unknown): Patch[] {
   if (!Array.isArray(ops)) throw new TypeError(`ops must be a list, received ${typeName(ops)}`);
   const patches: Patch[] = [];
   const made = new Set<object>();
   let current = state;
-  for (const operation of ops.map(checked))
+  let copied = 0;
+  for (const operation of ops.map(checked)) {
+    if (operation.op === "copy") copied += countOf(existing(current, operation.from).value, copied);
     for (const patch of converted(operation, current)) {
       patches.push(patch);
       current = applyChecked(current, [patch], made);
     }
+  }
   return patches;
+}
+
+/** How many values there are in `value`; throws when they are too many after `copied` (F2). */
+function countOf(value: unknown, copied: number): number {
+  const values = [value]; // Not a set: what is at two places is copied twice.
+  for (const node of values)
+    for (const each of valuesIn(node)) {
+      values.push(each);
+      if (copied + values.length <= COPY_MAX) continue;
+      const reason = `more than ${COPY_MAX} values, all copies of the JSON Patch together,`;
+      throw new StateSerializationError({ path: "", reason });
+    }
+  return values.length;
 }
 
 const OPS: ReadonlySet<unknown> = new Set(["add", "replace", "test", "remove", "move", "copy"]);

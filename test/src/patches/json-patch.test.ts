@@ -240,4 +240,29 @@ describe("fromJsonPatch", () => {
     const next = applyPatches(state, fromJsonPatch(ops, state));
     expect(next).toStrictEqual({ list: [new Date(0), new Date(0)] });
   });
+
+  it("refuses a short patch whose copies double a state until it fills the memory", () => {
+    const copies = (count: number): JsonPatchOperation[] =>
+      Array.from({ length: count }, (_, at) => ({ op: "copy", from: "/d", path: `/d/${at}` }));
+    const state = { d: {} };
+    expect(failureOf(() => fromJsonPatch(copies(60), state))).toBe("STATE_NOT_SERIALIZABLE");
+    const list = Array.from({ length: 50_000 }, () => 0);
+    const flat = Array.from({ length: 60 }, (_, at) => ({
+      op: "copy",
+      from: "/d",
+      path: `/${at}`,
+    }));
+    const ops = flat as JsonPatchOperation[];
+    expect(failureOf(() => fromJsonPatch(ops, { d: list }))).toBe("STATE_NOT_SERIALIZABLE");
+    expect(fromJsonPatch(copies(5), state)).toHaveLength(5);
+  });
+
+  it("takes a path of any length", () => {
+    const key = "~0x".repeat(4_000_000);
+    const patches = fromJsonPatch([{ op: "add", path: `/${key}`, value: 1 }], {});
+    expect(patches[0]?.path[0]).toHaveLength(8_000_000);
+    expect(failureOf(() => fromJsonPatch([{ op: "remove", path: `/${key}~` }], {}))).toBe(
+      "TypeError",
+    );
+  });
 });
