@@ -7,8 +7,9 @@
  *
  * Invariants
  *  T1  What a recipe returns never replaces a state.
- *  T2  A draft in the result, also in plain objects, arrays, maps and sets, becomes the frozen
- *      value in its place in the committed state; a frozen copy when it was removed from there.
+ *  T2  A draft in the result, also in plain objects, arrays, sets, maps and their keys, becomes the
+ *      frozen value in its place in the committed state; a frozen copy when it was removed from
+ *      there.
  *  T3  Other values of the result are the recipe's own and are not changed; containers around a
  *      draft are copied.
  *  T4  The result is that of the last run, which is the run whose change is saved.
@@ -105,12 +106,17 @@ function partsOf(returned: unknown): { drafts: object[]; containers: object[] } 
   const containers = new Set<object>([[returned]]);
   for (const node of containers)
     // Also nodes added during the loop.
-    for (const value of valuesIn(node)) {
+    for (const value of partsIn(node)) {
       if (!isObject(value)) continue;
       if (isDraft(value)) drafts.add(value);
       else containers.add(value);
     }
   return { drafts: [...drafts], containers: [...containers] };
+}
+
+/** The values in a container of a result, and the keys of a map. */
+function partsIn(node: unknown): Iterable<unknown> {
+  return types.isMap(node) ? [...node].flat(1) : valuesIn(node);
 }
 
 /** The committed value of each node that a recipe has made; the frozen ones are their own. */
@@ -156,7 +162,7 @@ class Result {
     for (let size = -1; size < this.#around.size;) {
       size = this.#around.size;
       for (const node of containers.toReversed())
-        if ([...valuesIn(node)].some(leads)) this.#around.add(node);
+        if ([...partsIn(node)].some(leads)) this.#around.add(node);
     }
   }
 
@@ -185,7 +191,7 @@ class Result {
     }
     if (types.isMap(node)) {
       const map = keep(new Map<unknown, unknown>());
-      for (const [key, value] of node) map.set(key, this.of(value));
+      for (const [key, value] of node) map.set(this.of(key), this.of(value));
       return map;
     }
     if (types.isSet(node)) {

@@ -91,6 +91,7 @@ describe("transact", () => {
       return {
         list: [tea, { deep: ice.tags }],
         map: new Map([["tea", tea]]),
+        keyed: new Map([[tea, 1]]),
         set: new Set([draft.best]),
         last,
         own: { free: true },
@@ -100,6 +101,7 @@ describe("transact", () => {
     expect(found.list).toEqual([tea, { deep: ice?.tags }]);
     expect(found.list[0]).toBe(tea);
     expect(found.map.get("tea")).toBe(tea);
+    expect([...found.keyed.keys()][0]).toBe(tea);
     expect([...found.set]).toEqual([scope.state.best]);
     expect(found.last).toBe(last);
     expect([found.list[0], found.last, ...found.set].every(isDeepFrozen)).toBe(true);
