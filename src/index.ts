@@ -53,6 +53,10 @@ export { type JsonPatchOperation, toJsonPatch } from "./patches/to-json-patch.ts
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/store.ts";
 export type {
   CommitOptions,
+  HistoryKeep,
+  HistoryQuery,
+  HistoryRow,
+  HistoryWrite,
   ListQuery,
   ScopeWrite,
   StateStore,

@@ -21,6 +21,11 @@
  *      `CommitUnknownError`.
  *  T7  A check compares with what is committed when it runs, never with an older copy.
  *  T8  `erase` removes all data of a key, and reports the version after the erased one to watchers.
+ *  T9  The history of a record (`supports.history`) is what its writes added, in the same commit as
+ *      the state: never a row without its state, nor a state without its rows. A refused write adds
+ *      none. A delete, the end of `ttlMs` and `erase` leave none; `history` then returns none.
+ *      Which rows are kept depends on the last row and `keep` alone, so a row that was returned for
+ *      a `keep` is returned until it falls out of that `keep`; removing rows never changes others.
  */
 import type { ExclusiveLease, ExclusiveWait, Json, Patch } from "../../actors/protocol.ts";
 
@@ -71,6 +76,60 @@ export interface StoreSupports {
   readonly immediate?: boolean;
   /** `list({ reverse: true })` works. Without it all keys are read instead. Default false. */
   readonly reverse?: boolean;
+  /** Writes keep rows of `ScopeWrite.history`, and `history` reads them. Default false. */
+  readonly history?: boolean;
+}
+
+/** One change of a record, as its history keeps it. */
+export interface HistoryRow {
+  /** The version that the change made. */
+  readonly version: number;
+  /**
+   * When it was made, in milliseconds since the epoch. A store raises it to the time of the row
+   * before, so that it never decreases with the version.
+   */
+  readonly at: number;
+  /** The change; opaque to the store. */
+  readonly entry: Json;
+  /** The whole state after the change, in rows from which states are read. */
+  readonly state?: Json | undefined;
+}
+
+/** Which rows of a history are kept: those within each limit that is set. */
+export interface HistoryKeep {
+  /** At most so many, the newest ones. */
+  readonly versions?: number | undefined;
+  /** Only those whose `at` is not before this time; milliseconds since the epoch. */
+  readonly sinceMs?: number | undefined;
+  /** As many of the newest as have so many bytes of JSON together. */
+  readonly bytes?: number | undefined;
+}
+
+/** The part of a write that its history keeps. */
+export interface HistoryWrite {
+  /** Ascending versions over `expectedVersion`; the last one is the version of the write. */
+  readonly add: readonly HistoryRow[];
+  /**
+   * The commit removes rows that are not kept, a bounded number of the oldest ones; those left are
+   * not returned for this `keep`.
+   */
+  readonly keep: HistoryKeep;
+  /** The record before this write was deleted or expired: its rows, if there are any, go first. */
+  readonly fresh?: true | undefined;
+}
+
+/** Selects rows of a history. */
+export interface HistoryQuery {
+  /** Only versions below it. */
+  readonly before?: number | undefined;
+  /** Only versions above it. */
+  readonly after?: number | undefined;
+  /** At most so many; default no limit. */
+  readonly limit?: number | undefined;
+  /** Ascending versions; default false: the newest first. */
+  readonly oldestFirst?: boolean | undefined;
+  /** Only rows that it keeps, counted from the newest row of the record. */
+  readonly keep?: HistoryKeep | undefined;
 }
 
 /** The record of a key. `state: undefined` is a tombstone: deleted or expired. */
@@ -99,6 +158,8 @@ export interface ScopeWrite {
    * `Infinity` = forever. Absent: the store's `tombstoneMs`.
    */
   readonly tombstoneMs?: number | undefined;
+  /** Rows of its history, stored with it, when `supports.history`; a delete has none. */
+  readonly history?: HistoryWrite | undefined;
 }
 
 /** Checks that a record still has a version; changes nothing. */
@@ -180,6 +241,8 @@ export interface StateStore {
    * not delay it.
    */
   erase?(keys: readonly string[]): Promise<boolean[]>;
+  /** The history of a living record; needed when `supports.history`. */
+  history?(key: string, query?: HistoryQuery): Promise<HistoryRow[]>;
   /** Waits for running work and releases all resources. Later calls reject with `STORE_CLOSED`. */
   close(): Promise<void>;
 }

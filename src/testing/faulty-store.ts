@@ -176,8 +176,8 @@ const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
 };
 
 /**
- * Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive`, `erase` and `close` pass
- * unchanged.
+ * Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive`, `erase`, `history` and
+ * `close` pass unchanged.
  */
 export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
   if (plan.rates?.slow !== undefined && plan.clock === undefined)
@@ -211,12 +211,14 @@ export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
   return Object.assign(faulty, passThrough(inner));
 }
 
+type Passed = "watch" | "exclusive" | "erase" | "history";
+
 /** The optional operations that `inner` has. */
-function passThrough(inner: StateStore): Pick<StateStore, "watch" | "exclusive" | "erase"> {
-  type Passed = "watch" | "exclusive" | "erase";
+function passThrough(inner: StateStore): Pick<StateStore, Passed> {
   const passed: { -readonly [K in Passed]?: NonNullable<StateStore[K]> } = {};
   if (inner.watch !== undefined) passed.watch = inner.watch.bind(inner);
   if (inner.exclusive !== undefined) passed.exclusive = inner.exclusive.bind(inner);
   if (inner.erase !== undefined) passed.erase = inner.erase.bind(inner);
+  if (inner.history !== undefined) passed.history = inner.history.bind(inner);
   return passed;
 }

@@ -7,6 +7,8 @@ import type { StoreSuiteOptions, SuiteCase, SuiteContext, SuiteSession } from ".
 import { checkedBatchCases, checkedOwnerCases } from "./suite-check-batch.ts";
 import { checkCases } from "./suite-check.ts";
 import { dataCases } from "./suite-data.ts";
+import { historyCases } from "./suite-history.ts";
+import { historyLimitCases } from "./suite-history-limits.ts";
 import { listCases } from "./suite-list.ts";
 import { ownerCases } from "./suite-owner.ts";
 import { timeCases } from "./suite-time.ts";
@@ -28,6 +30,7 @@ const GROUPS: readonly (readonly [string, readonly SuiteCase[]])[] = [
   ["list", listCases],
   ["expiry", timeCases],
   ["tombstones", tombstoneCases],
+  ["history", [...historyCases, ...historyLimitCases]],
   ["owners", ownerCases],
   ["watching", watchCases],
 ];

@@ -31,6 +31,7 @@ export function checking(
     },
     list: (query) => inner.list(query),
     ...(inner.exclusive === undefined ? {} : { exclusive: inner.exclusive.bind(inner) }),
+    ...(inner.history === undefined ? {} : { history: inner.history.bind(inner) }),
     close: () => inner.close(),
   };
 }

@@ -5,6 +5,8 @@ import type { Clock, ExclusiveWait, Json, Patch } from "../../../actors/protocol
 import { createGate } from "../shared/closable.ts";
 import type {
   CommitOptions,
+  HistoryQuery,
+  HistoryRow,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -29,6 +31,7 @@ import {
 } from "../shared/writes.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { forgetAt, tombstoneOption } from "../shared/tombstones.ts";
+import { Histories, type StagedRows } from "./histories.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of `memoryStore`. */
@@ -54,6 +57,12 @@ interface Entry {
   readonly expires: number | undefined;
   /** When it can be removed, in milliseconds since the epoch; `undefined`: it stays. */
   readonly forgets: number | undefined;
+}
+
+/** A record after a write, with the rows that its history then has. */
+interface Staged {
+  readonly entry: Entry;
+  readonly rows: StagedRows;
 }
 
 /** A copy made through JSON, so that memory keeps what every other store would. */
@@ -113,10 +122,12 @@ class MemoryStore implements StateStore {
     tombstonesEnd: true,
     reverse: true,
     immediate: true,
+    history: true,
   };
   readonly tombstoneMs: number;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
+  readonly #histories = new Histories();
   readonly #closable = createGate("memory");
   readonly #sections: Turns;
   readonly #sweeper: Sweeper;
@@ -166,12 +177,29 @@ class MemoryStore implements StateStore {
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {
-    return this.#closable.run(() => keys.map((key) => this.#entries.delete(key)));
+    return this.#closable.run(() => keys.map((key) => this.#remove(key)));
+  }
+
+  history(key: string, query: HistoryQuery = {}): Promise<HistoryRow[]> {
+    return this.#closable.run(() => {
+      const entry = this.#entries.get(key);
+      const isLiving = entry?.state !== undefined && !isExpired(entry.expires, this.#clock.now());
+      if (!isLiving) return [];
+      return this.#histories.select(key, query);
+    });
   }
 
   close(): Promise<void> {
     this.#sweeper.stop();
-    return this.#closable.close(() => this.#entries.clear());
+    return this.#closable.close(() => {
+      this.#entries.clear();
+      this.#histories.clear();
+    });
+  }
+
+  #remove(key: string): boolean {
+    this.#histories.delete(key);
+    return this.#entries.delete(key);
   }
 
   #sweep(now: number): number {
@@ -184,7 +212,7 @@ class MemoryStore implements StateStore {
         return next;
       }
       const [key, { forgets = Infinity }] = value;
-      if (forgets <= now) this.#entries.delete(key);
+      if (forgets <= now) this.#remove(key);
       else this.#next = Math.min(this.#next, forgets);
     }
     return -Infinity;
@@ -199,21 +227,25 @@ class MemoryStore implements StateStore {
     const now = this.#clock.now();
     const checked = checks.map((check) => this.#check(check, now));
     // Staged first: a state that JSON refuses must not leave part of its batch stored.
-    const staged = new Map<string, Entry>();
+    const staged = new Map<string, Staged>();
     const results = writes.map((write): WriteResult => {
       const { key, expectedVersion, version } = write;
-      const entry = staged.get(key) ?? this.#entries.get(key);
+      const before = staged.get(key);
+      const entry = before?.entry ?? this.#entries.get(key);
       if ((entry?.version ?? 0) !== expectedVersion || this.#sections.isStale(key))
         return conflict(toRecord(entry, now));
-      staged.set(key, nextEntry(write, entry, { now, tombstoneMs: this.tombstoneMs }));
+      const next = nextEntry(write, entry, { now, tombstoneMs: this.tombstoneMs });
+      const rows = this.#histories.staged(write, before?.rows, next.state === undefined);
+      staged.set(key, { entry: next, rows });
       return { ok: true, version };
     });
     if (atomic && !(isAllOk(results) && isAllOk(checked))) {
       const refused = writes.map(({ key }) => conflict(toRecord(this.#entries.get(key), now)));
       return [...refused, ...checked];
     }
-    for (const [key, entry] of staged) {
+    for (const [key, { entry, rows }] of staged) {
       this.#entries.set(key, entry);
+      this.#histories.add(key, rows);
       this.#sweeper.leaves(entry.forgets);
     }
     this.#sweeper.used();

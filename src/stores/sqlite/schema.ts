@@ -12,13 +12,14 @@ export const FORM = { dead: 0, inline: 1, apart: 2 } as const;
  * holdfast_record  one narrow row per key; the state itself only while it is small
  * holdfast_base    the last whole state of a large record, apart so that patches do not rewrite it
  * holdfast_patch   the patches of a large record since; `since` links each row to the one before
+ * holdfast_history the changes of a record; its columns are in shared/history-rows.ts
  * holdfast_lease   which owner may commit a key during an exclusive section
  * holdfast_watch   the store objects that watch the commits of others
  * holdfast_change  the keys and versions of the last commits, while another object watches
  *
- * The last two, and `forgets`, are added to the tables of an older release, which works on without
- * them. `forgets` is when a deleted or expired record can be removed. An older release does not
- * update it, so it counts only for a record that is deleted or expired.
+ * The last two, `holdfast_history` and `forgets` are added to the tables of an older release, which
+ * works on without them. `forgets` is when a deleted or expired record can be removed. An older
+ * release does not update it, so it counts only for a record that is deleted or expired.
  *
  * `sum` is a checksum of the row's meaning: SQLite does not notice a changed byte in a value.
  */
@@ -45,6 +46,11 @@ CREATE TABLE IF NOT EXISTS holdfast_base (
 CREATE TABLE IF NOT EXISTS holdfast_patch (
   id INTEGER NOT NULL, version INTEGER NOT NULL, since INTEGER NOT NULL, sum INTEGER NOT NULL,
   patches TEXT NOT NULL, PRIMARY KEY (id, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holdfast_history (
+  id INTEGER NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL,
+  start INTEGER NOT NULL, size INTEGER NOT NULL, sum INTEGER NOT NULL, entry TEXT NOT NULL,
+  state TEXT, PRIMARY KEY (id, version)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holdfast_lease (
   key TEXT PRIMARY KEY, owner TEXT NOT NULL, token TEXT NOT NULL, until INTEGER NOT NULL
@@ -107,6 +113,20 @@ function listText(from: ">=" | ">", order: "ASC" | "DESC"): string {
   );
 }
 
+const ID = "(SELECT id FROM holdfast_record WHERE key = ?)";
+
+const PLACE = ["version", "at", "seq", "start", "size"].map(real).join(", ");
+
+function historyText(order: "ASC" | "DESC"): string {
+  return (
+    `SELECT ${PLACE}, ${real("sum")}, ${bytes("entry")}, ${bytes("state")} FROM holdfast_history ` +
+    `WHERE id = (SELECT id FROM holdfast_record WHERE key = ? AND ${LIVING}) ` +
+    "AND holdfast_history.version > ? AND holdfast_history.version < ? " +
+    "AND holdfast_history.seq >= ? AND holdfast_history.at >= ? AND holdfast_history.start >= ? " +
+    `ORDER BY holdfast_history.version ${order} LIMIT ?`
+  );
+}
+
 /** The statements the store runs. */
 export type StatementName =
   | "head"
@@ -124,6 +144,12 @@ export type StatementName =
   | "dropPatches"
   | "base"
   | "patches"
+  | "lastChange"
+  | "addChange"
+  | "pruneChanges"
+  | "dropChanges"
+  | "changesUp"
+  | "changesDown"
   | "listFirst"
   | "listAfter"
   | "listLast"
@@ -172,15 +198,27 @@ const SQL: Readonly<Record<StatementName, string>> = {
   addBase:
     "INSERT INTO holdfast_base (id, version, sum, state) " +
     "SELECT id, ?, ?, ? FROM holdfast_record WHERE key = ?",
-  dropBase: "DELETE FROM holdfast_base WHERE id = (SELECT id FROM holdfast_record WHERE key = ?)",
-  dropPatches:
-    "DELETE FROM holdfast_patch WHERE id = (SELECT id FROM holdfast_record WHERE key = ?)",
+  dropBase: `DELETE FROM holdfast_base WHERE id = ${ID}`,
+  dropPatches: `DELETE FROM holdfast_patch WHERE id = ${ID}`,
   base:
     `SELECT ${real("version")}, ${real("sum")}, ${bytes("state")} ` +
     "FROM holdfast_base WHERE id = ?",
   patches:
     `SELECT ${real("version")}, ${real("since")}, ${real("sum")}, ${bytes("patches")} ` +
     "FROM holdfast_patch WHERE id = ? ORDER BY holdfast_patch.version",
+  lastChange:
+    `SELECT ${PLACE} FROM holdfast_history WHERE id = ${ID} ` +
+    "ORDER BY holdfast_history.version DESC LIMIT 1",
+  addChange:
+    "INSERT INTO holdfast_history (id, version, at, seq, start, size, sum, entry, state) " +
+    "SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM holdfast_record WHERE key = ?",
+  pruneChanges:
+    `DELETE FROM holdfast_history WHERE id = ${ID} AND version IN (SELECT version FROM ` +
+    `(SELECT version, seq, at, start FROM holdfast_history WHERE id = ${ID} ` +
+    "ORDER BY version LIMIT ?) WHERE seq < ? OR at < ? OR start < ?)",
+  dropChanges: `DELETE FROM holdfast_history WHERE id = ${ID}`,
+  changesUp: historyText("ASC"),
+  changesDown: historyText("DESC"),
   listFirst: listText(">=", "ASC"),
   listAfter: listText(">", "ASC"),
   listLast: listText(">=", "DESC"),

@@ -18,15 +18,19 @@ import {
   commitUnknown,
   isInDoubt,
   type SqliteDatabase,
+  type SqliteValue,
   toStoreError,
 } from "./driver.ts";
 import { OpenedFiles } from "./files.ts";
+import { HistoryTable } from "./history.ts";
 import { RecordReader } from "./reader.ts";
 import { prepareStatements, type Statements } from "./schema.ts";
 import { rollback, toSchemaError } from "./setup.ts";
 import { RecordWriter } from "./writer.ts";
 import type {
   CommitOptions,
+  HistoryQuery,
+  HistoryRow,
   ScopeWrite,
   StoredRecord,
   VersionCheck,
@@ -70,6 +74,7 @@ export class SqliteSession {
   readonly #notes: ChangeNotes;
   readonly #reader: RecordReader;
   readonly #writer: RecordWriter;
+  readonly #history: HistoryTable;
 
   constructor(settings: SessionSettings) {
     const { database, path, owner, tombstoneMs, isStale } = settings;
@@ -77,17 +82,23 @@ export class SqliteSession {
     this.#path = path;
     this.#owner = owner;
     this.#isStale = isStale;
-    this.#statements = preparedIn(database, path);
-    this.#files = new OpenedFiles(database);
-    this.#notes = new ChangeNotes({ statements: this.#statements, owner });
+    const statements = preparedIn(database, path);
     const large = new LargeKeys();
-    this.#reader = new RecordReader({ statements: this.#statements, path, large });
-    const statements = this.#statements;
-    this.#writer = new RecordWriter({ statements, owner, large, tombstoneMs });
+    const history = new HistoryTable(statements, path);
+    this.#statements = statements;
+    this.#files = new OpenedFiles(database);
+    this.#notes = new ChangeNotes({ statements, owner });
+    this.#reader = new RecordReader({ statements, path, large });
+    this.#writer = new RecordWriter({ statements, owner, large, tombstoneMs, history });
+    this.#history = history;
   }
 
   load(keys: readonly string[], now: number): (StoredRecord | undefined)[] {
     return this.#snapshot(() => keys.map((key) => this.#read(key, now)));
+  }
+
+  history(key: string, query: HistoryQuery, now: number): HistoryRow[] {
+    return this.#snapshot(() => this.#history.read(key, query, now));
   }
 
   /** Checks see the records before the writes; checks alone take no writer's lock. */
@@ -96,7 +107,7 @@ export class SqliteSession {
     { atomic = false, checks = [] }: CommitOptions,
     now: number,
   ): WriteResult[] {
-    if (writes.length === 0) return this.#checkAlone(checks, now);
+    if (writes.length === 0) return this.#snapshot(() => this.#checkAll(checks, now));
     const { checked, written } = this.#transact("BEGIN IMMEDIATE", {
       work: () => {
         const found = this.#checkAll(checks, now);
@@ -164,30 +175,26 @@ export class SqliteSession {
   list({ from, side, end, count }: PageRange, now: number): string[] {
     const statement = this.#statements[LIST_STATEMENTS[side]];
     const rows = this.#snapshot(() => statement.all(from, end, now, count));
-    // The statement selects the one column `key`, as bytes.
-    return rows.map((row) => bytesToText((row as { key: unknown }).key) ?? "");
+    return rows.map((row) => bytesToText(columnOf(row, "key")) ?? "");
   }
 
   /** Acquires the lease of `key` until `until`, if there is no unexpired lease of another token. */
   lease(key: string, token: string, times: { now: number; until: number }): boolean {
-    const values = [toAsciiKey(key), this.#owner, token, times.until, times.now];
-    return this.#change(() => Number(this.#statements.lease.run(...values).changes) > 0);
+    return this.#change("lease", [toAsciiKey(key), this.#owner, token, times.until, times.now]);
   }
 
   /** Extends the unexpired lease of `key` and this token; false when there is none. */
   renew(key: string, token: string, { now, until }: { now: number; until: number }): boolean {
-    const values = [until, toAsciiKey(key), token, now];
-    return this.#change(() => Number(this.#statements.renew.run(...values).changes) > 0);
+    return this.#change("renew", [until, toAsciiKey(key), token, now]);
   }
 
   release(key: string, token: string): void {
-    this.#change(() => Number(this.#statements.release.run(toAsciiKey(key), token).changes) > 0);
+    this.#change("release", [toAsciiKey(key), token]);
   }
 
   /** Registers this connection's watcher until `until`; times are the system's. */
-  watch(times: { now: number; until: number }): ChangePosition {
-    const work = (): ChangePosition => this.#notes.register(times.now, times.until);
-    return this.#transact("BEGIN IMMEDIATE", { work });
+  watch({ now, until }: { now: number; until: number }): ChangePosition {
+    return this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.register(now, until) });
   }
 
   /** Extends the registration. */
@@ -204,11 +211,11 @@ export class SqliteSession {
     return this.#snapshot(() => this.#notes.since(from));
   }
 
-  /** Runs `work`, which changes the file but no record, and returns whether it changed it. */
-  #change(work: () => boolean): boolean {
+  /** Changes a lease, and returns whether it did. */
+  #change(name: "lease" | "renew" | "release", values: readonly SqliteValue[]): boolean {
     return this.#transact("BEGIN IMMEDIATE", {
       work: () => {
-        const isChanged = work();
+        const isChanged = Number(this.#statements[name].run(...values).changes) > 0;
         if (isChanged) this.#notes.noteOther();
         return isChanged;
       },
@@ -219,23 +226,18 @@ export class SqliteSession {
     return this.#reader.read(toAsciiKey(key), now);
   }
 
-  #checkAlone(checks: readonly VersionCheck[], now: number): WriteResult[] {
-    return checks.length === 0 ? [] : this.#snapshot(() => this.#checkAll(checks, now));
-  }
-
   #checkAll(checks: readonly VersionCheck[], now: number): WriteResult[] {
     return checks.map(({ key, expectedVersion: version }) => {
-      const row = this.#statements.version.get(toAsciiKey(key));
-      const stored = typeof row === "object" && row !== null && "version" in row ? row.version : 0;
+      const stored = columnOf(this.#statements.version.get(toAsciiKey(key)), "version") ?? 0;
       return stored === version ? { ok: true, version } : conflict(this.#read(key, now));
     });
   }
 
   #writeAll(writes: readonly ScopeWrite[], now: number): WriteResult[] {
     const [only] = writes;
-    if (writes.length === 1 && only !== undefined && !this.#isStale(only.key)) {
-      if (this.#writer.updateAlone(only, now)) return [{ ok: true, version: only.version }];
-    }
+    const isAlone = writes.length === 1 && only !== undefined && !this.#isStale(only.key);
+    if (isAlone && this.#writer.updateAlone(only, now))
+      return [{ ok: true, version: only.version }];
     const leased = this.#writer.isAnyBlocked(now);
     return writes.map((write) => this.#write(write, now, leased));
   }

@@ -19,6 +19,8 @@ import { type Erasure, SqliteSession } from "./session.ts";
 import { leaveExclusive, prepareConnection } from "./setup.ts";
 import type {
   CommitOptions,
+  HistoryQuery,
+  HistoryRow,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -94,6 +96,7 @@ class SqliteStore implements StateStore {
       checks: true,
       tombstonesEnd: true,
       reverse: true,
+      history: true,
     };
   }
 
@@ -169,6 +172,10 @@ class SqliteStore implements StateStore {
         this.#redacting ??= setTimeout(() => this.#redact(), REDACT_MS).unref();
       return erased;
     });
+  }
+
+  history(key: string, query: HistoryQuery = {}): Promise<HistoryRow[]> {
+    return this.#read((session) => session.history(key, query, this.#clock.now()));
   }
 
   close(): Promise<void> {

@@ -9,6 +9,7 @@ import { toAsciiKey } from "../shared/ascii-key.ts";
 import { isLarge, type LargeKeys, LOG_COUNT_MAX } from "../shared/large-records.ts";
 import type { SqliteValue } from "./driver.ts";
 import { logSum, recordSum } from "./reader.ts";
+import type { HistoryTable } from "./history.ts";
 import { FORM, type Statements } from "./schema.ts";
 import type { ScopeWrite } from "../contract.ts";
 import { forgetAt } from "../shared/tombstones.ts";
@@ -31,6 +32,7 @@ export class RecordWriter {
   readonly #owner: string;
   readonly #large: LargeKeys;
   readonly #tombstoneMs: number;
+  readonly #history: HistoryTable;
 
   /** `owner` names this store object in leases: a lease of another owner makes a conflict. */
   constructor(fields: {
@@ -38,7 +40,9 @@ export class RecordWriter {
     owner: string;
     large: LargeKeys;
     tombstoneMs: number;
+    history: HistoryTable;
   }) {
+    this.#history = fields.history;
     this.#tombstoneMs = fields.tombstoneMs;
     this.#statements = fields.statements;
     this.#owner = fields.owner;
@@ -55,7 +59,9 @@ export class RecordWriter {
     const text = stateText(write);
     if (text === undefined || isLarge(text)) return false;
     const { updateAlone } = this.#statements;
-    return changed(updateAlone.run(...inlineValues(row, text), this.#owner, now));
+    if (!changed(updateAlone.run(...inlineValues(row, text), this.#owner, now))) return false;
+    this.#history.add(write);
+    return true;
   }
 
   /** True while any key is leased to another owner: then check `isBlocked` for each write. */
@@ -70,6 +76,12 @@ export class RecordWriter {
 
   /** Writes any record; needs a transaction around it, because it can take several statements. */
   write(write: ScopeWrite, now: number): boolean {
+    const isWritten = this.#write(write, now);
+    if (isWritten) this.#history.add(write);
+    return isWritten;
+  }
+
+  #write(write: ScopeWrite, now: number): boolean {
     const row = this.#row(write, now);
     if (this.#large.has(row.key)) {
       const patches = patchesOf(write);
@@ -105,6 +117,7 @@ export class RecordWriter {
       if (!this.#replace(row, text)) return false;
       this.#statements.dropPatches.run(row.key);
       this.#statements.dropBase.run(row.key);
+      if (text === undefined) this.#history.drop(row.key);
     }
     if (!isLarge(text)) return true;
     this.#large.add(row.key);
@@ -118,6 +131,7 @@ export class RecordWriter {
   remove(key: string): boolean {
     this.#statements.dropPatches.run(key);
     this.#statements.dropBase.run(key);
+    this.#history.drop(key);
     this.#large.delete(key);
     return changed(this.#statements.erase.run(key));
   }

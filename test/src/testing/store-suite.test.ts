@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../../src/stores/memory/store.ts";
-import type { ScopeWrite, StateStore, StoredRecord } from "../../../src/stores/contract.ts";
+import type {
+  HistoryRow,
+  ScopeWrite,
+  StateStore,
+  StoredRecord,
+} from "../../../src/stores/contract.ts";
 import { describeStore } from "../../../src/testing/store-suite.ts";
 import type { StoreSuiteOptions } from "../../../src/testing/suite-case.ts";
 import { answersByLoad, checking } from "../../support/checking-store.ts";
@@ -38,6 +43,7 @@ function mutant(change: (inner: StateStore) => Partial<StateStore>): StoreSuiteO
       commit: (writes, options) => inner.commit(writes, options),
       list: (query) => inner.list(query),
       exclusive: (key, ttlMs, turn, wait) => inner.exclusive?.(key, ttlMs, turn, wait) ?? turn(),
+      history: async (key, query) => (await inner.history?.(key, query)) ?? [],
       close: () => inner.close(),
     };
     return { ...whole, ...change(inner) };
@@ -123,6 +129,33 @@ const MUTANTS: [string, string, (inner: StateStore) => Partial<StateStore>][] = 
     (inner) => ({
       exclusive: (key, ttlMs, turn) => inner.exclusive?.(key, ttlMs, turn) ?? turn(),
     }),
+  ],
+  [
+    "loses the rows of a history",
+    "T9 rows are returned",
+    () => ({ history: () => Promise.resolve([]) }),
+  ],
+  [
+    "returns rows that are not kept",
+    "T9 rows beyond a lowered limit",
+    (inner) => ({
+      history: async (key, query) =>
+        (await inner.history?.(key, { ...query, keep: undefined })) ?? [],
+    }),
+  ],
+  [
+    "adds rows of refused writes",
+    "T9 a refused write adds no row",
+    (inner) => {
+      const rows: HistoryRow[] = [];
+      return {
+        commit: (writes, options) => {
+          for (const { history } of writes) rows.push(...(history?.add ?? []));
+          return inner.commit(writes, options);
+        },
+        history: () => Promise.resolve(rows.toReversed()),
+      };
+    },
   ],
   ["stays open", "closing waits", () => ({ close: () => Promise.resolve() })],
 ];
