@@ -24,6 +24,7 @@ import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
 import { keepRecord, type KeptRecord } from "./record-lease.ts";
 import type { Held } from "./reentrancy.ts";
 import type { Lane, ScopeCore } from "./scope-core.ts";
+import type { Traced } from "./trace.ts";
 
 /** One scope of a section. */
 export interface Claim {
@@ -51,7 +52,7 @@ export interface Claim {
 }
 
 /** A scope that can be claimed. */
-export interface Claimable extends Held {
+export interface Claimable extends Held, Traced {
   claim(options?: MutationOptions): Promise<Claim>;
 }
 

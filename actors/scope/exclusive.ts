@@ -20,11 +20,15 @@ import { refuseUnknown, timeoutOption } from "./options.ts";
 import type { MutationOptions, MutationContext, Clock } from "../protocol.ts";
 import { RunContext, type Held } from "./reentrancy.ts";
 import { TimeLimit } from "./time-limit.ts";
+import { codeOf, SECTIONS, type Trace, traceOf } from "./trace.ts";
 
 /** Some scopes, acquired together; see the head of this file. */
 export class ExclusiveSection {
   readonly #scopes: readonly Claimable[];
   readonly #claims: Claim[] = [];
+  #trace: Trace | null = null;
+  /** How its code ended. */
+  #code = "ok";
   /** Ends the wait for records; `null`: none is acquired. */
   #waiting: AbortSignal | null = null;
   #isReleased = false;
@@ -45,11 +49,14 @@ export class ExclusiveSection {
 
   /** Acquires the scopes; rejects like a mutation on timeout and abort. */
   async acquire(options?: MutationOptions): Promise<this> {
+    if (SECTIONS.hasSubscribers) this.#startTrace();
     try {
       for (const [index, scope] of this.#scopes.entries())
         await this.during(this.#claim(scope, this.#scopes.slice(0, index), options));
+      this.#trace?.begin();
       return this;
     } catch (error) {
+      this.#trace?.settled(codeOf(error));
       if (this.#waiting === null) this.release();
       else await this.finish();
       throw error;
@@ -93,13 +100,17 @@ export class ExclusiveSection {
   /** Runs code of the section (X4); its `signal` aborts when the section is revoked. */
   async run<T>(attempt: number, code: (context: MutationContext) => T | Promise<T>): Promise<T> {
     const context = new RunContext(attempt);
+    this.#trace?.set({ attempt });
     this.revoked.catch((reason: unknown) => context.lose(reason));
     for (const { lost } of this.#claims) lost?.catch((reason: unknown) => context.abort(reason));
     try {
-      return await this.during(
-        (async () => context.runJointly(this.#scopes, () => code(context)))(),
+      const result = await this.during(
+        (async () => context.runJointly(this.#scopes, () => this.#run(context, code)))(),
       );
+      this.#code = "ok";
+      return result;
     } catch (error) {
+      this.#code = codeOf(error);
       context.lose(error);
       throw error;
     } finally {
@@ -132,12 +143,31 @@ export class ExclusiveSection {
   release(): void {
     this.#isReleased = true;
     for (const claim of this.#claims) claim.release();
+    this.#endTrace();
   }
 
   /** Releases the records, then the scopes; resolves when all are released. */
   async finish(): Promise<void> {
     this.#isReleased = true;
     await Promise.all(this.#claims.map((claim) => claim.finish()));
+    this.#endTrace();
+  }
+
+  #startTrace(): void {
+    const [first] = this.#scopes;
+    if (first === undefined) return;
+    const known = { operation: "exclusive", batchSize: this.#scopes.length };
+    this.#trace = traceOf(SECTIONS, first, known);
+    this.#trace?.waits();
+    this.#trace?.run(() => undefined); // Its code runs later, in the same stores.
+  }
+
+  #run<T>(context: MutationContext, code: (context: MutationContext) => T): T {
+    return this.#trace === null ? code(context) : this.#trace.within(code.bind(null, context));
+  }
+
+  #endTrace(): void {
+    this.#trace?.settled(this.#reason === null ? this.#code : codeOf(this.#reason.reason));
   }
 
   async #claim(

@@ -36,6 +36,12 @@ export const MUTATIONS: Tracing = tracingChannel("holdfast.mutation");
 export const SAVES: Tracing = tracingChannel("holdfast.save");
 /** Reads of the record of a scope that is in memory, or enters it. */
 export const LOADS: Tracing = tracingChannel("holdfast.load");
+/** Exclusive sections, from the request for their scopes until these are released. */
+export const SECTIONS: Tracing = tracingChannel("holdfast.exclusive");
+/** Steps of sequencer runs, each try on its own. */
+export const STEPS: Tracing = tracingChannel("holdfast.step");
+/** Sequencer runs, each execution on its own: a run that is resumed has several. */
+export const RUNS: Tracing = tracingChannel("holdfast.run");
 
 /** The scope that an operation belongs to, and where its subscribers' failures go. */
 export interface Traced {
@@ -67,6 +73,8 @@ export class Trace {
   #runs = 0;
   #runMs = 0;
   #isOver = false;
+  /** The stores bound to `start`, with their values; made once. */
+  #bound: readonly (readonly [store: Store, value: unknown])[] | null = null;
 
   constructor(channel: Tracing, { identity, settings }: Traced, known: KnownFields) {
     const { operation, attempt = 1, batchSize = 1, bytes } = known;
@@ -108,7 +116,7 @@ export class Trace {
    */
   run<T>(code: () => T): T {
     const { start, end } = this.#channel;
-    return this.#inStores(start, () => {
+    return this.within(() => {
       this.#publish(start);
       try {
         return code();
@@ -154,28 +162,29 @@ export class Trace {
     });
   }
 
-  /** As `runStores` of Node, without its `publish`. */
-  #inStores<T>(channel: Channel<string, OperationTrace>, code: () => T): T {
-    const stores: unknown = Reflect.get(channel, "_stores");
-    if (!types.isMap(stores)) return code();
+  /** Runs code in the bound stores: as `runStores` of Node, without its `publish`. */
+  within<T>(code: () => T): T {
+    this.#bound ??= this.#bind();
     let run = code;
-    // `bindStore` has put them in.
-    for (const [store, transform] of stores as ReadonlyMap<Store, Transform | undefined>) {
+    for (const [store, value] of this.#bound) {
       const inner = run;
-      const bound = this.#bound(transform);
-      if (bound !== null) run = () => store.run(bound.value, inner);
+      run = () => store.run(value, inner);
     }
     return run();
   }
 
-  /** The value of a bound store; `null` when its transform throws. */
-  #bound(transform: Transform | undefined): { readonly value: unknown } | null {
-    const made: { readonly value: unknown }[] = [];
-    const make = (): void => {
-      made.push({ value: transform === undefined ? this.message : transform(this.message) });
-    };
-    asSubscriber(() => safeCall(make, this.#report));
-    return made[0] ?? null;
+  /** A store whose transform throws is not bound. */
+  #bind(): (readonly [Store, unknown])[] {
+    const bound: (readonly [Store, unknown])[] = [];
+    const stores: unknown = Reflect.get(this.#channel.start, "_stores");
+    if (!types.isMap(stores)) return bound;
+    // `bindStore` has put them in.
+    for (const [store, transform] of stores as ReadonlyMap<Store, Transform | undefined>) {
+      const bind = (): void =>
+        void bound.push([store, transform === undefined ? this.message : transform(this.message)]);
+      asSubscriber(() => safeCall(bind, this.#report));
+    }
+    return bound;
   }
 
   readonly #report = (error: unknown): void => {
@@ -201,7 +210,7 @@ function asSubscriber(code: () => void): void {
 }
 
 /** The trace of an operation; `null` without a subscriber, and for operations of subscribers. */
-function traceOf(channel: Tracing, traced: Traced, known: KnownFields): Trace | null {
+export function traceOf(channel: Tracing, traced: Traced, known: KnownFields): Trace | null {
   return isPublishing || !channel.hasSubscribers ? null : new Trace(channel, traced, known);
 }
 
@@ -212,8 +221,8 @@ export function traceOfCall(traced: Traced, work: TracedWork): Trace | null {
   return traceOf(MUTATIONS, traced, { operation });
 }
 
-/** Runs asynchronous work with its trace. */
-async function tracing<T>(
+/** Runs asynchronous work with its trace; `codeOfResult` is "ok" by default. */
+export async function tracing<T>(
   trace: Trace | null,
   work: () => Promise<T>,
   codeOfResult: (result: T, trace: Trace) => string = () => "ok",

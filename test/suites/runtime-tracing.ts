@@ -4,6 +4,7 @@ import { tracingChannel } from "node:diagnostics_channel";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { StoreUnavailableError } from "../../actors/errors.ts";
 import type { OperationTrace } from "../../actors/protocol.ts";
+import { defineSequencer } from "../../src/runtime/sequencer/define.ts";
 import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
 import { endedOf, eventsOf, traced } from "../support/tracing.ts";
 import { gate, rejection, settled } from "../support/waiting.ts";
@@ -179,6 +180,96 @@ export function tracingCases(stores: RuntimeStores): void {
         ["load", 1, 1, 7, "ok"],
         ["refresh", 1, 1, 7, "ok"],
       ]);
+    });
+
+    it("report an exclusive section with its wait, its scopes and its end", async () => {
+      const runtime = new World(stores).runtime();
+      const scope = await runtime.open<Counter>("user", "c1");
+      const [sections, mutations] = [endedOf("exclusive", "c1"), endedOf("mutation", "c1")];
+      const events = eventsOf("exclusive", "c1");
+      const spans = new AsyncLocalStorage<unknown>();
+      const { start } = tracingChannel("holdfast.exclusive");
+      start.bindStore(spans);
+      onTestFinished(() => void start.unbindStore(spans));
+      const mutator = gate();
+      const before = scope.atomicState(() => mutator.promise);
+      let seen: unknown;
+      const section = scope.exclusive(async (held) => {
+        await settled(1);
+        seen = spans.getStore();
+        await held.incState({ n: 1 });
+      });
+      const late = rejection(
+        scope.exclusive(() => 0, { timeoutMs: 1 }),
+        "SCOPE_MUTATION_TIMEOUT",
+      );
+      await late;
+      mutator.open();
+      await Promise.all([before, section]);
+      await rejection(scope.exclusive(() => Promise.reject(new RangeError("no"))));
+      await settled();
+      expect(facts(sections)).toEqual([
+        ["exclusive", 1, 1, undefined, "SCOPE_MUTATION_TIMEOUT"],
+        ["exclusive", 1, 1, undefined, "ok"],
+        ["exclusive", 1, 1, undefined, "RangeError"],
+      ]);
+      const [timedOut, ok] = sections;
+      expect(timedOut?.runMs).toBe(0);
+      expect(timedOut?.waitMs).toBeGreaterThan(0);
+      expect(ok?.waitMs).toBeGreaterThan(0);
+      expect(ok?.runMs).toBeGreaterThan(0);
+      expect(seen).toBe(ok);
+      expect(events.map(({ event }) => event).filter((event) => event === "start").length).toBe(3);
+      expect(mutations.map(({ operation }) => operation)).toEqual(["atomic", "increment"]);
+    });
+
+    it("report each try of a step, and each execution of a run", async () => {
+      const runtime = new World(stores).runtime();
+      const [steps, runs, loads] = [
+        endedOf("step", "run-c2"),
+        endedOf("run", "run-c2"),
+        endedOf("load", "run-c2"),
+      ];
+      const spans = new AsyncLocalStorage<unknown>();
+      const { start } = tracingChannel("holdfast.step");
+      start.bindStore(spans);
+      onTestFinished(() => void start.unbindStore(spans));
+      const seen: unknown[] = [];
+      const sequencer = defineSequencer({
+        name: "traced",
+        steps: [
+          {
+            name: "flaky",
+            retry: { attempts: 2, baseDelayMs: 0 },
+            run: async (context) => {
+              await settled(1);
+              seen.push(spans.getStore());
+              if (context.attempt === 1) throw new RangeError("a secret");
+            },
+          },
+          { name: "asks", run: async (context) => context.suspend("why") },
+          { name: "fails", run: () => Promise.reject(new TypeError("a secret")) },
+        ],
+      });
+      const run = runtime.run(sequencer, { runId: "run-c2", input: { text: "a secret" } });
+      expect(await run.result).toMatchObject({ status: "suspended" });
+      await rejection(runtime.resume(sequencer, "run-c2", "a secret"));
+      await settled();
+      expect(facts(steps)).toEqual([
+        ["flaky", 1, 1, undefined, "RangeError"],
+        ["flaky", 2, 1, undefined, "ok"],
+        ["asks", 1, 1, undefined, "ok"],
+        ["asks", 1, 1, undefined, "ok"],
+        ["fails", 1, 1, undefined, "TypeError"],
+      ]);
+      expect(seen).toEqual(steps.slice(0, 2));
+      expect(facts(runs)).toEqual([
+        ["traced", 1, 1, undefined, "ok"],
+        ["traced", 1, 1, undefined, "TypeError"],
+      ]);
+      expect(runs[0]?.scope).toEqual({ type: "sequencer", id: "run-c2" });
+      expect(loads.length).toBeGreaterThan(0);
+      expect(JSON.stringify([steps, runs, loads])).not.toContain("secret");
     });
 
     it("bind stores that the mutator sees, also after waiting and when it runs again", async () => {

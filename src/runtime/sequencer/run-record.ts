@@ -4,6 +4,7 @@
 import { CheckpointWriter, type CheckpointSource } from "../persistence/write-behind.ts";
 import type { Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import { STEP_BEGINS, type RunFailure, type RunRecord } from "./run-port.ts";
+import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { readRecord } from "../../../actors/scope/save-answer.ts";
 import { copyIn, isPlainObject } from "../../../actors/state/copy.ts";
 import { type ProcessOwner, thisProcess } from "../../stores/shared/process-identity.ts";
@@ -92,6 +93,11 @@ export class RunLog implements CheckpointSource {
     this.#bridge = bridge;
     this.#now = now;
     this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, { logger });
+  }
+
+  /** The settings of the scopes of its kind. */
+  get settings(): ScopeSettings {
+    return this.kind.settings;
   }
 
   /** True when other processes can reach the record. */

@@ -270,7 +270,7 @@ export class Sequencers {
     else if (log.shared) run.renew();
     if (log.shared) this.#home.watch();
     try {
-      return await runSteps(run, namesOf(sequencer));
+      return await runSteps(run, namesOf(sequencer), log);
     } catch (error) {
       await this.#failed(run, log, error);
       if (run.lost && isHoldfastError(error, "RUN_LEASED")) await this.#look(run);

@@ -28,18 +28,33 @@
  */
 import { isHoldfastError } from "../../../actors/errors.ts";
 import type { RunOutcome, RunPort } from "./run-port.ts";
-import { StepTry, type TryEnd } from "./step-try.ts";
+import { codeOf, RUNS, STEPS, type Traced, traceOf, tracing } from "../../../actors/scope/trace.ts";
+import { StepTry, type TryEnd, type TryParts } from "./step-try.ts";
 import { retryDelay } from "./step-rules.ts";
 
 /**
  * Runs the remaining steps of those named. Resolves to the outcome of the run; rejects with what a
  * step threw, or with why it refused the data of a resume.
  */
-export async function runSteps(port: RunPort, names: readonly string[]): Promise<RunOutcome> {
+export function runSteps(
+  port: RunPort,
+  names: readonly string[],
+  traced: Traced,
+): Promise<RunOutcome> {
+  if (!RUNS.hasSubscribers) return runAll(port, names, traced);
+  const { sequencer: operation } = port.record;
+  return tracing(traceOf(RUNS, traced, { operation }), runAll.bind(null, port, names, traced));
+}
+
+async function runAll(
+  port: RunPort,
+  names: readonly string[],
+  traced: Traced,
+): Promise<RunOutcome> {
   const stepCount = names.length;
   for (let index = port.record.stepIndex; index < stepCount; index += 1) {
     port.check();
-    const end = await runStep(port, index, names[index] ?? "");
+    const end = await runStep(port, { index, name: names[index] ?? "" }, traced);
     if (end.kind !== "done") return suspend(port, end);
     port.check();
     port.finish(index + 1, end.output, index + 1 === stepCount ? "completed" : "running");
@@ -51,11 +66,16 @@ export async function runSteps(port: RunPort, names: readonly string[]): Promise
 }
 
 /** Tries a step as often as its rules say. */
-async function runStep(port: RunPort, index: number, name: string): Promise<TryEnd> {
-  const rules = port.rules(index);
+async function runStep(
+  port: RunPort,
+  step: Pick<TryParts, "index" | "name">,
+  traced: Traced,
+): Promise<TryEnd> {
+  const rules = port.rules(step.index);
   for (;;) {
     try {
-      return await new StepTry(port, { index, name, timeoutMs: rules.timeoutMs }).run();
+      const attempt = new StepTry(port, { ...step, timeoutMs: rules.timeoutMs });
+      return await (STEPS.hasSubscribers ? tracedTry(attempt, step.name, traced) : attempt.run());
     } catch (error) {
       port.check();
       const failed = port.record.tries + 1;
@@ -64,6 +84,13 @@ async function runStep(port: RunPort, index: number, name: string): Promise<TryE
       await pause(port, port.now() + retryDelay(rules, failed, () => port.random()));
     }
   }
+}
+
+function tracedTry(each: StepTry, operation: string, traced: Traced): Promise<TryEnd> {
+  const trace = traceOf(STEPS, traced, { operation, attempt: each.attempt });
+  return tracing(trace, each.run.bind(each), (end) =>
+    end.kind === "refused" ? codeOf(end.error) : "ok",
+  );
 }
 
 /** The wait before the next try; its end is stored, so the run is due then. */
