@@ -13,6 +13,7 @@
  *  K2  Code of a held call holds the scope and its held calls: a call of it on either is refused.
  *  K3  After the section, and once its lease is lost, a held call is refused.
  *  K4  A claim releases the lease of the record first, and then the scope; each once.
+ *  K5  Calls of others run only when no held call runs or is being saved, also after a revocation.
  */
 import { submitTo } from "./admission.ts";
 import { ExclusiveLostError } from "../errors.ts";
@@ -21,7 +22,7 @@ import type { Call, ExclusiveTask, InnerCalls } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
-import { keepRecord, type KeptRecord } from "./record-lease.ts";
+import { keepRecord, type KeptRecord, type RecordLease } from "./record-lease.ts";
 import type { Held } from "./reentrancy.ts";
 import type { Lane, ScopeCore } from "./scope-core.ts";
 import type { Traced } from "./trace.ts";
@@ -109,15 +110,11 @@ class ScopeClaim implements Claim, ExclusiveTask {
   }
 
   get lost(): Promise<never> | undefined {
-    return this.#record?.lease.lost;
+    return this.#around?.leaseLost ?? this.#record?.lease.lost;
   }
 
   get calls(): HeldCalls {
-    this.inner ??= new HeldCalls(
-      this.#scope,
-      this.#around,
-      () => this.#record?.lease.error ?? null,
-    );
+    this.inner ??= new HeldCalls(this.#scope, this.#around, () => this.#record?.lease ?? null);
     return this.inner;
   }
 
@@ -133,7 +130,8 @@ class ScopeClaim implements Claim, ExclusiveTask {
     this.released = true;
     this.inner?.end();
     this.#record?.lease.release();
-    this.#free?.();
+    if (this.inner?.busy !== true) return this.#free?.();
+    void this.inner.stop().then(() => this.#free?.()); // The section was revoked (K5).
   }
 
   async finish(): Promise<void> {
@@ -150,22 +148,21 @@ export class HeldCalls implements InnerCalls, Lane, Claimable {
   readonly settings: ScopeSettings;
   readonly holders: readonly Held[];
   readonly #scope: ClaimedScope;
-  readonly #lost: () => ExclusiveLostError | null;
+  readonly #around: HeldCalls | undefined;
+  readonly #lease: () => RecordLease | null;
   #executor: Executor | null = null;
-  #onRest: (() => void) | null = null;
+  readonly #onRest: (() => void)[] = [];
   #isOver = false;
+  #stopping: Promise<void> | null = null;
 
-  /** `lost`: the error with which calls are refused while the section continues (K3). */
-  constructor(
-    scope: ClaimedScope,
-    around: HeldCalls | undefined,
-    lost: () => ExclusiveLostError | null,
-  ) {
+  /** `lease`: the lease of the record; when it is lost, calls are refused (K3). */
+  constructor(scope: ClaimedScope, around: HeldCalls | undefined, lease: () => RecordLease | null) {
     this.identity = scope.identity;
     this.settings = scope.settings;
     this.holders = [...(around?.holders ?? [scope]), this];
     this.#scope = scope;
-    this.#lost = () => around?.refusal ?? lost();
+    this.#around = around;
+    this.#lease = lease;
   }
 
   get stopped(): boolean {
@@ -184,7 +181,12 @@ export class HeldCalls implements InnerCalls, Lane, Claimable {
   /** Why a call is refused now (K3). */
   get refusal(): ExclusiveLostError | null {
     if (this.#isOver) return new ExclusiveLostError("over", { scope: this.identity });
-    return this.#lost();
+    return this.#around?.refusal ?? this.#lease()?.error ?? null;
+  }
+
+  /** Rejects when the lease of the record is lost; `undefined`: there is none. */
+  get leaseLost(): Promise<never> | undefined {
+    return this.#around?.leaseLost ?? this.#lease()?.lost;
   }
 
   /** Submits a call; resolves to whether it changed the state, once that is saved. */
@@ -204,16 +206,12 @@ export class HeldCalls implements InnerCalls, Lane, Claimable {
 
   /** Resolves when no held call waits or runs. */
   async settled(): Promise<void> {
-    while (this.busy)
-      await new Promise<void>((resolve) => {
-        this.#onRest = resolve;
-      });
+    while (this.busy) await new Promise<void>((resolve) => this.#onRest.push(resolve));
   }
 
   rest(): void {
     this.#executor = null;
-    this.#onRest?.();
-    this.#onRest = null;
+    for (const resolve of this.#onRest.splice(0)) resolve();
   }
 
   /** The section is over. */
@@ -221,7 +219,9 @@ export class HeldCalls implements InnerCalls, Lane, Claimable {
     this.#isOver = true;
   }
 
-  async stop(): Promise<void> {
-    await this.#executor?.stop();
+  stop(): Promise<void> {
+    this.end();
+    this.#stopping ??= this.#executor?.stop() ?? Promise.resolve();
+    return this.#stopping;
   }
 }

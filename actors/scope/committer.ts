@@ -29,7 +29,13 @@ import {
 } from "../errors.ts";
 import { adopt, confirm, refuse, type MakeError } from "./commit.ts";
 import type { Call, Outcome } from "./mailbox.ts";
-import { resolveConflict, type ConflictWork, type SaveStep } from "./retry.ts";
+import {
+  type ConflictWork,
+  isRefused,
+  refusedAt,
+  resolveConflict,
+  type SaveStep,
+} from "./retry.ts";
 import type { CommitInfo, PersistBridge } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
 import { countSave } from "./counters.ts";
@@ -58,6 +64,8 @@ export class Save {
   #attempts = 0;
   /** The draft state is the store's; the changes of the batch are not yet applied to it. */
   #adopting = false;
+  /** Ends a wait for another owner of the record. */
+  #giveUp: (() => void) | null = null;
 
   constructor(scope: ScopeCore, batch: CommitBatch, port: SavePort) {
     this.#scope = scope;
@@ -101,29 +109,37 @@ export class Save {
   stop(error: MakeError): void {
     this.#stopped = error;
     this.#retry?.stop();
+    this.#giveUp?.();
     if (!this.#inFlight) refuse(this.#scope, this.batch, error);
   }
 
   #end(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#giveUp?.();
     this.#port.ended();
   }
 
-  get #isWanted(): boolean {
-    return !this.#over && this.#stopped === null;
+  /** Nothing waits for its work any more. */
+  get settled(): boolean {
+    return this.#over || this.#stopped !== null;
+  }
+
+  onSettled(callback: () => void): void {
+    this.#giveUp = callback;
   }
 
   /** Everything between the first send and the last settled call; never rejects. */
   async #bring(): Promise<void> {
     try {
-      if ((await this.#attempt()) === "conflict") await this.#resolve();
+      const first = await this.#attempt();
+      if (isRefused(first)) await this.#resolve(first);
     } catch (error) {
       if (!this.#over) this.#fail(error); // Else every call was settled (B2).
     }
   }
 
-  async #resolve(): Promise<void> {
+  async #resolve(first: SaveStep): Promise<void> {
     const { settings, bridge, identity: scope } = this.#scope;
     const again = (): Promise<SaveStep> => {
       this.batch.needsReplay = true; // All outcomes depend on a state that was replaced.
@@ -136,6 +152,7 @@ export class Save {
     const exclusive = bridge?.exclusive?.bind(bridge);
     this.#retry = resolveConflict({
       ...settings,
+      first,
       attempt: again,
       exclusive:
         exclusive && ((_, signal) => exclusive(lookAndAgain, { waitMs: Infinity, signal })),
@@ -150,9 +167,9 @@ export class Save {
 
   /** Sends the batch without cancelled calls (B6): no `await` between the check and the send. */
   async #attempt(): Promise<SaveStep> {
-    while (this.batch.needsReplay && this.#isWanted) await this.#replay();
+    while (this.batch.needsReplay && !this.settled) await this.#replay();
     const { bridge, draft, version } = this.#scope;
-    if (!this.#isWanted || bridge === null) return "empty";
+    if (this.settled || bridge === null) return "empty";
     this.#expected = version;
     if (this.batch.changes === 0) return this.#verify(bridge);
     const commit = this.batch.commit(version);
@@ -187,8 +204,9 @@ export class Save {
     this.#inFlight = false;
     if ("current" in answer) {
       this.#scope.settings.counters.conflicts += 1;
-      await this.#adopt(() => adopt(this.#scope, foundIn(answer)));
-      if (this.#stopped === null) return "conflict";
+      const found = foundIn(answer);
+      await this.#adopt(() => adopt(this.#scope, found));
+      if (this.#stopped === null) return refusedAt(this.#expected, found.version);
       this.#refuse(this.#stopped);
       return "empty";
     }
@@ -234,8 +252,7 @@ export class Save {
 
   /** The base may have expired since the batch began, or since the base was read. */
   async #inTime(): Promise<void> {
-    if (this.#scope.overdue === true)
-      await this.#adopt(() => endLife(this.#scope, () => !this.#over));
+    if (this.#scope.overdue === true) await this.#adopt(() => endLife(this.#scope, this));
   }
 
   /** The save is confirmed: version, settled calls and events, in order (B1, B4). */

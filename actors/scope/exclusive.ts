@@ -91,6 +91,16 @@ export class ExclusiveSection {
     return this.#isReleased || this.#reason !== null || this.#claims.some(({ ended }) => ended);
   }
 
+  /** For work that waits in the section: nothing waits for it any more. */
+  get settled(): boolean {
+    return this.ended;
+  }
+
+  /** Calls back when the section is revoked. */
+  onSettled(callback: () => void): void {
+    this.revoked.catch(callback);
+  }
+
   /** Ends the right to commit; `release` releases the scopes. */
   revoke(reason: unknown): void {
     this.#reason ??= { reason };

@@ -33,8 +33,7 @@ import { applyMutation, failed } from "./apply-mutation.ts";
 type State =
   | { readonly is: "open" }
   | { readonly is: "running"; readonly run: MutatorRun | null } // Null: it has no code.
-  /** `run`: a mutator that runs beside the save, or a call of the batch that is run again. */
-  | { readonly is: "saving"; readonly save: Save; run: MutatorRun | null }
+  | { readonly is: "saving"; readonly save: Save; run: MutatorRun | null } // Beside it, or again.
   | { readonly is: "exclusive"; readonly call: Call }
   | { readonly is: "stopped"; readonly save: Save | null };
 
@@ -64,7 +63,6 @@ export class Executor implements Expirable {
     return this.#save === null ? (this.#batch?.base ?? null) : this.#save.shown;
   }
 
-  /** What it does now. */
   get activity(): Activity {
     const running = underWay(this.#state) !== undefined;
     return { waiting: this.#mailbox.size, running, saving: this.#save?.isUnderWay === true };
@@ -119,7 +117,6 @@ export class Executor implements Expirable {
     return "save" in this.#state ? this.#state.save : null;
   }
 
-  /** Settles a call whose caller no longer waits. */
   #cancel(call: Call, reason: unknown): void {
     const { stage, run, batch } = call;
     if (call.settled || stage === "writing") return; // `#join` checks for an abort.
@@ -130,10 +127,13 @@ export class Executor implements Expirable {
     run?.cancel(reason);
     if (stage === "queued") this.#mailbox.cancelled();
     else if (stage === "joined") batch?.cancelled(call);
-    else if (stage !== "running") {
-      if (this.#state.is === "exclusive") this.#state = OPEN;
-      this.#proceed();
-    }
+    else if (stage !== "running") this.#leave(call);
+  }
+
+  #leave({ inner }: Call): void {
+    if (inner !== null) return void inner.stop(); // Its section releases the scope.
+    if (this.#state.is === "exclusive") this.#state = OPEN;
+    this.#proceed();
   }
 
   #isUnknown({ stage, work }: Call): boolean {
@@ -209,7 +209,7 @@ export class Executor implements Expirable {
       this.#mailbox.putBack(call); // An exclusive call waits for the save of the batch.
       return this.#startSave(this.#batch);
     }
-    if (reads) this.#alone(call, "reloading", () => prepare(scope, () => !call.settled));
+    if (reads) this.#alone(call, "reloading", () => prepare(scope, call));
     else if ("task" in work) this.#alone(call, "exclusive", () => work.task(call));
     else if (work.compute === undefined) {
       this.#state = APPLYING;

@@ -10,7 +10,10 @@
  *      is refused by the store, which knows the lease too.
  *  L2  A refusal of the store during a lease means another version, or a lost lease; the store is
  *      asked which.
- *  L3  The lease is released once, also when it is granted to a section that waits no longer.
+ *  L3  The lease is released once, also when it is granted to a section that waits no longer. The
+ *      scope has its own bridge then, whatever other lease of it is released late.
+ *  L4  A write that begins after the time of the lease waits until the store has renewed it. A
+ *      lease whose renewal has no answer in its time, or in one third of it more, is lost.
  */
 import { onAbort } from "./abort.ts";
 import { ExclusiveLostError } from "../errors.ts";
@@ -24,6 +27,9 @@ import type { ScopeCore } from "./scope-core.ts";
 /** How often a lease is renewed in its time. */
 const RENEWALS = 3;
 
+/** The bridge under a bridge that a lease has made. */
+const beneath = new WeakMap<PersistBridge<object>, PersistBridge<object>>();
+
 /** The lease of one record; see the head of this file. */
 export class RecordLease {
   /** Rejects when the lease is lost; may never settle. */
@@ -31,7 +37,7 @@ export class RecordLease {
   /** Set when the lease is lost. */
   error: ExclusiveLostError | null = null;
   readonly #scope: ScopeCore;
-  readonly #bridge: PersistBridge<object> | null;
+  readonly #fence: PersistBridge<object> | null;
   readonly #lease: ExclusiveLease | undefined;
   readonly #free: () => void;
   readonly #clock: Clock;
@@ -43,7 +49,6 @@ export class RecordLease {
   /** Without a `lease` the bridge keeps the record until `free`. */
   constructor(scope: ScopeCore, lease: ExclusiveLease | undefined, free: () => void) {
     this.#scope = scope;
-    this.#bridge = scope.bridge;
     this.#lease = lease;
     this.#free = free;
     this.#clock = retryClock(scope.settings.clock);
@@ -51,7 +56,8 @@ export class RecordLease {
       this.#reject = reject;
     });
     this.lost.catch(() => undefined);
-    if (scope.bridge !== null) scope.bridge = this.#fenced(scope.bridge);
+    this.#fence = this.#fenced(ownBridge(scope));
+    scope.bridge = this.#fence;
     if (lease === undefined) return;
     this.#until = monotonic(this.#clock) + lease.ttlMs;
     this.#renewLater(lease);
@@ -62,26 +68,28 @@ export class RecordLease {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#clock.clearTimeout(this.#timer);
-    this.#scope.bridge = this.#bridge;
+    if (this.#scope.bridge === this.#fence) this.#scope.bridge = ownBridge(this.#scope);
     if (this.error !== null) this.#scope.stale = true;
     this.#free();
   }
 
   /** A bridge whose calls fail with `ExclusiveLostError` once the lease is lost. */
-  #fenced(bridge: PersistBridge<object>): PersistBridge<object> {
+  #fenced(bridge: PersistBridge<object> | null): PersistBridge<object> | null {
+    if (bridge === null) return null;
     const load = bridge.load?.bind(bridge);
     const remove = bridge.delete?.bind(bridge);
     const verify = bridge.verify?.bind(bridge);
     type Answer = Promise<SaveResult<object>>;
     const within = async (send: () => Answer): Answer => {
+      if (monotonic(this.#clock) >= this.#until) await this.#verify();
       this.#check();
       const answer = await send();
       if (!("current" in readAnswer(answer))) return answer;
-      if (this.#lease !== undefined) await this.#renew(this.#lease);
+      await this.#verify();
       this.#check();
       return answer;
     };
-    return {
+    const fence: PersistBridge<object> = {
       save: (...args) => within(() => bridge.save(...args)),
       ...(load !== undefined && { load }),
       ...(remove !== undefined && {
@@ -92,6 +100,14 @@ export class RecordLease {
       }),
       exclusive: (work) => work(this.#lease), // The record is kept already.
     };
+    beneath.set(fence, bridge);
+    return fence;
+  }
+
+  /** Asks the store whether the lease is lost. */
+  async #verify(): Promise<void> {
+    if (this.#lease !== undefined && this.error === null && !this.#isOver)
+      await this.#renew(this.#lease);
   }
 
   /** Throws once the lease is lost. */
@@ -107,6 +123,9 @@ export class RecordLease {
 
   async #renew(lease: ExclusiveLease): Promise<void> {
     const sentAt = monotonic(this.#clock);
+    const leftMs = Math.max(this.#until - sentAt, lease.ttlMs / RENEWALS);
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = this.#clock.setTimeout(() => this.#lose(), leftMs);
     // A store that cannot be reached now may be in time.
     const isKept = await lease.renew().catch(() => null);
     if (this.#isOver || this.error !== null) return;
@@ -116,10 +135,16 @@ export class RecordLease {
   }
 
   #lose(): void {
+    if (this.#isOver || this.error !== null) return;
     this.#clock.clearTimeout(this.#timer);
     this.error = new ExclusiveLostError("lease", { scope: this.#scope.identity });
     this.#reject(this.error);
   }
+}
+
+/** The bridge of a scope without that of a lease. */
+function ownBridge({ bridge }: ScopeCore): PersistBridge<object> | null {
+  return (bridge && beneath.get(bridge)) ?? bridge;
 }
 
 /** A record that is kept, and the end of its keeping at the store. */
@@ -161,7 +186,7 @@ function leaseFrom(
     const unwatch = onAbort(signal, () => reject(signal.reason));
     const whileKept = async (lease?: ExclusiveLease): Promise<void> => {
       unwatch();
-      if (signal.aborted) return; // L3
+      if (signal.aborted) return reject(signal.reason); // L3
       await new Promise<void>((free) =>
         resolve({ lease: new RecordLease(scope, lease, free), released }),
       );

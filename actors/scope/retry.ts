@@ -7,9 +7,12 @@
  *        └──────────budget left────────────┤
  *                                          └─budget spent──▶ exclusive attempt ──▶ saved, givenUp
  *
+ * A save that is refused although the record has the version it expected has met no other change:
+ * another owner keeps the record. It waits for that owner, whatever the budget says.
+ *
  * Invariants
  *  P1  At most `maxRetries + 1` saves, the first one included, plus one exclusive attempt when the
- *      port has one and escalation is on.
+ *      port has one, and escalation is on or the last save met a record that is kept.
  *  P2  An attempt that throws is not repeated: its outcome may be unknown.
  *  P3  `stop` ends a wait at once, also one for the lease; an attempt under way is awaited, and
  *      none follows it.
@@ -19,14 +22,29 @@ import type { Counters } from "./counters.ts";
 import type { CasBudget } from "./options.ts";
 import type { Clock } from "../protocol.ts";
 
-/** How one save ended. `empty`: there was nothing to save any more. */
-export type SaveStep = "saved" | "conflict" | "empty";
+/**
+ * How one save ended. `kept`: refused at the version that it expected, so another owner keeps the
+ * record. `empty`: there was nothing to save any more.
+ */
+export type SaveStep = "saved" | "conflict" | "kept" | "empty";
+
+/** True for a step that the store has refused. */
+export function isRefused(step: SaveStep): boolean {
+  return step === "conflict" || step === "kept";
+}
+
+/** The step of a save that expected one version and found another, or the same. */
+export function refusedAt(expected: number, found: number): SaveStep {
+  return expected === found ? "kept" : "conflict";
+}
 
 /** What the loop uses of the save that it repeats. */
 export interface ConflictPort {
   readonly cas: CasBudget;
   readonly clock: Clock;
   readonly random: () => number;
+  /** How the first save was refused; default `conflict`. */
+  readonly first?: SaveStep;
   /** Where the exclusive attempt is counted, if anywhere. */
   readonly counters?: Counters;
   /** Computes the change again on the winner's state and saves it; `attempt` is 2 and up. */
@@ -70,15 +88,18 @@ export function resolveConflict(port: ConflictPort): ConflictWork {
 async function retryAll(port: ConflictPort, pause: Pause): Promise<ConflictEnd> {
   const { cas, exclusive } = port;
   let attempts = 1;
+  let last = port.first ?? "conflict";
   try {
     for (; attempts <= cas.maxRetries; attempts++) {
       await pause.wait(backoffMs(cas, attempts, port.random));
       if (pause.stopped) return { kind: "stopped" };
-      if ((await port.attempt(attempts + 1)) !== "conflict") return { kind: "saved" };
+      last = await port.attempt(attempts + 1);
+      if (!isRefused(last)) return { kind: "saved" };
     }
-    if (!cas.escalate || exclusive === undefined) return { kind: "givenUp", attempts };
+    const mayWait = cas.escalate || last === "kept";
+    if (!mayWait || exclusive === undefined) return { kind: "givenUp", attempts };
     if (port.counters !== undefined) port.counters.escalations += 1;
-    if ((await exclusive(attempts, pause.signal)) !== "conflict") return { kind: "saved" };
+    if (!isRefused(await exclusive(attempts, pause.signal))) return { kind: "saved" };
     return { kind: "givenUp", attempts };
   } catch (error) {
     return error === STOPPED ? { kind: "stopped" } : { kind: "failed", error };

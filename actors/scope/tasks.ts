@@ -20,7 +20,7 @@ import {
   StoreContractError,
 } from "../errors.ts";
 import type { Call, ExclusiveTask } from "./mailbox.ts";
-import { resolveConflict, type SaveStep } from "./retry.ts";
+import { isRefused, refusedAt, resolveConflict, type SaveStep } from "./retry.ts";
 import type { PersistBridge, SaveResult } from "../protocol.ts";
 import type { CasBudget } from "./options.ts";
 import { LOADS, SAVES, tracedLoad, tracedSave } from "./trace.ts";
@@ -32,7 +32,7 @@ export function refreshWork(scope: ScopeCore): ExclusiveTask {
     task: async (call) => {
       const isWanted = (): boolean => !call.settled;
       // If the store fails, the read below rejects, too.
-      if (!scope.stale) await endLife(scope, isWanted).catch(() => undefined);
+      if (!scope.stale) await endLife(scope, call).catch(() => undefined);
       await scope.reload(isWanted, true);
       return false;
     },
@@ -47,7 +47,7 @@ export function catchUpWork(scope: ScopeCore): ExclusiveTask {
   return {
     reloads: true,
     task: async (call) => {
-      await prepare(scope, () => !call.settled);
+      await prepare(scope, call);
       return false;
     },
   };
@@ -66,28 +66,33 @@ export async function readAgain(scope: ScopeCore, isWanted: () => boolean): Prom
 }
 
 /** Reads an unknown state and ends an expired one, so that a call may build on it. */
-export async function prepare(scope: ScopeCore, isWanted: () => boolean): Promise<void> {
-  if (scope.stale) await scope.reload(isWanted);
-  await endLife(scope, isWanted);
+export async function prepare(scope: ScopeCore, waiting: Waiting): Promise<void> {
+  if (scope.stale) await scope.reload(() => !waiting.settled);
+  await endLife(scope, waiting);
 }
+
+/** The work that waits for the end of an expired state. */
+export type Waiting = Pick<Call, "settled"> & Partial<Pick<Call, "onSettled">>;
 
 /**
  * Ends an expired state, in the task of the work that would build on it; does nothing to another
- * state. Rejects with what the store threw; the state is then still expired (W3).
+ * state. Waits while another owner keeps the record. Rejects with what the store threw; the state
+ * is then still expired (W3).
  */
-export async function endLife(scope: ScopeCore, isWanted: () => boolean): Promise<void> {
-  while (isOver(scope) && isWanted()) {
+export async function endLife(scope: ScopeCore, waiting: Waiting): Promise<void> {
+  while (isOver(scope) && !waiting.settled) {
     const { version } = scope;
     const caller: Caller = {
       get settled() {
-        return !isWanted();
+        return waiting.settled;
       },
+      onSettled: (callback) => waiting.onSettled?.(callback),
       resolve: () => undefined,
     };
     try {
       await new Deletion(scope, caller, { unknown: false }, "expire").run(NO_RETRY);
     } catch (error) {
-      if (isHoldfastError(error, "COMMIT_UNKNOWN")) await scope.reload(isWanted);
+      if (isHoldfastError(error, "COMMIT_UNKNOWN")) await scope.reload(() => !waiting.settled);
       else if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
       // The scope has adopted the store's record; without a newer record the store failed.
       if (isOver(scope) && scope.version === version) throw error;
@@ -109,7 +114,7 @@ export function deleteWork(scope: ScopeCore): ExclusiveTask {
   return work;
 }
 
-/** One attempt; a conflict rejects. */
+/** One attempt; a conflict rejects, and a record that is kept is waited for. */
 const NO_RETRY = { maxRetries: 0, escalate: false };
 
 /** The call that a deletion serves. */
@@ -142,7 +147,8 @@ class Deletion {
     const { settings, exists, identity, bridge } = this.#scope;
     const look = (): Promise<void> => this.#scope.reload(() => !this.#caller.settled);
     if (!exists) await look(); // Another process may have written the record since.
-    if ((await this.#attempt()) !== "conflict") return this.#deleted;
+    const first = await this.#attempt();
+    if (!isRefused(first)) return this.#deleted;
     const cas = { ...settings.cas, ...budget };
     const attempt = (): Promise<SaveStep> => this.#attempt();
     // One more attempt, on the store's record, under an exclusive lease.
@@ -151,7 +157,7 @@ class Deletion {
       lease &&
       ((_: number, signal: AbortSignal): Promise<SaveStep> =>
         lease(() => look().then(attempt), { waitMs: Infinity, signal }));
-    const work = resolveConflict({ ...settings, cas, attempt, exclusive });
+    const work = resolveConflict({ ...settings, cas, first, attempt, exclusive });
     this.#caller.onSettled?.(() => work.stop());
     const end = await work.end;
     if (end.kind === "failed") throw end.error;
@@ -161,19 +167,25 @@ class Deletion {
     throw new ConcurrentModificationError({ ...fields, actualVersion }, { scope: identity });
   }
 
+  get #isWanted(): boolean {
+    if (this.#caller.settled) return false;
+    return this.#why === "delete" || isOver(this.#scope); // Else it was replaced (W3).
+  }
+
   async #attempt(): Promise<SaveStep> {
     const { bridge, version, exists, identity, settings } = this.#scope;
     // Without `load` a bridge may refuse to delete a record that is unknown here.
     const isBlind = bridge !== null && bridge.load === undefined && bridge.delete !== undefined;
-    if (this.#caller.settled || !(exists || isBlind)) return "empty";
+    if (!this.#isWanted || !(exists || isBlind)) return "empty";
     this.#expected = version;
     if (bridge === null) return this.#done();
     const answer = readAnswer(await this.#written(removal(bridge, version, settings.initial)));
     if (this.#caller.settled) return "empty"; // It was cancelled: the scope is stale (W2).
     if ("current" in answer) {
       settings.counters.conflicts += 1;
-      adopt(this.#scope, foundIn(answer));
-      return "conflict";
+      const found = foundIn(answer);
+      adopt(this.#scope, found);
+      return refusedAt(version, found.version);
     }
     if (answer.received !== version + 1) {
       this.#scope.stale = true;

@@ -5,8 +5,11 @@
  *  H1  A held scope has every operation of its scope: those of the scope's class are taken over as
  *      they are, and call `mutate` and `submit` of the held scope.
  *  H2  State and version are those of the scope: what is stored, or resolved, and nothing else.
+ *  H3  A section ends when its changes are stored, those of a checkpoint scope too: the next owner
+ *      of the record builds on them.
  */
 import { done } from "../../actors/scope/admission.ts";
+import { isHoldfastError } from "../../actors/errors.ts";
 import type { Claim, Claimable, ClaimedScope, HeldCalls } from "../../actors/scope/claim.ts";
 import { type ExclusiveOptions, withHeld } from "../../actors/scope/exclusive.ts";
 import type { ExclusiveTask } from "../../actors/scope/mailbox.ts";
@@ -44,6 +47,16 @@ class HeldOperations implements Sectionable {
   /** The held calls of a held scope; `undefined` for another scope. */
   static callsOf(scope: object): HeldCalls | undefined {
     return #calls in scope ? scope.#calls : undefined;
+  }
+
+  /** Stores the changes of a section that ends (H3). */
+  static async store(held: object): Promise<void> {
+    if (!(#calls in held)) return;
+    await held.flush().catch((error: unknown) => {
+      // A lease that is lost: the changes are repeated on the newer record after the section.
+      const isLost = held.#calls.refusal !== null || isHoldfastError(error, "REENTRANT_MUTATION");
+      if (!isLost) throw error;
+    });
   }
 
   get identity(): ScopeIdentity {
@@ -131,14 +144,21 @@ export function withScopes<T>(
   // The settings of the wait are the same for all scopes of a runtime.
   const { clock = systemClock, mutationTimeoutMs = Infinity } = ordered[0]?.settings ?? {};
   const claimed = ordered.map((scope) => HeldOperations.callsOf(scope) ?? scope);
-  return withHeld({ scopes: claimed, options, clock, mutationTimeoutMs }, (calls, context) => {
+  const parts = { scopes: claimed, options, clock, mutationTimeoutMs };
+  return withHeld(parts, async (calls, context) => {
     const held = new Map(ordered.map((scope, at) => [scope, viewOf(scope, calls[at])]));
-    return work(
-      scopes.map((scope) => held.get(scope) ?? {}),
-      context,
-    );
+    const given = scopes.map((scope) => held.get(scope) ?? {});
+    const storeAll = (): Promise<void[]> => Promise.all(Array.from(held.values(), storeChanges));
+    const end = await (async () => work(given, context))().catch(async (error: unknown) => {
+      await storeAll().catch(() => undefined); // Its failure is reported as any of the scope.
+      throw error;
+    });
+    await storeAll();
+    return end;
   });
 }
+
+const storeChanges = (held: object): Promise<void> => HeldOperations.store(held);
 
 function viewOf(scope: Sectionable, calls: HeldCalls | undefined): object {
   return calls === undefined ? {} : scope.heldBy(calls); // There is one for each scope.

@@ -9,12 +9,48 @@ import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-w
 
 const KINDS = { draft: defineKind({ durability: "checkpoint" as const }) };
 
+interface Wide extends Counter {
+  of?: Record<string, number>;
+}
+
+/** What a held scope has besides its fields. */
+type Operations = Omit<HeldScope<Wide>, "identity" | "state" | "version">;
+
+interface Brief extends Counter {
+  until?: number;
+}
+
 function open(runtime: Runtime, id = "x", type = "user"): Promise<Scope<Counter>> {
   return runtime.open<Counter>(type, id);
 }
 
 /** What a scope is not: the rest of a handle must be on what is held of it. */
 const NOT_HELD = "actor changes checkpointErrors onEnd stats stop stopped subscribe".split(" ");
+
+/** Every operation of a held scope: one that is new does not compile without a line here. */
+const OPERATIONS: { [Name in keyof Operations]: (held: HeldScope<Wide>) => unknown } = {
+  patchState: (held) => held.patchState({ text: "b" }),
+  setState: (held) => held.setState({ ...held.state, text: "c" }),
+  incState: (held) => held.incState({ n: 1 }),
+  pushState: (held) => held.pushState("list", 2),
+  appendState: (held) => held.appendState("list", [3, 4]),
+  setStateRecord: async (held) => {
+    await held.setStateRecord("of", "a", 1);
+    await held.setStateRecord("of", "b", 2);
+  },
+  deleteStateRecord: (held) => held.deleteStateRecord("of", "a"),
+  atomicState: (held) => held.atomicState(() => undefined),
+  update: (held) => held.update(() => undefined),
+  transact: async (held) => {
+    expect(await held.transact((draft) => ((draft.n ?? 0) + 1) * 10)).toBe(50);
+  },
+  read: async (held) => expect(await held.read()).toBe(held.state),
+  slice: async (held) => expect(await held.slice("list", 1, 3)).toEqual([2, 3]),
+  exclusive: (held) => held.exclusive((inner) => inner.incState({ n: 1 })),
+  refresh: (held) => held.refresh(),
+  flush: (held) => held.flush(),
+  delete: () => undefined, // Last, in the test.
+};
 
 /** Claims about `scope.exclusive` and `runtime.exclusive`. */
 export function exclusiveCases(stores: RuntimeStores): void {
@@ -66,7 +102,7 @@ export function exclusiveCases(stores: RuntimeStores): void {
     });
 
     it("has every operation of a scope, each by a held call", async () => {
-      const scope = await open(world().runtime());
+      const scope: Scope<Wide> = await world().runtime().open<Wide>("user", "x");
       const names = new Set(
         [Reflect.ownKeys(Object.getPrototypeOf(scope))]
           .flat()
@@ -83,13 +119,18 @@ export function exclusiveCases(stores: RuntimeStores): void {
         expect(await held.read()).toEqual({ n: 3, list: [1], text: "a" });
         await held.refresh();
         await held.flush();
+        for (const operation of Object.values(OPERATIONS)) await operation(held);
+        expect(held.state).toEqual({ n: 5, list: [1, 2, 3, 4], text: "c", of: { b: 2 } });
+        const once = { once: "a key" };
+        await Promise.all([held.incState({ n: 1 }, once), held.incState({ n: 1 }, once)]);
+        expect([held.state.n, held.version]).toEqual([6, 15]);
         expect(await held.delete()).toBe(true);
-        expect([held.state, held.version]).toEqual([{}, 6]);
+        expect([held.state, held.version]).toEqual([{}, 16]);
         expect(await held.setState({ n: 9 })).toBe(true);
         expect(await held.setState({ n: 9 })).toBe(false);
         expect(await rejection(held.pushState("n" as "list", 1), "STATE_TYPE")).toBeDefined();
       });
-      expect([scope.state, scope.version]).toEqual([{ n: 9 }, 7]);
+      expect([scope.state, scope.version]).toEqual([{ n: 9 }, 17]);
     });
 
     it("awaits held calls that the work does not await, and refuses later ones", async () => {
@@ -261,6 +302,114 @@ export function exclusiveCases(stores: RuntimeStores): void {
         await theirs.incState({ n: 1 });
       }
       expect((await mine.read()).n).toBe(9);
+    });
+
+    it.each([true, false])(
+      "a write on an expired state waits for the section of another runtime (escalate: %s)",
+      async (escalate) => {
+        const here = world();
+        const brief = defineKind({
+          durability: "commit" as const,
+          livesUntil: ({ until: end = Infinity }: Brief) => end,
+        });
+        const [one, two] = here.pair({ kinds: { brief }, watch: false, cas: { escalate } });
+        const mine = await one.open<Brief>("brief", "x");
+        const theirs = await two.open<Brief>("brief", "x");
+        await mine.setState({ n: 1, until: Date.now() + 30 });
+        const [started, release] = [gate(), gate()];
+        const section = theirs.exclusive(async (held) => {
+          await until(() => held.state.n === undefined && mine.state.n === undefined);
+          started.open();
+          await release.promise;
+          return held.incState({ n: 10 });
+        });
+        await started.promise;
+        const calls = [mine.incState({ n: 100 }), mine.incState({ n: 1_000 })];
+        await settled(50);
+        release.open();
+        await Promise.all([section, ...calls]);
+        expect(await theirs.read()).toEqual({ n: 1_110 });
+      },
+    );
+
+    it("ends a wait for the section of another runtime with the call", async () => {
+      const here = world();
+      const [one, two] = here.pair({ watch: false, exclusiveLeaseMs: 60_000 });
+      const [mine, theirs] = [await open(one), await open(two)];
+      const [started, release] = [gate(), gate()];
+      const section = theirs.exclusive(async (held) => {
+        started.open();
+        await release.promise;
+        return held.incState({ n: 1 });
+      });
+      await started.promise;
+      const late = await rejection(mine.incState({ n: 10 }, { timeoutMs: 300 }));
+      expect(["SCOPE_MUTATION_TIMEOUT", "COMMIT_UNKNOWN"]).toContain(late["code"]);
+      const closing = mine.incState({ n: 100 });
+      await settled(50);
+      const refused = rejection(closing);
+      await one.close({ drainMs: 0 });
+      expect(["SCOPE_STOPPED", "COMMIT_UNKNOWN"]).toContain((await refused)["code"]);
+      release.open();
+      await section;
+      expect((await theirs.read()).n).toBe(1);
+    });
+
+    it("ends when the changes of a checkpoint scope are stored, also when its work throws", async () => {
+      const here = world();
+      const [one, two] = here.pair({ watch: false });
+      const [mine, theirs] = [await open(one, "x", "draft"), await open(two, "x", "draft")];
+      for (let turn = 0; turn < 3; turn += 1)
+        for (const scope of [mine, theirs])
+          await scope.exclusive(async (held) => {
+            await held.setState({ n: (held.state.n ?? 0) + 1 });
+          });
+      const error = new Error("later");
+      const failed = mine.exclusive(async (held) => {
+        await held.incState({ n: 1 });
+        throw error;
+      });
+      expect(await rejection(failed)).toBe(error);
+      await theirs.exclusive((held) => expect(held.state.n).toBe(7));
+    });
+
+    it("flushes several times at once, while held calls run", async () => {
+      const scope = await open(world().runtime());
+      const release = gate();
+      await scope.exclusive(async (held) => {
+        const call = held.atomicState(async (state) => {
+          await release.promise;
+          return add(state);
+        });
+        const flushes = [held.flush(), held.flush(), held.flush()];
+        release.open();
+        await Promise.all([call, ...flushes]);
+        await held.exclusive((inner) => Promise.all([inner.flush(), inner.incState({ n: 1 })]));
+      });
+      expect(scope.state.n).toBe(2);
+    });
+
+    it("releases the scopes that it has when another one cannot be acquired", async () => {
+      const runtime = world().runtime();
+      const [a, b] = [await open(runtime, "a"), await open(runtime, "b")];
+      const release = gate();
+      const owner = b.exclusive(() => release.promise);
+      await settled();
+      const abort = new AbortController();
+      const work = (): never => expect.unreachable();
+      const both = [
+        runtime.exclusive([a, b], work, { timeoutMs: 50 }),
+        runtime.exclusive([a, b], work, { signal: abort.signal }),
+      ];
+      expect(await rejection(both[0] ?? owner, "SCOPE_MUTATION_TIMEOUT")).toBeDefined();
+      const next = a.incState({ n: 1 });
+      abort.abort("changed my mind");
+      expect(await rejection(both[1] ?? owner)).toBe("changed my mind");
+      expect(await next).toBe(true);
+      expect(await a.exclusive((held) => held.incState({ n: 1 }))).toBe(true);
+      release.open();
+      await owner;
+      expect(await runtime.exclusive([a, b], ([ha]) => ha.incState({ n: 1 }))).toBe(true);
     });
 
     it("releases the scope when its record cannot be read, and passes the error on", async () => {

@@ -6,7 +6,7 @@ import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { Json } from "../../../actors/protocol.ts";
-import { endLife } from "../../../actors/scope/tasks.ts";
+import { endLife, type Waiting } from "../../../actors/scope/tasks.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import {
   changedPart,
@@ -58,7 +58,7 @@ export class RuntimeVault implements Vault {
         const scope = await this.#open(key);
         // Another process may have written since the last read, and a turn is not run again.
         if (!isDurable(scope)) {
-          if (isAcquired !== null) await endLife(scope, isAcquired);
+          if (isAcquired !== null) await endLife(scope, whileIn(isAcquired));
           return foundIn(scope);
         }
         if (isAcquired === null) return storedIn(scope);
@@ -145,4 +145,12 @@ class EditMutation implements Mutation {
     if ([...edit.values()].includes(GONE)) return draft.replace(copyIn(next, "", { scope }));
     for (const [key, value] of edit) draft.set(key, copyIn(value, key, { depth: 1, scope }));
   }
+}
+
+function whileIn(isAcquired: () => boolean): Waiting {
+  return {
+    get settled() {
+      return !isAcquired();
+    },
+  };
 }

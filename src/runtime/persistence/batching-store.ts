@@ -6,7 +6,7 @@
  * A store keeps other processes out of a turn; that its own object counts as one owner is its
  * contract, so keeping runtimes of one process apart is done here.
  */
-import { type ErrorCode, isHoldfastError, StoreUnavailableError } from "../../../actors/errors.ts";
+import { type ErrorCode, isHoldfastError } from "../../../actors/errors.ts";
 import type { Clock, ExclusiveLease, ExclusiveWait } from "../../../actors/protocol.ts";
 import { unlessAborted } from "../../../actors/scope/abort.ts";
 import { monotonic } from "../../../actors/time/clock.ts";
@@ -20,7 +20,8 @@ import type {
   WriteResult,
 } from "../../stores/contract.ts";
 import { checkWrites } from "../../stores/shared/writes.ts";
-import { checkedRecords, checkedResults } from "./store-answer.ts";
+import { checkedRecords } from "./store-answer.ts";
+import { commitBatch, commitWith, deleteOf, refusal } from "./store-batch.ts";
 
 /** Milliseconds for which the last attempt of a save may keep a record. */
 const ATTEMPT_LEASE_MS = 5_000;
@@ -29,6 +30,8 @@ const ATTEMPT_LEASE_MS = 5_000;
 interface Keeping {
   readonly owner: object;
   readonly over: Promise<void>;
+  /** A section of a user, which may last: others are refused and wait with a signal. */
+  readonly lasts: boolean;
 }
 
 /** A damaged record or a state that cannot be stored fails one request, not its neighbours. */
@@ -95,18 +98,20 @@ export class BatchingStore {
     });
   }
 
-  /** Sends a write; waits before that while another owner keeps its record. */
+  /** Sends a write; waits, or is refused, while another owner keeps its record. */
   async commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
     checkWrites([write]); // Here, because a store refuses the whole batch for it.
     const kept = this.#kept.size === 0 ? undefined : this.#kept.get(write.key);
     if (kept === undefined || kept.owner === owner)
       return this.#send([write.key], this.#commit(write));
+    if (kept.lasts) return { ok: false, current: await this.load(write.key) };
     return kept.over.then(() => this.commit(write, owner));
   }
 
   /**
-   * Sends several writes and checks as one batch of their own; waits while another owner keeps one
-   * of the records to write. The results of the checks follow those of the writes.
+   * Sends several writes and checks as one batch of their own; waits, or is refused if it is
+   * atomic, while another owner keeps one of the records to write. The results of the checks follow
+   * those of the writes.
    */
   async commitTogether(
     writes: readonly ScopeWrite[],
@@ -116,7 +121,14 @@ export class BatchingStore {
       writes
         .map(({ key }) => this.#kept.get(key))
         .find((keeping) => keeping !== undefined && !owners.has(keeping.owner));
-    for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
+    for (let keeping = kept(); keeping !== undefined; keeping = kept()) {
+      if (atomic && keeping.lasts)
+        return [
+          ...(await refusal(this.store, writes)),
+          ...(await commitWith(this.store, [], { checks })),
+        ];
+      await keeping.over;
+    }
     const keys = writes.map(({ key }) => key);
     return this.#send(keys, commitWith(this.store, writes, { checks, ...(atomic && { atomic }) }));
   }
@@ -150,10 +162,15 @@ export class BatchingStore {
   ): Promise<T> {
     const { ttlMs = ATTEMPT_LEASE_MS, waitMs, signal } = request;
     const { store } = this;
+    const lasts = request.ttlMs !== undefined;
     if (store.exclusive === undefined)
-      return this.#keep(key, { ...request, ttlMs, renew: () => Promise.resolve(true) }, turn);
+      return this.#keep(
+        key,
+        { ...request, ttlMs, lasts, renew: () => Promise.resolve(true) },
+        turn,
+      );
     const whileKept = (lease = endingLease(request.clock, ttlMs)): Promise<T> =>
-      this.#keep(key, { ...request, ttlMs, renew: () => lease.renew() }, turn);
+      this.#keep(key, { ...request, ttlMs, lasts, renew: () => lease.renew() }, turn);
     return store.exclusive(key, ttlMs, whileKept, { waitMs, signal });
   }
 
@@ -174,7 +191,14 @@ export class BatchingStore {
   /** Keeps runtimes on this store object out until `turn` or its lease ends. */
   async #keep<T>(
     key: string,
-    { owner, clock, ttlMs, signal, ...lease }: ExclusiveRequest & ExclusiveLease,
+    {
+      owner,
+      clock,
+      ttlMs,
+      signal,
+      lasts,
+      ...lease
+    }: ExclusiveRequest & ExclusiveLease & Pick<Keeping, "lasts">,
     turn: (lease: ExclusiveLease) => Promise<T>,
   ): Promise<T> {
     for (let kept = this.#kept.get(key); kept !== undefined; kept = this.#kept.get(key))
@@ -192,7 +216,7 @@ export class BatchingStore {
       clock.clearTimeout(timer);
       timer = clock.setTimeout(() => end?.(), ttlMs);
     };
-    this.#kept.set(key, { owner, over });
+    this.#kept.set(key, { owner, over, lasts });
     extend();
     try {
       await this.#sent.get(key);
@@ -212,73 +236,6 @@ export class BatchingStore {
 function endingLease(clock: Clock, ttlMs: number): ExclusiveLease {
   const until = monotonic(clock) + ttlMs;
   return { ttlMs, renew: async () => monotonic(clock) < until };
-}
-
-/** Commits a gathered batch; the results have the order of the requests. */
-async function commitBatch(
-  store: StateStore,
-  requests: readonly (ScopeWrite | VersionCheck)[],
-): Promise<WriteResult[]> {
-  const writes = requests.filter(isWrite);
-  if (writes.length === requests.length) return commitWith(store, writes, {});
-  const checks = requests.filter((request) => !isWrite(request));
-  const results = await commitWith(store, writes, { checks });
-  const [written, checked] = [results.values(), results.slice(writes.length).values()];
-  // There is a result for each request.
-  return requests.map((each) => (isWrite(each) ? written : checked).next().value as WriteResult);
-}
-
-function isWrite(request: ScopeWrite | VersionCheck): request is ScopeWrite {
-  return "version" in request;
-}
-
-/** Commits writes and verifies checks, by `load` where the store takes no checks. */
-async function commitWith(
-  store: StateStore,
-  writes: readonly ScopeWrite[],
-  { atomic = false, checks = [] }: CommitOptions,
-): Promise<WriteResult[]> {
-  const options = atomic ? { atomic } : undefined;
-  if (checks.length === 0)
-    return checkedResults(await store.commit(writes, options), writes.length);
-  if (store.supports.checks === true) {
-    const results = await store.commit(writes, { ...options, checks });
-    return checkedResults(results, writes.length + checks.length);
-  }
-  // Read first: a batch that is atomic is not sent when one of its checks fails.
-  const records = checkedRecords(await store.load(checks.map(({ key }) => key)), checks.length);
-  const checked = checks.map(({ expectedVersion }, index): WriteResult => {
-    const current = records[index];
-    const version = current?.version ?? 0;
-    return version === expectedVersion ? { ok: true, version } : { ok: false, current };
-  });
-  if (writes.length === 0) return checked;
-  if (atomic && !checked.every(({ ok }) => ok))
-    return [...(await refusal(store, writes)), ...checked];
-  return [...checkedResults(await store.commit(writes, options), writes.length), ...checked];
-}
-
-/** Attempts to delete a record that others write meanwhile. */
-const DELETE_ATTEMPTS = 10;
-
-/** Deletes a record, whatever its version; answers whether there was one. */
-async function deleteOf(store: StateStore, key: string): Promise<boolean> {
-  for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt += 1) {
-    const [record] = checkedRecords(await store.load([key]), 1);
-    if (record?.state === undefined) return false;
-    const expectedVersion = record.version;
-    const version = expectedVersion + 1;
-    const write = { key, expectedVersion, version, state: undefined, tombstoneMs: 0 };
-    const [result] = checkedResults(await store.commit([write]), 1);
-    if (result?.ok === true) return true;
-  }
-  throw new StoreUnavailableError(`the ${store.name} record is written all the time; try again`);
-}
-
-/** What is there in place of writes that were not sent. */
-async function refusal(store: StateStore, writes: readonly ScopeWrite[]): Promise<WriteResult[]> {
-  const records = checkedRecords(await store.load(writes.map(({ key }) => key)), writes.length);
-  return records.map((current) => ({ ok: false, current }));
 }
 
 /** How several writes are sent. */

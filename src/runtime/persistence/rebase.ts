@@ -30,7 +30,7 @@ import {
 } from "../../../actors/errors.ts";
 import type { Call } from "../../../actors/scope/mailbox.ts";
 import type { SaveStep } from "../../../actors/scope/retry.ts";
-import type { Tombstone, ScopeIdentity, Stored } from "../../../actors/protocol.ts";
+import type { ExclusiveWait, ScopeIdentity, Stored, Tombstone } from "../../../actors/protocol.ts";
 import { storedState, type ScopeSettings } from "../../../actors/scope/options.ts";
 import type { Claim } from "../../../actors/scope/claim.ts";
 import { countSave } from "../../../actors/scope/counters.ts";
@@ -62,7 +62,7 @@ export interface BehindTarget extends CheckpointTarget {
   /** When the state last read expires, in milliseconds since the epoch; `undefined`: never. */
   readonly until: number | undefined;
   load(): Promise<Stored<object> | Tombstone | undefined>;
-  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  exclusive<T>(work: () => Promise<T>, wait?: ExclusiveWait): Promise<T>;
 }
 
 /** A caller in `flush`. */
@@ -120,7 +120,7 @@ export class WriteBehind {
       counters,
       random,
       again: () => this.#inTurn((isWanted) => this.#read(isWanted)),
-      exclusive: (write) => this.#inTurn((isWanted) => this.#exclusively(isWanted, write)),
+      exclusive: (write, signal) => this.#inTurn(this.#exclusively(write, signal)),
     };
     this.writer = new CheckpointWriter(source, target, { logger, rebase, counters });
   }
@@ -199,7 +199,7 @@ export class WriteBehind {
     return {
       ...this.#scope.settings,
       again: () => this.#read(isWanted),
-      exclusive: (write) => this.#exclusively(isWanted, write),
+      exclusive: (write, signal) => this.#exclusively(write, signal)(isWanted),
     };
   }
 
@@ -231,8 +231,10 @@ export class WriteBehind {
     }
   }
 
-  #exclusively(isWanted: () => boolean, write: () => Promise<SaveStep>): Promise<SaveStep> {
-    return this.#target.exclusive(() => this.#read(isWanted).then(write));
+  #exclusively(write: () => Promise<SaveStep>, signal: AbortSignal): TurnWork<SaveStep> {
+    // A section of another process lasts as long as its code; a stopped scope waits for one lease.
+    const wait = { signal, waitMs: this.#scope.stopped ? undefined : Infinity };
+    return (isWanted) => this.#target.exclusive(() => this.#read(isWanted).then(write), wait);
   }
 
   #read(isWanted: () => boolean): Promise<void> {

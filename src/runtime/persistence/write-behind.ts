@@ -25,6 +25,8 @@ import { ConcurrentModificationError, isHoldfastError } from "../../../actors/er
 import {
   type ConflictPort,
   type ConflictWork,
+  isRefused,
+  refusedAt,
   resolveConflict,
   type SaveStep,
 } from "../../../actors/scope/retry.ts";
@@ -56,8 +58,8 @@ export interface CheckpointSource {
 export interface Rebase extends Pick<ConflictPort, "cas" | "clock" | "random" | "counters"> {
   /** Adopts the store's state with the unstored changes on top. */
   again(): Promise<void>;
-  /** The same and then `write`, under an exclusive lease of the store. */
-  exclusive(write: () => Promise<SaveStep>): Promise<SaveStep>;
+  /** The same and then `write`, under an exclusive lease of the store; the signal ends its wait. */
+  exclusive(write: () => Promise<SaveStep>, signal: AbortSignal): Promise<SaveStep>;
 }
 
 /** What a writer works with. */
@@ -177,7 +179,8 @@ export class CheckpointWriter {
   async bring(rebase: Rebase | undefined): Promise<void> {
     this.#attempts = 0;
     try {
-      if ((await this.#write()) === "conflict") await this.#resolve(rebase);
+      const first = await this.#write();
+      if (isRefused(first)) await this.#resolve(rebase, first);
       this.failure = null;
     } catch (error) {
       this.errors += 1;
@@ -253,7 +256,7 @@ export class CheckpointWriter {
     if (this.#claims({ state: result.current?.state, version })) return "saved";
     this.#conflict = { expectedVersion: expected, actualVersion: version };
     if (this.#port.counters !== undefined) this.#port.counters.conflicts += 1;
-    return "conflict";
+    return refusedAt(expected, version);
   }
 
   /** Counts a found record as stored if it is an own write of unknown outcome (H5). */
@@ -269,14 +272,12 @@ export class CheckpointWriter {
     this.#source.confirmed?.(version);
   }
 
-  async #resolve(rebase: Rebase | undefined): Promise<void> {
+  async #resolve(rebase: Rebase | undefined, first: SaveStep): Promise<void> {
     if (rebase === undefined) throw this.#conflictError(1);
-    const again = async (): Promise<SaveStep> => {
-      await rebase.again();
-      return this.#write();
-    };
-    const exclusive = (): Promise<SaveStep> => rebase.exclusive(() => this.#write());
-    const work = resolveConflict({ ...rebase, attempt: again, exclusive });
+    const again = (): Promise<SaveStep> => rebase.again().then(() => this.#write());
+    const exclusive = (_: number, signal: AbortSignal): Promise<SaveStep> =>
+      rebase.exclusive(() => this.#write(), signal);
+    const work = resolveConflict({ ...rebase, first, attempt: again, exclusive });
     this.#resolving = work;
     const end = await work.end;
     if (this.#resolving === work) this.#resolving = null;

@@ -10,13 +10,19 @@
  *      outcome is unknown, and every scope in it reads the store before it continues.
  *  G6  Subscribers receive the changes when all scopes show them.
  *  G7  After `cas.maxRetries` it takes the exclusive leases of all its records, in the order of
- *      keys, reads them and tries once more; without `cas.escalate` it rejects.
+ *      keys, reads them and tries once more; without `cas.escalate` it rejects, unless another
+ *      owner keeps a record.
  *  G8  Scopes that were read and not changed are verified with the save; a recipe that threw, or
  *      changed nothing, counts only when the states it was given are current.
  *  G9  A checkpoint scope takes part from memory. When another writer has saved it first, the
  *      recipe runs again for that scope alone, on the other scopes' states as they were.
  */
-import { resolveConflict, type SaveStep } from "../../../actors/scope/retry.ts";
+import {
+  isRefused,
+  refusedAt,
+  resolveConflict,
+  type SaveStep,
+} from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
@@ -113,18 +119,22 @@ export class Transaction {
     const settings = scopes[0]?.kind.settings;
     if (settings === undefined) return false;
     let done: Computed | undefined;
-    let conflict: unknown;
+    let conflict: ConcurrentModificationError | undefined;
     const attempt = async (count: number): Promise<SaveStep> => {
       const end = await this.#attempt(scopes, count);
-      if ("parts" in end) done = end;
-      else conflict = end;
-      return done === undefined ? "conflict" : "saved";
+      if ("parts" in end) {
+        done = end;
+        return "saved";
+      }
+      conflict = end;
+      return refusedAt(end.expectedVersion, end.actualVersion);
     };
     const answer = (): unknown => done?.answer;
-    if ((await attempt(1)) === "saved") return answer();
+    const first = await attempt(1);
+    if (!isRefused(first)) return answer();
     const exclusive = (count: number, signal: AbortSignal): Promise<SaveStep> =>
       this.#leased(scopes, signal, () => attempt(count + 1));
-    const work = resolveConflict({ ...settings, attempt, exclusive });
+    const work = resolveConflict({ ...settings, first, attempt, exclusive });
     this.#section.revoked.catch(() => work.stop());
     const end = await this.#section.during(work.end).catch((error: unknown) => {
       if (done === undefined) throw error; // Else it is stored, and leases were being released.
@@ -182,7 +192,7 @@ export class Transaction {
   async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Computed> {
     // A scope may expire while another one is claimed or ended.
     for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
-      await this.#section.during(endLife(over, () => !this.#section.ended));
+      await this.#section.during(endLife(over, this.#section));
     const found = this.#key?.found;
     if (found !== undefined) return { parts: [], answer: found[1], thrown: null };
     const states = new Map(scopes.map((scope) => [scope, scope.draft.expose()]));
@@ -263,7 +273,8 @@ function conflictOf(
   attempts: number,
   expected: ReadonlyMap<ResidentScope, number>,
 ): ConcurrentModificationError {
-  const [scope] = stale;
+  // An atomic batch also refuses records that are as expected.
+  const scope = stale.find((each) => each.version !== expected.get(each)) ?? stale[0];
   if (scope === undefined) throw new Error("a transaction met a conflict without a stale scope");
   const { version: actualVersion, identity } = scope;
   const fields = { attempts, expectedVersion: expected.get(scope) ?? 0, actualVersion };

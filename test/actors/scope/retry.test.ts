@@ -19,12 +19,16 @@ interface Outcome {
 async function conflict(
   cas: CasOptions,
   answer: (retry: number) => SaveStep | Error,
-  options: { random?: () => number; exclusive?: () => SaveStep | Error } = {},
+  options: {
+    random?: () => number;
+    exclusive?: () => SaveStep | Error;
+    first?: SaveStep;
+  } = {},
 ): Promise<Outcome> {
   const clock = simulatedClock();
   const times: number[] = [];
   let exclusives = 0;
-  const { exclusive } = options;
+  const { exclusive, first } = options;
   const give = async (step: SaveStep | Error): Promise<SaveStep> => {
     await Promise.resolve();
     if (step instanceof Error) throw step;
@@ -35,6 +39,7 @@ async function conflict(
     cas: casBudget(cas),
     clock,
     random: options.random ?? (() => 0.5),
+    ...(first !== undefined && { first }),
     attempt: () => {
       times.push(clock.now());
       return give(answer(times.length));
@@ -119,6 +124,16 @@ describe("a conflict being worked on", () => {
     const off = await conflict({ maxRetries: 1 }, () => "conflict", { exclusive });
     expect([off.exclusives, off.end?.kind]).toEqual([0, "givenUp"]);
     expect((await conflict(escalate, () => "conflict")).end?.kind).toBe("givenUp");
+  });
+
+  it("P1: waits for an owner that keeps the record, whatever the budget says", async () => {
+    const exclusive = (): SaveStep => "saved";
+    const kept = await conflict({ maxRetries: 1 }, () => "kept", { exclusive });
+    expect([kept.exclusives, kept.end]).toEqual([1, { kind: "saved" }]);
+    const first = await conflict({ maxRetries: 0 }, () => "kept", { exclusive, first: "kept" });
+    expect([first.times, first.exclusives, first.end]).toEqual([[], 1, { kind: "saved" }]);
+    const last = await conflict({ maxRetries: 1 }, () => "conflict", { exclusive, first: "kept" });
+    expect([last.exclusives, last.end?.kind]).toEqual([0, "givenUp"]);
   });
 
   it("P3: stops at once while it waits, and after the save while it saves", async () => {

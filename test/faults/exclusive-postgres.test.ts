@@ -1,0 +1,4 @@
+import { exclusiveProcesses } from "../suites/exclusive-processes.ts";
+import { onServer } from "../support/places.ts";
+
+await onServer("postgres", exclusiveProcesses);
