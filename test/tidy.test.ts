@@ -24,6 +24,7 @@ import {
   statesAsResult,
   tooLong,
   tooWide,
+  typesByHand,
 } from "./support/tidy-rules.ts";
 
 const shipped = readFiles(["actors", "src"], [".ts"]);
@@ -81,6 +82,10 @@ describe("the sources", () => {
     ["leave nothing for later", () => leftovers([...shipped, ...examples])],
   ])("%s", (_rule, check) => {
     expect(check()).toEqual([]);
+  });
+
+  it("of the examples have no cast and no type argument beside defineKind", () => {
+    expect(typesByHand(examples)).toEqual([]);
   });
 
   it("and tests focus on no single test", () => {
@@ -192,6 +197,9 @@ describe("text rules", () => {
     ["non-null assertion", nonNullAssertions, ["const a = b.get(c)!;"]],
     ["non-null access", nonNullAssertions, ["const a = list[0]!.name;"]],
     ["definite field", nonNullAssertions, ["class A { b!: string; }"]],
+    ["a cast", typesByHand, ["const a = b as C;"]],
+    ["a cast to an object type", typesByHand, ["f({} as { a: string });"]],
+    ["a type argument of open", typesByHand, ['await runtime.open<Chat>("session", id);']],
     ["ts-ignore", compilerSilencers, ["// @ts-ignore"]],
     ["ts-expect-error", compilerSilencers, ["/* @ts-expect-error because */"]],
     ["lint-disable", linterSilencers, ["// oxlint-disable-next-line no-shadow"]],
@@ -245,6 +253,11 @@ describe("text rules", () => {
         "  return chat.state.n;",
         "};",
       ],
+    ],
+    [
+      "renamed imports, as const, and types of defineKind",
+      typesByHand,
+      ['import { a as b } from "a";', "const a = [1] as const;", "defineKind<A>({});", "// as It"],
     ],
     ["words within words", outWords, ["const retold = outdoors;"]],
     ["addresses", machinePaths, ["see https://example.org/home/page and ./work/x"]],

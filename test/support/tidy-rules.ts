@@ -34,6 +34,23 @@ export function nonNullAssertions(files: readonly SourceFile[]): string[] {
   return inCode(files, /[\w)\]"'`]!(?!=)/g, "no non-null assertion");
 }
 
+/** Casts, and type arguments of calls on a scope or a runtime. */
+export function typesByHand(files: readonly SourceFile[]): string[] {
+  const found = /\bas (?!const\b)[A-Za-z{[(]|\.(?:open|transact|update|run|suspend|runOnce)</g;
+  return inCode(
+    files.map(({ path, text }) => ({ path, text: withoutRenames(text) })),
+    found,
+    "the types follow from the kinds",
+  );
+}
+
+/** `import { a as b }` blanked, lines kept. */
+function withoutRenames(text: string): string {
+  return text.replace(/^(?:import|export) (?:type )?[{*][^;]*;/gm, (found) =>
+    found.replace(/[^\n]/g, " "),
+  );
+}
+
 /** Comments that silence the compiler. */
 export function compilerSilencers(files: readonly SourceFile[]): string[] {
   return inText(files, /@ts-(?:ignore|nocheck|expect-error)/g, "no comment that silences tsc");
