@@ -76,6 +76,6 @@ describe.skipIf(!isReady)("the example", () => {
     async (example) => {
       expect(await npm(example, "start")).toBe(expectedOf(example));
     },
-    60_000,
+    120_000,
   );
 });
