@@ -15,9 +15,10 @@ import {
 import { testDirectory } from "../../../support/directory.ts";
 import { readFiles } from "../../../support/repository.ts";
 
-/** Codes that belong to runs and to sessions of an execution: no call of this dialect has them. */
+/** Codes of runs, held scopes and sessions of an execution: no call of this dialect has them. */
 const OTHERS = new Set([
   "BINDING_MISMATCH",
+  "EXCLUSIVE_LOST",
   "RUN_CANCELLED",
   "RUN_LEASED",
   "SEQUENCER_CHANGED",
