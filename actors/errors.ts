@@ -21,6 +21,7 @@ import type {
 import type {
   CommitUnknownError,
   CorruptStateError,
+  StateVersionError,
   StoreClosedError,
   StoreContractError,
   StoreUnavailableError,
@@ -260,6 +261,7 @@ export interface ErrorClasses {
   readonly STATE_NOT_SERIALIZABLE: StateSerializationError;
   readonly STATE_INVALID: StateValidationError;
   readonly STATE_TOO_LARGE: StateTooLargeError;
+  readonly STATE_VERSION: StateVersionError;
   readonly COMMIT_UNKNOWN: CommitUnknownError;
   readonly STORE_CONTRACT: StoreContractError;
   readonly STATE_SEALED: StateSealedError;

@@ -50,6 +50,33 @@ export class CorruptStateError extends HoldfastError {
   }
 }
 
+/**
+ * A record was stored by a newer version of its kind, or its state cannot be lifted to the version
+ * that this program knows. The record was not changed.
+ */
+export class StateVersionError extends HoldfastError {
+  /** The version of the kind that stored the record. */
+  readonly stored: number;
+  /** The version of the kind in this program. */
+  readonly known: number;
+
+  /** `reason` is why the state could not be lifted; without it the record is newer. */
+  constructor(
+    fields: { stored: number; known: number },
+    options?: HoldfastErrorOptions,
+    reason: string = "start a newer program",
+  ) {
+    super(
+      "STATE_VERSION",
+      `${scopeLabel(options?.scope)} is stored with version ${fields.stored} of its kind, and ` +
+        `this program knows version ${fields.known}: ${reason}; nothing was changed`,
+      options,
+    );
+    this.stored = fields.stored;
+    this.known = fields.known;
+  }
+}
+
 /** The store is closed. */
 export class StoreClosedError extends HoldfastError {
   constructor(store: string, options?: HoldfastErrorOptions) {

@@ -46,6 +46,7 @@ export {
   type KindOptions,
   type Kinds,
 } from "./runtime/kinds.ts";
+export type { Migration, VersionOptions } from "./runtime/kind-versions.ts";
 export { applyPatches } from "./patches/apply-patches.ts";
 export { fromJsonPatch } from "./patches/from-json-patch.ts";
 export { toJson } from "./patches/to-json.ts";

@@ -25,6 +25,7 @@ const errors = [
   "StateTooLargeError",
   "StateTypeError",
   "StateValidationError",
+  "StateVersionError",
   "StepTimeoutError",
   "StoreClosedError",
   "StoreContractError",

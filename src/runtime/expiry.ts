@@ -17,7 +17,7 @@
  */
 import type { TimerWheel, WheelHandle } from "../../actors/time/timer-wheel.ts";
 import type { StateStore } from "../stores/contract.ts";
-import { endOf, FOR_EVER } from "./kinds.ts";
+import { endOf, FOR_EVER } from "./life.ts";
 import type { ResidentScope } from "./resident-scope.ts";
 
 /** Milliseconds until a failed expiry is tried again; doubled each time. */

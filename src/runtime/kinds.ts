@@ -24,6 +24,8 @@ import type { DeepReadonly } from "../../actors/state-types.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import type { StateStore, StoreSupports } from "../stores/contract.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
+import { type KindVersions, kindVersions, type VersionOptions } from "./kind-versions.ts";
+import type { LifeRule } from "./life.ts";
 
 /**
  * When a change resolves: `commit` after it is stored, `checkpoint` from memory and stored in the
@@ -31,11 +33,8 @@ import { checkTombstone } from "../stores/shared/tombstones.ts";
  */
 export type Durability = "volatile" | "checkpoint" | "commit";
 
-/** The latest time of a `Date`; a later end counts as never. */
-const LATEST_MS = 8.64e15;
-
 /** The declaration of a kind. */
-export interface KindOptions<S extends object = object> {
+export interface KindOptions<S extends object = object> extends VersionOptions {
   readonly schema?: StateSchema<S> | undefined;
   /** The state before the first write; default: the schema's result for `{}`. */
   readonly initial?: (S & {}) | NoInfer<DeepReadonly<S>> | undefined;
@@ -84,6 +83,8 @@ export interface Kind<S extends object = object> extends KindOptions<S> {
 export type Kinds = Readonly<Record<string, KindOptions>>;
 
 const OPTIONS = optionNames<KindOptions>({
+  version: true,
+  migrate: true,
   schema: true,
   initial: true,
   durability: true,
@@ -118,6 +119,7 @@ export function defineKind<S extends object = Record<string, unknown>>(
   durationOption("history", options.history, 0);
   answersOption(options.answers, "verified");
   countOption("onceKept", options.onceKept, 1, 1);
+  kindVersions(options);
   return Object.freeze({ ...options, durability });
 }
 
@@ -136,52 +138,13 @@ export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
   temp: defineKind({ durability: "volatile" }),
 };
 
-/** When the state of a version expires; the time of a newer version is not yet set. */
-export interface Life {
-  readonly version: number;
-  /** Milliseconds since the epoch. */
-  readonly until: number;
-}
-
-/** The life of a state that never expires. */
-export const FOR_EVER: Life = Object.freeze({ version: 0, until: Infinity });
-
-/** When a state expires by `livesUntil`: 0 = it is no record, `Infinity` = never. */
-export function endOf(livesUntil: (state: object) => number, state: object): number {
-  const until = livesUntil(state);
-  return until > LATEST_MS ? Infinity : until;
-}
-
-/** True when a state has expired by its `livesUntil`. */
-export function hasEnded(
-  livesUntil: (state: object) => number,
-  state: object,
-  now: number,
-): boolean {
-  const end = endOf(livesUntil, state);
-  return end > 0 && end <= now;
-}
-
-/** Milliseconds until `state` expires; 0 = it is no record, `undefined` = never. */
-export function leftToLive(
-  kind: Pick<ResolvedKind, "ttlMs" | "livesUntil">,
-  state: object,
-  now: number,
-): number | undefined {
-  if (kind.livesUntil === undefined) return kind.ttlMs;
-  const until = endOf(kind.livesUntil, state);
-  if (until === 0) return 0;
-  return until === Infinity ? undefined : Math.max(1, until - now);
-}
-
 /** A kind with the settings that its scopes share. */
-export interface ResolvedKind {
+export interface ResolvedKind extends LifeRule {
   readonly type: string;
   readonly durability: Durability;
-  readonly ttlMs: number | undefined;
   /** `undefined`: the store's default. */
   readonly tombstoneMs: number | undefined;
-  readonly livesUntil: ((state: object) => number) | undefined;
+  readonly versions: KindVersions;
   readonly observe: ((id: string, state: object) => void) | undefined;
   readonly store: StateStore;
   readonly history: number;
@@ -193,7 +156,7 @@ export interface ResolvedKind {
 /** The settings of a kind for its records at the store. */
 export type RecordRule = Pick<
   ResolvedKind,
-  "ttlMs" | "livesUntil" | "tombstoneMs" | "exclusiveLeaseMs" | "settings"
+  "ttlMs" | "livesUntil" | "tombstoneMs" | "versions" | "exclusiveLeaseMs" | "settings"
 >;
 
 /** The settings of a runtime for all its kinds. */
@@ -222,6 +185,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
     ttlMs: lifeOf(type, { given, kind, store }),
     tombstoneMs: kind.tombstoneMs ?? context.tombstoneMs,
     livesUntil: kind.livesUntil,
+    versions: kindVersions(kind),
     observe: kind.observe,
     store,
     history: kind.history ?? 0,

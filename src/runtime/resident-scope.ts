@@ -25,7 +25,8 @@ import type { Done } from "../../actors/scope/unconfirmed.ts";
 import type { DeepReadonly } from "../../actors/state-types.ts";
 import type { RecordBridge } from "./persistence/record-bridge.ts";
 import { type NextRead, readNewer } from "./catch-up.ts";
-import { FOR_EVER, hasEnded, type Life, type ResolvedKind } from "./kinds.ts";
+import type { ResolvedKind } from "./kinds.ts";
+import { FOR_EVER, hasEnded, type Life } from "./life.ts";
 import { StateScope } from "./scope.ts";
 
 /** The runtime as a resident scope uses it. */

@@ -35,12 +35,12 @@ import { checkId } from "./id.ts";
 import {
   BUILT_IN_KINDS,
   ephemeralKind,
-  FOR_EVER,
   resolveKind,
   type KindContext,
   type KindOptions,
   type ResolvedKind,
 } from "./kinds.ts";
+import { FOR_EVER } from "./life.ts";
 import {
   type RemoteChangesPort,
   isWatchable,

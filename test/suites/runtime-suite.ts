@@ -18,6 +18,7 @@ import { questionCases } from "./runtime-questions.ts";
 import { cancelCases, recoverCases } from "./runtime-recover.ts";
 import { runCases } from "./runtime-runs.ts";
 import { inputCases, retryCases, sleepCases } from "./runtime-steps.ts";
+import { versionCases } from "./runtime-versions.ts";
 import { transactCases } from "./runtime-transact.ts";
 import { statsCases } from "./runtime-stats.ts";
 import { tracingCases } from "./runtime-tracing.ts";
@@ -46,6 +47,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     transactCases(options);
     exclusiveCases(options);
     onceCases(options);
+    versionCases(options);
     listCases(options);
     listManyCases(options);
     readCases(options);

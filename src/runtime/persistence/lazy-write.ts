@@ -12,6 +12,8 @@ export interface WrittenRecord {
   readonly key: string;
   /** How long its tombstone is kept, in milliseconds; `undefined`: the store's default. */
   readonly tombstoneMs: number | undefined;
+  /** The version of the record's kind. */
+  readonly kindVersion: number;
   /** The state under the patches; `null`: the store has another one, so there are none. */
   readonly patchBase: object | null;
   /** Set when the store has read the patches of a write. */
@@ -46,7 +48,7 @@ export class LazyWrite implements ScopeWrite {
   }
 
   get state(): Json {
-    this.#encoded ??= encodeRecord(this.#next);
+    this.#encoded ??= encodeRecord(this.#next, this.#record.kindVersion);
     return this.#encoded;
   }
 
@@ -57,6 +59,6 @@ export class LazyWrite implements ScopeWrite {
     // A change has patches, unless they were not recorded when it was made.
     const recorded = this.#patches.length > 0;
     const patches = recorded ? this.#patches : difference(before, this.#next).patches;
-    return encodeChange(before, this.#next, patches);
+    return encodeChange(before, this.#next, patches, this.#record.kindVersion);
   }
 }

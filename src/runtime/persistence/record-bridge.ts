@@ -34,7 +34,9 @@ import {
 import { LastSeen } from "./last-seen.ts";
 import type { BatchingStore, TogetherOptions } from "./batching-store.ts";
 import { isShared } from "../store-users.ts";
-import { endOf, leftToLive, type RecordRule } from "../kinds.ts";
+import { lift } from "../kind-versions.ts";
+import type { RecordRule } from "../kinds.ts";
+import { endOf, leftToLive } from "../life.ts";
 
 /** What a bridge is made from. */
 export interface BridgeParts {
@@ -92,7 +94,7 @@ export class RecordBridge implements PersistBridge<object> {
 
   /**
    * The base of patches: the confirmed state, if the store has the same. It does not when a schema
-   * has filled in defaults.
+   * has filled in defaults, or when the state was lifted to the version of its kind.
    */
   get patchBase(): object | null {
     return this.#stored !== null && this.confirmed?.() === this.#stored ? this.#stored : null;
@@ -127,6 +129,11 @@ export class RecordBridge implements PersistBridge<object> {
   /** How long tombstones are kept, in milliseconds; `undefined`: the store's default. */
   get tombstoneMs(): number | undefined {
     return this.#rule.tombstoneMs;
+  }
+
+  /** The version of the record's kind in this program. */
+  get kindVersion(): number {
+    return this.#rule.versions.version;
   }
 
   /** Makes the next read accept any version (V1): `refresh` adopts on purpose. */
@@ -247,12 +254,13 @@ export class RecordBridge implements PersistBridge<object> {
     if (isNews) this.#learn(record);
     if (state === undefined) return { state, version };
     try {
-      const decoded = decodeRecord(state);
+      const found = decodeRecord(state);
+      const decoded = lift(this.#rule.versions, found, this.identity);
       const until = this.#untilOf(decoded, record);
       if (isNews) this.until = until;
       // It may have expired although the store still has it.
       if (until !== undefined && until <= this.#clock.now()) return { state: undefined, version };
-      if (isNews) this.#stored = decoded;
+      if (isNews && found.kindVersion === this.kindVersion) this.#stored = decoded;
       return { state: decoded, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;

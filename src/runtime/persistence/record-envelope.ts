@@ -1,21 +1,28 @@
 /**
- * The stored form of a record: its state, and the extras of the state (`extras.ts`).
+ * The stored form of a record: its state, the version of its kind, and the extras of the state
+ * (`extras.ts`).
  *
- *     a state without extras     the encoded state itself, as `record-codec.ts` gives it
- *     a state with extras        { "$holdfast": "record", "state": …, "once": [[key, answer], …] }
+ *     version 1, no extras     the encoded state itself, as `record-codec.ts` gives it
+ *     else                     { "$holdfast": "record", "state": …, "kindVersion": 2,
+ *                                "once": [[key, answer], …] }
  *
+ * A field of version 1 or of no extras is absent.
  * A state never has this form itself: `record-codec.ts` wraps a state with a `$holdfast` key.
  *
  * Invariants
- *  V1  `decodeRecord(encodeRecord(state))` is equal to `state` and has equal extras.
- *  V2  A record without extras is its encoded state: it costs what it cost without this file.
- *  V3  Applying `encodeChange(before, next, patches)` to the record of `before` gives the record of
- *      `next`. Its cost depends on the change, and on how many keys of `once` the kind keeps.
+ *  V1  `decodeRecord(encodeRecord(state, version))` has an equal state with equal extras, and the
+ *      same version.
+ *  V2  A record of version 1 without extras is its encoded state: it costs what it cost without
+ *      this file.
+ *  V3  Applying `encodeChange(before, next, patches, version)` to the record of `before` with that
+ *      version gives the one of `next`. Its cost depends on the change, and on how many keys of
+ *      `once` the kind keeps.
  *  V4  A record with a field that is not known here is refused: another version of the library made
  *      it, and a save without that field would lose it.
  */
 import type { Json, JsonObject, Patch } from "../../../actors/protocol.ts";
 import { type Extras, extrasOf, withExtras } from "../../../actors/state/extras.ts";
+import type { VersionedState } from "../kind-versions.ts";
 import { decodeState, encodePatches, encodeState, TAG } from "./record-codec.ts";
 
 /** The value of the tag. */
@@ -26,29 +33,42 @@ const FIELDS: { readonly [Name in keyof Required<Extras>]: (found: unknown) => b
   once: isOnce,
 };
 
-/** Returns the JSON form of a state with its extras. */
-export function encodeRecord(state: object): Json {
+/** Returns the JSON form of a state with its extras, of this version of its kind. */
+export function encodeRecord(state: object, kindVersion: number): Json {
   const json = encodeState(state);
   const extras = extrasOf(state);
-  if (extras === null) return json;
+  if (isBare(extras, kindVersion)) return json;
+  const version = kindVersion === 1 ? {} : { kindVersion };
   // Sound: no field has the name of the tag, so the encoding of the extras is a record.
-  return { [TAG]: RECORD, state: json, ...(encodeState(extras) as JsonObject) };
+  return { [TAG]: RECORD, state: json, ...version, ...(encodeState(extras ?? {}) as JsonObject) };
 }
 
 /**
- * Returns the state, deep-frozen, with its extras. Takes ownership of `json`. Throws an `Error`
- * when it is not the result of `encodeRecord`.
+ * Returns the state, deep-frozen, with its extras, and the version of its kind that stored it.
+ * Takes ownership of `json`. Throws an `Error` when it is not the result of `encodeRecord`.
  */
-export function decodeRecord(json: Json): object {
-  if (!isEnvelope(json)) return decodeState(json);
-  const { [TAG]: _, state = null, ...others } = json;
+export function decodeRecord(json: Json): VersionedState {
+  if (!isEnvelope(json)) return { kindVersion: 1, state: decodeState(json) };
+  const { [TAG]: _, state = null, kindVersion = 1, ...others } = json;
+  if (typeof kindVersion !== "number" || !Number.isSafeInteger(kindVersion) || kindVersion < 1)
+    throw unreadable("kindVersion");
   const extras = decodeState(others);
   for (const [name, value] of Object.entries(extras)) {
     const check = Object.hasOwn(FIELDS, name) ? FIELDS[name as keyof Extras] : undefined;
-    if (check?.(value) === true) continue;
-    throw new Error(`a stored record has a field that this version cannot read: ${name}`);
+    if (check?.(value) !== true) throw unreadable(name);
   }
-  return withExtras(decodeState(state), extras); // Its fields were checked.
+  // The fields of the extras were checked.
+  const hasExtras = Object.keys(extras).length > 0;
+  return { kindVersion, state: withExtras(decodeState(state), hasExtras ? extras : null) };
+}
+
+function unreadable(field: string): Error {
+  return new Error(`a stored record has a field that this version cannot read: ${field}`);
+}
+
+/** True for a record that is its encoded state (V2). */
+function isBare(extras: Extras | null, kindVersion: number): boolean {
+  return extras === null && kindVersion === 1;
 }
 
 /** The encoded state of a record, without its extras. */
@@ -58,20 +78,22 @@ export function encodedState(json: Json): Json {
 
 /**
  * Converts `patches`, the change of the committed state `before` to `next`, for the record of
- * `before`. `undefined`: encode `next` whole.
+ * `before`, which has the same version of its kind. `undefined`: encode `next` whole.
  */
 export function encodeChange(
   before: object,
   next: object,
   patches: readonly Patch[],
+  kindVersion: number,
 ): Patch[] | undefined {
   const encoded = encodePatches(before, patches);
   const [old, made] = [extrasOf(before), extrasOf(next)];
-  if (encoded === undefined || (old === null && made === null)) return encoded;
-  if (old === null || made === null) return undefined; // The record changes its form.
+  const wasBare = isBare(old, kindVersion);
+  if (wasBare !== isBare(made, kindVersion)) return undefined; // The record changes its form.
+  if (encoded === undefined || wasBare) return encoded;
   const names = Object.keys(FIELDS) as (keyof Extras)[]; // It has no other keys.
-  const changes = names.flatMap((name) => below(name, fieldChange(old[name], made[name])));
-  const extras = encodePatches(old, changes);
+  const changes = names.flatMap((name) => below(name, fieldChange(old?.[name], made?.[name])));
+  const extras = encodePatches(old ?? {}, changes);
   return extras && [...below("state", encoded), ...extras];
 }
 

@@ -42,16 +42,23 @@ const ENTRIES: readonly OnceEntry[] = copyIn(
 describe("the stored form of a record", () => {
   it("V2 is the encoded state when there are no extras", () => {
     const state = copyIn({ at: DATE, list: [1] }, "");
-    expect(encodeRecord(state)).toEqual(encodeState(state));
-    expect(extrasOf(decodeRecord(throughText(encodeRecord(state))))).toBeNull();
+    expect(encodeRecord(state, 1)).toEqual(encodeState(state));
+    expect(extrasOf(decodeRecord(throughText(encodeRecord(state, 1))).state)).toBeNull();
   });
 
   it.each([{ n: 1, at: DATE }, { $holdfast: "record", state: {}, once: [] }, {}])(
     "V1 gives state and extras back: %j",
     (state) => {
-      for (const once of [ENTRIES, null]) {
+      for (const [once, version] of [
+        [ENTRIES, 1] as const,
+        [null, 1] as const,
+        [ENTRIES, 3] as const,
+        [null, 3] as const,
+      ]) {
         const record = recordOf(state, once);
-        const back = decodeRecord(throughText(encodeRecord(record)));
+        const decoded = decodeRecord(throughText(encodeRecord(record, version)));
+        expect(decoded.kindVersion).toBe(version);
+        const back = decoded.state;
         expect(sameRecord(back, record)).toBe(true);
         expect(extrasOf(back)?.once ?? null).toEqual(once);
         expect(isDeepFrozen(back) && isDeepFrozen(extrasOf(back))).toBe(true);
@@ -62,18 +69,21 @@ describe("the stored form of a record", () => {
   it("V3 changes by patches as by a whole record", () => {
     const entries = fc.array(fc.tuple(fc.string(), fc.jsonValue()), { maxLength: 5 });
     const states = fc.dictionary(fc.string(), fc.jsonValue());
+    const cases = fc.tuple(entries, entries, fc.nat(5), fc.constantFrom(1, 2));
     fc.assert(
-      fc.property(fc.tuple(states, states), fc.tuple(entries, entries, fc.nat(5)), (each, keys) => {
-        const [[before, next], [old, added, cut]] = [each, keys];
+      fc.property(fc.tuple(states, states), cases, (each, keys) => {
+        const [[before, next], [old, added, cut, version]] = [each, keys];
         const kept = copyIn(old, "") as readonly OnceEntry[];
         const from = recordOf(before, kept);
         const { state, patches } = difference(from, copyIn(next, ""));
         const once = Object.freeze([...kept, ...(copyIn(added, "") as OnceEntry[])].slice(cut));
         const to = withExtras(state, once.length === 0 ? extrasOf(from) : Object.freeze({ once }));
-        const change = encodeChange(from, to, patches);
+        const change = encodeChange(from, to, patches, version);
         if (change === undefined) return;
-        const stored = applyPatches(throughText(encodeRecord(from)), change);
-        expect(sameRecord(decodeRecord(throughText(stored)), to)).toBe(true);
+        const stored = applyPatches(throughText(encodeRecord(from, version)), change);
+        const back = decodeRecord(throughText(stored));
+        expect(back.kindVersion).toBe(version);
+        expect(sameRecord(back.state, to)).toBe(true);
       }),
     );
   });
@@ -82,14 +92,25 @@ describe("the stored form of a record", () => {
     const bare = recordOf({ list: [1] }, null);
     const [a, b, c] = ENTRIES;
     if (a === undefined || b === undefined || c === undefined) throw new Error("three");
-    expect(encodeChange(bare, recordOf({ list: [1] }, [a]), [])).toBeUndefined();
+    expect(encodeChange(bare, recordOf({ list: [1] }, [a]), [], 1)).toBeUndefined();
     const from = recordOf({ list: [1] }, [a, b]);
     const push: Patch = { op: "add", path: ["list", 1], value: 2 };
-    expect(encodeChange(from, recordOf({ list: [1, 2] }, [b, c]), [push])).toEqual([
+    expect(encodeChange(from, recordOf({ list: [1, 2] }, [b, c]), [push], 1)).toEqual([
       { op: "add", path: ["state", "list", 1], value: 2 },
       { op: "remove", path: ["once", 0] },
       { op: "add", path: ["once", 1], value: encodeState(c) },
     ]);
+  });
+
+  it("V3 of a version above 1 changes by patches from and to no extras", () => {
+    const [bare, once] = [recordOf({ n: 1 }, null), recordOf({ n: 1 }, ENTRIES)];
+    const set: Patch = { op: "replace", path: ["n"], value: 2 };
+    expect(encodeChange(bare, recordOf({ n: 2 }, null), [set], 2)).toEqual([
+      { op: "replace", path: ["state", "n"], value: 2 },
+    ]);
+    const change = encodeChange(bare, once, [], 2) ?? [];
+    const stored = applyPatches(throughText(encodeRecord(bare, 2)), change);
+    expect(stored).toEqual(encodeRecord(once, 2));
   });
 
   it.each([
@@ -97,6 +118,8 @@ describe("the stored form of a record", () => {
     { $holdfast: "record", state: { n: 1 }, once: [["a"]] },
     { $holdfast: "record", state: { n: 1 }, once: {} },
     { $holdfast: "record", once: [] },
+    { $holdfast: "record", state: {}, kindVersion: 0 },
+    { $holdfast: "record", state: {}, kindVersion: "2" },
   ])("V4 refuses a record it cannot read: %j", (json) => {
     expect(() => decodeRecord(json as Json)).toThrow(Error);
   });
