@@ -1,5 +1,5 @@
 /**
- * The public scope: the kernel's actor with the seven operations, and the stand-alone
+ * The public scope: the kernel's actor with the operations, and the stand-alone
  * `createScope`.
  */
 import {
@@ -48,7 +48,7 @@ import type { AtomicResult, HeldScope, Scope } from "./scope-types.ts";
 export type { AtomicResult, HeldScope, Scope, ScopeStateOps } from "./scope-types.ts";
 
 /**
- * The kernel's actor with the seven operations. They use nothing of it but its identity, `mutate`
+ * The kernel's actor with the operations. They use nothing of it but its identity, `mutate`
  * and the like: a held scope has them, too.
  */
 export class StateScope<S extends object = object> extends ScopeActor<S> implements Scope<S> {

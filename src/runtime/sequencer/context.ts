@@ -45,7 +45,7 @@ export type PlainReason =
   | readonly unknown[]
   | { readonly [name: string]: unknown; readonly reason?: undefined };
 
-/** The argument of a step. The seven operations change the sequencer's own state. */
+/** The argument of a step. The operations change the sequencer's own state. */
 export interface StepContext<
   S extends object = Record<string, unknown>,
   Input = unknown,

@@ -93,7 +93,7 @@ export class Run implements RunPort {
     return this.#state().state;
   }
 
-  /** The seven operations on the run's own state, bound to it. */
+  /** The operations on the run's own state, bound to it. */
   get ops(): BoundOps {
     this.#ops ??= boundOps(this.#state());
     return this.#ops;
