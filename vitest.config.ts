@@ -20,6 +20,8 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     // Of one file, where it says that its tests run at the same time.
     maxConcurrency: 8,
+    // The shared PostgreSQL does not wait for its disk, as test/support/postgres.ts asks of it.
+    onConsoleLog: (line) => !/PostgreSQL server runs with|PostgreSQL at \S+ runs with/.test(line),
     testTimeout: 30_000,
     hookTimeout: 30_000,
     reporters: ["default", closingLine],

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join, parse } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { transform } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import {
   blocksOf,
@@ -19,6 +20,7 @@ import {
 } from "./support/doc-blocks.ts";
 import { readEntryPoints, readManifest, rootUrl } from "./support/entry-points.ts";
 import { findPostgres, freshTable, runSql } from "./support/postgres.ts";
+import { programOf } from "./support/programs.ts";
 import { canStartRedis, ownRedis } from "./support/redis.ts";
 import { readFiles } from "./support/repository.ts";
 import type { SourceFile } from "./support/source-text.ts";
@@ -34,17 +36,19 @@ const EXAMPLE_MS = 60_000;
 let dir = "";
 
 /**
- * A package that calls itself holdfast and whose entry points are our sources: a module in it that imports
- * `holdfast/…` gets them by the package's own name, without a build and without an install.
+ * A package that calls itself holdfast and whose entry points are our sources, for the compiler, and
+ * the programs made of them at run time: a module in it that imports `holdfast/…` gets them by the
+ * package's own name, without a build and without an install.
  */
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), "holdfast-readme-"));
   for (const name of ["actors", "src", "node_modules"])
     symlinkSync(join(root, name), join(dir, name));
+  symlinkSync(programOf(""), join(dir, "programs"));
   const { name } = readManifest();
   const exports = readEntryPoints().map((entry) => [
     `.${entry.specifier.slice(name.length)}`,
-    `./${entry.source}`,
+    { types: `./${entry.source}`, default: `./programs/${entry.source.replace(/\.ts$/, ".js")}` },
   ]);
   const manifest = { name, type: "module", exports: Object.fromEntries(exports) };
   writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
@@ -54,6 +58,11 @@ afterAll(() => {
   rmSync(dir, { recursive: true });
 });
 
+async function withoutTypes(code: string, language: Example["language"]): Promise<string> {
+  const options = { loader: language, format: "esm", target: "node20.19" } as const;
+  return (await transform(code, options)).code;
+}
+
 /** Runs a block in a folder of its own, which is also its working directory. */
 async function outputOf(
   { place, language, code }: Omit<Example, "output">,
@@ -62,10 +71,10 @@ async function outputOf(
   const folder = join(dir, place.replaceAll(/\W/g, "-"));
   mkdirSync(folder);
   const isTest = /^import .* from "vitest";$/m.test(code);
-  const file = isTest ? `example.test.${language}` : `example.${language}`;
-  writeFileSync(join(folder, file), code);
+  const file = isTest ? `example.test.${language}` : "example.js";
+  writeFileSync(join(folder, file), isTest ? code : await withoutTypes(code, language));
   const vitest = [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", folder];
-  const { stdout } = await run(process.execPath, isTest ? vitest : ["--import", "tsx", file], {
+  const { stdout } = await run(process.execPath, isTest ? vitest : [file], {
     cwd: folder,
     timeout: EXAMPLE_MS,
     env: { ...process.env, ...env },

@@ -6,7 +6,7 @@ import { seededRandom, type Random } from "../../src/testing/random.ts";
 import { testDirectory } from "../support/directory.ts";
 import { openStore, stateAt } from "./open-store.ts";
 
-const CASES = process.env["TEST_SCALE"] === "nightly" ? 5000 : 300;
+const CASES = process.env["TEST_SCALE"] === "nightly" ? 5000 : 120;
 const KEYS = Array.from({ length: 12 }, (_, key) => `k${key}`);
 const GONE = "gone";
 

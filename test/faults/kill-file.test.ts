@@ -1,4 +1,4 @@
 import { killSuite } from "../suites/kill-suite.ts";
 import { testDirectory } from "../support/directory.ts";
 
-killSuite("file", testDirectory("kill-file"), { cycles: 30 });
+killSuite("file", testDirectory("kill-file"), { cycles: 15 });

@@ -7,7 +7,7 @@ import { dropTables, findPostgres, freshTable } from "../support/postgres.ts";
 import { openStore } from "./open-store.ts";
 
 const PROCESSES = 4;
-const TIMES = 250;
+const TIMES = process.env["TEST_SCALE"] === "nightly" ? 1_000 : 100;
 
 /** Lets four processes count in one place, and checks that nothing was lost. */
 async function countTogether(kind: string, place: string): Promise<void> {

@@ -1,7 +1,8 @@
 /** The picture on the first page: 100 concurrent "+1" by three ways of writing. */
-import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { createRuntime } from "../../src/index.ts";
+import { settled } from "../support/waiting.ts";
 
 /** A counter far enough away that others run between a read and a write. */
 class FarCounter {
@@ -33,19 +34,27 @@ it("load, change, save keeps 1 of 100", async () => {
 
 it("compare-and-set with 3 retries after 10, 20 and 40 ms keeps a few of 100", async () => {
   const counter = new FarCounter();
-  const answers = await hundred(async () => {
-    for (const waitMs of [10, 20, 40, undefined]) {
+  // All of one attempt wait equally long: they go on together, as by timers that keep their time.
+  const waits = [10, 20, 40];
+  const waiting: (() => void)[] = [];
+  const sleep = (): Promise<void> => new Promise((resolve) => void waiting.push(resolve));
+  const all = hundred(async () => {
+    for (const waitMs of [...waits, undefined]) {
       const { n, version } = await counter.load();
       if (await counter.save(n + 1, version)) return true;
-      if (waitMs !== undefined) await sleep(waitMs);
+      if (waitMs !== undefined) await sleep();
     }
     return false;
   });
+  for (let wait = 0; wait < waits.length; wait += 1) {
+    await settled();
+    for (const go of waiting.splice(0)) go();
+  }
+  const answers = await all;
   const kept = answers.filter(Boolean).length;
   expect(counter.n).toBe(kept);
-  // One per attempt when all are in step; timers that fire apart let some more through.
-  expect(kept).toBeGreaterThanOrEqual(4);
-  expect(kept).toBeLessThan(50);
+  // One per attempt: all are in step.
+  expect(kept).toBe(4);
 });
 
 it("holdfast keeps 100 of 100", async () => {

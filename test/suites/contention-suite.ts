@@ -5,7 +5,7 @@ import { openStore } from "../faults/open-store.ts";
 import { startChild } from "../support/child.ts";
 
 const PROCESSES = 4;
-const TIMES = 250;
+const TIMES = process.env["TEST_SCALE"] === "nightly" ? 1_000 : 100;
 
 /** What one process says in the end. */
 interface Report {

@@ -78,9 +78,9 @@ describe.skipIf(found === undefined)("an exclusive turn in PostgreSQL", () => {
     onTestFinished(() => proxy.close());
     const address = new URL(url);
     address.port = String(proxy.port);
-    const store = open({ url: address.href, poolSize: 1, timeoutMs: 400 });
-    await store.commit([step("lost", 1)]);
-    await sleep(50); // Its notification uses the connection too.
+    await open().commit([step("lost", 1)]);
+    const store = open({ url: address.href, poolSize: 1, timeoutMs: 2_000 });
+    await store.load(["lost"]);
     const dropped = proxy
       .dropNextReply((request) => request.includes("holdfast_lease_"))
       .then(() => proxy.refuse());
