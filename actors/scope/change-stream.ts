@@ -20,6 +20,7 @@ import { onAbort } from "./abort.ts";
 import { whileNotifying } from "./cascade.ts";
 import { cascadeHere, type Cascade } from "./reentrancy.ts";
 import { safeCall } from "./safe-call.ts";
+import { typeName } from "../state/kind.ts";
 import type { FeedItem, Logger, SnapshotMarker, StateChange, Unsubscribe } from "../protocol.ts";
 import type { DeepReadonly } from "../state-types.ts";
 
@@ -63,8 +64,15 @@ export class Listeners {
     return this.#listeners.size;
   }
 
-  /** Adds a listener; the returned function removes it. A function may be added twice. */
+  /**
+   * Adds a listener; the returned function removes it. A function may be added twice. Throws
+   * `TypeError` for what is no function.
+   */
   add(call: ChangeListener): Unsubscribe {
+    // A caller in JavaScript may pass what the types forbid.
+    const given: unknown = call;
+    if (typeof given !== "function")
+      throw new TypeError(`subscribe needs a function, received ${typeName(given)}`);
     const waiting = this.#waiting === null ? 0 : this.#waiting.length + 1;
     const listener = { call, from: this.#delivered + waiting };
     this.#listeners.add(listener);

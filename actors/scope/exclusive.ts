@@ -16,7 +16,7 @@
  */
 import type { Claim, Claimable, HeldCalls } from "./claim.ts";
 import { ScopeStoppedError } from "../errors.ts";
-import { refuseUnknown, timeoutOption } from "./options.ts";
+import { checkSignal, refuseUnknown, timeoutOption } from "./options.ts";
 import type { MutationOptions, MutationContext, Clock } from "../protocol.ts";
 import { RunContext, type Held } from "./reentrancy.ts";
 import { TimeLimit } from "./time-limit.ts";
@@ -259,11 +259,12 @@ async function sectionOf<T>(
   code: (calls: HeldCalls[], context: MutationContext) => T | Promise<T>,
 ): Promise<T> {
   refuseUnknown("an exclusive section", options, ["signal", "timeoutMs"]);
+  checkSignal(options.signal);
   options.signal?.throwIfAborted();
   const timeoutMs =
     options.timeoutMs === undefined
       ? mutationTimeoutMs
-      : timeoutOption(options.timeoutMs, mutationTimeoutMs);
+      : timeoutOption(options.timeoutMs, mutationTimeoutMs, "timeoutMs");
   const [first] = scopes;
   const fields = { signal: options.signal, clock, timeoutMs, scope: first?.identity };
   const section = new ExclusiveSection(scopes);

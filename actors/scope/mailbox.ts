@@ -19,7 +19,8 @@ import { MailboxFullError, ScopeMutationTimeoutError, ScopeStoppedError } from "
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, OperationName, Patch, ScopeIdentity } from "../protocol.ts";
 import { OnceMutation, onceKey } from "./once.ts";
-import { optionNames, refuseUnknown, type ScopeSettings, timeoutOption } from "./options.ts";
+import { checkSignal, optionNames, refuseUnknown, timeoutOption } from "./options.ts";
+import type { ScopeSettings } from "./options.ts";
 import type { CapturedContext, Cascade, RunContext } from "./reentrancy.ts";
 import { copyIn } from "../state/copy.ts";
 import { codeOf, type Trace } from "./trace.ts";
@@ -171,12 +172,15 @@ export function createCall(
   options: MutationOptions | undefined,
   { clock, mutationTimeoutMs, onceKept }: ScopeSettings,
 ): Call {
-  if (options !== undefined) refuseUnknown("a mutation", options, OPTIONS);
+  if (options !== undefined) {
+    refuseUnknown("a mutation", options, OPTIONS);
+    checkSignal(options.signal);
+  }
   const work = options?.once === undefined ? given : workOnce(given, options.once, onceKept);
   const timeoutMs =
     options?.timeoutMs === undefined
       ? mutationTimeoutMs
-      : timeoutOption(options.timeoutMs, mutationTimeoutMs);
+      : timeoutOption(options.timeoutMs, mutationTimeoutMs, "timeoutMs");
   const deadline = timeoutMs === Infinity ? Infinity : monotonic(clock) + timeoutMs;
   if (options === undefined) return new Call(work, deadline, options);
   const own = { ...options };

@@ -6,6 +6,7 @@ import { withDefaults, type Checks } from "./validation.ts";
 import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from "../protocol.ts";
 import { copyIn } from "../state/copy.ts";
 import { extrasOf, withExtras } from "../state/extras.ts";
+import { typeName } from "../state/kind.ts";
 import { quietLogger } from "./safe-call.ts";
 import { type Counters, newCounters } from "./counters.ts";
 
@@ -81,9 +82,13 @@ export const consoleLogger: Logger = {
   error: (message, fields) => console.error(message, fields ?? ""),
 };
 
-/** `mutationTimeoutMs` as a number of milliseconds, `Infinity` when off; RangeError on NaN. */
-export function timeoutOption(value: number | undefined, fallback: number): number {
-  const timeoutMs = durationOption("mutationTimeoutMs", value, fallback);
+/** A time limit in milliseconds, `Infinity` when off; RangeError on NaN names the option. */
+export function timeoutOption(
+  value: number | undefined,
+  fallback: number,
+  name = "mutationTimeoutMs",
+): number {
+  const timeoutMs = durationOption(name, value, fallback);
   return timeoutMs > 0 ? timeoutMs : Infinity;
 }
 
@@ -125,6 +130,12 @@ export function refuseUnknown(where: string, options: object, known: readonly st
   if (unknown.length === 0) return;
   const names = unknown.map((name) => JSON.stringify(name)).join(", ");
   throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
+}
+
+/** Throws `TypeError` for a signal that is none; any object with the methods of one will do. */
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && typeof Object(signal)["throwIfAborted"] !== "function")
+    throw new TypeError(`signal must be an AbortSignal, received ${typeName(signal)}`);
 }
 
 /** True for a runtime: it has no own fields, so it would pass as an object without options. */

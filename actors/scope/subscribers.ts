@@ -20,7 +20,8 @@ import type {
 } from "../protocol.ts";
 import type { DeepReadonly } from "../state-types.ts";
 import type { Cascade } from "./reentrancy.ts";
-import { optionNames, refuseUnknown } from "./options.ts";
+import { durationOption } from "../time/clock.ts";
+import { checkSignal, optionNames, refuseUnknown } from "./options.ts";
 
 const FEED_OPTIONS = optionNames<FeedOptions>({ since: true, signal: true, snapshot: true });
 
@@ -64,8 +65,9 @@ export class Subscribers<S> {
   /** The changes from now on, or from after version `since`, to the end of the scope or `until`. */
   changes(options: FeedOptions, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
     refuseUnknown("changes", options, FEED_OPTIONS);
+    checkSignal(options.signal);
     const { version } = this.#subject;
-    const missed = options.since !== undefined && options.since !== version;
+    const missed = durationOption("since", options.since, version) !== version;
     const marked = missed || options.snapshot === true;
     const source = {
       listen: (listener: ChangeListener) => this.subscribe(listener),

@@ -3,7 +3,7 @@
  * close no store is watched anew and a new stream is empty; running streams end when it has closed.
  */
 import { ChangeReader, type FeedOptions } from "../../actors/scope/change-stream.ts";
-import { refuseUnknown } from "../../actors/scope/options.ts";
+import { checkSignal, refuseUnknown } from "../../actors/scope/options.ts";
 import type {
   ResyncMarker,
   RuntimeFeedItem,
@@ -31,6 +31,7 @@ export class AllChanges {
   /** A stream of every change from now on. */
   stream(options: Omit<FeedOptions, "since">): AsyncIterable<RuntimeFeedItem> {
     refuseUnknown("changes", options, ["signal", "snapshot"]);
+    checkSignal(options.signal);
     const source = {
       listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
       marker: (): ResyncMarker => ({ type: "resync" }),

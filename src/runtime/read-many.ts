@@ -51,7 +51,8 @@ export function listing<Entry extends ListedScope>(
   host: ScopeHost,
   options: ListOptions = {},
 ): ScopeListing<Entry> {
-  const given = { ...options };
+  // Not a copy of what is no object: its letters are no options.
+  const given = typeof options === "object" ? { ...options } : options;
   const read = (cursor?: string): Promise<ScopeList<Entry>> =>
     host.calls.run(async () => {
       const page = await readPage(host, cursor === undefined ? given : { ...given, cursor });

@@ -90,6 +90,13 @@ export interface AnySequencer {
   readonly onChange: ((run: ChangedRun) => string) | undefined;
 }
 
+/** Throws `TypeError` for what `defineSequencer` did not make; `what` begins the message. */
+export function refuseNoSequencer(what: string, given: unknown): void {
+  const { name, rules } = Object(given);
+  if (typeof name !== "string" || !Array.isArray(rules))
+    throw new TypeError(`${what} of defineSequencer, received ${typeName(given)}`);
+}
+
 /** A step of any types: the sequencer to which it belongs passes it what it declares. */
 export interface AnyStep extends StepOptions {
   readonly name: string;

@@ -18,7 +18,7 @@ import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import { isWatchable } from "../replication/remote-changes.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { isShared } from "../store-users.ts";
-import type { AnySequencer } from "./define.ts";
+import { type AnySequencer, refuseNoSequencer } from "./define.ts";
 import type { RunLeases } from "./run-lease.ts";
 import type { RunLogs } from "./run-logs.ts";
 import type { StoredRun } from "./run-record.ts";
@@ -111,9 +111,8 @@ export class Recovery implements RecoveryHandle {
   };
 
   #add(sequencer: AnySequencer): void {
-    const name: unknown = Object(sequencer)["name"];
-    if (typeof name !== "string" || !Array.isArray(Object(sequencer)["rules"]))
-      throw new TypeError(`recover takes sequencers, received ${typeName(sequencer)}`);
+    refuseNoSequencer("recover takes sequencers", sequencer);
+    const { name } = sequencer;
     if (this.#sequencers.has(name)) throw new TypeError(`recover has two sequencers "${name}"`);
     this.#sequencers.set(name, sequencer);
   }

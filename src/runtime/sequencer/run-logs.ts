@@ -2,7 +2,7 @@
  * The records of all runs of a runtime: stored ones, those of executing runs, and those that are in
  * memory only.
  */
-import { isHoldfastError } from "../../../actors/errors.ts";
+import { isHoldfastError, RuntimeClosedError } from "../../../actors/errors.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { checkId } from "../id.ts";
 import type { ScopeHost } from "../scope-host.ts";
@@ -107,6 +107,7 @@ export class RunLogs {
   /** The runs of the options, in the order of their ids, then those that are in memory only. */
   async *list(options: RunsOptions = {}): AsyncGenerator<RunInfo, void, undefined> {
     refuseUnknown("runs", options, OPTIONS);
+    if (this.#home.calls.refuses) throw new RuntimeClosedError();
     const { sequencer, status } = options;
     if (status !== undefined && !STATUSES.includes(status))
       throw new RangeError(`status must be one of ${STATUSES.join(", ")}`);

@@ -36,7 +36,7 @@ import {
   type StoredRun,
 } from "./run-record.ts";
 import type { RunScopes } from "./context.ts";
-import type { AnySequencer } from "./define.ts";
+import { type AnySequencer, refuseNoSequencer } from "./define.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 
 /** Options of one run. */
@@ -90,6 +90,7 @@ export class Sequencers {
     const runId = options.runId ?? `run_${randomUUID()}`;
     let log: RunLog | null = null;
     const start = async (): Promise<RunOutcome> => {
+      refuseNoSequencer("run takes a sequencer", sequencer);
       refuseUnknown("run", options, RUN_OPTIONS);
       const given = copyIn(options.input, "input", { depth: 1 });
       return this.#claim(runId, async () => {
@@ -124,6 +125,7 @@ export class Sequencers {
 
   /** Continues a run that was suspended, failed or cut off, with the data of the resume. */
   async resume(sequencer: AnySequencer, runId: string, answer: Answer): Promise<RunOutcome> {
+    refuseNoSequencer("resume takes a sequencer", sequencer);
     const suspension = suspensionOption(answer.options);
     const data = copyIn(answer.data, "data", { depth: 2 });
     return this.#claim(runId, async () => {

@@ -10,14 +10,19 @@
  *      changes the record (Q4 of `steps.ts`).
  *  J2  A try whose code threw or asked ends when its `runOnce` calls have ended and their values
  *      are stored, so that the next try does not run them again.
+ *      A suspension inside such a call would wait for its own end, so it is a misuse.
  *  J3  The n-th suspension and the n-th sleep of a step are the same ones in each of its tries.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { StepTimeoutError, SuspensionTimeoutError } from "../../../actors/errors.ts";
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import { checkedValue } from "./checked-value.ts";
 import { type Question, questionOf, wakeTime } from "./context.ts";
 import type { RunPort, StepTurn } from "./run-port.ts";
+
+/** The try whose `runOnce` work is running. */
+const effectOf = new AsyncLocalStorage<StepTry>();
 
 /** How a try ended that did not fail. */
 export type TryEnd =
@@ -100,6 +105,8 @@ export class StepTry implements StepTurn {
   }
 
   suspend(asked: unknown): Promise<unknown> {
+    if (effectOf.getStore() === this)
+      return this.#misused(new TypeError("suspend was called inside runOnce; call it after that"));
     let question: Question;
     try {
       question = questionOf(asked);
@@ -228,7 +235,7 @@ export class StepTry implements StepTurn {
 
   async #doOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
     await this.#port.flush();
-    const value = copyIn(await work(), `runOnce ${key}`, { depth: 2 });
+    const value = copyIn(await effectOf.run(this, work), `runOnce ${key}`, { depth: 2 });
     if (this.#ended) throw new Error("this try of the step has ended; its value is not kept");
     this.#port.check();
     const { effects } = this.#port.record;
