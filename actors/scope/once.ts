@@ -19,7 +19,7 @@ import type { MutationContext, OperationName } from "../protocol.ts";
 import type { Mutation } from "./mutation.ts";
 
 /** Most characters of a key. */
-const KEY_MAX = 128;
+export const KEY_MAX = 128;
 
 /** Checks a key; throws `TypeError` when it is no string, `RangeError` for a bad length. */
 export function onceKey(key: unknown): string {

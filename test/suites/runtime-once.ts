@@ -3,9 +3,10 @@ import { describe, expect, it } from "vitest";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
+import { StoreUnavailableError } from "../../actors/errors.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import { rejection } from "../support/waiting.ts";
-import { World, type Counter, type RuntimeStores } from "./runtime-world.ts";
+import { steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
 
 interface Bag extends Counter {
   keys?: Record<string, number>;
@@ -250,6 +251,40 @@ export function onceCases(stores: RuntimeStores): void {
       expect(await work(again)).toEqual([1, 1, 1]);
       expect((await open(again, "user")).state.n).toBe(1);
       return undefined;
+    });
+
+    it("holds in each of several checkpoint scopes, written at once or not all", async () => {
+      const world = new World(stores);
+      const both = (runtime: Runtime): Promise<Scope<Bag>[]> =>
+        Promise.all(["a", "b"].map((id) => open(runtime, "ledger", id)));
+      const work = (runtime: Runtime, scopes: Scope<Bag>[]): Promise<unknown> =>
+        runtime.transact(scopes, (drafts) => drafts.map(next), { once });
+      const flush = (scopes: Scope<Bag>[]): Promise<unknown> =>
+        Promise.all(scopes.map((scope) => scope.flush()));
+      const pair = world.pair({ watch: false, kinds: KINDS, cas: { baseDelayMs: 1 } });
+      const [mine, theirs] = [await both(pair[0]), await both(pair[1])];
+      await Promise.all([work(pair[0], mine), work(pair[1], theirs)]);
+      await Promise.all([flush(mine), flush(theirs)]);
+      await Promise.all([...mine, ...theirs].map((scope) => scope.refresh()));
+      expect([...mine, ...theirs].map(({ state }) => state.n)).toEqual([1, 1, 1, 1]);
+      expect(await mine[1]?.incState({ n: 1 }, { once })).toBe(true); // A key of its own.
+
+      const later = new World(stores);
+      const store = steer(later.store());
+      const ending = later.runtime({ store, kinds: KINDS });
+      store.before = (operation, keys) => {
+        if (operation === "commit" && keys.some((key) => key.endsWith("a")))
+          throw new StoreUnavailableError("the record of the key was not written");
+      };
+      const before = await both(ending);
+      expect(await work(ending, before)).toEqual([1, 1]);
+      await before[0]?.flush().catch(() => undefined);
+      await before[1]?.flush();
+      const again = later.runtime({ kinds: KINDS });
+      const after = await both(again);
+      expect(after.map(({ state }) => state.n)).toEqual([undefined, 1]);
+      expect(await work(again, after)).toEqual([1, 2]);
+      expect(after.map(({ state }) => state.n)).toEqual([1, 1]);
     });
   });
 }

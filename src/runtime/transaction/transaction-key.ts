@@ -2,9 +2,13 @@
  * The `once` key of a transaction. One of its scopes keeps it: the first in the order of keys, of
  * those whose changes are stored when the transaction resolves, if there are any; else of those
  * that are stored at all. In the others it would be lost before their changes are.
+ *
+ * When only checkpoint scopes are stored, each of them is written alone, and makes its change again
+ * on another writer's state. So each of the others keeps a mark of the key: its change takes effect
+ * once, whichever of them are written before a crash, and in whichever order.
  */
 import type { Mutation } from "../../../actors/scope/mutation.ts";
-import { onceEntry, onceKey, OnceMutation } from "../../../actors/scope/once.ts";
+import { KEY_MAX, onceEntry, onceKey, OnceMutation } from "../../../actors/scope/once.ts";
 import { writeNext } from "../../../actors/scope/recipe.ts";
 import type { OnceEntry } from "../../../actors/state/extras.ts";
 import type { ResidentScope } from "../resident-scope.ts";
@@ -34,13 +38,27 @@ export class TransactionKey {
   }
 
   /** The part of the keeper, whose state becomes `next`, with the key. */
-  record({ scope, mutation, entry }: Part, next: object, answer: unknown): KeyedPart {
+  record(part: Part, next: object, answer: unknown): KeyedPart {
+    return this.#keyed(part, next, { key: this.#key, answer: () => answer });
+  }
+
+  /** The part of another scope, with its mark; unchanged when the scope has the mark already. */
+  mark(part: Part, next: object): Part {
+    const { keeper } = this;
+    const isKept = keeper === undefined || isDurable(keeper) || part.scope === keeper;
+    if (isKept || part.entry === undefined || !part.outcome.changed) return part;
+    // Longer than any key of a caller.
+    const key = `${keeper.key} ${this.#key}`.padStart(KEY_MAX + 1);
+    return this.#keyed(part, next, { key }).part;
+  }
+
+  #keyed(
+    { scope, mutation, entry }: Part,
+    next: object,
+    { key, ...named }: { readonly key: string; readonly answer?: () => unknown },
+  ): KeyedPart {
     const keep = (work: Pick<Mutation, "write" | "compute">): OnceMutation =>
-      new OnceMutation(
-        { ...work, operation: "update", answer: () => answer },
-        this.#key,
-        scope.settings.onceKept,
-      );
+      new OnceMutation({ ...work, ...named, operation: "update" }, key, scope.settings.onceKept);
     const now = keep({ write: (draft, computed) => writeNext(draft, computed as object) });
     const part = changedPart(scope, now, next);
     if (entry === undefined || mutation === null) return { part, answer: now.answer() };

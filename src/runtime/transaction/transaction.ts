@@ -221,7 +221,8 @@ export class Transaction {
   }
 
   /** The answer, and the parts with the key of `once`. */
-  #answered(parts: readonly Part[], { nexts, result }: Ended): Computed {
+  #answered(made: readonly Part[], { nexts, result }: Ended): Computed {
+    const parts = made.map((part, at) => this.#key?.mark(part, nexts[at] ?? {}) ?? part);
     const changed = parts.some((part) => part.outcome.changed);
     const answer = result === undefined ? changed : result(parts.map(({ next }) => next ?? {}));
     const own = parts.findIndex(({ scope }) => scope === this.#key?.keeper);
