@@ -3,16 +3,19 @@
  *
  * Invariants
  *  A1  A read starts after its call and sees every change that resolved before: the record of the
- *      store, or the changes in memory that were not stored at the call, whichever is newer.
- *  A2  No scope becomes resident, and nothing that a resident scope knows of its record changes.
+ *      store, or the state in memory when changes of it were not stored at the call. When another
+ *      writer has saved meanwhile, the scope adopts that record first, with its changes on top.
+ *  A2  No scope becomes resident, and but for that case nothing that a resident scope knows of its
+ *      record changes.
  *  A3  A state is read as `open` reads it: decoded, checked, defaults filled in, frozen. What
  *      `open` would reject is rejected with the scope's identity, never read as a missing one.
  *  A4  The reads of one call go to a store in batches, and each batch is one request.
  */
-import { CorruptStateError } from "../../actors/errors.ts";
+import { CorruptStateError, type ErrorCode, isHoldfastError } from "../../actors/errors.ts";
 import type { ScopeIdentity, Stored, Tombstone } from "../../actors/protocol.ts";
 import type { DeepReadonly } from "../../actors/state-types.ts";
 import { storedState } from "../../actors/scope/options.ts";
+import { catchUpWork } from "../../actors/scope/tasks.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import { checkId } from "./id.ts";
 import { refuseRun, type ResolvedKind } from "./kinds.ts";
@@ -125,16 +128,45 @@ async function readOne(host: ScopeHost, { type }: ResolvedKind, id: string): Pro
   const scope = live?.identity ?? { type, id };
   const record = await load(host, kind, scope);
   const version = record?.version ?? 0;
-  if (memory.unstored > version) return memory.found();
+  if (live !== undefined && memory.hasUnstored) {
+    const isAdopted = version > memory.base && (await adopts(live, version));
+    return (isAdopted ? inMemory(live) : memory).found();
+  }
   memory.refuseOlder(version);
   if (record?.state === undefined) return undefined;
   return Object.freeze({ version, state: storedState(record.state, kind.settings, scope) });
 }
 
+/** Codes of calls that could not begin. */
+const NO_TURN: ReadonlySet<string> = new Set<ErrorCode>([
+  "REENTRANT_MUTATION",
+  "DEADLOCK",
+  "SCOPE_STOPPED",
+  "SCOPE_MUTATION_TIMEOUT",
+  "MAILBOX_FULL",
+]);
+
+/**
+ * Lets a scope adopt the record `version`, which was found; resolves to false when a turn of the
+ * running code, or a long one, keeps it from that.
+ */
+async function adopts(scope: ResidentScope, version: number): Promise<boolean> {
+  if (version > scope.readVersion) scope.observed(version);
+  try {
+    if (scope.stale) await scope.submit(catchUpWork(scope));
+    return true;
+  } catch (error) {
+    if (isHoldfastError(error) && NO_TURN.has(error.code)) return false;
+    throw error;
+  }
+}
+
 /** What this process has in memory of a scope when a read begins. */
 interface Memory {
-  /** The version with its unstored changes; 0: it has none. */
-  readonly unstored: number;
+  /** It has changes that are not stored. */
+  readonly hasUnstored: boolean;
+  /** The version of the record under them. */
+  readonly base: number;
   /** Its state with them, unless it has expired by now. */
   found(): Found;
   /** Throws when a record of `version` is damaged: missing, or older than it was seen. */
@@ -142,7 +174,8 @@ interface Memory {
 }
 
 const NOTHING: Memory = {
-  unstored: 0,
+  hasUnstored: false,
+  base: 0,
   found: () => undefined,
   refuseOlder: () => undefined,
 };
@@ -152,7 +185,8 @@ function inMemory(scope: ResidentScope): Memory {
   const seen = backing?.lastSeen;
   const known = seen?.version ?? 0;
   return {
-    unstored: isStored ? 0 : version,
+    hasUnstored: !isStored,
+    base: scope.readVersion,
     found() {
       const isOver = overdue || (scope.version === version && scope.overdue);
       return exists && !isOver ? Object.freeze({ version, state }) : undefined;

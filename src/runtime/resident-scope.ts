@@ -206,7 +206,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
    */
   observed(version: number): void {
     const isNews = this.#store?.lastSeen.reported(version) !== false;
-    const known = this.#readVersion;
+    const known = this.readVersion;
     if (this.stopped || version === known || (version < known && !isNews)) return;
     this.#observed = Math.max(this.#observed, version);
     this.#gap ||= version === Infinity;
@@ -234,7 +234,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   /** The version of the store's record that this scope builds on. */
-  get #readVersion(): number {
+  get readVersion(): number {
     return this.#writer?.storedVersion ?? this.version;
   }
 
@@ -248,7 +248,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     } finally {
       if (this.stale || !isWanted()) this.#observed = Math.max(this.#observed, before);
     }
-    if (this.#observed > this.#readVersion) this.stale = true;
+    if (this.#observed > this.readVersion) this.stale = true;
     this.#gap &&= this.#observed === Infinity;
   }
 
@@ -259,7 +259,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override taken(): void {
     this.#writer?.loaded(this.version);
-    if (this.#observed <= this.#readVersion) this.stale = false;
+    if (this.#observed <= this.readVersion) this.stale = false;
     this.#keeper.taken(this, this.#store?.until);
     this.#observe(undefined);
   }

@@ -274,6 +274,44 @@ export function readCases(stores: RuntimeStores): void {
       expect(await reading).toEqual([{ version: 2, state: { n: 2 } }]);
     });
 
+    it("gives a change that is not stored yet on top of what another writer stored", async () => {
+      const world = new World(stores);
+      const other = world.runtime();
+      const steered = steer(world.store());
+      let loaded = gate();
+      const load: typeof steered.load = async (keys) => {
+        const records = await steered.load(keys);
+        loaded.open();
+        return records;
+      };
+      const store = { ...steered, load };
+      const runtime = world.runtime({ store, watch: false, cas: { baseDelayMs: 1 } });
+      const mine = await runtime.open<Counter>("draft", "a");
+      const theirs = await other.open<Counter>("draft", "a");
+      const read = async (): Promise<unknown> =>
+        (await runtime.read<Counter>("draft", ["a"]))[0]?.state;
+      const overtake = async (text: string): Promise<void> => {
+        loaded = gate(); // A write of this runtime waits for its next read.
+        steered.before = (operation) => (operation === "commit" ? loaded.promise : undefined);
+        await theirs.patchState({ text });
+        await theirs.flush();
+        await mine.incState({ n: 1 });
+      };
+      await overtake("one");
+      expect(await read()).toEqual({ text: "one", n: 1 });
+      await mine.flush();
+      await theirs.refresh();
+      await overtake("two");
+      const inside: unknown[] = [];
+      await mine.atomicState(async (state) => {
+        inside.push(await read()); // It cannot wait for its own turn.
+        return add(state);
+      });
+      expect(inside[0]).toMatchObject({ n: 2 });
+      await mine.flush();
+      expect(await read()).toEqual({ text: "two", n: 3 });
+    });
+
     it("fills in defaults, and rejects with what cannot be read", async () => {
       const world = new World(stores);
       const store = world.store();
