@@ -18,14 +18,7 @@ import type {
   SuspensionMismatchError,
   SuspensionTimeoutError,
 } from "./run-errors.ts";
-import type {
-  CommitUnknownError,
-  CorruptStateError,
-  StateVersionError,
-  StoreClosedError,
-  StoreContractError,
-  StoreUnavailableError,
-} from "./store-errors.ts";
+import type * as stored from "./store-errors.ts";
 
 export { type ErrorCode, HoldfastError, type HoldfastErrorOptions, scopeLabel };
 export * from "./run-errors.ts";
@@ -261,14 +254,14 @@ export interface ErrorClasses {
   readonly STATE_NOT_SERIALIZABLE: StateSerializationError;
   readonly STATE_INVALID: StateValidationError;
   readonly STATE_TOO_LARGE: StateTooLargeError;
-  readonly STATE_VERSION: StateVersionError;
-  readonly COMMIT_UNKNOWN: CommitUnknownError;
-  readonly STORE_CONTRACT: StoreContractError;
+  readonly STATE_VERSION: stored.StateVersionError;
+  readonly COMMIT_UNKNOWN: stored.CommitUnknownError;
+  readonly STORE_CONTRACT: stored.StoreContractError;
   readonly STATE_SEALED: StateSealedError;
   readonly EXCLUSIVE_LOST: ExclusiveLostError;
-  readonly CORRUPT_STATE: CorruptStateError;
-  readonly STORE_CLOSED: StoreClosedError;
-  readonly STORE_UNAVAILABLE: StoreUnavailableError;
+  readonly CORRUPT_STATE: stored.CorruptStateError;
+  readonly STORE_CLOSED: stored.StoreClosedError;
+  readonly STORE_UNAVAILABLE: stored.StoreUnavailableError;
   readonly RUN_LEASED: RunLeasedError;
   readonly BINDING_MISMATCH: BindingMismatchError;
   readonly DEADLOCK: DeadlockError;
@@ -278,6 +271,7 @@ export interface ErrorClasses {
   readonly SUSPENSION_TIMEOUT: SuspensionTimeoutError;
   readonly STEP_TIMEOUT: StepTimeoutError;
   readonly RUN_CANCELLED: RunCancelledError;
+  readonly HISTORY_GONE: stored.HistoryGoneError;
 }
 
 /** An error of a code: its class when one code is known. */

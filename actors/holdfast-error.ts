@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   "SUSPENSION_TIMEOUT",
   "STEP_TIMEOUT",
   "RUN_CANCELLED",
+  "HISTORY_GONE",
 ] as const;
 
 /** Names a failure. */

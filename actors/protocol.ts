@@ -38,7 +38,10 @@ export type OperationName =
   | "atomic"
   | "update"
   | "delete"
-  | "refresh";
+  | "refresh"
+  | "rewind"
+  | "undo"
+  | "redo";
 
 /** The changed part of a state, as the operation reports it (a record of fields, a value). */
 type Delta<S> = S extends never ? unknown : unknown;
@@ -182,6 +185,25 @@ export interface CommitInfo {
   readonly patches: readonly Patch[];
   /** The operations of this save, in order. */
   readonly operations: readonly OperationName[];
+  /** The changes one by one, oldest first, for a scope that keeps a history. */
+  readonly changes?: readonly CommittedChange[] | undefined;
+  /** There was no record before: it is new, or was deleted. */
+  readonly created?: boolean | undefined;
+}
+
+/** One change, as a history keeps it. */
+export interface CommittedChange {
+  readonly version: number;
+  /** The version before it. */
+  readonly since: number;
+  readonly operation: OperationName;
+  readonly patches: readonly Patch[];
+  readonly inversePatches: readonly Patch[];
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  readonly meta?: JsonObject | undefined;
+  /** What its mutation adds to the history (`Mutation.trace`). */
+  readonly trace?: JsonObject | undefined;
 }
 
 /** The lease of a record while an exclusive section keeps it. */

@@ -90,3 +90,14 @@ export class StoreUnavailableError extends HoldfastError {
     super("STORE_UNAVAILABLE", message, options);
   }
 }
+
+/** The state asked for is no longer kept, or never was. */
+export class HistoryGoneError extends HoldfastError {
+  /** The oldest version whose state can be read. */
+  readonly oldest: number;
+
+  constructor({ oldest }: { oldest: number }, options?: HoldfastErrorOptions) {
+    super("HISTORY_GONE", `the history of the scope begins at version ${oldest}`, options);
+    this.oldest = oldest;
+  }
+}

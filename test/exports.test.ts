@@ -11,6 +11,7 @@ const errors = [
   "CorruptStateError",
   "DeadlockError",
   "ExclusiveLostError",
+  "HistoryGoneError",
   "HoldfastError",
   "MailboxFullError",
   "ReentrantMutationError",

@@ -36,7 +36,8 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
   const ends = checks !== null || mutation.settle !== undefined;
   // They run after the write, so a refusal needs the state before it.
   const before = ends ? draft.expose() : null;
-  draft.begin(target.recording, target.listening);
+  const { history } = settings;
+  draft.begin(target.recording || history, target.listening || history);
   beginWriting(draft.scope, before);
   try {
     mutation.write(draft, computed);

@@ -17,13 +17,21 @@
  *      from the store while all its calls waited, or when none of them has to be verified.
  */
 import { difference } from "../state/diff.ts";
-import type { CommitInfo, OperationName, Patch } from "../protocol.ts";
+import type { CommitInfo, CommittedChange, OperationName, Patch } from "../protocol.ts";
 import type { Call, Outcome } from "./mailbox.ts";
+import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { Cascade } from "./reentrancy.ts";
 
 /** Most calls in one save. */
 export const BATCH_MAX = 131_072;
+
+/** The scope of a save. */
+interface SavedScope {
+  readonly version: number;
+  readonly exists: boolean;
+  readonly settings: ScopeSettings;
+}
 
 /** Calls that share one save; see the head of this file. */
 export class CommitBatch {
@@ -119,8 +127,8 @@ export class CommitBatch {
     }
   }
 
-  /** The content of the save, built on the confirmed `baseVersion`. */
-  commit(baseVersion: number): CommitInfo {
+  /** The content of the save, built on the confirmed version of the scope. */
+  commit({ version: before, exists, settings }: SavedScope): CommitInfo {
     const patches: Patch[] = [];
     const operations: OperationName[] = [];
     let recorded = true;
@@ -130,9 +138,34 @@ export class CommitBatch {
       else for (const patch of outcome.patches) patches.push(patch);
       operations.push(mutation.operation);
     }
-    const version = baseVersion + this.changes;
-    return { version, patches: recorded ? patches : [], operations };
+    const info = { version: before + this.changes, patches: recorded ? patches : [], operations };
+    if (!settings.history) return info;
+    return { ...info, created: !exists, changes: this.#history(before, settings.clock.now()) };
   }
+
+  /** Its changes for the history: their patches and inverse patches are always recorded. */
+  #history(before: number, timestamp: number): CommittedChange[] {
+    const changes: CommittedChange[] = [];
+    for (const { outcome, mutation, options } of this.calls) {
+      if (outcome?.changed !== true) continue;
+      const version = before + changes.length + 1;
+      changes.push(committedChange(mutation, outcome, { version, timestamp, meta: options?.meta }));
+    }
+    return changes;
+  }
+}
+
+/** A change as a history keeps it, made from the version before it. */
+export function committedChange(
+  mutation: Mutation,
+  outcome: Outcome,
+  { version, timestamp, meta }: Pick<CommittedChange, "version" | "timestamp" | "meta">,
+): CommittedChange {
+  const { operation } = mutation;
+  const [patches, inversePatches] = [outcome.patches ?? [], outcome.inverse ?? []];
+  const trace = mutation.trace?.();
+  const since = version - 1;
+  return { version, since, operation, patches, inversePatches, timestamp, meta, trace };
 }
 
 /** True when the result of a call counts only once the store has confirmed the version. */

@@ -172,7 +172,7 @@ export class Save {
     if (this.settled || bridge === null) return "empty";
     this.#expected = version;
     if (this.batch.changes === 0) return this.#verify(bridge);
-    const commit = this.batch.commit(version);
+    const commit = this.batch.commit(this.#scope);
     this.#inFlight = true;
     this.#attempts += 1;
     const result: unknown = await (SAVES.hasSubscribers

@@ -21,7 +21,7 @@ import { afterThis, nextTurn } from "../time/soon.ts";
 import type { Activity, Lane, ScopeCore } from "./scope-core.ts";
 import { sweepOf, type Expirable } from "./timeouts.ts";
 import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
-import { Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
+import { isFirst, Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
 import { CommitBatch, mustVerify } from "./commit-batch.ts";
 import { commitChange, refuse } from "./commit.ts";
 import { Save } from "./committer.ts";
@@ -205,7 +205,7 @@ export class Executor implements Expirable {
     if (signal?.aborted === true) return call.reject(signal.reason); // Not yet cancelled.
     const scope = this.#scope;
     const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
-    if ((reads || "task" in work) && this.#batch !== null) {
+    if ((reads || isFirst(work)) && this.#batch !== null) {
       this.#mailbox.putBack(call); // An exclusive call waits for the save of the batch.
       return this.#startSave(this.#batch);
     }

@@ -287,3 +287,8 @@ export class Mailbox {
     for (let call = this.#head; call !== null; call = call.next) if (!call.settled) yield call;
   }
 }
+
+/** True for work that begins on a confirmed state: what was called before is saved first. */
+export function isFirst(work: Mutation | ExclusiveTask): boolean {
+  return "task" in work || work.first === true;
+}

@@ -9,13 +9,18 @@
  *  U3  `answer` depends on the last `settle`: that of the run which was saved.
  */
 import type { DraftState } from "../state/draft-state.ts";
-import type { MutationContext, OperationName } from "../protocol.ts";
+import type { JsonObject, MutationContext, OperationName } from "../protocol.ts";
 
 /** One requested change. */
 export interface Mutation {
   readonly operation: OperationName;
   /** A result without a write is verified at the store, whatever the scope's default is. */
   readonly verifies?: true;
+  /**
+   * It runs on a confirmed state, so that the scope's version is that of the state: what was
+   * called before is saved first.
+   */
+  readonly first?: true;
   /** The caller's function; receives the frozen state. Absent for plain data. */
   compute?(state: object, context: MutationContext): unknown;
   /** Writes the change; `computed` is the awaited result of `compute`. */
@@ -24,6 +29,8 @@ export interface Mutation {
   settle?(draft: DraftState, computed: unknown): void;
   /** What the call resolves to; without it, whether the state changed. */
   answer?(changed: boolean): unknown;
+  /** What a history keeps beside the change; called when it is saved, after the last `write`. */
+  trace?(): JsonObject | undefined;
   /** The event's `path`, when the operation has one. */
   path?(): string;
   /** The event's `delta`, when the operation has one; called after `write`. */

@@ -65,6 +65,8 @@ export interface ScopeSettings {
   readonly counters: Counters;
   /** How many keys of `once` a scope keeps. */
   readonly onceKept: number;
+  /** Each change is recorded with its inverse and saved with the state. */
+  readonly history: boolean;
 }
 
 /** The settings of one scope, or of a kind, besides the tuning. */
@@ -74,6 +76,7 @@ export interface ScopeTraits extends Pick<ScopeSettings, "initial" | "checks"> {
   readonly verifies?: boolean;
   readonly counters?: Counters;
   readonly onceKept?: number;
+  readonly history?: boolean;
 }
 
 /** The default logger: the console. */
@@ -204,6 +207,7 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
     verifies: scope.verifies ?? false,
     counters: scope.counters ?? uncounted,
     onceKept: scope.onceKept ?? ONCE_KEPT,
+    history: scope.history ?? false,
   };
 }
 

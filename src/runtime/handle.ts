@@ -27,7 +27,14 @@ import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
 import type { ScopeSettings } from "../../actors/scope/options.ts";
 import { ResidentScope } from "./resident-scope.ts";
 import type { Window } from "./list-window.ts";
-import type { AtomicResult, HeldScope, Scope } from "./scope.ts";
+import type {
+  AtomicResult,
+  HeldScope,
+  HistoryEntry,
+  HistoryOptions,
+  Scope,
+  StateAt,
+} from "./scope-types.ts";
 
 /** A handle on a shared scope; see the head of this file. */
 export class ScopeHandle<S extends object = object> implements Scope<S> {
@@ -121,6 +128,26 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
     options?: MutationOptions,
   ): Promise<boolean> {
     return this.#scope.atomicState(mutator as (state: object) => object, options);
+  }
+
+  history(options?: HistoryOptions): AsyncIterableIterator<HistoryEntry> {
+    return this.#scope.history(options);
+  }
+
+  at(when: number | Date): Promise<StateAt<S>> {
+    return this.#scope.at(when) as Promise<StateAt<S>>;
+  }
+
+  rewind(when: number | Date, options?: MutationOptions): Promise<boolean> {
+    return this.#scope.rewind(when, options);
+  }
+
+  undo(options?: MutationOptions): Promise<boolean> {
+    return this.#scope.undo(options);
+  }
+
+  redo(options?: MutationOptions): Promise<boolean> {
+    return this.#scope.redo(options);
   }
 
   update(recipe: Recipe<S>, options?: MutationOptions): Promise<boolean> {

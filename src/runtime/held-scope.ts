@@ -18,6 +18,8 @@ import type { ScopeSettings } from "../../actors/scope/options.ts";
 import { type Recipe, RecipeMutation } from "../../actors/scope/recipe.ts";
 import { deleteWork, refreshWork } from "../../actors/scope/tasks.ts";
 import { systemClock } from "../../actors/time/clock.ts";
+import type { HistoryQuery } from "../stores/contract.ts";
+import type { PastChange } from "./past.ts";
 import type { MutationContext, MutationOptions, ScopeIdentity } from "../../actors/protocol.ts";
 
 /** A scope whose section uses a held scope. */
@@ -31,6 +33,7 @@ export interface Sectionable extends Claimable {
 interface HeldSource extends ClaimedScope {
   readonly state: object;
   flush(): Promise<void>;
+  past(query: HistoryQuery): Promise<PastChange[]>;
   heldBy(calls: HeldCalls): object;
 }
 
@@ -73,6 +76,10 @@ class HeldOperations implements Sectionable {
 
   get version(): number {
     return this.#scope.version;
+  }
+
+  past(query: HistoryQuery): Promise<PastChange[]> {
+    return this.#scope.past(query);
   }
 
   mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {

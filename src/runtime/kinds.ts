@@ -21,7 +21,8 @@ import {
   type ScopeTuning,
 } from "../../actors/scope/options.ts";
 import type { DeepReadonly } from "../../actors/state-types.ts";
-import { typeName } from "../../actors/state/copy.ts";
+import { checkStore } from "./store-users.ts";
+import { type HistoryLimits, historyOf, historyOption } from "./history-rule.ts";
 import type { StateStore, StoreSupports } from "../stores/contract.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
 import { type KindVersions, kindVersions, type VersionOptions } from "./kind-versions.ts";
@@ -70,8 +71,8 @@ export interface KindOptions<S extends object = object> extends VersionOptions {
   readonly onceKept?: number | undefined;
   readonly maxStateSizeBytes?: number | undefined;
   readonly hardLimitBytes?: number | undefined;
-  /** How many earlier checkpoints of a sequencer run are kept; default 0. */
-  readonly history?: number | undefined;
+  /** How many changes are kept to be read and undone; of runs, checkpoints. Default none. */
+  readonly history?: number | HistoryLimits | undefined;
 }
 
 /** A checked declaration. */
@@ -116,7 +117,7 @@ export function defineKind<S extends object = Record<string, unknown>>(
   if (options.ttlMs !== undefined && !(durationOption("ttlMs", options.ttlMs, 1) > 0))
     throw new RangeError(`ttlMs must be more than 0, received ${options.ttlMs}`);
   checkTombstone(options.tombstoneMs);
-  durationOption("history", options.history, 0);
+  historyOption(options.history);
   answersOption(options.answers, "verified");
   countOption("onceKept", options.onceKept, 1, 1);
   kindVersions(options);
@@ -147,7 +148,10 @@ export interface ResolvedKind extends LifeRule {
   readonly versions: KindVersions;
   readonly observe: ((id: string, state: object) => void) | undefined;
   readonly store: StateStore;
-  readonly history: number;
+  /** `null`: none is kept. */
+  readonly history: HistoryLimits | null;
+  /** How many earlier checkpoints of a run are kept. */
+  readonly checkpoints: number;
   /** The time of the lease of an exclusive section; milliseconds. */
   readonly exclusiveLeaseMs: number;
   readonly settings: ScopeSettings;
@@ -156,7 +160,7 @@ export interface ResolvedKind extends LifeRule {
 /** The settings of a kind for its records at the store. */
 export type RecordRule = Pick<
   ResolvedKind,
-  "ttlMs" | "livesUntil" | "tombstoneMs" | "versions" | "exclusiveLeaseMs" | "settings"
+  "ttlMs" | "livesUntil" | "tombstoneMs" | "versions" | "exclusiveLeaseMs" | "history" | "settings"
 >;
 
 /** The settings of a runtime for all its kinds. */
@@ -175,10 +179,8 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
   const checks = createChecks({ ...kind, onStateSizeWarning: context.onStateSizeWarning });
   const initial = initialState(kind.initial ?? {}, checks, { type, id: "initial" });
   const store = kind.store ?? context.store;
-  if (!isStore(store))
-    throw new TypeError(
-      `store must be a store, such as sqliteStore({ path }), received ${typeName(store)}`,
-    );
+  checkStore(store);
+  const history = historyOf(type, historyOption(kind.history), { ...kind, store });
   return {
     type,
     durability: kind.durability,
@@ -188,7 +190,8 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
     versions: kindVersions(kind),
     observe: kind.observe,
     store,
-    history: kind.history ?? 0,
+    history,
+    checkpoints: typeof kind.history === "number" ? kind.history : 0,
     exclusiveLeaseMs: positiveOption("exclusiveLeaseMs", context.exclusiveLeaseMs, LEASE_MS),
     settings: scopeSettings(context, {
       initial,
@@ -197,6 +200,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
       bridgeFreezes: true,
       verifies: kind.answers !== "local",
       counters: context.counters,
+      history: history !== null,
       ...(kind.onceKept !== undefined && { onceKept: Math.floor(kind.onceKept) }),
     }),
   };
@@ -255,10 +259,4 @@ export function ephemeralKind(kind: ResolvedKind): ResolvedKind {
   const { ttlMs, livesUntil, store } = kind;
   if (ttlMs !== undefined || livesUntil !== undefined || !keepsTimes(kind, store)) return kind;
   return { ...kind, ttlMs: DAY_MS };
-}
-
-/** Checks a store early, because an invalid one would fail far from its declaration. */
-function isStore(store: unknown): boolean {
-  if (typeof store !== "object" || store === null) return false;
-  return "load" in store && "commit" in store && "supports" in store;
 }

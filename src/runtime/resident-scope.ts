@@ -27,6 +27,9 @@ import type { RecordBridge } from "./persistence/record-bridge.ts";
 import { type NextRead, readNewer } from "./catch-up.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { FOR_EVER, hasEnded, type Life } from "./life.ts";
+import { readPast } from "./persistence/history-codec.ts";
+import type { HistoryQuery } from "../stores/contract.ts";
+import type { PastChange } from "./past.ts";
 import { StateScope } from "./scope.ts";
 
 /** The runtime as a resident scope uses it. */
@@ -74,7 +77,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   #expiring: Promise<boolean> | null = null;
   /** The newest version reported since the store was read; `Infinity`: unknown. */
   #observed = 0;
-  #gap = false;
+  /** True when reports may have been lost since the store was last read. */
+  gap = false;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
     const { settings, durability } = kind;
@@ -137,6 +141,10 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#writer?.saving === true;
   }
 
+  override async past(query: HistoryQuery): Promise<PastChange[]> {
+    return this.#store === null ? [] : readPast(this.#store, query);
+  }
+
   /** The bridge to its store; `null` for a volatile scope. */
   override get backing(): RecordBridge | null {
     return this.#store;
@@ -195,11 +203,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     await this.#writer?.flush();
   }
 
-  /** True when reports may have been lost since the store was last read. */
-  get gap(): boolean {
-    return this.#gap;
-  }
-
   /**
    * Another owner committed `version`: the scope adopts it before its next mutation. `Infinity`:
    * reports may have been lost. Changes only in memory stay on top of the adopted version.
@@ -209,7 +212,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     const known = this.readVersion;
     if (this.stopped || version === known || (version < known && !isNews)) return;
     this.#observed = Math.max(this.#observed, version);
-    this.#gap ||= version === Infinity;
+    this.gap ||= version === Infinity;
     this.stale = true;
     this.#keeper.behind(this);
   }
@@ -249,7 +252,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
       if (this.stale || !isWanted()) this.#observed = Math.max(this.#observed, before);
     }
     if (this.#observed > this.readVersion) this.stale = true;
-    this.#gap &&= this.#observed === Infinity;
+    this.gap &&= this.#observed === Infinity;
   }
 
   /** Reads the store if a newer version was committed; resolves to whether to read again. */
@@ -287,7 +290,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#keeper.rested(this);
   }
 
-  /** Called when everything is stored. */
   stored(): void {
     this.#keeper.rested(this);
   }

@@ -126,6 +126,26 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
     work: (held: HeldScope<S>, context: MutationContext) => R | Promise<R>,
     options?: ExclusiveOptions,
   ): Promise<R>;
+  /**
+   * The changes of the scope, newest first: one for each version that the kind keeps by `history`,
+   * also of changes that were saved together. Rejects with `RangeError` or `TypeError` for bad
+   * options.
+   */
+  history(options?: HistoryOptions): AsyncIterableIterator<HistoryEntry>;
+  /**
+   * The state at a version, or at a time: after the last change of that millisecond. Rejects with
+   * `HistoryGoneError` when the kind does not keep it, `RangeError` for what is in the future.
+   */
+  at(when: number | Date): Promise<StateAt<S>>;
+  /** Changes the state to that of a version or time, as `at` reads it. */
+  rewind(when: number | Date, options?: MutationOptions): Promise<boolean>;
+  /**
+   * Takes back the last change that is not yet undone, or all neighbours with its `meta.group`.
+   * Resolves to `false` when there is nothing to undo.
+   */
+  undo(options?: MutationOptions): Promise<boolean>;
+  /** Takes back the last `undo`, unless the state was changed since. */
+  redo(options?: MutationOptions): Promise<boolean>;
   /** Reads the store again. */
   refresh(): Promise<void>;
   /** Calls `listener` with every change; the returned function removes it. */
@@ -149,6 +169,30 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   readonly stats: ScopeStats;
   /** This scope as an XState actor. */
   readonly actor: ScopeActorRef;
+}
+
+/** Selects changes of a history. */
+export interface HistoryOptions {
+  /** Only versions below it. */
+  readonly before?: number | undefined;
+  /** Only versions above it. */
+  readonly after?: number | undefined;
+  /** At most so many; default no limit. */
+  readonly limit?: number | undefined;
+}
+
+/** One change of a history. */
+export interface HistoryEntry extends Pick<
+  StateChange,
+  "version" | "timestamp" | "operation" | "patches" | "inversePatches" | "meta"
+> {}
+
+/** A state of the past. */
+export interface StateAt<S extends object> {
+  readonly version: number;
+  /** When it was made, in milliseconds since the epoch; 0 for version 0. */
+  readonly timestamp: number;
+  readonly state: DeepReadonly<S>;
 }
 
 /** The operations of a scope, for the code of its exclusive section. */

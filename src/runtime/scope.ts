@@ -43,7 +43,17 @@ import {
   SetMutation,
 } from "./state-ops.ts";
 
-import type { AtomicResult, HeldScope, Scope } from "./scope-types.ts";
+import { changesOf, momentOf, redoMutation, rewindMutation, undoMutation } from "./past-ops.ts";
+import { Past, type PastChange } from "./past.ts";
+import type { HistoryQuery } from "../stores/contract.ts";
+import type {
+  AtomicResult,
+  HeldScope,
+  HistoryEntry,
+  HistoryOptions,
+  Scope,
+  StateAt,
+} from "./scope-types.ts";
 
 export type { AtomicResult, HeldScope, Scope, ScopeStateOps } from "./scope-types.ts";
 
@@ -112,6 +122,34 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     const window = new ListWindow(field, { from, to }, this.identity);
     // The elements have the type of the field, which the interface names.
     return window.of(await this.read(options)) as readonly never[];
+  }
+
+  history(options: HistoryOptions = {}): AsyncGenerator<HistoryEntry, void, undefined> {
+    return changesOf(this, options, () => this.read());
+  }
+
+  async at(when: number | Date): Promise<StateAt<S>> {
+    const { now, time } = momentOf(this, when);
+    const state = await this.read();
+    const found = await new Past(this).at(time, { state, version: this.version }, now);
+    return Object.freeze(found as StateAt<S>); // A state of this scope, by its schema.
+  }
+
+  rewind(when: number | Date, options?: MutationOptions): Promise<boolean> {
+    return this.perform(() => rewindMutation(this, when), options);
+  }
+
+  undo(options?: MutationOptions): Promise<boolean> {
+    return this.perform(() => undoMutation(this), options);
+  }
+
+  redo(options?: MutationOptions): Promise<boolean> {
+    return this.perform(() => redoMutation(this), options);
+  }
+
+  /** @internal The changes of its history that its kind keeps. */
+  past(_query: HistoryQuery): Promise<PastChange[]> {
+    return Promise.resolve([]);
   }
 
   exclusive<R>(

@@ -1,4 +1,5 @@
 /** Which store objects are used by open runtimes: the last one to close closes the store. */
+import { typeName } from "../../actors/state/copy.ts";
 import type { StateStore } from "../stores/contract.ts";
 
 const users = new WeakMap<StateStore, number>();
@@ -23,4 +24,13 @@ async function leaveStore(store: StateStore): Promise<void> {
   if (left > 0) users.set(store, left);
   else users.delete(store);
   if (left <= 0) await store.close();
+}
+
+/** Throws `TypeError` for no store; early, because it would fail far from its declaration. */
+export function checkStore(store: unknown): void {
+  if (typeof store === "object" && store !== null)
+    if ("load" in store && "commit" in store && "supports" in store) return;
+  throw new TypeError(
+    `store must be a store, such as sqliteStore({ path }), received ${typeName(store)}`,
+  );
 }

@@ -47,6 +47,11 @@ const OPERATIONS: { [Name in keyof Operations]: (held: HeldScope<Wide>) => unkno
   read: async (held) => expect(await held.read()).toBe(held.state),
   slice: async (held) => expect(await held.slice("list", 1, 3)).toEqual([2, 3]),
   exclusive: (held) => held.exclusive((inner) => inner.incState({ n: 1 })),
+  history: async (held) => expect(await held.history().next()).toMatchObject({ done: true }),
+  at: async (held) => expect((await held.at(held.version)).state).toEqual(held.state),
+  rewind: async (held) => expect(await held.rewind(held.version)).toBe(false),
+  undo: async (held) => expect(await held.undo()).toBe(false),
+  redo: async (held) => expect(await held.redo()).toBe(false),
   refresh: (held) => held.refresh(),
   flush: (held) => held.flush(),
   delete: () => undefined, // Last, in the test.

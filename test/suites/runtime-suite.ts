@@ -10,6 +10,8 @@ import { earlierCases } from "./runtime-earlier.ts";
 import { exclusiveCases } from "./runtime-exclusive.ts";
 import { expiryCases } from "./runtime-expiry.ts";
 import { eraseCases } from "./runtime-erase.ts";
+import { historyCases } from "./runtime-history.ts";
+import { undoCases } from "./runtime-undo.ts";
 import { rebaseCases } from "./runtime-rebase.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
 import { onceCases } from "./runtime-once.ts";
@@ -35,6 +37,8 @@ export interface RuntimeSuiteOptions extends RuntimeStores {
   readonly scopes?: number;
   /** Commits of others are reported. */
   readonly watched?: boolean;
+  /** It keeps histories. */
+  readonly history?: boolean;
 }
 
 /** Registers the whole suite for one kind of store. */
@@ -60,6 +64,10 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     refusedCases(options);
     contentionCases(options);
     if (options.watched === true) watchCases(options);
+    if (options.history === true) {
+      historyCases(options);
+      undoCases(options);
+    }
     verifyCases(options);
     statsCases(options);
     tracingCases(options);

@@ -32,9 +32,12 @@ export interface Counter {
 /** A kind that is written behind its back. */
 const DRAFT: Kind = defineKind({ durability: "checkpoint" });
 
-/** The `erase` of a store, if it has one. */
-function erasing(inner: StateStore): Pick<StateStore, "erase"> {
-  return inner.erase === undefined ? {} : { erase: inner.erase.bind(inner) };
+/** The `erase` and the `history` of a store, if it has them. */
+function erasing(inner: StateStore): Pick<StateStore, "erase" | "history"> {
+  return {
+    ...(inner.erase !== undefined && { erase: inner.erase.bind(inner) }),
+    ...(inner.history !== undefined && { history: inner.history.bind(inner) }),
+  };
 }
 
 /** A store object of its own on shared data: closing it leaves the data open for the next. */

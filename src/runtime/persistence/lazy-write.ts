@@ -3,8 +3,11 @@
  * store that needs no patches, or never sends a write, has no cost for them.
  */
 import type { CommitInfo, Json, Patch } from "../../../actors/protocol.ts";
+import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { difference } from "../../../actors/state/diff.ts";
-import type { ScopeWrite } from "../../stores/contract.ts";
+import { type HistoryLimits, keepOf } from "../history-rule.ts";
+import { encodeRows } from "./history-codec.ts";
+import type { HistoryWrite, ScopeWrite } from "../../stores/contract.ts";
 import { encodeChange, encodeRecord } from "./record-envelope.ts";
 
 /** The record that is written. */
@@ -16,6 +19,9 @@ export interface WrittenRecord {
   readonly kindVersion: number;
   /** The state under the patches; `null`: the store has another one, so there are none. */
   readonly patchBase: object | null;
+  /** `null`: no history is kept. */
+  readonly history: HistoryLimits | null;
+  readonly settings: Pick<ScopeSettings, "clock">;
   /** Set when the store has read the patches of a write. */
   wantsPatches: boolean;
   /** Milliseconds until `state` expires; 0 = it is no record, `undefined` = never. */
@@ -33,7 +39,9 @@ export class LazyWrite implements ScopeWrite {
   readonly #next: object;
   readonly #before: object | null;
   readonly #patches: readonly Patch[];
+  readonly #commit: CommitInfo;
   #encoded: Json | undefined;
+  #history: HistoryWrite | undefined;
 
   constructor(record: WrittenRecord, next: object, expectedVersion: number, commit: CommitInfo) {
     this.key = record.key;
@@ -45,11 +53,24 @@ export class LazyWrite implements ScopeWrite {
     this.#next = next;
     this.#before = record.patchBase;
     this.#patches = commit.patches;
+    this.#commit = commit;
   }
 
   get state(): Json {
     this.#encoded ??= encodeRecord(this.#next, this.#record.kindVersion);
     return this.#encoded;
+  }
+
+  get history(): HistoryWrite | undefined {
+    const limits = this.#record.history;
+    const { changes, created } = this.#commit;
+    if (limits === null || changes === undefined) return undefined;
+    this.#history ??= {
+      add: encodeRows(changes, this.#next, { limits, kind: this.#record.kindVersion }),
+      keep: keepOf(limits, this.#record.settings.clock.now()),
+      fresh: created === true ? true : undefined,
+    };
+    return this.#history;
   }
 
   get patches(): readonly Patch[] | undefined {

@@ -24,6 +24,7 @@ import { isError } from "../../../actors/realm.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { decodeRecord } from "./record-envelope.ts";
 import { LazyWrite } from "./lazy-write.ts";
+import type { HistoryLimits } from "../history-rule.ts";
 import {
   type ScopeWrite,
   type StateStore,
@@ -86,6 +87,10 @@ export class RecordBridge implements PersistBridge<object> {
 
   get settings(): ScopeSettings {
     return this.#rule.settings;
+  }
+
+  get history(): HistoryLimits | null {
+    return this.#rule.history;
   }
 
   get store(): StateStore {

@@ -126,7 +126,7 @@ export class Run implements RunPort {
       ...(this.#own === null ? {} : { state: this.#own.state }),
       ...STEP_BEGINS,
       ...(ends ? { status, lease: null } : {}),
-      ...(this.#log.kind.history === 0 ? {} : { history: this.#remember() }),
+      ...(this.#log.kind.checkpoints === 0 ? {} : { history: this.#remember() }),
     };
     this.previous = output;
     this.#log.write(change, { output });
@@ -286,7 +286,7 @@ export class Run implements RunPort {
     const { record } = this;
     const { kind, version } = this.#log;
     const latest = checkpointOf(record, version);
-    return copyIn([latest, ...record.history].slice(0, kind.history), "history");
+    return copyIn([latest, ...record.history].slice(0, kind.checkpoints), "history");
   }
 }
 

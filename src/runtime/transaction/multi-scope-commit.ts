@@ -17,6 +17,7 @@ import { causeHere } from "../../../actors/scope/cascade.ts";
 import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
+import { committedChange } from "../../../actors/scope/commit-batch.ts";
 import { confirm } from "../../../actors/scope/commit.ts";
 import { countSave } from "../../../actors/scope/counters.ts";
 import type { CommitInfo } from "../../../actors/protocol.ts";
@@ -156,10 +157,16 @@ export function changedPart(scope: ResidentScope, mutation: Mutation, computed?:
   const target = { draft: scratch, settings, recording: true, listening: true };
   const outcome = applyMutation(target, mutation, computed);
   if (outcome.error !== null) throw outcome.error.thrown;
+  const version = scope.version + 1;
+  const timestamp = settings.clock.now();
   const commit: CommitInfo = {
-    version: scope.version + 1,
+    version,
     patches: outcome.patches ?? [],
     operations: ["update"],
+    ...(settings.history && {
+      created: !scope.exists,
+      changes: [committedChange(mutation, outcome, { version, timestamp, meta: undefined })],
+    }),
   };
   return { scope, mutation, outcome, next: scratch.expose(), commit };
 }

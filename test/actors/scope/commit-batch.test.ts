@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Call, type Outcome } from "../../../actors/scope/mailbox.ts";
+import { scopeSettings } from "../../../actors/scope/options.ts";
 import { CommitBatch, BATCH_MAX } from "../../../actors/scope/commit-batch.ts";
 
 function call(deadline = Infinity): Call {
@@ -11,6 +12,9 @@ function outcome(changed: boolean, value = 1): Outcome {
   return { changed, error: null, patches, inverse: [], computed: undefined };
 }
 
+const settings = scopeSettings({}, { initial: {}, checks: null });
+const scope = { version: 7, exists: true, settings };
+
 describe("a commit batch", () => {
   it("commits its changes in order and leaves out what changed nothing", () => {
     const batch = new CommitBatch({});
@@ -19,7 +23,7 @@ describe("a commit batch", () => {
     batch.add(call(), outcome(true, 3));
     const changes = [...batch.changesSince({})].map(([, { patches }]) => patches);
     expect(changes).toEqual([outcome(true, 1).patches, outcome(true, 3).patches]);
-    expect(batch.commit(7)).toEqual({
+    expect(batch.commit(scope)).toEqual({
       version: 9,
       operations: ["set", "set"],
       patches: [outcome(true, 1).patches?.[0], outcome(true, 3).patches?.[0]],
@@ -30,7 +34,7 @@ describe("a commit batch", () => {
     const batch = new CommitBatch({ n: 2 });
     batch.add(call(), { ...outcome(true), patches: null, inverse: null });
     batch.add(call(), outcome(true));
-    expect(batch.commit(7)).toEqual({ version: 9, operations: ["set", "set"], patches: [] });
+    expect(batch.commit(scope)).toEqual({ version: 9, operations: ["set", "set"], patches: [] });
     const whole = [{ op: "replace", path: ["n"], value: 2 }];
     const changes = [...batch.changesSince({ n: 1 })].map(([, { patches }]) => patches);
     expect(changes).toEqual([whole, []]);

@@ -3,6 +3,7 @@ import { describeRuntime } from "../../suites/runtime-suite.ts";
 
 describeRuntime({
   name: "memory",
+  history: true,
   open: (_id, clock) => memoryStore(clock === undefined ? {} : { clock }),
   bursts: [100, 100_000],
   scopes: 10_000,

@@ -9,6 +9,7 @@ describeRuntime({
   name: "sqlite",
   several: true,
   watched: true,
+  history: true,
   // What survives power loss is the store's own test; without a sync per commit this one is quick.
   open: (id, clock) =>
     sqliteStore({

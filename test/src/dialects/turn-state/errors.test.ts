@@ -19,6 +19,7 @@ import { readFiles } from "../../../support/repository.ts";
 const OTHERS = new Set([
   "BINDING_MISMATCH",
   "EXCLUSIVE_LOST",
+  "HISTORY_GONE",
   "RUN_CANCELLED",
   "RUN_LEASED",
   "SEQUENCER_CHANGED",
