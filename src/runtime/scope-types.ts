@@ -68,11 +68,8 @@ export interface ScopeStateOps<S extends object> {
   ): Promise<boolean>;
 }
 
-/**
- * One piece of state. A scope of `createScope` belongs to its creator alone; one that a runtime
- * opened is a handle on a scope that all handles of its key share.
- */
-export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposable {
+/** The operations of a scope, also for the code of its exclusive section. */
+export interface HeldScope<S extends object> extends ScopeStateOps<S> {
   readonly identity: ScopeIdentity;
   /** The last committed state, deep-frozen; Dates and byte arrays in it are not to be edited. */
   readonly state: DeepReadonly<S>;
@@ -148,6 +145,17 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
   redo(options?: MutationOptions): Promise<boolean>;
   /** Reads the store again. */
   refresh(): Promise<void>;
+  /** Writes checkpoint state now. */
+  flush(): Promise<void>;
+  /** Removes the record: the initial state, version + 1. */
+  delete(options?: MutationOptions): Promise<boolean>;
+}
+
+/**
+ * One piece of state. A scope of `createScope` belongs to its creator alone; one that a runtime
+ * opened is a handle on a scope that all handles of its key share.
+ */
+export interface Scope<S extends object> extends HeldScope<S>, AsyncDisposable {
   /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: (change: StateChange<S>) => void): Unsubscribe;
   /**
@@ -155,10 +163,6 @@ export interface Scope<S extends object> extends ScopeStateOps<S>, AsyncDisposab
    * `snapshot: true` the present state comes first, as a marker.
    */
   changes(options?: FeedOptions): AsyncIterable<FeedItem<S>>;
-  /** Writes checkpoint state now. */
-  flush(): Promise<void>;
-  /** Removes the record: the initial state, version + 1. */
-  delete(options?: MutationOptions): Promise<boolean>;
   /**
    * Of `createScope`: settles every waiting call, flushes and ends the scope. Of a runtime: ends
    * the subscriptions made through this handle and flushes; the scope continues, also here.
@@ -194,9 +198,3 @@ export interface StateAt<S extends object> {
   readonly timestamp: number;
   readonly state: DeepReadonly<S>;
 }
-
-/** The operations of a scope, for the code of its exclusive section. */
-export type HeldScope<S extends object> = Omit<
-  Scope<S>,
-  "actor" | "changes" | "stats" | "stop" | "subscribe" | typeof Symbol.asyncDispose
->;
