@@ -75,13 +75,14 @@ describe("a holder whose lock was taken", () => {
   it("changes nothing any more, and leaves the next one alone (K2)", async () => {
     const { dir, path, document } = freshLock();
     writeFileSync(document, "before");
-    const [taken, late] = [gate(), gate()];
+    const [held, taken, late] = [gate(), gate(), gate()];
     const outcomes: unknown[] = [];
     const attempt = (work: Promise<void>): Promise<unknown> =>
       work.catch((error: unknown) => outcomes.push(error));
     const old = withFileLock(
       path,
       async (lock) => {
+        held.open();
         await taken.promise;
         await attempt(lock.put(Buffer.from("late"), document, false));
         await attempt(lock.remove(document));
@@ -89,6 +90,7 @@ describe("a holder whose lock was taken", () => {
       },
       silent,
     );
+    await held.promise; // Else the next one may be the first to take the lock.
     const next = withFileLock(
       path,
       async (lock) => {
