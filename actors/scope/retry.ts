@@ -73,10 +73,14 @@ export interface ConflictWork {
 /** Above it a power of two is infinite, and infinity times 0 is NaN. */
 const EXPONENT_MAX = 1_023;
 
+/** How long to wait before each retry. */
+export type Backoff = Pick<CasBudget, "baseDelayMs" | "maxDelayMs" | "jitter">;
+
 /** Milliseconds to wait before retry `retry` (1, 2, …). */
-export function backoffMs(cas: CasBudget, retry: number, random: () => number): number {
-  const wait = Math.min(cas.maxDelayMs, cas.baseDelayMs * 2 ** Math.min(retry - 1, EXPONENT_MAX));
-  return cas.jitter === "full" ? Math.floor(random() * wait) : wait;
+export function backoffMs(rule: Backoff, retry: number, random: () => number): number {
+  const { baseDelayMs, maxDelayMs, jitter } = rule;
+  const wait = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(retry - 1, EXPONENT_MAX));
+  return jitter === "full" ? Math.floor(random() * wait) : wait;
 }
 
 /** Starts the retries after a first save that met a conflict. */

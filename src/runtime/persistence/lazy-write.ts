@@ -38,7 +38,6 @@ export class LazyWrite implements ScopeWrite {
   readonly #record: WrittenRecord;
   readonly #next: object;
   readonly #before: object | null;
-  readonly #patches: readonly Patch[];
   readonly #commit: CommitInfo;
   #encoded: Json | undefined;
   #history: HistoryWrite | undefined;
@@ -52,7 +51,6 @@ export class LazyWrite implements ScopeWrite {
     this.#record = record;
     this.#next = next;
     this.#before = record.patchBase;
-    this.#patches = commit.patches;
     this.#commit = commit;
   }
 
@@ -78,8 +76,8 @@ export class LazyWrite implements ScopeWrite {
     const before = this.#before;
     if (before === null) return undefined;
     // A change has patches, unless they were not recorded when it was made.
-    const recorded = this.#patches.length > 0;
-    const patches = recorded ? this.#patches : difference(before, this.#next).patches;
+    const recorded = this.#commit.patches;
+    const patches = recorded.length > 0 ? recorded : difference(before, this.#next).patches;
     return encodeChange(before, this.#next, patches, this.#record.kindVersion);
   }
 }

@@ -7,6 +7,7 @@ import {
   positiveOption,
   refuseUnknown,
 } from "../../../actors/scope/options.ts";
+import type { Backoff } from "../../../actors/scope/retry.ts";
 import { durationOption } from "../../../actors/time/clock.ts";
 
 /** Default of `attempts` when `retry` is given. */
@@ -40,11 +41,8 @@ export interface StepOptions {
 }
 
 /** The checked options of a step. */
-export interface StepRules {
+export interface StepRules extends Backoff {
   readonly attempts: number;
-  readonly baseDelayMs: number;
-  readonly maxDelayMs: number;
-  readonly jitter: "none" | "full";
   /** `Infinity`: no limit. */
   readonly timeoutMs: number;
 }
@@ -73,12 +71,6 @@ export function stepRules({ retry, timeoutMs }: StepOptions): StepRules {
     jitter,
     timeoutMs: timeoutMs === Infinity ? Infinity : limitOption(timeoutMs),
   });
-}
-
-/** Milliseconds until the next try, after `failed` failed ones. */
-export function retryDelay(rules: StepRules, failed: number, random: () => number): number {
-  const delayMs = Math.min(rules.maxDelayMs, rules.baseDelayMs * 2 ** (failed - 1));
-  return rules.jitter === "full" ? Math.floor(delayMs * random()) : delayMs;
 }
 
 function limitOption(timeoutMs: number | undefined): number {

@@ -30,7 +30,7 @@ import { isHoldfastError } from "../../../actors/errors.ts";
 import type { RunOutcome, RunPort } from "./run-port.ts";
 import { codeOf, RUNS, STEPS, type Traced, traceOf, tracing } from "../../../actors/scope/trace.ts";
 import { StepTry, type TryEnd, type TryParts } from "./step-try.ts";
-import { retryDelay } from "./step-rules.ts";
+import { backoffMs } from "../../../actors/scope/retry.ts";
 
 /**
  * Runs the remaining steps of those named. Resolves to the outcome of the run; rejects with what a
@@ -81,7 +81,7 @@ async function runStep(
       const failed = port.record.tries + 1;
       if (failed >= rules.attempts || isHoldfastError(error, "SUSPENSION_TIMEOUT")) throw error;
       port.failedTry(error);
-      await pause(port, port.now() + retryDelay(rules, failed, () => port.random()));
+      await pause(port, port.now() + backoffMs(rules, failed, () => port.random()));
     }
   }
 }

@@ -1,7 +1,8 @@
 /** The options of a step: their defaults, their checks, and the waits between tries. */
 import { describe, expect, it } from "vitest";
 import { defineSequencer, step, type StepOptions } from "../../../../src/index.ts";
-import { retryDelay, stepRules } from "../../../../src/runtime/sequencer/step-rules.ts";
+import { backoffMs } from "../../../../actors/scope/retry.ts";
+import { stepRules } from "../../../../src/runtime/sequencer/step-rules.ts";
 
 describe("the options of a step", () => {
   it("are one try without a limit unless they say more", () => {
@@ -34,12 +35,14 @@ describe("the options of a step", () => {
     expect(() => defineSequencer({ name: "s", steps: [listed] })).toThrow(kind);
   });
 
-  it("double the wait up to its bound", () => {
+  it("double the wait up to its bound, also a wait of nothing", () => {
+    const none = stepRules({ retry: { baseDelayMs: 0 } });
+    expect(backoffMs(none, 5_000, () => 0)).toBe(0);
     const rules = stepRules({ retry: { baseDelayMs: 100, maxDelayMs: 350 } });
-    const waits = [1, 2, 3, 4, 5_000].map((failed) => retryDelay(rules, failed, () => 0));
+    const waits = [1, 2, 3, 4, 5_000].map((failed) => backoffMs(rules, failed, () => 0));
     expect(waits).toEqual([100, 200, 350, 350, 350]);
     const drawn = stepRules({ retry: { baseDelayMs: 100, jitter: "full" } });
-    expect(retryDelay(drawn, 2, () => 0.5)).toBe(100);
+    expect(backoffMs(drawn, 2, () => 0.5)).toBe(100);
   });
 });
 
