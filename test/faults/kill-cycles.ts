@@ -1,9 +1,9 @@
-/** Kills a writing child again and again and checks what it leaves. */
+/** Kills a writing child again and again and checks the states and histories it leaves. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { seededRandom } from "../../src/testing/random.ts";
 import { type Child, startChild } from "../support/child.ts";
-import { openStore, stateAt } from "./open-store.ts";
+import { HISTORY_KEPT, openStore, stateAt } from "./open-store.ts";
 
 const KEYS = 8;
 const LONGEST_MS = 60;
@@ -27,6 +27,13 @@ async function check(kind: string, dir: string, answered: Map<number, number>): 
     assert.ok(version >= least, `${kind} k${key}: answered ${least}, found ${version}`);
     assert.ok(version <= least + 1, `${kind} k${key}: at most one write was in flight`);
     if (record !== undefined) assert.deepEqual(record.state, stateAt(key, version));
+    const rows = await store.history?.(`k${key}`);
+    const kept = Array.from({ length: Math.min(version, HISTORY_KEPT) }, (_, at) => version - at);
+    if (rows !== undefined && store.supports.history === true)
+      assert.deepEqual(
+        rows.map(({ version: made, entry }) => [made, entry]),
+        kept.map((made) => [made, `change ${made}`]),
+      );
     answered.set(key, version);
     total += version;
   }

@@ -5,7 +5,7 @@ import { memoryStore } from "../../src/stores/memory/store.ts";
 import { postgresStore } from "../../src/stores/postgres/store.ts";
 import { redisStore } from "../../src/stores/redis/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/store.ts";
-import type { StateStore } from "../../src/stores/contract.ts";
+import type { HistoryWrite, StateStore } from "../../src/stores/contract.ts";
 
 /**
  * Opens the store of `kind` at `place`: a directory, or for a server its URL, `#` and the name under
@@ -28,4 +28,14 @@ function textChars(key: number): number {
 /** The state of a key at a version, so that a reader can tell whether it is whole. */
 export function stateAt(key: number, version: number): { n: number; text: string; sum: string } {
   return { n: version, text: "x".repeat(textChars(key)), sum: `${key}:${version}` };
+}
+
+/** Changes of which the history of a key is kept. */
+export const HISTORY_KEPT = 20;
+
+/** The history of a write that makes a version; `undefined` where none is kept. */
+export function historyAt(store: StateStore, version: number): HistoryWrite | undefined {
+  if (store.supports.history !== true) return undefined;
+  const add = [{ version, at: version, entry: `change ${version}` }];
+  return { add, keep: { versions: HISTORY_KEPT } };
 }

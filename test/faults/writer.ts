@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { writeSync } from "node:fs";
-import { openStore, stateAt } from "./open-store.ts";
+import { historyAt, openStore, stateAt } from "./open-store.ts";
 
 const [, , kind = "", dir = "", keys = "1"] = process.argv;
 // The parent starts the next child while it checks what the last one left.
@@ -24,8 +24,9 @@ async function writeForever(key: number): Promise<void> {
             { op: "replace", path: ["sum"], value: `${key}:${next}` },
           ] as const);
     const state = stateAt(key, next);
+    const history = historyAt(store, next);
     const [result] = await store.commit([
-      { key: name, expectedVersion: version, version: next, state, patches },
+      { key: name, expectedVersion: version, version: next, state, patches, history },
     ]);
     if (result?.ok !== true) throw new Error(`a conflict on ${name} with one writer`);
     // Synchronous: the line is in the pipe before the next write begins.

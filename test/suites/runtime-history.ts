@@ -126,10 +126,12 @@ function pastCases(stores: RuntimeStores): void {
   it("takes part in transactions and exclusive sections", async () => {
     const runtime = new World(stores).runtime({ kinds: KINDS });
     const [one, two] = [await open(runtime, "doc", "one"), await open(runtime, "doc", "two")];
-    await runtime.transaction([one, two], (a: Doc, b: Doc) => {
-      a.n = 1;
-      b.n = 2;
-    });
+    if (runtime.supports("doc").transactions)
+      await runtime.transaction([one, two], (a: Doc, b: Doc) => {
+        a.n = 1;
+        b.n = 2;
+      });
+    else await Promise.all([one.setState({ n: 1 }), two.setState({ n: 2 })]);
     await one.exclusive(async (held) => {
       await held.incState({ n: 1 });
       await held.incState({ n: 1 });

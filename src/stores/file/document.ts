@@ -1,6 +1,7 @@
 /** The format of a record's file: a checksum, a line end, and one JSON document. */
 import { createHash } from "node:crypto";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
+import type { HistoryLog } from "./histories.ts";
 import type { Json } from "../../../actors/protocol.ts";
 
 /** The content of a record's file. */
@@ -11,6 +12,8 @@ export interface FileDocument {
   /** When it can be removed, in milliseconds since the epoch; `undefined`: it stays. */
   readonly forgets: number | undefined;
   readonly state: Json | undefined;
+  /** The history of the record, when it has one. */
+  readonly history?: HistoryLog | undefined;
 }
 
 const FORMAT = 1;
@@ -23,12 +26,12 @@ function sumOf(body: Uint8Array): string {
 
 /** The bytes of a document. `stateText` is the state's JSON, `undefined` for a tombstone. */
 export function encodeDocument(
-  { key, version, expires, forgets }: Omit<FileDocument, "state">,
+  { key, version, expires, forgets, history }: Omit<FileDocument, "state">,
   stateText: string | undefined,
 ): Buffer {
   // JSON has no Infinity.
   const end = forgets === undefined ? undefined : Math.min(forgets, Number.MAX_VALUE);
-  const head = JSON.stringify({ format: FORMAT, key, version, expires, forgets: end });
+  const head = JSON.stringify({ format: FORMAT, key, version, expires, history, forgets: end });
   // The state's text is inserted as it is: parsing it only to write it again doubles the cost.
   const text = stateText === undefined ? head : `${head.slice(0, -1)},"state":${stateText}}`;
   const body = Buffer.from(text);
@@ -67,7 +70,10 @@ function parseBody(text: string): FileDocument | string {
   }
   if (typeof parsed !== "object" || parsed === null) return "not a document";
   // An object from JSON.parse; each field is checked before it is used.
-  const { format, key, version, expires, forgets, state } = parsed as Record<string, unknown>;
+  const { format, key, version, expires, forgets, state, history } = parsed as Record<
+    string,
+    unknown
+  >;
   if (format !== FORMAT)
     throw new StoreUnavailableError(
       `a document has format ${String(format)}, this library knows ${FORMAT}; ` +
@@ -76,6 +82,7 @@ function parseBody(text: string): FileDocument | string {
   if (typeof key !== "string" || typeof version !== "number") return "not a document";
   if (expires !== undefined && typeof expires !== "number") return "not a document";
   if (forgets !== undefined && typeof forgets !== "number") return "not a document";
-  // JSON.parse gives exactly the values of Json.
-  return { key, version, expires, forgets, state: state as Json | undefined };
+  // The checksum matches: it is as it was written. JSON.parse gives exactly the values of Json.
+  const fields = { state: state as Json | undefined, history: history as HistoryLog | undefined };
+  return { key, version, expires, forgets, ...fields };
 }

@@ -41,6 +41,8 @@ export const LOCK_TIMING: LockTiming = { beatMs: 5_000, quietMs: 25_000, watchMs
 export interface DirectoryLock {
   /** The folder in which files are made before they are renamed (K4). */
   readonly folder: string;
+  /** Later owners have higher numbers. */
+  readonly number: number;
   /** Rejects with `StoreUnavailableError` when another owner has acquired the directory. */
   check(): Promise<void>;
   release(): Promise<void>;
@@ -217,7 +219,8 @@ class Claim {
     for (const path of names)
       if (path.startsWith(join(dir, DRAFT_PREFIX))) await rm(path, { force: true });
     const { beatMs } = this.#timing;
-    const parts = { dir, path: this.#path(number), folder: this.#folder, holder: this.#holder };
+    const own = { folder: this.#folder, holder: this.#holder };
+    const parts = { dir, path: this.#path(number), number, ...own };
     const lock = new OwnedLock(parts, beatMs);
     if (await isThere(this.#folder)) return lock;
     // An owner that had the lock meanwhile mistook this one for an owner.
@@ -229,18 +232,21 @@ class Claim {
 interface LockParts {
   readonly dir: string;
   readonly path: string;
+  readonly number: number;
   readonly folder: string;
   readonly holder: Holder;
 }
 
 class OwnedLock implements DirectoryLock {
   readonly folder: string;
+  readonly number: number;
   readonly #parts: LockParts;
   readonly #heartbeat: Heartbeat;
   #usedAt = performance.now();
 
   constructor(parts: LockParts, beatMs: number) {
     this.folder = parts.folder;
+    this.number = parts.number;
     this.#parts = parts;
     this.#heartbeat = startHeartbeat(beatMs, () => this.#beat());
   }

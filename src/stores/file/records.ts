@@ -16,6 +16,8 @@ import {
   type SyncedDirectory,
   systemCode,
 } from "./disk.ts";
+import { type HistoryDraft, type HistoryLog, Histories, isLonger } from "./histories.ts";
+import type { DirectoryLock } from "./lock.ts";
 import { decodeDocument, encodeDocument, type FileDocument } from "./document.ts";
 import { mapBounded, settleBounded } from "../shared/key-queue.ts";
 
@@ -29,6 +31,7 @@ export interface Head {
   readonly version: number;
   readonly expires: number | undefined;
   readonly living: boolean;
+  readonly history: HistoryLog | undefined;
 }
 
 /** A document to be written; `text` is the JSON of its state, `undefined` for a tombstone. */
@@ -38,6 +41,14 @@ export interface Draft {
   readonly expires: number | undefined;
   readonly forgets: number | undefined;
   readonly text: string | undefined;
+  /** `undefined`: it has no history. */
+  readonly history: HistoryDraft | undefined;
+}
+
+/** A document that was written, with the history it names. */
+export interface Written {
+  readonly draft: Draft;
+  readonly history: HistoryLog | undefined;
 }
 
 /** The documents of a directory that this process has locked. */
@@ -47,6 +58,8 @@ export class FileRecords {
   readonly #fsync: boolean;
   /** Names of files that were set aside and not yet seen removed. */
   readonly #aside: Set<string>;
+  /** The rows beside the documents. */
+  readonly histories: Histories;
   /** Only this process writes here, so what was read or written once stays valid. */
   readonly #heads = new Map<string, Head>();
   #indexed: Promise<void> | undefined;
@@ -58,19 +71,24 @@ export class FileRecords {
     directory: SyncedDirectory;
     fsync: boolean;
     aside: Set<string>;
+    histories: Histories;
   }) {
+    this.histories = fields.histories;
     this.#folders = fields.folders;
     this.#directory = fields.directory;
     this.#fsync = fields.fsync;
     this.#aside = fields.aside;
   }
 
-  /** Makes the folders of `dir`; documents are written in `temporary` before they are renamed. */
-  static async open(dir: string, temporary: string, fsync: boolean): Promise<FileRecords> {
+  /** Makes the folders of `dir`; files are written in the folder of its lock and then renamed. */
+  static async open(dir: string, lock: DirectoryLock, fsync: boolean): Promise<FileRecords> {
+    const { folder: temporary, number: owner } = lock;
     const folders = await prepareFolders(dir, temporary);
     const aside = new Set(await readdir(folders.corrupt));
     const directory = await openDirectory(folders.records);
-    return new FileRecords({ folders, directory, fsync, aside });
+    const folder = join(dir, "history");
+    const histories = new Histories({ folder, temporary, owner, fsync });
+    return new FileRecords({ folders, directory, fsync, aside, histories });
   }
 
   /** Reads a document; throws `CorruptStateError` for a damaged one, which is moved aside first. */
@@ -97,17 +115,25 @@ export class FileRecords {
   }
 
   /** Writes documents concurrently; the results tell which were written. */
-  async write(drafts: readonly Draft[]): Promise<PromiseSettledResult<void>[]> {
+  async write(drafts: readonly Draft[]): Promise<PromiseSettledResult<Written>[]> {
     return settleBounded(drafts, FILES_AT_ONCE, async (draft) => {
       const { key, version, expires, forgets, text } = draft;
       const name = fileNameOf(key);
-      await replaceFile(encodeDocument({ key, version, expires, forgets }, text), {
+      const history = draft.history && (await this.histories.append(key, draft.history));
+      await replaceFile(encodeDocument({ key, version, expires, forgets, history }, text), {
         temporary: join(this.#folders.temporary, `${name}.${randomUUID()}`),
         target: join(this.#folders.records, name),
         fsync: this.#fsync,
       });
-      this.#remember(key, { version, expires, living: text !== undefined });
+      this.#remember(key, { version, expires, living: text !== undefined, history });
+      return { draft, history };
     });
+  }
+
+  /** Removes what a stored document no longer names of its history. */
+  async settle({ draft: { key, text, history: before }, history }: Written): Promise<void> {
+    const isGone = text === undefined;
+    if (isGone || !isLonger(before?.log, history)) await this.histories.settle(key, history);
   }
 
   /**
@@ -121,6 +147,7 @@ export class FileRecords {
       removeIfThere(join(records, name)),
       this.#aside.has(name) && removeIfThere(join(corrupt, name)),
     ]);
+    await this.histories.settle(key);
     this.#aside.delete(name);
     this.#heads.delete(key);
     this.#removals += 1;
@@ -221,8 +248,10 @@ export async function putInPlace(records: FileRecords, drafts: readonly Draft[])
     const isUntouched = settled.every((result) => result.status === "rejected");
     throw isUntouched ? failure.reason : new CommitUnknownError({ cause: failure.reason });
   }
+  const written = settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   try {
     await records.sync();
+    await mapBounded(written, FILES_AT_ONCE, (each) => records.settle(each));
   } catch (cause) {
     throw new CommitUnknownError({ cause });
   }
@@ -239,6 +268,6 @@ async function removeIfThere(path: string): Promise<boolean> {
 }
 
 function headOf(document: FileDocument): Head {
-  const { version, expires, state } = document;
-  return { version, expires, living: state !== undefined };
+  const { version, expires, state, history } = document;
+  return { version, expires, living: state !== undefined, history };
 }

@@ -7,14 +7,17 @@ import { join, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import { systemClock } from "../../../actors/time/clock.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
-import type { Clock, ExclusiveWait, Json } from "../../../actors/protocol.ts";
+import type { Clock, ExclusiveWait } from "../../../actors/protocol.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 import { systemCode, toDiskError } from "./disk.ts";
 import { type DirectoryLock, LOCK_TIMING, lockDirectory, type LockTiming } from "./lock.ts";
-import { type Draft, FileRecords, type Head, putInPlace } from "./records.ts";
+import { planWrites } from "./plan.ts";
+import { FileRecords, putInPlace } from "./records.ts";
 import { createGate } from "../shared/closable.ts";
 import { createKeyQueue, mapBounded } from "../shared/key-queue.ts";
 import type {
+  HistoryQuery,
+  HistoryRow,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -25,18 +28,10 @@ import type {
 import { refuseUrl } from "../shared/local-path.ts";
 import { SamePath } from "../shared/same-path.ts";
 import { Sweeper } from "../shared/sweeper.ts";
-import { forgetAt, tombstoneOption } from "../shared/tombstones.ts";
+import { tombstoneOption } from "../shared/tombstones.ts";
 import { FileWalk } from "./walk.ts";
 import { createTurns, type Section, type Turns } from "../shared/exclusive-lease.ts";
-import {
-  checkWrites,
-  conflict,
-  expiryOf,
-  isExpired,
-  leftMs,
-  selectKeys,
-  stateText,
-} from "../shared/writes.ts";
+import { checkWrites, isExpired, leftMs, selectKeys } from "../shared/writes.ts";
 
 /** Options of `fileStore`. */
 export interface FileStoreOptions {
@@ -77,24 +72,12 @@ async function openStore({ dir, fsync, timing }: FileSettings): Promise<Opened> 
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const lock = await lockDirectory(dir, timing);
   try {
-    const records = await FileRecords.open(dir, lock.folder, fsync);
+    const records = await FileRecords.open(dir, lock, fsync);
     return { records, lock, paths: [new SamePath(dir), new SamePath(join(dir, "records"))] };
   } catch (error) {
     await lock.release();
     throw error;
   }
-}
-
-interface Plan {
-  readonly results: WriteResult[];
-  readonly drafts: readonly Draft[];
-}
-
-function draftRecord(draft: Draft, now: number): StoredRecord {
-  const { version, text, expires } = draft;
-  if (text === undefined) return { version, state: undefined };
-  // The text was made by JSON.stringify from a state.
-  return { version, state: JSON.parse(text) as Json, leftMs: leftMs(expires, now) };
 }
 
 class FileStore implements StateStore {
@@ -110,6 +93,7 @@ class FileStore implements StateStore {
     shared: false, // The lock of the directory refuses a second owner.
     tombstonesEnd: true,
     reverse: true,
+    history: true,
   };
   readonly tombstoneMs: number;
   readonly #settings: FileSettings;
@@ -151,7 +135,13 @@ class FileStore implements StateStore {
       if (atomic && writes.length > 1) throw noTransactions();
       const keys = writes.map((write) => write.key);
       return this.#queue.run(keys, async () => {
-        const { results, drafts } = await this.#plan(records, writes);
+        const { results, drafts } = await planWrites(writes, {
+          records,
+          clock: this.#settings.clock,
+          tombstoneMs: this.tombstoneMs,
+          isStale: (key) => this.#sections.isStale(key),
+          read: (key) => this.#read(records, key),
+        });
         await putInPlace(records, drafts);
         for (const { forgets } of drafts) this.#sweeper.leaves(forgets);
         this.#sweeper.used();
@@ -183,6 +173,18 @@ class FileStore implements StateStore {
         const erased = await mapBounded(keys, READS_AT_ONCE, (key) => records.remove(key));
         await records.sync();
         return erased;
+      }),
+    );
+  }
+
+  history(key: string, query: HistoryQuery = {}): Promise<HistoryRow[]> {
+    return this.#run((records) =>
+      this.#queue.run([key], async () => {
+        const head = await records.head(key);
+        const isLiving =
+          head?.living === true && !isExpired(head.expires, this.#settings.clock.now());
+        if (!isLiving || head.history === undefined) return [];
+        return records.histories.read(key, head.history, query);
       }),
     );
   }
@@ -232,35 +234,6 @@ class FileStore implements StateStore {
     const now = this.#settings.clock.now();
     if (isExpired(expires, now)) return { version, state: undefined };
     return { version, state, leftMs: state === undefined ? undefined : leftMs(expires, now) };
-  }
-
-  /** Decides every write before any is done: a throw here leaves nothing written. */
-  async #plan(records: FileRecords, writes: readonly ScopeWrite[]): Promise<Plan> {
-    const keys = [...new Set(writes.map((write) => write.key))];
-    const found = await mapBounded(keys, READS_AT_ONCE, (key) => records.head(key));
-    const heads = new Map<string, Head | undefined>(keys.map((key, at) => [key, found[at]]));
-    const drafts = new Map<string, Draft>();
-    const results: WriteResult[] = [];
-    for (const write of writes) {
-      const { key, version, expectedVersion } = write;
-      const draft = drafts.get(key);
-      const current = draft?.version ?? heads.get(key)?.version ?? 0;
-      if (current === expectedVersion && !this.#sections.isStale(key)) {
-        const now = this.#settings.clock.now();
-        const expires = expiryOf(write, now);
-        const text = stateText(write);
-        const { tombstoneMs } = this;
-        const forgets = forgetAt(write, text === undefined, { tombstoneMs, now });
-        drafts.set(key, { key, version, expires, forgets, text });
-        results.push({ ok: true, version });
-      } else {
-        const now = this.#settings.clock.now();
-        const record =
-          draft === undefined ? await this.#read(records, key) : draftRecord(draft, now);
-        results.push(conflict(record));
-      }
-    }
-    return { results, drafts: [...drafts.values()] };
   }
 }
 

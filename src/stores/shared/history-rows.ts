@@ -34,6 +34,8 @@ export interface PlacedRow extends RowPlace {
 /** The least `seq`, `at` and `start` of rows that are kept. */
 export type RowBounds = Pick<RowPlace, "seq" | "at" | "start">;
 
+const ALL_ROWS: RowBounds = { seq: 0, at: 0, start: 0 };
+
 /** The rows that a write adds after `last`; throws `RangeError` for versions out of order. */
 export function placeRows(write: ScopeWrite, last: RowPlace | undefined): PlacedRow[] {
   const { history, expectedVersion } = write;
@@ -77,7 +79,7 @@ export function keptFrom(newest: RowPlace, keep: HistoryKeep = {}): RowBounds {
 }
 
 /** True for a row that is kept. */
-function isWithin(row: RowPlace, bounds: RowBounds): boolean {
+export function isWithin(row: RowPlace, bounds: RowBounds): boolean {
   return row.seq >= bounds.seq && row.at >= bounds.at && row.start >= bounds.start;
 }
 
@@ -103,13 +105,20 @@ export function prunedCount(
   return count;
 }
 
-/** The rows that a query selects from all rows of a record, oldest first. */
-export function selectRows(rows: readonly PlacedRow[], query: HistoryQuery): PlacedRow[] {
+/** The rows that a query selects from all rows of a record, oldest first, within `kept`. */
+export function selectRows<Row extends RowPlace>(
+  rows: readonly Row[],
+  query: HistoryQuery,
+  kept: RowBounds = ALL_ROWS,
+): Row[] {
   const newest = rows.at(-1);
   if (newest === undefined) return [];
   const { before = Infinity, after = 0, limit = Infinity, oldestFirst = false } = query;
   const bounds = keptFrom(newest, query.keep);
-  const from = firstWhere(rows, (row) => row.version > after && isWithin(row, bounds));
+  const from = firstWhere(
+    rows,
+    (row) => row.version > after && isWithin(row, bounds) && isWithin(row, kept),
+  );
   const to = Math.max(
     from,
     firstWhere(rows, (row) => row.version >= before),
@@ -127,7 +136,7 @@ export function toHistoryRow(
 }
 
 /** The index of the first row that passes; all rows after it pass, too. */
-function firstWhere(rows: readonly PlacedRow[], passes: (row: PlacedRow) => boolean): number {
+function firstWhere<Row>(rows: readonly Row[], passes: (row: Row) => boolean): number {
   let [low, high] = [0, rows.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

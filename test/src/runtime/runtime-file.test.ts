@@ -7,6 +7,7 @@ const dir = testDirectory("runtime-file");
 
 describeRuntime({
   name: "file",
+  history: true,
   // What survives power loss is the store's own test; without the syncs this one is quick.
   open: (id, clock) =>
     fileStore({ dir: join(dir, id), fsync: false, ...(clock === undefined ? {} : { clock }) }),

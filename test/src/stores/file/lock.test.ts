@@ -182,15 +182,26 @@ describe("a write that was under way when the directory was taken (K4)", () => {
     const dir = freshDirectory();
     lockOf(dir, { pid: NO_PID }, 0);
     const old = await lockDirectory(dir, timing);
-    const records = await FileRecords.open(dir, old.folder, false);
-    const draft = { key: "k", expires: undefined, forgets: undefined, text: '"old"' };
-    await records.write([{ ...draft, version: 1 }]);
+    const records = await FileRecords.open(dir, old, false);
+    const draft = { key: "k", expires: undefined, forgets: undefined };
+    const change = async (to: FileRecords, version: number, entry: string) => {
+      const log = (await to.head("k"))?.history;
+      const row = { version, at: version, seq: version, start: 0, size: 1, state: null };
+      const history = { log, rows: [{ ...row, entry: `"${entry}"` }], keep: {} };
+      return to.write([{ ...draft, version, text: `"${entry}"`, history }]);
+    };
+    await change(records, 1, "old");
     // Unused for long enough, in this thread.
     const lock = await takeWhenFree(dir);
-    const [late] = await records.write([{ ...draft, version: 2 }]);
+    const now = await FileRecords.open(dir, lock, false);
+    await change(now, 2, "new");
+    const [late] = await change(records, 2, "late");
     expect(late).toMatchObject({ status: "rejected", reason: { code: "ENOENT" } });
-    const now = await FileRecords.open(dir, lock.folder, false);
-    expect(await now.read("k")).toMatchObject({ version: 1, state: "old" });
+    await change(now, 3, "new");
+    const found = await now.read("k");
+    expect(found).toMatchObject({ version: 3, state: "new" });
+    const rows = found?.history && (await now.histories.read("k", found.history, {}));
+    expect(rows?.map(({ entry }) => entry)).toEqual(["new", "new", "old"]);
     await Promise.all([records.close(), now.close(), old.release()]);
     await expect(lock.check()).resolves.toBeUndefined();
     await lock.release();
