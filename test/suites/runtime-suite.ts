@@ -20,6 +20,7 @@ import { questionCases } from "./runtime-questions.ts";
 import { cancelCases, recoverCases } from "./runtime-recover.ts";
 import { runCases } from "./runtime-runs.ts";
 import { inputCases, retryCases, sleepCases } from "./runtime-steps.ts";
+import { stepTransactCases } from "./runtime-step-transact.ts";
 import { versionCases } from "./runtime-versions.ts";
 import { transactCases } from "./runtime-transact.ts";
 import { statsCases } from "./runtime-stats.ts";
@@ -74,6 +75,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     runCases(options);
     answerCases(options);
     retryCases(options);
+    stepTransactCases(options);
     cancelCases(options);
     recoverCases(options);
     sleepCases(options);

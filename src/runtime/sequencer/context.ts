@@ -4,7 +4,9 @@
 import { types } from "node:util";
 import { copyIn, typeName } from "../../../actors/state/copy.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import type { MutationContext, MutationOptions } from "../../../actors/protocol.ts";
 import { durationOption } from "../../../actors/time/clock.ts";
+import type { AnyScopes, DraftsOf } from "../kind-types.ts";
 import type { Scope, ScopeStateOps } from "../scope.ts";
 import { checkSchema, type ValueSchema } from "./checked-value.ts";
 
@@ -35,6 +37,9 @@ export interface SuspendOptions<T = unknown> {
   /** Any storable value for the code that will resume the run. */
   readonly data?: unknown;
 }
+
+/** Options of `transact` in a step; it has a `once` key of its own. */
+export type TransactOptions = Omit<MutationOptions, "once">;
 
 /** A reason without options: any storable value that has no own `reason`. */
 export type PlainReason =
@@ -67,6 +72,18 @@ export interface StepContext<
    * store runs it again: pass the key to the called service.
    */
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T>;
+  /**
+   * Runs `recipe` over stored scopes of this runtime, as `runtime.transact` does, and takes effect
+   * once: when the step runs again, the n-th call of the step resolves to its first result, and a
+   * recipe that threw is run again. The scopes keep a key of the run, the step and n until it is
+   * older than their last `onceKept` keys. Rejects with `TypeError` for a volatile scope, a scope
+   * of another runtime and an unknown option; fails the step inside `runOnce`.
+   */
+  transact<const Scopes extends AnyScopes, R>(
+    scopes: Scopes,
+    recipe: (drafts: DraftsOf<Scopes>, context: MutationContext) => R | Promise<R>,
+    options?: TransactOptions,
+  ): Promise<R>;
   /**
    * Ends this run of the step and suspends the sequencer run. When it is resumed the step starts
    * again, and this call resolves to the resume's `data`. It never resolves before, and rejects

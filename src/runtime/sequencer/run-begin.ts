@@ -1,6 +1,8 @@
 /**
- * What a run begins with: its checked input, and its scopes.
+ * What a run begins with: the settings of its state, its checked input, and its scopes.
  */
+import { scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
+import { createChecks, initialState } from "../../../actors/scope/validation.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import { ScopeHandle } from "../handle.ts";
 import type { ScopeHost } from "../scope-host.ts";
@@ -8,6 +10,14 @@ import { checkedValue } from "./checked-value.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
 import type { RunLog } from "./run-record.ts";
+
+/** Settings of the states of a sequencer's runs; throws for an invalid initial state. */
+export function runSettings(sequencer: AnySequencer, home: ScopeHost): ScopeSettings {
+  const identity = { type: "sequencer", id: sequencer.name };
+  const checks = createChecks({ schema: sequencer.schema });
+  const initial = initialState(sequencer.initial, checks, identity);
+  return scopeSettings({ clock: home.clock, logger: home.logger }, { initial, checks });
+}
 
 /** The checked input of a run; the stored run has its own when none is given. */
 export async function inputOf(

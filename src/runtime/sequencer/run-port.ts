@@ -1,6 +1,8 @@
 /**
  * The record of a run, and what its steps use of the run and of their try.
  */
+import type { MutationOptions } from "../../../actors/protocol.ts";
+import type { TransactOptions } from "./context.ts";
 import type { StepRules } from "./step-rules.ts";
 
 /** The status of a run. */
@@ -35,6 +37,13 @@ export interface RunFailure {
   readonly attempt: number;
 }
 
+/** A transaction of a step that took effect. */
+export interface Transacted {
+  /** Its number in the step. */
+  readonly n: number;
+  readonly result: unknown;
+}
+
 /** The part of a record that belongs to the current step. */
 export interface StepRecord {
   /** The data with which the suspensions of the step were resumed, in order. */
@@ -45,6 +54,8 @@ export interface StepRecord {
   readonly answering: Suspension | null;
   /** When the sleeps of the step end, in order; milliseconds since the epoch. */
   readonly sleeps: readonly number[];
+  /** The transactions of the step that took effect, in the order of their ends. */
+  readonly transacted: readonly Transacted[];
   /** Failed tries since the step, or a resume after its failure, began. */
   readonly tries: number;
 }
@@ -55,6 +66,7 @@ export const STEP_BEGINS: StepRecord = Object.freeze({
   timedOut: Object.freeze([]),
   answering: null,
   sleeps: Object.freeze([]),
+  transacted: Object.freeze([]),
   tries: 0,
 });
 
@@ -100,6 +112,8 @@ export interface RunPort {
   flush(): Promise<void>;
   /** Runs one step's code. */
   step(index: number, turn: StepTurn): unknown;
+  /** Runs a recipe over scopes of this runtime, all of them stored. */
+  transact(scopes: readonly unknown[], recipe: unknown, options: MutationOptions): Promise<unknown>;
   /** The rules of a step. */
   rules(index: number): StepRules;
   /** Sets the callback for a run that must end while a step runs. */
@@ -127,6 +141,11 @@ export interface StepTurn {
   readonly ended: boolean;
   readonly signal: AbortSignal;
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T>;
+  transact(
+    scopes: readonly unknown[],
+    recipe: unknown,
+    options: TransactOptions | undefined,
+  ): Promise<unknown>;
   suspend(asked: unknown): Promise<unknown>;
   sleep(time: unknown): Promise<void>;
 }

@@ -9,7 +9,6 @@
  *  L2  The end of a run and the end of its lease are one write.
  */
 import { randomUUID } from "node:crypto";
-import { createChecks, initialState } from "../../../actors/scope/validation.ts";
 import {
   isHoldfastError,
   RunCancelledError,
@@ -28,7 +27,7 @@ import type { StepTurn } from "./run-port.ts";
 import type { StepRules } from "./step-rules.ts";
 import { alarm } from "./alarm.ts";
 import { OwnLease } from "./own-lease.ts";
-import { scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
+import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { failureOf } from "./run-failure.ts";
@@ -36,6 +35,7 @@ import { namesOf } from "./run-fit.ts";
 import { checkpointOf, type Checkpoint, type RunLog, type StoredRun } from "./run-record.ts";
 import { CANCELLED } from "./run-logs.ts";
 import { StateScope } from "../scope.ts";
+import { runStepTransact } from "../transaction/several.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
 import { boundOps, StepWork, type BoundOps } from "./step-context.ts";
@@ -238,6 +238,11 @@ export class Run implements RunPort {
     await this.#own?.stop();
   }
 
+  transact(...given: Parameters<RunPort["transact"]>): Promise<unknown> {
+    const { home } = this.#parts;
+    return home.calls.run(() => runStepTransact(home, ...given));
+  }
+
   rules(index: number): StepRules {
     const rules = this.#parts.sequencer.rules[index];
     if (rules === undefined) throw new RangeError(`there is no step ${index}`);
@@ -288,12 +293,4 @@ export class Run implements RunPort {
     const latest = checkpointOf(record, version);
     return copyIn([latest, ...record.history].slice(0, kind.checkpoints), "history");
   }
-}
-
-/** Settings of the states of a sequencer's runs; throws for an invalid initial state. */
-export function runSettings(sequencer: AnySequencer, home: ScopeHost): ScopeSettings {
-  const identity = { type: "sequencer", id: sequencer.name };
-  const checks = createChecks({ schema: sequencer.schema });
-  const initial = initialState(sequencer.initial, checks, identity);
-  return scopeSettings({ clock: home.clock, logger: home.logger }, { initial, checks });
 }

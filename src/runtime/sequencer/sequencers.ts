@@ -16,7 +16,7 @@ import {
   timeOver,
   type ResumeOptions,
 } from "./run-answer.ts";
-import { inputOf, reopened } from "./run-begin.ts";
+import { inputOf, reopened, runSettings } from "./run-begin.ts";
 import { checkSame, goingOn, namesOf } from "./run-fit.ts";
 import {
   Recovery,
@@ -26,7 +26,7 @@ import {
 } from "./recovery.ts";
 import { RunLogs } from "./run-logs.ts";
 import { RunLeases } from "./run-lease.ts";
-import { Run, runSettings } from "./run.ts";
+import { Run } from "./run.ts";
 import {
   checkpointOf,
   newRecord,

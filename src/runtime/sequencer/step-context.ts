@@ -5,7 +5,7 @@
  * costs more than the rest of a step.
  */
 import type { Scope, ScopeStateOps, StateScope } from "../scope.ts";
-import type { RunScopes, StepContext } from "./context.ts";
+import type { RunScopes, StepContext, TransactOptions } from "./context.ts";
 import type { StepTurn } from "./run-port.ts";
 
 /** The run a step belongs to. */
@@ -101,6 +101,12 @@ export class StepWork implements StepContext<object> {
 
   get runOnce(): StepContext["runOnce"] {
     return (key, work) => this.#turn.runOnce(key, work);
+  }
+
+  get transact(): StepContext["transact"] {
+    // The recipe receives the drafts of these scopes; its result is that of this call.
+    return <R>(scopes: readonly unknown[], recipe: unknown, options?: TransactOptions) =>
+      this.#turn.transact(scopes, recipe, options) as Promise<R>;
   }
 
   get suspend(): StepContext["suspend"] {

@@ -8,21 +8,20 @@
  *  J1  A try has one end: its code returned or threw, asked a question, refused an answer, was out
  *      of time, misused its context, or the run was lost. Nothing that its code does afterwards
  *      changes the record (Q4 of `steps.ts`).
- *  J2  A try whose code threw or asked ends when its `runOnce` calls have ended and their values
- *      are stored, so that the next try does not run them again.
- *      A suspension inside such a call would wait for its own end, so it is a misuse.
- *  J3  The n-th suspension and the n-th sleep of a step are the same ones in each of its tries.
+ *  J2  A try whose code threw or asked ends when its effects (`step-effects.ts`) have ended and
+ *      are in the record, so that the next try does not run them again.
+ *      A suspension inside a `runOnce` would wait for its own end, so it is a misuse.
+ *  J3  The n-th suspension and the n-th sleep of a step are the same ones in each of its tries. A
+ *      sleep inside a `runOnce`, whose work may be run in one try and not in the next, has no
+ *      number: it begins anew with the work.
  */
-import { AsyncLocalStorage } from "node:async_hooks";
 import { StepTimeoutError, SuspensionTimeoutError } from "../../../actors/errors.ts";
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import { checkedValue } from "./checked-value.ts";
-import { type Question, questionOf, wakeTime } from "./context.ts";
+import { type Question, questionOf, type TransactOptions, wakeTime } from "./context.ts";
 import type { RunPort, StepTurn } from "./run-port.ts";
-
-/** The try whose `runOnce` work is running. */
-const effectOf = new AsyncLocalStorage<StepTry>();
+import { StepEffects } from "./step-effects.ts";
 
 /** How a try ended that did not fail. */
 export type TryEnd =
@@ -44,7 +43,7 @@ export class StepTry implements StepTurn {
   readonly attempt: number;
   readonly #port: RunPort;
   readonly #parts: TryParts;
-  readonly #running = new Map<string, Promise<unknown>>();
+  readonly #effects: StepEffects;
   /** What cancels the timers of the try, and when its sleeps under way end. */
   readonly #timers = new Map<() => void, number>();
   #suspensions = 0;
@@ -61,6 +60,11 @@ export class StepTry implements StepTurn {
     this.#parts = parts;
     this.index = parts.index;
     this.attempt = port.record.tries + 1;
+    this.#effects = new StepEffects(port, this);
+  }
+
+  get name(): string {
+    return this.#parts.name;
   }
 
   get ended(): boolean {
@@ -92,21 +96,20 @@ export class StepTry implements StepTurn {
   }
 
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
-    if (typeof key !== "string") return Promise.reject(new TypeError("runOnce needs a key"));
-    const kept = this.#kept();
-    // A recorded value comes from this key's function; the caller declares its type.
-    if (Object.hasOwn(kept, key)) return Promise.resolve(kept[key] as T);
-    let running = this.#running.get(key);
-    if (running === undefined) {
-      running = this.#doOnce(key, work).finally(() => this.#running.delete(key));
-      this.#running.set(key, running);
-    }
-    return running as Promise<T>; // As above.
+    return this.#effects.runOnce(key, work);
+  }
+
+  transact(
+    scopes: readonly unknown[],
+    recipe: unknown,
+    options: TransactOptions | undefined,
+  ): Promise<unknown> {
+    if (this.#effects.inside) return this.#misplaced("transact");
+    return this.#effects.transact(scopes, recipe, options);
   }
 
   suspend(asked: unknown): Promise<unknown> {
-    if (effectOf.getStore() === this)
-      return this.#misused(new TypeError("suspend was called inside runOnce; call it after that"));
+    if (this.#effects.inside) return this.#misplaced("suspend");
     let question: Question;
     try {
       question = questionOf(asked);
@@ -130,6 +133,7 @@ export class StepTry implements StepTurn {
 
   sleep(time: unknown): Promise<void> {
     if (this.#ended) return never();
+    if (this.#effects.inside) return this.#sleepInside(time);
     const { sleeps } = this.#port.record;
     const index = this.#sleeps;
     this.#sleeps += 1;
@@ -173,8 +177,17 @@ export class StepTry implements StepTurn {
   /** Ends the try by `end` when no `runOnce` call is under way (J2). */
   async #settle(end: () => void): Promise<void> {
     await Promise.resolve(); // For calls that are made beside this one.
-    while (this.#running.size > 0) await Promise.allSettled(this.#running.values());
+    await this.#effects.settled();
     end();
+  }
+
+  /** A sleep in the work of a `runOnce` (J3). */
+  #sleepInside(time: unknown): Promise<void> {
+    try {
+      return this.#sleepUntil(wakeTime(time, this.#port.now()));
+    } catch (error) {
+      return this.#misused(error);
+    }
   }
 
   /** Begins the time limit. */
@@ -189,6 +202,11 @@ export class StepTry implements StepTurn {
   #stop(reason: unknown): void {
     this.#aborted ??= { reason };
     this.#abort?.abort(this.#aborted.reason);
+  }
+
+  /** Fails the step: its next try may not run the work of a `runOnce` again. */
+  #misplaced(call: string): Promise<never> {
+    return this.#misused(new TypeError(`${call} was called inside runOnce; call it after that`));
   }
 
   /** Fails the step, also when its code catches the error. */
@@ -232,25 +250,6 @@ export class StepTry implements StepTurn {
     const first = Math.min(...this.#timers.values());
     return this.#port.rest(first === Infinity ? null : first);
   }
-
-  async #doOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
-    await this.#port.flush();
-    const value = copyIn(await effectOf.run(this, work), `runOnce ${key}`, { depth: 2 });
-    if (this.#ended) throw new Error("this try of the step has ended; its value is not kept");
-    this.#port.check();
-    const { effects } = this.#port.record;
-    const kept = adding(this.#kept(), key, value);
-    this.#port.write({ effects: adding(effects, this.#parts.name, kept) });
-    await this.#port.flush();
-    return value;
-  }
-
-  /** The `runOnce` values of this step. */
-  #kept(): Readonly<Record<string, unknown>> {
-    const { effects } = this.#port.record;
-    const { name } = this.#parts;
-    return Object.hasOwn(effects, name) ? (effects[name] ?? {}) : {};
-  }
 }
 
 /** A promise that never settles. */
@@ -263,15 +262,4 @@ function quiet(error: unknown): Promise<never> {
   const rejected = Promise.reject(error);
   rejected.catch(() => undefined);
   return rejected;
-}
-
-/** A frozen copy of `record` with one more own field, whatever its name (V3 of `copy.ts`). */
-function adding<T>(
-  record: Readonly<Record<string, T>>,
-  key: string,
-  value: T,
-): Readonly<Record<string, T>> {
-  const next = { ...record };
-  Object.defineProperty(next, key, { value, enumerable: true });
-  return Object.freeze(next);
 }

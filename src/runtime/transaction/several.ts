@@ -71,6 +71,25 @@ export async function runTransact<R>(
 }
 
 /**
+ * `runTransact` for a step of a run, which may run again: over scopes that keep its `once` key in
+ * their store. Rejects with `TypeError` for a volatile scope.
+ */
+export async function runStepTransact(
+  runtime: OwningRuntime,
+  scopes: unknown,
+  recipe: unknown,
+  options: MutationOptions,
+): Promise<unknown> {
+  const residents = ownScopes(runtime, "transact of a step", scopes);
+  const lost = residents.find(({ backing }) => backing === null);
+  if (lost === undefined) return runTransact(runtime, scopes, recipe, options);
+  const { type, id } = lost.identity;
+  throw new TypeError(
+    `transact of a step takes scopes that are stored, and ${type}/${id} is volatile`,
+  );
+}
+
+/**
  * Runs `work` while it has the scopes to itself, acquired in the order of their keys; it receives a
  * held scope for each position of the list.
  */

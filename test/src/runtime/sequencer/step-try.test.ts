@@ -1,7 +1,8 @@
 /** Misuse of what a try of a step passes to its code (J1, J2 of src/runtime/sequencer/step-try.ts). */
 import { expect, it } from "vitest";
 import { createRuntime, defineSequencer } from "../../../../src/index.ts";
-import { settled } from "../../../support/waiting.ts";
+import { simulatedClock } from "../../../../src/testing/clock.ts";
+import { settled, turned } from "../../../support/waiting.ts";
 
 it("refuses a suspension inside runOnce, which would wait for its own end", async () => {
   const runtime = createRuntime();
@@ -34,5 +35,26 @@ it("lets the work of a runOnce wait for a run that is suspended", async () => {
     ctx.runOnce("start", async () => (await runtime.run(inner, { runId: "i" }).result).status),
   );
   expect(await runtime.run(outer).result).toMatchObject({ output: "suspended" });
+  await runtime.close();
+});
+
+it("numbers the sleeps of a step without those inside a runOnce (J3)", async () => {
+  const clock = simulatedClock(0);
+  const runtime = createRuntime({ clock });
+  const sleeping = defineSequencer({ name: "s" }).step(
+    "a",
+    async (ctx) => {
+      await ctx.runOnce("wait", () => ctx.sleep(10));
+      if (ctx.attempt === 1) throw new Error("broken");
+      const began = clock.now();
+      await ctx.sleep(1_000);
+      return clock.now() - began;
+    },
+    { retry: { attempts: 2, baseDelayMs: 0 } },
+  );
+  const outcome = await turned(clock, runtime.run(sleeping, { runId: "r" }).result, 10);
+  expect(outcome).toMatchObject({ status: "completed" });
+  const [latest] = await runtime.checkpoints("r");
+  expect(latest?.outputs[0]).toBeGreaterThanOrEqual(1_000);
   await runtime.close();
 });
