@@ -107,25 +107,6 @@ export interface ScopeStats {
   readonly residentSince: number;
 }
 
-/** The message of the tracing channels; filled in until `asyncEnd`. Never contains values. */
-export interface OperationTrace {
-  readonly scope: ScopeIdentity;
-  /** What is done, such as `patch`; of a step and of a run its name. */
-  readonly operation: string;
-  /** How long it waited before it began; milliseconds. */
-  readonly waitMs: number;
-  /** How long its own work took, all attempts together; milliseconds. */
-  readonly runMs: number;
-  /** 1, then 2 and up for each time that it was done again. */
-  readonly attempt: number;
-  /** How many changes are saved together; of an exclusive section, how many scopes it has. */
-  readonly batchSize: number;
-  /** Bytes of the state as JSON, where a state is saved or loaded. */
-  readonly bytes: number | undefined;
-  /** `undefined` until it is over; then "ok", or the code of its error. */
-  readonly code: string | undefined;
-}
-
 /** Removes a listener: call it, or declare it with `using`. Further calls do nothing. */
 export interface Unsubscribe extends Disposable {
   (): void;

@@ -1,6 +1,7 @@
 /**
  * The entry point `holdfast/actors`: the kernel, to compose with XState or to build on scopes.
  */
+export type * from "../actors/operation-trace.ts";
 export type * from "../actors/protocol.ts";
 export * from "../actors/errors.ts";
 export { applyPatches, PatchError } from "../actors/state/patches.ts";

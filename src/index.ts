@@ -1,6 +1,7 @@
 /**
  * The entry point `holdfast`.
  */
+export type * from "../actors/operation-trace.ts";
 export type * from "../actors/protocol.ts";
 export * from "../actors/errors.ts";
 export type { StateSchema } from "../actors/scope/validation.ts";

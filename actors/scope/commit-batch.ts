@@ -17,6 +17,8 @@
  *      from the store while all its calls waited, or when none of them has to be verified.
  */
 import { difference } from "../state/diff.ts";
+import { sizeBytes } from "../state/size.ts";
+import type { OperationTrace } from "../operation-trace.ts";
 import type { CommitInfo, CommittedChange, OperationName, Patch } from "../protocol.ts";
 import type { Call, Outcome } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
@@ -76,6 +78,14 @@ export class CommitBatch {
       (deepest, { cause }) => ((cause?.depth ?? 0) > (deepest?.depth ?? 0) ? cause : deepest),
       undefined,
     );
+  }
+
+  /** What the trace of its save says of the batch; `next` is the state that is saved. */
+  traced(next: object): Pick<OperationTrace, "batchSize" | "bytes" | "calls"> {
+    const calls = this.calls.flatMap(({ trace, outcome }) =>
+      trace !== null && outcome?.changed === true ? [trace.message] : [],
+    );
+    return { batchSize: this.changes, bytes: sizeBytes(next), calls };
   }
 
   /** Adds a call with its outcome. */

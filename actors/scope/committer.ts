@@ -40,7 +40,6 @@ import type { CommitInfo, PersistBridge } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
 import { countSave } from "./counters.ts";
 import { endLife } from "./tasks.ts";
-import { sizeBytes } from "../state/size.ts";
 import { SAVES, tracedSave } from "./trace.ts";
 
 /** What a save uses of the executor. */
@@ -183,8 +182,7 @@ export class Save {
 
   #traced(bridge: PersistBridge<object>, commit: CommitInfo): Promise<unknown> {
     const next = this.#scope.draft.expose();
-    const size = { batchSize: this.batch.changes, bytes: sizeBytes(next) };
-    const known = { operation: "commit", attempt: this.#attempts, ...size };
+    const known = { operation: "commit", attempt: this.#attempts, ...this.batch.traced(next) };
     return tracedSave(this.#scope, known, () => bridge.save(next, this.#expected, commit));
   }
 

@@ -59,6 +59,8 @@ export interface ScopeSettings {
   readonly random: () => number;
   /** The bridge returns new frozen states, so they are adopted without a copy. */
   readonly bridgeFreezes: boolean;
+  /** The name of its store; `undefined` in memory only, and with a bridge of the caller. */
+  readonly storeName: string | undefined;
   /** A result without a write counts once its version is verified at the store. */
   readonly verifies: boolean;
   /** Shared by all scopes of a runtime. */
@@ -73,6 +75,7 @@ export interface ScopeSettings {
 export interface ScopeTraits extends Pick<ScopeSettings, "initial" | "checks"> {
   readonly escalate?: boolean;
   readonly bridgeFreezes?: boolean;
+  readonly storeName?: string | undefined;
   readonly verifies?: boolean;
   readonly counters?: Counters;
   readonly onceKept?: number;
@@ -204,6 +207,7 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
     clock: tuning.clock ?? systemClock,
     random: tuning.random ?? Math.random,
     bridgeFreezes: scope.bridgeFreezes ?? false,
+    storeName: scope.storeName,
     verifies: scope.verifies ?? false,
     counters: scope.counters ?? uncounted,
     onceKept: scope.onceKept ?? ONCE_KEPT,

@@ -118,7 +118,8 @@ export function deleteWork(scope: ScopeCore): ExclusiveTask {
 const NO_RETRY = { maxRetries: 0, escalate: false };
 
 /** The call that a deletion serves. */
-type Caller = Pick<Call, "settled" | "resolve"> & Partial<Pick<Call, "cause" | "onSettled">>;
+type Caller = Pick<Call, "settled" | "resolve"> &
+  Partial<Pick<Call, "cause" | "trace" | "onSettled">>;
 
 /** One deletion; `why` is passed to `noted`. */
 class Deletion {
@@ -213,7 +214,10 @@ class Deletion {
   }
 
   #traced(remove: () => Promise<SaveResult<object>>): Promise<SaveResult<object>> {
-    return tracedSave(this.#scope, { operation: this.#why, attempt: this.#attempts }, remove);
+    const { trace } = this.#caller;
+    const calls = trace == null ? [] : [trace.message];
+    const known = { operation: this.#why, attempt: this.#attempts, calls };
+    return tracedSave(this.#scope, known, remove);
   }
 
   #done(): SaveStep {

@@ -19,7 +19,8 @@
 import { type Channel, type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 import { performance } from "node:perf_hooks";
 import { types } from "node:util";
-import type { Logger, OperationName, OperationTrace, ScopeIdentity } from "../protocol.ts";
+import type { OperationTrace } from "../operation-trace.ts";
+import type { Logger, OperationName, ScopeIdentity } from "../protocol.ts";
 import { isError } from "../realm.ts";
 import { isPlainObject, sizeBytes } from "../state/copy.ts";
 import { afterThis } from "../time/soon.ts";
@@ -46,7 +47,7 @@ export const RUNS: Tracing = tracingChannel("holdfast.run");
 /** The scope that an operation belongs to, and where its subscribers' failures go. */
 export interface Traced {
   readonly identity: ScopeIdentity;
-  readonly settings: { readonly logger: Logger };
+  readonly settings: { readonly logger: Logger; readonly storeName: string | undefined };
 }
 
 /** What is known of an operation when it starts. */
@@ -77,10 +78,9 @@ export class Trace {
   #bound: readonly (readonly [store: Store, value: unknown])[] | null = null;
 
   constructor(channel: Tracing, { identity, settings }: Traced, known: KnownFields) {
-    const { operation, attempt = 1, batchSize = 1, bytes } = known;
-    const scope = identity;
-    const code = undefined;
-    this.message = { scope, operation, waitMs: 0, runMs: 0, attempt, batchSize, bytes, code };
+    const first = { waitMs: 0, runMs: 0, attempt: 1, batchSize: 1, bytes: undefined };
+    const place = { scope: identity, store: settings.storeName };
+    this.message = { ...place, ...first, ...known, code: undefined };
     this.#channel = channel;
     this.#logger = settings.logger;
   }

@@ -198,6 +198,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
       checks,
       escalate: true,
       bridgeFreezes: true,
+      storeName: kind.durability === "volatile" ? undefined : store.name,
       verifies: kind.answers !== "local",
       counters: context.counters,
       history: history !== null,

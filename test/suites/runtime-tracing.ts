@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { tracingChannel } from "node:diagnostics_channel";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { StoreUnavailableError } from "../../actors/errors.ts";
-import type { OperationTrace } from "../../actors/protocol.ts";
+import type { OperationTrace } from "../../actors/operation-trace.ts";
 import { defineSequencer } from "../../src/runtime/sequencer/define.ts";
 import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
 import { endedOf, eventsOf, traced } from "../support/tracing.ts";
@@ -39,6 +39,7 @@ export function tracingCases(stores: RuntimeStores): void {
         "operation",
         "runMs",
         "scope",
+        "store",
         "waitMs",
       ]);
       expect(start?.message).toMatchObject({ scope: { type: "user", id: "a1" }, code: "ok" });
@@ -111,6 +112,9 @@ export function tracingCases(stores: RuntimeStores): void {
       await Promise.all([scope.incState({ n: 1 }), scope.incState({ n: 1 })]);
       expect(facts(saves)).toEqual([["commit", 1, 2, 7, "ok"]]);
       expect(mutations.map(({ batchSize }) => batchSize)).toEqual([2, 2]);
+      expect(saves[0]?.calls).toEqual(mutations);
+      const names = [...mutations, ...saves].map((each) => each.store);
+      expect(names).toEqual([store.name, store.name, store.name]);
       store.before = () => Promise.reject(new StoreUnavailableError("away"));
       await rejection(scope.incState({ n: 1 }), "STORE_UNAVAILABLE");
       await rejection(scope.delete(), "STORE_UNAVAILABLE");
@@ -122,6 +126,7 @@ export function tracingCases(stores: RuntimeStores): void {
         ["delete", 1, 1, undefined, "STORE_UNAVAILABLE"],
         ["delete", 1, 1, undefined, "ok"],
       ]);
+      expect(saves.at(-1)?.calls?.map(({ operation }) => operation)).toEqual(["delete"]);
       expect(saves.every(({ runMs }) => runMs > 0)).toBe(true);
     });
 
@@ -267,6 +272,7 @@ export function tracingCases(stores: RuntimeStores): void {
         ["traced", 1, 1, undefined, "ok"],
         ["traced", 1, 1, undefined, "TypeError"],
       ]);
+      expect(runs.map(({ status }) => status)).toEqual(["suspended", undefined]);
       expect(runs[0]?.scope).toEqual({ type: "sequencer", id: "run-c2" });
       expect(loads.length).toBeGreaterThan(0);
       expect(JSON.stringify([steps, runs, loads])).not.toContain("secret");

@@ -16,6 +16,7 @@ const layers: readonly Layer[] = [
     rank: 0,
     prefixes: [
       "actors/protocol",
+      "actors/operation-trace",
       "actors/state-types",
       "actors/errors",
       "actors/holdfast-error",
@@ -60,6 +61,7 @@ const layers: readonly Layer[] = [
   { name: "runtime", rank: 10, prefixes: ["src/runtime/runtime"] },
   { name: "kinds", rank: 4, prefixes: ["src/runtime"] },
   { name: "dialects", rank: 11, prefixes: ["src/dialects"] },
+  { name: "opentelemetry", rank: 11, prefixes: ["src/otel"] },
   { name: "command line", rank: 12, prefixes: ["src/cli"] },
   { name: "edges", rank: 12, prefixes: ["src/testing"] },
   { name: "engine", rank: 14, prefixes: ["src/engine"] },

@@ -1,7 +1,7 @@
 /** Subscribes to the tracing channels of one scope for the length of a test. */
 import { type ChannelListener, tracingChannel } from "node:diagnostics_channel";
 import { onTestFinished } from "vitest";
-import type { OperationTrace } from "../../actors/protocol.ts";
+import type { OperationTrace } from "../../actors/operation-trace.ts";
 
 /** The channels, without their prefix. */
 export type ChannelName = "mutation" | "save" | "load" | "exclusive" | "step" | "run";

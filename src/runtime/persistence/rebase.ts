@@ -97,7 +97,7 @@ export class WriteBehind {
     this.#scope = scope;
     this.#target = target;
     const { identity, settings } = scope;
-    const { clock, counters, random, logger } = settings;
+    const { clock, counters, random, logger, storeName } = settings;
     const source = {
       identity,
       get state() {
@@ -122,7 +122,7 @@ export class WriteBehind {
       again: () => this.#inTurn((isWanted) => this.#read(isWanted)),
       exclusive: (write, signal) => this.#inTurn(this.#exclusively(write, signal)),
     };
-    this.writer = new CheckpointWriter(source, target, { logger, rebase, counters });
+    this.writer = new CheckpointWriter(source, target, { logger, storeName, rebase, counters });
   }
 
   /** A write is under way. */

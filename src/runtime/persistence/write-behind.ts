@@ -65,6 +65,7 @@ export interface Rebase extends Pick<ConflictPort, "cas" | "clock" | "random" | 
 /** What a writer works with. */
 export interface WriterPort {
   readonly logger: Logger;
+  readonly storeName: string | undefined;
   /** Absent: a conflict rejects. */
   readonly rebase?: Rebase;
   /** Absent: nothing is counted. */

@@ -16,7 +16,8 @@ export function runSettings(sequencer: AnySequencer, home: ScopeHost): ScopeSett
   const identity = { type: "sequencer", id: sequencer.name };
   const checks = createChecks({ schema: sequencer.schema });
   const initial = initialState(sequencer.initial, checks, identity);
-  return scopeSettings({ clock: home.clock, logger: home.logger }, { initial, checks });
+  const { logger, storeName } = home.kind("sequencer").settings;
+  return scopeSettings({ clock: home.clock, logger }, { initial, checks, storeName });
 }
 
 /** The checked input of a run; the stored run has its own when none is given. */

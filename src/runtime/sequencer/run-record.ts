@@ -92,7 +92,9 @@ export class RunLog implements CheckpointSource {
     this.kind = kind;
     this.#bridge = bridge;
     this.#now = now;
-    this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, { logger });
+    const { storeName } = kind.settings;
+    this.#writer =
+      bridge === null ? null : new CheckpointWriter(this, bridge, { logger, storeName });
   }
 
   /** The settings of the scopes of its kind. */

@@ -43,7 +43,11 @@ export function runSteps(
 ): Promise<RunOutcome> {
   if (!RUNS.hasSubscribers) return runAll(port, names, traced);
   const { sequencer: operation } = port.record;
-  return tracing(traceOf(RUNS, traced, { operation }), runAll.bind(null, port, names, traced));
+  const trace = traceOf(RUNS, traced, { operation });
+  return tracing(trace, runAll.bind(null, port, names, traced), ({ status }) => {
+    trace?.set({ status });
+    return "ok";
+  });
 }
 
 async function runAll(

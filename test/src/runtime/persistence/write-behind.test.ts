@@ -30,7 +30,10 @@ class Desk {
         this.#write(state, expected, version),
       delete: (expected: number, version: number) => this.#write(undefined, expected, version),
     };
-    this.writer = new CheckpointWriter(this.source, target, { logger: this.logger });
+    this.writer = new CheckpointWriter(this.source, target, {
+      logger: this.logger,
+      storeName: "memory",
+    });
   }
 
   change(n: number | undefined): void {
