@@ -95,6 +95,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "holdfast/redis": ["redisStore"],
   "holdfast/postgres": ["postgresSchema", "postgresStore"],
   "holdfast/sqlite": ["sqliteStore"],
+  "holdfast/otel": ["instrument"],
   "holdfast/testing": [
     "checkLinearizable",
     "describeStore",
@@ -135,6 +136,7 @@ const kernelPackages = ["fast-deep-equal", "immer", "xstate"];
 
 /** What single entry points may load besides that; drivers are loaded when a store is made, not here. */
 const furtherPackages: Readonly<Record<string, readonly string[]>> = {
+  "holdfast/otel": ["@opentelemetry/api"],
   "holdfast/vcr": ["minisearch/SearchableMap", "snowball-stemmers"],
 };
 

@@ -36,7 +36,7 @@ import type {
 import type { ListOptions, ScopeListing } from "./list.ts";
 import { type Ids, listing, type Read, readScopes } from "./read-many.ts";
 import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
-import { type RuntimeStats, statsOf } from "./stats.ts";
+import { joinStats, leaveStats, type RuntimeStats, statsOf } from "./stats.ts";
 import type { Scope } from "./scope.ts";
 import type { StoreSupports } from "../stores/contract.ts";
 import { type RunMethods, type RunsOfRuntime, runsOf } from "./sequencer/run-methods.ts";
@@ -82,6 +82,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     Object.assign(this, this.#runs.methods);
     this.#changes = new AllChanges(this.#home);
     keepCalls(this, this.#home.calls);
+    joinStats(this.#home);
   }
 
   /**
@@ -292,6 +293,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
       await this.#home.close(drainMs, this.#runs.close());
     } finally {
       this.#changes.end();
+      leaveStats(this.#home.counters);
     }
   }
 }

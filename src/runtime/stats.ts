@@ -1,5 +1,11 @@
-/** What a runtime has done so far, and what it does now. */
-import type { Counters } from "../../actors/scope/counters.ts";
+/**
+ * What a runtime has done so far, and what it does now; the same of all runtimes of the process.
+ *
+ * Invariants
+ *  Z1  Counts of the process only grow: those of a runtime that was closed or collected stay.
+ *  Z2  No runtime is kept in memory by this.
+ */
+import { newCounters, type Counters } from "../../actors/scope/counters.ts";
 
 /** The result of `runtime.stats()`; counts begin at 0 when the runtime is made. */
 export interface RuntimeStats extends Readonly<Counters> {
@@ -22,4 +28,38 @@ export interface StatsSource {
 export function statsOf({ counters, system }: StatsSource): RuntimeStats {
   const waiting = system.living.reduce((sum, { activity }) => sum + activity.waiting, 0);
   return Object.freeze({ residentScopes: system.residentCount, waiting, ...counters });
+}
+
+/** The runtimes that are neither closed nor collected, by their counters. */
+const open = new Map<Counters, WeakRef<StatsSource>>();
+/** The counts of the others. */
+const past = newCounters();
+const collected = new FinalizationRegistry<Counters>(leaveStats);
+
+/** Adds a runtime to those of `allStats`. */
+export function joinStats(source: StatsSource): void {
+  open.set(source.counters, new WeakRef(source));
+  collected.register(source, source.counters);
+}
+
+/** A runtime has ended: its counts stay (Z1). */
+export function leaveStats(counters: Counters): void {
+  if (open.delete(counters)) addTo(past, counters);
+}
+
+/** The statistics of all runtimes of the process together; frozen. */
+export function allStats(): RuntimeStats {
+  const sum = { residentScopes: 0, waiting: 0, ...past };
+  for (const [counters, reference] of open) {
+    const source = reference.deref();
+    if (source === undefined) addTo<keyof Counters>(sum, counters);
+    else addTo<keyof RuntimeStats>(sum, statsOf(source));
+  }
+  return Object.freeze(sum);
+}
+
+type Numbers<Names extends string> = { [Name in Names]: number };
+
+function addTo<Names extends string>(sum: Numbers<Names>, more: Readonly<Numbers<Names>>): void {
+  for (const name in more) sum[name] += more[name];
 }

@@ -19,7 +19,7 @@ const run = promisify(execFile);
 const root = fileURLToPath(rootUrl);
 
 /** The optional peers, which a project may have or not. */
-export const peers: readonly string[] = ["ioredis", "libsql", "pg"];
+export const peers: readonly string[] = ["@opentelemetry/api", "ioredis", "libsql", "pg"];
 
 /** A folder with `node_modules/holdfast`, as `npm install` of the tarball would leave it. */
 export interface Project {
