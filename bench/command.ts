@@ -27,6 +27,10 @@ const KNOWN: Readonly<Record<string, Known>> = {
     about: "large states, and several processes",
     stores: ["sqlite", "redis", "postgres"],
   },
+  time: {
+    about: "a history: keeping it, reading it, undo",
+    stores: ["memory", "sqlite", "file", "redis", "postgres"],
+  },
   import: { about: "what each entry point adds to the start of a process", stores: [] },
   dialects: { about: "each dialect beside its original", stores: [] },
   calls: {
