@@ -44,6 +44,7 @@ describe("the command line of the benches", () => {
       "contention",
       "answers",
       "durable",
+      "time",
     ]);
   });
 
