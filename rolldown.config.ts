@@ -9,9 +9,11 @@
  * whole of this library: `createActor` of xstate, and fast-deep-equal. `holdfast/actors` imports
  * xstate itself: its logic runs in the actors of the caller's own copy.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
 import { dirname, isAbsolute, join } from "node:path";
 import { defineConfig, type RolldownOptions } from "rolldown";
+import { esmExternalRequirePlugin } from "rolldown/plugins";
 import manifest from "./package.json" with { type: "json" };
 
 const outputs = [...Object.values(manifest.exports), ...Object.values(manifest.bin)];
@@ -32,13 +34,17 @@ function licences(modules: readonly string[]): string {
   const folders = modules.flatMap((id) => /^.*\/node_modules\/[^/]+(?=\/)/.exec(id)?.[0] ?? []);
   return [...new Set(folders)]
     .map((folder) => {
-      const text = readFileSync(join(folder, "LICENSE"), "utf8").trim();
+      const file = readdirSync(folder).find((name) => /^licen[sc]e/i.test(name)) ?? "LICENSE";
+      const text = readFileSync(join(folder, file), "utf8").trim();
       return `/*! Contains code of ${folder.slice(dirname(folder).length + 1)}.\n\n${text}\n*/`;
     })
     .join("\n");
 }
 
-const config: RolldownOptions = defineConfig({
+const PROGRESS = "shared/cli-progress";
+
+/** All but the bar of the program. */
+export const library: RolldownOptions = defineConfig({
   input: Object.fromEntries(names.map((name) => [name, `./${name}.ts`])),
   platform: "node",
   // ES modules where a package has them: only from these the unused parts are left out.
@@ -48,6 +54,7 @@ const config: RolldownOptions = defineConfig({
     dir: "dist",
     format: "esm",
     entryFileNames: "[name].js",
+    paths: { "cli-progress": `../../${PROGRESS}.js` }, // From the program.
     chunkFileNames: "shared/[name].js",
     codeSplitting: {
       // Each with all that it imports.
@@ -66,4 +73,19 @@ const config: RolldownOptions = defineConfig({
     polyfillRequire: false,
   },
 });
+
+const progress: RolldownOptions = defineConfig({
+  input: { [PROGRESS]: "cli-progress" },
+  platform: "node",
+  // The parts of Node that it requires become imports.
+  plugins: [esmExternalRequirePlugin({ external: [...builtinModules] })],
+  output: {
+    dir: "dist",
+    format: "esm",
+    entryFileNames: "[name].js",
+    banner: ({ moduleIds }) => licences(moduleIds),
+  },
+});
+
+const config: readonly RolldownOptions[] = [library, progress];
 export default config;

@@ -39,6 +39,7 @@ export type OperationName =
   | "update"
   | "delete"
   | "refresh"
+  | "migrate"
   | "rewind"
   | "undo"
   | "redo";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import published, { isPackage } from "../rolldown.config.ts";
+import { isPackage, library as published } from "../rolldown.config.ts";
 
 /** As it is published, or with a file for each source, which shows what is in which file. */
 export type Layout = "published" | "modules";

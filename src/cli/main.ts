@@ -1,22 +1,22 @@
 #!/usr/bin/env node
-/** The program `holdfast`: moves records between stores. See `holdfast --help`. */
+/** The program `holdfast`: reads, changes, moves and checks what a store has. See its `--help`. */
 import { createRequire } from "node:module";
 import { isHoldfastError } from "../../actors/errors.ts";
 import { isError } from "../../actors/realm.ts";
 import { reasonOf } from "../stores/shared/retry-until.ts";
 import { runTask } from "./commands.ts";
 import { DamagedFileError } from "./export-file.ts";
-import { HELP, readTask, UsageError } from "./options.ts";
+import { readTask, UsageError } from "./options.ts";
+import { helpText, verbHelp } from "./help.ts";
 
 const EXIT = { agree: 0, differ: 1, usage: 2 } as const;
 
 async function main(args: readonly string[]): Promise<number> {
   const task = readTask(args);
-  if (typeof task === "string") {
-    process.stdout.write(task === "help" ? HELP : `${version()}\n`);
-    return EXIT.agree;
-  }
-  const isAgreed = await runTask(task, { out: process.stdout, warn });
+  if ("help" in task) process.stdout.write(task.help === null ? helpText() : verbHelp(task.help));
+  if ("version" in task) process.stdout.write(`${version()}\n`);
+  if (!("verb" in task)) return EXIT.agree;
+  const isAgreed = await runTask(task, { out: process.stdout, warn, terminal: process.stderr });
   return isAgreed ? EXIT.agree : EXIT.differ;
 }
 

@@ -1,166 +1,172 @@
-/** Reads the command line. */
+/** Reads the command line by the table of verbs. */
 import { parseArgs } from "node:util";
-import { isError } from "../../actors/realm.ts";
+import { type OptionName, OPTIONS, optionsOf, type VerbName, VERBS, VERB_NAMES } from "./verbs.ts";
 
 /** An invalid command line; `message` gives the reason. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** One command with its operands and settings. */
+/** One verb with its operands and settings. */
 export interface Task {
-  readonly command: CommandName;
-  /** The stores and files named, in their order. */
+  readonly verb: VerbName;
+  /** The stores, files, names and values given, in their order. */
   readonly operands: readonly string[];
   readonly prefix: string;
   readonly batch: number;
+  /** `Infinity`: no limit. */
+  readonly limit: number;
   readonly checkOnly: boolean;
-  /** Changes the store; else a command only prints what it would do. */
+  readonly dryRun: boolean;
+  readonly check: boolean;
+  readonly module: string | undefined;
+  /** Changes the store; verbs that could surprise need it. */
   readonly write: boolean;
+  readonly json: boolean;
   readonly namespace: string;
 }
+
+/** What else a command line may ask for. */
+export type Asked = { readonly help: VerbName | null } | { readonly version: true };
 
 const BATCH_DEFAULT = 100;
 const BATCH_MAX = 10_000;
 const NAMESPACE_DEFAULT = "holdfast";
-
-/** Operands (minimum and maximum count, and their names) and options of each command. */
-const COMMANDS = {
-  copy: { bounds: [2, 2], operands: "FROM TO", options: ["prefix", "batch", "check-only"] },
-  export: { bounds: [1, 2], operands: "STORE [FILE]", options: ["prefix", "batch"] },
-  import: { bounds: [2, 2], operands: "FILE STORE", options: ["batch"] },
-  check: { bounds: [2, 2], operands: "A B", options: ["prefix", "batch"] },
-  get: { bounds: [3, 3], operands: "STORE TYPE ID", options: ["namespace"] },
-  rm: { bounds: [3, 3], operands: "STORE TYPE ID", options: ["namespace", "write"] },
-} as const;
-
-/** The position of a file among the operands. */
-const FILE_AT: Partial<Record<CommandName, number>> = { export: 1, import: 0 };
 const STORE_ADDRESS = /^(?:sqlite|file|rediss?|postgres(?:ql)?):/;
 
-/** The commands of the program. */
-export type CommandName = keyof typeof COMMANDS;
-
-/** What `--help` prints. */
-export const HELP: string = `Usage:
-  holdfast copy FROM TO [--prefix TEXT] [--check-only] [--batch N]
-  holdfast export STORE [FILE] [--prefix TEXT] [--batch N]
-  holdfast import FILE STORE [--batch N]
-  holdfast check A B [--prefix TEXT] [--batch N]
-  holdfast get STORE TYPE ID [--namespace NAME]
-  holdfast rm STORE TYPE ID [--namespace NAME] [--write]
-
-Moves records between stores, with their versions and their remaining time, and reads every one
-back. Nothing is overwritten: a key that has another record there is a conflict. A command that is
-run again does the rest of the work. First stop every program that writes to the stores. Tombstones
-of deleted records do not move.
-
-get prints one record as JSON: state, version, and the milliseconds until it expires. It does not
-check the state with the schema of its kind. rm deletes the record and leaves a tombstone, as delete
-does; programs that use the store may run meanwhile.
-
-A store is written as one of
-  sqlite:PATH   file:DIRECTORY   redis://HOST…   rediss://HOST…   postgres://HOST…
-A keyPrefix of Redis or a table of PostgreSQL other than the default follows a #, as in
-redis://HOST/0#shop:
-
-  --prefix TEXT   only keys that start with it. A namespace NAME is two prefixes: NAME/ and
-                  %binding/NAME/
-  --check-only    write nothing, only print what the second store lacks or has different
-  --namespace NAME  that of the runtime (default ${NAMESPACE_DEFAULT})
-  --write         delete; without it rm only prints what it would delete
-  --batch N       records in memory at once, 1 to ${BATCH_MAX} (default ${BATCH_DEFAULT})
-  --help          print this
-  --version       print the version
-
-Exit code: 0 when both sides agree, or the record is there; 1 when not, or when a store or file
-failed; 2 for wrong usage.
-`;
+/** The options that were given: texts, and `true` for those without a value. */
+type Given = ReadonlyMap<OptionName, string | true>;
 
 /** Reads the command line: a task, or what to print. Throws `UsageError`. */
-export function readTask(args: readonly string[]): Task | "help" | "version" {
-  const { values, positionals } = parse(args);
-  if (values.help === true) return "help";
-  if (values.version === true) return "version";
+export function readTask(args: readonly string[]): Task | Asked {
+  const { given, positionals, unknown } = parse(args);
   const [name, ...operands] = positionals;
-  const command = commandOf(name);
-  const { options } = COMMANDS[command];
-  checkOperands(command, operands);
-  const allowed: readonly string[] = options;
-  const misplaced = Object.keys(values).find((option) => !allowed.includes(option));
-  if (misplaced !== undefined) throw wrong(`--${misplaced} is no option of ${command}`);
+  if (given.has("help")) return { help: VERB_NAMES.find((verb) => verb === name) ?? null };
+  if (given.has("version")) return { version: true };
+  const verb = verbOf(name);
+  const known = optionsOf(verb);
+  const misplaced = unknown ?? [...given.keys()].find((option) => !known.includes(option));
+  if (misplaced !== undefined)
+    throw wrong(`--${misplaced} is no option of ${verb}; it has ${dashed(known)}`, verb);
+  checkOperands(verb, operands);
+  const text = (option: OptionName): string | undefined => {
+    const value = given.get(option);
+    return typeof value === "string" ? value : undefined;
+  };
   return {
-    command,
+    verb,
     operands,
-    prefix: values.prefix ?? "",
-    batch: batchOf(values.batch),
-    checkOnly: values["check-only"] ?? false,
-    write: values.write ?? false,
-    namespace: values.namespace ?? NAMESPACE_DEFAULT,
+    prefix: text("prefix") ?? "",
+    batch: wholeNumber("batch", text("batch"), { from: 1, to: BATCH_MAX }) ?? BATCH_DEFAULT,
+    limit: wholeNumber("limit", text("limit"), { from: 1 }) ?? Infinity,
+    checkOnly: given.has("check-only"),
+    dryRun: given.has("dry-run"),
+    check: given.has("check"),
+    module: text("module"),
+    write: given.has("write"),
+    json: given.has("json"),
+    namespace: text("namespace") ?? NAMESPACE_DEFAULT,
   };
 }
 
-function checkOperands(command: CommandName, given: readonly string[]): void {
-  const { bounds, operands } = COMMANDS[command];
-  const [least, most] = bounds;
-  if (given.length < least || given.length > most) {
+function checkOperands(verb: VerbName, given: readonly string[]): void {
+  const { form } = VERBS[verb];
+  const words = form.split(" ");
+  const least = words.filter((word) => !word.startsWith("[")).length;
+  if (given.length < least || given.length > words.length) {
     const count = given.length < least ? "few" : "many";
-    throw wrong(`too ${count} operands for holdfast ${command} ${operands}`);
+    throw wrong(`too ${count} operands for holdfast ${verb} ${form}`, verb);
   }
-  const file = given[FILE_AT[command] ?? most];
+  const file = given[words.findIndex((word) => word.includes("FILE"))];
   if (file !== undefined && STORE_ADDRESS.test(file))
-    throw wrong(`holdfast ${command} ${operands}: a store stands where the file should`);
+    throw wrong(`holdfast ${verb} ${form}: a store stands where the file should`, verb);
 }
 
-function wrong(reason: string, cause?: unknown): UsageError {
-  return new UsageError(`${reason} (see holdfast --help)`, { cause });
+/** The error of a wrong command line, which says where the help is. */
+export function wrong(reason: string, verb?: VerbName): UsageError {
+  return new UsageError(`${reason} (see holdfast ${verb === undefined ? "" : `${verb} `}--help)`);
 }
 
-function commandOf(name: string | undefined): CommandName {
-  if (name === undefined) throw wrong("no command");
-  // The table's own keys are the names.
-  if (Object.hasOwn(COMMANDS, name)) return name as CommandName;
-  throw wrong(`unknown command; there are ${Object.keys(COMMANDS).join(", ")}`);
+/** Throws `UsageError` for a task without `--write`; `does` says what it would do. */
+export function needWrite({ write, verb }: Task, does: string): void {
+  if (!write) throw wrong(`${verb} ${does} only with --write`, verb);
 }
 
-function batchOf(text: string | undefined): number {
-  if (text === undefined) return BATCH_DEFAULT;
-  const batch = /^\d+$/.test(text) ? Number(text) : 0;
-  if (batch >= 1 && batch <= BATCH_MAX) return batch;
-  throw wrong(`--batch must be a whole number from 1 to ${BATCH_MAX}`);
+function dashed(names: readonly OptionName[]): string {
+  return names.map((name) => `--${name}`).join(", ");
+}
+
+function verbOf(name: string | undefined): VerbName {
+  if (name === undefined) throw wrong("no verb");
+  const verb = VERB_NAMES.find((each) => each === name);
+  if (verb !== undefined) return verb;
+  throw wrong(`unknown verb ${JSON.stringify(name)}; there are ${VERB_NAMES.join(", ")}`);
+}
+
+interface Range {
+  readonly from: number;
+  readonly to?: number;
+}
+
+/** A whole number within a range; throws `UsageError` for another text. */
+function wholeNumber(
+  option: OptionName,
+  text: string | undefined,
+  { from, to = Number.MAX_SAFE_INTEGER }: Range,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d+$/.test(text) ? Number(text) : -1;
+  if (value >= from && value <= to) return value;
+  const end = to === Number.MAX_SAFE_INTEGER ? " or more" : ` to ${to}`;
+  throw wrong(`--${option} must be a whole number from ${from}${end}`);
 }
 
 interface Parsed {
   readonly positionals: readonly string[];
-  readonly values: {
-    readonly prefix?: string | undefined;
-    readonly batch?: string | undefined;
-    readonly "check-only"?: boolean | undefined;
-    readonly namespace?: string | undefined;
-    readonly write?: boolean | undefined;
-    readonly help?: boolean | undefined;
-    readonly version?: boolean | undefined;
-  };
+  readonly given: Given;
+  /** The first option that no verb has. */
+  readonly unknown: string | undefined;
 }
 
+const NAMES = Object.keys(OPTIONS) as OptionName[]; // Its own keys.
+
 function parse(args: readonly string[]): Parsed {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        prefix: { type: "string" },
-        batch: { type: "string" },
-        "check-only": { type: "boolean" },
-        namespace: { type: "string" },
-        write: { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-        version: { type: "boolean" },
-      },
-    });
-  } catch (cause) {
-    const reason = isError(cause) ? cause.message : String(cause);
-    // After the first sentence comes advice about operands that begin with a dash.
-    throw wrong(reason.split(/\.\s/, 1)[0] ?? reason, cause);
+  const rules = NAMES.map((name) => {
+    const type: "string" | "boolean" = OPTIONS[name].value === undefined ? "boolean" : "string";
+    return [name, { type, ...(name === "help" && { short: "h" }) }];
+  });
+  // Not strict: the message of an unknown option names those of the verb.
+  const { tokens, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+    options: Object.fromEntries(rules),
+  });
+  const given = new Map<OptionName, string | true>();
+  let unknown: string | undefined;
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const name = NAMES.find((each) => each === token.name);
+    if (name === undefined) unknown ??= token.name;
+    else given.set(name, valueOfToken(name, token.value, token.inlineValue));
   }
+  return { positionals, given, unknown };
+}
+
+/** The value of an option; throws `UsageError` for a missing one, and for one too many. */
+function valueOfToken(
+  name: OptionName,
+  value: string | undefined,
+  isInline: boolean | undefined,
+): string | true {
+  const wanted = OPTIONS[name].value;
+  if (wanted === undefined) {
+    if (value === undefined) return true;
+    throw wrong(`--${name} has no value`);
+  }
+  if (value === undefined) throw wrong(`--${name} needs a value: --${name} ${wanted}`);
+  if (isInline !== true && value.startsWith("-"))
+    throw wrong(`--${name} needs a value; one that begins with a dash is --${name}=${wanted}`);
+  return value;
 }

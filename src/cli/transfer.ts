@@ -58,7 +58,10 @@ const CLOCK_STEP_MS = 10;
 export type TellDifference = (key: string, difference: string) => void;
 
 /** Keys of a store in groups of at most `batch`. */
-async function* keyGroups(store: StateStore, selection: Selection): AsyncGenerator<string[]> {
+export async function* keyGroups(
+  store: StateStore,
+  selection: Selection,
+): AsyncGenerator<string[]> {
   let group: string[] = [];
   for await (const key of store.list({ prefix: selection.prefix })) {
     group.push(key);

@@ -1,5 +1,5 @@
 /** The program as people start it: a process of its own, with files and exit codes. */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fileStore } from "../../../src/stores/file/store.ts";
 import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
 import type { StateStore } from "../../../src/stores/contract.ts";
+import { holdfast } from "../../support/command.ts";
 import { testDirectory } from "../../support/directory.ts";
 import { dropTables, findPostgres, freshTable, runSql } from "../../support/postgres.ts";
 import { programOf } from "../../support/programs.ts";
@@ -15,22 +16,6 @@ import { canStartRedis, ownRedis, type OwnRedis } from "../../support/redis.ts";
 
 const PROGRAM = programOf("src/cli/main.ts");
 const directory = testDirectory("cli");
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function holdfast(...args: readonly string[]): Promise<Ended> {
-  const all = [PROGRAM, ...args];
-  return new Promise((resolve) => {
-    execFile(process.execPath, all, (error, out, err) => {
-      // A child that was killed has no code.
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, err });
-    });
-  });
-}
 
 function fresh(): string {
   return mkdtempSync(join(directory, "case-"));
@@ -259,12 +244,12 @@ describe("the command line", () => {
 
   it("--help is printed and is no error", async () => {
     const ended = await holdfast("--help");
-    expect(ended.out).toContain("holdfast copy FROM TO");
+    expect(ended.out).toContain("copy FROM TO");
     expect([ended.err, ended.code]).toEqual(["", 0]);
   });
 
   it.each([
-    [["copy", "sqlite:a", "sqlite:b", "--force"], "Unknown option '--force'"],
+    [["copy", "sqlite:a", "sqlite:b", "--force"], "--force is no option of copy; it has --prefix"],
     [["copy", "sqlite:absent.db", "sqlite:b"], "there is no store at absent.db"],
     [["export", "sqlite://absent.db"], "without //"],
   ])("%j is refused in one line", async (args, reason) => {

@@ -6,12 +6,17 @@ import { readTask, UsageError } from "../../../src/cli/options.ts";
 describe("a command line", () => {
   it("gives a task", () => {
     expect(readTask(["copy", "a", "b"])).toEqual({
-      command: "copy",
+      verb: "copy",
       operands: ["a", "b"],
       prefix: "",
       batch: 100,
+      limit: Infinity,
       checkOnly: false,
+      dryRun: false,
+      check: false,
+      module: undefined,
       write: false,
+      json: false,
       namespace: "holdfast",
     });
     const words = ["--prefix", "app/", "copy", "a", "--check-only", "b", "--batch=7"];
@@ -19,20 +24,39 @@ describe("a command line", () => {
   });
 
   it("may ask for help, whatever else it says", () => {
-    expect(readTask(["-h"])).toBe("help");
-    expect(readTask(["frobnicate", "--help"])).toBe("help");
-    expect(readTask(["--version"])).toBe("version");
+    expect(readTask(["-h"])).toEqual({ help: null });
+    expect(readTask(["frobnicate", "--help"])).toEqual({ help: null });
+    expect(readTask(["copy", "--help", "--frobnicate"])).toEqual({ help: "copy" });
+    expect(readTask(["--version"])).toEqual({ version: true });
+  });
+
+  it("ends its options at --, so that operands may begin with a dash", () => {
+    const words = ["get", "--namespace", "shop", "--", "a", "--json", "-id"];
+    expect(readTask(words)).toMatchObject({
+      operands: ["a", "--json", "-id"],
+      namespace: "shop",
+      json: false,
+    });
+    expect(readTask(["copy", "a", "b", "--prefix=-x"])).toMatchObject({ prefix: "-x" });
   });
 
   it.each([
-    [[], "no command"],
-    [["frobnicate"], "unknown command"],
-    [["toString", "a", "b"], "unknown command"],
+    [[], "no verb"],
+    [["frobnicate"], 'unknown verb "frobnicate"; there are get, '],
+    [["toString", "a", "b"], "unknown verb"],
     [["copy", "a"], "too few operands for holdfast copy FROM TO"],
     [["export"], "too few operands for holdfast export STORE [FILE]"],
     [["export", "a", "b", "c"], "too many operands for holdfast export STORE [FILE]"],
-    [["copy", "a", "b", "--force"], "Unknown option '--force' (see holdfast --help)"],
-    [["copy", "a", "b", "--prefix"], "Option '--prefix <value>' argument missing (see holdfast"],
+    [
+      ["copy", "a", "b", "--force"],
+      "--force is no option of copy; it has --prefix, --check-only, --batch, --json, --help " +
+        "(see holdfast copy --help)",
+    ],
+    [["copy", "a", "b", "-f"], "--f is no option of copy"],
+    [["copy", "a", "b", "--toString"], "--toString is no option of copy"],
+    [["copy", "a", "b", "--prefix"], "--prefix needs a value: --prefix TEXT"],
+    [["copy", "a", "b", "--prefix", "--json"], "--prefix needs a value; one that begins with"],
+    [["copy", "a", "b", "--json=yes"], "--json has no value"],
     [["import", "sqlite:a", "b.jsonl"], "holdfast import FILE STORE: a store stands where"],
     [["export", "b.jsonl", "redis://h"], "holdfast export STORE [FILE]: a store stands where"],
     [["check", "a", "b", "--check-only"], "--check-only is no option of check"],

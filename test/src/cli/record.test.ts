@@ -1,12 +1,11 @@
 /** `holdfast get` and `holdfast rm`: one record, whatever its state. */
-import { PassThrough } from "node:stream";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { runTask } from "../../../src/cli/commands.ts";
 import { readTask } from "../../../src/cli/options.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
+import { command } from "../../support/command.ts";
 import { testDirectory } from "../../support/directory.ts";
 
 const dir = testDirectory("cli-record");
@@ -18,16 +17,6 @@ const NO_TEXT = {
       JSON.stringify(value) === "{}" ? { value: {} } : { issues: [{ message: "no" }] },
   },
 };
-
-async function run(...args: readonly string[]) {
-  const task = readTask(args);
-  if (typeof task === "string") throw new Error(task);
-  const out = new PassThrough();
-  const warnings: string[] = [];
-  const isDone = await runTask(task, { out, warn: (line) => warnings.push(line) });
-  out.end();
-  return { isDone, text: (await out.toArray()).join(""), warnings };
-}
 
 it("prints and deletes a record that its kind cannot open any more", async () => {
   const path = join(dir, "store.db");
@@ -44,23 +33,21 @@ it("prints and deletes a record that its kind cannot open any more", async () =>
   await expect(refusing.open("note", "a/b")).rejects.toMatchObject({ code: "STATE_INVALID" });
   await refusing.close();
 
-  const got = await run("get", address, "note", "a/b");
+  const got = await command("get", address, "note", "a/b");
   expect(got.isDone).toBe(true);
-  expect(JSON.parse(got.text)).toEqual({
-    key: "holdfast/note/a/b",
-    version: 1,
-    state: { text: "old" },
-  });
-  const asked = await run("rm", address, "note", "a/b");
-  expect(asked).toMatchObject({ isDone: true, text: expect.stringContaining("would delete") });
-  expect((await run("get", address, "note", "a/b")).isDone).toBe(true);
-  const removed = await run("rm", address, "note", "a/b", "--write");
-  expect(removed).toMatchObject({ isDone: true, text: 'deleted "holdfast/note/a/b", version 1\n' });
-  for (const command of ["get", "rm"]) {
-    const gone = await run(command, address, "note", "a/b");
+  const record = { type: "note", id: "a/b", version: 1, state: { text: "old" } };
+  expect(JSON.parse(got.text)).toEqual(record);
+  await expect(command("rm", address, "note", "a/b")).rejects.toThrow(
+    "rm deletes only with --write",
+  );
+  expect((await command("get", address, "note", "a/b")).isDone).toBe(true);
+  const removed = await command("rm", address, "note", "a/b", "--write");
+  expect(removed).toMatchObject({ isDone: true, text: "deleted note/a/b, version 1\n" });
+  for (const words of [["get"], ["rm", "--write"]]) {
+    const gone = await command(...words, address, "note", "a/b");
     expect(gone).toMatchObject({ isDone: false, text: "" });
     expect(gone.warnings.join()).toContain("it was deleted (version 2)");
-    const unknown = await run(command, address, "note", "a/b", "--namespace", "shop");
+    const unknown = await command(...words, address, "note", "a/b", "--namespace", "shop");
     expect(unknown.isDone).toBe(false);
     expect(unknown.warnings.join()).toContain('no record "shop/note/a/b"');
   }
@@ -81,25 +68,25 @@ it("prints the state of a record without its keys of once, which other commands 
     return [answer, scope.state];
   };
   await pay(path);
-  const got = await run("get", address, "user", "ann");
-  const record = { key: "holdfast/user/ann", version: 1, state: { n: 1 } };
+  const got = await command("get", address, "user", "ann");
+  const record = { type: "user", id: "ann", version: 1, state: { n: 1 } };
   expect(JSON.parse(got.text)).toEqual(record);
 
-  expect((await run("copy", address, `sqlite:${copied}`)).isDone).toBe(true);
-  expect((await run("export", address, file)).isDone).toBe(true);
-  expect((await run("import", file, `sqlite:${read}`)).isDone).toBe(true);
+  expect((await command("copy", address, `sqlite:${copied}`)).isDone).toBe(true);
+  expect((await command("export", address, file)).isDone).toBe(true);
+  expect((await command("import", file, `sqlite:${read}`)).isDone).toBe(true);
   for (const at of [path, copied, read]) {
-    expect((await run("check", address, `sqlite:${at}`)).isDone).toBe(true);
+    expect((await command("check", address, `sqlite:${at}`)).isDone).toBe(true);
     expect(await pay(at)).toEqual([1, { n: 1 }]); // The key is there, so nothing runs.
   }
   const store = sqliteStore({ path: read ?? "" });
   const state = { $holdfast: "record", state: { n: 1 }, once: [] };
-  const { key, version } = record;
+  const [key, version] = ["holdfast/user/ann", 1];
   await store.commit([{ key, expectedVersion: 1, version: 2, state: undefined }]);
   await store.erase?.([key]);
   await store.commit([{ key, expectedVersion: 0, version, state }]);
   await store.close();
-  const differs = await run("check", address, `sqlite:${read}`);
+  const differs = await command("check", address, `sqlite:${read}`);
   expect(differs.isDone).toBe(false);
   expect(differs.warnings).toEqual(['"holdfast/user/ann": version 1 has other keys of once']);
 });
