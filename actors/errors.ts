@@ -271,6 +271,7 @@ export interface ErrorClasses {
   readonly SUSPENSION_TIMEOUT: SuspensionTimeoutError;
   readonly STEP_TIMEOUT: StepTimeoutError;
   readonly RUN_CANCELLED: RunCancelledError;
+  readonly SCOPE_EXISTS: stored.ScopeExistsError;
   readonly HISTORY_GONE: stored.HistoryGoneError;
 }
 

@@ -32,6 +32,7 @@ export const ERROR_CODES = [
   "STEP_TIMEOUT",
   "RUN_CANCELLED",
   "HISTORY_GONE",
+  "SCOPE_EXISTS",
 ] as const;
 
 /** Names a failure. */

@@ -91,6 +91,13 @@ export class StoreUnavailableError extends HoldfastError {
   }
 }
 
+/** A scope of that id exists; it was not changed. */
+export class ScopeExistsError extends HoldfastError {
+  constructor(options?: HoldfastErrorOptions) {
+    super("SCOPE_EXISTS", `${scopeLabel(options?.scope)} exists; choose another id`, options);
+  }
+}
+
 /** The state asked for is no longer kept, or never was. */
 export class HistoryGoneError extends HoldfastError {
   /** The oldest version whose state can be read. */

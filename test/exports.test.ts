@@ -18,6 +18,7 @@ const errors = [
   "RunCancelledError",
   "RunLeasedError",
   "RuntimeClosedError",
+  "ScopeExistsError",
   "ScopeMutationTimeoutError",
   "ScopeStoppedError",
   "SequencerChangedError",

@@ -15,6 +15,7 @@ import { openExecution, type ExecuteOptions, type OpenScope } from "./session/ex
 import type { ScopeOwner } from "./session/binding.ts";
 import { AllChanges } from "./all-changes.ts";
 import { keepCalls } from "./calls.ts";
+import { type ForkOptions, forkScope } from "./transaction/fork.ts";
 import { ScopeHandle } from "./handle.ts";
 import { type CloseOptions, drainOption, RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
 import { ScopeHost } from "./scope-host.ts";
@@ -85,10 +86,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     joinStats(this.#home);
   }
 
-  /**
-   * Adds a kind to an existing runtime, for libraries with their own kinds. The same kind may be
-   * added again; another kind under a known name throws `TypeError`.
-   */
+  /** Adds a kind, for libraries with their own. Another kind under a known name: `TypeError`. */
   declare(type: string, kind: KindOptions): void {
     this.#home.declare(type, kind);
   }
@@ -192,9 +190,9 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   }
 
   /**
-   * Lists scopes, in memory or not: `await` gives a page, `for await` all. With `states: true` also
-   * their versions and states, as `read` gives them. Rejects as `read` does, and with `RangeError`
-   * for a bad limit. Records of kinds that only other runtimes declare are listed by their names.
+   * Lists scopes, in memory or not: `await` gives a page, `for await` all; `states: true` adds what
+   * `read` gives. Rejects as `read` does, and with `RangeError` for a bad limit. Records of kinds
+   * that only other runtimes declare are listed by their names.
    */
   list<const Options extends ListOptions<KindName<K>>>(
     options?: Options,
@@ -217,31 +215,34 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     return this.#home.calls.run(() => readScopes(this.#home, type, ids));
   }
 
-  /**
-   * What the store of a kind supports; for a volatile kind, what memory does. Throws `TypeError`
-   * for an unknown type.
-   */
+  /** What the store of a kind supports, or memory; throws `TypeError` for an unknown type. */
   supports(type: KindName<K>): StoreSupports {
     return supportsOf(this.#home.kind(type));
   }
 
   /**
-   * Removes everything stored of an id: record, changes, tombstone and the binding of a session.
-   * The schema may refuse the stored state. A scope in memory gets its initial state with a
-   * `delete` event, also in other processes. Resolves to whether a record existed; `TypeError` for
-   * an unknown type or invalid id. Without `erase` of the store: a delete without a tombstone.
+   * Removes everything stored of an id: record, changes, tombstone, the binding of a session; the
+   * schema may refuse the state. A scope in memory gets its initial state with a `delete` event, in
+   * all processes. Resolves to whether a record existed; `TypeError` for an unknown type or bad id.
    */
   erase(options: EraseOptions<KindName<K>>): Promise<boolean> {
     return this.#home.calls.run(() => eraseScope(this.#home, options));
   }
 
   /**
-   * Deletes every scope of a kind, or those whose id starts with `prefix`, a hundred at a time;
-   * resolves to how many. The bindings of sessions are kept, as with `delete`. Rejects with
-   * `TypeError` for an unknown type, and with the first failure of a batch.
+   * Deletes all scopes of a kind, or those whose id starts with `prefix`; resolves to how many. The
+   * bindings of sessions stay. Rejects with `TypeError`, and with the first failure of a batch.
    */
   deleteAll(options: DeleteAllOptions<KindName<K>>): Promise<number> {
     return this.#home.calls.run(() => deleteScopes(this.#home, options));
+  }
+
+  /**
+   * A new scope of the kind and owner of `scope`, with its current or a past state; resolves when
+   * it is stored. Rejects with `ScopeExistsError` when the id is in use, and as `at` does.
+   */
+  fork<S extends object>(scope: Scope<S>, newId: string, options?: ForkOptions): Promise<Scope<S>> {
+    return this.#home.calls.run(() => forkScope<S>(this.#home, scope, newId, options));
   }
 
   /** What this runtime has done since it was made, and what waits in it now; frozen. */

@@ -123,6 +123,19 @@ function pastCases(stores: RuntimeStores): void {
     expect(await rejection(scope.at(2))).toMatchObject({ code: "HISTORY_GONE", oldest: 5 });
   });
 
+  it("of a fork begins at the fork, whose state may be any of the past", async () => {
+    const runtime = new World(stores).runtime({ kinds: KINDS });
+    const scope = await open(runtime, "doc");
+    await count(scope, 3);
+    const fork = await runtime.fork(scope, "fork", { at: 2 });
+    expect(fork.state).toEqual({ n: 2 });
+    expect(await versionsOf(fork)).toEqual([1]);
+    expect((await runtime.fork(scope, "new", { at: 0 })).state).toEqual({});
+    expect(await fork.undo()).toBe(true);
+    expect(fork.state).toEqual({});
+    expect(await rejection(runtime.fork(scope, "late", { at: 9 }))).toBeInstanceOf(RangeError);
+  });
+
   it("takes part in transactions and exclusive sections", async () => {
     const runtime = new World(stores).runtime({ kinds: KINDS });
     const [one, two] = [await open(runtime, "doc", "one"), await open(runtime, "doc", "two")];

@@ -10,6 +10,7 @@ import { earlierCases } from "./runtime-earlier.ts";
 import { exclusiveCases } from "./runtime-exclusive.ts";
 import { expiryCases } from "./runtime-expiry.ts";
 import { eraseCases } from "./runtime-erase.ts";
+import { forkCases } from "./runtime-fork.ts";
 import { historyCases } from "./runtime-history.ts";
 import { undoCases } from "./runtime-undo.ts";
 import { rebaseCases } from "./runtime-rebase.ts";
@@ -85,5 +86,6 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     closeCases(options);
     drainCases(options);
     eraseCases(options);
+    forkCases(options);
   });
 }

@@ -20,13 +20,16 @@ export interface OwningRuntime {
 function ownScopes(runtime: OwningRuntime, what: string, scopes: unknown): ResidentScope[] {
   if (!Array.isArray(scopes))
     throw new TypeError(`${what} takes a list of scopes, received ${typeName(scopes)}`);
-  return scopes.map((scope: unknown) => {
-    const resident = residentOf(scope);
-    if (resident === undefined || !runtime.owns(resident))
-      throw new TypeError(`${what} takes scopes opened through this runtime`);
-    if (resident.stopped) throw new ScopeStoppedError({ scope: resident.identity });
-    return resident;
-  });
+  return scopes.map((scope: unknown) => ownScope(runtime, what, scope));
+}
+
+/** The scope of a handle of `runtime`; throws `TypeError` for anything else. */
+export function ownScope(runtime: OwningRuntime, what: string, scope: unknown): ResidentScope {
+  const resident = residentOf(scope);
+  if (resident === undefined || !runtime.owns(resident))
+    throw new TypeError(`${what} takes scopes opened through this runtime`);
+  if (resident.stopped) throw new ScopeStoppedError({ scope: resident.identity });
+  return resident;
 }
 
 /** Runs a recipe of `transaction`; resolves to whether anything changed. */
