@@ -2,7 +2,8 @@
  * Records as lines of JSON.
  *
  *   {"holdfast":1}                                              the first line
- *   {"key":"…","version":3,"state":{…},"leftMs":5000}           a record; `leftMs` if it expires
+ *   {"key":"…","version":3,"state":{…},"leftMs":5000}           a record; `leftMs` if it expires,
+ *                                                               `history` if it has one
  *   {"records":2,"crc32":123456}                                the last line
  *
  * The last line counts the records and has a checksum of all bytes before it, so that a truncated
@@ -12,6 +13,7 @@ import { createReadStream } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Json } from "../../actors/protocol.ts";
 import { isPlainObject } from "../../actors/state/copy.ts";
+import type { HistoryRow } from "../stores/contract.ts";
 import type { KeyedRecord, RecordGroups } from "./transfer.ts";
 
 /** A file that is not a whole export; `message` names the file, the line and the reason. */
@@ -30,8 +32,8 @@ export async function* toLines(groups: RecordGroups): AsyncGenerator<string> {
   let sum = crc32(start);
   let count = 0;
   for await (const group of groups) {
-    for (const { key, version, state, leftMs } of group) {
-      const line = `${JSON.stringify({ key, version, state, leftMs })}\n`;
+    for (const { key, version, state, leftMs, history } of group) {
+      const line = `${JSON.stringify({ key, version, state, leftMs, history })}\n`;
       count += 1;
       sum = crc32(line, sum);
       yield start + line;
@@ -125,17 +127,40 @@ class LineReader {
     this.#isEnded = true;
   }
 
-  #toRecord({ key, version, state, leftMs }: Readonly<Record<string, unknown>>): KeyedRecord {
+  #toRecord(fields: Readonly<Record<string, unknown>>): KeyedRecord {
+    const { key, version, state, leftMs, history } = fields;
     if (typeof key !== "string") throw this.#damage("no key");
     if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 1)
       throw this.#damage("no version");
     if (state === undefined) throw this.#damage("no state");
     // JSON.parse gives exactly the values of Json.
-    const record = { key, version, state: state as Json };
+    const record = { key, version, state: state as Json, ...this.#toHistory(history, version) };
     if (leftMs === undefined) return record;
     if (typeof leftMs !== "number" || !(leftMs > 0)) throw this.#damage("leftMs is not over 0");
     return { ...record, leftMs };
   }
+
+  #toHistory(rows: unknown, version: number): Pick<KeyedRecord, "history"> {
+    if (rows === undefined) return {};
+    const isWhole = Array.isArray(rows) && rows.every(isRow) && isAscending(rows, version);
+    if (!isWhole) throw this.#damage("history is no list of changes that ends at the version");
+    return { history: rows };
+  }
+}
+
+/** True for versions in ascending order that end at `last`. */
+function isAscending(rows: readonly HistoryRow[], last: number): boolean {
+  return (
+    rows.every(({ version }, at) => version < (rows[at + 1]?.version ?? last + 1)) &&
+    rows.at(-1)?.version === last
+  );
+}
+
+/** True for a row as a store returned it; its entry is opaque. */
+function isRow(row: unknown): row is HistoryRow {
+  if (!isPlainObject(row)) return false;
+  const { version, at, entry } = row;
+  return typeof version === "number" && typeof at === "number" && entry !== undefined;
 }
 
 /**

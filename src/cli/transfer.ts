@@ -3,7 +3,9 @@
  * alone: any store to any store, with a bounded number of records in memory.
  *
  * Invariants
- *  V1  A record keeps its version, its state and its remaining time.
+ *  V1  A record keeps its version, its state, its remaining time, and its history where both stores
+ *      keep one. A history that ends before the version of its record, because a program without
+ *      one wrote last, is left out.
  *  V2  Nothing is overwritten: a key that has another record there is a conflict.
  *  V3  Another run does what is left to do, wherever the last run ended.
  *  V4  A record called equal was read from both sides and compared whole, or it expired on the
@@ -16,7 +18,7 @@
 import { equal } from "../../actors/state/equal.ts";
 import type { Json } from "../../actors/protocol.ts";
 import { encodedState } from "../runtime/persistence/record-envelope.ts";
-import type { ScopeWrite, StateStore, StoredRecord } from "../stores/contract.ts";
+import type { HistoryRow, ScopeWrite, StateStore, StoredRecord } from "../stores/contract.ts";
 
 /** A record with its key. */
 export interface KeyedRecord {
@@ -25,6 +27,8 @@ export interface KeyedRecord {
   readonly state: Json;
   /** Milliseconds until it expires; absent: never. */
   readonly leftMs?: number | undefined;
+  /** The rows of its history, oldest first; absent: it has none. */
+  readonly history?: readonly HistoryRow[] | undefined;
   /** When `leftMs` was read, by `performance.now()`; absent: not known, as in a file. */
   readonly readAt?: number | undefined;
 }
@@ -81,14 +85,28 @@ export async function* exportRecords(
     // Before the load, so that the remaining time is not overestimated.
     const readAt = performance.now();
     const records = await store.load(keys);
-    yield keys.flatMap((key, at) => {
+    const found = keys.map(async (key, at): Promise<KeyedRecord[]> => {
       const record = records[at];
       // It may have expired or been deleted since it was listed.
       if (record?.state === undefined) return [];
       const { version, state, leftMs } = record;
-      return [{ key, version, state, ...(leftMs === undefined ? {} : { leftMs, readAt }) }];
+      const history = await historyAt(store, key, version);
+      const parts = { ...(leftMs !== undefined && { leftMs, readAt }), ...history };
+      return [{ key, version, state, ...parts }];
     });
+    yield (await Promise.all(found)).flat();
   }
+}
+
+/** The history of a record, up to the version that was read. */
+async function historyAt(
+  store: StateStore,
+  key: string,
+  version: number,
+): Promise<Pick<KeyedRecord, "history">> {
+  if (store.supports.history !== true) return {};
+  const rows = await store.history?.(key, { before: version + 1, oldestFirst: true });
+  return rows?.at(-1)?.version === version ? { history: rows } : {};
 }
 
 /** Writes records that are not there yet; see V1 to V3. */
@@ -98,7 +116,7 @@ export async function importRecords(
 ): Promise<WriteCounts> {
   const counts: WriteCounts = { moved: 0, present: 0, conflicts: 0, gone: 0 };
   for await (const group of groups) {
-    const results = await target.commit(group.map(creationOf));
+    const results = await target.commit(group.map((record) => creationOf(record, target)));
     for (const [at, record] of group.entries()) {
       const result = results[at];
       if (result?.ok === true) counts.moved += 1;
@@ -110,8 +128,13 @@ export async function importRecords(
   return counts;
 }
 
-function creationOf({ key, version, state, leftMs }: KeyedRecord): ScopeWrite {
-  return { key, expectedVersion: 0, version, state, ttlMs: leftMs };
+function creationOf(
+  { key, version, state, leftMs, history: add }: KeyedRecord,
+  { supports }: StateStore,
+): ScopeWrite {
+  const keeps = supports.history === true && add !== undefined;
+  const history = keeps ? ({ add, keep: {}, fresh: true } as const) : undefined;
+  return { key, expectedVersion: 0, version, state, ttlMs: leftMs, history };
 }
 
 /** How many records were equal, and how many were not. */
@@ -131,18 +154,31 @@ export async function compareRecords(
   const counts: CompareCounts = { equal: 0, different: 0, gone: 0 };
   for await (const group of groups) {
     const found = await store.load(group.map(({ key }) => key));
+    const histories = await Promise.all(group.map((record) => hasHistory(record, store)));
     for (const [at, record] of group.entries()) {
       if (isGone(record, found[at])) {
         counts.gone += 1;
         continue;
       }
-      const difference = differenceOf(record, found[at]);
+      const isKept = histories[at] === true || found[at]?.state === undefined;
+      const difference = differenceOf(record, found[at]) ?? (isKept ? undefined : OTHER_HISTORY);
       if (difference === undefined) counts.equal += 1;
       else counts.different += 1;
       if (difference !== undefined) tell(record.key, difference);
     }
   }
   return counts;
+}
+
+const OTHER_HISTORY = "has another history";
+
+/** True when a store that keeps histories has that of the record. */
+async function hasHistory(
+  { key, version, history }: KeyedRecord,
+  store: StateStore,
+): Promise<boolean> {
+  if (history === undefined || store.supports.history !== true) return true;
+  return equal((await historyAt(store, key, version)).history, history);
 }
 
 /** What `compareStores` does with a key that only the second store has. */

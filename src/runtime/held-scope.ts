@@ -18,8 +18,7 @@ import type { ScopeSettings } from "../../actors/scope/options.ts";
 import { type Recipe, RecipeMutation } from "../../actors/scope/recipe.ts";
 import { deleteWork, refreshWork } from "../../actors/scope/tasks.ts";
 import { systemClock } from "../../actors/time/clock.ts";
-import type { HistoryQuery } from "../stores/contract.ts";
-import type { PastChange } from "./past.ts";
+import type { PastSource } from "./past.ts";
 import type { MutationContext, MutationOptions, ScopeIdentity } from "../../actors/protocol.ts";
 
 /** A scope whose section uses a held scope. */
@@ -33,7 +32,7 @@ export interface Sectionable extends Claimable {
 interface HeldSource extends ClaimedScope {
   readonly state: object;
   flush(): Promise<void>;
-  past(query: HistoryQuery): Promise<PastChange[]>;
+  readonly past: PastSource;
   heldBy(calls: HeldCalls): object;
 }
 
@@ -78,8 +77,8 @@ class HeldOperations implements Sectionable {
     return this.#scope.version;
   }
 
-  past(query: HistoryQuery): Promise<PastChange[]> {
-    return this.#scope.past(query);
+  get past(): PastSource {
+    return this.#scope.past;
   }
 
   mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {

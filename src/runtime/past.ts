@@ -12,6 +12,8 @@
  *  P1  A state is returned only when the rows lead to it without a gap, from a row with a state or
  *      from the present state.
  *  P2  What the limits of the kind do not keep is gone, also while the store still has it.
+ *  P3  A state is computed in the version of the kind that stored it, from a state of that version,
+ *      and then lifted. The first change of a later version has the state before it as it was.
  */
 import { CorruptStateError, HistoryGoneError } from "../../actors/errors.ts";
 import type { CommittedChange, JsonObject, ScopeIdentity } from "../../actors/protocol.ts";
@@ -19,6 +21,7 @@ import { storedState, type ScopeSettings } from "../../actors/scope/options.ts";
 import { equal } from "../../actors/state/equal.ts";
 import { applyPatches } from "../patches/apply-patches.ts";
 import type { HistoryQuery } from "../stores/contract.ts";
+import type { VersionedState } from "./kind-versions.ts";
 
 /** Rows that are read at a time. */
 const PAGE = 128;
@@ -27,16 +30,38 @@ const NOW_MS = 10;
 
 /** A change in a history. */
 export interface PastChange extends CommittedChange {
+  /** The version of the kind that made it. */
+  readonly kind: number;
   /** The state after it, in some changes. */
   readonly state: object | undefined;
+  /** The state before it, when another version of the kind had stored that (P3). */
+  readonly before?: VersionedState | undefined;
 }
+
+/** Where the past of a scope is read. */
+export interface PastSource {
+  /** The version of the kind in this program. */
+  readonly kindVersion: number;
+  /** The present state as it is stored, when another version of the kind stored it. */
+  readonly unlifted: VersionedState | null;
+  /** The changes of its history that the kind keeps. */
+  changes(query: HistoryQuery): Promise<PastChange[]>;
+  lift(found: VersionedState): object;
+}
+
+/** The past of a scope without a history. */
+export const NO_PAST: PastSource = Object.freeze({
+  kindVersion: 1,
+  unlifted: null,
+  changes: () => Promise.resolve([]),
+  lift: ({ state }: VersionedState) => state,
+});
 
 /** The scope whose past is read. */
 export interface PastScope {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
-  /** The changes of its history that the kind keeps. */
-  past(query: HistoryQuery): Promise<PastChange[]>;
+  readonly past: PastSource;
 }
 
 /** A state with its version. */
@@ -66,7 +91,7 @@ export class Past {
 
   /** The changes that a query selects. */
   changes(query: HistoryQuery): Promise<PastChange[]> {
-    return this.#scope.past(query);
+    return this.#scope.past.changes(query);
   }
 
   /** The changes below version `before`, newest first, in pages. */
@@ -99,8 +124,7 @@ export class Past {
     for (let place = from; ;) {
       const group = await this.#groupAt(place);
       if (group === undefined) return undefined;
-      const after = await this.#find(group.first.version, present, 0);
-      const state = this.#stored(this.#before(after.state, group.first));
+      const state = await this.#stateBefore(group.first, present);
       place = group.before;
       // A group without an effect is passed over, for there is nothing to see in its undo.
       if (equal(state, present.state)) continue;
@@ -147,7 +171,7 @@ export class Past {
       return { ...present, timestamp: isKnown ? change.timestamp : version === 0 ? 0 : now };
     }
     if (change === undefined) return this.#beforeAll(present);
-    const state = await this.#stateAfter(change, present);
+    const state = this.#scope.past.lift(await this.#stateAfter(change, present));
     return { version: change.version, timestamp: change.timestamp, state };
   }
 
@@ -159,22 +183,45 @@ export class Past {
     throw this.#gone(oldest?.version ?? present.version);
   }
 
-  /** Reads up to a state and goes back from it (P1). */
-  async #stateAfter(change: PastChange, present: Present): Promise<object> {
+  /** The state that undo of a change restores. */
+  async #stateBefore(change: PastChange, present: Present): Promise<object> {
+    if (change.since === 0) return this.#scope.settings.initial;
+    const { kindVersion, state: after } = await this.#stateAfter(change, present);
+    const found = { kindVersion, state: this.#before(after, change) };
+    return this.#stored(this.#scope.past.lift(found));
+  }
+
+  /** Reads up to a state and goes back from it (P1, P3). */
+  async #stateAfter(change: PastChange, present: Present): Promise<VersionedState> {
     const later: PastChange[] = [];
     let last = change;
-    while (last.state === undefined && last.version !== present.version) {
+    let base = this.#baseAt(last, present);
+    while (base === undefined) {
       const page = await this.changes({ after: last.version, limit: PAGE, oldestFirst: true });
       if (page.length === 0) throw this.#gone(present.version);
       for (const next of page) {
         if (next.since !== last.version) throw this.#gone(next.version);
+        base = next.before;
+        if (base !== undefined) break;
         later.push(next);
         last = next;
-        if (last.state !== undefined || last.version === present.version) break;
+        base = this.#baseAt(last, present);
+        if (base !== undefined) break;
       }
     }
-    const base = last.version === present.version ? present.state : last.state;
-    return later.reduceRight<object>((after, each) => this.#before(after, each), base ?? {});
+    if (base.kindVersion !== change.kind) throw this.#gone(last.version);
+    const state = later.reduceRight((after, each) => this.#before(after, each), base.state);
+    return { kindVersion: change.kind, state };
+  }
+
+  /** The state after a change, when no other has to be read for it. */
+  #baseAt({ version, kind, state }: PastChange, present: Present): VersionedState | undefined {
+    if (state !== undefined) return { kindVersion: kind, state };
+    if (version !== present.version) return undefined;
+    const { kindVersion, unlifted } = this.#scope.past;
+    return kind === kindVersion || unlifted === null
+      ? { kindVersion, state: present.state }
+      : unlifted;
   }
 
   /** The version that was there at a time: of the last change of that millisecond. */

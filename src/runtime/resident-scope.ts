@@ -27,9 +27,8 @@ import type { RecordBridge } from "./persistence/record-bridge.ts";
 import { type NextRead, readNewer } from "./catch-up.ts";
 import type { ResolvedKind } from "./kinds.ts";
 import { FOR_EVER, hasEnded, type Life } from "./life.ts";
-import { readPast } from "./persistence/history-codec.ts";
-import type { HistoryQuery } from "../stores/contract.ts";
-import type { PastChange } from "./past.ts";
+import { pastOf } from "./persistence/history-codec.ts";
+import type { PastSource } from "./past.ts";
 import { StateScope } from "./scope.ts";
 
 /** The runtime as a resident scope uses it. */
@@ -141,8 +140,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#writer?.saving === true;
   }
 
-  override async past(query: HistoryQuery): Promise<PastChange[]> {
-    return this.#store === null ? [] : readPast(this.#store, query);
+  override get past(): PastSource {
+    return this.#store === null ? super.past : pastOf(this.#store);
   }
 
   /** The bridge to its store; `null` for a volatile scope. */

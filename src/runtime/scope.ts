@@ -44,8 +44,7 @@ import {
 } from "./state-ops.ts";
 
 import { changesOf, momentOf, redoMutation, rewindMutation, undoMutation } from "./past-ops.ts";
-import { Past, type PastChange } from "./past.ts";
-import type { HistoryQuery } from "../stores/contract.ts";
+import { NO_PAST, Past, type PastSource } from "./past.ts";
 import type {
   AtomicResult,
   HeldScope,
@@ -147,9 +146,9 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     return this.perform(() => redoMutation(this), options);
   }
 
-  /** @internal The changes of its history that its kind keeps. */
-  past(_query: HistoryQuery): Promise<PastChange[]> {
-    return Promise.resolve([]);
+  /** @internal */
+  get past(): PastSource {
+    return NO_PAST;
   }
 
   exclusive<R>(

@@ -12,6 +12,7 @@ import { expiryCases } from "./runtime-expiry.ts";
 import { eraseCases } from "./runtime-erase.ts";
 import { forkCases } from "./runtime-fork.ts";
 import { historyCases } from "./runtime-history.ts";
+import { liftedCases } from "./runtime-lifted.ts";
 import { undoCases } from "./runtime-undo.ts";
 import { rebaseCases } from "./runtime-rebase.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
@@ -69,6 +70,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     if (options.history === true) {
       historyCases(options);
       undoCases(options);
+      liftedCases(options);
     }
     verifyCases(options);
     statsCases(options);

@@ -5,16 +5,18 @@
  *  H1  The state before a change is the state after it with the inverse patches applied. So states
  *      are read backwards, from the present one or from a later row with a state, and what was
  *      removed before a row is never needed to read it.
- *  H2  A change of another version of the kind is not read: its state would have to be lifted.
+ *  H2  Each row has the version of the kind that made it. The first row of a version, over a state
+ *      that another version stored, has that state as it was.
  *  H3  At most `SNAPSHOT_EVERY` rows are read for one state, unless the limit of bytes leaves no
  *      place for whole states; then that limit bounds what is read.
  */
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { CommittedChange, Json, ScopeIdentity } from "../../../actors/protocol.ts";
-import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import type { HistoryQuery, HistoryRow, StateStore } from "../../stores/contract.ts";
 import { type HistoryLimits, keepOf } from "../history-rule.ts";
-import { type PastChange, stateBefore } from "../past.ts";
+import type { RecordRule } from "../kinds.ts";
+import { lift, type VersionedState } from "../kind-versions.ts";
+import { NO_PAST, type PastChange, type PastSource, stateBefore } from "../past.ts";
 import { decodeState, encodeState } from "./record-codec.ts";
 
 /** A row has the whole state where its version reaches or passes a multiple of this. */
@@ -22,11 +24,20 @@ const SNAPSHOT_EVERY = 128;
 /** A state is put into rows only when so many have place in the limit of bytes. */
 const SNAPSHOTS_MIN = 8;
 
+/** How rows are made. */
+export interface RowRule {
+  readonly limits: HistoryLimits;
+  /** The version of the kind. */
+  readonly kind: number;
+  /** The state before the changes, when another version of the kind stored it; else `null`. */
+  readonly unlifted: VersionedState | null;
+}
+
 /** The rows of changes that lead to the state `next`. */
 export function encodeRows(
   changes: readonly CommittedChange[],
   next: object,
-  { limits, kind }: { readonly limits: HistoryLimits; readonly kind: number },
+  { limits, kind, unlifted }: RowRule,
 ): HistoryRow[] {
   const { versions = Infinity } = limits;
   const isSnapshot = ({ version, since }: CommittedChange): boolean =>
@@ -39,7 +50,8 @@ export function encodeRows(
     const change = changes[index];
     if (change === undefined) continue;
     const whole = isSnapshot(change) ? snapshotOf(state, limits) : undefined;
-    rows.push(encodeRow(change, kind, whole));
+    const before = index === 0 && unlifted?.kindVersion !== kind ? unlifted : null;
+    rows.push(encodeRow(change, { kind, whole, before }));
     if (lowest >= 0 && index > lowest) state = stateBefore(state, change);
   }
   return rows.toReversed();
@@ -51,7 +63,13 @@ function snapshotOf(state: object, { bytes = Infinity }: HistoryLimits): Json | 
   return JSON.stringify(json).length * SNAPSHOTS_MIN > bytes ? undefined : json;
 }
 
-function encodeRow(change: CommittedChange, kind: number, state: Json | undefined): HistoryRow {
+interface RowParts {
+  readonly kind: number;
+  readonly whole: Json | undefined;
+  readonly before: VersionedState | null;
+}
+
+function encodeRow(change: CommittedChange, { kind, whole, before }: RowParts): HistoryRow {
   const { version, since, timestamp, operation, patches, inversePatches, meta, trace } = change;
   const entry = encodeState({
     operation,
@@ -61,32 +79,43 @@ function encodeRow(change: CommittedChange, kind: number, state: Json | undefine
     ...(kind !== 1 && { kind }),
     ...(meta !== undefined && { meta }),
     ...(trace !== undefined && { trace }),
+    ...(before !== null && { before: { kind: before.kindVersion, state: before.state } }),
   });
-  return { version, at: timestamp, entry, ...(state !== undefined && { state }) };
+  return { version, at: timestamp, entry, ...(whole !== undefined && { state: whole }) };
 }
 
 /** The record of a history. */
-interface PastRecord {
+export interface PastRecord {
   readonly store: StateStore;
   readonly key: string;
   readonly identity: ScopeIdentity;
-  readonly history: HistoryLimits | null;
-  readonly kindVersion: number;
-  readonly settings: Pick<ScopeSettings, "clock">;
+  readonly rule: Pick<RecordRule, "versions" | "history" | "settings">;
+  readonly unlifted: VersionedState | null;
 }
 
-/** The changes of a history that the kind keeps; none without a history. */
-export async function readPast(record: PastRecord, query: HistoryQuery): Promise<PastChange[]> {
-  const { store, key, history, identity: scope } = record;
-  if (history === null || store.history === undefined) return [];
-  const rows = await store.history(key, {
-    ...query,
-    keep: keepOf(history, record.settings.clock.now()),
-  });
-  return rows.flatMap((row) => {
+/** The past of a record; none where the kind keeps no history. */
+export function pastOf(record: PastRecord): PastSource {
+  const { identity, unlifted } = record;
+  const { history, versions } = record.rule;
+  if (history === null) return NO_PAST;
+  return {
+    kindVersion: versions.version,
+    unlifted,
+    changes: (query) => readPast(record, history, query),
+    lift: (found) => lift(versions, found, identity),
+  };
+}
+
+async function readPast(
+  { store, key, identity: scope, rule }: PastRecord,
+  limits: HistoryLimits,
+  query: HistoryQuery,
+): Promise<PastChange[]> {
+  const keep = keepOf(limits, rule.settings.clock.now());
+  const rows = (await store.history?.(key, { ...query, keep })) ?? [];
+  return rows.map((row) => {
     try {
-      const { kind, change } = decodeRow(row);
-      return kind === record.kindVersion ? [change] : [];
+      return decodeRow(row);
     } catch (cause) {
       const location = `${store.name} record ${key}, change ${row.version} of its history`;
       const reason = "it cannot be read";
@@ -95,28 +124,33 @@ export async function readPast(record: PastRecord, query: HistoryQuery): Promise
   });
 }
 
-/** Decodes a row; throws an `Error` for one that `encodeRows` did not make. */
-function decodeRow({ version, at, entry, state }: HistoryRow): {
+/** The fields of a row's entry. */
+interface Entry extends CommittedChange {
   readonly kind: number;
-  readonly change: PastChange;
-} {
+  readonly before: { readonly kind: number; readonly state: object };
+}
+
+/** Decodes a row; throws an `Error` for one that `encodeRows` did not make. */
+function decodeRow({ version, at, entry, state }: HistoryRow): PastChange {
   // Checked below.
-  const fields = decodeState(entry) as Partial<CommittedChange> & { kind?: number };
+  const fields = decodeState(entry) as Partial<Entry>;
   const { operation, patches, inversePatches, since = version - 1, meta, trace, kind = 1 } = fields;
-  if (typeof operation !== "string" || typeof since !== "number")
+  if (typeof operation !== "string" || typeof since !== "number" || typeof kind !== "number")
     throw new Error("a row of a history has no operation");
   if (!Array.isArray(patches) || !Array.isArray(inversePatches))
     throw new Error("a row of a history has no patches");
-  const change = {
+  const { before } = fields;
+  return {
     version,
     since,
     timestamp: at,
     operation,
     patches,
     inversePatches,
+    kind,
     ...(meta !== undefined && { meta }),
     ...(trace !== undefined && { trace }),
+    ...(before !== undefined && { before: { kindVersion: before.kind, state: before.state } }),
     state: state === undefined ? undefined : decodeState(state),
   };
-  return { kind, change };
 }

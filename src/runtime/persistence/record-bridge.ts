@@ -24,7 +24,6 @@ import { isError } from "../../../actors/realm.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { decodeRecord } from "./record-envelope.ts";
 import { LazyWrite } from "./lazy-write.ts";
-import type { HistoryLimits } from "../history-rule.ts";
 import {
   type ScopeWrite,
   type StateStore,
@@ -35,7 +34,7 @@ import {
 import { LastSeen } from "./last-seen.ts";
 import type { BatchingStore, TogetherOptions } from "./batching-store.ts";
 import { isShared } from "../store-users.ts";
-import { lift } from "../kind-versions.ts";
+import { lift, type VersionedState } from "../kind-versions.ts";
 import type { RecordRule } from "../kinds.ts";
 import { endOf, leftToLive } from "../life.ts";
 
@@ -49,7 +48,7 @@ export interface BridgeParts {
 /** The bridge of one scope. */
 export class RecordBridge implements PersistBridge<object> {
   readonly key: string;
-  readonly #rule: RecordRule;
+  readonly rule: RecordRule;
   readonly #batched: BatchingStore;
   readonly #clock: Clock;
   readonly identity: ScopeIdentity;
@@ -59,6 +58,8 @@ export class RecordBridge implements PersistBridge<object> {
   #requests = 0;
   /** The stored state; `null` when there is none or it is unknown. */
   #stored: object | null = null;
+  /** The record as it was read, while another version of the kind has stored it. */
+  unlifted: VersionedState | null = null;
   /** The confirmed state, on which a save's patches build; set once the scope exists. */
   confirmed: (() => object) | null = null;
   /** The store has read the patches of a write: from now on they are recorded. */
@@ -74,23 +75,19 @@ export class RecordBridge implements PersistBridge<object> {
     this.lastSeen = new LastSeen(this.#clock);
     this.key = parts.key;
     this.identity = parts.identity;
-    this.#rule = parts.rule;
+    this.rule = parts.rule;
   }
 
   /** Milliseconds until a state expires; 0 = it is no record, `undefined` = never. */
   leftToLive(state: object): number | undefined {
     const now = this.#clock.now();
-    if (this.endsAt === null) return leftToLive(this.#rule, state, now);
+    if (this.endsAt === null) return leftToLive(this.rule, state, now);
     const leftMs = Math.max(0, this.endsAt() - now);
     return leftMs === Infinity ? undefined : leftMs;
   }
 
   get settings(): ScopeSettings {
-    return this.#rule.settings;
-  }
-
-  get history(): HistoryLimits | null {
-    return this.#rule.history;
+    return this.rule.settings;
   }
 
   get store(): StateStore {
@@ -131,16 +128,6 @@ export class RecordBridge implements PersistBridge<object> {
     return result.ok ? result : this.#refused(result.current, isNews());
   }
 
-  /** How long tombstones are kept, in milliseconds; `undefined`: the store's default. */
-  get tombstoneMs(): number | undefined {
-    return this.#rule.tombstoneMs;
-  }
-
-  /** The version of the record's kind in this program. */
-  get kindVersion(): number {
-    return this.#rule.versions.version;
-  }
-
   /** Makes the next read accept any version (V1): `refresh` adopts on purpose. */
   forget(): void {
     this.lastSeen.forget();
@@ -159,7 +146,8 @@ export class RecordBridge implements PersistBridge<object> {
 
   /** The write of a delete. */
   deletion(expectedVersion: number, version: number): ScopeWrite {
-    const { key, tombstoneMs } = this;
+    const { key } = this;
+    const { tombstoneMs } = this.rule;
     return { key, expectedVersion, version, state: undefined, tombstoneMs };
   }
 
@@ -168,7 +156,7 @@ export class RecordBridge implements PersistBridge<object> {
     work: (lease?: ExclusiveLease) => Promise<T>,
     options?: BridgeExclusiveOptions,
   ): Promise<T> {
-    const ttlMs = options?.section === true ? this.#rule.exclusiveLeaseMs : undefined;
+    const ttlMs = options?.section === true ? this.rule.exclusiveLeaseMs : undefined;
     const request = { ...options, owner: this, clock: this.#clock, ttlMs };
     return this.#batched.exclusive(this.key, request, work);
   }
@@ -195,6 +183,7 @@ export class RecordBridge implements PersistBridge<object> {
     if (result.ok) {
       if (!isNews) return result;
       const isGone = next === null || this.leftToLive(next) === 0;
+      this.unlifted = null;
       this.#stored = isGone ? null : next;
       this.#saw(isGone ? 0 : result.version, isGone ? undefined : this.leftToLive(next));
       return result;
@@ -243,11 +232,12 @@ export class RecordBridge implements PersistBridge<object> {
     this.#saw(state === undefined ? 0 : version, leftMs);
     this.until = undefined;
     this.#stored = null;
+    this.unlifted = null;
   }
 
   /** When a state that was read now expires; `undefined`: unknown. */
   #untilOf(state: object, { leftMs }: StoredRecord): number | undefined {
-    const { livesUntil } = this.#rule;
+    const { livesUntil } = this.rule;
     if (livesUntil === undefined)
       return leftMs === undefined ? undefined : this.#clock.now() + leftMs;
     const end = endOf(livesUntil, state);
@@ -260,12 +250,14 @@ export class RecordBridge implements PersistBridge<object> {
     if (state === undefined) return { state, version };
     try {
       const found = decodeRecord(state);
-      const decoded = lift(this.#rule.versions, found, this.identity);
+      const decoded = lift(this.rule.versions, found, this.identity);
       const until = this.#untilOf(decoded, record);
       if (isNews) this.until = until;
       // It may have expired although the store still has it.
       if (until !== undefined && until <= this.#clock.now()) return { state: undefined, version };
-      if (isNews && found.kindVersion === this.kindVersion) this.#stored = decoded;
+      if (!isNews) return { state: decoded, version };
+      if (found.kindVersion === this.rule.versions.version) this.#stored = decoded;
+      else if (this.rule.history !== null) this.unlifted = found;
       return { state: decoded, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
@@ -277,7 +269,8 @@ export class RecordBridge implements PersistBridge<object> {
 
   #saw(version: number, leftMs = Infinity): void {
     const { supports, tombstoneMs = TOMBSTONE_MS } = this.store;
-    const keptMs = supports.tombstonesEnd === true ? (this.tombstoneMs ?? tombstoneMs) : Infinity;
+    const keptMs =
+      supports.tombstonesEnd === true ? (this.rule.tombstoneMs ?? tombstoneMs) : Infinity;
     this.lastSeen.saw(version, Math.min(leftMs, keptMs));
   }
 
