@@ -8,7 +8,7 @@
  *  L2  A record that cannot be lifted, or whose lifted state the schema refuses, is not written.
  *  L3  What the record has beside its state stays: its keys of `once` and its remaining time, which
  *      only `livesUntil` of the kind decides anew. Where the kind keeps a history, the lift is one
- *      row without patches: the state before it is read as the lifted one.
+ *      row without patches, which has the state before it as it was stored.
  */
 import { isHoldfastError } from "../../actors/errors.ts";
 import type { Json, ScopeIdentity } from "../../actors/protocol.ts";
@@ -16,7 +16,7 @@ import { isError } from "../../actors/realm.ts";
 import { storedState } from "../../actors/scope/options.ts";
 import { refusedAt, resolveConflict, type SaveStep } from "../../actors/scope/retry.ts";
 import { keepOf } from "../runtime/history-rule.ts";
-import { lift } from "../runtime/kind-versions.ts";
+import { lift, type VersionedState } from "../runtime/kind-versions.ts";
 import type { ResolvedKind } from "../runtime/kinds.ts";
 import { leftToLive } from "../runtime/life.ts";
 import { encodeRows } from "../runtime/persistence/history-codec.ts";
@@ -61,6 +61,12 @@ export interface LiftWork {
 const RETRIES = { maxRetries: 10, maxDelayMs: 100 };
 
 type Outcome = "lifted" | "current" | "newer" | "failed" | "gone";
+
+/** A state, and what it was lifted from. */
+interface Lifted {
+  readonly state: object;
+  readonly unlifted: VersionedState;
+}
 
 /** A record as it was read, or why it could not be read. */
 type Read = StoredRecord | Error | undefined;
@@ -149,13 +155,14 @@ class LiftedGroup {
       if (found.kindVersion > versions.version) return "newer";
       const scope = this.#identity(key);
       const state = storedState(lift(versions, found, scope), this.#kind.settings, scope);
-      return this.#write(key, record, state);
+      return this.#write(key, record, { state, unlifted: found });
     } catch (error) {
       return this.#failed(key, record.version, isError(error) ? error.message : String(error));
     }
   }
 
-  #write(key: string, { version: since, leftMs }: StoredRecord, state: object): ScopeWrite {
+  #write(key: string, { version: since, leftMs }: StoredRecord, lifted: Lifted): ScopeWrite {
+    const { state, unlifted } = lifted;
     const { livesUntil, history, tombstoneMs, versions, settings } = this.#kind;
     const now = settings.clock.now();
     const version = since + 1;
@@ -172,7 +179,7 @@ class LiftedGroup {
       inversePatches: [],
     } as const;
     const rows = [{ ...change, timestamp: now }];
-    const add = encodeRows(rows, state, { limits: history, kind: versions.version });
+    const add = encodeRows(rows, state, { limits: history, kind: versions.version, unlifted });
     return { ...write, state: json, ttlMs, history: { add, keep: keepOf(history, now) } };
   }
 
