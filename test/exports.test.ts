@@ -93,10 +93,12 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "runWithCAS",
     "withScopeLock",
   ],
+  "holdfast/grammy": ["session", "storageAdapter"],
   "holdfast/redis": ["redisStore"],
   "holdfast/postgres": ["postgresSchema", "postgresStore"],
   "holdfast/sqlite": ["sqliteStore"],
   "holdfast/otel": ["instrument"],
+  "holdfast/telegraf": ["session", "sessionStore"],
   "holdfast/testing": [
     "checkLinearizable",
     "describeStore",

@@ -19,7 +19,14 @@ const run = promisify(execFile);
 const root = fileURLToPath(rootUrl);
 
 /** The optional peers, which a project may have or not. */
-export const peers: readonly string[] = ["@opentelemetry/api", "ioredis", "libsql", "pg"];
+export const peers: readonly string[] = [
+  "@opentelemetry/api",
+  "grammy",
+  "ioredis",
+  "libsql",
+  "pg",
+  "telegraf",
+];
 
 /** A folder with `node_modules/holdfast`, as `npm install` of the tarball would leave it. */
 export interface Project {

@@ -82,9 +82,8 @@ describe.skipIf(!hasTools())("the types of the package", () => {
   beforeAll(async () => {
     project = await install(await pack(packed), [...peers, "@types/node", "@types/pg"]);
     writeFileSync(join(project.dir, "program.mts"), PROGRAM);
-    // XState's own types do not pass without `skipLibCheck`, so they are behind one entry point.
     const all = readEntryPoints().map(({ specifier }) => specifier);
-    const strict = all.filter((specifier) => specifier !== "holdfast/actors");
+    const strict = all.filter((specifier) => !laxPeers.has(specifier));
     writeFileSync(join(project.dir, "strict.mts"), imports(strict));
     writeFileSync(join(project.dir, "all.mts"), imports(all));
     const config = (name: string, skipLibCheck: boolean, files: readonly string[]): void => {
@@ -115,6 +114,9 @@ describe.skipIf(!hasTools())("the types of the package", () => {
     120_000,
   );
 });
+
+/** Behind each is a package whose own types do not pass without `skipLibCheck`. */
+const laxPeers: ReadonlySet<string> = new Set(["holdfast/actors", "holdfast/grammy"]);
 
 /** A module that loads the types of some entry points. */
 function imports(specifiers: readonly string[]): string {

@@ -17,6 +17,7 @@ import {
 } from "../../src/adk.ts";
 import { createBotState, GlobalState, IdleState, SingleState } from "../../src/builderbot.ts";
 import { fileStore } from "../../src/file.ts";
+import { session as grammySession, storageAdapter } from "../../src/grammy.ts";
 import {
   createExecutionContext,
   createScopeStateOps,
@@ -27,6 +28,7 @@ import {
 import { postgresStore } from "../../src/postgres.ts";
 import { redisStore } from "../../src/redis.ts";
 import { sqliteStore } from "../../src/sqlite.ts";
+import { session as telegrafSession, sessionStore } from "../../src/telegraf.ts";
 import {
   aes256GcmCodec,
   FileStorage,
@@ -83,6 +85,10 @@ const makers: Readonly<Record<string, (options: object) => unknown>> = {
   RedisStorage: (options) => new RedisStorage("redis://127.0.0.1:1", options),
   RuntimeStorage: (options) => new RuntimeStorage(open(), options),
   useState: (options) => useState(new MemoryStorage(), options),
+  "grammy session": (options) => grammySession({ runtime: open(), ...options }),
+  "grammy storageAdapter": (options) => storageAdapter({ runtime: open(), ...options }),
+  "telegraf session": (options) => telegrafSession({ runtime: open(), ...options }),
+  "telegraf sessionStore": (options) => sessionStore({ runtime: open(), ...options }),
   aes256GcmCodec: (options) => aes256GcmCodec(new Uint8Array(32), options),
 };
 
