@@ -159,8 +159,8 @@ export interface Scope<S extends object> extends HeldScope<S>, AsyncDisposable {
   /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: (change: StateChange<S>) => void): Unsubscribe;
   /**
-   * The changes from now on, or after version `since`; a gap gives one snapshot marker. With
-   * `snapshot: true` the present state comes first, as a marker.
+   * The changes from now on, or after version `since`: those that the history has, each by itself;
+   * a gap gives one snapshot marker. With `snapshot: true` the present state comes first, as one.
    */
   changes(options?: FeedOptions): AsyncIterable<FeedItem<S>>;
   /**

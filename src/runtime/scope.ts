@@ -9,7 +9,10 @@ import {
   type StateSchema,
 } from "../../actors/scope/validation.ts";
 import { durationOption } from "../../actors/time/clock.ts";
+import type { FeedOptions } from "../../actors/scope/change-stream.ts";
+import type { OnEnd } from "../../actors/scope/subscribers.ts";
 import type {
+  FeedItem,
   MutationOptions,
   MutationContext,
   PersistBridge,
@@ -44,6 +47,7 @@ import {
 } from "./state-ops.ts";
 
 import { changesOf, momentOf, redoMutation, rewindMutation, undoMutation } from "./past-ops.ts";
+import { ReplayedChanges } from "./replayed-changes.ts";
 import { NO_PAST, Past, type PastSource } from "./past.ts";
 import type {
   AtomicResult,
@@ -121,6 +125,16 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     const window = new ListWindow(field, { from, to }, this.identity);
     // The elements have the type of the field, which the interface names.
     return window.of(await this.read(options)) as readonly never[];
+  }
+
+  override changes(options: FeedOptions = {}, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
+    const { since, snapshot, signal } = options ?? {};
+    if (since === undefined || snapshot === true || !this.settings.history)
+      return super.changes(options, until);
+    const live = super.changes({ ...options, since: undefined }, until);
+    const { version } = this;
+    const from = durationOption("since", since, version);
+    return new ReplayedChanges<S>(this, { since: from, version, live, signal });
   }
 
   history(options: HistoryOptions = {}): AsyncGenerator<HistoryEntry, void, undefined> {

@@ -13,6 +13,7 @@ import { eraseCases } from "./runtime-erase.ts";
 import { forkCases } from "./runtime-fork.ts";
 import { historyCases } from "./runtime-history.ts";
 import { liftedCases } from "./runtime-lifted.ts";
+import { replayCases } from "./runtime-replay.ts";
 import { undoCases } from "./runtime-undo.ts";
 import { rebaseCases } from "./runtime-rebase.ts";
 import { executeCases, openCases, orderCases } from "./runtime-open.ts";
@@ -71,6 +72,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
       historyCases(options);
       undoCases(options);
       liftedCases(options);
+      replayCases(options);
     }
     verifyCases(options);
     statsCases(options);
