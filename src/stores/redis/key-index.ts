@@ -1,16 +1,17 @@
 /**
  * The index of a store's keys, and `due`: the keys to check because their record may have expired.
- * The invariant is L6 of `scripts.ts`.
+ * The invariant is L6 of `index-scripts.ts`.
  */
 import { hostClock } from "../../../actors/time/clock.ts";
 import type { CommitUnknownError } from "../../../actors/errors.ts";
 import { fromAsciiKey, toAsciiKey } from "../shared/ascii-key.ts";
+import { DUE, INDEX, LAST_PAGE, LEFT, PAGE, SEEN, SETTLE } from "./index-scripts.ts";
 import type { PageRange } from "../shared/key-pages.ts";
 import { LargeKeys } from "../shared/large-records.ts";
 import { recordKeys } from "./keys.ts";
 import type { PendingWrite } from "./pending.ts";
 import type { RedisRequest } from "./pipeline.ts";
-import { DUE, INDEX, LAST_PAGE, LEFT, PAGE, redisMs, SEEN, SETTLE } from "./scripts.ts";
+import { redisMs } from "./scripts.ts";
 
 /** The most keys that are checked in one batch of a sweep. */
 const SWEPT_AT_ONCE = 256;

@@ -11,7 +11,7 @@
  *  W4  When one write of a batch fails and another took effect, or may have, the batch's outcome is
  *      unknown (T6). The key of the failed write is read before its next batch is sent.
  *  W5  The key of a new record is in the index before the record exists, and the record is made
- *      only in the time that this entry allows (L6 of `scripts.ts`). The key of a record that
+ *      only in the time that this entry allows (L6 of `index-scripts.ts`). The key of a record that
  *      expires is added once more, so that the sweep checks it.
  */
 import {
