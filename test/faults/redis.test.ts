@@ -102,11 +102,13 @@ if (canStartRedis()) {
       const before = "large" in state ? { n: 1, large } : { n: 1 };
       await store.commit([{ key: "k", expectedVersion: 0, version: 1, state: before }]);
       const patches = [{ op: "replace" as const, path: ["n"], value: 2 }];
+      const history = { add: [{ version: 2, at: 2, entry: "a change" }], keep: {} };
       const lost = lose();
-      const write = { key: "k", expectedVersion: 1, version: 2, state, patches };
+      const write = { key: "k", expectedVersion: 1, version: 2, state, patches, history };
       expect(await store.commit([write])).toEqual([{ ok: true, version: 2 }]);
       await lost; // It was lost indeed.
       expect(await store.load(["k"])).toEqual([{ version: 2, state }]);
+      expect(await store.history?.("k")).toEqual(history.add);
     });
 
     it("does not repeat a batch, and its conflicts stay conflicts", async () => {

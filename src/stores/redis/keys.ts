@@ -1,7 +1,7 @@
 /**
  * The names of a store's keys in Redis, and the slot of each in a Cluster.
  *
- * A record is up to four keys that begin with `<prefix>{<tag>}`. Redis Cluster hashes only the text
+ * A record is up to five keys that begin with `<prefix>{<tag>}`. Redis Cluster hashes only the text
  * between the first `{` and the next `}`, so all of a record is in one slot.
  *
  * Invariants
@@ -19,6 +19,8 @@ export interface RecordKeys {
   readonly base: string;
   /** The patches since the base. */
   readonly log: string;
+  /** A list: the rows of its history. */
+  readonly history: string;
   /** The token of the running exclusive section. */
   readonly lease: string;
 }
@@ -27,7 +29,13 @@ export interface RecordKeys {
 export function recordKeys(prefix: string, key: string): RecordKeys {
   const tag = key === "" ? "~" : toAsciiKey(key).replaceAll("}", "~007d");
   const head = `${prefix}{${tag}}`;
-  return { head, base: `${head}:base`, log: `${head}:log`, lease: `${head}:lease` };
+  return {
+    head,
+    base: `${head}:base`,
+    log: `${head}:log`,
+    history: `${head}:history`,
+    lease: `${head}:lease`,
+  };
 }
 
 const SLOTS = 16_384;

@@ -6,7 +6,7 @@
 import { CommitUnknownError } from "../../../actors/errors.ts";
 import { type RecordKeys, recordKeys } from "./keys.ts";
 import { readFound } from "./reader.ts";
-import { CHECK } from "./scripts.ts";
+import { CHECK, UNTIL_AT } from "./scripts.ts";
 import type { RedisRequest } from "./pipeline.ts";
 import type { ScopeWrite, VersionCheck, WriteResult } from "../contract.ts";
 import { conflict } from "../shared/writes.ts";
@@ -67,7 +67,7 @@ export function checkResult({ check, keys }: PendingCheck, value: unknown): Writ
 export function withinTime(pending: PendingWrite, until: string): PendingWrite {
   if (pending.write.expectedVersion > 0) return pending;
   const { request } = pending;
-  return { ...pending, request: { ...request, args: [...request.args.slice(0, -1), until] } };
+  return { ...pending, request: { ...request, args: request.args.with(UNTIL_AT, until) } };
 }
 
 /** True for a check, which changes nothing. */

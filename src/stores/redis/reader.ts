@@ -47,7 +47,8 @@ export function foreign(redisKey: string): CorruptStateError {
   return damaged(redisKey, "something else is stored there: move it, or use another keyPrefix");
 }
 
-function damaged(redisKey: string, reason: string, cause?: unknown): CorruptStateError {
+/** The error for a value that this store wrote and cannot read. */
+export function damaged(redisKey: string, reason: string, cause?: unknown): CorruptStateError {
   return new CorruptStateError({ location: `Redis key ${redisKey}`, reason }, { cause });
 }
 

@@ -5,7 +5,8 @@
  * The head of a record is a hash: `f` format, `v` version, `m` how the state is kept (`i` in the
  * head, `a` apart as base and log, `d` none), `x` when it expires (server time, ms; "" = never),
  * `s` the state if it is in the head, `w` version of the base, `b` bytes of the base, `l` bytes and
- * `n` count of the log, `o:<owner>` when that owner last wrote and its last operations.
+ * `n` count of the log, `o:<owner>` when that owner last wrote and its last operations. Its history
+ * is a list beside it (`history-lua.ts`).
  *
  * Invariants
  *  L1  A write happens only at the version it expects and with the token of the present lease, ""
@@ -21,6 +22,7 @@
  */
 import { createHash } from "node:crypto";
 import { LOG_COUNT_MAX } from "../shared/large-records.ts";
+import { KEEPING, READING } from "./history-lua.ts";
 
 /** A script and its name in the server's cache. */
 export interface RedisScript {
@@ -30,6 +32,8 @@ export interface RedisScript {
 
 /** The format of a record this code reads and writes. */
 export const FORMAT = "1";
+/** Where ARGV of a commit says until when its record may be made; an index. */
+export const UNTIL_AT = 12;
 /** The number of writers remembered per record; more only while their calls may be retried. */
 const OWNERS_MAX = 4;
 /** The fields of a head without those of its owners. */
@@ -52,7 +56,10 @@ export function script(text: string): RedisScript {
 
 const HEAD = "'f','v','m','x','w','b','l','n'";
 
-/** KEYS: head, base, log. `found` returns the record, as reader.ts reads it. */
+/**
+ * KEYS: head, base, log. `found` returns the record, as reader.ts reads it; `stateless` does that
+ * only when there is no state.
+ */
 const COMMON = `
 local function now()
   local t = redis.call('TIME')
@@ -66,7 +73,7 @@ local function left(h, at)
   if x <= at then return false end
   return digits(x - at)
 end
-local function found(h, at)
+local function stateless(h, at)
   if not h[1] then
     if redis.call('EXISTS', KEYS[1]) == 1 then return {'foreign', KEYS[1]} end
     return {'none'}
@@ -75,6 +82,10 @@ local function found(h, at)
   local ms = left(h, at)
   if ms == nil then return {'foreign', KEYS[1]} end
   if ms == false or h[3] == 'd' then return {'dead', h[2]} end
+end
+local function found(h, at)
+  local no, ms = stateless(h, at), left(h, at)
+  if no then return no end
   if h[3] == 'i' then return {'inline', h[2], ms, redis.call('HGET', KEYS[1], 's')} end
   return {'apart', h[2], ms, h[5], redis.call('GET', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
 end
@@ -102,15 +113,16 @@ return found(h, now())
 `);
 
 /**
- * KEYS: head, base, log, lease. ARGV: how, text, expected, version, ttl, owner, operation, token,
- * channel, notice, how long operations are remembered, how long the tombstone is kept ("" =
- * forever), until when the record may be made ("" = it exists). `how` is the form of the new state,
- * or `p` for patches to append. Returns `done`, `late`, `whole` (cannot append, send the state), or
+ * KEYS: head, base, log, lease, history. ARGV: how, text, expected, version, ttl, owner, operation,
+ * token, channel, notice, how long operations are remembered, how long the tombstone is kept ("" =
+ * forever), until when the record may be made ("" = it exists); with a history also `f` when its
+ * rows go first, and what `keepRows` reads. `how` is the form of the new state, or `p` for patches
+ * to append. Returns `done`, `late`, `whole` (cannot append, send the state), or
  * `denied` with the reply to PUBLISH, before anything is written. Otherwise it returns the record,
  * inside `forgotten` when the owner has done four newer operations: then it is unknown whether this
  * one was done before them.
  */
-export const COMMIT: RedisScript = script(`${COMMON}
+export const COMMIT: RedisScript = script(`${COMMON}${KEEPING}
 local how, text, expected, version, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local own = 'o:' .. ARGV[6]
 local at = now()
@@ -132,6 +144,10 @@ if not h[1] then
     if redis.call('EXISTS', KEYS[i]) == 1 then return {'foreign', KEYS[i]} end
   end
 end
+local drops = how == 'd' or ARGV[14] == 'f' or not h[1] or h[3] == 'd' or left(h, at) == false
+local last = (#ARGV > 17 or not h[1]) and rowAt(5, -1)
+if last == nil then return {'foreign', KEYS[5]} end
+if drops or not last then last = {at = 0, seq = 0, start = 0, size = 0} end
 local size = (tonumber(h[7]) or 0) + #text
 local count = (tonumber(h[8]) or 0) + 1
 if how == 'p' and (h[3] ~= 'a' or not left(h, at) or count > ${LOG_COUNT_MAX}
@@ -154,17 +170,17 @@ else
   redis.call('HSET', KEYS[1], 'f', '${FORMAT}', 'v', version, 'm', how, 'x', x,
     's', how == 'i' and text or '', 'w', version, 'b', #text, 'l', 0, 'n', 0, own, ops)
 end
+if drops then redis.call('DEL', KEYS[5]) end
+if #ARGV > 17 then keepRows(5, last, 15, 18) end
 local forget = nil
 if ARGV[12] ~= '' and how == 'd' then forget = at + ARGV[12]
 elseif ARGV[12] ~= '' and x ~= '' then forget = x + ARGV[12] end
 if forget then redis.call('PEXPIREAT', KEYS[1], digits(forget))
 elseif h[1] and (h[3] == 'd' or h[4] ~= '') then redis.call('PERSIST', KEYS[1]) end
-if how == 'a' or how == 'p' then
-  local to = x ~= '' and digits(math.min(x + ${GRACE_MS}, forget or math.huge))
-  for i = 2, 3 do
-    if x == '' then redis.call('PERSIST', KEYS[i])
-    else redis.call('PEXPIREAT', KEYS[i], to) end
-  end
+local to = x ~= '' and digits(math.min(x + ${GRACE_MS}, forget or math.huge))
+for _, i in ipairs({2, 3, 5}) do
+  if to then redis.call('PEXPIREAT', KEYS[i], to)
+  elseif h[4] and h[4] ~= '' then redis.call('PERSIST', KEYS[i]) end
 end
 if not h[9] and redis.call('HLEN', KEYS[1]) > ${HEAD_FIELDS + OWNERS_MAX} then
   for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
@@ -175,6 +191,14 @@ if not h[9] and redis.call('HLEN', KEYS[1]) > ${HEAD_FIELDS + OWNERS_MAX} then
   end
 end
 return {'done'}
+`);
+
+/** KEYS: head, history. ARGV: as READING has it. Returns `rows` and these, or what is no record. */
+export const HISTORY: RedisScript = script(`${COMMON}${READING}
+local no = stateless(redis.call('HMGET', KEYS[1], ${HEAD}), now())
+if no then return no end
+local rows = selected()
+return rows and {'rows', rows} or {'foreign', KEYS[2]}
 `);
 
 /** KEYS: head. Returns 1 for a record that is no tombstone, or that only a load can judge. */
@@ -207,15 +231,15 @@ return 1
 `);
 
 /**
- * KEYS: head, base, log. ARGV: channel, start of the notice, end of the notice. Removes a record,
- * also a damaged one; returns 1 when there was something.
+ * KEYS: head, and all others of the record. ARGV: channel, start of the notice, end of the notice.
+ * Removes a record, also a damaged one; returns 1 when there was something.
  */
 export const ERASE: RedisScript = script(`
 local version = redis.pcall('HGET', KEYS[1], 'v')
 if type(version) == 'table' then version = nil end
-if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) == 0 then return 0 end
+if redis.call('EXISTS', unpack(KEYS)) == 0 then return 0 end
 local next = string.format('%.0f', (tonumber(version or '') or 0) + 1)
 redis.call('PUBLISH', ARGV[1], ARGV[2] .. next .. ARGV[3])
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('DEL', unpack(KEYS))
 return 1
 `);

@@ -20,10 +20,23 @@ import { type RecordKeys, recordKeys } from "./keys.ts";
 import { isCluster } from "./open.ts";
 import { readOptions, type RedisSettings, type RedisStoreOptions } from "./options.ts";
 import { readFound } from "./reader.ts";
-import { ERASE, LIVING, READ, redisMs, type RedisScript, RELEASE, RENEW, TAKE } from "./scripts.ts";
+import {
+  ERASE,
+  HISTORY,
+  LIVING,
+  READ,
+  redisMs,
+  type RedisScript,
+  RELEASE,
+  RENEW,
+  TAKE,
+} from "./scripts.ts";
+import { queryArgs, readRows } from "./history.ts";
 import { RedisWriter } from "./writer.ts";
 import type {
   CommitOptions,
+  HistoryQuery,
+  HistoryRow,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -53,6 +66,7 @@ class RedisStore implements StateStore {
     checks: true,
     tombstonesEnd: true,
     reverse: true,
+    history: true,
   };
   readonly tombstoneMs: number;
   readonly #prefix: string;
@@ -178,11 +192,11 @@ class RedisStore implements StateStore {
   erase(keys: readonly string[]): Promise<boolean[]> {
     return this.#closable.run(async () => {
       const requests = keys.map((key) => {
-        const { head, base, log } = this.#keys(key);
+        const { head, base, log, history } = this.#keys(key);
         const notice = [`${this.#owner} `, ` ${toAsciiKey(key)}`];
         return {
           script: ERASE,
-          keys: [head, base, log],
+          keys: [head, base, log, history],
           args: [this.#channel, ...notice],
         } as const;
       });
@@ -191,6 +205,16 @@ class RedisStore implements StateStore {
       const counts = erased.map((count) => Number(count) === 1);
       await this.#index.erased(keys, { seen, erased: counts });
       return counts;
+    });
+  }
+
+  history(key: string, query: HistoryQuery = {}): Promise<HistoryRow[]> {
+    return this.#closable.run(async () => {
+      const keys = this.#keys(key);
+      const [reply] = await this.#calls.ask([
+        { script: HISTORY, keys: [keys.head, keys.history], args: queryArgs(query) },
+      ]);
+      return readRows(reply, { keys, oldestFirst: query.oldestFirst });
     });
   }
 

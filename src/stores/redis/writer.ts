@@ -22,6 +22,7 @@ import {
 import type { Patch } from "../../../actors/protocol.ts";
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { isLarge, type LargeKeys } from "../shared/large-records.ts";
+import { historyArgs } from "./history.ts";
 import { isStoppedInside, judgeRedis, NotSentError, refusal, replyCode } from "./errors.ts";
 import { recordKeys } from "./keys.ts";
 import {
@@ -176,10 +177,11 @@ export class RedisWriter {
     const who = [owner, String(operation), tokenOf(key)];
     const kept = keptMs === Infinity ? "" : redisMs(Math.max(keptMs, 1));
     const notice = [channel, `${owner} ${version} ${toAsciiKey(key)}`];
+    const past = how === "d" ? [] : historyArgs(write, this.#settings.bulkBytesMax());
     return {
       script: COMMIT,
-      keys: [keys.head, keys.base, keys.log, keys.lease],
-      args: [how, text, ...versions, ttl, ...who, ...notice, String(rememberMs), kept, ""],
+      keys: [keys.head, keys.base, keys.log, keys.lease, keys.history],
+      args: [how, text, ...versions, ttl, ...who, ...notice, String(rememberMs), kept, "", ...past],
     };
   }
 

@@ -44,6 +44,8 @@ export function placeRows(write: ScopeWrite, last: RowPlace | undefined): Placed
   const rows = (history?.add ?? []).map((row) => {
     if (!Number.isSafeInteger(row.version) || row.version <= version)
       throw new RangeError(`a history row must be over ${version}, received ${row.version}`);
+    if (!Number.isFinite(row.at))
+      throw new RangeError(`at of a history row must be a number, received ${row.at}`);
     version = row.version;
     const placed = placeRow(row, before);
     before = placed;
@@ -129,7 +131,7 @@ export function selectRows<Row extends RowPlace>(
 
 /** A stored row as the contract has it. */
 export function toHistoryRow(
-  { version, at, entry, state }: PlacedRow,
+  { version, at, entry, state }: Pick<PlacedRow, "version" | "at" | "entry" | "state">,
   parse: (text: string) => Json,
 ): HistoryRow {
   return { version, at, entry: parse(entry), ...(state !== null && { state: parse(state) }) };

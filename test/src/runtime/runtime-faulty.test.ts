@@ -6,6 +6,7 @@ import { describeRuntime } from "../../suites/runtime-suite.ts";
 
 describeRuntime({
   name: "a faulty store",
+  history: true,
   open(_id, clock) {
     // With a simulated clock nobody would let the time of a slow call pass.
     if (clock !== undefined)

@@ -13,6 +13,7 @@ if (redisUrl !== "") {
     several: true,
     watched: true,
     ownClock: true,
+    history: true,
     open: (id) =>
       redisStore({ url: redisUrl, keyPrefix: `${keys.prefix}${id}:`, appendfsync: "no" }),
     bursts: [100, 100_000],

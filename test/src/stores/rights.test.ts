@@ -50,10 +50,15 @@ async function work(open: () => StateStore): Promise<void> {
     expect(await other.load(["large"])).toMatchObject([{ version: 3, state: { n: 2, text } }]);
     await put("large", { n: 2, text: `${text}y` });
     await put("large", undefined);
+    for (const version of [1, 2, 3]) {
+      const add = [{ version, at: version, entry: `change ${version}` }];
+      await put("kept", { n: version }, { history: { add, keep: { versions: 1 } } });
+    }
+    expect(await other.history?.("kept")).toMatchObject([{ version: 3 }]);
     const stale = { key: "small", expectedVersion: 1, version: 2, state: {} };
     expect(await store.commit([stale])).toMatchObject([{ ok: false, current: { version: 2 } }]);
-    expect(await collect(store.list())).toEqual(["mortal", "small"]);
-    expect(await collect(store.list({ reverse: true }))).toEqual(["small", "mortal"]);
+    expect(await collect(store.list())).toEqual(["kept", "mortal", "small"]);
+    expect(await collect(store.list({ reverse: true }))).toEqual(["small", "mortal", "kept"]);
     await store.exclusive?.("small", 5_000, () => put("small", { n: 3 }));
     await other.exclusive?.("fresh", 5_000, () => Promise.resolve());
     await put("fresh", { n: 1 });

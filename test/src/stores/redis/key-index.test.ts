@@ -113,6 +113,6 @@ async function recorded(client: Redis, work: () => Promise<unknown>): Promise<{ 
   await work();
   await sleep(100);
   monitor.disconnect();
-  const commit = sent.find((call) => /^evalsha$/i.test(call[0] ?? "") && call[2] === "4");
+  const commit = sent.find((call) => /^evalsha$/i.test(call[0] ?? "") && call[2] === "5");
   return { args: commit?.slice(1) ?? [] };
 }

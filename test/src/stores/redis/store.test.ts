@@ -268,6 +268,8 @@ if (canStartRedis()) {
       ["a hash of another kind", "", (key: string) => admin.hset(key, "name", SECRET)],
       ["a text in place of a base", ":base", (key: string) => admin.set(key, SECRET)],
       ["a text in place of a log", ":log", (key: string) => admin.set(key, SECRET)],
+      ["a text in place of a history", ":history", (key: string) => admin.set(key, SECRET)],
+      ["a list in place of a history", ":history", (key: string) => admin.rpush(key, SECRET)],
     ])("%s: named and kept", async (_name, suffix, put) => {
       const keyPrefix = prefix();
       const store = open({ url: server.url, keyPrefix });
