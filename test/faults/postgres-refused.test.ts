@@ -94,7 +94,7 @@ describe.skipIf(!canStartPostgres())("a server refuses", () => {
     await expect(store.commit([write])).rejects.toMatchObject(refusal("grant the role"));
     await runSql(
       server.url,
-      ["record", "patch", "meta"]
+      ["record", "patch", "history", "meta"]
         .map((name) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${table}_${name} TO stranger`)
         .join("; "),
     );
@@ -121,6 +121,7 @@ describe.skipIf(!canStartPostgres())("a server refuses", () => {
     ["meta", "(name text, value text)"],
     ["record", "(id int, payload text)"],
     ["patch", "(key text, version bigint)"],
+    ["history", "(key text, version bigint)"],
   ])("somebody else's table %s %s, and leaves it alone", async (name, columns) => {
     const table = freshTable();
     await runSql(server.url, `CREATE TABLE ${table}_${name} ${columns}`);
@@ -130,7 +131,7 @@ describe.skipIf(!canStartPostgres())("a server refuses", () => {
       server.url,
       `SELECT count(*)::int AS n FROM pg_tables WHERE tablename LIKE '${table}%'`,
     );
-    expect(tables).toEqual([{ n: name === "patch" ? 3 : 1 }]);
+    expect(tables).toEqual([{ n: name === "patch" || name === "history" ? 4 : 1 }]);
   });
 
   it("calls after its tables were dropped, until they are back", async () => {
@@ -157,7 +158,7 @@ describe.skipIf(!canStartPostgres())("a server refuses", () => {
     await runSql(server.url, postgresSchema(table));
     await runSql(
       server.url,
-      ["record", "patch", "meta"]
+      ["record", "patch", "history", "meta"]
         .map((name) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${table}_${name} TO one`)
         .join("; "),
     );

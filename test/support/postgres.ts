@@ -71,6 +71,6 @@ export async function lockRow(
 
 /** Removes the tables of a store. */
 export async function dropTables(url: string, table: string): Promise<void> {
-  const names = ["record", "patch", "meta"].map((suffix) => `"${table}_${suffix}"`);
+  const names = ["record", "patch", "history", "meta"].map((suffix) => `"${table}_${suffix}"`);
   await runSql(url, `DROP TABLE IF EXISTS ${names.join(", ")}`);
 }

@@ -8,7 +8,7 @@
  */
 import type { Logger } from "../../../actors/protocol.ts";
 import type { PostgresConnection, PostgresSession } from "./connection.ts";
-import { createJudge, type PostgresNames } from "./errors.ts";
+import { createJudge, isAnswered, type PostgresNames } from "./errors.ts";
 import { type PostgresTables, prepareTables, weakSettings } from "./schema.ts";
 import { createRepeat, type RetryUntil } from "../shared/retry-until.ts";
 
@@ -62,6 +62,32 @@ export class PostgresCalls {
     return this.#repeat.write((deadline, attempt) =>
       this.#link.run((session) => work(session, attempt > 0), deadline),
     );
+  }
+
+  /**
+   * Runs an idempotent write as one transaction, which a result of false undoes. It locks its rows
+   * no longer than `timeoutMs`, also when this process is suspended.
+   */
+  transaction(
+    work: (session: PostgresSession, isRepeat: boolean) => Promise<boolean>,
+  ): Promise<boolean> {
+    const idleMs = Math.ceil(this.#settings.timeoutMs);
+    const begin =
+      "BEGIN ISOLATION LEVEL READ COMMITTED; " +
+      `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
+      `SET LOCAL statement_timeout = ${idleMs}`;
+    return this.write(async (session, isRepeat) => {
+      let isDone = false;
+      try {
+        await session.query({ text: begin });
+        isDone = await work(session, isRepeat);
+      } catch (error) {
+        if (isAnswered(error)) await session.query({ text: "ROLLBACK" });
+        throw error;
+      }
+      await session.query({ text: isDone ? "COMMIT" : "ROLLBACK" });
+      return isDone;
+    });
   }
 
   #open(deadline: number): Promise<void> {

@@ -17,6 +17,7 @@
  */
 import { APART_FROM_CHARS, LOG_COUNT_MAX } from "../shared/large-records.ts";
 import { expectOne, NOW, patient, recordColumns } from "./fragments.ts";
+import { historyParts, NO_HISTORY } from "./history-sql.ts";
 import type { PostgresTables } from "./schema.ts";
 
 /** The most writes of one store object that a row stores. */
@@ -101,26 +102,33 @@ FROM asked c LEFT JOIN ${isGuard ? "locked" : record} l ON l.key = c.key
 WHERE coalesce(l.version, 0) <> c.expected${isGuard ? " OR l.key IS NULL" : ""}`;
 }
 
-/** Writes records, each at its version; see the header of this file. */
-export function commitText({ record, patch }: PostgresTables, beside: Beside): string {
-  const asked = beside === "nothing" ? "" : `, ${askedText("$12", "$13")}`;
-  const failed = beside === "nothing" ? "" : `\nUNION ALL${failedText(record, beside)}`;
-  return `
-WITH input AS MATERIALIZED (
-  SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bool[], $5::text[],
-    $6::text[], $7::float8[], $8::text[], $9::text[], $10::float8[]) WITH ORDINALITY
-    AS i(key, expected, version, whole, state, patches, ttl, op, lease, forget, at)
-  WHERE ${patient("$11")} AND ${expectOne("i")} AND expected < version
-)${asked}, locked AS MATERIALIZED (${lockedText(record, beside)}
-), fit AS MATERIALIZED (
-  SELECT i.*, l.key IS NOT NULL AS found, l.base_size >= ${APART_FROM_CHARS} AS logs,
+/** Whether a write of `i` takes effect on its row `l`, and how. */
+function fitColumns(): string {
+  return `l.key IS NOT NULL AS found, l.base_size >= ${APART_FROM_CHARS} AS logs,
     l.version = i.expected AND CASE
       WHEN i.lease IS NULL THEN l.lease IS NULL OR l.lease_until <= ${NOW}
       ELSE l.lease = i.lease AND l.lease_until > ${NOW} END AS fits,
     i.patches IS NOT NULL AND l.state IS NOT NULL AND l.base_size >= ${APART_FROM_CHARS}
       AND l.log_size + octet_length(i.patches) < l.base_size AND l.log_count < ${LOG_COUNT_MAX}
-      AND (l.expires IS NULL OR l.expires > ${NOW}) AS appends
-  FROM input i LEFT JOIN locked l ON l.key = i.key
+      AND (l.expires IS NULL OR l.expires > ${NOW}) AS appends`;
+}
+
+/** Writes records, each at its version, and perhaps histories; see the header of this file. */
+export function commitText(tables: PostgresTables, beside: Beside, withHistory: boolean): string {
+  const { record, patch } = tables;
+  const past = withHistory ? historyParts(tables) : NO_HISTORY;
+  const asked = beside === "nothing" ? "" : `, ${askedText(...past.checks)}`;
+  const failed = beside === "nothing" ? "" : `\nUNION ALL${failedText(record, beside)}`;
+  return `
+WITH input AS MATERIALIZED (
+  SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bool[], $5::text[],
+    $6::text[], $7::float8[], $8::text[], $9::text[], $10::float8[]${past.types}) WITH ORDINALITY
+    AS i(key, expected, version, whole, state, patches, ttl, op, lease, forget${past.names}, at)
+  WHERE ${patient("$11")} AND ${expectOne("i")} AND expected < version
+)${asked}${past.seen}, locked AS MATERIALIZED (${lockedText(record, beside)}
+), fit AS MATERIALIZED (
+  SELECT i.*, ${fitColumns()}${past.fit}
+  FROM input i LEFT JOIN locked l ON l.key = i.key${past.join}
 ), updated AS (
   UPDATE ${record} r SET
     version = f.version,
@@ -133,7 +141,7 @@ WITH input AS MATERIALIZED (
     log_count = CASE WHEN f.appends THEN r.log_count + 1 ELSE 0 END,
     changed = pg_current_xact_id(),
     forgets = ${NOW} + f.forget
-  FROM fit f WHERE r.key = f.key AND f.fits AND (f.appends OR f.whole)
+  FROM fit f WHERE r.key = f.key AND f.fits AND (f.appends OR f.whole)${past.isSeen}
   RETURNING r.key
 ), inserted AS (
   INSERT INTO ${record} (key, version, state, expires, ops, base_version, base_size, changed,
@@ -147,7 +155,7 @@ WITH input AS MATERIALIZED (
 ), dropped AS (
   DELETE FROM ${patch} p USING fit f JOIN updated u ON u.key = f.key
   WHERE p.key = f.key AND f.logs AND NOT f.appends
-)
+)${past.writes}
 SELECT f.at::float8 AS at, f.found, coalesce(f.fits, false) AS fits, l.ops, ${recordColumns("l")}
 FROM fit f LEFT JOIN locked l ON l.key = f.key
 WHERE f.key NOT IN (SELECT key FROM updated) AND f.key NOT IN (SELECT key FROM inserted)${failed}`;

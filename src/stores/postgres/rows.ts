@@ -1,6 +1,7 @@
 /** The rows of writes as they are sent to PostgreSQL, with their order and groups. */
 import { CommitUnknownError, isHoldfastError } from "../../../actors/errors.ts";
 import type { PostgresValue } from "./connection.ts";
+import { hasHistory, historyParameters, type HistoryPart } from "./history.ts";
 import type { ScopeWrite } from "../contract.ts";
 import { forgetAfterMs, type TombstoneRule } from "../shared/tombstones.ts";
 import { wavesOf } from "../shared/writes.ts";
@@ -25,6 +26,8 @@ export interface WriteRow {
   state: string | null | undefined;
   /** The JSON of the change, when the stored state may be large. */
   patches: string | null;
+  /** What is added to its history; `undefined`: it stays as it is, unless this is a delete. */
+  readonly history: HistoryPart | undefined;
 }
 
 /**
@@ -44,7 +47,8 @@ export function groupsOf(rows: readonly WriteRow[]): WriteRow[][] {
   const groups: WriteRow[][] = [];
   let chars = Infinity;
   for (const row of rows) {
-    const size = (row.state?.length ?? 0) + (row.patches?.length ?? 0);
+    const { state, patches, history } = row;
+    const size = (state?.length ?? 0) + (patches?.length ?? 0) + (history?.chars ?? 0);
     const last = groups.at(-1);
     if (last === undefined || last.length >= GROUP_MAX || chars + size > GROUP_CHARS_MAX) {
       groups.push([row]);
@@ -73,7 +77,7 @@ export interface RowSettings {
   readonly tombstones: TombstoneRule;
 }
 
-/** The parameters of the statement `commit`. */
+/** The parameters of the statement `commit`, or of `commitHistory` when a row needs that. */
 export function parametersOf(
   rows: readonly WriteRow[],
   { leases, patience, tombstones }: RowSettings,
@@ -90,5 +94,6 @@ export function parametersOf(
     leases,
     rows.map(({ write, state }) => forgetAfterMs(write, state === null, tombstones) ?? null),
     patience,
+    ...(rows.some(hasHistory) ? historyParameters(rows) : []),
   ];
 }

@@ -34,6 +34,7 @@ const TABLE_NAME = /^(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,39}$/;
 export interface PostgresTables {
   readonly record: string;
   readonly patch: string;
+  readonly history: string;
   readonly meta: string;
   /** Of the index; it is in the schema of its table. */
   readonly index: string;
@@ -56,6 +57,7 @@ export function tablesOf(table: string): PostgresTables {
   return {
     record: named("record"),
     patch: named("patch"),
+    history: named("history"),
     meta: named("meta"),
     index: `"${name}_record_changed"`,
     forgets: `"${name}_record_forgets"`,
@@ -86,12 +88,16 @@ CREATE INDEX IF NOT EXISTS ${forgets} ON ${record} (forgets) WHERE forgets IS NO
  *         can be removed. An earlier release does not update it, so it counts only while the row is
  *         a tombstone.
  * patch   the patches of a large state since; `since` links each row to the one before
+ * history the changes of a record; its columns are in shared/history-rows.ts
+ *
+ * `history` and `forgets` are added to the tables of an earlier release, which works on without
+ * them: what it deletes or erases leaves its history until the key is written again.
  *
  * Times are milliseconds of the server's clock. JSON is stored as text: jsonb would reorder keys
  * and refuse U+0000.
  */
 function tablesText(tables: PostgresTables): string {
-  const { record, patch, meta, index } = tables;
+  const { record, patch, history, meta, index } = tables;
   return `CREATE TABLE IF NOT EXISTS ${meta} (name text PRIMARY KEY, value bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS ${record} (
   key text COLLATE "C" PRIMARY KEY,
@@ -114,6 +120,17 @@ ${forgetsText(tables)}CREATE TABLE IF NOT EXISTS ${patch} (
   version bigint NOT NULL,
   since bigint NOT NULL,
   patches text NOT NULL,
+  PRIMARY KEY (key, version)
+);
+CREATE TABLE IF NOT EXISTS ${history} (
+  key text COLLATE "C" NOT NULL,
+  version bigint NOT NULL,
+  at double precision NOT NULL,
+  seq bigint NOT NULL,
+  start bigint NOT NULL,
+  size bigint NOT NULL,
+  entry text NOT NULL,
+  state text,
   PRIMARY KEY (key, version)
 );
 INSERT INTO ${meta} (name, value) VALUES ('schema', ${SCHEMA_VERSION}) ON CONFLICT DO NOTHING;
@@ -175,11 +192,16 @@ export async function prepareTables(
       "r.log_size, r.log_count, r.lease, r.lease_until, r.changed, p.since, p.patches " +
       `FROM ${tables.record} r, ${tables.patch} p WHERE p.key = r.key AND p.version = 0 LIMIT 0`,
   });
-  const column = { text: `SELECT forgets FROM ${tables.record} LIMIT 0` };
-  await session.query(column).catch(async (error: unknown) => {
-    if (!isMissingColumn(error)) throw error;
+  const added = {
+    text:
+      "SELECT r.forgets, h.at, h.seq, h.start, h.size, h.entry, h.state " +
+      `FROM ${tables.record} r, ${tables.history} h WHERE h.key = r.key AND h.version = 0 LIMIT 0`,
+  };
+  await session.query(added).catch(async (error: unknown) => {
+    if (!isMissingColumn(error) && !isMissingTable(error)) throw error;
     if (!migrate) throw olderTables(names, error);
     await makeTables(session, tables);
+    await session.query(added);
   });
 }
 

@@ -7,6 +7,7 @@
 import { crc32 } from "node:zlib";
 import { checkText, commitText, dropText } from "./commit-sql.ts";
 import { expectOne, NOW, patient, recordColumns } from "./fragments.ts";
+import { readHistoryText } from "./history-sql.ts";
 import type { PostgresStatement } from "./connection.ts";
 import type { PostgresTables } from "./schema.ts";
 
@@ -18,9 +19,14 @@ export type StatementName =
   | "commit"
   | "commitChecked"
   | "commitGuarded"
+  | "commitHistory"
+  | "commitHistoryChecked"
+  | "commitHistoryGuarded"
   | "check"
   | "drop"
   | "load"
+  | "historyUp"
+  | "historyDown"
   | "listFirst"
   | "listAfter"
   | "listLast"
@@ -30,6 +36,7 @@ export type StatementName =
   | "changes"
   | "sweep"
   | "erase"
+  | "eraseRest"
   | "table"
   | "tell";
 
@@ -114,7 +121,7 @@ function changesText({ record }: PostgresTables): string {
  * Removes expired tombstones, at most as many as the parameter. A locked row is in use and skipped;
  * a row that was written meanwhile is checked again after its lock was acquired.
  */
-function sweepText({ record, patch }: PostgresTables): string {
+function sweepText({ record, patch, history }: PostgresTables): string {
   return (
     // One time for all rows: the next sweep checks what has not expired now.
     `WITH t AS MATERIALIZED (SELECT ${NOW} AS now), ` +
@@ -123,17 +130,18 @@ function sweepText({ record, patch }: PostgresTables): string {
     "AND (lease IS NULL OR lease_until <= (SELECT now FROM t)) " +
     "ORDER BY forgets LIMIT $1::int FOR UPDATE SKIP LOCKED), " +
     `swept AS (DELETE FROM ${record} r USING found f WHERE r.key = f.key RETURNING r.key), ` +
-    `logs AS (DELETE FROM ${patch} p USING found f WHERE p.key = f.key) ` +
+    `logs AS (DELETE FROM ${patch} p USING found f WHERE p.key = f.key), ` +
+    `past AS (DELETE FROM ${history} h USING found f WHERE h.key = f.key) ` +
     "SELECT count(*)::float8 AS count, (SELECT min(forgets) - (SELECT now FROM t) " +
     `FROM ${record} WHERE forgets > (SELECT now FROM t)) AS next_ms FROM swept`
   );
 }
 
 /**
- * Removes rows in the order of their keys, as commits lock them, and notifies watchers of each:
+ * Removes records in the order of their keys, as commits lock them, and notifies watchers of each:
  * looks read changed rows, and would not find these. Returns what was there.
  */
-function eraseText({ record, patch, channel }: PostgresTables): string {
+function eraseText({ record, channel }: PostgresTables): string {
   const payload =
     '\'{"writer":"\' || $2::text || \'","key":\' || to_json(e.key)::text || ' +
     "',\"version\":' || (e.version + 1) || '}'";
@@ -141,22 +149,38 @@ function eraseText({ record, patch, channel }: PostgresTables): string {
     `WITH found AS MATERIALIZED (SELECT key, version FROM ${record} ` +
     `WHERE ${patient("$3")} AND key = ANY($1::text[]) ORDER BY key FOR UPDATE), ` +
     `erased AS (DELETE FROM ${record} r USING found f WHERE r.key = f.key ` +
-    "RETURNING r.key, r.version), " +
-    `logs AS (DELETE FROM ${patch} p USING found f WHERE p.key = f.key) ` +
+    "RETURNING r.key, r.version) " +
     `SELECT e.key, e.version::float8 AS version, pg_notify('${channel.slice(1, -1)}', ` +
     `${payload}) FROM erased e`
   );
 }
 
+/**
+ * Removes what erased records left, in the transaction of that, once their rows are locked: what a
+ * commit added for which the lock was waited is in no earlier snapshot. A record that was made
+ * meanwhile keeps what is its own.
+ */
+function eraseRestText({ record, patch, history }: PostgresTables): string {
+  const from = (table: string): string =>
+    `DELETE FROM ${table} x WHERE x.key = ANY($1::text[]) ` +
+    `AND NOT EXISTS (SELECT 1 FROM ${record} r WHERE r.key = x.key)`;
+  return `WITH logs AS (${from(patch)}) ${from(history)}`;
+}
+
 /** The statements on these tables. */
 export function statementsOf(tables: PostgresTables): Statements {
   const texts: Readonly<Record<StatementName, string>> = {
-    commit: commitText(tables, "nothing"),
-    commitChecked: commitText(tables, "checks"),
-    commitGuarded: commitText(tables, "guards"),
+    commit: commitText(tables, "nothing", false),
+    commitChecked: commitText(tables, "checks", false),
+    commitGuarded: commitText(tables, "guards", false),
+    commitHistory: commitText(tables, "nothing", true),
+    commitHistoryChecked: commitText(tables, "checks", true),
+    commitHistoryGuarded: commitText(tables, "guards", true),
     check: checkText(tables),
     drop: dropText(tables),
     load: loadText(tables),
+    historyUp: readHistoryText(tables, "ASC"),
+    historyDown: readHistoryText(tables, "DESC"),
     listFirst: listText(tables, ">=", "ASC"),
     listAfter: listText(tables, ">", "ASC"),
     listLast: listText(tables, ">=", "DESC"),
@@ -166,6 +190,7 @@ export function statementsOf(tables: PostgresTables): Statements {
     changes: changesText(tables),
     sweep: sweepText(tables),
     erase: eraseText(tables),
+    eraseRest: eraseRestText(tables),
     table: `SELECT to_regclass('${tables.record}')::oid::text AS oid`,
     tell: `SELECT pg_notify('${tables.channel.slice(1, -1)}', $1)`,
   };

@@ -18,8 +18,8 @@ import { createGate } from "../shared/closable.ts";
 import { LargeKeys } from "../shared/large-records.ts";
 import { LIST_STATEMENTS, listPages, type PageRange } from "../shared/key-pages.ts";
 import { PostgresConnection } from "./connection.ts";
-import { isAnswered } from "./errors.ts";
 import { PostgresFeed } from "./changes.ts";
+import { queryParameters, readHistory } from "./history.ts";
 import { PostgresLeases } from "./leases.ts";
 import { PostgresCalls } from "./calls.ts";
 import { CheckAnswers, type CheckRow, checksOfGroups } from "./checks.ts";
@@ -30,6 +30,8 @@ import { type Statements, statementsOf } from "./sql.ts";
 import { PostgresWriter } from "./writer.ts";
 import type {
   CommitOptions,
+  HistoryQuery,
+  HistoryRow,
   ListQuery,
   ScopeWrite,
   StateStore,
@@ -59,6 +61,7 @@ class PostgresStore implements StateStore {
     checks: true,
     tombstonesEnd: true,
     reverse: true,
+    history: true,
   };
   readonly tombstoneMs: number;
   readonly #link: PostgresConnection;
@@ -68,8 +71,8 @@ class PostgresStore implements StateStore {
   readonly #writer: PostgresWriter;
   readonly #closable = createGate("postgres");
   readonly #leases: PostgresLeases;
-  readonly #begin: string;
   readonly #id: string;
+  readonly #server: string;
   readonly #tombstones: TombstoneRule;
   readonly #sweeper: Sweeper;
 
@@ -78,13 +81,9 @@ class PostgresStore implements StateStore {
     const { names, tables, maxStateBytes, logger } = settings;
     // Half of a UUID is unique enough, and each row contains it several times.
     const writer = randomUUID().replaceAll("-", "").slice(16);
-    const idleMs = Math.ceil(settings.timeoutMs);
-    this.#begin =
-      "BEGIN ISOLATION LEVEL READ COMMITTED; " +
-      `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; ` +
-      `SET LOCAL statement_timeout = ${idleMs}`;
     this.#link = link;
     this.#id = writer;
+    this.#server = names.server;
     this.tombstoneMs = settings.tombstoneMs;
     this.#tombstones = { tombstoneMs: this.tombstoneMs, leastMs: settings.timeoutMs + REPEATED_MS };
     const sweep = (): Promise<number> => this.#closable.run(() => this.#sweep());
@@ -173,13 +172,26 @@ class PostgresStore implements StateStore {
   erase(keys: readonly string[]): Promise<boolean[]> {
     return this.#closable.run(async () => {
       const encoded = keys.map((key) => toAsciiKey(key));
-      const rows = await this.#calls.write((session) =>
-        session.query(this.#statements.erase, [encoded, this.#id, session.patience()]),
-      );
-      const erased = new Set(
-        rows.filter(({ version }) => Number(version) > 0).map(({ key }) => key),
-      );
+      const { erase, eraseRest } = this.#statements;
+      const erased = new Set<unknown>();
+      await this.#calls.transaction(async (session) => {
+        const values = [encoded, this.#id, session.patience()];
+        for (const { key, version } of await session.query(erase, values))
+          if (Number(version) > 0) erased.add(key);
+        await session.query(eraseRest, [encoded]);
+        return true;
+      });
       return encoded.map((key) => erased.has(key)); // The row of a lease alone has version 0.
+    });
+  }
+
+  history(key: string, query: HistoryQuery = {}): Promise<HistoryRow[]> {
+    return this.#closable.run(async () => {
+      const { historyUp, historyDown } = this.#statements;
+      const statement = query.oldestFirst === true ? historyUp : historyDown;
+      const values = queryParameters(toAsciiKey(key), query);
+      const rows = await this.#calls.read((session) => session.query(statement, values));
+      return readHistory(rows, `${this.#server}, key ${JSON.stringify(key)}`);
     });
   }
 
@@ -242,27 +254,16 @@ class PostgresStore implements StateStore {
   ): Promise<void> {
     const groups = orderedWavesOf(rows).flatMap((wave) => groupsOf(wave));
     const parts = checksOfGroups(groups, answers.rows);
-    const isDone = await this.#calls.write(async (session, isRepeat) => {
+    const isDone = await this.#calls.transaction(async (session, isRepeat) => {
       results.clear();
       answers.clear();
-      try {
-        await session.query({ text: this.#begin });
-        for (const [at, group] of groups.entries())
-          await this.#writer.send(session, group, {
-            results,
-            isRepeat,
-            checks: parts[at] ?? [],
-            answers,
-          });
-        if (answers.placeholders.size > 0)
-          await session.query(this.#statements.drop, [[...answers.placeholders]]);
-      } catch (error) {
-        if (isAnswered(error)) await session.query({ text: "ROLLBACK" });
-        throw error;
+      for (const [at, group] of groups.entries()) {
+        const attempt = { results, isRepeat, checks: parts[at] ?? [], answers };
+        await this.#writer.send(session, group, attempt);
       }
-      const isAll = isAllOk([...results.values(), ...answers.results]);
-      await session.query({ text: isAll ? "COMMIT" : "ROLLBACK" });
-      return isAll;
+      if (answers.placeholders.size > 0)
+        await session.query(this.#statements.drop, [[...answers.placeholders]]);
+      return isAllOk([...results.values(), ...answers.results]);
     });
     if (isDone) return;
     const all = [...rows, ...answers.rows].map(({ key }) => key);

@@ -25,6 +25,7 @@ import {
   refuseStandby,
 } from "./checks.ts";
 import type { PostgresRow, PostgresSession, PostgresStatement } from "./connection.ts";
+import { hasHistory, historyPart } from "./history.ts";
 import type { RecordReader } from "./reader.ts";
 import { parametersOf, type WriteRow } from "./rows.ts";
 import type { Statements } from "./sql.ts";
@@ -142,7 +143,8 @@ export class PostgresWriter {
     const { tombstones } = this.#settings;
     const values = parametersOf(rows, { leases, patience: session.patience(), tombstones });
     if (open.length > 0) values.push(...checkParameters(open));
-    const found = await session.query(this.#statement(answers, open), values);
+    const statement = this.#statement(rows, open.length === 0 ? undefined : answers);
+    const found = await session.query(statement, values);
     const refused = new Map(found.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
     const refusals = new Map<WriteRow, Refusal>();
     for (const row of rows) {
@@ -159,10 +161,10 @@ export class PostgresWriter {
     return this.#refuse(session, refusals, results);
   }
 
-  #statement({ isGuard }: CheckAnswers, checks: readonly CheckRow[]): PostgresStatement {
-    const { commit, commitChecked, commitGuarded } = this.#settings.statements;
-    if (checks.length === 0) return commit;
-    return isGuard ? commitGuarded : commitChecked;
+  #statement(rows: readonly WriteRow[], answers: CheckAnswers | undefined): PostgresStatement {
+    const name = rows.some(hasHistory) ? "commitHistory" : "commit";
+    if (answers === undefined) return this.#settings.statements[name];
+    return this.#settings.statements[`${name}${answers.isGuard ? "Guarded" : "Checked"}`];
   }
 
   /** Notes the results of checks. */
@@ -236,6 +238,7 @@ export class PostgresWriter {
       since: performance.now(),
       state: undefined,
       patches: null,
+      history: historyPart(write, this.#settings.maxStateBytes),
     };
     const mayAppend = write.expectedVersion > 0;
     const isKnown = large.has(key) && !this.#suspects.has(key);

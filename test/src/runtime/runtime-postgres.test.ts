@@ -16,6 +16,7 @@ else {
     several: true,
     watched: true,
     ownClock: true,
+    history: true,
     open: (id) => {
       const table = `r${id.replaceAll("-", "")}`;
       tables.add(table);

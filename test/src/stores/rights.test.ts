@@ -229,7 +229,7 @@ describe.skipIf(adminUrl === undefined)("a PostgreSQL role", () => {
     return rights.split(", ").map((right) => ({ right, place: rest.replace(" TO ", " FROM ") }));
   });
   it.each(single)("without $right $place cannot", async ({ right, place }) => {
-    await sql("TRUNCATE holdfast_record, holdfast_patch");
+    await sql("TRUNCATE holdfast_record, holdfast_patch, holdfast_history");
     await sql(`REVOKE ${right} ${place}`);
     await expect(work(open(false))).rejects.toThrow();
     await sql(`GRANT ${right} ${place.replace(" FROM ", " TO ")}`);
