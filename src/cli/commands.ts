@@ -1,6 +1,7 @@
 /** The verbs: each opens its stores, does its work and closes them. */
 import type { StateStore } from "../stores/contract.ts";
 import { encodeKey } from "../runtime/scope-key.ts";
+import { listScopes } from "./ls.ts";
 import { loadModule } from "./load-module.ts";
 import { migrate } from "./migrate.ts";
 import {
@@ -15,16 +16,31 @@ import { openStore, placeOf, type Presence } from "./open-store.ts";
 import { needWrite, type Task } from "./options.ts";
 import type { Printer } from "./printer.ts";
 import { getRecord, type NamedRecord, removeRecord } from "./record.ts";
+import { cancelRun, listRuns, resumeRun } from "./run-verbs.ts";
+import { printHistory, printPast, rewindScope, setState } from "./scope-verbs.ts";
 import type { VerbName } from "./verbs.ts";
+import { watchStore } from "./watch.ts";
 
 type Run = (task: Task, printer: Printer) => Promise<boolean>;
 
 const RUN: Readonly<Record<VerbName, Run>> = {
+  ls: onStoreOf(listScopes),
   get: (task, printer) => withRecord(task, printer, getRecord),
   rm: (task, printer) => {
     needWrite(task, "deletes");
     return withRecord(task, printer, removeRecord);
   },
+  set: (task, printer) => {
+    needWrite(task, "writes");
+    return withRecord(task, printer, setState);
+  },
+  watch: onStoreOf(watchStore),
+  history: (task, printer) => withRecord(task, printer, printHistory),
+  at: (task, printer) => withRecord(task, printer, printPast),
+  rewind: (task, printer) => withRecord(task, printer, rewindScope),
+  runs: onStoreOf(listRuns),
+  resume: onStoreOf(resumeRun),
+  cancel: onStoreOf(cancelRun),
   migrate: async (task, printer) => {
     const { kinds } = await loadModule(task);
     return onStore(task, printer, (store) => migrate(store, kinds, task, printer));
@@ -81,6 +97,12 @@ function onStore(
   work: (store: StateStore) => Promise<boolean>,
 ): Promise<boolean> {
   return withStore(address, { presence: "must exist", printer }, work);
+}
+
+function onStoreOf(
+  work: (store: StateStore, task: Task, printer: Printer) => Promise<boolean>,
+): Run {
+  return (task, printer) => onStore(task, printer, (store) => work(store, task, printer));
 }
 
 interface Opening {

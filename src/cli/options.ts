@@ -16,6 +16,13 @@ export interface Task {
   readonly batch: number;
   /** `Infinity`: no limit. */
   readonly limit: number;
+  /** Versions; `Infinity` and 0: no limit. */
+  readonly before: number;
+  readonly after: number;
+  readonly states: boolean;
+  readonly status: string | undefined;
+  readonly sequencer: string | undefined;
+  readonly suspension: string | undefined;
   readonly checkOnly: boolean;
   readonly dryRun: boolean;
   readonly check: boolean;
@@ -59,6 +66,12 @@ export function readTask(args: readonly string[]): Task | Asked {
     prefix: text("prefix") ?? "",
     batch: wholeNumber("batch", text("batch"), { from: 1, to: BATCH_MAX }) ?? BATCH_DEFAULT,
     limit: wholeNumber("limit", text("limit"), { from: 1 }) ?? Infinity,
+    before: wholeNumber("before", text("before"), { from: 0 }) ?? Infinity,
+    after: wholeNumber("after", text("after"), { from: 0 }) ?? 0,
+    states: given.has("states"),
+    status: text("status"),
+    sequencer: text("sequencer"),
+    suspension: text("suspension"),
     checkOnly: given.has("check-only"),
     dryRun: given.has("dry-run"),
     check: given.has("check"),

@@ -1,5 +1,6 @@
 /** Where a command prints, and in which form. */
-import type { Writable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { Task } from "./options.ts";
 import type { Terminal } from "./progress.ts";
 
@@ -22,11 +23,57 @@ export function printResult(
 }
 
 /** A text as one word of a line: as it is, or as JSON when a reader could mistake it. */
-function wordOf(text: string): string {
+export function wordOf(text: string): string {
   return /^[^\s"\p{C}\p{Z}]+$/u.test(text) ? text : JSON.stringify(text);
 }
 
 /** A scope as one word of a line. */
 export function scopeWord(type: string, id: string): string {
   return wordOf(`${type}/${id}`);
+}
+
+/** How the items of a list are printed. */
+export interface ListForm<T> {
+  readonly document: (item: T) => unknown;
+  readonly line: (item: T) => string;
+}
+
+/** Prints a list of any length as it comes: one JSON array, or a line for each item. */
+export async function printList<T>(
+  { json }: Pick<Task, "json">,
+  { out }: Printer,
+  items: AsyncIterable<T>,
+  form: ListForm<T>,
+): Promise<void> {
+  const texts = json ? arrayText(items, form) : lineTexts(items, form);
+  await pipeline(Readable.from(texts), out, { end: false });
+}
+
+async function* arrayText<T>(
+  items: AsyncIterable<T>,
+  { document }: ListForm<T>,
+): AsyncGenerator<string> {
+  let start = "[";
+  for await (const item of items) {
+    yield start + JSON.stringify(document(item));
+    start = ",";
+  }
+  yield start === "[" ? "[]\n" : "]\n";
+}
+
+async function* lineTexts<T>(
+  items: AsyncIterable<T>,
+  { line }: ListForm<T>,
+): AsyncGenerator<string> {
+  for await (const item of items) yield `${line(item)}\n`;
+}
+
+/** The first items of a list. */
+export async function* first<T>(count: number, items: AsyncIterable<T>): AsyncGenerator<T> {
+  let left = count;
+  for await (const item of items) {
+    yield item;
+    left -= 1;
+    if (left <= 0) return;
+  }
 }

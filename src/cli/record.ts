@@ -60,7 +60,7 @@ export interface LivingRecord extends StoredRecord {
 }
 
 /** The record; `undefined` when there is none, which is reported. */
-async function findRecord(
+export async function findRecord(
   { store, key, place }: NamedRecord,
   { warn }: Printer,
 ): Promise<LivingRecord | undefined> {

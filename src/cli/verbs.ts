@@ -7,6 +7,12 @@
 export type OptionName =
   | "prefix"
   | "limit"
+  | "before"
+  | "after"
+  | "states"
+  | "status"
+  | "sequencer"
+  | "suspension"
   | "batch"
   | "check-only"
   | "dry-run"
@@ -19,7 +25,23 @@ export type OptionName =
   | "version";
 
 /** The name of a verb. */
-export type VerbName = "get" | "rm" | "migrate" | "copy" | "export" | "import" | "check";
+export type VerbName =
+  | "ls"
+  | "get"
+  | "set"
+  | "rm"
+  | "watch"
+  | "history"
+  | "at"
+  | "rewind"
+  | "runs"
+  | "resume"
+  | "cancel"
+  | "migrate"
+  | "copy"
+  | "export"
+  | "import"
+  | "check";
 
 /** One option. */
 interface OptionRule {
@@ -46,6 +68,12 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRule>> = {
     text: "only what starts with it: keys, and for ls and watch ids of the type",
   },
   limit: { value: "N", text: "at most so many" },
+  before: { value: "VERSION", text: "only versions below it" },
+  after: { value: "VERSION", text: "only versions above it" },
+  states: { text: "print the states, too" },
+  status: { value: "STATUS", text: "running, suspended, completed, failed or cancelled" },
+  sequencer: { value: "NAME", text: "only runs of this sequencer" },
+  suspension: { value: "ID", text: "the suspension that is answered, as runs --json prints it" },
   batch: { value: "N", text: "records in memory at once, 1 to 10000 (default 100)" },
   "check-only": { text: "write nothing, only print what the second store lacks or has different" },
   "dry-run": { text: "write nothing, only print what a run would do" },
@@ -61,11 +89,23 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRule>> = {
 const MOVES =
   "Nothing is overwritten: a key that has another record there is a conflict. A command that is " +
   "run again does the rest of the work. First stop every program that writes to the stores. " +
-  "Tombstones of deleted records, and the histories of records, do not move. A namespace NAME is " +
+  "Tombstones of deleted records do not move. A namespace NAME is " +
   "two prefixes: NAME/ and %binding/NAME/.";
+
+const AS_STORED =
+  "The kind need not be declared: the record keeps its time to live, its keys of once, the " +
+  "version of its kind and its history. With --module the kind of the module decides, and checks.";
+const HISTORY =
+  "Without --module, states of an older version of the kind cannot be lifted, and the initial " +
+  "state (version 0) is not known.";
 
 /** All verbs by name. */
 export const VERBS: Readonly<Record<VerbName, VerbRule>> = {
+  ls: {
+    form: "STORE [TYPE]",
+    options: ["prefix", "limit", "namespace", "json"],
+    does: "lists scopes by type and id, runs of sequencers included",
+  },
   get: {
     form: "STORE TYPE ID",
     options: ["namespace", "json"],
@@ -75,11 +115,63 @@ export const VERBS: Readonly<Record<VerbName, VerbRule>> = {
       "as it is stored, under the key $holdfast. A record that expires also has leftMs, the " +
       "milliseconds that are left.",
   },
+  set: {
+    form: "STORE TYPE ID JSON",
+    options: ["write", "module", "namespace", "json"],
+    does: "replaces the state of a scope, or makes the scope",
+    text: `${AS_STORED} JSON is in the form that get prints; - reads it from standard input.`,
+  },
   rm: {
     form: "STORE TYPE ID",
     options: ["namespace", "write", "json"],
     does: "deletes one record and leaves a tombstone, as delete does",
     text: "Programs that use the store may run meanwhile.",
+  },
+  watch: {
+    form: "STORE [TYPE [ID]]",
+    options: ["prefix", "states", "limit", "namespace", "json"],
+    does: "prints each change that programs make, until it is interrupted",
+    text:
+      "With an ID the state is printed, too, as with --states. Of several changes of a scope at " +
+      "once the last one is printed. After a broken connection a line says that some may be " +
+      "missing.",
+  },
+  history: {
+    form: "STORE TYPE ID",
+    options: ["before", "after", "limit", "module", "namespace", "json"],
+    does: "prints the changes of a scope that its history keeps, newest first",
+    text: `The patches of the changes are printed with --json only. ${HISTORY}`,
+  },
+  at: {
+    form: "STORE TYPE ID VERSION",
+    options: ["module", "namespace", "json"],
+    does: "prints the state that a scope had at a version, or at a date",
+    text: HISTORY,
+  },
+  rewind: {
+    form: "STORE TYPE ID VERSION",
+    options: ["write", "module", "namespace", "json"],
+    does: "makes a new version with the state of an earlier version or date",
+    text: `${AS_STORED} ${HISTORY}`,
+  },
+  runs: {
+    form: "STORE",
+    options: ["status", "sequencer", "limit", "namespace", "json"],
+    does: "lists the runs of sequencers",
+    text: "What a run waits for, and why it failed, is printed with --json only.",
+  },
+  resume: {
+    form: "STORE RUN [JSON]",
+    options: ["module", "suspension", "namespace", "json"],
+    does: "goes on with a run that is suspended, failed or was interrupted, here",
+    text:
+      "The module exports the sequencer, and `kinds` if its steps open scopes. JSON is the " +
+      "answer to the suspension. The steps run in this process, until the run ends or waits again.",
+  },
+  cancel: {
+    form: "STORE RUN",
+    options: ["module", "namespace", "json"],
+    does: "cancels a run, wherever it executes",
   },
   migrate: {
     form: "STORE",

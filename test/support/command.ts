@@ -35,8 +35,9 @@ export async function command(...args: readonly string[]): Promise<Done> {
   const task = readTask(args);
   if (!("verb" in task)) throw new Error("no task");
   const out = new PassThrough();
+  const text = out.toArray(); // Read as it is written: a pipe that is full would wait.
   const warnings: string[] = [];
   const isDone = await runTask(task, { out, warn: (line) => warnings.push(line) });
   out.end();
-  return { isDone, text: (await out.toArray()).join(""), warnings };
+  return { isDone, text: (await text).join(""), warnings };
 }

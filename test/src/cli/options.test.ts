@@ -5,7 +5,7 @@ import { readTask, UsageError } from "../../../src/cli/options.ts";
 
 describe("a command line", () => {
   it("gives a task", () => {
-    expect(readTask(["copy", "a", "b"])).toEqual({
+    expect(readTask(["copy", "a", "b"])).toMatchObject({
       verb: "copy",
       operands: ["a", "b"],
       prefix: "",
@@ -42,7 +42,7 @@ describe("a command line", () => {
 
   it.each([
     [[], "no verb"],
-    [["frobnicate"], 'unknown verb "frobnicate"; there are get, '],
+    [["frobnicate"], 'unknown verb "frobnicate"; there are ls, get, '],
     [["toString", "a", "b"], "unknown verb"],
     [["copy", "a"], "too few operands for holdfast copy FROM TO"],
     [["export"], "too few operands for holdfast export STORE [FILE]"],
@@ -57,6 +57,8 @@ describe("a command line", () => {
     [["copy", "a", "b", "--prefix"], "--prefix needs a value: --prefix TEXT"],
     [["copy", "a", "b", "--prefix", "--json"], "--prefix needs a value; one that begins with"],
     [["copy", "a", "b", "--json=yes"], "--json has no value"],
+    [["ls", "a", "--limit", "0"], "--limit must be a whole number from 1 or more"],
+    [["history", "a", "note", "x", "--after", "-1"], "--after needs a value; one that begins"],
     [["import", "sqlite:a", "b.jsonl"], "holdfast import FILE STORE: a store stands where"],
     [["export", "b.jsonl", "redis://h"], "holdfast export STORE [FILE]: a store stands where"],
     [["check", "a", "b", "--check-only"], "--check-only is no option of check"],
