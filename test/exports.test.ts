@@ -94,6 +94,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "withScopeLock",
   ],
   "holdfast/grammy": ["session", "storageAdapter"],
+  "holdfast/http": ["createHandler", "toAgUiEvents", "toNodeListener"],
   "holdfast/redis": ["redisStore"],
   "holdfast/postgres": ["postgresSchema", "postgresStore"],
   "holdfast/sqlite": ["sqliteStore"],

@@ -17,6 +17,8 @@ export interface WriteTarget {
   readonly recording: boolean;
   /** Inverse patches are recorded, too: the change is going to be announced. */
   readonly listening: boolean;
+  /** The confirmed version. */
+  readonly version?: number;
 }
 
 // Shared, so that many waiting calls do not keep one outcome each.
@@ -29,8 +31,16 @@ const UNCHANGED: Outcome = Object.freeze({
 });
 const CHANGED: Outcome = Object.freeze({ ...UNCHANGED, changed: true });
 
-/** Writes and checks; after an error the draft is unchanged. */
-export function applyMutation(target: WriteTarget, mutation: Mutation, computed: unknown): Outcome {
+/**
+ * Writes and checks; after an error the draft is unchanged. `unconfirmed` is how many changes the
+ * draft has besides the confirmed ones; without it the mutation does not learn the version.
+ */
+export function applyMutation(
+  target: WriteTarget,
+  mutation: Mutation,
+  computed: unknown,
+  unconfirmed?: number,
+): Outcome {
   const { draft, settings } = target;
   const checks = settings.checks?.perChange === true ? settings.checks : null;
   const ends = checks !== null || mutation.settle !== undefined;
@@ -40,7 +50,7 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
   draft.begin(target.recording || history, target.listening || history);
   beginWriting(draft.scope, before);
   try {
-    mutation.write(draft, computed);
+    mutation.write(draft, computed, versionOf(target, unconfirmed));
     if (checks !== null && before !== null) checkChange(draft, before, checks);
     mutation.settle?.(draft, computed);
   } catch (thrown) {
@@ -50,6 +60,11 @@ export function applyMutation(target: WriteTarget, mutation: Mutation, computed:
     endWriting();
   }
   return outcomeOf(draft, computed);
+}
+
+/** The version of the draft, where it is known. */
+function versionOf({ version }: WriteTarget, unconfirmed?: number): number | undefined {
+  return version === undefined || unconfirmed === undefined ? undefined : version + unconfirmed;
 }
 
 function outcomeOf(draft: DraftState, computed: unknown): Outcome {

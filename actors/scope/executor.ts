@@ -255,7 +255,7 @@ export class Executor implements Expirable {
     if (this.#scope.bridge !== null) this.#batch ??= new CommitBatch(this.#scope.draft.expose());
     call.stage = "writing";
     if ("thrown" in ended) return failed(ended.thrown);
-    return applyMutation(this.#scope, call.mutation, ended.value);
+    return applyMutation(this.#scope, call.mutation, ended.value, this.#batch?.changes ?? 0);
   }
 
   /** Settles a call that has run, or adds it to the batch. */

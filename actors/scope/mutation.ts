@@ -23,8 +23,11 @@ export interface Mutation {
   readonly first?: true;
   /** The caller's function; receives the frozen state. Absent for plain data. */
   compute?(state: object, context: MutationContext): unknown;
-  /** Writes the change; `computed` is the awaited result of `compute`. */
-  write(draft: DraftState, computed: unknown): void;
+  /**
+   * Writes the change; `computed` is the awaited result of `compute`, `version` that of the draft
+   * with all changes before this one. It is absent when a change that resolved is made again.
+   */
+  write(draft: DraftState, computed: unknown, version?: number): void;
   /** Called after `write` and the checks, on the draft to be saved; a throw undoes the write. */
   settle?(draft: DraftState, computed: unknown): void;
   /** What the call resolves to; without it, whether the state changed. */

@@ -38,7 +38,9 @@ export class OnceMutation implements Mutation {
   readonly operation: OperationName;
   /** Also of kinds with local answers: a repeat must find what other processes stored (O2). */
   readonly verifies = true;
+  declare readonly first?: true;
   declare readonly compute?: NonNullable<Mutation["compute"]>;
+  declare readonly trace?: NonNullable<Mutation["trace"]>;
   declare readonly path?: NonNullable<Mutation["path"]>;
   declare readonly delta?: NonNullable<Mutation["delta"]>;
   readonly #inner: Mutation;
@@ -54,13 +56,15 @@ export class OnceMutation implements Mutation {
     this.#kept = kept;
     // Absent where they are absent in the inner mutation: the executor asks for that.
     if (inner.compute !== undefined) this.compute = (...given) => this.#compute(...given);
+    if (inner.first === true) this.first = true;
+    if (inner.trace !== undefined) this.trace = inner.trace.bind(inner);
     if (inner.path !== undefined) this.path = inner.path.bind(inner);
     if (inner.delta !== undefined) this.delta = inner.delta.bind(inner);
   }
 
-  write(draft: DraftState, computed: unknown): void {
+  write(draft: DraftState, computed: unknown, version?: number): void {
     this.#found = onceEntry(draft.extras, this.#key);
-    if (this.#found === undefined) this.#inner.write(draft, computed);
+    if (this.#found === undefined) this.#inner.write(draft, computed, version);
   }
 
   settle(draft: DraftState, computed: unknown): void {

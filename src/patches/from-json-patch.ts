@@ -3,11 +3,12 @@
  *
  *  F1  The patches, applied to the state, give what the operations give. They are all returned, or
  *      none: an operation that does not fit throws, and so does a `test` that fails.
- *  F2  `copy` operations add at most `COPY_MAX` values: each may double a state, so that a short
- *      text would fill the memory.
+ *  F2  `copy` operations add at most `COPY_MAX` values, a long text or bytes counting as several:
+ *      each may double a state, so that a short text would fill the memory.
  *  F3  No path leads through `__proto__`, `constructor` or `prototype`, nor into a `Map`, a `Set`,
  *      a `Date` or bytes.
  */
+import { types } from "node:util";
 import type { Json, Patch } from "../../actors/protocol.ts";
 import { StateSerializationError } from "../../actors/errors.ts";
 import { valuesIn } from "../../actors/scope/recipe-result.ts";
@@ -22,6 +23,8 @@ type Path = readonly (string | number)[];
 
 /** Most values that the `copy` operations of one JSON Patch add, all containers and leaves. */
 const COPY_MAX = 2 ** 17;
+/** So many characters, or bytes, of one value count as one value more. */
+const VALUE_LENGTH = 128;
 
 /** Keys that some programs take for more than a field. */
 const REFUSED: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
@@ -61,14 +64,28 @@ export function fromJsonPatch(ops: readonly JsonPatchOperation[], state: unknown
 /** How many values there are in `value`; throws when they are too many after `copied` (F2). */
 function countOf(value: unknown, copied: number): number {
   const values = [value]; // Not a set: what is at two places is copied twice.
-  for (const node of values)
+  let count = copied;
+  for (const node of values) {
+    count += 1 + Math.floor(lengthOf(node) / VALUE_LENGTH);
+    if (count > COPY_MAX) throw tooMany();
     for (const each of valuesIn(node)) {
       values.push(each);
-      if (copied + values.length <= COPY_MAX) continue;
-      const reason = `more than ${COPY_MAX} values, all copies of the JSON Patch together,`;
-      throw new StateSerializationError({ path: "", reason });
+      if (copied + values.length > COPY_MAX) throw tooMany();
     }
-  return values.length;
+  }
+  return count - copied;
+}
+
+/** The length of a text or of bytes, the names of the fields of a record; else 0. */
+function lengthOf(node: unknown): number {
+  if (typeof node === "string") return node.length;
+  if (isPlainObject(node)) return Object.keys(node).reduce((sum, key) => sum + key.length, 0);
+  return types.isUint8Array(node) ? node.byteLength : 0;
+}
+
+function tooMany(): StateSerializationError {
+  const reason = `more than ${COPY_MAX} values, all copies of the JSON Patch together,`;
+  return new StateSerializationError({ path: "", reason });
 }
 
 const OPS: ReadonlySet<unknown> = new Set(["add", "replace", "test", "remove", "move", "copy"]);

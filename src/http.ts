@@ -1,0 +1,9 @@
+/**
+ * The scopes of a runtime over HTTP: a web-standard handler for their states, their changes as
+ * server-sent events, and their history.
+ */
+export { createHandler, type HandlerOptions } from "./http/handler.ts";
+export type { KindExposure } from "./http/exposure.ts";
+export type { Access, Authorize, Verdict } from "./http/security.ts";
+export { type Handler, type NodeListener, toNodeListener } from "./http/node-listener.ts";
+export { type AgUiStateEvent, toAgUiEvents } from "./http/ag-ui.ts";
