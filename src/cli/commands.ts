@@ -1,6 +1,7 @@
 /** The verbs: each opens its stores, does its work and closes them. */
 import type { StateStore } from "../stores/contract.ts";
 import { encodeKey } from "../runtime/scope-key.ts";
+import { examine } from "./doctor.ts";
 import { listScopes } from "./ls.ts";
 import { loadModule } from "./load-module.ts";
 import { migrate } from "./migrate.ts";
@@ -45,6 +46,7 @@ const RUN: Readonly<Record<VerbName, Run>> = {
     const { kinds } = await loadModule(task);
     return onStore(task, printer, (store) => migrate(store, kinds, task, printer));
   },
+  doctor: examine,
   copy: (task, printer) => {
     // A check creates nothing.
     const presence = task.checkOnly ? "must exist" : "may be made";
@@ -115,7 +117,7 @@ async function withStore<T>(
   { presence, printer }: Opening,
   work: (store: StateStore) => Promise<T>,
 ): Promise<T> {
-  const store = await openStore(address, presence, printer.warn);
+  const store = await openStore(address, presence, printer);
   try {
     return await work(store);
   } finally {

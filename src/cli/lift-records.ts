@@ -69,7 +69,7 @@ interface Lifted {
 }
 
 /** A record as it was read, or why it could not be read. */
-type Read = StoredRecord | Error | undefined;
+export type Read = StoredRecord | Error | undefined;
 
 /** Lifts all records of a kind; see the head of this file. */
 export async function liftRecords(kind: ResolvedKind, work: LiftWork): Promise<LiftCounts> {
@@ -194,7 +194,7 @@ class LiftedGroup {
 }
 
 /** Loads records; a damaged one costs only itself. */
-async function loadEach(store: StateStore, keys: readonly string[]): Promise<Read[]> {
+export async function loadEach(store: StateStore, keys: readonly string[]): Promise<Read[]> {
   try {
     return await store.load(keys);
   } catch (error) {

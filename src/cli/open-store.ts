@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { isTypeError } from "../../actors/realm.ts";
+import type { Logger } from "../../actors/protocol.ts";
 import { memoryStore } from "../stores/memory/store.ts";
 import type { StateStore } from "../stores/contract.ts";
 import { UsageError } from "./options.ts";
@@ -13,17 +14,25 @@ const FORMS = "sqlite:PATH, file:DIRECTORY, redis://…, rediss://…, postgres:
 /** A store that is only read must exist: a misspelt path would else be a new, empty store. */
 export type Presence = "must exist" | "may be made";
 
+/** Who is notified when a store is opened. */
+export interface Notices {
+  /** Gets a line about tables that do not exist. */
+  readonly warn: (line: string) => void;
+  /** The logger of the store; default the console. */
+  readonly logger?: Logger | undefined;
+}
+
 /**
  * Opens the store at `address`. Rejects with `UsageError` for an invalid one. Tables that do not
- * exist and must not be made count as an empty store; `warn` gets a line about it.
+ * exist and must not be made count as an empty store, which is reported.
  */
 export async function openStore(
   address: string,
   presence: Presence,
-  warn: (line: string) => void = () => undefined,
+  { warn, logger }: Notices = { warn: () => undefined },
 ): Promise<StateStore> {
   try {
-    const store = await make(address, presence);
+    const store = await make(address, presence, logger);
     if (presence === "may be made" || !/^postgres(?:ql)?:/.test(address)) return store;
     return await orEmpty(store, () =>
       warn(`${placeOf(address)} has no tables and counts as empty; copy makes those of its target`),
@@ -48,14 +57,18 @@ async function orEmpty(store: StateStore, warn: () => void): Promise<StateStore>
   }
 }
 
-async function make(address: string, presence: Presence): Promise<StateStore> {
+async function make(
+  address: string,
+  presence: Presence,
+  logger: Logger | undefined,
+): Promise<StateStore> {
   const [, scheme, rest] = /^([a-z]+):(.+)$/s.exec(address) ?? [];
   if (scheme === undefined || rest === undefined)
     throw new UsageError(`a store is written as ${FORMS}`);
   switch (scheme) {
     case "sqlite": {
       const path = localPath(rest, presence);
-      return (await import("../stores/sqlite/store.ts")).sqliteStore({ path });
+      return (await import("../stores/sqlite/store.ts")).sqliteStore({ path, logger });
     }
     case "file": {
       const dir = localPath(rest, presence);
@@ -65,14 +78,19 @@ async function make(address: string, presence: Presence): Promise<StateStore> {
     case "rediss": {
       const { url, name } = splitName(address);
       const { redisStore } = await import("../stores/redis/store.ts");
-      return redisStore({ url, ...(name === undefined ? {} : { keyPrefix: name }) });
+      return redisStore({ url, logger, ...(name === undefined ? {} : { keyPrefix: name }) });
     }
     case "postgres":
     case "postgresql": {
       const { url, name } = splitName(address);
       const { postgresStore } = await import("../stores/postgres/store.ts");
       const migrate = presence === "may be made";
-      return postgresStore({ url, migrate, ...(name === undefined ? {} : { table: name }) });
+      return postgresStore({
+        url,
+        migrate,
+        logger,
+        ...(name === undefined ? {} : { table: name }),
+      });
     }
     default:
       throw new UsageError(`unknown kind of store "${scheme}"; a store is written as ${FORMS}`);
@@ -80,7 +98,10 @@ async function make(address: string, presence: Presence): Promise<StateStore> {
 }
 
 /** The url of a server, and the prefix of its keys or tables if one follows a `#`. */
-function splitName(address: string): { readonly url: string; readonly name: string | undefined } {
+export function splitName(address: string): {
+  readonly url: string;
+  readonly name: string | undefined;
+} {
   const [url = "", name, ...rest] = address.split("#");
   if (rest.length > 0 || name?.includes("@") === true)
     throw new UsageError("a # in a password is written %23");

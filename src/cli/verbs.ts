@@ -38,6 +38,7 @@ export type VerbName =
   | "resume"
   | "cancel"
   | "migrate"
+  | "doctor"
   | "copy"
   | "export"
   | "import"
@@ -181,6 +182,12 @@ export const VERBS: Readonly<Record<VerbName, VerbRule>> = {
       "The module exports `kinds` as createRuntime takes them. A record that cannot be lifted is " +
       "left as it is and named. Programs may run meanwhile, if they know the new versions. A " +
       "command that is run again does the rest of the work. Runs of sequencers are not lifted.",
+  },
+  doctor: {
+    form: "STORE",
+    options: ["batch", "json"],
+    does: "looks at a store, its file or server and settings, and reads each record",
+    text: "Ends with 1 when something is damaged or cannot be reached; a warning is no damage.",
   },
   copy: {
     form: "FROM TO",

@@ -261,7 +261,8 @@ function letExit(client: pg.Client): void {
   (client as pg.Client & { unref?(): void }).unref?.();
 }
 
-async function loadDriver(): Promise<typeof pg> {
+/** Loads `pg`; rejects with `StoreUnavailableError` when it is missing. */
+export async function loadDriver(): Promise<typeof pg> {
   try {
     const { default: driver } = await import("pg");
     return driver;
