@@ -69,6 +69,11 @@ export interface KindOptions<S extends object = object> extends VersionOptions {
   readonly answers?: Answers | undefined;
   /** How many keys of `once` each scope keeps, the last ones; default 100, at least 1. */
   readonly onceKept?: number | undefined;
+  /**
+   * Whether scopes stay in memory when nothing of them runs or waits; default true. `false` is for
+   * many records that are rarely used again: each use loads its scope anew. Not for `volatile`.
+   */
+  readonly resident?: boolean | undefined;
   readonly maxStateSizeBytes?: number | undefined;
   readonly hardLimitBytes?: number | undefined;
   /** How many changes are kept to be read and undone; of runs, checkpoints. Default none. */
@@ -96,6 +101,7 @@ const OPTIONS = optionNames<KindOptions>({
   store: true,
   answers: true,
   onceKept: true,
+  resident: true,
   maxStateSizeBytes: true,
   hardLimitBytes: true,
   history: true,
@@ -120,6 +126,8 @@ export function defineKind<S extends object = Record<string, unknown>>(
   historyOption(options.history);
   answersOption(options.answers, "verified");
   countOption("onceKept", options.onceKept, 1, 1);
+  if (options.resident === false && durability === "volatile")
+    throw new TypeError("a volatile kind is nowhere but in memory: resident cannot be false");
   kindVersions(options);
   return Object.freeze({ ...options, durability });
 }
@@ -147,6 +155,7 @@ export interface ResolvedKind extends LifeRule {
   readonly tombstoneMs: number | undefined;
   readonly versions: KindVersions;
   readonly observe: ((id: string, state: object) => void) | undefined;
+  readonly resident: boolean;
   readonly store: StateStore;
   /** `null`: none is kept. */
   readonly history: HistoryLimits | null;
@@ -189,6 +198,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
     livesUntil: kind.livesUntil,
     versions: kindVersions(kind),
     observe: kind.observe,
+    resident: kind.resident ?? true,
     store,
     history,
     checkpoints: typeof kind.history === "number" ? kind.history : 0,

@@ -122,7 +122,9 @@ export class ScopeHost {
     if (feed?.begun === false && kind.durability !== "volatile") await feed.begin();
     const bound = await this.#bind(kind, id, extra);
     await this.#bindAnew(key, bound);
-    return this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
+    const scope = await this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
+    if (!kind.resident) this.system.passivate(key); // Its handle keeps it until it is used.
+    return scope;
   }
 
   /** Binds an erased session anew; one of another user replaces the scope in memory. */
@@ -284,7 +286,8 @@ export class ScopeHost {
       },
       taken: (scope, until) => this.#expiry.read(scope, until),
       rested: (scope) => {
-        this.system.rested(scope.key);
+        if (scope.kind.resident) this.system.rested(scope.key);
+        else this.system.passivate(scope.key);
         calls.rested();
       },
       ended: (scope) => this.system.forget(scope.key, scope),

@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import { createRuntime, defineKind, memoryStore, type Kind } from "../../../src/index.ts";
 import { memoryView } from "../../support/sequencer.ts";
+import { settled } from "../../support/waiting.ts";
 
 it("refuses a bad durability, time to live and history", () => {
   expect(() => defineKind({ durability: "forever" as never })).toThrow(/durability must be/);
@@ -50,4 +51,26 @@ it("checks a kind that is a plain object, and fills in its defaults", async () =
   expect(await older?.patchState({ mode: "agent" })).toBe(false);
   expect(older?.state).toEqual({ mode: "agent" });
   await Promise.all([mine?.close(), others?.close()]);
+});
+
+it("lets scopes of a kind that is not resident leave memory once nothing of them runs", async () => {
+  const kinds = { note: defineKind<{ n?: number }>({ resident: false }) };
+  await using runtime = createRuntime({ kinds });
+  const note = await runtime.open("note", "a");
+  expect(runtime.residentScopes).toBe(0);
+  const calls = Array.from({ length: 10 }, () => note.incState({ n: 1 }));
+  expect(await runtime.open("note", "a")).toMatchObject({ identity: note.identity });
+  await Promise.all(calls);
+  await settled();
+  expect(note.state).toEqual({ n: 10 });
+  expect(runtime.residentScopes).toBe(0);
+  const off = note.subscribe(() => undefined);
+  await note.incState({ n: 1 });
+  expect(runtime.residentScopes).toBe(1);
+  off();
+  await note.incState({ n: 1 });
+  await settled();
+  expect(runtime.residentScopes).toBe(0);
+  expect((await runtime.open("note", "a")).state).toEqual({ n: 12 });
+  expect(() => defineKind({ resident: false, durability: "volatile" })).toThrow(TypeError);
 });
