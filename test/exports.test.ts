@@ -95,6 +95,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   ],
   "holdfast/grammy": ["session", "storageAdapter"],
   "holdfast/http": ["createHandler", "toAgUiEvents", "toNodeListener"],
+  "holdfast/langgraph": ["HoldfastSaver", "HoldfastStore"],
   "holdfast/redis": ["redisStore"],
   "holdfast/postgres": ["postgresSchema", "postgresStore"],
   "holdfast/sqlite": ["sqliteStore"],

@@ -166,6 +166,33 @@ describe("a program", () => {
     expect(result).toEqual({ ...works, redis: refused, postgres: refused });
   });
 
+  it("may import an adapter without its peer, and a call says what to install", async () => {
+    const file = join(bare.dir, "adapter.mjs");
+    writeFileSync(
+      file,
+      `import { createRuntime } from "holdfast";
+      import { HoldfastSaver, HoldfastStore } from "holdfast/langgraph";
+      const runtime = createRuntime();
+      const saver = new HoldfastSaver({ runtime });
+      const items = new HoldfastStore({ runtime });
+      const config = { configurable: { thread_id: "t" } };
+      const calls = [
+        saver.getTuple(config),
+        saver.put(config, { id: "1", channel_values: {}, channel_versions: {} }, {}, {}),
+        items.get(["a"], "b"),
+      ];
+      for (const end of await Promise.allSettled(calls))
+        console.log(end.reason.code, end.reason.message);`,
+    );
+    const { stdout } = await run(process.execPath, [file], { cwd: bare.dir });
+    const lines = stdout.trim().split("\n");
+    expect(lines).toHaveLength(3);
+    for (const line of lines)
+      expect(line).toMatch(
+        /^STORE_UNAVAILABLE .*npm install @langchain\/langgraph-checkpoint@\^1\.2\.1\)/,
+      );
+  });
+
   it("says why an optional peer that is there does not load", async () => {
     plant("ioredis", 'require("holdfast-part-of-ioredis");');
     plant("pg", 'throw new Error("this pg wants another Node");');

@@ -84,6 +84,7 @@ const packageHomes: ReadonlyMap<string, readonly string[]> = new Map([
   ["ioredis", ["src/stores/redis/"]],
   ["pg", ["src/stores/postgres/"]],
   ["libsql", ["src/stores/sqlite/"]],
+  ["@langchain/langgraph-checkpoint", ["src/adapters/langgraph/"]],
 ]);
 
 /** The layer of a shipped file, or undefined when the table does not know its folder. */
