@@ -13,6 +13,7 @@ import { eraseCases } from "./runtime-erase.ts";
 import { forkCases } from "./runtime-fork.ts";
 import { historyCases } from "./runtime-history.ts";
 import { liftedCases } from "./runtime-lifted.ts";
+import { pastCases } from "./runtime-past.ts";
 import { replayCases } from "./runtime-replay.ts";
 import { undoCases } from "./runtime-undo.ts";
 import { rebaseCases } from "./runtime-rebase.ts";
@@ -73,6 +74,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
       undoCases(options);
       liftedCases(options);
       replayCases(options);
+      pastCases(options);
     }
     verifyCases(options);
     statsCases(options);
