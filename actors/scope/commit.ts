@@ -42,7 +42,7 @@ export function commitChange(
   scope.version += 1;
   scope.exists = true;
   scope.settings.counters.mutations += 1;
-  scope.noted(mutation, call);
+  scope.noted(mutation, call, outcome);
   call?.resolve(true);
   if (scope.listening) scope.announce(mutation, outcome, call);
   scope.committed(true, call?.cause);

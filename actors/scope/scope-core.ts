@@ -35,7 +35,7 @@ export interface ScopeCore {
   /** The bridge that loads the scope; user code may run again when its record is newer. */
   readonly backing: PersistBridge<object> | null;
   /** Called before the event of each local change that resolves before it is stored. */
-  noted(done: Done, call: Call | null): void;
+  noted(done: Done, call: Call | null, outcome?: Outcome): void;
   /** Announces a confirmed change; `version` is the scope's after it, default the present one. */
   announce(mutation: Mutation, outcome: Outcome, call: Call | null, version?: number): void;
   /** Called when the scope has adopted the store's record, before its event. */

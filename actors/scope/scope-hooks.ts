@@ -2,7 +2,7 @@
  * Hooks by which the scope of a runtime learns of its own events, in the same tick. In a scope on
  * its own they do nothing; the scope of a runtime overrides them. None of them may throw.
  */
-import type { Call } from "./mailbox.ts";
+import type { Call, Outcome } from "./mailbox.ts";
 import type { StateChange } from "../protocol.ts";
 import type { Done } from "./unconfirmed.ts";
 
@@ -19,7 +19,7 @@ export class ScopeHooks {
   }
 
   /** @internal Called when a local change resolves before it is stored, before its event. */
-  noted(_done: Done, _call: Call | null): void {}
+  noted(_done: Done, _call: Call | null, _outcome?: Outcome): void {}
 
   /** @internal Called with each change, when `watched`. */
   published(_change: StateChange): void {}

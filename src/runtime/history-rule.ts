@@ -44,8 +44,8 @@ export function historyOf(
   { durability, store }: { readonly durability: string; readonly store: StateStore },
 ): HistoryLimits | null {
   if (limits === undefined || type === "sequencer") return null; // Runs keep checkpoints.
-  if (durability !== "commit")
-    throw new TypeError(`kind "${type}" has a history, so its durability must be "commit"`);
+  if (durability === "volatile")
+    throw new TypeError(`kind "${type}" has a history, so its durability must not be "volatile"`);
   if (store.supports.history === true) return limits;
   throw new TypeError(`kind "${type}" has a history, but the ${store.name} store keeps none`);
 }

@@ -3,7 +3,7 @@ import { whileNotifying } from "../../actors/scope/cascade.ts";
 import type { ChangeListener } from "../../actors/scope/change-stream.ts";
 import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
-import type { Call, ExclusiveTask } from "../../actors/scope/mailbox.ts";
+import type { Call, ExclusiveTask, Outcome } from "../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
 import type {
   Tombstone,
@@ -141,7 +141,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override get past(): PastSource {
-    return this.#store === null ? super.past : pastOf(this.#store);
+    return this.#store === null ? super.past : pastOf(this.#store, this.#writer);
   }
 
   /** The bridge to its store; `null` for a volatile scope. */
@@ -193,8 +193,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer?.writer.mark();
   }
 
-  override noted(done: Done, entry: Call | null): void {
-    this.#writer?.note(done, entry);
+  override noted(done: Done, entry: Call | null, outcome?: Outcome): void {
+    this.#writer?.note(done, entry, outcome);
   }
 
   /** Also rejects, once, when another process's save made resolved changes impossible. */

@@ -13,6 +13,7 @@ import { eraseCases } from "./runtime-erase.ts";
 import { forkCases } from "./runtime-fork.ts";
 import { historyCases } from "./runtime-history.ts";
 import { liftedCases } from "./runtime-lifted.ts";
+import { behindHistoryCases } from "./runtime-behind-history.ts";
 import { pastCases } from "./runtime-past.ts";
 import { replayCases } from "./runtime-replay.ts";
 import { undoCases } from "./runtime-undo.ts";
@@ -75,6 +76,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
       liftedCases(options);
       replayCases(options);
       pastCases(options);
+      behindHistoryCases(options);
     }
     verifyCases(options);
     statsCases(options);

@@ -15,6 +15,8 @@ export interface CheckpointRequest extends Attempt {
   readonly expected: number;
   /** 1, then 2 and up for each time that a conflict is resolved. */
   readonly attempt: number;
+  /** What the history of the scope gets. */
+  readonly history: Pick<CommitInfo, "changes" | "created"> | undefined;
 }
 
 /** Sends one checkpoint of a scope; `settings` has the logger of its runtime. */
@@ -34,8 +36,8 @@ export function sendCheckpoint(
 
 function send(
   target: CheckpointTarget,
-  { state, version, expected }: CheckpointRequest,
+  { state, version, expected, history }: CheckpointRequest,
 ): Promise<SaveResult<object>> {
   if (state === undefined) return target.delete(expected, version);
-  return target.save(state, expected, { version, patches: [], operations: [] });
+  return target.save(state, expected, { version, patches: [], operations: [], ...history });
 }

@@ -12,10 +12,19 @@
  */
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { CommittedChange, Json, ScopeIdentity } from "../../../actors/protocol.ts";
-import type { HistoryQuery, HistoryRow, StateStore } from "../../stores/contract.ts";
+import type { HistoryKeep, HistoryQuery, HistoryRow, StateStore } from "../../stores/contract.ts";
 import { type HistoryLimits, keepOf } from "../history-rule.ts";
 import type { RecordRule } from "../kinds.ts";
 import { lift, type VersionedState } from "../kind-versions.ts";
+import {
+  keptFrom,
+  isWithin,
+  type PlacedRow,
+  placeRows,
+  selectRows,
+  toHistoryRow,
+} from "../../stores/shared/history-rows.ts";
+import type { UnstoredHistory } from "./unstored-history.ts";
 import { NO_PAST, type PastChange, type PastSource, stateBefore } from "../past.ts";
 import { decodeState, encodeState } from "./record-codec.ts";
 
@@ -93,35 +102,98 @@ export interface PastRecord {
   readonly unlifted: VersionedState | null;
 }
 
+/** The changes of a checkpoint scope that are not stored yet. */
+export interface UnstoredPast {
+  readonly history: Pick<UnstoredHistory, "changes" | "fresh">;
+  /** The state of the last of them. */
+  readonly state: object;
+  readonly rebasing: boolean;
+  readonly writer: { alone<T>(read: () => Promise<T>): Promise<T> };
+}
+
 /** The past of a record; none where the kind keeps no history. */
-export function pastOf(record: PastRecord): PastSource {
+export function pastOf(record: PastRecord, unstored: UnstoredPast | null): PastSource {
   const { identity, unlifted } = record;
   const { history, versions } = record.rule;
   if (history === null) return NO_PAST;
   return {
     kindVersion: versions.version,
     unlifted,
-    changes: (query) => readPast(record, history, query),
+    changes: (query) => {
+      if (unstored === null) return readPast(record, history, query);
+      if (unstored.rebasing) throw new Error("a step in the history is not made again");
+      // No save is under way: a change is stored or it is not.
+      return unstored.writer.alone(() => readAll(record, history, query, unstored));
+    },
     lift: (found) => lift(versions, found, identity),
   };
 }
 
+/** Reads the changes that are stored, and those that are not. */
+async function readAll(
+  record: PastRecord,
+  limits: HistoryLimits,
+  query: HistoryQuery,
+  { history: { changes, fresh }, state }: UnstoredPast,
+): Promise<PastChange[]> {
+  const [first] = changes;
+  if (first === undefined) return fresh ? [] : readPast(record, limits, query);
+  const { key, store, rule, unlifted } = record;
+  const keep = keepOf(limits, rule.settings.clock.now());
+  const add = encodeRows(changes, state, { limits, kind: rule.versions.version, unlifted });
+  const placed = placeAlone(key, first.since, add);
+  const rows = selectRows(placed, { ...query, keep }).map((row) => toHistoryRow(row, parse));
+  const left = fresh ? null : keepBefore(placed, keep);
+  const stored = (left && (await store.history?.(key, { ...query, keep: left }))) ?? [];
+  const all = query.oldestFirst === true ? [...stored, ...rows] : [...rows, ...stored];
+  return all.slice(0, query.limit).map((row) => decodeChange(row, record));
+}
+
+function placeAlone(key: string, expectedVersion: number, add: readonly HistoryRow[]): PlacedRow[] {
+  const version = add.at(-1)?.version ?? expectedVersion;
+  const write = { key, expectedVersion, version, state: null, history: { add, keep: {} } };
+  return placeRows(write, undefined);
+}
+
+/** What is kept of the rows before these; `null`: nothing. */
+function keepBefore(rows: readonly PlacedRow[], keep: HistoryKeep): HistoryKeep | null {
+  const newest = rows.at(-1);
+  if (newest === undefined) return keep;
+  const { versions = Infinity, bytes = Infinity } = keep;
+  const bounds = keptFrom(newest, keep);
+  const left = { versions: versions - newest.seq, bytes: bytes - newest.start - newest.size };
+  if (!rows.every((row) => isWithin(row, bounds)) || left.versions <= 0 || left.bytes <= 0)
+    return null;
+  return {
+    ...keep,
+    ...(keep.versions !== undefined && { versions: left.versions }),
+    ...(keep.bytes !== undefined && { bytes: left.bytes }),
+  };
+}
+
+function parse(text: string): Json {
+  return JSON.parse(text) as Json; // The texts were made from a Json.
+}
+
 async function readPast(
-  { store, key, identity: scope, rule }: PastRecord,
+  record: PastRecord,
   limits: HistoryLimits,
   query: HistoryQuery,
 ): Promise<PastChange[]> {
+  const { store, key, rule } = record;
   const keep = keepOf(limits, rule.settings.clock.now());
   const rows = (await store.history?.(key, { ...query, keep })) ?? [];
-  return rows.map((row) => {
-    try {
-      return decodeRow(row);
-    } catch (cause) {
-      const location = `${store.name} record ${key}, change ${row.version} of its history`;
-      const reason = "it cannot be read";
-      throw new CorruptStateError({ location, reason }, { scope, cause });
-    }
-  });
+  return rows.map((row) => decodeChange(row, record));
+}
+
+function decodeChange(row: HistoryRow, { store, key, identity: scope }: PastRecord): PastChange {
+  try {
+    return decodeRow(row);
+  } catch (cause) {
+    const location = `${store.name} record ${key}, change ${row.version} of its history`;
+    const reason = "it cannot be read";
+    throw new CorruptStateError({ location, reason }, { scope, cause });
+  }
 }
 
 /** The fields of a row's entry. */

@@ -21,49 +21,22 @@
  *      attempts either: the second attempt has the record to itself.
  */
 import { readRecord } from "../../../actors/scope/save-answer.ts";
-import type { CheckpointTarget } from "./checkpoint-target.ts";
+import type { BehindScope, BehindTarget } from "./behind-scope.ts";
+import { UnstoredHistory } from "./unstored-history.ts";
 import { CheckpointWriter, type Rebase } from "./write-behind.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
   isHoldfastError,
 } from "../../../actors/errors.ts";
-import type { Call } from "../../../actors/scope/mailbox.ts";
+import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
 import type { SaveStep } from "../../../actors/scope/retry.ts";
-import type { ExclusiveWait, ScopeIdentity, Stored, Tombstone } from "../../../actors/protocol.ts";
-import { storedState, type ScopeSettings } from "../../../actors/scope/options.ts";
+import type { Stored, Tombstone } from "../../../actors/protocol.ts";
+import { storedState } from "../../../actors/scope/options.ts";
 import type { Claim } from "../../../actors/scope/claim.ts";
 import { countSave } from "../../../actors/scope/counters.ts";
 import { outsideTurns, refuseReentry } from "../../../actors/scope/reentrancy.ts";
 import { type Done, type Replayed, Unconfirmed } from "../../../actors/scope/unconfirmed.ts";
-
-/** The scope that is written. */
-export interface BehindScope {
-  readonly identity: ScopeIdentity;
-  readonly settings: ScopeSettings;
-  readonly state: object;
-  readonly version: number;
-  readonly exists: boolean;
-  readonly stopped: boolean;
-  /** The scope must read the store before its next mutation. */
-  stale: boolean;
-  /** Claims the scope, without a time limit; refused only once it has stopped. */
-  ownTurn(): Promise<Claim>;
-  /** Adopts a state and announces it; calls `WriteBehind.loaded` before. */
-  take(found: Stored<object> | Tombstone): void;
-  /** The state changed. */
-  committed(exists: boolean): void;
-  /** Everything is stored. */
-  stored(): void;
-}
-
-/** The target of the writes. */
-export interface BehindTarget extends CheckpointTarget {
-  /** When the state last read expires, in milliseconds since the epoch; `undefined`: never. */
-  readonly until: number | undefined;
-  load(): Promise<Stored<object> | Tombstone | undefined>;
-  exclusive<T>(work: () => Promise<T>, wait?: ExclusiveWait): Promise<T>;
-}
 
 /** A caller in `flush`. */
 interface Waiting {
@@ -85,17 +58,22 @@ export class WriteBehind {
   /** Writes the newest state. */
   readonly writer: CheckpointWriter;
   readonly #changes = new Unconfirmed();
+  /** The changes that a history gets with the next save. */
+  readonly history: UnstoredHistory;
   /** The store's version while the scope adopts a state that builds on it. */
   #base: number | null = null;
   /** Why resolved changes were lost, until `flush` rejects with it. */
   #loss: Error | null = null;
   readonly #waiting = new Set<Waiting>();
+  /** Changes are made again: no history leads to the state that they get. */
+  rebasing = false;
   #turnsAwaited = 0;
   #lost = 0;
 
   constructor(scope: BehindScope, target: BehindTarget) {
     this.#scope = scope;
     this.#target = target;
+    this.history = new UnstoredHistory(scope);
     const { identity, settings } = scope;
     const { clock, counters, random, logger, storeName } = settings;
     const source = {
@@ -110,7 +88,11 @@ export class WriteBehind {
         return scope.exists;
       },
       stored: () => scope.stored(),
-      confirmed: (version: number) => countSave(counters, this.#changes.confirm(version)),
+      commit: (version: number) => this.history.commit(version),
+      confirmed: (version: number) => {
+        this.history.confirm(version);
+        countSave(counters, this.#changes.confirm(version));
+      },
     };
     const rebase: Rebase = {
       get cas() {
@@ -123,6 +105,11 @@ export class WriteBehind {
       exclusive: (write, signal) => this.#inTurn(this.#exclusively(write, signal)),
     };
     this.writer = new CheckpointWriter(source, target, { logger, storeName, rebase, counters });
+  }
+
+  /** The state of the last change. */
+  get state(): object {
+    return this.#scope.state;
   }
 
   /** A write is under way. */
@@ -146,7 +133,8 @@ export class WriteBehind {
   }
 
   /** Keeps the change that made the present version, to repeat it if necessary. */
-  note(done: Done, entry: Call | null): void {
+  note(done: Done, entry: Call | null, outcome?: Outcome): void {
+    this.history.note(done, entry, outcome);
     this.#changes.add(this.#scope.version, done, entry);
     if (this.#changes.full) this.#scope.stale = true; // The next mutation waits for `reload`.
   }
@@ -154,7 +142,9 @@ export class WriteBehind {
   /** The scope adopted `version`, the store's or one built on it. */
   loaded(version: number): void {
     this.writer.loaded(this.#base ?? version);
-    if (this.#base === null) this.#changes.clear();
+    if (this.#base !== null) return;
+    this.#changes.clear();
+    this.history.loaded(version, this.#scope.exists);
   }
 
   /** Waits until the present state is stored; also rejects, once, for lost changes (E1). */
@@ -250,12 +240,17 @@ export class WriteBehind {
   async #adopt(found: Stored<object> | Tombstone, isWanted: () => boolean): Promise<void> {
     const scope = this.#scope;
     const expectedVersion = this.storedVersion;
-    const replayed = await this.#changes.replay(scope, {
-      state: storedState(found.state, scope.settings, scope.identity),
+    const before = storedState(found.state, scope.settings, scope.identity);
+    this.rebasing = true;
+    const replaying = this.#changes.replay(scope, {
+      state: before,
       exists: found.state !== undefined,
       after: this.writer.doubtBelow(found.version),
       until: this.#target.until ?? Infinity,
       isWanted,
+    });
+    const replayed = await replaying.finally(() => {
+      this.rebasing = false;
     });
     if (replayed === null) return;
     const isTheirs = replayed.changes === 0 && found.version > scope.version;
@@ -263,14 +258,19 @@ export class WriteBehind {
     this.#changes.rebased(version, replayed);
     this.#report(replayed, { attempts: 1, expectedVersion, actualVersion: found.version });
     const { exists, state } = replayed;
+    const changed = replayed.changes > 0;
+    const fields = { since: found.version, before, created: found.state === undefined };
+    if (!isTheirs) this.history.rebased({ ...fields, version, next: state, changed });
     this.#base = found.version;
     try {
       scope.take(exists ? { state, version } : { state: undefined, version });
     } finally {
       this.#base = null;
     }
-    if (isTheirs) this.#changes.clear();
-    else if (replayed.changes > 0) scope.committed(exists);
+    if (isTheirs) {
+      this.#changes.clear();
+      this.history.loaded(version, exists);
+    } else if (changed) scope.committed(exists);
     else this.writer.mark(); // Their state, with the life it has: only its version is new.
   }
 

@@ -31,6 +31,7 @@ import {
   type SaveStep,
 } from "../../../actors/scope/retry.ts";
 import type {
+  CommitInfo,
   Tombstone,
   Logger,
   SaveResult,
@@ -50,6 +51,8 @@ export interface CheckpointSource {
   readonly exists: boolean;
   /** Called when everything is stored. */
   stored(): void;
+  /** What the history of the scope gets with the save of a version. */
+  commit?(version: number): Pick<CommitInfo, "changes" | "created">;
   /** Called when everything up to `version` is stored. */
   confirmed?(version: number): void;
 }
@@ -237,7 +240,8 @@ export class CheckpointWriter {
 
   async #send(attempt: Attempt, expected: number): Promise<SaveResult<object>> {
     this.#attempts += 1;
-    const request = { ...attempt, expected, attempt: this.#attempts };
+    const history = this.#source.commit?.(attempt.version);
+    const request = { ...attempt, expected, attempt: this.#attempts, history };
     try {
       return await sendCheckpoint(this.#source, request, this.#target, this.#port);
     } catch (error) {

@@ -191,12 +191,12 @@ function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
 /** All scopes show the changes before a subscriber receives them (J3). */
 function confirmAll(parts: readonly Part[]): void {
   const before = new Map(parts.map(({ scope }) => [scope, scope.draft.expose()]));
-  for (const { scope, mutation, next, commit, entry = null } of parts) {
+  for (const { scope, mutation, outcome, next, commit, entry = null } of parts) {
     const state = next ?? scope.settings.initial;
     confirm(scope, { version: commit.version, exists: next !== undefined, state });
     scope.settings.counters.mutations += 1;
     if (isDurable(scope)) countSave(scope.settings.counters, 1);
-    scope.noted(mutation ?? "delete", entry);
+    scope.noted(mutation ?? "delete", entry, outcome);
   }
   const cause = causeHere();
   for (const { scope, mutation, outcome } of parts) {

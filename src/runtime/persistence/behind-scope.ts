@@ -1,0 +1,33 @@
+/** What write-behind uses of its scope and of its store. */
+import type { ExclusiveWait, ScopeIdentity, Stored, Tombstone } from "../../../actors/protocol.ts";
+import type { Claim } from "../../../actors/scope/claim.ts";
+import type { ScopeSettings } from "../../../actors/scope/options.ts";
+import type { CheckpointTarget } from "./checkpoint-target.ts";
+
+/** The scope that is written. */
+export interface BehindScope {
+  readonly identity: ScopeIdentity;
+  readonly settings: ScopeSettings;
+  readonly state: object;
+  readonly version: number;
+  readonly exists: boolean;
+  readonly stopped: boolean;
+  /** The scope must read the store before its next mutation. */
+  stale: boolean;
+  /** Claims the scope, without a time limit; refused only once it has stopped. */
+  ownTurn(): Promise<Claim>;
+  /** Adopts a state and announces it; calls `WriteBehind.loaded` before. */
+  take(found: Stored<object> | Tombstone): void;
+  /** The state changed. */
+  committed(exists: boolean): void;
+  /** Everything is stored. */
+  stored(): void;
+}
+
+/** The target of the writes. */
+export interface BehindTarget extends CheckpointTarget {
+  /** When the state last read expires, in milliseconds since the epoch; `undefined`: never. */
+  readonly until: number | undefined;
+  load(): Promise<Stored<object> | Tombstone | undefined>;
+  exclusive<T>(work: () => Promise<T>, wait?: ExclusiveWait): Promise<T>;
+}
