@@ -8,8 +8,8 @@ import { loadEach, type Read } from "./lift-records.ts";
 import { openStore, splitName } from "./open-store.ts";
 import { type Task, UsageError } from "./options.ts";
 import { type Printer, printResult } from "./printer.ts";
-import { startProgress } from "./progress.ts";
-import { keyGroups } from "./transfer.ts";
+import { counted, startProgress } from "./progress.ts";
+import { countKeys, keyGroups } from "./transfer.ts";
 
 /** The most damaged records that are named; all are counted. */
 const DAMAGED_SHOWN_MAX = 20;
@@ -65,29 +65,25 @@ async function recordFindings(
   { terminal }: Printer,
 ): Promise<Finding[]> {
   const [damaged, selection] = [[] as Finding[], { prefix: "", batch }];
-  const progress = await startProgress("records", terminal, () => countKeys(store));
+  const progress = await startProgress("records", terminal, () => countKeys(store, ""));
   let [count, bad] = [0, 0];
-  for await (const keys of keyGroups(store, selection)) {
-    const records = await loadEach(store, keys);
-    keys.forEach((key, at) => {
-      count += 1;
-      const fault = faultOf(records[at]);
-      if (fault === undefined) return;
-      bad += 1;
-      const text = `${JSON.stringify(key)}: ${fault}`;
-      if (bad <= DAMAGED_SHOWN_MAX) damaged.push({ name: "record", level: "error", text });
-    });
-    progress.done(keys.length);
+  try {
+    for await (const keys of counted(keyGroups(store, selection), progress)) {
+      count += keys.length;
+      const records = await loadEach(store, keys);
+      keys.forEach((key, at) => {
+        const fault = faultOf(records[at]);
+        if (fault === undefined) return;
+        bad += 1;
+        const text = `${JSON.stringify(key)}: ${fault}`;
+        if (bad <= DAMAGED_SHOWN_MAX) damaged.push({ name: "record", level: "error", text });
+      });
+    }
+  } finally {
+    progress.end();
   }
-  progress.end();
   const text = bad === 0 ? `${count}, all can be read` : `${count}, ${bad} are damaged`;
   return [{ name: "records", level: bad === 0 ? "ok" : "error", text }, ...damaged];
-}
-
-async function countKeys(store: StateStore): Promise<number> {
-  let count = 0;
-  for await (const _ of store.list()) count += 1;
-  return count;
 }
 
 /** Why a record cannot be read; `undefined` when it can. */

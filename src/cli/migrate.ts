@@ -8,6 +8,7 @@ import { kindsOn } from "./load-module.ts";
 import type { Task } from "./options.ts";
 import { type Printer, printResult, scopeWord } from "./printer.ts";
 import { startProgress } from "./progress.ts";
+import { countKeys } from "./transfer.ts";
 
 /** The most failures that are named; all are counted. */
 const FAILURES_SHOWN_MAX = 20;
@@ -60,12 +61,6 @@ function versioned(store: StateStore, kinds: Kinds): ResolvedKind[] {
       ({ type, versions, durability }) =>
         versions.version > 1 && type !== "sequencer" && durability !== "volatile",
     );
-}
-
-async function countKeys(store: StateStore, prefix: string): Promise<number> {
-  let count = 0;
-  for await (const _ of store.list({ prefix })) count += 1;
-  return count;
 }
 
 function sum(reports: readonly KindReport[], field: keyof LiftCounts): number {

@@ -10,9 +10,9 @@ import { counted, type Progress, startProgress } from "./progress.ts";
 import {
   compareRecords,
   compareStores,
+  countKeys,
   exportRecords,
   importRecords,
-  keyGroups,
   type CompareCounts,
   type RecordGroups,
   type TellDifference,
@@ -36,7 +36,7 @@ export async function copyRecords(stores: Stores, work: Work): Promise<boolean> 
   if (work.task.checkOnly) return checkStores(stores, work, "ignore");
   const [from, to] = stores;
   const written = await withProgress("copy", work, {
-    count: () => countRecords(from, work.task),
+    count: () => countKeys(from, work.task.prefix),
     run: (progress) => importRecords(counted(exportRecords(from, work.task), progress), to),
   });
   // Records that only the target has were there before, and are no difference.
@@ -106,7 +106,7 @@ async function exportTo(path: string, store: StateStore, work: Work): Promise<bo
   const file = await open(path, "wx", 0o600);
   try {
     await withProgress("export", work, {
-      count: () => countRecords(store, task),
+      count: () => countKeys(store, task.prefix),
       run: (progress) => {
         const lines = Readable.from(toLines(counted(exportRecords(store, task), progress)));
         return pipeline(lines, file.createWriteStream({ flush: true }));
@@ -146,10 +146,6 @@ async function withProgress<T>(
   } finally {
     progress.end();
   }
-}
-
-async function countRecords(store: StateStore, task: Task): Promise<number> {
-  return countOf(keyGroups(store, task));
 }
 
 async function countOf(groups: AsyncIterable<readonly unknown[]>): Promise<number> {

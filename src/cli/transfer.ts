@@ -76,6 +76,13 @@ export async function* keyGroups(
   if (group.length > 0) yield group;
 }
 
+/** How many keys start with a text. */
+export async function countKeys(store: StateStore, prefix: string): Promise<number> {
+  let count = 0;
+  for await (const _ of store.list({ prefix })) count += 1;
+  return count;
+}
+
 /** Every record of a store that is no tombstone, in the order of the keys. */
 export async function* exportRecords(
   store: StateStore,
