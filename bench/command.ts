@@ -33,6 +33,10 @@ const KNOWN: Readonly<Record<string, Known>> = {
   },
   import: { about: "what each entry point adds to the start of a process", stores: [] },
   dialects: { about: "each dialect beside its original", stores: [] },
+  langgraph: {
+    about: "checkpoints, beside LangGraph's own",
+    stores: ["memory", "sqlite", "redis", "postgres"],
+  },
   calls: {
     about: "function calls and files of one idle patchState",
     stores: ["sqlite", "redis"],
