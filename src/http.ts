@@ -1,6 +1,6 @@
 /**
- * The scopes of a runtime over HTTP: a web-standard handler for their states, their changes as
- * server-sent events, and their history.
+ * The scopes and runs of a runtime over HTTP: a web-standard handler for states, changes as
+ * server-sent events, and history.
  */
 export { createHandler, type HandlerOptions } from "./http/handler.ts";
 export type { KindExposure } from "./http/exposure.ts";

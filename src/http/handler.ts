@@ -4,12 +4,14 @@ import { consoleLogger, optionNames, refuseUnknown } from "../../actors/scope/op
 import { quietLogger } from "../../actors/scope/safe-call.ts";
 import { typeName } from "../../actors/state/kind.ts";
 import { durationOption, MAX_TIMER_MS } from "../../actors/time/clock.ts";
+import { type AnySequencer, refuseNoSequencer } from "../runtime/sequencer/define.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Heartbeat } from "./event-stream.ts";
 import { type Exposure, exposuresOf, type KindExposure } from "./exposure.ts";
 import type { Handler } from "./node-listener.ts";
 import { isServerFault, problemResponse } from "./problem.ts";
 import { basePathOption, dispatch } from "./router.ts";
+import { runRoutes } from "./run-routes.ts";
 import { ScopeFeeds } from "./scope-feed.ts";
 import { scopeRoutes } from "./scope-routes.ts";
 import { type Authorize, createGuard } from "./security.ts";
@@ -28,6 +30,8 @@ export interface HandlerOptions {
   readonly authorize?: Authorize | undefined;
   /** The kinds that are exposed, and how; others are 404. */
   readonly kinds?: Readonly<Record<string, KindExposure>> | undefined;
+  /** The sequencers whose runs are exposed, and may be started. */
+  readonly sequencers?: readonly AnySequencer[] | undefined;
   /** Milliseconds between the comments in a stream of events; default 15,000. */
   readonly heartbeatMs?: number | undefined;
   /** Receives failures that a response does not explain; default the console. */
@@ -38,13 +42,15 @@ const OPTIONS = optionNames<HandlerOptions>({
   basePath: true,
   authorize: true,
   kinds: true,
+  sequencers: true,
   heartbeatMs: true,
   logger: true,
 });
 
 /**
- * The scopes of a runtime over HTTP, as a function from a web-standard request to its response. It
- * never rejects. Throws `TypeError` for an unknown option or kind, `RangeError` for a bad number.
+ * The scopes and runs of a runtime over HTTP, as a function from a web-standard request to its
+ * response. It never rejects. Throws `TypeError` for an unknown option or kind, `RangeError` for a
+ * bad number.
  */
 export function createHandler(runtime: Runtime, options: HandlerOptions = {}): Handler {
   if (typeof Object(runtime).open !== "function")
@@ -55,7 +61,11 @@ export function createHandler(runtime: Runtime, options: HandlerOptions = {}): H
   const guard = createGuard(authorizeOption(options.authorize), logger);
   const heartbeat = new Heartbeat(runtime.clock, heartbeatOption(options.heartbeatMs));
   const exposures = knownExposures(runtime, options.kinds);
-  const routes = scopeRoutes({ runtime, exposures, feeds: new ScopeFeeds(heartbeat) });
+  const sequencers = sequencersOption(options.sequencers);
+  const routes = [
+    ...scopeRoutes({ runtime, exposures, feeds: new ScopeFeeds(heartbeat) }),
+    ...runRoutes({ runtime, sequencers, basePath }),
+  ];
   return async (request) => {
     try {
       return await dispatch(routes, { request, url: new URL(request.url), basePath }, guard);
@@ -77,6 +87,20 @@ function heartbeatOption(given: number | undefined): number {
   const everyMs = durationOption("heartbeatMs", given, HEARTBEAT_MS);
   if (everyMs >= 1 && everyMs <= MAX_TIMER_MS) return everyMs;
   throw new RangeError(`heartbeatMs must be from 1 to ${MAX_TIMER_MS}, received ${given}`);
+}
+
+function sequencersOption(given: unknown): ReadonlyMap<string, AnySequencer> {
+  if (given === undefined) return new Map();
+  if (!Array.isArray(given))
+    throw new TypeError(`sequencers must be a list, received ${typeName(given)}`);
+  const sequencers = new Map<string, AnySequencer>();
+  for (const sequencer of given) {
+    refuseNoSequencer("sequencers has results", sequencer);
+    if (sequencers.has(sequencer.name))
+      throw new TypeError(`there are two sequencers "${sequencer.name}"`);
+    sequencers.set(sequencer.name, sequencer);
+  }
+  return sequencers;
 }
 
 function knownExposures(runtime: Runtime, kinds: unknown): ReadonlyMap<string, Exposure> {

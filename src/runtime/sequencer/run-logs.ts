@@ -40,9 +40,11 @@ export interface RunsOptions {
   readonly sequencer?: string | undefined;
   /** Only runs of this status. */
   readonly status?: RunStatus | undefined;
+  /** Only the run of this id, of which the record alone is read. */
+  readonly runId?: string | undefined;
 }
 
-const OPTIONS = optionNames<RunsOptions>({ sequencer: true, status: true });
+const OPTIONS = optionNames<RunsOptions>({ sequencer: true, status: true, runId: true });
 
 /** The records of the runs of one runtime. */
 export class RunLogs {
@@ -108,10 +110,10 @@ export class RunLogs {
   async *list(options: RunsOptions = {}): AsyncGenerator<RunInfo, void, undefined> {
     refuseUnknown("runs", options, OPTIONS);
     if (this.#home.calls.refuses) throw new RuntimeClosedError();
-    const { sequencer, status } = options;
+    const { sequencer, status, runId } = options;
     if (status !== undefined && !STATUSES.includes(status))
       throw new RangeError(`status must be one of ${STATUSES.join(", ")}`);
-    for await (const record of this.records()) {
+    for await (const record of runId === undefined ? this.records() : this.#one(runId)) {
       const isOther = sequencer !== undefined && record.sequencer !== sequencer;
       if (!isOther && (status === undefined || record.status === status)) yield infoOf(record);
     }
@@ -128,6 +130,11 @@ export class RunLogs {
       }
     }
     for (const [id, log] of this.inMemory) if (!seen.has(id) && log.exists) yield log.record;
+  }
+
+  async *#one(runId: string): AsyncGenerator<StoredRun, void, undefined> {
+    const record = await this.#present(runId);
+    if (record !== undefined) yield record;
   }
 
   async *#pages(): AsyncGenerator<string[], void, undefined> {
