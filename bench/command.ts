@@ -37,6 +37,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
     about: "checkpoints, beside LangGraph's own",
     stores: ["memory", "sqlite", "redis", "postgres"],
   },
+  adapters: { about: "turns lost by frameworks' own stores, and by the adapters", stores: [] },
   calls: {
     about: "function calls and files of one idle patchState",
     stores: ["sqlite", "redis"],

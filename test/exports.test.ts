@@ -83,6 +83,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "runTurn",
   ],
   "holdfast/builderbot": ["GlobalState", "IdleState", "SingleState", "createBotState"],
+  "holdfast/express-session": ["HoldfastSessionStore"],
   "holdfast/file": ["fileStore"],
   "holdfast/flow-state": [
     ...errors,
@@ -96,6 +97,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "holdfast/grammy": ["session", "storageAdapter"],
   "holdfast/http": ["createHandler", "toAgUiEvents", "toNodeListener"],
   "holdfast/langgraph": ["HoldfastSaver", "HoldfastStore"],
+  "holdfast/keyv": ["KeyvHoldfast"],
   "holdfast/redis": ["redisStore"],
   "holdfast/postgres": ["postgresSchema", "postgresStore"],
   "holdfast/sqlite": ["sqliteStore"],
@@ -122,6 +124,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "runTurn",
     "useState",
   ],
+  "holdfast/unstorage": ["holdfastDriver"],
   "holdfast/vcr": [
     "EXPIRE_OPTION",
     "FieldType",

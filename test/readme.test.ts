@@ -148,7 +148,7 @@ describe("the pages", () => {
     },
   );
 
-  it("compile as written", async () => {
+  it("compile as written", { timeout: EXAMPLE_MS }, async () => {
     expect(await typeErrorsOf(examples)).toEqual([]);
   });
 

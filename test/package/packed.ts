@@ -21,11 +21,14 @@ const root = fileURLToPath(rootUrl);
 /** The optional peers, which a project may have or not. */
 export const peers: readonly string[] = [
   "@opentelemetry/api",
+  "express-session",
   "grammy",
   "ioredis",
+  "keyv",
   "libsql",
   "pg",
   "telegraf",
+  "unstorage",
 ];
 
 /** A folder with `node_modules/holdfast`, as `npm install` of the tarball would leave it. */

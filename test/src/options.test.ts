@@ -16,6 +16,7 @@ import {
   SessionService,
 } from "../../src/adk.ts";
 import { createBotState, GlobalState, IdleState, SingleState } from "../../src/builderbot.ts";
+import { HoldfastSessionStore } from "../../src/express-session.ts";
 import { fileStore } from "../../src/file.ts";
 import { session as grammySession, storageAdapter } from "../../src/grammy.ts";
 import {
@@ -28,6 +29,7 @@ import {
 import { postgresStore } from "../../src/postgres.ts";
 import { redisStore } from "../../src/redis.ts";
 import { sqliteStore } from "../../src/sqlite.ts";
+import { KeyvHoldfast } from "../../src/keyv.ts";
 import { session as telegrafSession, sessionStore } from "../../src/telegraf.ts";
 import {
   aes256GcmCodec,
@@ -39,6 +41,7 @@ import {
   RuntimeStorage,
   useState,
 } from "../../src/turn-state.ts";
+import { holdfastDriver } from "../../src/unstorage.ts";
 import { createVcr } from "../../src/vcr.ts";
 
 /** No option of anything. */
@@ -85,6 +88,9 @@ const makers: Readonly<Record<string, (options: object) => unknown>> = {
   RedisStorage: (options) => new RedisStorage("redis://127.0.0.1:1", options),
   RuntimeStorage: (options) => new RuntimeStorage(open(), options),
   useState: (options) => useState(new MemoryStorage(), options),
+  HoldfastSessionStore: (options) => new HoldfastSessionStore({ runtime: open(), ...options }),
+  KeyvHoldfast: (options) => new KeyvHoldfast({ runtime: open(), ...options }),
+  holdfastDriver: (options) => holdfastDriver({ runtime: open(), ...options }),
   "grammy session": (options) => grammySession({ runtime: open(), ...options }),
   "grammy storageAdapter": (options) => storageAdapter({ runtime: open(), ...options }),
   "telegraf session": (options) => telegrafSession({ runtime: open(), ...options }),

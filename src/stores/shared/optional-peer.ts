@@ -48,11 +48,12 @@ export function installedPeer(name: string, cause: unknown): unknown {
   throw peerError(name, cause);
 }
 
-/** The error of a package that did not load because of `cause`. */
-export function peerError(name: string, cause: unknown): StoreUnavailableError {
+/** The error of a package that did not load because of `cause`; `range`: its tested versions. */
+export function peerError(name: string, cause: unknown, range?: string): StoreUnavailableError {
   const reason = isError(cause) ? cause.message : "unknown failure";
+  const wanted = range === undefined ? name : `${name}@${range}`;
   const text = isMissing(name, cause)
-    ? `install the package ${name} (npm install ${name})`
+    ? `install the package ${name} (npm install ${wanted})`
     : `the package ${name} does not load: ${reason}`;
   return new StoreUnavailableError(text, { cause });
 }

@@ -1,0 +1,4 @@
+/**
+ * The entry point `holdfast/keyv`.
+ */
+export { KeyvHoldfast, type KeyvHoldfastOptions } from "./adapters/keyv/store.ts";
