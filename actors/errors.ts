@@ -10,14 +10,7 @@ import {
   scopeLabel,
 } from "./holdfast-error.ts";
 import { isError } from "./realm.ts";
-import type {
-  RunCancelledError,
-  RunLeasedError,
-  SequencerChangedError,
-  StepTimeoutError,
-  SuspensionMismatchError,
-  SuspensionTimeoutError,
-} from "./run-errors.ts";
+import type * as runs from "./run-errors.ts";
 import type * as stored from "./store-errors.ts";
 
 export { type ErrorCode, HoldfastError, type HoldfastErrorOptions, scopeLabel };
@@ -262,15 +255,17 @@ export interface ErrorClasses {
   readonly CORRUPT_STATE: stored.CorruptStateError;
   readonly STORE_CLOSED: stored.StoreClosedError;
   readonly STORE_UNAVAILABLE: stored.StoreUnavailableError;
-  readonly RUN_LEASED: RunLeasedError;
+  readonly RUN_LEASED: runs.RunLeasedError;
   readonly BINDING_MISMATCH: BindingMismatchError;
   readonly DEADLOCK: DeadlockError;
   readonly RUNTIME_CLOSED: RuntimeClosedError;
-  readonly SEQUENCER_CHANGED: SequencerChangedError;
-  readonly SUSPENSION_MISMATCH: SuspensionMismatchError;
-  readonly SUSPENSION_TIMEOUT: SuspensionTimeoutError;
-  readonly STEP_TIMEOUT: StepTimeoutError;
-  readonly RUN_CANCELLED: RunCancelledError;
+  readonly SEQUENCER_CHANGED: runs.SequencerChangedError;
+  readonly SUSPENSION_MISMATCH: runs.SuspensionMismatchError;
+  readonly SUSPENSION_TIMEOUT: runs.SuspensionTimeoutError;
+  readonly STEP_TIMEOUT: runs.StepTimeoutError;
+  readonly RUN_CANCELLED: runs.RunCancelledError;
+  readonly RUN_NOT_FOUND: runs.RunNotFoundError;
+  readonly RUN_ABANDONED: runs.RunAbandonedError;
   readonly SCOPE_EXISTS: stored.ScopeExistsError;
   readonly HISTORY_GONE: stored.HistoryGoneError;
 }

@@ -31,6 +31,8 @@ export const ERROR_CODES = [
   "SUSPENSION_TIMEOUT",
   "STEP_TIMEOUT",
   "RUN_CANCELLED",
+  "RUN_NOT_FOUND",
+  "RUN_ABANDONED",
   "HISTORY_GONE",
   "SCOPE_EXISTS",
 ] as const;

@@ -67,6 +67,34 @@ export class RunCancelledError extends HoldfastError {
   }
 }
 
+/** There is no run of this id, in memory or in the store. */
+export class RunNotFoundError extends HoldfastError {
+  constructor(runId: string, options?: HoldfastErrorOptions) {
+    super("RUN_NOT_FOUND", `there is no run "${runId}"`, options);
+  }
+}
+
+/** The process of a run ended again and again in the same step; recovery starts it no more. */
+export class RunAbandonedError extends HoldfastError {
+  readonly step: string;
+  /** How often recovery has started the step. */
+  readonly starts: number;
+
+  constructor(
+    fields: { runId: string; step: string; starts: number },
+    options?: HoldfastErrorOptions,
+  ) {
+    super(
+      "RUN_ABANDONED",
+      `the process of run "${fields.runId}" ended in step "${fields.step}" each time, also after ` +
+        `${fields.starts} starts by recovery; mend the step, then resume the run`,
+      options,
+    );
+    this.step = fields.step;
+    this.starts = fields.starts;
+  }
+}
+
 /** One try of a step took longer than its `timeoutMs`; what its code does later has no effect. */
 export class StepTimeoutError extends HoldfastError {
   readonly step: string;

@@ -90,6 +90,7 @@ const ANSWERS: Readonly<Record<ErrorCode, Answer>> = {
   SEQUENCER_CHANGED: [409, "the steps of the sequencer have changed since the run was stored"],
   RUN_LEASED: [409, "the run is being executed"],
   RUN_CANCELLED: [409, "the run was cancelled"],
+  RUN_NOT_FOUND: [404, "there is no such run"],
   SCOPE_EXISTS: [409, "there is a scope with this id"],
   HISTORY_GONE: [410, "this version is no longer kept"],
   BINDING_MISMATCH: [403, "the scope is bound to another owner"],
@@ -110,6 +111,7 @@ const ANSWERS: Readonly<Record<ErrorCode, Answer>> = {
   STATE_SEALED: [500, "the state belongs to a turn that has ended"],
   SUSPENSION_TIMEOUT: [500, "a suspension was not resumed in time"],
   STEP_TIMEOUT: [500, "a step did not end in time"],
+  RUN_ABANDONED: [500, "the process of the run ended in the same step each time"],
 };
 
 /** Statuses of failures that pass by themselves. */

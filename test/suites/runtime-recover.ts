@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { defineSequencer, type RunInfo, type Runtime, type StepContext } from "../../src/index.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
-import { storedRun } from "../support/sequencer.ts";
+import { thisProcess } from "../../src/stores/shared/process-identity.ts";
+import { storedRun, writeRun } from "../support/sequencer.ts";
 import { steer, World, type RuntimeStores } from "./runtime-world.ts";
 import { gate, rejection, turned, until } from "../support/waiting.ts";
 
@@ -20,6 +21,17 @@ async function infos(runs: AsyncIterable<RunInfo>): Promise<RunInfo[]> {
 
 async function statusOf(runtime: Runtime, runId: string): Promise<string | undefined> {
   return (await infos(runtime.runs())).find((info) => info.runId === runId)?.status;
+}
+
+/** Waits, in real time, until a run has that status. */
+async function reached(runtime: Runtime, runId: string, status: string): Promise<void> {
+  const limit = performance.now() + 20_000;
+  while ((await statusOf(runtime, runId)) !== status) {
+    expect(performance.now()).toBeLessThan(limit);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 2);
+    });
+  }
 }
 
 /** Registers what holds of lists of runs and of cancellations. */
@@ -115,7 +127,15 @@ export function cancelCases(stores: RuntimeStores & { readonly watched?: boolean
     it("must be known, and one that is completed stays so", async () => {
       const runtime = new World(stores).runtime();
       const sequence = one(() => 7);
-      await expect(runtime.cancel("none")).rejects.toThrow(/no run "none"/);
+      await rejection(runtime.cancel("none"), "RUN_NOT_FOUND");
+      const error = await rejection(
+        runtime.resume(
+          one(() => 7),
+          "none",
+        ),
+        "RUN_NOT_FOUND",
+      );
+      expect(error.message).toBe('there is no run "none"');
       const outcome = await runtime.run(sequence, { runId: "r" }).result;
       expect(await runtime.cancel("r")).toBe(false);
       expect(await runtime.resume(sequence, "r")).toEqual(outcome);
@@ -181,6 +201,44 @@ export function recoverCases(stores: RuntimeStores & { readonly watched?: boolea
           -logged.length,
         ),
       );
+    });
+
+    it("starts a step that ends its process no more than `maxStarts` times (B3)", async () => {
+      const world = new World(stores);
+      const first = world.runtime();
+      const hung = gate();
+      const cut = rejection(
+        first.run(
+          one(() => hung.promise),
+          { runId: "r" },
+        ).result,
+      );
+      await reached(first, "r", "running");
+      await first.close();
+      await cut;
+      // As a killed process leaves it; this process knows that the runtime is gone.
+      const store = world.store();
+      const lease = { owner: { ...thisProcess() }, runtime: "gone", until: Date.now(), leaseMs: 1 };
+      await writeRun(store, "r", (record) => ({ ...record, lease, starts: 1 }));
+      const starts: unknown[] = [];
+      const sequence = one(async (ctx) => {
+        starts.push((await storedRun(store, "r"))?.["starts"]);
+        await ctx.runOnce("k", () => 1);
+        starts.push((await storedRun(store, "r"))?.["starts"]);
+      });
+      const runtime = world.runtime();
+      expect(() => runtime.recover([sequence], { maxStarts: 0 })).toThrow(RangeError);
+      const failing = runtime.recover([sequence], { intervalMs: 10, maxStarts: 1 });
+      await reached(runtime, "r", "failed");
+      failing.stop();
+      expect(starts).toEqual([]);
+      const [latest] = await runtime.checkpoints("r");
+      expect(latest?.error).toMatchObject({ code: "RUN_ABANDONED", step: "a" });
+      await writeRun(store, "r", (record) => ({ ...record, lease, status: "running" }));
+      const recovery = world.runtime().recover([sequence], { intervalMs: 10, maxStarts: 3 });
+      await reached(runtime, "r", "completed");
+      recovery.stop();
+      expect(starts).toEqual([3, 0]);
     });
 
     it("resumes a sleep and a suspension when their time is over, and costs nothing before", async () => {

@@ -10,21 +10,30 @@
  *      none is due and nothing was reported.
  *  B2  Suspended, failed, cancelled and completed runs are left alone, and so is a run that does
  *      not fit the steps of its sequencer, which is logged once.
+ *  B3  A step that ends its process each time is not started for ever: the record counts its starts
+ *      after an interruption, and the run fails with the last of them.
  */
 import { isHoldfastError } from "../../../actors/errors.ts";
-import { optionNames, positiveOption, refuseUnknown } from "../../../actors/scope/options.ts";
+import {
+  countOption,
+  optionNames,
+  positiveOption,
+  refuseUnknown,
+} from "../../../actors/scope/options.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import { isWatchable } from "../replication/remote-changes.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { isShared } from "../store-users.ts";
 import { type AnySequencer, refuseNoSequencer } from "./define.ts";
-import type { RunLeases } from "./run-lease.ts";
+import type { Executions } from "./executions.ts";
 import type { RunLogs } from "./run-logs.ts";
 import type { StoredRun } from "./run-record.ts";
 
 /** Default of `intervalMs`. */
 const INTERVAL_MS = 1_000;
+/** Default of `maxStarts`. */
+const STARTS_MAX = 10;
 /** Most runs that one interval resumes. */
 const RESUMED_MAX = 1_000;
 
@@ -32,6 +41,11 @@ const RESUMED_MAX = 1_000;
 export interface RecoverOptions {
   /** Milliseconds between two looks for due runs; default 1 000. */
   readonly intervalMs?: number | undefined;
+  /**
+   * How often a step is started again whose process ended in it, without an effect, a sleep or a
+   * suspension that was stored since; then the run fails with `RunAbandonedError`. Default 10.
+   */
+  readonly maxStarts?: number | undefined;
 }
 
 /** A recovery that goes on until it is stopped. */
@@ -44,23 +58,23 @@ export interface RecoveryHandle extends Disposable {
 export interface RecoveryPort {
   readonly home: ScopeHost;
   readonly logs: RunLogs;
-  readonly leases: RunLeases;
-  /** Called when runs end here, for now. */
-  readonly ends: Set<(runId: string) => void>;
-  readonly closed: boolean;
-  /** True while a run executes here. */
-  active(runId: string): boolean;
+  readonly executions: Executions;
   /** Continues a run if it is still due. */
-  continue(sequencer: AnySequencer, runId: string): Promise<unknown>;
+  readonly continue: (
+    sequencer: AnySequencer,
+    runId: string,
+    maxStarts: number,
+  ) => Promise<unknown>;
 }
 
-const OPTIONS = optionNames<RecoverOptions>({ intervalMs: true });
+const OPTIONS = optionNames<RecoverOptions>({ intervalMs: true, maxStarts: true });
 
 /** Resumes the due runs of some sequencers; see the head of this file. */
 export class Recovery implements RecoveryHandle {
   readonly #port: RecoveryPort;
   readonly #sequencers = new Map<string, AnySequencer>();
   readonly #intervalMs: number;
+  readonly #maxStarts: number;
   /** Runs that can become due. */
   readonly #waiting = new Map<string, StoredRun>();
   /** Runs to read. */
@@ -80,19 +94,20 @@ export class Recovery implements RecoveryHandle {
       throw new TypeError(`recover takes a list of sequencers, received ${typeName(sequencers)}`);
     for (const sequencer of sequencers) this.#add(sequencer);
     this.#intervalMs = positiveOption("intervalMs", options.intervalMs, INTERVAL_MS);
+    this.#maxStarts = countOption("maxStarts", options.maxStarts, STARTS_MAX, 1);
     this.#port = port;
     this.#prefix = port.home.key("sequencer", "");
     port.home.watch();
     port.home.reports.add(this.#onReport);
-    port.ends.add(this.#onEnd);
+    port.executions.ends.add(this.#onEnd);
     void this.#look();
   }
 
   stop(): void {
     this.#stopped = true;
-    const { home, ends } = this.#port;
+    const { home, executions } = this.#port;
     home.reports.delete(this.#onReport);
-    ends.delete(this.#onEnd);
+    executions.ends.delete(this.#onEnd);
     if (this.#timer !== null) home.wheel.cancel(this.#timer);
     this.#timer = null;
   }
@@ -130,7 +145,7 @@ export class Recovery implements RecoveryHandle {
   }
 
   get #isOver(): boolean {
-    return this.#stopped || this.#port.closed;
+    return this.#stopped || this.#port.executions.closed;
   }
 
   async #read(): Promise<void> {
@@ -175,12 +190,12 @@ export class Recovery implements RecoveryHandle {
 
   #isDue(record: StoredRun): boolean {
     const { runId, suspension, lease, wakeAt } = record;
-    const { home, leases } = this.#port;
-    if (this.#port.active(runId)) return false;
+    const { home, executions } = this.#port;
+    if (executions.active(runId)) return false;
     const now = home.clock.now();
     if (suspension !== null) return now >= (suspension.timeoutAt ?? Infinity);
     if (wakeAt !== null && now < wakeAt) return false;
-    return lease === null || now >= lease.until || leases.isFree(lease);
+    return lease === null || now >= lease.until || executions.leases.isFree(lease);
   }
 
   async #continue(record: StoredRun): Promise<void> {
@@ -188,7 +203,7 @@ export class Recovery implements RecoveryHandle {
     const sequencer = this.#sequencers.get(record.sequencer);
     if (sequencer === undefined) return;
     try {
-      await this.#port.continue(sequencer, runId);
+      await this.#port.continue(sequencer, runId, this.#maxStarts);
     } catch (error) {
       if (this.#isOver || isHoldfastError(error, "RUN_CANCELLED")) return;
       if (isHoldfastError(error, "SEQUENCER_CHANGED")) this.#changed.set(runId, record.updatedAt);

@@ -86,9 +86,10 @@ export function timeOver(
 export function newTries({ status, answers, timedOut }: StoredRun): Partial<StoredRun> {
   if (status !== "failed") return {};
   const last = answers.length - 1;
-  if (!timedOut.includes(last)) return { tries: 0 };
+  const begins = { tries: 0, starts: 0 };
+  if (!timedOut.includes(last)) return begins;
   const earlier = Object.freeze(timedOut.filter((index) => index !== last));
-  return { tries: 0, answers: Object.freeze(answers.slice(0, -1)), timedOut: earlier };
+  return { ...begins, answers: Object.freeze(answers.slice(0, -1)), timedOut: earlier };
 }
 
 /** The last outcome of a run that does not execute; throws when it failed or was cancelled. */

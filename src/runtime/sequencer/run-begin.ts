@@ -3,6 +3,7 @@
  */
 import { scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
 import { createChecks, initialState } from "../../../actors/scope/validation.ts";
+import { RunAbandonedError } from "../../../actors/errors.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import { ScopeHandle } from "../handle.ts";
 import type { ScopeHost } from "../scope-host.ts";
@@ -18,6 +19,14 @@ export function runSettings(sequencer: AnySequencer, home: ScopeHost): ScopeSett
   const initial = initialState(sequencer.initial, checks, identity);
   const { logger, storeName } = home.kind("sequencer").settings;
   return scopeSettings({ clock: home.clock, logger }, { initial, checks, storeName });
+}
+
+/** Throws `RunAbandonedError` when recovery has started the current step too often. */
+export function refuseStart({ record, identity: scope }: RunLog, maxStarts: number): void {
+  const { runId, steps, stepIndex, starts } = record;
+  if (starts <= maxStarts) return;
+  const step = steps[stepIndex] ?? "";
+  throw new RunAbandonedError({ runId, step, starts: maxStarts }, { scope });
 }
 
 /** The checked input of a run; the stored run has its own when none is given. */

@@ -13,6 +13,10 @@ import { type RunHandle, type RunOptions, Sequencers } from "./sequencers.ts";
 /** The input that `run` takes for a sequencer. */
 export type GivenOf<Q> =
   Q extends Sequencer<infer _S, infer _Input, infer _Output, infer Given> ? Given : unknown;
+/** The options of `run`, which must have an input where the schema takes no `undefined`. */
+export type RunArguments<Given> = undefined extends Given
+  ? [options?: RunOptions<Given>]
+  : [options: RunOptions<Given> & { readonly input: Given }];
 /** The outcome of a run of a sequencer. */
 export type OutcomeOf<Q> =
   Q extends Sequencer<infer S, infer _Input, infer Output, infer _Given>
@@ -29,12 +33,12 @@ export interface RunMethods {
   /** Starts a run of a sequencer, or continues the run of that id. */
   readonly run: <Q extends AnySequencer>(
     sequencer: Q,
-    options?: RunOptions<GivenOf<Q>>,
+    ...options: RunArguments<GivenOf<Q>>
   ) => HandleOf<Q>;
   /**
    * Continues a run that was suspended, failed or cut off; `data` is the result of its suspension.
-   * Rejects with `RunLeasedError` while another owner runs it, `TypeError` when there is no such
-   * run, `SuspensionMismatchError` when it waits for another suspension than `options` name,
+   * Rejects with `RunLeasedError` while another owner runs it, `RunNotFoundError` when there is no
+   * such run, `SuspensionMismatchError` when it waits for another suspension than `options` name,
    * `StateValidationError` when the data does not fit the schema of the suspension,
    * `RunCancelledError` when it was cancelled, and `SequencerChangedError` when its stored steps
    * are not those of the sequencer.
@@ -57,14 +61,15 @@ export interface RunMethods {
    * Cancels a run, wherever it executes: its `result` rejects with `RunCancelledError`, and so does
    * each later resume. A process that executes it ends it when the store reports the change, or at
    * its next write. Resolves to whether this call cancelled it: false when it was completed or
-   * cancelled before. Rejects with `TypeError` when there is no such run.
+   * cancelled before. Rejects with `RunNotFoundError` when there is no such run.
    */
   readonly cancel: (runId: string) => Promise<boolean>;
   /**
    * Resumes the interrupted runs of these sequencers, now and until `stop` or the end of the
    * runtime: runs whose lease is over, whose sleep is over, or whose suspension has ended by its
    * time. Suspended, failed and cancelled runs are left alone, and so are runs that do not fit the
-   * steps, which are logged once. Throws `TypeError` for what is no sequencer, `RangeError` for a
+   * steps, which are logged once. A run whose step ends its process each time fails: see
+   * `maxStarts`. Throws `TypeError` for what is no sequencer, `RangeError` for a
    * bad interval.
    */
   readonly recover: (

@@ -56,6 +56,8 @@ export interface StepRecord {
   readonly sleeps: readonly number[];
   /** The transactions of the step that took effect, in the order of their ends. */
   readonly transacted: readonly Transacted[];
+  /** How often recovery has started the step since it last got on: see `maxStarts`. */
+  readonly starts: number;
   /** Failed tries since the step, or a resume after its failure, began. */
   readonly tries: number;
 }
@@ -67,6 +69,7 @@ export const STEP_BEGINS: StepRecord = Object.freeze({
   answering: null,
   sleeps: Object.freeze([]),
   transacted: Object.freeze([]),
+  starts: 0,
   tries: 0,
 });
 

@@ -2,6 +2,7 @@
  * The stored record of a run, with its lease, its scopes and its history.
  */
 import { CheckpointWriter, type CheckpointSource } from "../persistence/write-behind.ts";
+import { RunNotFoundError } from "../../../actors/errors.ts";
 import type { Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import { STEP_BEGINS, type RunFailure, type RunRecord } from "./run-port.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
@@ -112,9 +113,9 @@ export class RunLog implements CheckpointSource {
     return this.#record !== null;
   }
 
-  /** The record; throws when there is none. */
+  /** The record; throws `RunNotFoundError` when there is none. */
   get record(): StoredRun {
-    if (this.#record === null) throw new TypeError(`there is no run "${this.identity.id}"`);
+    if (this.#record === null) throw new RunNotFoundError(this.identity.id);
     return this.#record;
   }
 

@@ -93,7 +93,7 @@ export class StepEffects {
     this.#port.check();
     const { effects } = this.#port.record;
     const kept = adding(this.#kept(), key, value);
-    this.#port.write({ effects: adding(effects, this.#try.name, kept) });
+    this.#port.write({ effects: adding(effects, this.#try.name, kept), starts: 0 });
     await this.#port.flush();
     return value;
   }
@@ -120,7 +120,7 @@ export class StepEffects {
     if (this.#try.ended) return result;
     const { transacted } = this.#port.record;
     const kept = Object.freeze({ n, result: copyIn(result, "result of transact", { depth: 2 }) });
-    this.#port.write({ transacted: Object.freeze([...transacted, kept]) });
+    this.#port.write({ transacted: Object.freeze([...transacted, kept]), starts: 0 });
     return result;
   }
 

@@ -141,7 +141,7 @@ export class StepTry implements StepTurn {
     if (stored !== undefined) return this.#sleepUntil(stored);
     try {
       const until = wakeTime(time, this.#port.now());
-      this.#port.write({ sleeps: Object.freeze([...sleeps, until]) });
+      this.#port.write({ sleeps: Object.freeze([...sleeps, until]), starts: 0 });
       return this.#sleepUntil(until);
     } catch (error) {
       return this.#misused(error);

@@ -131,7 +131,7 @@ async function suspend(
   const time = timeoutMs === Infinity ? {} : { timeoutAt: port.now() + timeoutMs };
   const suspension = Object.freeze({ id: port.newId(), reason, ...extra, ...time });
   // The state is kept as it was when the step began: the step starts again from it.
-  port.write({ status: "suspended", suspension, error: null });
+  port.write({ status: "suspended", suspension, error: null, starts: 0 });
   await port.flush();
   return { status: "suspended", suspension };
 }

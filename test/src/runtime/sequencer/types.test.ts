@@ -52,6 +52,12 @@ describe("the types of a sequencer", () => {
     // @ts-expect-error the input has a number of cups
     const bad = runtime.run(order, { input: { cups: "two" } });
     await rejection(bad.result, "STATE_INVALID");
+    // @ts-expect-error the schema takes no missing input
+    await rejection(runtime.run(order).result, "STATE_INVALID");
+    // @ts-expect-error nor here
+    await rejection(runtime.run(order, { runId: "r" }).result, "STATE_INVALID");
+    const optional = defineSequencer({ name: "o", input: z.string().default("x"), steps: [] });
+    await runtime.run(optional).result;
     expect(() =>
       order
         // @ts-expect-error `logs` is no field of the state

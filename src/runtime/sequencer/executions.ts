@@ -1,0 +1,181 @@
+/**
+ * The runs that execute in this runtime: at most one execution of each run.
+ */
+import { randomUUID } from "node:crypto";
+import { isHoldfastError, RunLeasedError, RuntimeClosedError } from "../../../actors/errors.ts";
+import type { ScopeSettings } from "../../../actors/scope/options.ts";
+import type { ScopeHost } from "../scope-host.ts";
+import type { RunScopes } from "./context.ts";
+import type { AnySequencer } from "./define.ts";
+import { newTries, presentOutcome, timeOver } from "./run-answer.ts";
+import { refuseStart, reopened, runSettings } from "./run-begin.ts";
+import { goingOn, namesOf } from "./run-fit.ts";
+import { RunLeases } from "./run-lease.ts";
+import type { RunLogs } from "./run-logs.ts";
+import type { RunOutcome } from "./run-port.ts";
+import type { RunLog, StoredRun } from "./run-record.ts";
+import { Run } from "./run.ts";
+import { runSteps } from "./steps.ts";
+
+/** How a run is executed. */
+export interface Execution {
+  /** Default: those of its record. */
+  readonly scopes?: RunScopes | undefined;
+  /** Written with its lease. */
+  readonly change?: Partial<StoredRun>;
+  /** See `RecoverOptions`; default: no limit. */
+  readonly maxStarts?: number;
+}
+
+/** A run whose lease is taken. */
+interface Started {
+  readonly scopes: RunScopes;
+  /** By the monotonic clock. */
+  readonly leasedAt: number;
+  readonly maxStarts: number;
+}
+
+/** The executions of one runtime; see the head of this file. */
+export class Executions {
+  readonly leases: RunLeases;
+  /** Called when runs end here, for now. */
+  readonly ends: Set<(runId: string) => void> = new Set();
+  readonly #home: ScopeHost;
+  readonly #logs: RunLogs;
+  readonly #active = new Map<string, Run | null>();
+  readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
+  #closed = false;
+
+  constructor(home: ScopeHost, logs: RunLogs) {
+    this.#home = home;
+    this.#logs = logs;
+    this.leases = new RunLeases(home, randomUUID());
+    home.reports.add((key) => this.#reported(key));
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** True while a run executes here. */
+  active(runId: string): boolean {
+    return this.#active.has(runId);
+  }
+
+  /** Ends every run; when this has resolved, each can be resumed, here or elsewhere. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const given = this.leases.stop();
+    for (const run of this.#active.values()) run?.stop();
+    // An unstored record keeps its lease; the runs themselves have rejected.
+    await Promise.allSettled([given, this.#logs.flush()]);
+    this.leases.close();
+  }
+
+  /** Cancels a run that executes here; false when there is none. */
+  async cancel(runId: string): Promise<boolean> {
+    const log = this.#logs.inMemory.get(runId);
+    if (this.#active.get(runId)?.cancel() !== true || log === undefined) return false;
+    await log.flush();
+    return true;
+  }
+
+  /** The settings of all runs of a sequencer; made once. */
+  settings(sequencer: AnySequencer): ScopeSettings {
+    let settings = this.#known.get(sequencer);
+    if (settings === undefined) {
+      settings = runSettings(sequencer, this.#home);
+      this.#known.set(sequencer, settings);
+    }
+    return settings;
+  }
+
+  /** One execution per run in this runtime. */
+  async claim(runId: string, work: () => Promise<RunOutcome>): Promise<RunOutcome> {
+    if (this.#closed) throw new RuntimeClosedError();
+    if (this.#active.has(runId)) throw new RunLeasedError({ runId, holder: "this runtime" });
+    this.#active.set(runId, null);
+    try {
+      return await work();
+    } finally {
+      this.#active.delete(runId);
+    }
+  }
+
+  /** Runs the remaining steps of a claimed run; resolves to its outcome. */
+  async execute(
+    sequencer: AnySequencer,
+    log: RunLog,
+    { scopes: given, change = {}, maxStarts = Infinity }: Execution,
+  ): Promise<RunOutcome> {
+    const { record } = log;
+    if (record.status === "completed" || record.status === "cancelled")
+      return presentOutcome(record);
+    const over = timeOver(record, this.#home.clock.now());
+    const next = { ...newTries(record), ...over, ...change, ...goingOn(record, sequencer) };
+    const { suspension } = { ...record, ...next };
+    if (suspension !== null) return { status: "suspended", suspension };
+    // Before the lease is taken: when a scope cannot be opened, the run is unchanged.
+    const scopes = given ?? (await reopened(this.#home, record.scopes));
+    this.#logs.inMemory.set(record.runId, log);
+    try {
+      const leasedAt = await this.leases.take(log, sequencer.leaseMs, next);
+      return await this.#run(sequencer, log, { scopes, leasedAt, maxStarts });
+    } finally {
+      this.#logs.ended(log);
+      for (const ended of this.ends) ended(record.runId);
+    }
+  }
+
+  async #run(
+    sequencer: AnySequencer,
+    log: RunLog,
+    { maxStarts, ...given }: Started,
+  ): Promise<RunOutcome> {
+    const settings = this.settings(sequencer);
+    const { runtime } = this.leases;
+    const run = new Run({ home: this.#home, sequencer, log, runtime, settings, ...given });
+    this.#active.set(log.record.runId, run);
+    if (this.#closed) run.stop();
+    else if (log.shared) run.renew();
+    if (log.shared) this.#home.watch();
+    try {
+      refuseStart(log, maxStarts);
+      return await runSteps(run, namesOf(sequencer), log);
+    } catch (error) {
+      await this.#failed(run, log, error);
+      if (run.lost && isHoldfastError(error, "RUN_LEASED")) await this.#look(run);
+      throw run.reason ?? error;
+    } finally {
+      await run.end();
+    }
+  }
+
+  /** Stores the failure, unless the lease was lost or the run was only cut off. */
+  async #failed(run: Run, log: RunLog, error: unknown): Promise<void> {
+    if (run.lost) return;
+    // With all steps done only the write failed: the end is still to be stored. So is that of a
+    // run that is suspended again, because data of a resume did not fit.
+    const { status, suspension } = run.record;
+    const isAsked = suspension !== null && isHoldfastError(error, "STATE_INVALID");
+    if (status !== "completed" && !isAsked) run.fail(error);
+    await log.flush().catch((cause: unknown) => {
+      const { id: runId } = log.identity;
+      this.#home.logger.error("a failed run could not be written down", { runId, error, cause });
+    });
+  }
+
+  /** Another owner changed a record: a run here may be cancelled, or taken over. */
+  #reported(key: string | null): void {
+    if (this.#active.size === 0) return;
+    const prefix = this.#home.key("sequencer", "");
+    for (const [runId, run] of this.#active)
+      if (run !== null && (key === null || key === prefix + runId)) void this.#look(run);
+  }
+
+  async #look(run: Run): Promise<void> {
+    // A read that fails is made by the next renewal.
+    const stored = await this.#logs.stored(run.runId).catch(() => undefined);
+    if (stored?.status === "cancelled") run.cancelled();
+  }
+}
