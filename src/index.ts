@@ -82,6 +82,18 @@ export type { RunHandle, RunOptions } from "./runtime/sequencer/sequencers.ts";
 export type { RunMethods } from "./runtime/sequencer/run-methods.ts";
 export type { RecoverOptions, RecoveryHandle } from "./runtime/sequencer/recovery.ts";
 export type { RunInfo, RunsOptions } from "./runtime/sequencer/run-logs.ts";
+export type {
+  RunCancelledEvent,
+  RunCompletedEvent,
+  RunEvent,
+  RunFailedEvent,
+  RunResumedEvent,
+  RunRetriedEvent,
+  RunStartedEvent,
+  RunStepEvent,
+  RunSuspendedEvent,
+} from "./runtime/sequencer/run-events.ts";
+export type { WatchOptions } from "./runtime/sequencer/run-watch.ts";
 export type { ResumeOptions } from "./runtime/sequencer/run-answer.ts";
 export type { Checkpoint } from "./runtime/sequencer/run-record.ts";
 export type {

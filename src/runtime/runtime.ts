@@ -75,6 +75,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   declare readonly checkpoints: RunMethods["checkpoints"];
   declare readonly runs: RunMethods["runs"];
   declare readonly cancel: RunMethods["cancel"];
+  declare readonly watchRun: RunMethods["watchRun"];
   declare readonly recover: RunMethods["recover"];
 
   constructor(options: RuntimeOptions<K>) {
@@ -252,7 +253,6 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
 
   /** Calls `listener` with the changes of every scope; the returned function removes it. */
   subscribe(listener: (change: KindChange<K>) => void): Unsubscribe {
-    // Only scopes of this runtime's kinds are announced, here and in `changes`.
     return this.#changes.subscribe(listener);
   }
 

@@ -23,6 +23,7 @@ import { onceCases } from "./runtime-once.ts";
 import { passivationCases, timeCases } from "./runtime-time.ts";
 import { questionCases } from "./runtime-questions.ts";
 import { cancelCases, recoverCases } from "./runtime-recover.ts";
+import { runEventCases } from "./runtime-run-events.ts";
 import { runCases } from "./runtime-runs.ts";
 import { inputCases, retryCases, sleepCases } from "./runtime-steps.ts";
 import { stepTransactCases } from "./runtime-step-transact.ts";
@@ -87,6 +88,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     stepTransactCases(options);
     cancelCases(options);
     recoverCases(options);
+    runEventCases(options);
     sleepCases(options);
     inputCases(options);
     questionCases(options);

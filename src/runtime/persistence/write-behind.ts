@@ -53,8 +53,8 @@ export interface CheckpointSource {
   stored(): void;
   /** What the history of the scope gets with the save of a version. */
   commit?(version: number): Pick<CommitInfo, "changes" | "created">;
-  /** Called when everything up to `version` is stored. */
-  confirmed?(version: number): void;
+  /** Called when everything up to `version` is stored, with the state of that version. */
+  confirmed?(version: number, state: object | undefined): void;
 }
 
 /** How a source continues after a conflict with another writer. */
@@ -254,7 +254,7 @@ export class CheckpointWriter {
   #take(attempt: Attempt, expected: number, result: SaveResult<object>): SaveStep {
     if (this.#stored !== expected) return "saved";
     if (result.ok) {
-      this.#confirm(attempt.version);
+      this.#confirm(attempt);
       return "saved";
     }
     const version = result.current?.version ?? result.version ?? 0;
@@ -267,14 +267,14 @@ export class CheckpointWriter {
   /** Counts a found record as stored if it is an own write of unknown outcome (H5). */
   #claims(found: Attempt): boolean {
     if (!this.#unknown.has(found)) return false;
-    this.#confirm(found.version);
+    this.#confirm(found);
     return true;
   }
 
-  #confirm(version: number): void {
+  #confirm({ version, state }: Attempt): void {
     this.#stored = version;
     this.#unknown.clear();
-    this.#source.confirmed?.(version);
+    this.#source.confirmed?.(version, state);
   }
 
   async #resolve(rebase: Rebase | undefined, first: SaveStep): Promise<void> {

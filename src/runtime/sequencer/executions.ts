@@ -25,6 +25,8 @@ export interface Execution {
   readonly change?: Partial<StoredRun>;
   /** See `RecoverOptions`; default: no limit. */
   readonly maxStarts?: number;
+  /** Called when the lease is taken. */
+  readonly begun?: () => void;
 }
 
 /** A run whose lease is taken. */
@@ -43,6 +45,8 @@ export class Executions {
   readonly #home: ScopeHost;
   readonly #logs: RunLogs;
   readonly #active = new Map<string, Run | null>();
+  /** Settle when the active ones have ended. */
+  readonly #ending = new Map<string, Promise<void>>();
   readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
   #closed = false;
 
@@ -93,20 +97,28 @@ export class Executions {
   /** One execution per run in this runtime. */
   async claim(runId: string, work: () => Promise<RunOutcome>): Promise<RunOutcome> {
     if (this.#closed) throw new RuntimeClosedError();
-    if (this.#active.has(runId)) throw new RunLeasedError({ runId, holder: "this runtime" });
-    this.#active.set(runId, null);
-    try {
-      return await work();
-    } finally {
-      this.#active.delete(runId);
+    // One that is suspended or has ended is only being stored: its event may come before that ends.
+    for (let run = this.#active.get(runId); run !== undefined; run = this.#active.get(runId)) {
+      if (run === null || run.record.status === "running" || run.lost)
+        throw new RunLeasedError({ runId, holder: "this runtime" });
+      await this.#ending.get(runId);
     }
+    if (this.#closed) throw new RuntimeClosedError();
+    this.#active.set(runId, null);
+    const ending = work();
+    const ended = (): void => {
+      this.#active.delete(runId);
+      this.#ending.delete(runId);
+    };
+    this.#ending.set(runId, ending.then(ended, ended));
+    return ending;
   }
 
   /** Runs the remaining steps of a claimed run; resolves to its outcome. */
   async execute(
     sequencer: AnySequencer,
     log: RunLog,
-    { scopes: given, change = {}, maxStarts = Infinity }: Execution,
+    { scopes: given, change = {}, maxStarts = Infinity, begun }: Execution,
   ): Promise<RunOutcome> {
     const { record } = log;
     if (record.status === "completed" || record.status === "cancelled")
@@ -120,6 +132,7 @@ export class Executions {
     this.#logs.inMemory.set(record.runId, log);
     try {
       const leasedAt = await this.leases.take(log, sequencer.leaseMs, next);
+      begun?.();
       return await this.#run(sequencer, log, { scopes, leasedAt, maxStarts });
     } finally {
       this.#logs.ended(log);
@@ -175,7 +188,7 @@ export class Executions {
 
   async #look(run: Run): Promise<void> {
     // A read that fails is made by the next renewal.
-    const stored = await this.#logs.stored(run.runId).catch(() => undefined);
+    const stored = await this.#logs.read(run.runId).catch(() => undefined);
     if (stored?.status === "cancelled") run.cancelled();
   }
 }

@@ -160,7 +160,7 @@ export class Recovery implements RecoveryHandle {
     this.#reported.clear();
     await Promise.all(
       reported.map(async (runId) => {
-        const record = await logs.stored(runId);
+        const record = await logs.read(runId);
         if (record === undefined) this.#waiting.delete(runId);
         else this.#consider(record);
       }),

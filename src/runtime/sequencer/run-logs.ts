@@ -8,7 +8,7 @@ import { checkId } from "../id.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { decodeKey } from "../scope-key.ts";
 import type { RunFailure, RunStatus, Suspension } from "./run-port.ts";
-import { RunLog, type StoredRun } from "./run-record.ts";
+import { RunLog, type RunLogParts, type StoredRun } from "./run-record.ts";
 import { UnstoredRuns } from "./unstored-runs.ts";
 
 /** Records that are read at once. */
@@ -50,6 +50,8 @@ const OPTIONS = optionNames<RunsOptions>({ sequencer: true, status: true, runId:
 export class RunLogs {
   /** Those of executing runs, and of unfinished runs that are in memory only. */
   readonly inMemory: Map<string, RunLog> = new Map();
+  /** Called with each record that this runtime has stored. */
+  readonly stored: Set<RunLogParts["onStored"]> = new Set();
   readonly #home: ScopeHost;
   readonly #unstored = new UnstoredRuns();
 
@@ -68,10 +70,19 @@ export class RunLogs {
   }
 
   /** The stored record of a run, however it is in memory; `undefined` when there is none. */
-  async stored(runId: string): Promise<StoredRun | undefined> {
+  async read(runId: string): Promise<StoredRun | undefined> {
     const log = this.#log(runId);
     await log.load();
     return log.exists ? log.record : undefined;
+  }
+
+  /** The record of a run to read, as it is stored or in memory only. */
+  async look(runId: string): Promise<RunLog> {
+    const known = this.inMemory.get(runId);
+    if (known?.shared === false) return known;
+    const log = this.#log(runId);
+    await log.load();
+    return log;
   }
 
   /** A run has ended here, for now. An unfinished run without a store is kept for its resume. */
@@ -155,7 +166,7 @@ export class RunLogs {
     const log = this.inMemory.get(runId);
     if (log?.exists === true) return log.record;
     try {
-      return await this.stored(runId);
+      return await this.read(runId);
     } catch (error) {
       if (isHoldfastError(error, "STORE_UNAVAILABLE")) throw error;
       this.#home.logger.error("a run could not be read", { runId, error });
@@ -168,7 +179,10 @@ export class RunLogs {
     const kind = this.#home.kind("sequencer");
     checkId(runId);
     const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
-    return new RunLog({ runId, kind, bridge, logger, now: () => clock.now() });
+    const onStored: RunLogParts["onStored"] = (version, record) => {
+      for (const callback of this.stored) callback(version, record);
+    };
+    return new RunLog({ runId, kind, bridge, logger, now: () => clock.now(), onStored });
   }
 }
 

@@ -6,6 +6,8 @@ import type { ResumeOptions } from "./run-answer.ts";
 import type { RunOutcome } from "./run-port.ts";
 import type { Checkpoint } from "./run-record.ts";
 import type { RecoverOptions, RecoveryHandle } from "./recovery.ts";
+import type { RunEvent } from "./run-events.ts";
+import type { WatchOptions } from "./run-watch.ts";
 import type { RunInfo, RunsOptions } from "./run-logs.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { type RunHandle, type RunOptions, Sequencers } from "./sequencers.ts";
@@ -58,6 +60,15 @@ export interface RunMethods {
    */
   readonly runs: (options?: RunsOptions) => AsyncIterable<RunInfo>;
   /**
+   * What happens in a run, wherever it executes: first what its record tells of the time before,
+   * of an ended run only its end. Otherwise as `events` of a run. `next` rejects with
+   * `RunNotFoundError` when there is no such run.
+   */
+  readonly watchRun: (
+    runId: string,
+    options?: WatchOptions,
+  ) => AsyncIterableIterator<RunEvent, undefined>;
+  /**
    * Cancels a run, wherever it executes: its `result` rejects with `RunCancelledError`, and so does
    * each later resume. A process that executes it ends it when the store reports the change, or at
    * its next write. Resolves to whether this call cancelled it: false when it was completed or
@@ -100,6 +111,7 @@ export function runsOf(home: ScopeHost): RunsOfRuntime {
     ) => sequencers.resume(sequencer, runId, { data, options }) as Promise<OutcomeOf<Q>>,
     checkpoints: (runId) => home.calls.run(() => sequencers.checkpoints(runId)),
     runs: (options) => sequencers.logs.list(options),
+    watchRun: (runId, options = {}) => sequencers.watch.watch(runId, options),
     cancel: (runId) => sequencers.cancel(runId),
     recover: (given, options) => sequencers.recover(given, options),
   };

@@ -72,6 +72,8 @@ export interface RunLogParts {
   readonly bridge: RecordBridge | null;
   readonly logger: Logger;
   readonly now: () => number;
+  /** Called with each stored record, and with each one of a run that is in memory only. */
+  readonly onStored: (version: number, record: StoredRun) => void;
 }
 
 /**
@@ -86,13 +88,15 @@ export class RunLog implements CheckpointSource {
   readonly #bridge: RecordBridge | null;
   readonly #writer: CheckpointWriter | null;
   readonly #now: () => number;
+  readonly #onStored: RunLogParts["onStored"];
   #record: StoredRun | null = null;
 
-  constructor({ runId, kind, bridge, logger, now }: RunLogParts) {
+  constructor({ runId, kind, bridge, logger, now, onStored }: RunLogParts) {
     this.identity = { type: kind.type, id: runId };
     this.kind = kind;
     this.#bridge = bridge;
     this.#now = now;
+    this.#onStored = onStored;
     const { storeName } = kind.settings;
     this.#writer =
       bridge === null ? null : new CheckpointWriter(this, bridge, { logger, storeName });
@@ -168,10 +172,16 @@ export class RunLog implements CheckpointSource {
     // Only `flush` waits for it.
   }
 
+  confirmed(version: number, state: object | undefined): void {
+    // What was written is a record: `state` gives nothing else.
+    if (state !== undefined) this.#onStored(version, state as StoredRun);
+  }
+
   #change(record: StoredRun): void {
     this.#record = record;
     this.version += 1;
-    this.#writer?.mark();
+    if (this.#writer === null) this.#onStored(this.version, record);
+    else this.#writer.mark();
   }
 }
 

@@ -11,6 +11,7 @@ import { type AnySequencer, refuseNoSequencer } from "./define.ts";
 import { Executions } from "./executions.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
 import { inputOf } from "./run-begin.ts";
+import { RunChanges } from "./run-changes.ts";
 import { checkSame } from "./run-fit.ts";
 import { RunLogs } from "./run-logs.ts";
 import type { RunOutcome } from "./run-port.ts";
@@ -21,6 +22,8 @@ import {
   type GivenScopes,
   type RunLog,
 } from "./run-record.ts";
+import type { RunEvent } from "./run-events.ts";
+import { RunWatch, type WatchOptions } from "./run-watch.ts";
 import {
   Recovery,
   type RecoverOptions,
@@ -47,6 +50,19 @@ export interface RunHandle<Output = unknown, S extends object = object> {
   readonly result: Promise<RunOutcome<Output, S>>;
   /** Checkpoint writes that failed so far. */
   readonly checkpointErrors: number;
+  /**
+   * What happens in the run, from its start, also where another process continues it. Ends when the
+   * run has completed, failed or was cancelled, and with the runtime. A slow reader misses no step.
+   */
+  readonly events: (options?: WatchOptions) => AsyncIterableIterator<RunEvent, undefined>;
+}
+
+/** A run that is being started. */
+interface Start {
+  /** Its record, once it is open. */
+  log: RunLog | null;
+  /** Called when the run has its lease, or ended without one. */
+  begun: () => void;
 }
 
 /** The data of a resume, and its options. */
@@ -61,38 +77,52 @@ export class Sequencers {
   readonly #executions: Executions;
   /** Their records. */
   readonly logs: RunLogs;
+  /** Their events. */
+  readonly watch: RunWatch;
 
   constructor(home: ScopeHost) {
     this.#home = home;
     this.logs = new RunLogs(home);
     this.#executions = new Executions(home, this.logs);
+    this.watch = new RunWatch(home, this.logs);
+    new RunChanges(home, this.logs).begin();
   }
 
   /** Starts a run, or continues the run of that id. */
   run(sequencer: AnySequencer, options: RunOptions = {}): RunHandle {
     const runId = options.runId ?? `run_${randomUUID()}`;
-    let log: RunLog | null = null;
-    const start = async (): Promise<RunOutcome> => {
+    return this.#handle(runId, async (start) => {
       refuseNoSequencer("run takes a sequencer", sequencer);
       refuseUnknown("run", options, RUN_OPTIONS);
       const copied = copyIn(options.input, "input", { depth: 1 });
       return this.#executions.claim(runId, async () => {
-        log = await this.logs.open(runId);
+        const log = await this.logs.open(runId);
+        start.log = log;
         const input = await inputOf(sequencer, copied, log);
         const { initial } = this.#executions.settings(sequencer);
         const { scopes } = options;
         const createdAt = this.#home.clock.now();
         if (log.exists) checkSame(log.record, sequencer, input);
         else log.begin(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
+        const { begun } = start;
         // Scopes of any state: the steps declare the types.
         const given = scopes as RunScopes | undefined;
-        return this.#executions.execute(sequencer, log, { scopes: given });
+        return this.#executions.execute(sequencer, log, { scopes: given, begun });
       });
-    };
-    const result = start();
+    });
+  }
+
+  /** The handle of a run that `work` starts. */
+  #handle(runId: string, work: (start: Start) => Promise<RunOutcome>): RunHandle {
+    const start: Start = { log: null, begun: () => undefined };
+    const begun = new Promise<void>((resolve) => {
+      start.begun = resolve;
+    });
+    const result = work(start);
     // The failure of a result that is never read is logged, not an unhandled rejection.
     let looked = false;
-    result.catch((error: unknown) => {
+    result.then(start.begun, (error: unknown) => {
+      start.begun();
       if (!looked) this.#home.logger.error("a sequencer run failed unseen", { runId, error });
     });
     return {
@@ -102,8 +132,9 @@ export class Sequencers {
         return result;
       },
       get checkpointErrors() {
-        return log?.errors ?? 0;
+        return start.log?.errors ?? 0;
       },
+      events: (options = {}) => this.watch.events(runId, begun, options),
     };
   }
 
@@ -133,8 +164,9 @@ export class Sequencers {
   }
 
   /** Ends every run; when this has resolved, each can be resumed, here or elsewhere. */
-  close(): Promise<void> {
-    return this.#executions.close();
+  async close(): Promise<void> {
+    await this.#executions.close();
+    this.watch.close();
   }
 
   /** Cancels a run, here or elsewhere; resolves to whether this call did. */
