@@ -8,6 +8,7 @@ import type { AnySequencer } from "../runtime/sequencer/define.ts";
 import type { RunInfo, RunsOptions } from "../runtime/sequencer/run-logs.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { readMembers } from "./body.ts";
+import { eventResponse, frameOf } from "./event-stream.ts";
 import { badRequest, HttpProblem, invalidBody, notFound } from "./problem.ts";
 import { limitOf, PAGE_MAX } from "./query.ts";
 import { jsonResponse } from "./reply.ts";
@@ -48,6 +49,7 @@ export function runRoutes(port: RunRoutesPort): Route[] {
   const paths: readonly (readonly [Route["path"], ReturnType<Route["methods"]>])[] = [
     [["runs"], { GET: listing(port) }],
     [["runs", null], one],
+    [["runs", null, "events"], { GET: watching(port) }],
     [["runs", null, "resume"], { POST: resuming(port) }],
     [["runs", null, "cancel"], { POST: cancelling(port) }],
   ];
@@ -112,6 +114,31 @@ function listing({ runtime, sequencers }: RunRoutesPort): Endpoint {
 
 function reading(port: RunRoutesPort): Endpoint {
   return { access: accessTo("read"), serve: async (call) => runResponse(port, call) };
+}
+
+/** The events of a run, read as fast as the client takes them; the stream ends with the run. */
+function watching(port: RunRoutesPort): Endpoint {
+  return {
+    access: accessTo("read"),
+    async serve(call) {
+      const { runId } = await exposedRun(port, call);
+      const events = port.runtime.watchRun(runId);
+      const stream = new ReadableStream<Uint8Array>(
+        {
+          async pull(controller) {
+            const { done, value } = await events.next();
+            if (done === true) controller.close();
+            else controller.enqueue(frameOf(value.type, toJson(value)));
+          },
+          async cancel() {
+            await events.return?.();
+          },
+        },
+        { highWaterMark: 0 },
+      );
+      return eventResponse(stream);
+    },
+  };
 }
 
 function resuming(port: RunRoutesPort): Endpoint {

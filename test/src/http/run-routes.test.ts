@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import { createRuntime, defineSequencer } from "../../../src/index.ts";
 import { type Access, createHandler } from "../../../src/http.ts";
-import { directly, reply, type Reply } from "../../support/http.ts";
+import { directly, eventsOf, reply, type Reply } from "../../support/http.ts";
 import { keepingLogger, until } from "../../support/waiting.ts";
 
 const order = defineSequencer({ name: "order", input: z.object({ total: z.number() }) })
@@ -46,7 +46,7 @@ function setUp() {
     });
     return body;
   };
-  return { runtime, asked, post, get, run };
+  return { runtime, asked, post, get, run, send };
 }
 
 describe("a run", () => {
@@ -80,6 +80,25 @@ describe("a run", () => {
     expect((await get("/runs?status=completed")).body).toMatchObject({ runs: [{ runId: "o/1" }] });
     expect((await get("/runs?status=failed")).body).toEqual({ runs: [] });
     expect((await get("/runs?status=nope")).status).toBe(400);
+  });
+
+  it("has its events, until it ends", async () => {
+    const { post, run, send } = setUp();
+    await post("/runs/order", { runId: "e", input: { total: 2 } });
+    const { suspension } = await run("e", "suspended");
+    const events = eventsOf(await send("/runs/e/events"));
+    const { id } = Object(suspension);
+    await post("/runs/e/resume", { suspension: id, data: true });
+    const types: unknown[] = [];
+    for (let event = await events.next(); event !== undefined; event = await events.next()) {
+      expect(event.data["type"]).toBe(event.event);
+      types.push(event.event);
+    }
+    expect(types).toContain("suspended");
+    expect(types.at(-1)).toBe("completed");
+    const left = eventsOf(await send("/runs/e/events"));
+    expect((await left.take(9)).map(({ event }) => event)).toEqual(["completed"]);
+    expect((await send("/runs/none/events")).status).toBe(404);
   });
 
   it("that fails after its resume says so, and a cancelled one is not resumed", async () => {
