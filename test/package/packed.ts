@@ -20,8 +20,10 @@ const root = fileURLToPath(rootUrl);
 
 /** The optional peers, which a project may have or not. */
 export const peers: readonly string[] = [
+  "@openai/agents-core",
   "@opentelemetry/api",
   "express-session",
+  "ai",
   "grammy",
   "ioredis",
   "keyv",
