@@ -40,8 +40,8 @@ const OPTIONS = optionNames<TurnsOptions>({ runtime: true, storage: true, timeou
 
 /**
  * Middleware that runs turns with the same conversation, or the same user, one after another, in
- * all processes that share the store. Add it before all other middleware:
- * `adapter.use(turns(…))`. A turn rejects with `ScopeMutationTimeoutError` after too long a wait, and runs without waiting
+ * all processes that share the store. Add it before all other middleware: `adapter.use(turns(…))`.
+ * A turn rejects with `ScopeMutationTimeoutError` after too long a wait, and runs without waiting
  * when its activity names neither. Throws `TypeError` for an unknown option.
  */
 export function turns(options: TurnsOptions): TurnMiddleware {
