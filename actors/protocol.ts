@@ -5,6 +5,7 @@
  * Types only. Everything here is data that crosses a boundary; nothing here runs.
  */
 import type { DeepReadonly } from "./state-types.ts";
+import type { Schedule } from "./timing.ts";
 
 /** Any value JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
@@ -137,6 +138,8 @@ export interface MutationContext {
   readonly signal: AbortSignal;
   /** 1 for the first run, 2 and up when the mutator runs again after a conflict. */
   readonly attempt: number;
+  /** Sets a timer of the scope, if its kind has timers, together with the change. */
+  readonly schedule: Schedule;
 }
 
 /** The name of `MutationContext` in the first release. */

@@ -26,6 +26,7 @@ export {
   type Scope,
   type ScopeOptions,
   type ScopeStateOps,
+  type Timer,
 } from "./runtime/scope.ts";
 export { createRuntime, type Runtime } from "./runtime/runtime.ts";
 export type { RuntimeOptions } from "./runtime/options.ts";
@@ -48,6 +49,8 @@ export {
   type KindOptions,
   type Kinds,
 } from "./runtime/kinds.ts";
+export type { TimerHandler, TimerHandlers, TimerSettings } from "./runtime/timer-types.ts";
+export type { Schedule, TimerOptions, TimerTime } from "../actors/timing.ts";
 export type { Migration, VersionOptions } from "./runtime/kind-versions.ts";
 export { applyPatches } from "./patches/apply-patches.ts";
 export { fromJsonPatch } from "./patches/from-json-patch.ts";

@@ -90,7 +90,15 @@ function refused(error: unknown): Promise<never> {
 
 /** Resolves without a value when a call is settled. */
 export function done(call: Promise<boolean>): Promise<void> {
-  const promise = call.then(() => undefined);
+  return after(call, () => undefined);
+}
+
+/** Resolves to what `next` makes of the answer of a call. */
+export function after<T>(
+  call: Promise<boolean>,
+  next: (answer: boolean) => T | Promise<T>,
+): Promise<T> {
+  const promise = call.then(next);
   if (reported.has(call)) markHandled(promise);
   return promise;
 }

@@ -17,6 +17,7 @@
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { ReentrantMutationError } from "../errors.ts";
 import type { MutationContext, ScopeIdentity } from "../protocol.ts";
+import { noTimers, type Schedule } from "../timing.ts";
 
 /** A scope that code can hold. */
 export interface Held {
@@ -67,6 +68,11 @@ export class RunContext implements MutationContext {
       if (this.#lost !== null) this.#controller.abort(this.#lost.reason);
     }
     return this.#controller.signal;
+  }
+
+  /** Scopes with timers replace it. */
+  get schedule(): Schedule {
+    return noTimers;
   }
 
   /** The holdings of its code, innermost first by `outer`. */

@@ -13,10 +13,21 @@ import { copyRecord } from "./patches.ts";
 /** A key of `once`, with the answer of the mutation that it named. */
 export type OnceEntry = readonly [key: string, answer: unknown];
 
+/** The timers that changes have set and that are not yet in the ledger of the scope. */
+export interface TimerNotes {
+  /** The version of the tombstone on which the record was made; absent: there was none. */
+  readonly born?: number;
+  /** Counts the changes with timers: grows with each of them, and is not above the version. */
+  readonly seq?: number;
+  /** The timers, by the change that set them; opaque here. */
+  readonly set?: readonly (readonly [seq: number, timer: object])[];
+}
+
 /** What a record may keep beside its state. */
 export interface Extras {
   /** The last keys of `once`, oldest first. */
   readonly once?: readonly OnceEntry[];
+  readonly timers?: TimerNotes;
 }
 
 const extras = new WeakMap<object, Extras>();

@@ -21,6 +21,7 @@ import type {
 } from "../../actors/protocol.ts";
 import type { DeepReadonly, GivenState } from "../../actors/state-types.ts";
 import type { ExclusiveOptions } from "../../actors/scope/exclusive.ts";
+import type { TimerOptions, TimerTime } from "../../actors/timing.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import type { TransactRecipe } from "../../actors/scope/transact.ts";
 import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
@@ -34,6 +35,7 @@ import type {
   HistoryOptions,
   Scope,
   StateAt,
+  Timer,
 } from "./scope-types.ts";
 
 /** A handle on a shared scope; see the head of this file. */
@@ -176,6 +178,23 @@ export class ScopeHandle<S extends object = object> implements Scope<S> {
   ): Promise<R> {
     const given = work as (held: HeldScope<object>, context: MutationContext) => R | Promise<R>;
     return this.#scope.exclusive(given, options);
+  }
+
+  schedule(
+    name: string,
+    when: TimerTime,
+    payload?: unknown,
+    options?: TimerOptions,
+  ): Promise<string> {
+    return this.#scope.schedule(name, when, payload, options);
+  }
+
+  unschedule(key: string): Promise<boolean> {
+    return this.#scope.unschedule(key);
+  }
+
+  timers(): Promise<Timer[]> {
+    return this.#scope.timers();
   }
 
   refresh(): Promise<void> {

@@ -19,6 +19,7 @@ import { type Recipe, RecipeMutation } from "../../actors/scope/recipe.ts";
 import { deleteWork, refreshWork } from "../../actors/scope/tasks.ts";
 import { systemClock } from "../../actors/time/clock.ts";
 import type { PastSource } from "./past.ts";
+import type { Timekeeper } from "./timer-types.ts";
 import type { MutationContext, MutationOptions, ScopeIdentity } from "../../actors/protocol.ts";
 
 /** A scope whose section uses a held scope. */
@@ -33,7 +34,9 @@ interface HeldSource extends ClaimedScope {
   readonly state: object;
   flush(): Promise<void>;
   readonly past: PastSource;
+  readonly timekeeper: Timekeeper;
   heldBy(calls: HeldCalls): object;
+  through(mutation: Mutation, submit: (work: Mutation) => Promise<boolean>): Promise<boolean>;
 }
 
 /** The operations of the kernel; see the head of this file. */
@@ -81,8 +84,16 @@ class HeldOperations implements Sectionable {
     return this.#scope.past;
   }
 
+  get timekeeper(): Timekeeper {
+    return this.#scope.timekeeper;
+  }
+
   mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
-    return this.#calls.submit(mutation, options);
+    return this.through(mutation, (work) => this.#calls.submit(work, options));
+  }
+
+  through(mutation: Mutation, submit: (work: Mutation) => Promise<boolean>): Promise<boolean> {
+    return this.#scope.through(mutation, submit);
   }
 
   submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {

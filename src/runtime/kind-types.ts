@@ -29,6 +29,15 @@ type FieldsOf<S> = [keyof S] extends [never] ? AnyFields : S;
 /** The state of the scopes of a name. */
 export type StateOfName<K, Name> = Name extends keyof K ? KindState<K[Name]> : AnyFields;
 
+/** The names of the timers that a kind declares; `string` where the compiler does not know. */
+export type TimerNames<K, Name> = Name extends keyof K ? NamesOf<K[Name]> : string;
+
+type NamesOf<One> = One extends { readonly timers: infer Handlers extends object }
+  ? keyof Handlers & string
+  : One extends Kind<never, infer Names>
+    ? Names
+    : string;
+
 /** The names of a runtime's kinds, those of sequencer runs included; `string` when not known. */
 export type KindName<K> = string extends keyof K
   ? string

@@ -27,6 +27,7 @@ import type { StateStore, StoreSupports } from "../stores/contract.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
 import { type KindVersions, kindVersions, type VersionOptions } from "./kind-versions.ts";
 import type { LifeRule } from "./life.ts";
+import { type TimerHandlers, timersOf, timersOption } from "./timer-types.ts";
 
 /**
  * When a change resolves: `commit` after it is stored, `checkpoint` from memory and stored in the
@@ -35,7 +36,10 @@ import type { LifeRule } from "./life.ts";
 export type Durability = "volatile" | "checkpoint" | "commit";
 
 /** The declaration of a kind. */
-export interface KindOptions<S extends object = object> extends VersionOptions {
+export interface KindOptions<
+  S extends object = object,
+  Names extends string = string,
+> extends VersionOptions {
   readonly schema?: StateSchema<S> | undefined;
   /** The state before the first write; default: the schema's result for `{}`. */
   readonly initial?: (S & {}) | NoInfer<DeepReadonly<S>> | undefined;
@@ -78,10 +82,15 @@ export interface KindOptions<S extends object = object> extends VersionOptions {
   readonly hardLimitBytes?: number | undefined;
   /** How many changes are kept to be read and undone; of runs, checkpoints. Default none. */
   readonly history?: number | HistoryLimits | undefined;
+  /** What the timers of its scopes do, by name: see `scope.schedule`. Default: it has none. */
+  readonly timers?: TimerHandlers<S, Names> | undefined;
 }
 
 /** A checked declaration. */
-export interface Kind<S extends object = object> extends KindOptions<S> {
+export interface Kind<S extends object = object, Names extends string = string> extends KindOptions<
+  S,
+  Names
+> {
   readonly durability: Durability;
 }
 
@@ -105,15 +114,17 @@ const OPTIONS = optionNames<KindOptions>({
   maxStateSizeBytes: true,
   hardLimitBytes: true,
   history: true,
+  timers: true,
 });
 
 /**
  * Declares a kind of scope. Throws `RangeError` for a bad number or durability, `TypeError` for an
  * unknown option.
  */
-export function defineKind<S extends object = Record<string, unknown>>(
-  options: KindOptions<S> = {},
-): Kind<S> {
+export function defineKind<
+  S extends object = Record<string, unknown>,
+  Names extends string = string,
+>(options: KindOptions<S, Names> = {}): Kind<S, Names> {
   refuseUnknown("defineKind", options, OPTIONS);
   const durability = options.durability ?? "commit";
   if (!["volatile", "checkpoint", "commit"].includes(durability))
@@ -124,6 +135,7 @@ export function defineKind<S extends object = Record<string, unknown>>(
     throw new RangeError(`ttlMs must be more than 0, received ${options.ttlMs}`);
   checkTombstone(options.tombstoneMs);
   historyOption(options.history);
+  timersOption(options.timers);
   answersOption(options.answers, "verified");
   countOption("onceKept", options.onceKept, 1, 1);
   if (options.resident === false && durability === "volatile")
@@ -156,6 +168,8 @@ export interface ResolvedKind extends LifeRule {
   readonly versions: KindVersions;
   readonly observe: ((id: string, state: object) => void) | undefined;
   readonly resident: boolean;
+  /** `null`: it has none. */
+  readonly timers: TimerHandlers | null;
   readonly store: StateStore;
   /** `null`: none is kept. */
   readonly history: HistoryLimits | null;
@@ -199,6 +213,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
     versions: kindVersions(kind),
     observe: kind.observe,
     resident: kind.resident ?? true,
+    timers: timersOf(type, kind, store),
     store,
     history,
     checkpoints: typeof kind.history === "number" ? kind.history : 0,

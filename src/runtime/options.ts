@@ -3,6 +3,7 @@ import { optionNames, refuseUnknown, type ScopeTuning } from "../../actors/scope
 import { durationOption } from "../../actors/time/clock.ts";
 import type { StateStore } from "../stores/contract.ts";
 import type { Kinds } from "./kinds.ts";
+import type { TimerSettings } from "./timer-types.ts";
 
 /** Options of a runtime; `K` are its kinds. */
 export interface RuntimeOptions<K extends Kinds = Kinds> extends ScopeTuning {
@@ -31,6 +32,8 @@ export interface RuntimeOptions<K extends Kinds = Kinds> extends ScopeTuning {
    * scope finds them when its next save meets a newer version, or by `refresh()`.
    */
   readonly watch?: boolean | undefined;
+  /** How due timers are found, of kinds that have timers. */
+  readonly timers?: TimerSettings | undefined;
 }
 
 /** The names of `RuntimeOptions`. */
@@ -48,6 +51,7 @@ export const RUNTIME_OPTIONS: readonly string[] = optionNames<RuntimeOptions>({
   passivateAfterMs: true,
   random: true,
   store: true,
+  timers: true,
   tombstoneMs: true,
   watch: true,
 });

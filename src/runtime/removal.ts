@@ -44,9 +44,12 @@ export async function eraseScope(home: ScopeHost, options: EraseOptions): Promis
   const kind = home.kind(textOf("type", type));
   const id = checkId(options.id);
   const key = home.key(type, id);
-  const keys = type === "session" ? [key, bindingKey(home.namespace, id)] : [key];
-  const remove = async (): Promise<boolean> =>
-    kind.durability !== "volatile" && home.batched(kind).erase(keys);
+  const bound = type === "session" ? [bindingKey(home.namespace, id)] : [];
+  const remove = async (): Promise<boolean> => {
+    if (kind.durability === "volatile") return false;
+    const timers = await home.timers.keysOf({ kind, identity: { type, id } });
+    return home.batched(kind).erase([key, ...bound, ...timers]);
+  };
   // In order with the calls of a scope in memory.
   const live = home.system.find(key) ?? (await home.system.arrived(key));
   if (live !== undefined)
@@ -104,6 +107,7 @@ async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Pr
     if (result.ok) {
       const late = await home.system.arrived(key); // It may have been read before.
       late?.observed(version);
+      await home.timers.forget({ kind, identity: { type, id } });
       announceDelete(home, kind, id, version);
       return true;
     }

@@ -1,6 +1,4 @@
-/**
- * The runtime: opens scopes by type and id and keeps them. The same key gives the same actor.
- */
+/** The runtime: opens scopes by type and id and keeps them. The same key gives the same actor. */
 import { refuseUnknown } from "../../actors/scope/options.ts";
 import type { ExclusiveOptions } from "../../actors/scope/exclusive.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
@@ -32,6 +30,7 @@ import type {
   KindName,
   NameOfState,
   StateOfName,
+  TimerNames,
   TypedName,
 } from "./kind-types.ts";
 import type { ListOptions, ScopeListing } from "./list.ts";
@@ -112,7 +111,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     type: Name,
     id: string,
     extra?: ScopeOwner,
-  ): Promise<Scope<StateOfName<K, Name>>>;
+  ): Promise<Scope<StateOfName<K, Name>, TimerNames<K, Name>>>;
   open<S extends object = Record<string, unknown>>(
     type: FreeName<K> | NameOfState<K, S>,
     id: string,

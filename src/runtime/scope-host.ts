@@ -1,7 +1,4 @@
-/**
- * Keeps the scopes of a runtime: their kinds, their stores, their owners, and how long they stay in
- * memory.
- */
+/** Keeps the scopes of a runtime: their kinds, stores, owners, and how long they are in memory. */
 import { whileNotifying } from "../../actors/scope/cascade.ts";
 import { durationOption, systemClock } from "../../actors/time/clock.ts";
 import { RuntimeClosedError } from "../../actors/errors.ts";
@@ -47,6 +44,7 @@ import {
   RemoteChanges,
 } from "./replication/remote-changes.ts";
 import { ResidentScope, type Keeper } from "./resident-scope.ts";
+import { RuntimeTimers } from "./timers/runtime-timers.ts";
 import { useStore } from "./store-users.ts";
 
 /** Default of `maxResidentScopes`. */
@@ -76,6 +74,7 @@ export class ScopeHost {
   readonly #feeds = new Map<StateStore, RemoteChanges>();
   readonly #watches: boolean;
   readonly #expiry: Expiry;
+  readonly timers: RuntimeTimers;
   readonly #catchUps = new CatchUps((callback) => void this.wheel.schedule(RETRY_MS, callback));
   readonly #keeper: Keeper;
   #isMade = false;
@@ -87,9 +86,10 @@ export class ScopeHost {
     this.wheel = createTimerWheel(this.clock, { logger: this.logger });
     this.listeners = new Listeners(this.logger);
     this.#watches = options.watch ?? true;
-    const { clock, counters } = this;
+    this.timers = new RuntimeTimers(this, options.timers);
     checkTombstone(options.tombstoneMs);
-    this.#context = { ...options, counters, store: options.store ?? memoryStore({ clock }) };
+    const main = options.store ?? memoryStore({ clock: this.clock });
+    this.#context = { ...options, counters: this.counters, store: main };
     for (const [type, kind] of Object.entries({ ...BUILT_IN_KINDS, ...options.kinds }))
       this.#add(type, kind);
     const passivateAfterMs = durationOption("passivateAfterMs", options.passivateAfterMs, Infinity);
@@ -104,6 +104,7 @@ export class ScopeHost {
     this.#keeper = this.#createKeeper();
     for (const store of this.stores) this.#leaves.push(useStore(store)); // Last: it may throw.
     this.#isMade = true;
+    for (const kind of this.#kinds.values()) this.timers.watch(kind);
   }
 
   /** All stores of all kinds. */
@@ -165,11 +166,13 @@ export class ScopeHost {
   /** The kind of a type as it was declared; `undefined` for an unknown type. */
   readonly kindOf = (type: string): ResolvedKind | undefined => this.#kinds.get(type);
 
-  /** Adds a kind; the same kind may be added again, another of that name throws `TypeError`. */
+  /** Adds a kind, once; another one of that name throws `TypeError`. */
   declare(type: string, kind: KindOptions): void {
     const known = this.#declared.get(type);
-    if (known === undefined) this.#add(type, kind);
-    else if (known !== kind) throw new TypeError(`scope type "${type}" is declared already`);
+    if (known === undefined) {
+      this.#add(type, kind);
+      this.timers.watch(this.kind(type));
+    } else if (known !== kind) throw new TypeError(`scope type "${type}" is declared already`);
   }
 
   /** The store of a kind, with its requests batched per tick. */
@@ -181,7 +184,8 @@ export class ScopeHost {
 
   /** Lets running calls end, stops every scope, then the wheel, then releases the stores. */
   async close(drainMs: number, runsEnded: Promise<unknown>): Promise<void> {
-    const { calls, clock, system } = this;
+    const { calls, clock, system, timers } = this;
+    timers.stop();
     try {
       const left = await calls.drain({ clock, drainMs, scopes: () => system.living });
       if (left > 0) this.logger.warn("calls were cut off by the end of the runtime", { left });
@@ -190,7 +194,7 @@ export class ScopeHost {
       this.wheel.stop();
       this.#catchUps.stop();
       await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
-      await runsEnded;
+      await Promise.all([runsEnded, timers.close()]);
       for (const batched of this.#stores.values()) batched.erasures.delete(this.#erased);
       await Promise.all(this.#leaves.map((leave) => leave()));
     }
@@ -219,7 +223,6 @@ export class ScopeHost {
     }
   };
 
-  /** Begins to watch the stores, also before any scope is open. */
   watch(): void {
     for (const feed of this.#feeds.values()) void feed.begin();
   }
@@ -234,7 +237,7 @@ export class ScopeHost {
     const store = this.bridge(kind, identity);
     const load = async (): Promise<ResidentScope> => {
       const found = store === null ? undefined : await readRecord(store, store, "load");
-      const scope = new ResidentScope({ key, kind, identity, store, keeper: this.#keeper, found });
+      const scope = this.timers.scope({ key, kind, identity, store, keeper: this.#keeper, found });
       this.#expiry.read(scope, store?.until);
       return scope;
     };

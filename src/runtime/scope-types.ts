@@ -11,6 +11,7 @@ import type {
   Unsubscribe,
 } from "../../actors/protocol.ts";
 import type { DeepReadonly, Given, GivenState } from "../../actors/state-types.ts";
+import type { TimerOptions, TimerTime } from "../../actors/timing.ts";
 import type { Recipe } from "../../actors/scope/recipe.ts";
 import type { TransactRecipe } from "../../actors/scope/transact.ts";
 import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
@@ -68,8 +69,23 @@ export interface ScopeStateOps<S extends object> {
   ): Promise<boolean>;
 }
 
+/** A timer of a scope. */
+export interface Timer<P = unknown> {
+  /** Names it in its scope. */
+  readonly key: string;
+  /** Names its handler. */
+  readonly name: string;
+  /** What it was set with, frozen. */
+  readonly payload: P;
+  /** When it fires, or should have fired. */
+  readonly at: Date;
+}
+
 /** The operations of a scope, also for the code of its exclusive section. */
-export interface HeldScope<S extends object> extends ScopeStateOps<S> {
+export interface HeldScope<
+  S extends object,
+  Names extends string = string,
+> extends ScopeStateOps<S> {
   readonly identity: ScopeIdentity;
   /** The last committed state, deep-frozen; Dates and byte arrays in it are not to be edited. */
   readonly state: DeepReadonly<S>;
@@ -143,6 +159,24 @@ export interface HeldScope<S extends object> extends ScopeStateOps<S> {
   undo(options?: MutationOptions): Promise<boolean>;
   /** Takes back the last `undo`, unless the state was changed since. */
   redo(options?: MutationOptions): Promise<boolean>;
+  /**
+   * Sets a timer that runs the handler `name` of the kind, once or at each time of a cron
+   * expression, in an exclusive section of the scope; at least once, in any process whose runtime
+   * has the kind. Resolves to its key once it is stored; one of the same key is replaced. Changes
+   * no state, version or history. Rejects with `TypeError` for an unknown name, with `TypeError` or
+   * `RangeError` for bad arguments, a bad cron expression and too many timers, and with
+   * `StateSerializationError` for a payload that cannot be stored.
+   */
+  schedule(
+    name: Names,
+    when: TimerTime,
+    payload?: unknown,
+    options?: TimerOptions,
+  ): Promise<string>;
+  /** Removes a timer; resolves to whether there was one of that key. */
+  unschedule(key: string): Promise<boolean>;
+  /** The timers that are set, in the order of their times. */
+  timers(): Promise<Timer[]>;
   /** Reads the store again. */
   refresh(): Promise<void>;
   /** Writes checkpoint state now. */
@@ -155,7 +189,8 @@ export interface HeldScope<S extends object> extends ScopeStateOps<S> {
  * One piece of state. A scope of `createScope` belongs to its creator alone; one that a runtime
  * opened is a handle on a scope that all handles of its key share.
  */
-export interface Scope<S extends object> extends HeldScope<S>, AsyncDisposable {
+export interface Scope<S extends object, Names extends string = string>
+  extends HeldScope<S, Names>, AsyncDisposable {
   /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: (change: StateChange<S>) => void): Unsubscribe;
   /**

@@ -49,6 +49,8 @@ import {
 import { changesOf, momentOf, redoMutation, rewindMutation, undoMutation } from "./past-ops.ts";
 import { ReplayedChanges } from "./replayed-changes.ts";
 import { NO_PAST, Past, type PastSource } from "./past.ts";
+import { NO_TIMEKEEPER, type Timekeeper } from "./timer-types.ts";
+import type { TimerOptions, TimerTime } from "../../actors/timing.ts";
 import type {
   AtomicResult,
   HeldScope,
@@ -56,9 +58,10 @@ import type {
   HistoryOptions,
   Scope,
   StateAt,
+  Timer,
 } from "./scope-types.ts";
 
-export type { AtomicResult, HeldScope, Scope, ScopeStateOps } from "./scope-types.ts";
+export type { AtomicResult, HeldScope, Scope, ScopeStateOps, Timer } from "./scope-types.ts";
 
 /**
  * The kernel's actor with the operations. They use nothing of it but its identity, `mutate`
@@ -158,6 +161,33 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
 
   redo(options?: MutationOptions): Promise<boolean> {
     return this.perform(() => redoMutation(this), options);
+  }
+
+  schedule(
+    name: string,
+    when: TimerTime,
+    payload?: unknown,
+    options?: TimerOptions,
+  ): Promise<string> {
+    return this.timekeeper.schedule(this, [name, when, payload, options]);
+  }
+
+  unschedule(key: string): Promise<boolean> {
+    return this.timekeeper.unschedule(this, key);
+  }
+
+  timers(): Promise<Timer[]> {
+    return this.timekeeper.timers(this);
+  }
+
+  /** @internal Sets its timers. */
+  get timekeeper(): Timekeeper {
+    return NO_TIMEKEEPER;
+  }
+
+  /** @internal Submits a mutation; a scope with timers adds what the code of it sets. */
+  through(mutation: Mutation, submit: (work: Mutation) => Promise<boolean>): Promise<boolean> {
+    return submit(mutation);
   }
 
   /** @internal */

@@ -52,6 +52,10 @@ const OPERATIONS: { [Name in keyof Operations]: (held: HeldScope<Wide>) => unkno
   rewind: async (held) => expect(await held.rewind(held.version)).toBe(false),
   undo: async (held) => expect(await held.undo()).toBe(false),
   redo: async (held) => expect(await held.redo()).toBe(false),
+  // Of a kind without timers; with timers: runtime-timers.ts.
+  schedule: (held) => rejection(held.schedule("t", { afterMs: 1 })),
+  unschedule: (held) => rejection(held.unschedule("t")),
+  timers: (held) => rejection(held.timers()),
   refresh: (held) => held.refresh(),
   flush: (held) => held.flush(),
   delete: () => undefined, // Last, in the test.

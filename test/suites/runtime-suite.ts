@@ -31,6 +31,7 @@ import { versionCases } from "./runtime-versions.ts";
 import { transactCases } from "./runtime-transact.ts";
 import { statsCases } from "./runtime-stats.ts";
 import { tracingCases } from "./runtime-tracing.ts";
+import { timerCases } from "./runtime-timers.ts";
 import { transactionCases } from "./runtime-transaction.ts";
 import { verifyCases } from "./runtime-verify.ts";
 import { watchCases } from "./runtime-watch.ts";
@@ -59,6 +60,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     exclusiveCases(options);
     onceCases(options);
     versionCases(options);
+    timerCases(options);
     listCases(options);
     listManyCases(options);
     readCases(options);

@@ -23,6 +23,7 @@ const layers: readonly Layer[] = [
       "actors/run-errors",
       "actors/store-errors",
       "actors/realm",
+      "actors/timing",
     ],
   },
   // A timer of the wheel runs outside the run that armed it, so it stands on the scope's room.
@@ -45,6 +46,7 @@ const layers: readonly Layer[] = [
       "src/runtime/expiry",
     ],
   },
+  { name: "timers", rank: 7.5, prefixes: ["src/runtime/timers"] },
   { name: "replication", rank: 7, prefixes: ["src/runtime/replication"] },
   { name: "transaction", rank: 8, prefixes: ["src/runtime/transaction"] },
   {

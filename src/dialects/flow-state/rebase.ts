@@ -45,6 +45,7 @@ export class RebasedMutation implements Mutation {
     const value = await computed;
     if (this.#scope.commits === commits || context.signal.aborted) return value;
     const again = {
+      schedule: context.schedule,
       attempt: context.attempt + 1,
       get signal() {
         return context.signal;

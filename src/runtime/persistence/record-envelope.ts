@@ -4,7 +4,7 @@
  *
  *     version 1, no extras     the encoded state itself, as `record-codec.ts` gives it
  *     else                     { "$holdfast": "record", "state": …, "kindVersion": 2,
- *                                "once": [[key, answer], …] }
+ *                                "once": [[key, answer], …], "timers": { "seq": 1, … } }
  *
  * A field of version 1 or of no extras is absent.
  * A state never has this form itself: `record-codec.ts` wraps a state with a `$holdfast` key.
@@ -21,6 +21,7 @@
  *      it, and a save without that field would lose it.
  */
 import type { Json, JsonObject, Patch } from "../../../actors/protocol.ts";
+import { isPlainObject } from "../../../actors/state/copy.ts";
 import { type Extras, extrasOf, withExtras } from "../../../actors/state/extras.ts";
 import type { VersionedState } from "../kind-versions.ts";
 import { decodeState, encodePatches, encodeState, TAG } from "./record-codec.ts";
@@ -31,6 +32,7 @@ const RECORD = "record";
 /** The fields of the extras, each with the check of its decoded value; another one is a line. */
 const FIELDS: { readonly [Name in keyof Required<Extras>]: (found: unknown) => boolean } = {
   once: isOnce,
+  timers: isNotes,
 };
 
 /** Returns the JSON form of a state with its extras, of this version of its kind. */
@@ -104,6 +106,13 @@ function isEnvelope(json: Json): json is JsonObject {
 
 function isOnce(found: unknown): boolean {
   return Array.isArray(found) && found.every(isEntry);
+}
+
+function isNotes(found: unknown): boolean {
+  if (!isPlainObject(found)) return false;
+  const { born = 0, seq = 0, set = [], ...others } = found;
+  const isRead = Object.keys(others).length === 0 && [born, seq].every(Number.isSafeInteger);
+  return isRead && Array.isArray(set) && set.every((each) => Array.isArray(each));
 }
 
 function isEntry(value: unknown): boolean {

@@ -39,6 +39,8 @@ export interface Part {
   readonly commit: CommitInfo;
   /** The call that made it, when its code may have to run again. */
   readonly entry?: Call;
+  /** What completes its draft: the timers of the scope. */
+  readonly settle?: NonNullable<Mutation["settle"]>;
 }
 
 /** Options of a save. */

@@ -53,12 +53,16 @@ export class TransactionKey {
   }
 
   #keyed(
-    { scope, mutation, entry }: Part,
+    { scope, mutation, entry, settle }: Part,
     next: object,
     { key, ...named }: { readonly key: string; readonly answer?: () => unknown },
   ): KeyedPart {
     const keep = (work: Pick<Mutation, "write" | "compute">): OnceMutation =>
-      new OnceMutation({ ...work, ...named, operation: "update" }, key, scope.settings.onceKept);
+      new OnceMutation(
+        { ...work, ...named, ...(settle && { settle }), operation: "update" },
+        key,
+        scope.settings.onceKept,
+      );
     const now = keep({ write: (draft, computed) => writeNext(draft, computed as object) });
     const part = changedPart(scope, now, next);
     if (entry === undefined || mutation === null) return { part, answer: now.answer() };

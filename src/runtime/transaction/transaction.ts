@@ -42,9 +42,10 @@ import { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { endLife } from "../../../actors/scope/tasks.ts";
 import { captureContext, RunContext } from "../../../actors/scope/reentrancy.ts";
 import type { StateStore } from "../../stores/contract.ts";
-import { changedPart, isDurable, MultiScopeCommit, type Part } from "./multi-scope-commit.ts";
+import { isDurable, MultiScopeCommit, type Part } from "./multi-scope-commit.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import { TransactionKey } from "./transaction-key.ts";
+import { TransactionTimers } from "./transaction-timers.ts";
 
 /** The recipe of a transaction; drafts are in the order of the given scopes. */
 export type TransactionRecipe = (drafts: object[], context: MutationContext) => unknown;
@@ -70,8 +71,6 @@ interface Computed {
   readonly thrown: { readonly error: unknown } | null;
 }
 
-const UPDATE = new RecipeMutation<object>(() => undefined);
-
 function changing(states: readonly object[]): Drafting {
   const drafts = states.map(createDraft);
   return { drafts, end: (returned) => ({ nexts: endRecipe(drafts, returned) }) };
@@ -86,6 +85,7 @@ export class Transaction {
   readonly #ordered: readonly ResidentScope[];
   readonly #key: TransactionKey | null;
   readonly #section: ExclusiveSection;
+  readonly #timers: TransactionTimers;
 
   constructor(
     scopes: readonly ResidentScope[],
@@ -101,6 +101,7 @@ export class Transaction {
     this.#ordered = [...new Set(scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
     this.#key = once === undefined ? null : new TransactionKey(once, this.#ordered);
     this.#section = new ExclusiveSection(this.#ordered);
+    this.#timers = new TransactionTimers(this.#ordered);
     const stores = new Set(scopes.filter(isDurable).map((scope) => scope.kind.store));
     for (const store of stores) refuseStore(store, stores.size);
   }
@@ -109,7 +110,12 @@ export class Transaction {
   async run(): Promise<unknown> {
     await this.#section.acquire(this.#options);
     try {
-      return await this.#attempts(this.#ordered);
+      const answer = await this.#attempts(this.#ordered);
+      await this.#timers.saved();
+      return answer;
+    } catch (error) {
+      this.#timers.failed(error);
+      throw error;
     } finally {
       this.#section.release();
     }
@@ -200,14 +206,10 @@ export class Transaction {
     const drafts = new Map(scopes.map((scope, index) => [scope, work.drafts[index] ?? {}]));
     const context = new RunContext(attempt);
     let returned: unknown;
-    const recipe = (): unknown =>
-      this.#recipe(
-        this.#scopes.map((scope) => drafts.get(scope) ?? {}),
-        context,
-      );
+    const given = this.#timers.begin(context);
     try {
       // Every claimed scope is in the chain of the recipe, so a call on one in it is refused.
-      returned = context.runJointly(scopes, recipe);
+      returned = context.runJointly(scopes, () => this.#recipe(this.#given(drafts), given));
       if (isThenable(returned)) returned = await this.#section.during(Promise.resolve(returned));
     } catch (error) {
       context.lose(error);
@@ -216,8 +218,11 @@ export class Transaction {
       context.end();
     }
     const ended = work.end(returned);
-    const parts = scopes.map((scope, index) => this.#part(scope, ended.nexts[index] ?? {}, states));
-    return this.#answered(parts, ended);
+    await this.#section.during(this.#timers.prepare());
+    const parts = scopes.map((scope, at) => this.#part(scope, ended.nexts[at] ?? {}, states));
+    if (!this.#timers.join(parts)) return this.#answered(parts, ended);
+    const all = scopes.map((scope, at) => this.#part(scope, ended.nexts[at] ?? {}, states));
+    return this.#answered(all, ended);
   }
 
   /** The answer, and the parts with the key of `once`. */
@@ -233,20 +238,23 @@ export class Transaction {
     return { parts: parts.with(own, keyed.part), answer: keyed.answer, thrown: null };
   }
 
+  /** The drafts in the order of the given scopes. */
+  #given(drafts: ReadonlyMap<ResidentScope, object>): object[] {
+    return this.#scopes.map((scope) => drafts.get(scope) ?? {});
+  }
+
   #draft(states: readonly object[]): Drafting {
     return this.#resolves === "result" ? new TransactDrafts(states) : changing(states);
   }
 
   /** The part of `scope`; a checkpoint scope may have to run the recipe again later (G9). */
   #part(scope: ResidentScope, next: object, states: ReadonlyMap<ResidentScope, object>): Part {
-    if (isDurable(scope) || scope.backing === null) return changedPart(scope, UPDATE, next);
+    const part = this.#timers.part(scope, next);
+    if (isDurable(scope) || scope.backing === null) return part;
     const rerun: TransactRecipe<object, unknown> = (draft, context) => {
       const drafts = new Map([...states].map(([each, state]) => [each, createDraft(state)]));
       drafts.set(scope, draft);
-      return this.#recipe(
-        this.#scopes.map((each) => drafts.get(each) ?? {}),
-        context,
-      );
+      return this.#recipe(this.#given(drafts), this.#timers.again(context));
     };
     // The result of one scope's recipe may be its next state; others return none that counts.
     const again =
@@ -256,7 +264,7 @@ export class Transaction {
     const entry = createCall(again, this.#options, scope.settings);
     entry.context = captureContext();
     entry.attempt = 1;
-    return { ...changedPart(scope, UPDATE, next), mutation: again, entry };
+    return { ...part, mutation: this.#timers.repeated(part, again), entry };
   }
 }
 

@@ -101,9 +101,26 @@ export function selectKeys(living: readonly string[], query: ListQuery): string[
   const isAfter = (key: string): boolean =>
     after === undefined || (reverse ? key < after : key > after);
   const matching = living.filter((key) => key.startsWith(prefix) && isAfter(key));
+  const few = limit === undefined || reverse ? matching : lowest(matching, limit);
   // Without a function `sort` compares UTF-16 code units, as the contract requires.
-  const sorted = matching.toSorted();
+  const sorted = few.toSorted();
   return (reverse ? sorted.toReversed() : sorted).slice(0, limit);
+}
+
+/** The lowest keys of many, at least `count`: in one pass, for a short page of a long list. */
+function lowest(keys: readonly string[], count: number): readonly string[] {
+  const room = Math.max(1, count) * 2;
+  if (keys.length <= room) return keys;
+  let kept: string[] = [];
+  let highest: string | undefined;
+  for (const key of keys) {
+    if (highest !== undefined && key > highest) continue;
+    kept.push(key);
+    if (kept.length < room) continue;
+    kept = kept.toSorted().slice(0, count);
+    highest = kept.at(-1);
+  }
+  return kept;
 }
 
 /** The result of a write that met `current`. */

@@ -9,6 +9,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { RecipeMutation } from "../../../../actors/scope/recipe.ts";
+import { RunContext } from "../../../../actors/scope/reentrancy.ts";
 import { exclusively } from "../../../../actors/scope/exclusive.ts";
 import {
   changedPart,
@@ -34,7 +35,7 @@ function setting(scope: ResidentScope, n: number): Part {
   const recipe = new RecipeMutation<{ n?: number }>((draft) => {
     draft.n = n;
   });
-  const turn = { attempt: 1, signal: new AbortController().signal };
+  const turn = new RunContext(1);
   return changedPart(scope, recipe, recipe.compute(scope.state, turn));
 }
 

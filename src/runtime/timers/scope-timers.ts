@@ -1,0 +1,87 @@
+/** `schedule`, `unschedule` and `timers` of a scope. */
+import { isHoldfastError } from "../../../actors/errors.ts";
+import { READ } from "../../../actors/scope/mutation.ts";
+import type { Timer } from "../scope-types.ts";
+import type { ScheduleArguments, Timekeeper, TimerCaller } from "../timer-types.ts";
+import { type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
+import { inOrder, sinceOf, timerOf } from "./ledger.ts";
+import { timerKey } from "./plan.ts";
+import { planFor, tooMany } from "./timed-mutation.ts";
+
+/** See the head of this file. */
+export class ScopeTimers implements Timekeeper {
+  readonly #book: TimerBook;
+  readonly #scope: Timed;
+
+  constructor(book: TimerBook, scope: Timed) {
+    this.#book = book;
+    this.#scope = scope;
+  }
+
+  schedule(caller: TimerCaller, given: ScheduleArguments): Promise<string> {
+    return this.#run(async () => {
+      const [book, scope] = [this.#book, this.#scope];
+      const plan = planFor(book, scope, given);
+      await this.#bringUpToDate(caller);
+      const row = await book.rowOf(plan, sinceOf(scope.base));
+      await book.putHints(scope, [row]);
+      const replaced = await book
+        .edit(
+          scope,
+          (rows) => {
+            const before = rows.get(row.key);
+            if (before === undefined && rows.size >= TIMERS_MAX) throw tooMany(rows.size + 1);
+            rows.set(row.key, row);
+            return before === undefined ? [] : [before];
+          },
+          () => this.#bringUpToDate(caller),
+        )
+        .catch((error: unknown) => {
+          if (!isHoldfastError(error, "COMMIT_UNKNOWN")) void book.dropHints(scope, [row]);
+          throw error;
+        });
+      void book.dropHints(scope, replaced);
+      return row.key;
+    });
+  }
+
+  unschedule(caller: TimerCaller, given: unknown): Promise<boolean> {
+    return this.#run(async () => {
+      const [book, scope] = [this.#book, this.#scope];
+      const key = timerKey(given);
+      await this.#bringUpToDate(caller);
+      const removed = new Set<string>(); // An edit of unknown outcome finds none in its repetition.
+      const row = await book.edit(
+        scope,
+        (rows) => {
+          const before = rows.get(key);
+          if (before !== undefined) removed.add(before.stamp);
+          rows.delete(key);
+          return before;
+        },
+        () => this.#bringUpToDate(caller),
+      );
+      if (row !== undefined) void book.dropHints(scope, [row]);
+      return removed.size > 0;
+    });
+  }
+
+  timers(caller: TimerCaller): Promise<Timer[]> {
+    return this.#run(async () => {
+      await this.#bringUpToDate(caller);
+      const { rows } = await this.#book.timers(this.#scope);
+      return inOrder(rows.values()).map(timerOf);
+    });
+  }
+
+  /** All of a call ends before its runtime closes. */
+  #run<T>(work: () => Promise<T>): Promise<T> {
+    return this.#book.port.calls.run(work);
+  }
+
+  /** A timer that was set before a deletion ends with it, so the state must be the current one. */
+  async #bringUpToDate(caller: TimerCaller): Promise<void> {
+    await caller.mutate(READ);
+    if (this.#scope.kind.durability === "checkpoint") await caller.flush();
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * A mutation of a scope with timers: its code can set timers, which take effect with its change.
+ *
+ * Invariants
+ *  M1  Timers of a change are notes in the state that is saved (`TimerNotes`): both are one save. A
+ *      run that is not saved sets none; what its hints lead to is not there.
+ *  M2  A change of nothing makes no version, so its timers are stored after it was verified, and
+ *      before the call resolves.
+ *  M3  The first change after a deletion notes the version of the tombstone (L1 of `ledger.ts`).
+ */
+import { isHoldfastError } from "../../../actors/errors.ts";
+import type { JsonObject, MutationContext, OperationName } from "../../../actors/protocol.ts";
+import { isThenable, type Mutation } from "../../../actors/scope/mutation.ts";
+import type { DraftState } from "../../../actors/state/draft-state.ts";
+import type { TimerNotes } from "../../../actors/state/extras.ts";
+import type { Schedule } from "../../../actors/timing.ts";
+import { type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
+import { type Row, sinceOf } from "./ledger.ts";
+import { planOf, type TimerPlan } from "./plan.ts";
+
+/** At so many notes they are moved to the ledger before more are added. */
+const NOTES_MAX = 64;
+
+/** A context whose `schedule` collects timers. */
+export function collecting(context: MutationContext, schedule: Schedule): MutationContext {
+  return {
+    schedule,
+    attempt: context.attempt,
+    get signal() {
+      return context.signal;
+    },
+  };
+}
+
+/** Reads the arguments of `schedule` in a mutator of `scope`; the scope itself may come first. */
+export function planFor(book: TimerBook, scope: Timed, given: readonly unknown[]): TimerPlan {
+  const { identity, kind } = scope;
+  // A kind of such a scope has timers.
+  const parts = { identity, timers: kind.timers ?? {}, now: book.port.clock.now() };
+  return planOf(parts, given);
+}
+
+/** Makes the rows of timers, and their hints. */
+export async function prepared(
+  book: TimerBook,
+  scope: Timed,
+  plans: readonly TimerPlan[],
+): Promise<Row[]> {
+  const since = sinceOf(scope.base);
+  const rows = await Promise.all(plans.map((plan) => book.rowOf(plan, since)));
+  const isLong = (scope.base.notes?.set?.length ?? 0) >= NOTES_MAX;
+  if (isLong && scope.kind.durability === "commit") await book.edit(scope, () => undefined);
+  const keys = new Set((await book.timers(scope)).rows.keys());
+  for (const { key } of rows) keys.add(key);
+  if (keys.size > TIMERS_MAX) throw tooMany(keys.size);
+  await book.putHints(scope, rows);
+  return rows;
+}
+
+/** The refusal of more timers. */
+export function tooMany(count: number): RangeError {
+  return new RangeError(`a scope has at most ${TIMERS_MAX} timers, this would be ${count}`);
+}
+
+/** The notes of a state that is saved with these timers. */
+export function notesWith(
+  scope: Timed,
+  present: TimerNotes | undefined,
+  rows: readonly Row[],
+): TimerNotes | undefined {
+  const born = bornOf(scope, present);
+  const added = scope.kind.durability === "volatile" ? [] : rows;
+  if (added.length === 0) return born === present?.born ? present : bornAt(born, present);
+  const seq = Math.max(present?.seq ?? 0, born ?? 0) + 1;
+  const keys = new Set(added.map(({ key }) => key));
+  // What `ledger.ts` reads.
+  const earlier = (present?.set ?? []) as readonly (readonly [number, Row])[];
+  const open = earlier.filter(([each, { key }]) => each > scope.applied && !keys.has(key));
+  const set = [...open, ...added.map((row) => Object.freeze([seq, row] as const))];
+  return bornAt(born, { seq, set: Object.freeze(set) });
+}
+
+/** The version of the tombstone on which the record was, or is, made. */
+function bornOf({ base }: Timed, present: TimerNotes | undefined): number | undefined {
+  if (present?.born !== undefined) return present.born;
+  return base.exists || base.version === 0 ? undefined : base.version;
+}
+
+function bornAt(born: number | undefined, notes: TimerNotes | undefined): TimerNotes {
+  return Object.freeze({ ...notes, ...(born !== undefined && { born }) });
+}
+
+/** See the head of this file. */
+export class TimedMutation implements Mutation {
+  readonly operation: OperationName;
+  declare readonly verifies?: true;
+  declare readonly first?: true;
+  declare readonly compute?: NonNullable<Mutation["compute"]>;
+  declare readonly answer?: NonNullable<Mutation["answer"]>;
+  declare readonly path?: NonNullable<Mutation["path"]>;
+  declare readonly delta?: NonNullable<Mutation["delta"]>;
+  declare readonly trace?: () => JsonObject | undefined;
+  readonly #inner: Mutation;
+  readonly #scope: Timed;
+  readonly #book: TimerBook;
+  /** Of the last run. */
+  #rows: readonly Row[] = [];
+  /** Of all runs. */
+  readonly #made: Row[] = [];
+  /** Those of the last run are not in its change (M2). */
+  #isApart = false;
+
+  constructor(inner: Mutation, scope: Timed, book: TimerBook) {
+    this.operation = inner.operation;
+    this.#inner = inner;
+    this.#scope = scope;
+    this.#book = book;
+    // Absent where they are absent in the inner mutation: the executor asks for that.
+    if (inner.verifies !== undefined) this.verifies = inner.verifies;
+    if (inner.first !== undefined) this.first = inner.first;
+    if (inner.compute !== undefined) this.compute = (...given) => this.#compute(...given);
+    if (inner.answer !== undefined) this.answer = inner.answer.bind(inner);
+    if (inner.path !== undefined) this.path = inner.path.bind(inner);
+    if (inner.delta !== undefined) this.delta = inner.delta.bind(inner);
+    if (inner.trace !== undefined) this.trace = inner.trace.bind(inner);
+  }
+
+  write(draft: DraftState, computed: unknown): void {
+    this.#inner.write(draft, computed);
+  }
+
+  settle(draft: DraftState, computed: unknown): void {
+    this.#inner.settle?.(draft, computed);
+    this.#isApart = !draft.changed || this.#scope.kind.durability === "volatile";
+    if (!draft.changed) return;
+    const present = draft.extras?.timers;
+    const notes = notesWith(this.#scope, present, this.#rows);
+    if (notes !== undefined && notes !== present) draft.keep({ ...draft.extras, timers: notes });
+  }
+
+  /** The call resolved: stores the timers that are not part of its change; gives the answer. */
+  resolved<T>(answer: T): T | Promise<T> {
+    const rows = this.#rows;
+    this.#drop(rows);
+    if (!this.#isApart || rows.length === 0) return answer;
+    return addRows(this.#book, this.#scope, rows).then(() => answer);
+  }
+
+  /** The call rejected: there are no timers, unless the outcome is unknown. */
+  rejected(error: unknown): void {
+    if (!isHoldfastError(error, "COMMIT_UNKNOWN")) this.#drop([]);
+  }
+
+  #drop(used: readonly Row[]): void {
+    const rows = this.#made.filter((row) => !used.includes(row));
+    if (rows.length > 0) void this.#book.dropHints(this.#scope, rows);
+  }
+
+  #compute(state: object, context: MutationContext): unknown {
+    this.#rows = [];
+    const plans: TimerPlan[] = [];
+    const schedule: Schedule = (...given: readonly unknown[]) => {
+      const plan = planFor(this.#book, this.#scope, given);
+      plans.push(plan);
+      return plan.key;
+    };
+    const made = this.#inner.compute?.(state, collecting(context, schedule));
+    const prepare = (value: unknown): unknown =>
+      plans.length === 0 ? value : this.#prepare(plans).then(() => value);
+    return isThenable(made) ? made.then(prepare) : prepare(made);
+  }
+
+  async #prepare(plans: readonly TimerPlan[]): Promise<void> {
+    const rows = await prepared(this.#book, this.#scope, plans);
+    this.#made.push(...rows);
+    this.#rows = rows;
+  }
+}
+
+/** Adds timers to the ledger, and removes the hints of those that they replace. */
+export async function addRows(book: TimerBook, scope: Timed, rows: readonly Row[]): Promise<void> {
+  const since = sinceOf(scope.base);
+  const replaced = await book.edit(scope, (all) => {
+    const before = rows.flatMap(({ key }) => all.get(key) ?? []);
+    for (const row of rows) all.set(row.key, Object.freeze({ ...row, since }));
+    return before;
+  });
+  void book.dropHints(
+    scope,
+    replaced.filter(({ stamp }) => !rows.some((row) => row.stamp === stamp)),
+  );
+}

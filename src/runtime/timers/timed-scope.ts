@@ -1,0 +1,62 @@
+/** A scope of a kind with timers. */
+import { after } from "../../../actors/scope/admission.ts";
+import type { MutationOptions } from "../../../actors/protocol.ts";
+import { isHoldfastError } from "../../../actors/errors.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
+import type { Cascade } from "../../../actors/scope/reentrancy.ts";
+import { extrasOf } from "../../../actors/state/extras.ts";
+import { type ResidentParts, ResidentScope } from "../resident-scope.ts";
+import type { Timekeeper } from "../timer-types.ts";
+import type { Timed, TimerBook } from "./book.ts";
+import type { LedgerBase } from "./ledger.ts";
+import { ScopeTimers } from "./scope-timers.ts";
+import { TimedMutation } from "./timed-mutation.ts";
+
+/** See the head of this file. */
+export class TimedScope extends ResidentScope implements Timed {
+  readonly book: TimerBook;
+  applied = 0;
+  #timekeeper: Timekeeper | null = null;
+
+  constructor(parts: ResidentParts, book: TimerBook) {
+    super(parts);
+    this.book = book;
+  }
+
+  /** What its timers depend on, of the confirmed state. */
+  get base(): LedgerBase {
+    const { overdue, state, version } = this;
+    const exists = this.exists && !overdue;
+    return { version, exists, notes: exists ? extrasOf(state)?.timers : undefined };
+  }
+
+  override get timekeeper(): Timekeeper {
+    return (this.#timekeeper ??= new ScopeTimers(this.book, this));
+  }
+
+  override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
+    return this.through(mutation, (timed) => super.mutate(timed, options));
+  }
+
+  /** Submits a mutation of the scope, or of a section of it: it may set timers. */
+  override through(
+    mutation: Mutation,
+    submit: (timed: Mutation) => Promise<boolean>,
+  ): Promise<boolean> {
+    const timed = new TimedMutation(mutation, this, this.book);
+    const call = submit(timed);
+    if (mutation.compute === undefined) return call;
+    const promise = after(call, (answer) => timed.resolved(answer));
+    call.catch((error: unknown) => {
+      timed.rejected(error);
+      // A stop is intended: a rejection that no caller handles must not end the process.
+      if (isHoldfastError(error, "SCOPE_STOPPED")) promise.catch(() => undefined);
+    });
+    return promise;
+  }
+
+  override committed(exists = true, cause?: Cascade): void {
+    super.committed(exists, cause);
+    if (!exists) void this.book.forget(this);
+  }
+}
