@@ -85,6 +85,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
     "runTurn",
   ],
   "holdfast/builderbot": ["GlobalState", "IdleState", "SingleState", "createBotState"],
+  "holdfast/client": ["RequestError", "connect"],
   "holdfast/express-session": ["HoldfastSessionStore"],
   "holdfast/file": ["fileStore"],
   "holdfast/flow-state": [

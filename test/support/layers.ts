@@ -65,6 +65,7 @@ const layers: readonly Layer[] = [
   { name: "dialects", rank: 11, prefixes: ["src/dialects"] },
   { name: "opentelemetry", rank: 11, prefixes: ["src/otel"] },
   { name: "adapters", rank: 11, prefixes: ["src/adapters"] },
+  { name: "client", rank: 11, prefixes: ["src/client"] },
   { name: "http", rank: 12, prefixes: ["src/http"] },
   { name: "command line", rank: 12, prefixes: ["src/cli"] },
   { name: "edges", rank: 12, prefixes: ["src/testing"] },

@@ -1,0 +1,39 @@
+/**
+ * Server-sent events of a response. `EventSource` sends no headers, so the stream is read here.
+ */
+
+/** One event; `data` as it was sent. */
+export interface ServerEvent {
+  readonly type: string;
+  readonly data: string;
+}
+
+/** Calls `take` with each event of a body, and `alive` with each chunk; resolves at its end. */
+export async function readEvents(
+  body: ReadableStream<Uint8Array>,
+  take: (event: ServerEvent) => void,
+  alive: () => void,
+): Promise<void> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  let type = "";
+  let data: string[] = [];
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    alive();
+    const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const [, name, text = ""] = /^(\w*): ?(.*?)\r?$/.exec(line) ?? [];
+      if (name === "event") type = text;
+      else if (name === "data") data.push(text);
+      else if (line === "" || line === "\r") {
+        if (data.length > 0) take({ type, data: data.join("\n") });
+        type = "";
+        data = [];
+      }
+    }
+  }
+}
