@@ -1,6 +1,6 @@
 /**
- * The scopes that a program follows. All parts of a program that hold the same scope share one object
- * with one stream, because browsers open few connections to a host.
+ * The scopes that a program follows. All parts of a program that hold the same scope share one
+ * object with one stream, because browsers open few connections to a host.
  */
 import type { ConnectOptions } from "./requests.ts";
 import { FollowedScope, type RemoteScope } from "./scope.ts";

@@ -16,7 +16,7 @@ export interface Operation {
 
 type Fields = Record<string, unknown>;
 
-/** `next`, frozen in place; its new nodes that are equal to those of `before` are replaced by these. */
+/** `next`, frozen in place; with the nodes of `before` where they are equal. */
 export function shared(next: unknown, before?: unknown): unknown {
   if (!isNode(next) || Object.isFrozen(next)) return next;
   const old = isNode(before) && Array.isArray(before) === Array.isArray(next) ? before : {};

@@ -13,8 +13,8 @@ export interface ConnectOptions {
   /** Sends the requests; default the global `fetch`. */
   readonly fetch?: Fetch;
   /**
-   * Milliseconds without a byte after which a stream counts as broken; default 45,000. Keep it above
-   * the `heartbeatMs` of the handler.
+   * Milliseconds without a byte after which a stream counts as broken; default 45,000. Keep it
+   * above the `heartbeatMs` of the handler.
    */
   readonly silenceMs?: number;
 }

@@ -48,8 +48,8 @@ export interface PatchOptions {
 export interface RemoteScope<S extends object> extends ScopeView<S> {
   readonly view: ScopeView<S>;
   /**
-   * Calls `listener` after each change of `view`. The first subscriber starts the stream, and the end
-   * of the last one ends it.
+   * Calls `listener` after each change of `view`. The first subscriber starts the stream, and the
+   * end of the last one ends it.
    */
   readonly subscribe: (listener: (view: ScopeView<S>) => void) => () => void;
   /**
@@ -179,9 +179,10 @@ export class FollowedScope implements RemoteScope<State> {
     // What the handler sends: a state or a patch.
     const event = JSON.parse(data) as Versioned<State> & { readonly patch: readonly Operation[] };
     const { version } = event;
-    if (isChange && base !== undefined && version <= base.version) return; // By a patch of ours.
+    const before = base?.version ?? -1;
+    if (isChange && version <= before) return; // By a patch of ours.
     this.#isAdrift = true;
-    if (isChange && version !== (base?.version ?? -1) + 1) throw new Error("a version is missing");
+    if (isChange && version !== before + 1) throw new Error("a version is missing");
     const state = isChange ? patched(base?.state, event.patch) : shared(event.state, base?.state);
     this.#setBase({ version, state: state as State });
     this.#show("live", undefined);

@@ -26,7 +26,7 @@ export interface StreamPort {
   readonly refused: (error: RequestError) => void;
 }
 
-const PASSING: readonly number[] = [408, 423, 425, 429];
+const PASSING: ReadonlySet<number> = new Set([408, 423, 425, 429]);
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 30_000;
 const SILENCE_MS = 45_000;
@@ -40,19 +40,20 @@ const page = globalThis as { addEventListener?: Listen; removeEventListener?: Li
 export function follow(port: StreamPort): () => void {
   let hasEnded = false;
   let failures = 0;
-  let interrupt = (): void => undefined;
+  /** Ends the present stream or wait. */
+  let interrupt: (() => void) | undefined;
   const again = (): void => {
     failures = 0;
-    interrupt();
+    interrupt?.();
   };
   const end = (): void => {
     hasEnded = true;
     page.removeEventListener?.("online", again);
-    interrupt();
+    interrupt?.();
   };
   page.addEventListener?.("online", again);
   const run = async (): Promise<void> => {
-    while (!hasEnded) {
+    for (;;) {
       const attempt = new AbortController();
       interrupt = () => attempt.abort();
       const error = await listen(port, attempt, () => {
@@ -72,6 +73,7 @@ export function follow(port: StreamPort): () => void {
           resolve();
         };
       });
+      if (hasEnded) return;
       failures += 1;
     }
   };
@@ -114,7 +116,7 @@ async function listen(
 
 function isFinal(error: unknown): error is RequestError {
   if (!(error instanceof RequestError)) return false;
-  return error.status >= 400 && error.status < 500 && !PASSING.includes(error.status);
+  return error.status >= 400 && error.status < 500 && !PASSING.has(error.status);
 }
 
 function waitMs(failures: number, error: unknown): number {

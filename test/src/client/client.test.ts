@@ -295,10 +295,10 @@ describe("a stream", () => {
     ["a missing version", [], 9],
   ])("with %s is opened again without a position", async (_, patch, version) => {
     const events = [
-      ["snapshot", { version: 5, state: { total: 1 } }],
-      ["change", { version, operation: "patch", patch }],
-      ["change", { version: version + 1, operation: "patch", patch: [] }],
-    ].map(([event, data]) => `event: ${String(event)}\r\ndata: ${JSON.stringify(data)}\r\n\r\n`);
+      { event: "snapshot", data: { version: 5, state: { total: 1 } } },
+      { event: "change", data: { version, operation: "patch", patch } },
+      { event: "change", data: { version: version + 1, operation: "patch", patch: [] } },
+    ].map(({ event, data }) => `event: ${event}\r\ndata: ${JSON.stringify(data)}\r\n\r\n`);
     const headers = { "content-type": "text/event-stream" };
     const runtime = made();
     let isFirst = true;
