@@ -35,7 +35,7 @@ describe("links", () => {
         files.map(({ path }) => path),
       ),
     ).toEqual([]);
-  });
+  }, 120_000);
 });
 
 describe("the list of pages", () => {
