@@ -25,6 +25,8 @@ import type { VersionedState } from "./kind-versions.ts";
 
 /** Rows that are read at a time. */
 const PAGE = 128;
+/** Rows that are read first where a row with a state is looked for: a small state has one there. */
+const FIRST_PAGE = 32;
 /** A scope without a history knows its state now; a time so shortly before is still now. */
 const NOW_MS = 10;
 
@@ -196,8 +198,8 @@ export class Past {
     const later: PastChange[] = [];
     let last = change;
     let base = this.#baseAt(last, present);
-    while (base === undefined) {
-      const page = await this.changes({ after: last.version, limit: PAGE, oldestFirst: true });
+    for (let limit = FIRST_PAGE; base === undefined; limit = PAGE) {
+      const page = await this.changes({ after: last.version, limit, oldestFirst: true });
       if (page.length === 0) throw this.#gone(present.version);
       for (const next of page) {
         if (next.since !== last.version) throw this.#gone(next.version);

@@ -7,8 +7,8 @@
  *      removed before a row is never needed to read it.
  *  H2  Each row has the version of the kind that made it. The first row of a version, over a state
  *      that another version stored, has that state as it was.
- *  H3  At most `SNAPSHOT_EVERY` rows are read for one state, unless the limit of bytes leaves no
- *      place for whole states; then that limit bounds what is read.
+ *  H3  At most `SNAPSHOT_EVERY` rows are read for one state, of a small one `SMALL_EVERY`, unless
+ *      the limit of bytes leaves no place for whole states; then that limit bounds what is read.
  */
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { CommittedChange, Json, ScopeIdentity } from "../../../actors/protocol.ts";
@@ -30,6 +30,10 @@ import { decodeState, encodeState } from "./record-codec.ts";
 
 /** A row has the whole state where its version reaches or passes a multiple of this. */
 const SNAPSHOT_EVERY = 128;
+/** The same for a state of at most `SMALL_LENGTH`: whole, it is not much larger than such rows. */
+const SMALL_EVERY = 32;
+/** Characters of a state as JSON. */
+const SMALL_LENGTH = 8_192;
 /** A state is put into rows only when so many have place in the limit of bytes. */
 const SNAPSHOTS_MIN = 8;
 
@@ -48,17 +52,14 @@ export function encodeRows(
   next: object,
   { limits, kind, unlifted }: RowRule,
 ): HistoryRow[] {
-  const { versions = Infinity } = limits;
-  const isSnapshot = ({ version, since }: CommittedChange): boolean =>
-    versions > SNAPSHOT_EVERY &&
-    Math.floor(version / SNAPSHOT_EVERY) > Math.floor(since / SNAPSHOT_EVERY);
+  const isSnapshot = (change: CommittedChange): boolean => passes(change, SMALL_EVERY, limits);
   const lowest = changes.findIndex(isSnapshot);
   const rows: HistoryRow[] = [];
   let state = next;
   for (let index = changes.length - 1; index >= 0; index -= 1) {
     const change = changes[index];
     if (change === undefined) continue;
-    const whole = isSnapshot(change) ? snapshotOf(state, limits) : undefined;
+    const whole = isSnapshot(change) ? snapshotOf(state, change, limits) : undefined;
     const before = index === 0 && unlifted?.kindVersion !== kind ? unlifted : null;
     rows.push(encodeRow(change, { kind, whole, before }));
     if (lowest >= 0 && index > lowest) state = stateBefore(state, change);
@@ -66,10 +67,26 @@ export function encodeRows(
   return rows.toReversed();
 }
 
-function snapshotOf(state: object, { bytes = Infinity }: HistoryLimits): Json | undefined {
+/** True where a change reaches or passes a multiple of `every` in a history that is longer. */
+function passes(
+  { version, since }: CommittedChange,
+  every: number,
+  { versions = Infinity }: HistoryLimits,
+): boolean {
+  return versions > every && Math.floor(version / every) > Math.floor(since / every);
+}
+
+function snapshotOf(
+  state: object,
+  change: CommittedChange,
+  limits: HistoryLimits,
+): Json | undefined {
+  const { bytes = Infinity } = limits;
   const json = encodeState(state);
-  if (bytes === Infinity) return json;
-  return JSON.stringify(json).length * SNAPSHOTS_MIN > bytes ? undefined : json;
+  const most = passes(change, SNAPSHOT_EVERY, limits) ? Infinity : SMALL_LENGTH;
+  if (bytes === Infinity && most === Infinity) return json;
+  const { length } = JSON.stringify(json);
+  return length > most || length * SNAPSHOTS_MIN > bytes ? undefined : json;
 }
 
 interface RowParts {
