@@ -61,11 +61,15 @@ export const library: RolldownOptions = defineConfig({
       groups: [
         {
           name: "kernel",
-          test: /\/actors\/(?:time|state\/mutable-copy|xstate\/scope-logic)|\/src\/stores\/(?:memory|shared\/process-identity)/,
-          priority: 2,
+          test: /\/actors\/(?:time|state\/mutable-copy|xstate\/scope-logic)|\/src\/stores\/(?:memory|shared\/(?:process-identity|key-queue))/,
+          priority: 3,
         },
-        { name: "runtime", test: /\/src\/runtime\/runtime\.ts$/, priority: 1 },
-        { name: "stores", test: /\/src\/stores\/shared\//, priority: 0 },
+        { name: "runtime", test: /\/src\/(?:runtime\/runtime\.ts$|patches\/)/, priority: 2 },
+        { name: "stores", test: /\/src\/stores\/shared\//, priority: 1 },
+        // With what only the command uses of them, which would else cut each into several files.
+        { name: "sqlite", test: /\/src\/stores\/sqlite\//, priority: 0 },
+        { name: "redis", test: /\/src\/stores\/redis\//, priority: 0 },
+        { name: "postgres", test: /\/src\/stores\/postgres\//, priority: 0 },
       ],
     },
     banner: ({ moduleIds }) => licences(moduleIds),

@@ -18,7 +18,7 @@ export type GivenOf<Q> =
 /** The options of `run`, which must have an input where the schema takes no `undefined`. */
 export type RunArguments<Given> = undefined extends Given
   ? [options?: RunOptions<Given>]
-  : [options: RunOptions<Given> & { readonly input: Given }];
+  : [options: Omit<RunOptions<Given>, "input"> & { readonly input: Given }];
 /** The outcome of a run of a sequencer. */
 export type OutcomeOf<Q> =
   Q extends Sequencer<infer S, infer _Input, infer Output, infer _Given>
@@ -64,10 +64,7 @@ export interface RunMethods {
    * of an ended run only its end. Otherwise as `events` of a run. `next` rejects with
    * `RunNotFoundError` when there is no such run.
    */
-  readonly watchRun: (
-    runId: string,
-    options?: WatchOptions,
-  ) => AsyncIterableIterator<RunEvent, undefined>;
+  readonly watchRun: (runId: string, options?: WatchOptions) => AsyncIterableIterator<RunEvent>;
   /**
    * Cancels a run, wherever it executes: its `result` rejects with `RunCancelledError`, and so does
    * each later resume. A process that executes it ends it when the store reports the change, or at

@@ -41,7 +41,7 @@ interface ReaderParts {
 }
 
 /** The events of one run, for one reader; see the head of this file. */
-class RunReader implements AsyncIterableIterator<RunEvent, undefined> {
+class RunReader implements AsyncIterableIterator<RunEvent> {
   readonly runId: string;
   readonly #parts: ReaderParts;
   #stopAbort: (() => void) | null = null;
@@ -156,7 +156,7 @@ export class RunWatch {
   }
 
   /** The events of a known run. */
-  watch(runId: string, options: WatchOptions): AsyncIterableIterator<RunEvent, undefined> {
+  watch(runId: string, options: WatchOptions): AsyncIterableIterator<RunEvent> {
     const reader = this.#reader(runId, false, options);
     void this.#read(reader, () => reader.end({ error: new RunNotFoundError(runId) }));
     return reader;
@@ -167,7 +167,7 @@ export class RunWatch {
     runId: string,
     begun: Promise<unknown>,
     options: WatchOptions,
-  ): AsyncIterableIterator<RunEvent, undefined> {
+  ): AsyncIterableIterator<RunEvent> {
     const reader = this.#reader(runId, true, options);
     void begun.then(() => this.#read(reader, () => reader.end()));
     return reader;

@@ -54,7 +54,7 @@ export interface RunHandle<Output = unknown, S extends object = object> {
    * What happens in the run, from its start, also where another process continues it. Ends when the
    * run has completed, failed or was cancelled, and with the runtime. A slow reader misses no step.
    */
-  readonly events: (options?: WatchOptions) => AsyncIterableIterator<RunEvent, undefined>;
+  readonly events: (options?: WatchOptions) => AsyncIterableIterator<RunEvent>;
 }
 
 /** A run that is being started. */
