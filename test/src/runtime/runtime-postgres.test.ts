@@ -10,7 +10,7 @@ if (url === undefined) describe.skip("a runtime on postgres", () => undefined);
 else {
   afterAll(async () => {
     for (const table of tables) await dropTables(url, table);
-  });
+  }, 120_000);
   describeRuntime({
     name: "postgres",
     several: true,
