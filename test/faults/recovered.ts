@@ -1,49 +1,86 @@
 /**
- * A child process that starts one run and kills itself at a point of it, or recovers all runs and prints
- * their outputs: `kind place point`. Points count the begin, the middle and the end of each effect.
+ * A child process on the store of `kind` at `place`: `kind place steps point`.
+ *
+ * With a number as point it starts the run of that number and kills itself there; points count
+ * the begin of a step, the inside and the end of its value, and those of its transaction. With
+ * `recover` it recovers these runs, and prints their outputs and what their transactions have
+ * counted. With `poison` it starts a run whose step kills its process; `abandon` recovers that.
  */
-import { createRuntime, defineSequencer } from "../../src/index.ts";
+import { createRuntime, defineSequencer, type StepContext } from "../../src/index.ts";
 import { openStore } from "./open-store.ts";
 
-const [, , kind = "", place = "", point = ""] = process.argv;
-const deadline = point === "recover" ? Infinity : Number(point);
+/** How often recovery starts the step that kills its process. */
+const MAX_STARTS = 2;
+
+const [, , kind = "", place = "", steps = "", point = ""] = process.argv;
+const deadline = /^\d+$/.test(point) ? Number(point) : Infinity;
 let reached = 0;
+
+function kill(): void {
+  process.kill(process.pid, "SIGKILL");
+}
 
 function pass(): void {
   reached += 1;
-  if (reached > deadline) process.kill(process.pid, "SIGKILL");
+  if (reached > deadline) kill();
 }
 
-const sequence = ["a", "b", "c"].reduce(
-  (declared, name) =>
-    declared.step(name, async (ctx) => {
-      pass();
-      const value = await ctx.runOnce(name, async () => {
-        pass();
-        await new Promise((resolve) => {
-          setTimeout(resolve, 5);
-        });
-        return name;
-      });
-      pass();
-      return typeof ctx.previous === "string" ? `${ctx.previous}${value}` : value;
-    }),
-  defineSequencer<Record<string, unknown>, unknown, unknown>({ name: "recovered", steps: [] }),
-);
+function tick(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 5);
+  });
+}
 
-const runtime = createRuntime({ store: openStore(kind, place) });
-if (point === "recover") {
-  runtime.recover([sequence], { intervalMs: 20 });
+// The failure of the run that is given up is what the test asks for.
+const logger = { warn: () => undefined, error: () => undefined };
+const quiet = point === "abandon" ? { logger } : {};
+const runtime = createRuntime({ store: openStore(kind, place), ...quiet });
+
+async function work(ctx: StepContext): Promise<string> {
+  pass();
+  const value = await ctx.runOnce("value", async () => {
+    pass();
+    await tick();
+    return ctx.stepName;
+  });
+  pass();
+  const counted = await runtime.open<{ n?: number }>("user", ctx.runId);
+  await ctx.transact([counted], ([draft]) => {
+    pass();
+    draft.n = (draft.n ?? 0) + 1;
+  });
+  pass();
+  return typeof ctx.previous === "string" ? `${ctx.previous}${value}` : value;
+}
+
+const sequence = ["a", "b", "c", "d", "e", "f", "g", "h"]
+  .slice(0, Number(steps))
+  .reduce(
+    (declared, name) => declared.step(name, work),
+    defineSequencer<Record<string, unknown>, unknown, unknown>({ name: "recovered", steps: [] }),
+  );
+const poison = defineSequencer({ name: "poison" }).step("kill", async () => {
+  kill();
+  await tick();
+});
+
+async function recovered(): Promise<void> {
+  const [of, options] = point === "abandon" ? [poison, { maxStarts: MAX_STARTS }] : [sequence, {}];
+  const { name: sequencer } = of;
+  runtime.recover([of], { intervalMs: 20, ...options });
   for (let running = true; running;) {
     running = false;
-    for await (const { status } of runtime.runs()) running ||= status === "running";
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20);
-    });
+    for await (const { status } of runtime.runs({ sequencer })) running ||= status === "running";
+    await tick();
   }
-  for await (const { runId, status } of runtime.runs()) {
+  for await (const { runId, status, error } of runtime.runs({ sequencer })) {
     const [latest] = await runtime.checkpoints(runId);
-    process.stdout.write(`${runId} ${status} ${String(latest?.outputs.at(-1))}\n`);
+    const [counted] = await runtime.read<{ n?: number }>("user", [runId]);
+    const end = error?.code ?? `${String(latest?.outputs.at(-1))} ${counted?.state.n ?? 0}`;
+    process.stdout.write(`${runId} ${status} ${end}\n`);
   }
-} else await runtime.run(sequence, { runId: `run-${point}` }).result;
+}
+
+if (point === "recover" || point === "abandon") await recovered();
+else await runtime.run(point === "poison" ? poison : sequence, { runId: `run-${point}` }).result;
 await runtime.close();

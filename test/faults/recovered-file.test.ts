@@ -1,0 +1,4 @@
+import { recoveredSuite } from "../suites/recovered-suite.ts";
+import { testDirectory } from "../support/directory.ts";
+
+recoveredSuite("file", testDirectory("recovered-file"));
