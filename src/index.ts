@@ -97,6 +97,7 @@ export type {
   RunSuspendedEvent,
 } from "./runtime/sequencer/run-events.ts";
 export type { WatchOptions } from "./runtime/sequencer/run-watch.ts";
+export type { ForkRunOptions } from "./runtime/sequencer/run-fork.ts";
 export type { ResumeOptions } from "./runtime/sequencer/run-answer.ts";
 export type { Checkpoint } from "./runtime/sequencer/run-record.ts";
 export type {

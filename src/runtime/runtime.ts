@@ -71,6 +71,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   /** The methods for runs of sequencers: see `RunMethods`. */
   declare readonly run: RunMethods["run"];
   declare readonly resume: RunMethods["resume"];
+  declare readonly forkRun: RunMethods["forkRun"];
   declare readonly checkpoints: RunMethods["checkpoints"];
   declare readonly runs: RunMethods["runs"];
   declare readonly cancel: RunMethods["cancel"];

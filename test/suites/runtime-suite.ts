@@ -11,6 +11,7 @@ import { exclusiveCases } from "./runtime-exclusive.ts";
 import { expiryCases } from "./runtime-expiry.ts";
 import { eraseCases } from "./runtime-erase.ts";
 import { forkCases } from "./runtime-fork.ts";
+import { forkRunCases } from "./runtime-fork-run.ts";
 import { historyCases } from "./runtime-history.ts";
 import { liftedCases } from "./runtime-lifted.ts";
 import { behindHistoryCases } from "./runtime-behind-history.ts";
@@ -85,6 +86,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     statsCases(options);
     tracingCases(options);
     runCases(options);
+    forkRunCases(options);
     answerCases(options);
     retryCases(options);
     stepTransactCases(options);

@@ -67,7 +67,7 @@ function fits({ steps, stepIndex, status }: StoredRun, defined: readonly string[
 }
 
 /** The known names of the finished steps and of the current one. */
-function storedNames({ steps, stepIndex }: StoredRun, defined: readonly string[]): string[] {
+export function storedNames({ steps, stepIndex }: StoredRun, defined: readonly string[]): string[] {
   const unknown = (index: number): string => defined[index] ?? `#${index}`;
   return Array.from({ length: stepIndex + 1 }, (_, index) => steps[index] ?? unknown(index));
 }

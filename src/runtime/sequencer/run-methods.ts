@@ -6,6 +6,7 @@ import type { ResumeOptions } from "./run-answer.ts";
 import type { RunOutcome } from "./run-port.ts";
 import type { Checkpoint } from "./run-record.ts";
 import type { RecoverOptions, RecoveryHandle } from "./recovery.ts";
+import type { ForkRunOptions } from "./run-fork.ts";
 import type { RunEvent } from "./run-events.ts";
 import type { WatchOptions } from "./run-watch.ts";
 import type { RunInfo, RunsOptions } from "./run-logs.ts";
@@ -51,6 +52,20 @@ export interface RunMethods {
     data?: unknown,
     options?: ResumeOptions,
   ) => Promise<OutcomeOf<Q>>;
+  /**
+   * Starts a new run that stands where the run of `runId` stood at the begin of `fromStep`: with
+   * its input, its scopes, its state, and the outputs and `runOnce` values of the steps before. The
+   * `result` rejects with `RunNotFoundError` when there is no such run, `ScopeExistsError` when the
+   * new id is in use, `TypeError` for an unknown step, `RangeError` for one that the run has not
+   * reached, `HistoryGoneError` when the state of that time is not kept (later steps changed it,
+   * and the `history` of the kind has no checkpoint of it), and `SequencerChangedError` as in
+   * `resume`.
+   */
+  readonly forkRun: <Q extends AnySequencer>(
+    sequencer: Q,
+    runId: string,
+    options: ForkRunOptions,
+  ) => HandleOf<Q>;
   /** The checkpoints of a run, latest first; none when there is no such run. */
   readonly checkpoints: (runId: string) => Promise<readonly Checkpoint[]>;
   /**
@@ -97,7 +112,7 @@ export interface RunsOfRuntime {
 export function runsOf(home: ScopeHost): RunsOfRuntime {
   const sequencers = new Sequencers(home);
   const methods: RunMethods = {
-    // The steps of a sequencer make its outputs and its state; so for `resume`.
+    // The steps of a sequencer make its outputs and its state; so for others.
     run: <Q extends AnySequencer>(sequencer: Q, options?: RunOptions) =>
       sequencers.run(sequencer, options) as HandleOf<Q>,
     resume: <Q extends AnySequencer>(
@@ -106,6 +121,8 @@ export function runsOf(home: ScopeHost): RunsOfRuntime {
       data?: unknown,
       options: ResumeOptions = {},
     ) => sequencers.resume(sequencer, runId, { data, options }) as Promise<OutcomeOf<Q>>,
+    forkRun: <Q extends AnySequencer>(sequencer: Q, runId: string, options: ForkRunOptions) =>
+      sequencers.forkRun(sequencer, runId, options) as HandleOf<Q>,
     checkpoints: (runId) => home.calls.run(() => sequencers.checkpoints(runId)),
     runs: (options) => sequencers.logs.list(options),
     watchRun: (runId, options = {}) => sequencers.watch.watch(runId, options),

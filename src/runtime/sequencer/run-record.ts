@@ -37,6 +37,8 @@ export interface Checkpoint {
   readonly sequencer: string;
   /** How many steps were finished. */
   readonly stepIndex: number;
+  /** The step to run next; absent at the end, and in checkpoints of earlier releases. */
+  readonly step?: string;
   readonly state: object;
   readonly outputs: readonly unknown[];
   readonly status: RunRecord["status"];
@@ -58,6 +60,8 @@ export interface StoredRun extends RunRecord {
   readonly lease: Lease | null;
   /** Until when the run is at rest: nothing of it is due before; `null` when it is not. */
   readonly wakeAt: number | null;
+  /** Since which boundary the state is as it is at the boundary `at`: see `run-fork.ts`. */
+  readonly unchanged?: { readonly since: number; readonly at: number };
   /** When the record was last changed, renewals of its lease aside. */
   readonly updatedAt: number;
   readonly scopes: Readonly<Record<string, ScopeIdentity>>;
@@ -187,9 +191,11 @@ export class RunLog implements CheckpointSource {
 
 /** The part of a record that is a checkpoint. */
 export function checkpointOf(record: StoredRun, version: number): Checkpoint {
-  const { runId, sequencer, stepIndex, state, outputs, status, error, createdAt } = record;
+  const { runId, sequencer, steps, stepIndex, state, outputs, status, error, createdAt } = record;
+  const step = steps[stepIndex];
+  const where = { runId, sequencer, stepIndex, ...(step !== undefined && { step }) };
   const why = status !== "failed" || error === null ? {} : { error };
-  return { runId, sequencer, stepIndex, state, outputs, status, ...why, version, createdAt };
+  return { ...where, state, outputs, status, ...why, version, createdAt };
 }
 
 /** The latest time of a `Date`. */
@@ -234,6 +240,7 @@ export function newRecord({
     stepIndex: 0,
     input,
     state: initial,
+    unchanged: Object.freeze({ since: 0, at: 0 }),
     outputs: NOTHING,
     status: "running",
     effects: NONE,

@@ -32,6 +32,7 @@ import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { failureOf } from "./run-failure.ts";
 import { namesOf } from "./run-fit.ts";
+import { nextState } from "./run-fork.ts";
 import { checkpointOf, type Checkpoint, type RunLog, type StoredRun } from "./run-record.ts";
 import { CANCELLED } from "./run-logs.ts";
 import { StateScope } from "../scope.ts";
@@ -123,7 +124,7 @@ export class Run implements RunPort {
       stepIndex,
       steps: this.#names.slice(0, stepIndex + 1),
       error: null,
-      ...(this.#own === null ? {} : { state: this.#own.state }),
+      ...nextState(this.record, this.#own?.state ?? this.record.state, stepIndex),
       ...STEP_BEGINS,
       ...(ends ? { status, lease: null } : {}),
       ...(this.#log.kind.checkpoints === 0 ? {} : { history: this.#remember() }),

@@ -2,7 +2,7 @@
  * Runs sequencers on a runtime: new runs, runs that were cut off, suspended runs.
  */
 import { randomUUID } from "node:crypto";
-import { RuntimeClosedError } from "../../../actors/errors.ts";
+import { isHoldfastError, RuntimeClosedError, ScopeExistsError } from "../../../actors/errors.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
@@ -12,7 +12,8 @@ import { Executions } from "./executions.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
 import { inputOf } from "./run-begin.ts";
 import { RunChanges } from "./run-changes.ts";
-import { checkSame } from "./run-fit.ts";
+import { checkSame, goingOn } from "./run-fit.ts";
+import { forkedRecord, type ForkRunOptions } from "./run-fork.ts";
 import { RunLogs } from "./run-logs.ts";
 import type { RunOutcome } from "./run-port.ts";
 import {
@@ -42,6 +43,7 @@ export interface RunOptions<I = unknown> {
 }
 
 const RUN_OPTIONS = optionNames<RunOptions>({ runId: true, input: true, scopes: true });
+const FORK_OPTIONS = optionNames<ForkRunOptions>({ fromStep: true, newRunId: true });
 
 /** A run that was started. */
 export interface RunHandle<Output = unknown, S extends object = object> {
@@ -90,7 +92,7 @@ export class Sequencers {
 
   /** Starts a run, or continues the run of that id. */
   run(sequencer: AnySequencer, options: RunOptions = {}): RunHandle {
-    const runId = options.runId ?? `run_${randomUUID()}`;
+    const runId = options.runId ?? newRunId();
     return this.#handle(runId, async (start) => {
       refuseNoSequencer("run takes a sequencer", sequencer);
       refuseUnknown("run", options, RUN_OPTIONS);
@@ -108,6 +110,41 @@ export class Sequencers {
         // Scopes of any state: the steps declare the types.
         const given = scopes as RunScopes | undefined;
         return this.#executions.execute(sequencer, log, { scopes: given, begun });
+      });
+    });
+  }
+
+  /** Starts a run that begins with a step that another run has reached. */
+  forkRun(sequencer: AnySequencer, sourceId: string, options: ForkRunOptions): RunHandle {
+    const runId = options.newRunId ?? newRunId();
+    return this.#handle(runId, async (start) => {
+      refuseNoSequencer("forkRun takes a sequencer", sequencer);
+      refuseUnknown("forkRun", options, FORK_OPTIONS);
+      const { fromStep } = options;
+      const inUse = (cause?: unknown): ScopeExistsError =>
+        new ScopeExistsError({ scope: { type: "sequencer", id: runId }, cause });
+      if (this.#executions.active(runId)) throw inUse();
+      return this.#executions.claim(runId, async () => {
+        const source = await this.logs.open(sourceId);
+        checkSame(source.record, sequencer);
+        const log = await this.logs.open(runId);
+        if (log.exists) throw inUse();
+        const createdAt = this.#home.clock.now();
+        const record = forkedRecord(source, sequencer, { runId, fromStep, createdAt });
+        // Before it begins: a fork that must not run is not stored.
+        log.begin({ ...record, ...goingOn(record, sequencer) });
+        start.log = log;
+        let isNew = true;
+        const begun = (): void => {
+          isNew = false;
+          start.begun();
+        };
+        return this.#executions.execute(sequencer, log, { begun }).catch((error: unknown) => {
+          // Another owner has stored a run of this id first.
+          const isLeased = isHoldfastError(error, "RUN_LEASED");
+          const isTaken = isLeased || isHoldfastError(error, "RUN_CANCELLED");
+          throw isNew && isTaken ? inUse(error) : error;
+        });
       });
     });
   }
@@ -196,4 +233,8 @@ export class Sequencers {
       const change = lease === null ? {} : { starts: starts + 1 };
       return this.#executions.execute(sequencer, log, { change, maxStarts });
     });
+}
+
+function newRunId(): string {
+  return `run_${randomUUID()}`;
 }
