@@ -87,6 +87,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "holdfast/builderbot": ["GlobalState", "IdleState", "SingleState", "createBotState"],
   "holdfast/client": ["RequestError", "connect"],
   "holdfast/express-session": ["HoldfastSessionStore"],
+  "holdfast/chat-sdk": ["createHoldfastState"],
   "holdfast/file": ["fileStore"],
   "holdfast/flow-state": [
     ...errors,

@@ -22,6 +22,7 @@ const root = fileURLToPath(rootUrl);
 export const peers: readonly string[] = [
   "@openai/agents-core",
   "@opentelemetry/api",
+  "chat",
   "express-session",
   "ai",
   "grammy",

@@ -17,6 +17,7 @@ import {
 } from "../../src/adk.ts";
 import { createBotState, GlobalState, IdleState, SingleState } from "../../src/builderbot.ts";
 import { HoldfastSessionStore } from "../../src/express-session.ts";
+import { createHoldfastState } from "../../src/chat-sdk.ts";
 import { fileStore } from "../../src/file.ts";
 import { session as grammySession, storageAdapter } from "../../src/grammy.ts";
 import {
@@ -78,6 +79,7 @@ const makers: Readonly<Record<string, (options: object) => unknown>> = {
   SingleState: (options) => new SingleState(options),
   GlobalState: (options) => new GlobalState({}, options),
   IdleState: (options) => new IdleState(options),
+  createHoldfastState: (options) => createHoldfastState({ runtime: open(), ...options }),
   createVcr: (options) => createVcr(options),
   createSessionWithId: (options) => createVcr().createSessionWithId("id", options),
   createStateContainer: (options) => createStateContainer({}, 0, options),
