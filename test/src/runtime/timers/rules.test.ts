@@ -123,10 +123,11 @@ const bad: readonly (readonly [string, string, readonly unknown[]])[] = [
 it.each(bad)("%s: %s", async (name, message, args) => {
   const { open, world } = setUp();
   const scope = await open();
-  const direct: unknown = Reflect.apply(scope.schedule, scope, args);
-  const inRecipe = scope.update((draft, { schedule }) => {
+  // Wrong arguments, as JavaScript lets them pass.
+  const direct: unknown = scope.schedule(...(args as Parameters<typeof scope.schedule>));
+  const inRecipe = scope.update((draft, context) => {
     draft.n = 1;
-    Reflect.apply(schedule, undefined, args);
+    context.schedule(...(args as Parameters<typeof context.schedule>)); // As above.
   });
   for (const call of [Promise.resolve(direct), inRecipe]) {
     const error = await rejection(call);
