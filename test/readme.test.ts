@@ -136,8 +136,7 @@ describe("the pages", () => {
 
   it.for(examples)(
     "run as written: $place",
-    // Known: beside others, the sample of two runtimes on Redis ends now and then before its event.
-    { timeout: EXAMPLE_MS, retry: 2 },
+    { timeout: EXAMPLE_MS },
     async ({ needs, ...example }, test) => {
       const env = needs === undefined ? {} : await serverFor(needs);
       if (env === undefined) {
