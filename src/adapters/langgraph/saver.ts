@@ -39,6 +39,7 @@ import {
   type WritesState,
 } from "./records.ts";
 import { dump, lateSerializer } from "./serde.ts";
+import { checkRuntime } from "../shared/check-runtime.ts";
 
 /** Options of `HoldfastSaver`. */
 export interface HoldfastSaverOptions {
@@ -71,8 +72,7 @@ export class HoldfastSaver implements BaseCheckpointSaver {
   constructor(options: HoldfastSaverOptions) {
     refuseUnknown("HoldfastSaver", options, ["runtime", "serde", "type"]);
     const { runtime, type, serde } = options;
-    if (typeof Object(runtime).declare !== "function")
-      throw new TypeError("HoldfastSaver needs { runtime }, as createRuntime returns it");
+    checkRuntime("HoldfastSaver", runtime);
     if (type === undefined) runtime.declare(CHECKPOINT_TYPE, CHECKPOINT_KIND);
     this.#runtime = runtime;
     this.#type = type ?? CHECKPOINT_TYPE;

@@ -26,6 +26,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { escapePart, partsOf, prefixOf } from "./ids.ts";
 import { commonLabels, fits, isMatch } from "./match.ts";
 import { inherit, loadPeer, type Peer } from "./peer.ts";
+import { checkRuntime } from "../shared/check-runtime.ts";
 
 /** Options of `HoldfastStore`. */
 export interface HoldfastStoreOptions {
@@ -64,8 +65,7 @@ export class HoldfastStore implements BaseStore {
   constructor(options: HoldfastStoreOptions) {
     refuseUnknown("HoldfastStore", options, ["runtime", "type"]);
     const { runtime, type } = options;
-    if (typeof Object(runtime).declare !== "function")
-      throw new TypeError("HoldfastStore needs { runtime }, as createRuntime returns it");
+    checkRuntime("HoldfastStore", runtime);
     if (type === undefined) runtime.declare(ITEM_TYPE, ITEM_KIND);
     this.#runtime = runtime;
     this.#type = type ?? ITEM_TYPE;

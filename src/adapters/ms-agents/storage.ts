@@ -19,6 +19,7 @@ import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
 import { type TurnMiddleware, turns } from "./turns.ts";
+import { checkRuntime } from "../shared/check-runtime.ts";
 
 const TYPE = "ms-agents";
 
@@ -68,8 +69,7 @@ export class HoldfastStorage {
   constructor(options: HoldfastStorageOptions) {
     refuseUnknown("HoldfastStorage", options, ["runtime", "type"]);
     const { runtime, type } = options;
-    if (typeof Object(runtime).declare !== "function")
-      throw new TypeError("HoldfastStorage needs { runtime }, as createRuntime gives it");
+    checkRuntime("HoldfastStorage", runtime);
     this.#runtime = runtime;
     this.#type = type ?? TYPE;
     if (type === undefined) runtime.declare(TYPE, KIND);

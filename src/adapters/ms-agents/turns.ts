@@ -8,6 +8,7 @@
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { checkRuntime } from "../shared/check-runtime.ts";
 
 /** Scopes that are never written: having one to itself is all that a turn needs of it. */
 const TYPE = "ms-agents-turn";
@@ -47,8 +48,7 @@ const OPTIONS = optionNames<TurnsOptions>({ runtime: true, storage: true, timeou
 export function turns(options: TurnsOptions): TurnMiddleware {
   refuseUnknown("turns", options, OPTIONS);
   const { runtime, timeoutMs } = options;
-  if (typeof Object(runtime).declare !== "function")
-    throw new TypeError("turns needs { runtime }, as createRuntime gives it");
+  checkRuntime("turns", runtime);
   runtime.declare(TYPE, KIND);
   return {
     async onTurn({ activity: { channelId = "", conversation, from } }, next) {

@@ -24,6 +24,7 @@ import { mutableCopy } from "../../../actors/state/mutable-copy.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
+import { checkRuntime } from "../shared/check-runtime.ts";
 
 /** How many later operations of `applyHistoryTransaction` a session remembers one for, at least. */
 export const OPERATIONS_MAX = 1_000;
@@ -78,8 +79,7 @@ export class HoldfastSession
   constructor(options: HoldfastSessionOptions) {
     refuseUnknown("HoldfastSession", options, ["runtime", "sessionId", "type"]);
     const { runtime, sessionId = randomUUID(), type } = options;
-    if (typeof Object(runtime).declare !== "function")
-      throw new TypeError("HoldfastSession needs { runtime }, as createRuntime gives it");
+    checkRuntime("HoldfastSession", runtime);
     this.#runtime = runtime;
     this.#id = sessionId;
     this.#type = type ?? TYPE;

@@ -13,6 +13,7 @@ import type { DeepReadonly } from "../../../actors/state-types.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Scope } from "../../runtime/scope.ts";
+import { checkRuntime } from "./check-runtime.ts";
 
 /** The state of a key. */
 export interface KeptValue<T = unknown> {
@@ -61,8 +62,7 @@ export class KeptValues<T = unknown> {
   constructor(options: KeptOptions, { where, type, more = [] }: KeptPlace) {
     refuseUnknown(where, options, [...KEPT_OPTIONS, ...more]);
     const { runtime, prefix = "" } = options;
-    if (typeof Object(runtime).declare !== "function")
-      throw new TypeError(`${where} needs { runtime }, as createRuntime gives it`);
+    checkRuntime(where, runtime);
     this.#runtime = runtime;
     this.#type = options.type ?? type;
     this.#prefix = prefix;
