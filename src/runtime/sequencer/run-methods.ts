@@ -16,10 +16,15 @@ import { type RunHandle, type RunOptions, Sequencers } from "./sequencers.ts";
 /** The input that `run` takes for a sequencer. */
 export type GivenOf<Q> =
   Q extends Sequencer<infer _S, infer _Input, infer _Output, infer Given> ? Given : unknown;
-/** The options of `run`, which must have an input where the schema takes no `undefined`. */
+/**
+ * The options of `run`, which must have an input where the schema takes no `undefined`. The input
+ * decides alone, so that a generic call in its place, such as the `json()` of a request, is inferred.
+ */
 export type RunArguments<Given> = undefined extends Given
-  ? [options?: RunOptions<Given>]
-  : [options: Omit<RunOptions<Given>, "input"> & { readonly input: Given }];
+  ? [options?: RunOptionsOf<Given>]
+  : [options: RunOptionsOf<Given>];
+type RunOptionsOf<Given> = Omit<RunOptions, "input"> &
+  (undefined extends Given ? { readonly input?: Given } : { readonly input: Given });
 /** The outcome of a run of a sequencer. */
 export type OutcomeOf<Q> =
   Q extends Sequencer<infer S, infer _Input, infer Output, infer _Given>

@@ -47,6 +47,14 @@ describe("the types of a sequencer", () => {
     await runtime.close();
   });
 
+  it("infer a generic call in the place of the input", async () => {
+    const runtime = createRuntime();
+    const json = async <T>(text: string): Promise<T> => JSON.parse(text) as T;
+    const run = runtime.run(order, { input: await json('{"cups":1}') });
+    expect(await run.result).toMatchObject({ output: "12 g" });
+    await runtime.close();
+  });
+
   it("refuse what was not declared", async () => {
     const runtime = createRuntime();
     // @ts-expect-error the input has a number of cups
