@@ -1,5 +1,6 @@
 /** Exclusive sections of several real processes, on any store they can share. */
 import { expect, it, onTestFinished } from "vitest";
+import { isHoldfastError } from "../../actors/errors.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
@@ -40,6 +41,24 @@ async function inside(place: MeetingPlace, at: string, ...args: string[]): Promi
   await owner.started;
   expect(owner.output()).toBe("inside\n");
   return owner;
+}
+
+/**
+ * Stops the process and runs `work`; when the process has stopped while it renewed its lease, which
+ * locks the file of SQLite for all, it goes on and is stopped again. It stays stopped.
+ */
+async function whileStopped(owner: Child, work: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    owner.process.kill("SIGSTOP");
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (!isHoldfastError(error) || error.code !== "STORE_UNAVAILABLE") throw error;
+      owner.process.kill("SIGCONT");
+      await settled(10);
+    }
+  }
 }
 
 function linesOf(owner: Child): string[] {
@@ -93,10 +112,10 @@ export function exclusiveProcesses(place: MeetingPlace): void {
       const at = place.fresh();
       const owner = await inside(place, at, "user", "keep");
       const scope = await opened(place, at);
-      owner.process.kill("SIGSTOP");
       // Each of them gets the record only when the lease is over.
-      if (isTaken) await scope.exclusive((held) => held.setState({ n: 100 }));
-      else await scope.exclusive(() => undefined);
+      await whileStopped(owner, () =>
+        scope.exclusive((held) => (isTaken ? held.setState({ n: 100 }) : undefined)),
+      );
       owner.begin();
       owner.process.kill("SIGCONT");
       expect(await owner.closed).toBe(0);
