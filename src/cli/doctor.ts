@@ -3,7 +3,7 @@ import type { Logger } from "../../actors/protocol.ts";
 import { isError } from "../../actors/realm.ts";
 import { decodeRecord } from "../runtime/persistence/record-envelope.ts";
 import type { StateStore } from "../stores/contract.ts";
-import type { Finding } from "../stores/shared/finding.ts";
+import { diskFinding, type Finding } from "../stores/shared/finding.ts";
 import { loadEach, type Read } from "./lift-records.ts";
 import { openStore, splitName } from "./open-store.ts";
 import { type Task, UsageError } from "./options.ts";
@@ -48,13 +48,14 @@ export async function examine(task: Task, printer: Printer): Promise<boolean> {
 /** What the file or the server of a store shows. Its modules load their drivers. */
 async function placeFindings(address: string): Promise<Finding[]> {
   const [scheme = ""] = address.split(":", 1);
+  if (scheme === "file") return [await diskFinding(address.slice(5))];
   if (scheme === "sqlite")
     return (await import("../stores/sqlite/health.ts")).sqliteHealth(address.slice(7));
-  const { url } = splitName(address);
+  const { url, name } = splitName(address);
   if (scheme.startsWith("redis"))
-    return (await import("../stores/redis/health.ts")).redisHealth(url);
+    return (await import("../stores/redis/health.ts")).redisHealth(url, name);
   if (scheme.startsWith("postgres"))
-    return (await import("../stores/postgres/health.ts")).postgresHealth(url);
+    return (await import("../stores/postgres/health.ts")).postgresHealth(url, name);
   return [];
 }
 

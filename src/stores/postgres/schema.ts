@@ -19,7 +19,7 @@ import { NOW } from "./fragments.ts";
 import { TOMBSTONE_MS } from "../contract.ts";
 
 /** The version of the tables below; a higher one is refused. */
-const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 1;
 
 /** The prefix of the tables when no other is given. */
 export const DEFAULT_TABLE = "holdfast";

@@ -13,6 +13,9 @@ import type { Confirmation } from "./pipeline.ts";
 import { tombstoneOption } from "../shared/tombstones.ts";
 import { readServerUrl } from "../shared/server-url.ts";
 
+/** The prefix of all keys when no other is given. */
+export const DEFAULT_PREFIX = "holdfast:";
+
 /** Options of `redisStore`: `url` or `client`, and how durable a commit is. */
 export interface RedisStoreOptions {
   /** `redis://user:password@host:port/db`, or `rediss:` for TLS; the store ends its connection. */
@@ -74,7 +77,7 @@ const KNOWN = [
 /** Fills in defaults; throws a `TypeError` or `RangeError`. */
 export function readOptions(options: RedisStoreOptions): RedisSettings {
   refuseUnknown("redisStore", options, KNOWN);
-  const { url, client, keyPrefix = "holdfast:", appendfsync = "everysec" } = options;
+  const { url, client, keyPrefix = DEFAULT_PREFIX, appendfsync = "everysec" } = options;
   if ((url === undefined) === (client === undefined))
     throw new TypeError("redisStore needs `url` or `client`, and not both");
   if (url !== undefined) checkUrl(url);

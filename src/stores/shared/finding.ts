@@ -1,4 +1,5 @@
 /** What a look at a store has found. */
+import { statfs } from "node:fs/promises";
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -7,6 +8,9 @@ export interface Finding {
   readonly level: "ok" | "info" | "warning" | "error";
   readonly text: string;
 }
+
+/** Free space of a disk below which it may soon be full; bytes. */
+const FREE_MIN = 100 * 1024 * 1024;
 
 /** A difference of clocks up to this many milliseconds counts as none. */
 const SKEW_MS = 1_000;
@@ -19,4 +23,12 @@ export function clockFinding(serverMs: number, before: number, after: number): F
   const isClose = Math.abs(skew) <= SKEW_MS;
   const text = isClose ? "as the server's" : `the server's differs by ${skew} ms`;
   return { name: "clock", level: isClose ? "ok" : "warning", text };
+}
+
+/** The finding about the free space of the disk that a directory is on. */
+export async function diskFinding(directory: string): Promise<Finding> {
+  const { bavail, bsize } = await statfs(directory);
+  const free = bavail * bsize;
+  const text = `${Math.floor(free / 1024 / 1024)} MiB free`;
+  return { name: "disk", level: free < FREE_MIN ? "warning" : "ok", text };
 }

@@ -1,21 +1,17 @@
 /** Looks at a database file: its SQLite, its journal, its tables, and what they keep. */
-import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Finding } from "../shared/finding.ts";
+import { diskFinding, type Finding } from "../shared/finding.ts";
 import { isWalSound, sqliteVersion, walWarning } from "./build.ts";
 import { columnOf, openDatabase, type SqliteDatabase, toStoreError } from "./driver.ts";
 import { journalMode } from "./files.ts";
 import { FORM, SCHEMA_VERSION } from "./schema.ts";
-
-/** Free space of a disk below which a database may soon be full; bytes. */
-const FREE_MIN = 100 * 1024 * 1024;
 
 /** Looks at the file, which must exist; rejects with the store's errors. */
 export async function sqliteHealth(path: string): Promise<Finding[]> {
   let database: SqliteDatabase | undefined;
   try {
     database = openDatabase(path);
-    return [...findings(database, path), ...(await diskFindings(path))];
+    return [...findings(database, path), await diskFinding(dirname(path))];
   } catch (error) {
     throw toStoreError(error, path);
   } finally {
@@ -46,11 +42,4 @@ function findings(database: SqliteDatabase, path: string): Finding[] {
     { name: "tombstones", level: "info", text: `${dead}` },
     { name: "leases", level: "info", text: `${leases}` },
   ];
-}
-
-async function diskFindings(path: string): Promise<Finding[]> {
-  const { bavail, bsize } = await statfs(dirname(path));
-  const free = bavail * bsize;
-  const text = `${Math.floor(free / 1024 / 1024)} MiB free`;
-  return [{ name: "disk", level: free < FREE_MIN ? "warning" : "ok", text }];
 }

@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { memoryFinding } from "../../../src/stores/redis/health.ts";
 import { clockFinding } from "../../../src/stores/shared/finding.ts";
 import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
 import { command, holdfast } from "../../support/command.ts";
@@ -22,6 +23,11 @@ async function checksOf(address: string): Promise<{ ok: boolean; checks: Check[]
   const found = JSON.parse(done.text);
   expect(found.ok).toBe(done.isDone);
   return found;
+}
+
+async function textsOf(address: string): Promise<Record<string, string>> {
+  const { checks } = await checksOf(address);
+  return Object.fromEntries(checks.map(({ name, text }) => [name, text]));
 }
 
 function levels(checks: readonly Check[]): Record<string, string> {
@@ -77,15 +83,29 @@ for (const server of ["redis", "postgres"] as const)
     it(`looks at ${server}: its version, its clock, its settings, its records`, async () => {
       const place = fresh();
       const store = openStore(kind, place);
-      await store.commit([{ key: "a/b/1", expectedVersion: 0, version: 1, state: {} }]);
-      await store.close();
+      const write = (key: string) => ({ key, expectedVersion: 0, version: 1, state: {} });
+      await store.commit(["a/b/1", "a/b/2", "a/b/3"].map(write));
+      for (const key of ["a/b/2", "a/b/3"])
+        await store.commit([{ key, expectedVersion: 1, version: 2, state: undefined }]);
       const { ok, checks } = await checksOf(place);
+      const leased = await store.exclusive?.("a/b/1", 60_000, () => textsOf(place));
+      expect(leased?.["leases"]).toBe("1");
+      await store.close();
       expect(ok).toBe(true);
       const found = levels(checks);
+      expect(await textsOf(place)).toMatchObject({ tombstones: "2", leases: "0" });
       expect(found).toMatchObject({ [server]: "info", clock: "ok", records: "ok" });
       expect(["ok", "warning"]).toContain(found["settings"]); // As that server is set up.
     });
   });
+
+it("warns of a Redis whose memory is nearly full", () => {
+  const used = "# Memory\r\nused_memory:94371840\r\nmaxmemory:";
+  expect(memoryFinding(`${used}0\r\n`)).toMatchObject({ level: "ok" });
+  expect(memoryFinding(`${used}104857600\r\n`)).toMatchObject({ level: "ok" });
+  const full = memoryFinding(`${used}104857599\r\n`);
+  expect(full).toMatchObject({ level: "warning", text: "90 MiB used of 100 MiB" });
+});
 
 it("takes a clock for right within a second and the time of the reply", () => {
   expect(clockFinding(5_000, 4_000, 6_000).level).toBe("ok");
