@@ -17,8 +17,9 @@ import { type RunHandle, type RunOptions, Sequencers } from "./sequencers.ts";
 export type GivenOf<Q> =
   Q extends Sequencer<infer _S, infer _Input, infer _Output, infer Given> ? Given : unknown;
 /**
- * The options of `run`, which must have an input where the schema takes no `undefined`. The input
- * decides alone, so that a generic call in its place, such as the `json()` of a request, is inferred.
+ * The options of `run`, which must have an input where the schema takes no `undefined`. Its type
+ * depends on nothing else, so that a generic call in its place, such as the `json()` of a request,
+ * is inferred.
  */
 export type RunArguments<Given> = undefined extends Given
   ? [options?: RunOptionsOf<Given>]

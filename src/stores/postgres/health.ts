@@ -1,6 +1,6 @@
 /**
- * Looks at a PostgreSQL server: its version, its clock, and what it keeps of one store. Its settings
- * are checked by the store.
+ * Looks at a PostgreSQL server: its version, its clock, and what it keeps of one store. The store
+ * checks its settings.
  */
 import type { Client as PostgresClient } from "pg";
 import { clockFinding, type Finding } from "../shared/finding.ts";
@@ -12,7 +12,10 @@ import { DEFAULT_TABLE, SCHEMA_VERSION, tablesOf } from "./schema.ts";
 const WAIT_MS = 10_000;
 
 /** Looks at the server, and at the tables of `table`; rejects when it is away. */
-export async function postgresHealth(url: string, table: string = DEFAULT_TABLE): Promise<Finding[]> {
+export async function postgresHealth(
+  url: string,
+  table: string = DEFAULT_TABLE,
+): Promise<Finding[]> {
   const { Client } = await loadDriver();
   const client = new Client({ connectionString: url, connectionTimeoutMillis: WAIT_MS });
   client.on("error", () => undefined); // The calls reject.
