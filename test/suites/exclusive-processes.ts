@@ -1,5 +1,5 @@
 /** Exclusive sections of several real processes, on any store they can share. */
-import { expect, it, onTestFinished } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { isHoldfastError } from "../../actors/errors.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
@@ -16,6 +16,9 @@ const TIMEOUT = { timeout: 120_000 };
 
 type Counter = { n?: number };
 
+/** What ends the runtimes and children of the cases, which mostly wait, and so run together. */
+const ends: (() => unknown)[] = [];
+
 /** A scope of this process. */
 async function opened(
   { kind }: MeetingPlace,
@@ -25,13 +28,13 @@ async function opened(
   const kinds = { draft: defineKind({ durability: "checkpoint" }) };
   const store = openStore(kind, at);
   const runtime: Runtime = createRuntime({ mutationTimeoutMs: 60_000, ...options, kinds, store });
-  onTestFinished(() => runtime.close());
+  ends.push(() => runtime.close());
   return runtime.open<Counter>(type, "shared");
 }
 
 function child(place: MeetingPlace, at: string, ...args: string[]): Child {
   const started = startChild("section-owner.ts", [place.kind, at, ...args]);
-  onTestFinished(() => void started.process.kill("SIGKILL"));
+  ends.push(() => started.process.kill("SIGKILL"));
   return started;
 }
 
@@ -69,7 +72,11 @@ function linesOf(owner: Child): string[] {
 export function exclusiveProcesses(place: MeetingPlace): void {
   const { kind } = place;
 
-  it(
+  afterAll(async () => {
+    await Promise.all(ends.splice(0).map((end) => end()));
+  });
+
+  it.concurrent(
     `${PROCESSES} processes lose nothing on ${kind} by sections and plain calls`,
     TIMEOUT,
     async () => {
@@ -88,24 +95,28 @@ export function exclusiveProcesses(place: MeetingPlace): void {
     },
   );
 
-  it(`others continue on ${kind} when the process of a section is killed`, TIMEOUT, async () => {
-    const at = place.fresh();
-    const owner = await inside(place, at, "user", "keep");
-    const scope = await opened(place, at);
-    const log: string[] = [];
-    const others = [
-      scope.incState({ n: 10 }).then(() => log.push("plain")),
-      scope.exclusive((held) => held.incState({ n: 100 })).then(() => log.push("section")),
-    ];
-    await settled(100);
-    expect(log).toEqual([]);
-    owner.process.kill("SIGKILL");
-    await Promise.all(others);
-    expect(log).toEqual(["plain", "section"]);
-    expect((await scope.read()).n).toBe(111);
-  });
+  it.concurrent(
+    `others continue on ${kind} when the process of a section is killed`,
+    TIMEOUT,
+    async () => {
+      const at = place.fresh();
+      const owner = await inside(place, at, "user", "keep");
+      const scope = await opened(place, at);
+      const log: string[] = [];
+      const others = [
+        scope.incState({ n: 10 }).then(() => log.push("plain")),
+        scope.exclusive((held) => held.incState({ n: 100 })).then(() => log.push("section")),
+      ];
+      await settled(100);
+      expect(log).toEqual([]);
+      owner.process.kill("SIGKILL");
+      await Promise.all(others);
+      expect(log).toEqual(["plain", "section"]);
+      expect((await scope.read()).n).toBe(111);
+    },
+  );
 
-  it.each([true, false])(
+  it.concurrent.each([true, false])(
     `a process that stood still past its lease on ${kind} stores nothing more, taken over: %s`,
     TIMEOUT,
     async (isTaken) => {
@@ -124,7 +135,7 @@ export function exclusiveProcesses(place: MeetingPlace): void {
     },
   );
 
-  it.each([
+  it.concurrent.each([
     ["user", true],
     ["user", false],
     ["draft", true],

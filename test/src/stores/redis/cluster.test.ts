@@ -24,7 +24,8 @@ if (canStartRedis()) {
   });
 
   describeStore(
-    { describe, it },
+    // The cases mostly wait for the servers' clocks, each on keys of its own.
+    { describe: describe.concurrent, it },
     {
       name: "redis cluster",
       create: open,
