@@ -9,11 +9,11 @@ const own = (key: string, value: unknown): object => Object.fromEntries([[key, v
 
 /**
  * The platform calls two invalid dates different, and from Node 22 on throws when it compares sets
- * of which one contains null. Here they compare by these marks. They are objects, so that two
+ * of which one contains null or undefined. Here they compare by these marks. They are objects, so that two
  * dates stay two members of a set.
  */
 const marked = (leaf: unknown): unknown => {
-  if (leaf === null) return { mark: "null" };
+  if (leaf === null || leaf === undefined) return { mark: String(leaf) };
   return leaf instanceof Date && Number.isNaN(leaf.getTime()) ? { mark: "invalid date" } : leaf;
 };
 
