@@ -22,6 +22,8 @@ const config: ViteUserConfig = defineConfig({
     maxConcurrency: 8,
     // The shared PostgreSQL does not wait for its disk, as test/support/postgres.ts asks of it.
     onConsoleLog: (line) => !/PostgreSQL server runs with|PostgreSQL at \S+ runs with/.test(line),
+    // As `until`: on a loaded machine a second, the default, is over before a file is removed.
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 30_000,
     hookTimeout: 30_000,
     reporters: ["default", closingLine],

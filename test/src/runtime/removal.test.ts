@@ -127,7 +127,7 @@ it.each(["deleteAll", "erase"] as const)("%s reaches a scope that is being read"
   await read.promise;
   if (how === "erase") void remove();
   const scope = await (how === "erase" ? other : one).open<Counter>("user", "a");
-  await vi.waitFor(() => expect(scope.state).toEqual({}));
+  await vi.waitFor(() => expect(scope.state).toEqual({}), 20_000);
 });
 
 it("nothing is damage when it can have been deleted unheard, or was reported as erased", () => {

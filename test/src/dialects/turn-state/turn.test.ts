@@ -259,7 +259,7 @@ describe("waiting", () => {
       );
       const ended = Promise.allSettled(turns);
       const refused = expect(Promise.race(turns)).rejects.toMatchObject({ phase: "queued" });
-      await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(0));
+      await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(0), 20_000);
       await clock.advance(100);
       await refused;
       slow.resolve();

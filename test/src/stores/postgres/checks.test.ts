@@ -63,7 +63,7 @@ async function untilWaiting(count: number): Promise<void> {
       const [row] = await runSql(url, waiting);
       expect(row?.["n"]).toBe(count);
     },
-    { timeout: 4_000 },
+    { timeout: 20_000 },
   );
 }
 
@@ -186,7 +186,7 @@ describe.skipIf(!canStartPostgres())("checks at a server", () => {
     server.thaw();
     await vi.waitFor(async () => {
       expect(await store.commit([], { checks: [check("k", 1)] })).toHaveLength(1);
-    });
+    }, 20_000);
   });
 
   it("that is a standby are refused: its copy may be older", { timeout: 60_000 }, async () => {

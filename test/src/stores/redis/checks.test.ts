@@ -102,7 +102,7 @@ describe.skipIf(!canStartRedis())("checks", () => {
       expect(await store.commit([], { checks: [check("k", 1)] })).toEqual([
         { ok: true, version: 1 },
       ]);
-    });
+    }, 20_000);
   });
 
   it("of a damaged record fail, and make the writes beside them unknown once", async () => {
