@@ -19,6 +19,7 @@ import type { Printer } from "./printer.ts";
 import { getRecord, type NamedRecord, removeRecord } from "./record.ts";
 import { cancelRun, listRuns, resumeRun } from "./run-verbs.ts";
 import { printHistory, printPast, rewindScope, setState } from "./scope-verbs.ts";
+import { listTimers } from "./timers.ts";
 import type { VerbName } from "./verbs.ts";
 import { watchStore } from "./watch.ts";
 
@@ -42,6 +43,7 @@ const RUN: Readonly<Record<VerbName, Run>> = {
   runs: onStoreOf(listRuns),
   resume: onStoreOf(resumeRun),
   cancel: onStoreOf(cancelRun),
+  timers: onStoreOf(listTimers),
   migrate: async (task, printer) => {
     const { kinds } = await loadModule(task);
     return onStore(task, printer, (store) => migrate(store, kinds, task, printer));

@@ -37,6 +37,7 @@ export type VerbName =
   | "runs"
   | "resume"
   | "cancel"
+  | "timers"
   | "migrate"
   | "doctor"
   | "copy"
@@ -173,6 +174,14 @@ export const VERBS: Readonly<Record<VerbName, VerbRule>> = {
     form: "STORE RUN",
     options: ["module", "namespace", "json"],
     does: "cancels a run, wherever it executes",
+  },
+  timers: {
+    form: "STORE [TYPE [ID]]",
+    options: ["limit", "namespace", "json"],
+    does: "lists the pending timers by type and time: when, whose, which handler",
+    text:
+      "The kind need not be declared. The payload, and how often the handler has failed, are " +
+      "printed with --json only. A timer that is due waits for a program with its handler.",
   },
   migrate: {
     form: "STORE",

@@ -10,6 +10,9 @@
  */
 import { encodeKey, keyPrefix } from "../scope-key.ts";
 
+/** What the keys of all hints begin with; the key of a kind, a time, a stamp and an id follow. */
+export const DUE = "%due/";
+
 /** Digits of a time: those of the furthest date. */
 const DIGITS = 16;
 
@@ -31,7 +34,7 @@ export function ledgerKey(namespace: string, type: string, id: string): string {
 
 /** The common prefix of the hints of a kind. */
 export function duePrefix(namespace: string, type: string): string {
-  return `%due/${keyPrefix(namespace, type)}`;
+  return DUE + keyPrefix(namespace, type);
 }
 
 /** The key of a hint; `prefix` is that of its kind. */
