@@ -107,7 +107,7 @@ async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Pr
     if (result.ok) {
       const late = await home.system.arrived(key); // It may have been read before.
       late?.observed(version);
-      await home.timers.forget({ kind, identity: { type, id } });
+      await home.timers.forget({ kind, identity: { type, id } }, version);
       announceDelete(home, kind, id, version);
       return true;
     }

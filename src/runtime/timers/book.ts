@@ -5,7 +5,10 @@
  *  B1  A timer has a hint that is not later than it: the hint is written before the timer, and
  *      removed after it. A hint without a timer is harmless, and removed when it is due.
  *  B2  A ledger changes by compare-and-set of its own record. Which process does it, and whether it
- *      has the scope to itself, does not matter: a change looks at the stamp of a row.
+ *      has the scope to itself, does not matter: a change looks at the stamp of a row. One of unknown
+ *      outcome is made again, so a change may find what it has stored before.
+ *  B3  A ledger ends with the life of its scope, and never a later one: it has timers that were set,
+ *      or notes that were made, above the version of the deletion then.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -151,12 +154,15 @@ export class TimerBook {
     await Promise.allSettled(keys.map((key) => erase(key)));
   }
 
-  /** The scope was deleted: removes its timers. What is left here on a failure does not count. */
-  async forget(scope: TimedId): Promise<void> {
+  /**
+   * The scope was deleted, at the version `deleted`: removes its timers. What is left here on a
+   * failure does not count, nor does what is left of a ledger that a later life has changed (B3).
+   */
+  async forget(scope: TimedId, deleted: number): Promise<void> {
     try {
       const store = this.batched(scope.kind);
-      const { rows, version } = await this.#load(scope);
-      if (version === 0) return;
+      const { rows, applied, version } = await this.#load(scope);
+      if (version === 0 || applied > deleted || rows.some(({ since }) => since > deleted)) return;
       const key = this.#ledgerKey(scope);
       const result = await this.#store(store, key, { version, state: undefined });
       if (result) await this.dropHints(scope, rows);

@@ -94,7 +94,9 @@ class Firing {
     const next = await this.#try(held, row);
     if (next !== undefined) await this.#book.putHints(this.#scope, [next]);
     const isMoved = await this.#book.edit(this.#scope, (rows) => {
-      if (rows.get(row.key)?.stamp !== row.stamp) return false; // F3
+      const stamp = rows.get(row.key)?.stamp;
+      if (next !== undefined && stamp === next.stamp) return true; // An attempt before took effect.
+      if (stamp !== row.stamp) return false; // F3
       if (next === undefined) rows.delete(row.key);
       else rows.set(row.key, next);
       return true;

@@ -55,9 +55,9 @@ export class RuntimeTimers {
     return parts.kind.timers === null ? new PlainScope(parts) : new TimedScope(parts, this.#book);
   }
 
-  /** A scope that is not in memory was deleted. */
-  async forget(scope: TimedId): Promise<void> {
-    if (scope.kind.timers !== null) await this.#book.forget(scope);
+  /** A scope that is not in memory was deleted, at the version `deleted`. */
+  async forget(scope: TimedId, deleted: number): Promise<void> {
+    if (scope.kind.timers !== null) await this.#book.forget(scope, deleted);
   }
 
   /** The keys of the records of a scope's timers. */

@@ -1,5 +1,5 @@
 /** `schedule`, `unschedule` and `timers` of a scope. */
-import { isHoldfastError } from "../../../actors/errors.ts";
+import { isMisuse } from "../../../actors/realm.ts";
 import { READ } from "../../../actors/scope/mutation.ts";
 import type { Timer } from "../scope-types.ts";
 import type { ScheduleArguments, Timekeeper, TimerCaller } from "../timer-types.ts";
@@ -32,12 +32,13 @@ export class ScopeTimers implements Timekeeper {
             const before = rows.get(row.key);
             if (before === undefined && rows.size >= TIMERS_MAX) throw tooMany(rows.size + 1);
             rows.set(row.key, row);
-            return before === undefined ? [] : [before];
+            return before === undefined || before.stamp === row.stamp ? [] : [before];
           },
           () => this.#bringUpToDate(caller),
         )
         .catch((error: unknown) => {
-          if (!isHoldfastError(error, "COMMIT_UNKNOWN")) void book.dropHints(scope, [row]);
+          // After an error of the store an attempt before may have stored it.
+          if (isMisuse(error)) void book.dropHints(scope, [row]);
           throw error;
         });
       void book.dropHints(scope, replaced);

@@ -57,6 +57,6 @@ export class TimedScope extends ResidentScope implements Timed {
 
   override committed(exists = true, cause?: Cascade): void {
     super.committed(exists, cause);
-    if (!exists) void this.book.forget(this);
+    if (!exists) void this.book.forget(this, this.version);
   }
 }

@@ -1,0 +1,179 @@
+/** Timers on a store whose answers are lost, and a ledger that is removed late or not at all. */
+import { describe, expect, it } from "vitest";
+import { defineKind, type Kind } from "../../../../src/runtime/kinds.ts";
+import type { Runtime } from "../../../../src/runtime/runtime.ts";
+import type { Scope } from "../../../../src/runtime/scope.ts";
+import { memoryStore } from "../../../../src/stores/memory/store.ts";
+import { simulatedClock } from "../../../../src/testing/clock.ts";
+import {
+  type FaultCall,
+  type FaultKind,
+  faultyStore,
+} from "../../../../src/testing/faulty-store.ts";
+import { settled, turned } from "../../../support/waiting.ts";
+import { type Counter, World } from "../../../suites/runtime-world.ts";
+
+const START = Date.UTC(2026, 2, 28, 12);
+const SOON = { afterMs: 1_000 };
+
+/** A store whose next calls on a ledger fail as they are told to. */
+function setUp() {
+  const clock = simulatedClock(START);
+  const plan: { operation: "load" | "commit"; kinds: FaultKind[] } = {
+    operation: "commit",
+    kinds: [],
+  };
+  const choose = ({ operation, keys }: FaultCall): FaultKind | undefined =>
+    operation === plan.operation && keys.some((key) => key.startsWith("%timers/"))
+      ? plan.kinds.shift()
+      : undefined;
+  const store = faultyStore(memoryStore({ clock }), { choose });
+  const world = new World({ name: "faulty", open: () => store }, clock);
+  const fired: string[] = [];
+  const tries = { left: 0 };
+  const kind: Kind<Counter, "remind"> = defineKind<Counter, "remind">({
+    timers: {
+      remind: (_scope, { key, payload }) => {
+        fired.push(`${key} ${String(payload)}`);
+        if (tries.left-- > 0) throw new Error("not yet");
+      },
+    },
+  });
+  const runtimeOf = (): Runtime => world.runtime({ kinds: { timed: kind } });
+  return {
+    fired,
+    runtimeOf,
+    store,
+    tries,
+    open: (runtime: Runtime = runtimeOf()): Promise<Scope<Counter>> => runtime.open("timed", "x"),
+    /** The next calls fail like that. */
+    next: (operation: "load" | "commit", ...kinds: FaultKind[]): void => {
+      Object.assign(plan, { operation, kinds });
+    },
+    /** All faults that were asked for have happened. */
+    isSpent: (): boolean => plan.kinds.length === 0,
+    /** Lets `ms` pass in steps, and what fires end. */
+    pass: async (ms: number): Promise<void> => {
+      for (let step = 0; step < 20; step += 1) {
+        await clock.advance(ms / 20);
+        await settled();
+      }
+    },
+    /** What a call resolves to while time passes. */
+    done: <T>(call: Promise<T>): Promise<T> => turned(clock, call),
+  };
+}
+
+describe.each<FaultKind>(["lost", "unknown"])(
+  "a change of a ledger whose answer is %s",
+  (fault) => {
+    it("sets, replaces and removes a timer once", async () => {
+      const { done, fired, isSpent, next, open, pass } = setUp();
+      const scope = await open();
+      for (const n of [1, 2]) {
+        next("commit", fault);
+        await done(scope.schedule("remind", SOON, n, { key: "a" }));
+      }
+      await pass(20_000);
+      expect(fired).toEqual(["a 2"]);
+      await done(scope.schedule("remind", SOON, 3, { key: "b" }));
+      next("commit", fault);
+      expect(await done(scope.unschedule("b"))).toBe(true);
+      await pass(20_000);
+      expect(fired).toEqual(["a 2"]);
+      expect(isSpent()).toBe(true);
+    });
+
+    it("sets a timer of a recipe without a change once", async () => {
+      const { done, fired, isSpent, next, open, pass } = setUp();
+      const scope = await open();
+      next("commit", fault);
+      await done(scope.update((_, { schedule }) => void schedule("remind", SOON, 1, { key: "a" })));
+      await pass(20_000);
+      expect(fired).toEqual(["a 1"]);
+      expect(isSpent()).toBe(true);
+    });
+
+    it("ends a timer, moves it to its next time, and to its next try", async () => {
+      const { done, fired, isSpent, next, open, pass, tries } = setUp();
+      const scope = await open();
+      await done(scope.schedule("remind", { cron: "0 * * * *" }, 0, { key: "hourly" }));
+      for (const times of [1, 2, 3]) {
+        next("commit", fault);
+        await pass(3_600_000);
+        await pass(10_000);
+        expect(fired).toEqual(Array.from({ length: times }, () => "hourly 0"));
+        expect(isSpent()).toBe(true);
+      }
+      await done(scope.unschedule("hourly"));
+      await done(scope.schedule("remind", SOON, 1, { key: "once" }));
+      tries.left = 1;
+      next("commit", fault, fault);
+      await pass(60_000);
+      expect(fired.slice(3)).toEqual(["once 1", "once 1"]);
+      expect(isSpent()).toBe(true);
+      expect(await done(scope.timers())).toEqual([]);
+    });
+  },
+);
+
+/** Sets a timer with a change and one without. */
+async function setTwo(here: ReturnType<typeof setUp>, scope: Scope<Counter>, text: string) {
+  await scope.update((draft, { schedule }) => {
+    draft.text = text;
+    schedule("remind", SOON, text, { key: "noted" });
+  });
+  await here.done(scope.schedule("remind", SOON, text, { key: "set" }));
+}
+
+describe("the ledger of a deleted scope", () => {
+  it.each<["load" | "commit", FaultKind]>([
+    ["load", "fail"],
+    ["commit", "fail"],
+    ["commit", "lost"],
+    ["commit", "unknown"],
+  ])("that may be left (%s: %s) fires nothing, and a later life fires once", async (...how) => {
+    const here = setUp();
+    const { done, fired, isSpent, next, open, pass, runtimeOf } = here;
+    const first = runtimeOf();
+    const scope = await open(first);
+    await setTwo(here, scope, "old");
+    await done(scope.schedule("remind", SOON, "old", { key: "other" }));
+    next(...how);
+    await scope.delete();
+    await settled();
+    expect(isSpent()).toBe(true);
+    expect(await done(scope.timers())).toEqual([]);
+    await setTwo(here, scope, "new");
+    await done(first.close());
+    const again = await open(); // Knows by its record alone when this life began.
+    expect((await done(again.timers())).map(({ key }) => key).toSorted()).toEqual(["noted", "set"]);
+    await pass(20_000);
+    expect(fired.toSorted()).toEqual(["noted new", "set new"]);
+    expect(await done(again.timers())).toEqual([]);
+  });
+
+  it.each([
+    ["still waits", false],
+    ["has fired", true],
+  ])("that is removed late leaves what a later life has set and %s", async (_, isFired) => {
+    const here = setUp();
+    const { done, fired, isSpent, next, open, pass, runtimeOf, store } = here;
+    const first = runtimeOf();
+    await setTwo(here, await open(first), "old");
+    await done(first.close());
+    const [deleting, other] = [runtimeOf(), runtimeOf()];
+    next("load", "hold");
+    const removal = deleting.deleteAll({ type: "timed" });
+    await settled();
+    expect(isSpent()).toBe(true);
+    const scope = await open(other);
+    await setTwo(here, scope, "new");
+    if (isFired) await pass(20_000);
+    store.release();
+    expect(await done(removal)).toBe(1);
+    await pass(20_000);
+    expect(fired.toSorted()).toEqual(["noted new", "set new"]);
+    expect(await done(scope.timers())).toEqual([]);
+  });
+});
