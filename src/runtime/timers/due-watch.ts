@@ -12,11 +12,13 @@
  *      so processes share the work. A claim whose process has ended is over by itself. It decides
  *      nothing: F1 of `firing.ts` does.
  *  D3  At most `FIRING_MAX` scopes are fired at the same time.
- *  D4  Times are compared with the clock at each look, so a clock that is set forward or back only
- *      makes timers due, or not yet.
+ *  D4  Times of timers are compared with the clock at each look, so a clock that is set forward or
+ *      back only makes timers due, or not yet. Waits of this process are monotonic, and a claim
+ *      that ends later than one can was made before the clock was set back: it does not count.
  */
 import { isPlainObject } from "../../../actors/state/copy.ts";
 import { isHoldfastError } from "../../../actors/errors.ts";
+import { monotonic } from "../../../actors/time/clock.ts";
 import type { TimerWheel, WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import type { StateStore, StoredRecord } from "../../stores/contract.ts";
 import type { ResolvedKind } from "../kinds.ts";
@@ -33,6 +35,8 @@ const LOOK_MAX = 256;
 const PARKED_MAX = 10_000;
 /** Milliseconds until a scope that could not be fired is tried again. */
 const RETRY_MS = 5_000;
+/** So many times the length of a claim it may end after now: clocks of processes differ. */
+const CLAIMS_MAX = 2;
 
 /** A hint with the version of its record. */
 interface ClaimedHint extends FoundHint {
@@ -68,7 +72,9 @@ export class DueWatch {
   readonly #store: StateStore;
   /** When the first hint is due that is not parked, as far as is known. */
   #next = -Infinity;
-  /** Until when a hint is passed over, by its key. */
+  /** When a parked hint is looked at again, in monotonic time. */
+  #again = Infinity;
+  /** Until when a hint is passed over, by its key; in monotonic time. */
   readonly #parked = new Map<string, number>();
   readonly #reported = new Set<string>();
   #firing = 0;
@@ -106,25 +112,31 @@ export class DueWatch {
     return this.#port.book.port.clock.now();
   }
 
+  #monotonic(): number {
+    return monotonic(this.#port.book.port.clock);
+  }
+
   #arm(): void {
     if (this.#isStopped || this.#isLooking) return;
     const { pollMs, wheel } = this.#port;
     if (this.#handle !== null) wheel.cancel(this.#handle);
     const isFull = this.#firing >= FIRING_MAX;
-    const delayMs = isFull ? pollMs : Math.max(0, Math.min(pollMs, this.#next - this.#now()));
+    const waitMs = Math.min(this.#next - this.#now(), this.#again - this.#monotonic());
+    const delayMs = isFull ? pollMs : Math.max(0, Math.min(pollMs, waitMs));
     this.#handle = wheel.schedule(delayMs, () => this.#turn());
   }
 
   async #turn(): Promise<void> {
-    const isDue = this.#next <= this.#now();
+    const isDue = this.#next <= this.#now() || this.#again <= this.#monotonic();
     if (this.#firing >= FIRING_MAX || (isOwn(this.#store) && !isDue)) return this.#arm();
     this.#isLooking = true;
     this.#next = Infinity; // A timer that is set from here on lowers it.
+    this.#again = Infinity;
     try {
       await this.#look();
       this.#isAway = false;
     } catch (error) {
-      this.#next = Math.min(this.#next, this.#now() + this.#port.pollMs);
+      this.#lookAgain(this.#monotonic() + this.#port.pollMs);
       if (!this.#isAway && !this.#isStopped)
         this.#report("due timers could not be read", { error });
       this.#isAway = true;
@@ -149,6 +161,7 @@ export class DueWatch {
   /** The due hints that are not parked. */
   async #due(): Promise<Hint[]> {
     const now = this.#now();
+    const tried = this.#monotonic();
     if (this.#parked.size > PARKED_MAX) this.#parked.clear();
     const parked = this.#parked;
     const due: Hint[] = [];
@@ -162,8 +175,8 @@ export class DueWatch {
         break;
       }
       const until = parked.get(key) ?? -Infinity;
-      if (until > now) {
-        this.#expectLater(until);
+      if (until > tried) {
+        this.#lookAgain(until);
         continue;
       }
       parked.delete(key);
@@ -180,6 +193,10 @@ export class DueWatch {
     this.#next = Math.min(this.#next, due);
   }
 
+  #lookAgain(at: number): void {
+    this.#again = Math.min(this.#again, at);
+  }
+
   /** The hints that exist, are not claimed, and have a handler here. */
   async #found(hints: readonly Hint[]): Promise<ClaimedHint[]> {
     const { book } = this.#port;
@@ -190,7 +207,9 @@ export class DueWatch {
       const record = records[at];
       const claim = claimIn(record);
       if (record === undefined || claim === undefined) return [];
-      if (claim.until > now) this.#park(hint.key, Math.min(claim.until, now + this.#claimMs));
+      const leftMs = claim.until - now;
+      if (leftMs > 0 && leftMs <= CLAIMS_MAX * this.#claimMs)
+        this.#park(hint.key, Math.min(leftMs, this.#claimMs));
       else if (this.#handles(claim.name)) return [{ ...hint, ...claim, version: record.version }];
       return [];
     });
@@ -215,7 +234,7 @@ export class DueWatch {
     const claims = await Promise.all(hints.map((hint) => this.#write(hint, until)));
     return hints.filter((hint, at) => {
       if (claims[at] === true) hint.version += 1;
-      else this.#park(hint.key, until);
+      else this.#park(hint.key, this.#claimMs);
       return claims[at] === true;
     });
   }
@@ -231,9 +250,10 @@ export class DueWatch {
     return (await this.#port.book.batched(this.#kind).commit(write, write)).ok;
   }
 
-  #park(key: string, until: number): void {
+  #park(key: string, waitMs: number): void {
+    const until = this.#monotonic() + waitMs;
     this.#parked.set(key, until);
-    this.#expectLater(until);
+    this.#lookAgain(until);
   }
 
   async #fire(id: string, hints: readonly ClaimedHint[]): Promise<void> {
@@ -246,9 +266,9 @@ export class DueWatch {
         await Promise.allSettled(stay.map((hint) => this.#write(hint, 0)));
         return stay;
       });
-      for (const { key } of left) this.#park(key, this.#now() + this.#port.pollMs);
+      for (const { key } of left) this.#park(key, this.#port.pollMs);
     } catch (error) {
-      for (const { key } of hints) this.#park(key, this.#now() + RETRY_MS);
+      for (const { key } of hints) this.#park(key, RETRY_MS);
       const isOver =
         isHoldfastError(error, "RUNTIME_CLOSED") || isHoldfastError(error, "SCOPE_STOPPED");
       const isBusy = isHoldfastError(error, "SCOPE_MUTATION_TIMEOUT");

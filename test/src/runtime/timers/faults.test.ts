@@ -1,4 +1,7 @@
-/** Timers on a store whose answers are lost, and a ledger that is removed late or not at all. */
+/**
+ * Timers on a store whose answers are lost, a ledger that is removed late or not at all, and waits
+ * while the clock is set back.
+ */
 import { describe, expect, it } from "vitest";
 import { defineKind, type Kind } from "../../../../src/runtime/kinds.ts";
 import type { Runtime } from "../../../../src/runtime/runtime.ts";
@@ -10,21 +13,20 @@ import {
   type FaultKind,
   faultyStore,
 } from "../../../../src/testing/faulty-store.ts";
+import { collect } from "../../../support/collect.ts";
 import { settled, turned } from "../../../support/waiting.ts";
 import { type Counter, World } from "../../../suites/runtime-world.ts";
 
 const START = Date.UTC(2026, 2, 28, 12);
+const HOUR_MS = 3_600_000;
 const SOON = { afterMs: 1_000 };
 
-/** A store whose next calls on a ledger fail as they are told to. */
+/** A store whose next calls on ledgers, or on hints, fail as they are told to. */
 function setUp() {
   const clock = simulatedClock(START);
-  const plan: { operation: "load" | "commit"; kinds: FaultKind[] } = {
-    operation: "commit",
-    kinds: [],
-  };
+  const plan = { operation: "commit", kinds: [] as FaultKind[], prefix: "%timers/" };
   const choose = ({ operation, keys }: FaultCall): FaultKind | undefined =>
-    operation === plan.operation && keys.some((key) => key.startsWith("%timers/"))
+    operation === plan.operation && keys.some((key) => key.startsWith(plan.prefix))
       ? plan.kinds.shift()
       : undefined;
   const store = faultyStore(memoryStore({ clock }), { choose });
@@ -41,7 +43,9 @@ function setUp() {
   });
   const runtimeOf = (): Runtime => world.runtime({ kinds: { timed: kind } });
   return {
+    clock,
     fired,
+    plan,
     runtimeOf,
     store,
     tries,
@@ -175,5 +179,43 @@ describe("the ledger of a deleted scope", () => {
     await pass(20_000);
     expect(fired.toSorted()).toEqual(["noted new", "set new"]);
     expect(await done(scope.timers())).toEqual([]);
+  });
+});
+
+describe("a clock that is set back", () => {
+  it("does not make a look that failed wait for it", async () => {
+    const { clock, done, fired, isSpent, next, open, pass, plan } = setUp();
+    const scope = await open();
+    const at = new Date(START - 3 * HOUR_MS);
+    plan.prefix = "%due/";
+    const set = scope.schedule("remind", { at }, 1, { key: "a" });
+    next("load", "fail");
+    await done(set);
+    await pass(200);
+    expect(isSpent()).toBe(true);
+    expect(fired).toEqual([]);
+    clock.setTime(START - HOUR_MS);
+    await pass(5_000);
+    expect(fired).toEqual(["a 1"]);
+  });
+
+  it.each([
+    ["ended before the clock was set back is over", HOUR_MS, 0],
+    ["lives goes on", 8_000, 7_500],
+  ])("finds that the claim of a process that %s", async (_, claimMs, silentMs) => {
+    const { clock, done, fired, open, pass, runtimeOf, store } = setUp();
+    const due = START + HOUR_MS;
+    const first = runtimeOf();
+    await done((await open(first)).schedule("remind", { at: new Date(due) }, 1, { key: "a" }));
+    await done(first.close());
+    const [key = ""] = await collect(store.list({ prefix: "%due/" }));
+    const state = { name: "remind", made: START, until: due + claimMs };
+    await store.commit([{ key, expectedVersion: 1, version: 2, state }]);
+    clock.setTime(due);
+    runtimeOf();
+    await pass(silentMs);
+    expect(fired).toEqual([]);
+    await pass(1_500);
+    expect(fired).toEqual(["a 1"]);
   });
 });
