@@ -13,7 +13,8 @@
  *  K2  Code of a held call holds the scope and its held calls: a call of it on either is refused.
  *  K3  After the section, and once its lease is lost, a held call is refused.
  *  K4  A claim releases the lease of the record first, and then the scope; each once.
- *  K5  Calls of others run only when no held call runs or is being saved, also after a revocation.
+ *  K5  Calls of others run only when no held call runs or is being saved, and the record is not
+ *      being acquired, also after a revocation.
  */
 import { submitTo } from "./admission.ts";
 import { ExclusiveLostError } from "../errors.ts";
@@ -91,6 +92,8 @@ class ScopeClaim implements Claim, ExclusiveTask {
   #call: Call | null = null;
   #free: (() => void) | null = null;
   #record: KeptRecord | null = null;
+  /** Settles when the record is kept or refused; `null`: it is not being acquired. */
+  #keeping: Promise<void> | null = null;
 
   constructor(scope: ClaimedScope, around: HeldCalls | undefined, granted: (claim: Claim) => void) {
     this.#scope = scope;
@@ -123,7 +126,14 @@ class ScopeClaim implements Claim, ExclusiveTask {
   }
 
   async keepRecord(signal: AbortSignal): Promise<void> {
-    if (this.#around === undefined) this.#record = await keepRecord(this.#scope, signal);
+    if (this.#around !== undefined) return;
+    void this.calls; // A scope with held calls is released by its section, when its call ends too.
+    const kept = keepRecord(this.#scope, signal);
+    const settled = (): void => {
+      this.#keeping = null;
+    };
+    this.#keeping = kept.then(settled, settled);
+    this.#record = await kept;
   }
 
   release(): void {
@@ -136,6 +146,8 @@ class ScopeClaim implements Claim, ExclusiveTask {
 
   async finish(): Promise<void> {
     this.inner?.end();
+    // Revoked while the record was read: the caller does not wait for the store, the scope does.
+    if (this.#keeping !== null) return void this.#keeping.then(() => this.finish());
     this.#record?.lease.release();
     await this.#record?.released;
     this.release();

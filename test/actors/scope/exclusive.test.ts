@@ -82,6 +82,28 @@ describe("the lease of a section", () => {
     expect(scope.state.n).toBe(2);
   });
 
+  it("K5 that waits no longer while its record is read ends before calls of others run", async () => {
+    const reading = gate();
+    const bridge = leasedBridge(() => Promise.resolve(false));
+    const scope = scopeOf(bridge);
+    await scope.incState({ n: 1 });
+    bridge.load = () => reading.promise.then(() => bridge.stored);
+    const section = rejection(
+      scope.exclusive(() => undefined, { timeoutMs: 200 }),
+      "SCOPE_MUTATION_TIMEOUT",
+    );
+    await clock.advance(150); // The lease is lost by now.
+    const waiting = scope.incState({ n: 10 });
+    await clock.advance(100);
+    await section;
+    await settled();
+    expect(bridge.saves).toHaveLength(1);
+    reading.open();
+    expect(await waiting).toBe(true);
+    expect(await scope.exclusive((held) => held.incState({ n: 100 }))).toBe(true);
+    expect([scope.state.n, clock.pending]).toEqual([111, 0]);
+  });
+
   it("aborts the signal of a section inside it, too", async () => {
     const scope = scopeOf(leasedBridge(() => Promise.resolve(false)));
     await scope.exclusive((held) =>
