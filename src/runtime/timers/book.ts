@@ -5,10 +5,10 @@
  *  B1  A timer has a hint that is not later than it: the hint is written before the timer, and
  *      removed after it. A hint without a timer is harmless, and removed when it is due.
  *  B2  A ledger changes by compare-and-set of its own record. Which process does it, and whether it
- *      has the scope to itself, does not matter: a change looks at the stamp of a row. One of unknown
- *      outcome is made again, so a change may find what it has stored before.
- *  B3  A ledger ends with the life of its scope, and never a later one: it has timers that were set,
- *      or notes that were made, above the version of the deletion then.
+ *      has the scope to itself, does not matter: a change looks at the stamp of a row. One of
+ *      unknown outcome is made again, so a change may find what it has stored before.
+ *  B3  A ledger ends with the life of its scope, and never in a later one: then it has timers that
+ *      were set, or notes that were made, above the version of the deletion.
  */
 import { randomUUID } from "node:crypto";
 import {

@@ -82,7 +82,7 @@ describe("the lease of a section", () => {
     expect(scope.state.n).toBe(2);
   });
 
-  it("K5 that waits no longer while its record is read ends before calls of others run", async () => {
+  it("K5 of a section that timed out ends before calls of others run", async () => {
     const reading = gate();
     const bridge = leasedBridge(() => Promise.resolve(false));
     const scope = scopeOf(bridge);
