@@ -1,8 +1,8 @@
 /**
  * `IdleState`: calls back when a user has been idle, all on one timer wheel.
  *
- * With a runtime the deadlines are stored per user, so they survive a restart: `open(from)` arms
- * them again. A function cannot be stored, so these deadlines are reported to `onIdle`.
+ * With a runtime the deadlines are stored per user, so they survive a restart (`idle-store.ts`). A
+ * function cannot be stored, so after a restart they are reported to `onIdle`.
  *
  * Invariants
  *  I1  A callback is called at most once, after its entry was removed, and not before its time.
@@ -13,8 +13,8 @@
 import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import { createTimerWheel, type TimerWheel } from "../../../actors/time/timer-wheel.ts";
 import { safeCall } from "../../../actors/scope/safe-call.ts";
-import { asCall } from "../../runtime/calls.ts";
-import type { Scope } from "../../runtime/scope.ts";
+import { randomUUID } from "node:crypto";
+import { IdleStore } from "./idle-store.ts";
 import { botHome, sender, type BotHome, type BotStateOptions } from "./options.ts";
 import type { BotContext } from "./single-state.ts";
 
@@ -58,27 +58,34 @@ interface Waiting {
   handle: WheelHandle | null;
 }
 
-type Deadlines = Record<string, { readonly inRef: unknown; readonly at: number }>;
-
 /** The maximum delay of a callback, in milliseconds. */
 const TICK_MS = 100;
 
 /** Waits for users to be idle. */
 export class IdleState {
   readonly #home: BotHome;
-  readonly #stored: boolean;
+  /** `null`: the deadlines are not stored. */
+  readonly #store: IdleStore | null;
   readonly #wheel: TimerWheel;
   readonly #onIdle: ((report: IdleReport) => unknown) | undefined;
   readonly #users = new Map<string, Set<Waiting>>();
-  readonly #opening = new Map<string, Promise<Scope<Deadlines>>>();
-  readonly #storing = new Set<Promise<void>>();
+  readonly #id = randomUUID();
   #next = 0;
 
   constructor(options: IdleStateOptions = {}) {
     this.#home = botHome("IdleState", options, ["onIdle"]);
-    this.#stored = options.runtime !== undefined;
-    this.#onIdle = options.onIdle;
+    const { onIdle } = options;
+    this.#onIdle = onIdle;
     const { clock, logger } = this.#home;
+    const report = (from: string, inRef: unknown): void =>
+      this.#call(() => onIdle?.({ from, inRef }), { next: true, inRef });
+    this.#store =
+      options.runtime === undefined
+        ? null
+        : new IdleStore(this.#home, {
+            callBack: (from, key) => this.#callBack(from, key),
+            report: onIdle && report,
+          });
     // As in the original, a waiting callback keeps the process running.
     this.#wheel = createTimerWheel(clock, { tickMs: TICK_MS, unref: false, logger });
   }
@@ -97,12 +104,12 @@ export class IdleState {
     if (typeof timeInSeconds !== "number" || Number.isNaN(timeInSeconds))
       throw new RangeError(`timeInSeconds must be a number, received ${String(timeInSeconds)}`);
     const delayMs = Math.max(0, timeInSeconds * 1_000);
-    const key = this.#stored ? `${this.#home.clock.now()}-${(this.#next += 1)}` : null;
+    const key = this.#store === null ? null : `${this.#id}-${(this.#next += 1)}`;
     const waiting: Waiting = { from, inRef, cb, key, handle: null };
     this.#arm(waiting, delayMs);
     if (key === null || delayMs === Infinity) return;
     const at = this.#home.clock.now() + delayMs;
-    this.#store(from, (scope) => scope.patchState({ [key]: { inRef: storable(inRef), at } }));
+    this.#store?.put(from, key, { inRef: storable(inRef), at });
   };
 
   /** True when another wait of that user is pending, with another `inRef`. */
@@ -118,23 +125,18 @@ export class IdleState {
   readonly stop = (context: BotContext & Readonly<Record<string, unknown>>): void => {
     const stopped = [...(this.#users.get(sender(context.from)) ?? [])];
     for (const waiting of stopped) this.#remove(waiting);
-    for (const { cb, inRef } of stopped) this.#call(cb, { ...context, next: false, inRef });
     const keys = stopped.flatMap(({ key }) => (key === null ? [] : [key]));
-    if (keys.length > 0) this.#forget(context.from, keys);
+    this.#store?.clear(context.from, keys); // Before a callback can set the next deadline.
+    for (const { cb, inRef } of stopped) this.#call(cb, { ...context, next: false, inRef });
   };
 
   /** Arms the stored deadlines of a user that are not pending here. */
   readonly open = async (from: string): Promise<void> => {
     sender(from);
-    if (!this.#stored) return;
-    const scope = await asCall(this.#home.runtime, async () => {
-      const opened = await this.#scope(from);
-      await opened.read(); // Another process may have stored deadlines.
-      return opened;
-    });
+    const stored = (await this.#store?.read(from)) ?? [];
     const known = new Set([...(this.#users.get(from) ?? [])].map(({ key }) => key));
     const now = this.#home.clock.now();
-    for (const [key, { inRef, at }] of Object.entries(scope.state)) {
+    for (const [key, { inRef, at }] of stored) {
       if (known.has(key)) continue;
       const cb = (): unknown => this.#onIdle?.({ from, inRef });
       this.#arm({ from, inRef, cb, key, handle: null }, at - now);
@@ -145,7 +147,7 @@ export class IdleState {
   readonly close = async (): Promise<void> => {
     this.#wheel.stop();
     this.#users.clear();
-    await Promise.all(this.#storing);
+    await this.#store?.close();
   };
 
   #arm(waiting: Waiting, delayMs: number): void {
@@ -155,9 +157,18 @@ export class IdleState {
     else known.add(waiting);
     waiting.handle = this.#wheel.schedule(delayMs, () => {
       this.#remove(waiting);
-      if (key !== null) this.#forget(from, [key]);
+      if (key !== null) this.#store?.remove(from, [key]);
       this.#call(cb, { next: true, inRef });
     });
+  }
+
+  /** Calls back the wait of a stored deadline that is over; false when it is not pending. */
+  #callBack(from: string, key: string): boolean {
+    const waiting = [...(this.#users.get(from) ?? [])].find((each) => each.key === key);
+    if (waiting === undefined) return false;
+    this.#remove(waiting);
+    this.#call(waiting.cb, { next: true, inRef: waiting.inRef });
+    return true;
   }
 
   #remove(waiting: Waiting): void {
@@ -171,33 +182,6 @@ export class IdleState {
     const { logger } = this.#home;
     const report = (error: unknown): void => logger.error("an idle callback threw", { error });
     safeCall(() => cb?.(event), report);
-  }
-
-  #forget(from: string, keys: readonly string[]): void {
-    this.#store(from, (scope) =>
-      scope.update((deadlines) => {
-        for (const key of keys) Reflect.deleteProperty(deadlines, key);
-      }),
-    );
-  }
-
-  #store(from: string, change: (scope: Scope<Deadlines>) => Promise<boolean>): void {
-    const { logger, runtime } = this.#home;
-    const stored = asCall(runtime, () => this.#scope(from).then(change))
-      .then(() => undefined)
-      .catch((error: unknown) => logger.error("an idle deadline was not stored", { error }))
-      .finally(() => this.#storing.delete(stored));
-    this.#storing.add(stored);
-  }
-
-  /** Calls made while a scope is loaded wait for that load, so they keep their order. */
-  #scope(from: string): Promise<Scope<Deadlines>> {
-    const known = this.#opening.get(from);
-    if (known !== undefined) return known;
-    const loading = this.#home.runtime.open<Deadlines>("builderbot.idle", `user:${from}`);
-    const opened = loading.finally(() => this.#opening.delete(from));
-    this.#opening.set(from, opened);
-    return opened;
   }
 }
 

@@ -16,11 +16,10 @@ export interface BotStateOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** The kinds of this dialect. */
+/** The kinds of this dialect, but for that of `idle-store.ts`. */
 const BOT_KINDS: Readonly<Record<string, Kind>> = {
   "builderbot.user": defineKind(),
   "builderbot.global": defineKind(),
-  "builderbot.idle": defineKind(),
 };
 
 /** The options with their defaults; the kinds are declared on the runtime. */
