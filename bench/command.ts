@@ -31,6 +31,10 @@ const KNOWN: Readonly<Record<string, Known>> = {
     about: "a history: keeping it, reading it, undo",
     stores: ["memory", "sqlite", "file", "redis", "postgres"],
   },
+  sequencer: {
+    about: "runs of 100 steps, and peers",
+    stores: ["memory", "sqlite", "redis", "postgres"],
+  },
   sse: { about: "changes over HTTP to 1, 100 and 1,000 readers", stores: [] },
   import: { about: "what each entry point adds to the start of a process", stores: [] },
   dialects: { about: "each dialect beside its original", stores: [] },

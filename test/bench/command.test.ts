@@ -45,6 +45,7 @@ describe("the command line of the benches", () => {
       "answers",
       "durable",
       "time",
+      "sequencer",
       "langgraph",
     ]);
   });
