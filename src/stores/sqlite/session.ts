@@ -1,34 +1,18 @@
-/**
- * One open connection with its statements: transactions, commits and reads, all synchronous.
- *
- * A statement that met a lock stays open in SQLite, so that it can be stepped again. Some libraries
- * do not reset a prepared statement that threw: it then keeps an old snapshot on the connection,
- * whose reads are stale and whose commits all fail. So whatever can meet a lock runs by `exec`,
- * which every library finishes: BEGIN IMMEDIATE takes the writer's lock, TAKE_SNAPSHOT the
- * reader's, COMMIT any other. A prepared statement only runs between them, where no lock is
- * taken.
- */
+/** The operations of the store on one open connection, all synchronous. */
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { LargeKeys } from "../shared/large-records.ts";
 import { LIST_STATEMENTS, type PageRange } from "../shared/key-pages.ts";
 import { ChangeNotes, type ChangePosition, type ChangeReport } from "./change-notes.ts";
-import {
-  bytesToText,
-  columnOf,
-  commitUnknown,
-  isInDoubt,
-  type SqliteDatabase,
-  type SqliteValue,
-  toStoreError,
-} from "./driver.ts";
-import { OpenedFiles } from "./files.ts";
+import { bytesToText, columnOf, type SqliteDatabase, type SqliteValue } from "./driver.ts";
 import { HistoryTable } from "./history.ts";
 import { RecordReader } from "./reader.ts";
 import { prepareStatements, type Statements } from "./schema.ts";
-import { rollback, toSchemaError } from "./setup.ts";
+import { toSchemaError } from "./setup.ts";
+import { Transactions } from "./transactions.ts";
 import { RecordWriter } from "./writer.ts";
 import type {
   CommitOptions,
+  HistoryKeep,
   HistoryQuery,
   HistoryRow,
   ScopeWrite,
@@ -37,9 +21,6 @@ import type {
   WriteResult,
 } from "../contract.ts";
 import { conflict, isAllOk } from "../shared/writes.ts";
-
-/** A deferred BEGIN reads nothing: the first SELECT after it takes the snapshot. */
-const TAKE_SNAPSHOT = "SELECT 1 FROM holdfast_meta LIMIT 1";
 
 /** The most records that are removed in one batch of a sweep. */
 const SWEPT_AT_ONCE = 256;
@@ -66,11 +47,10 @@ export interface SessionSettings {
 /** All operations of the store on its connection. */
 export class SqliteSession {
   readonly #database: SqliteDatabase;
-  readonly #path: string;
   readonly #owner: string;
   readonly #isStale: (key: string) => boolean;
   readonly #statements: Statements;
-  readonly #files: OpenedFiles;
+  readonly #transactions: Transactions;
   readonly #notes: ChangeNotes;
   readonly #reader: RecordReader;
   readonly #writer: RecordWriter;
@@ -79,26 +59,30 @@ export class SqliteSession {
   constructor(settings: SessionSettings) {
     const { database, path, owner, tombstoneMs, isStale } = settings;
     this.#database = database;
-    this.#path = path;
     this.#owner = owner;
     this.#isStale = isStale;
     const statements = preparedIn(database, path);
     const large = new LargeKeys();
     const history = new HistoryTable(statements, path);
     this.#statements = statements;
-    this.#files = new OpenedFiles(database);
+    this.#transactions = new Transactions(database, path);
     this.#notes = new ChangeNotes({ statements, owner });
     this.#reader = new RecordReader({ statements, path, large });
-    this.#writer = new RecordWriter({ statements, owner, large, tombstoneMs, history });
     this.#history = history;
+    this.#writer = new RecordWriter({ statements, owner, large, tombstoneMs, history });
   }
 
   load(keys: readonly string[], now: number): (StoredRecord | undefined)[] {
-    return this.#snapshot(() => keys.map((key) => this.#read(key, now)));
+    return this.#transactions.read(() => keys.map((key) => this.#read(key, now)));
   }
 
   history(key: string, query: HistoryQuery, now: number): HistoryRow[] {
-    return this.#snapshot(() => this.#history.read(key, query, now));
+    return this.#transactions.read(() => this.#history.read(key, query, now));
+  }
+
+  /** Removes rows of a history, up to a number; returns how many. */
+  pruneHistory(key: string, keep: HistoryKeep): number {
+    return this.#noted(() => this.#history.prune(key, keep));
   }
 
   /** Checks see the records before the writes; checks alone take no writer's lock. */
@@ -107,17 +91,17 @@ export class SqliteSession {
     { atomic = false, checks = [] }: CommitOptions,
     now: number,
   ): WriteResult[] {
-    if (writes.length === 0) return this.#snapshot(() => this.#checkAll(checks, now));
-    const { checked, written } = this.#transact("BEGIN IMMEDIATE", {
-      work: () => {
+    if (writes.length === 0) return this.#transactions.read(() => this.#checkAll(checks, now));
+    const { checked, written } = this.#transactions.write(
+      () => {
         const found = this.#checkAll(checks, now);
         const isRefused = atomic && !isAllOk(found);
         const results = isRefused ? [] : this.#writeAll(writes, now);
         this.#notes.noteWrites(writes, results);
         return { checked: found, written: results };
       },
-      keep: (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
-    });
+      (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
+    );
     const isKept = !atomic || (isAllOk(checked) && isAllOk(written));
     return [...(isKept ? written : this.#refuse(writes, now)), ...checked];
   }
@@ -128,15 +112,13 @@ export class SqliteSession {
     const next = (): number => Number(columnOf(nextOver.get(now), "at") ?? Infinity);
     const found = (): unknown[] => over.all(now, now, this.#owner, now, SWEPT_AT_ONCE);
     // This check needs no writer's lock.
-    const left = this.#snapshot(() => (found().length === 0 ? next() : undefined));
+    const left = this.#transactions.read(() => (found().length === 0 ? next() : undefined));
     if (left !== undefined) return left;
-    return this.#transact("BEGIN IMMEDIATE", {
-      work: () => {
-        const keys = found().map((row) => bytesToText(columnOf(row, "key")) ?? "");
-        for (const key of keys) this.#writer.remove(key);
-        this.#notes.noteOther();
-        return keys.length === SWEPT_AT_ONCE ? -Infinity : next();
-      },
+    return this.#transactions.write(() => {
+      const keys = found().map((row) => bytesToText(columnOf(row, "key")) ?? "");
+      for (const key of keys) this.#writer.remove(key);
+      this.#notes.noteOther();
+      return keys.length === SWEPT_AT_ONCE ? -Infinity : next();
     });
   }
 
@@ -148,17 +130,15 @@ export class SqliteSession {
     const before = columnOf(this.#database.prepare(`PRAGMA ${setting}`).get(), setting);
     this.#database.exec(`PRAGMA ${setting} = ON`);
     try {
-      return this.#transact("BEGIN IMMEDIATE", {
-        work: () => {
-          const next = keys.map((key): readonly [string, number] => {
-            const found = columnOf(version.get(toAsciiKey(key)), "version");
-            return [key, typeof found === "number" ? found + 1 : 1];
-          });
-          const erased = keys.map((key) => this.#writer.remove(toAsciiKey(key)));
-          const gone = next.filter((_, at) => erased[at] === true);
-          const isNoted = gone.length > 0 && this.#notes.noteErased(gone);
-          return { erased, noted: isNoted ? gone : [] };
-        },
+      return this.#transactions.write(() => {
+        const next = keys.map((key): readonly [string, number] => {
+          const found = columnOf(version.get(toAsciiKey(key)), "version");
+          return [key, typeof found === "number" ? found + 1 : 1];
+        });
+        const erased = keys.map((key) => this.#writer.remove(toAsciiKey(key)));
+        const gone = next.filter((_, at) => erased[at] === true);
+        const isNoted = gone.length > 0 && this.#notes.noteErased(gone);
+        return { erased, noted: isNoted ? gone : [] };
       });
     } finally {
       if (before === 0 || before === 2)
@@ -168,13 +148,13 @@ export class SqliteSession {
 
   /** Removes erased keys from the note for watchers. */
   redact(noted: Erasure["noted"]): void {
-    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.redact(noted) });
+    this.#transactions.write(() => this.#notes.redact(noted));
   }
 
   /** A page of encoded keys. */
   list({ from, side, end, count }: PageRange, now: number): string[] {
     const statement = this.#statements[LIST_STATEMENTS[side]];
-    const rows = this.#snapshot(() => statement.all(from, end, now, count));
+    const rows = this.#transactions.read(() => statement.all(from, end, now, count));
     return rows.map((row) => bytesToText(columnOf(row, "key")) ?? "");
   }
 
@@ -194,31 +174,34 @@ export class SqliteSession {
 
   /** Registers this connection's watcher until `until`; times are the system's. */
   watch({ now, until }: { now: number; until: number }): ChangePosition {
-    return this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.register(now, until) });
+    return this.#transactions.write(() => this.#notes.register(now, until));
   }
 
   /** Extends the registration. */
   watchOn(until: number): void {
-    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.renew(until) });
+    this.#transactions.write(() => this.#notes.renew(until));
   }
 
   unwatch(): void {
-    this.#transact("BEGIN IMMEDIATE", { work: () => this.#notes.unregister() });
+    this.#transactions.write(() => this.#notes.unregister());
   }
 
   /** What others changed since `from`; `undefined` when nothing changed. */
   since(from: ChangePosition): ChangeReport | undefined {
-    return this.#snapshot(() => this.#notes.since(from));
+    return this.#transactions.read(() => this.#notes.since(from));
   }
 
   /** Changes a lease, and returns whether it did. */
   #change(name: "lease" | "renew" | "release", values: readonly SqliteValue[]): boolean {
-    return this.#transact("BEGIN IMMEDIATE", {
-      work: () => {
-        const isChanged = Number(this.#statements[name].run(...values).changes) > 0;
-        if (isChanged) this.#notes.noteOther();
-        return isChanged;
-      },
+    return this.#noted(() => Number(this.#statements[name].run(...values).changes)) > 0;
+  }
+
+  /** Changes rows that are no record, and returns how many there were. */
+  #noted(change: () => number): number {
+    return this.#transactions.write(() => {
+      const count = change();
+      if (count > 0) this.#notes.noteOther();
+      return count;
     });
   }
 
@@ -251,43 +234,6 @@ export class SqliteSession {
   #refuse(writes: readonly ScopeWrite[], now: number): WriteResult[] {
     const keys = writes.map(({ key }) => key);
     return this.load(keys, now).map((record) => conflict(record));
-  }
-
-  /** Runs `work`, which only reads, on one state of the file. */
-  #snapshot<T>(work: () => T): T {
-    return this.#transact("BEGIN", {
-      work: () => {
-        this.#database.exec(TAKE_SNAPSHOT);
-        return work();
-      },
-    });
-  }
-
-  /** Runs `work` in a transaction and commits it when `keep` returns true. */
-  #transact<T>(
-    begin: "BEGIN IMMEDIATE" | "BEGIN",
-    { work, keep }: { work: () => T; keep?: (result: T) => boolean },
-  ): T {
-    this.#files.check(begin === "BEGIN IMMEDIATE");
-    this.#database.exec(begin);
-    try {
-      const result = work();
-      if (keep?.(result) === false) rollback(this.#database);
-      else this.#end();
-      return result;
-    } catch (error) {
-      rollback(this.#database);
-      throw toSchemaError(error, this.#path);
-    }
-  }
-
-  #end(): void {
-    try {
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      // A COMMIT that failed at the disk may turn out complete when the log is next recovered.
-      throw isInDoubt(error) ? commitUnknown(toStoreError(error, this.#path)) : error;
-    }
   }
 }
 
