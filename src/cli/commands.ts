@@ -16,6 +16,7 @@ import {
 import { openStore, placeOf, type Presence } from "./open-store.ts";
 import { needWrite, type Task } from "./options.ts";
 import type { Printer } from "./printer.ts";
+import { pruneHistories, pruneLimit } from "./prune.ts";
 import { getRecord, type NamedRecord, removeRecord } from "./record.ts";
 import { cancelRun, listRuns, resumeRun } from "./run-verbs.ts";
 import { printHistory, printPast, rewindScope, setState } from "./scope-verbs.ts";
@@ -47,6 +48,10 @@ const RUN: Readonly<Record<VerbName, Run>> = {
   migrate: async (task, printer) => {
     const { kinds } = await loadModule(task);
     return onStore(task, printer, (store) => migrate(store, kinds, task, printer));
+  },
+  prune: (task, printer) => {
+    const keep = pruneLimit(task);
+    return onStore(task, printer, (store) => pruneHistories(store, keep, task, printer));
   },
   doctor: examine,
   copy: (task, printer) => {

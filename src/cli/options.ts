@@ -16,6 +16,7 @@ export interface Task {
   readonly batch: number;
   /** `Infinity`: no limit. */
   readonly limit: number;
+  readonly keep: number | undefined;
   /** Versions; `Infinity` and 0: no limit. */
   readonly before: number;
   readonly after: number;
@@ -66,6 +67,7 @@ export function readTask(args: readonly string[]): Task | Asked {
     prefix: text("prefix") ?? "",
     batch: wholeNumber("batch", text("batch"), { from: 1, to: BATCH_MAX }) ?? BATCH_DEFAULT,
     limit: wholeNumber("limit", text("limit"), { from: 1 }) ?? Infinity,
+    keep: wholeNumber("keep", text("keep"), { from: 0 }),
     before: wholeNumber("before", text("before"), { from: 0 }) ?? Infinity,
     after: wholeNumber("after", text("after"), { from: 0 }) ?? 0,
     states: given.has("states"),

@@ -7,6 +7,7 @@
 export type OptionName =
   | "prefix"
   | "limit"
+  | "keep"
   | "before"
   | "after"
   | "states"
@@ -39,6 +40,7 @@ export type VerbName =
   | "cancel"
   | "timers"
   | "migrate"
+  | "prune"
   | "doctor"
   | "copy"
   | "export"
@@ -70,6 +72,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRule>> = {
     text: "only what starts with it: keys, and for ls and watch ids of the type",
   },
   limit: { value: "N", text: "at most so many" },
+  keep: { value: "N", text: "how many changes of each scope stay; 0: none" },
   before: { value: "VERSION", text: "only versions below it" },
   after: { value: "VERSION", text: "only versions above it" },
   states: { text: "print the states, too" },
@@ -191,6 +194,14 @@ export const VERBS: Readonly<Record<VerbName, VerbRule>> = {
       "The module exports `kinds` as createRuntime takes them. A record that cannot be lifted is " +
       "left as it is and named. Programs may run meanwhile, if they know the new versions. A " +
       "command that is run again does the rest of the work. Runs of sequencers are not lifted.",
+  },
+  prune: {
+    form: "STORE [TYPE [ID]]",
+    options: ["keep", "prefix", "write", "namespace", "json"],
+    does: "removes the oldest changes of histories, all but the newest --keep",
+    text:
+      "States and versions stay as they are, and programs may run meanwhile. What is removed can " +
+      "no longer be read, undone or rewound to: it is HISTORY_GONE.",
   },
   doctor: {
     form: "STORE",

@@ -25,7 +25,8 @@
  *      the state: never a row without its state, nor a state without its rows. A refused write adds
  *      none. A delete, the end of `ttlMs` and `erase` leave none; `history` then returns none.
  *      Which rows are kept depends on the last row and `keep` alone, so a row that was returned for
- *      a `keep` is returned until it falls out of that `keep`; removing rows never changes others.
+ *      a `keep` is returned until it falls out of that `keep`, or of that of a `pruneHistory`;
+ *      removing rows never changes others.
  */
 import type { ExclusiveLease, ExclusiveWait, Json, Patch } from "../../actors/protocol.ts";
 
@@ -243,6 +244,11 @@ export interface StateStore {
   erase?(keys: readonly string[]): Promise<boolean[]>;
   /** The history of a living record; needed when `supports.history`. */
   history?(key: string, query?: HistoryQuery): Promise<HistoryRow[]>;
+  /**
+   * Removes all rows of a history that `keep` does not keep, however many. Resolves to how
+   * many there were. The record and its version stay as they are.
+   */
+  pruneHistory?(key: string, keep: HistoryKeep): Promise<number>;
   /** Waits for running work and releases all resources. Later calls reject with `STORE_CLOSED`. */
   close(): Promise<void>;
 }

@@ -176,8 +176,8 @@ const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
 };
 
 /**
- * Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive`, `erase`, `history` and
- * `close` pass unchanged.
+ * Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive`, `erase`, `history`,
+ * `pruneHistory` and `close` pass unchanged.
  */
 export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
   if (plan.rates?.slow !== undefined && plan.clock === undefined)
@@ -211,7 +211,7 @@ export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
   return Object.assign(faulty, passThrough(inner));
 }
 
-type Passed = "watch" | "exclusive" | "erase" | "history";
+type Passed = "watch" | "exclusive" | "erase" | "history" | "pruneHistory";
 
 /** The optional operations that `inner` has. */
 function passThrough(inner: StateStore): Pick<StateStore, Passed> {
@@ -220,5 +220,6 @@ function passThrough(inner: StateStore): Pick<StateStore, Passed> {
   if (inner.exclusive !== undefined) passed.exclusive = inner.exclusive.bind(inner);
   if (inner.erase !== undefined) passed.erase = inner.erase.bind(inner);
   if (inner.history !== undefined) passed.history = inner.history.bind(inner);
+  if (inner.pruneHistory !== undefined) passed.pruneHistory = inner.pruneHistory.bind(inner);
   return passed;
 }

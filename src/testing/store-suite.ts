@@ -48,7 +48,7 @@ function missingNeed(
   return claim.needs?.find((need) => {
     if (need === "reopen") return options.reopen === undefined;
     if (need === "second") return isSole || options.second === undefined;
-    if (need === "erase") return store.erase === undefined;
+    if (need === "erase" || need === "pruneHistory") return store[need] === undefined;
     if (need === "sole") return !isSole || options.second === undefined;
     return supports[need] !== true;
   });

@@ -49,14 +49,17 @@ export interface SuiteSession {
   readonly advance: (ms: number) => Promise<void>;
 }
 
+/** What a claim may need. */
+export type Need = keyof StoreSupports | "second" | "reopen" | "sole" | "erase" | "pruneHistory";
+
 /** One claim about a store. */
 export interface SuiteCase {
   readonly name: string;
   /**
    * What the store must support for the claim to apply; `sole`: that it refuses a second owner,
-   * `erase`: the method.
+   * `erase`, `pruneHistory`: the method.
    */
-  readonly needs?: readonly (keyof StoreSupports | "second" | "reopen" | "sole" | "erase")[];
+  readonly needs?: readonly Need[];
   run(session: SuiteSession): Promise<void>;
 }
 

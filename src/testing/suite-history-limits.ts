@@ -1,6 +1,7 @@
 /** The limits of a history: which rows are kept. */
 import assert from "node:assert/strict";
-import { commitOk, type SuiteCase, write } from "./suite-case.ts";
+import type { HistoryKeep } from "../stores/contract.ts";
+import { commitOk, expectStored, type SuiteCase, write } from "./suite-case.ts";
 import { range, row, step, versionsOf } from "./suite-history.ts";
 
 /** Commits after which a lowered limit is met at the latest; more than any store needs. */
@@ -46,6 +47,29 @@ export const historyLimitCases: readonly SuiteCase[] = [
       assert.deepEqual(await versionsOf(store), [6, 5, 4]);
       await step(store, 7, { keep: { ...keep, versions: 2 }, rows: [row(7, { entry })] });
       assert.deepEqual(await versionsOf(store), [7, 6]);
+    },
+  },
+  {
+    name: "T9 pruneHistory removes all rows that are not kept, and leaves the others as they are",
+    needs: ["history", "pruneHistory"],
+    async run({ store }) {
+      const prune = (keep: HistoryKeep, key = "k"): Promise<number> | undefined =>
+        store.pruneHistory?.(key, keep);
+      for (const version of range(1, 60)) await step(store, version);
+      const kept = await store.history?.("k", { after: 50 });
+      assert.equal(await prune({ versions: 10 }), 50);
+      assert.deepEqual(await store.history?.("k"), kept);
+      assert.equal(await prune({ versions: 10 }), 0);
+      assert.equal(await prune({}), 0);
+      assert.equal(await prune({ sinceMs: row(58).at }), 7);
+      await step(store, 61, { keep: { versions: 3 } });
+      assert.deepEqual(await versionsOf(store), [61, 60, 59]);
+      assert.equal(await prune({ versions: 0 }), 3);
+      assert.deepEqual(await versionsOf(store), []);
+      await expectStored(store, "k", 61, { n: 61 });
+      for (const version of [62, 63]) await step(store, version, { keep: { versions: 1 } });
+      assert.deepEqual(await versionsOf(store), [63]);
+      assert.equal(await prune({ versions: 0 }, "never"), 0);
     },
   },
   {

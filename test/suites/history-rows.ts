@@ -56,6 +56,8 @@ interface Step {
   readonly parts: readonly { back: number; entry: string; state: string | null }[];
   readonly keep: HistoryKeep;
   readonly byOther: boolean;
+  /** Afterwards all rows that this does not keep are removed. */
+  readonly prune: HistoryKeep | null;
   readonly query: HistoryQuery;
 }
 
@@ -70,6 +72,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
     parts: fc.array(parts, { minLength: 1, maxLength: 25, size: "small" }),
     keep: fc.oneof({ weight: 1, arbitrary: fc.constant({}) }, { weight: 2, arbitrary: keeps }),
     byOther: fc.boolean(),
+    prune: fc.option(keeps, { nil: null, freq: 1 }),
     query: queries,
   }),
   { minLength: 1, maxLength: STEPS_MAX },
@@ -132,6 +135,10 @@ export function describeHistoryRows(stores: HistoryStores): void {
             const results = await (step.byOther ? other : mine).commit([write]);
             expect(results).toEqual([{ ok: true, version: write.version }]);
             await model.commit([write]);
+            if (step.prune !== null)
+              expect(await mine.pruneHistory?.(key, step.prune)).toBe(
+                await model.pruneHistory?.(key, step.prune),
+              );
             found = { key, version: write.version, isAlive: write.state !== undefined, pad };
             for (const query of [{}, step.query, { ...step.query, keep: step.keep }])
               expect(await mine.history?.(key, query)).toEqual(await model.history?.(key, query));

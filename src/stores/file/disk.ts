@@ -118,3 +118,23 @@ export async function prepareFolders(dir: string, temporary: string): Promise<St
   for (const folder of Object.values(folders)) await makeDirectory(folder);
   return { ...folders, temporary };
 }
+
+/** `undefined` when the file does not exist. */
+export async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Makes the renames in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await openDirectory(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

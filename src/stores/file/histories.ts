@@ -27,7 +27,7 @@ import {
   type RowPlace,
   selectRows,
 } from "../shared/history-rows.ts";
-import { fileNameOf, openDirectory, readIfThere, replaceFile, systemCode } from "./disk.ts";
+import { fileNameOf, readIfThere, replaceFile, syncFolder, unlessAbsent } from "./disk.ts";
 import { decodeLine, encodeLine, type FileRow, LINE_END, scanLines } from "./history-lines.ts";
 
 /** The bytes of segments below which no rows are removed from them. */
@@ -100,6 +100,26 @@ export class Histories {
     const length = lengthOf(segments);
     const next = { last, from, look: length > look ? 2 * length : look };
     return { ...next, segments: await this.#added(key, segments, bytes) };
+  }
+
+  /**
+   * Writes the rows that are left into a segment of their own; resolves to what the record must
+   * name from then on, and how many rows were removed. `undefined`: all are kept.
+   */
+  async prune(
+    key: string,
+    log: HistoryLog,
+    keep: HistoryKeep,
+  ): Promise<{ readonly log: HistoryLog; readonly count: number } | undefined> {
+    const rows = (await this.#rowsOf(key, log)).filter((row) => isWithin(row, log.from));
+    const from = laterOf(keptFrom(log.last, keep), log.from);
+    const left = rows.filter((row) => isWithin(row, from));
+    const count = rows.length - left.length;
+    if (count === 0) return undefined;
+    const lines = await this.#linesOf(key, left);
+    const segments = left.length === 0 ? [] : [await this.#make(key, Buffer.concat(lines))];
+    const look = Math.max(LOOK_MIN, 2 * lengthOf(segments));
+    return { log: { ...log, segments, from, look }, count };
   }
 
   /** The segments with more bytes: in the last one, if it can be appended to. */
@@ -265,23 +285,4 @@ function laterOf(one: RowBounds, other: RowBounds = one): RowBounds {
 
 function lengthOf(segments: readonly Segment[]): number {
   return segments.reduce((sum, [, bytes]) => sum + bytes, 0);
-}
-
-/** `undefined` when the file does not exist. */
-async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await openDirectory(path);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -18,6 +18,8 @@ import {
 } from "./disk.ts";
 import { type HistoryDraft, type HistoryLog, Histories, isLonger } from "./histories.ts";
 import type { DirectoryLock } from "./lock.ts";
+import type { HistoryKeep } from "../contract.ts";
+import { toJsonText } from "../shared/writes.ts";
 import { decodeDocument, encodeDocument, type FileDocument } from "./document.ts";
 import { mapBounded, settleBounded } from "../shared/key-queue.ts";
 
@@ -255,6 +257,23 @@ export async function putInPlace(records: FileRecords, drafts: readonly Draft[])
   } catch (cause) {
     throw new CommitUnknownError({ cause });
   }
+}
+
+/** Removes rows of a history that are not kept; resolves to how many there were. */
+export async function pruneRecord(
+  records: FileRecords,
+  key: string,
+  keep: HistoryKeep,
+): Promise<number> {
+  const document = await records.read(key);
+  if (document?.state === undefined || document.history === undefined) return 0;
+  const pruned = await records.histories.prune(key, document.history, keep);
+  if (pruned === undefined) return 0;
+  const { log, count } = pruned;
+  const text = toJsonText(document.state);
+  await putInPlace(records, [{ ...document, text, history: { log, rows: [], keep: {} } }]);
+  await records.histories.settle(key, log);
+  return count;
 }
 
 async function removeIfThere(path: string): Promise<boolean> {

@@ -12,10 +12,11 @@ import { refuseUnknown } from "../../../actors/scope/options.ts";
 import { systemCode, toDiskError } from "./disk.ts";
 import { type DirectoryLock, LOCK_TIMING, lockDirectory, type LockTiming } from "./lock.ts";
 import { planWrites } from "./plan.ts";
-import { FileRecords, putInPlace } from "./records.ts";
+import { FileRecords, pruneRecord, putInPlace } from "./records.ts";
 import { createGate } from "../shared/closable.ts";
 import { createKeyQueue, mapBounded } from "../shared/key-queue.ts";
 import type {
+  HistoryKeep,
   HistoryQuery,
   HistoryRow,
   ListQuery,
@@ -187,6 +188,10 @@ class FileStore implements StateStore {
         return records.histories.read(key, head.history, query);
       }),
     );
+  }
+
+  pruneHistory(key: string, keep: HistoryKeep): Promise<number> {
+    return this.#run((records) => this.#queue.run([key], () => pruneRecord(records, key, keep)));
   }
 
   close(): Promise<void> {

@@ -52,6 +52,15 @@ export class Histories {
     return selectRows(this.#rows.get(key) ?? [], query).map((row) => toHistoryRow(row, parse));
   }
 
+  /** Removes what is not kept; returns how many there were. */
+  prune(key: string, keep: HistoryKeep): number {
+    const rows = this.#rows.get(key) ?? [];
+    const count = prunedCount(rows, { keep });
+    if (count === rows.length) this.#rows.delete(key);
+    else if (count > 0) this.#rows.set(key, rows.slice(count));
+    return count;
+  }
+
   delete(key: string): void {
     this.#rows.delete(key);
   }

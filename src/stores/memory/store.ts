@@ -5,6 +5,7 @@ import type { Clock, ExclusiveWait, Json, Patch } from "../../../actors/protocol
 import { createGate } from "../shared/closable.ts";
 import type {
   CommitOptions,
+  HistoryKeep,
   HistoryQuery,
   HistoryRow,
   ListQuery,
@@ -187,6 +188,10 @@ class MemoryStore implements StateStore {
       if (!isLiving) return [];
       return this.#histories.select(key, query);
     });
+  }
+
+  pruneHistory(key: string, keep: HistoryKeep): Promise<number> {
+    return this.#closable.run(() => this.#histories.prune(key, keep));
   }
 
   close(): Promise<void> {

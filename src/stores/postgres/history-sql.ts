@@ -108,6 +108,21 @@ function writesText({ history }: PostgresTables): string {
 )`;
 }
 
+/** Removes rows that are not kept. $1: key, $2 to $4: the limits, $5: at most so many. */
+export function pruneHistoryText({ history }: PostgresTables): string {
+  return `
+WITH b AS MATERIALIZED (
+  SELECT h.key, h.seq - $2::float8 + 1 AS least_seq, $3::float8 AS least_at,
+    h.start + h.size - $4::float8 AS least_start
+  FROM ${history} h WHERE h.key = $1 ORDER BY h.version DESC LIMIT 1
+), gone AS (
+  DELETE FROM ${history} WHERE ctid = ANY (ARRAY(
+    SELECT r.ctid FROM b JOIN ${history} r ON r.key = b.key WHERE NOT ${WITHIN}
+    ORDER BY r.version LIMIT $5::bigint
+  )) RETURNING 1
+) SELECT count(*)::float8 AS count FROM gone`;
+}
+
 /**
  * Reads the history of a living record. $1: key, $2 and $3: only versions between, $4: at most so
  * many, $5 to $7: the limits of versions, time and bytes.

@@ -1,10 +1,17 @@
 /** The rows of histories as they are sent to PostgreSQL and read from it; see `history-sql.ts`. */
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { HistoryKeep, HistoryQuery, HistoryRow, ScopeWrite } from "../contract.ts";
-import { placeRows, type PlacedRow, toHistoryRow } from "../shared/history-rows.ts";
+import {
+  placeRows,
+  type PlacedRow,
+  pruneAll,
+  PRUNED_AT_ONCE,
+  toHistoryRow,
+} from "../shared/history-rows.ts";
 import { parseJson } from "../shared/patch-log.ts";
 import { checkBytes } from "../shared/writes.ts";
-import type { PostgresRow, PostgresValue } from "./connection.ts";
+import type { PostgresCalls } from "./calls.ts";
+import type { PostgresRow, PostgresStatement, PostgresValue } from "./connection.ts";
 
 /** What a write adds to the history of its record. */
 export interface HistoryPart {
@@ -91,7 +98,30 @@ function leastOf({ rows, keep }: Pick<HistoryPart, "rows" | "keep">): {
 export function queryParameters(key: string, query: HistoryQuery): PostgresValue[] {
   const { before = MOST, after = 0, limit = MOST, keep = {} } = query;
   const range = [after, before, limit].map((value) => Math.min(Math.ceil(value), MOST));
-  return [key, ...range, keep.versions ?? null, keep.sinceMs ?? null, keep.bytes ?? null];
+  return [key, ...range, ...limitsOf(keep)];
+}
+
+/** The parameters of `pruneHistory`. */
+export function pruneParameters(key: string, keep: HistoryKeep): PostgresValue[] {
+  return [key, ...limitsOf(keep), PRUNED_AT_ONCE];
+}
+
+/** Removes the rows that the parameters do not keep; resolves to how many there were. */
+export function pruneRows(
+  calls: Pick<PostgresCalls, "write">,
+  statement: PostgresStatement,
+  values: readonly PostgresValue[],
+): Promise<number> {
+  return pruneAll(() =>
+    calls.write(async (session) => {
+      const [row] = await session.query(statement, values);
+      return Number(row?.["count"] ?? 0);
+    }),
+  );
+}
+
+function limitsOf({ versions, sinceMs, bytes }: HistoryKeep): (number | null)[] {
+  return [versions ?? null, sinceMs ?? null, bytes ?? null];
 }
 
 /** Reads rows; `location` is for the `CorruptStateError` of one that is damaged. */

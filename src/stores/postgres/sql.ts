@@ -7,7 +7,7 @@
 import { crc32 } from "node:zlib";
 import { checkText, commitText, dropText } from "./commit-sql.ts";
 import { expectOne, NOW, patient, recordColumns } from "./fragments.ts";
-import { readHistoryText } from "./history-sql.ts";
+import { pruneHistoryText, readHistoryText } from "./history-sql.ts";
 import type { PostgresStatement } from "./connection.ts";
 import type { PostgresTables } from "./schema.ts";
 
@@ -27,6 +27,7 @@ export type StatementName =
   | "load"
   | "historyUp"
   | "historyDown"
+  | "pruneHistory"
   | "listFirst"
   | "listAfter"
   | "listLast"
@@ -181,6 +182,7 @@ export function statementsOf(tables: PostgresTables): Statements {
     load: loadText(tables),
     historyUp: readHistoryText(tables, "ASC"),
     historyDown: readHistoryText(tables, "DESC"),
+    pruneHistory: pruneHistoryText(tables),
     listFirst: listText(tables, ">=", "ASC"),
     listAfter: listText(tables, ">", "ASC"),
     listLast: listText(tables, ">=", "DESC"),

@@ -19,7 +19,7 @@ import { LargeKeys } from "../shared/large-records.ts";
 import { LIST_STATEMENTS, listPages, type PageRange } from "../shared/key-pages.ts";
 import { PostgresConnection } from "./connection.ts";
 import { PostgresFeed } from "./changes.ts";
-import { queryParameters, readHistory } from "./history.ts";
+import { pruneParameters, pruneRows, queryParameters, readHistory } from "./history.ts";
 import { PostgresLeases } from "./leases.ts";
 import { PostgresCalls } from "./calls.ts";
 import { CheckAnswers, type CheckRow, checksOfGroups } from "./checks.ts";
@@ -30,6 +30,7 @@ import { type Statements, statementsOf } from "./sql.ts";
 import { PostgresWriter } from "./writer.ts";
 import type {
   CommitOptions,
+  HistoryKeep,
   HistoryQuery,
   HistoryRow,
   ListQuery,
@@ -193,6 +194,11 @@ class PostgresStore implements StateStore {
       const rows = await this.#calls.read((session) => session.query(statement, values));
       return readHistory(rows, `${this.#server}, key ${JSON.stringify(key)}`);
     });
+  }
+
+  pruneHistory(key: string, keep: HistoryKeep): Promise<number> {
+    const values = pruneParameters(toAsciiKey(key), keep);
+    return this.#closable.run(() => pruneRows(this.#calls, this.#statements.pruneHistory, values));
   }
 
   close(): Promise<void> {

@@ -32,6 +32,20 @@ local function isWithin(row, bounds)
 end
 `;
 
+/** `firstWhere` returns the index of the first row that passes, as all after it do. */
+const FINDING = `
+local function firstWhere(passes)
+  local low, high = 0, redis.call('LLEN', KEYS[2])
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local row = rowAt(2, middle)
+    if not row then return nil end
+    if passes(row) then high = middle else low = middle + 1 end
+  end
+  return low
+end
+`;
+
 /**
  * For a commit. ARGV from `keep` on: limits of versions, time and bytes ("" = none); from `rows`
  * on: the rows, with version, time and size in their first line.
@@ -62,23 +76,13 @@ end
  * For a read. KEYS[2]: the rows. ARGV: only below this version, only above this one, at most so
  * many ("" = no limit), `up` or `down`, limits of versions, time and bytes.
  */
-export const READING: string = `${ROWS}
+export const READING: string = `${ROWS}${FINDING}
 local function selected()
-  local newest, count = rowAt(2, -1), redis.call('LLEN', KEYS[2])
+  local newest = rowAt(2, -1)
   if newest == false then return {} end
   if not newest then return nil end
   local bounds = boundsOf(newest, ARGV[5], ARGV[6], ARGV[7])
   local before, after = tonumber(ARGV[1]) or math.huge, tonumber(ARGV[2]) or 0
-  local function firstWhere(passes)
-    local low, high = 0, count
-    while low < high do
-      local middle = math.floor((low + high) / 2)
-      local row = rowAt(2, middle)
-      if not row then return nil end
-      if passes(row) then high = middle else low = middle + 1 end
-    end
-    return low
-  end
   local from = firstWhere(function(row) return row.version > after and isWithin(row, bounds) end)
   local to = firstWhere(function(row) return row.version >= before end)
   if not from or not to then return nil end
@@ -86,5 +90,17 @@ local function selected()
   if ARGV[4] == 'up' then to = math.min(to, from + limit) else from = math.max(from, to - limit) end
   if from >= to then return {} end
   return redis.call('LRANGE', KEYS[2], from, to - 1)
+end
+`;
+
+/** For `pruneHistory`. KEYS[2]: the rows. ARGV: limits of versions, time and bytes. */
+export const PRUNING: string = `${ROWS}${FINDING}
+local function pruned()
+  local newest = rowAt(2, -1)
+  if not newest then return newest == false and 0 or nil end
+  local bounds = boundsOf(newest, ARGV[1], ARGV[2], ARGV[3])
+  local count = firstWhere(function(row) return isWithin(row, bounds) end)
+  if count and count > 0 then redis.call('LTRIM', KEYS[2], count, -1) end
+  return count
 end
 `;

@@ -1,5 +1,5 @@
 /** The rows of histories as the scripts take and return them; see `history-lua.ts`. */
-import type { HistoryQuery, HistoryRow, ScopeWrite } from "../contract.ts";
+import type { HistoryKeep, HistoryQuery, HistoryRow, ScopeWrite } from "../contract.ts";
 import { placeRows, toHistoryRow } from "../shared/history-rows.ts";
 import { type Damaged, parseJson } from "../shared/patch-log.ts";
 import { checkBytes } from "../shared/writes.ts";
@@ -10,13 +10,12 @@ import { damaged, readFound } from "./reader.ts";
 export function historyArgs(write: ScopeWrite, bulkBytesMax: number): string[] {
   const { history } = write;
   if (history === undefined) return [];
-  const { versions, sinceMs, bytes } = history.keep;
   // Where the rows are among those before them, the script computes.
   const rows = placeRows(write, undefined).map(({ version, at, size, entry, state }) =>
     [`${version} ${at} ${size}`, entry, ...(state === null ? [] : [state])].join("\n"),
   );
   for (const row of rows) checkBytes(row, bulkBytesMax);
-  return [history.fresh === true ? "f" : "", ...[versions, sinceMs, bytes].map(text), ...rows];
+  return [history.fresh === true ? "f" : "", ...keepArgs(history.keep), ...rows];
 }
 
 /** The arguments of a read. */
@@ -24,7 +23,19 @@ export function queryArgs(query: HistoryQuery): string[] {
   const { before, after, limit, oldestFirst = false, keep = {} } = query;
   const order = oldestFirst ? "up" : "down";
   const range = [before, after, limit].map(text);
-  return [...range, order, ...[keep.versions, keep.sinceMs, keep.bytes].map(text)];
+  return [...range, order, ...keepArgs(keep)];
+}
+
+/** The arguments of `PRUNE`. */
+export function keepArgs({ versions, sinceMs, bytes }: HistoryKeep): string[] {
+  return [versions, sinceMs, bytes].map(text);
+}
+
+/** Reads the result of `PRUNE`; throws `CorruptStateError` for rows that are none. */
+export function readPruned(result: unknown, { history }: RecordKeys): number {
+  const [kind, count]: readonly unknown[] = Array.isArray(result) ? result : [];
+  if (kind === "rows") return Number(count);
+  throw damaged(history, "a row of its history is unreadable");
 }
 
 /**

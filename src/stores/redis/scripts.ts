@@ -22,7 +22,7 @@
  */
 import { createHash } from "node:crypto";
 import { LOG_COUNT_MAX } from "../shared/large-records.ts";
-import { KEEPING, READING } from "./history-lua.ts";
+import { KEEPING, PRUNING, READING } from "./history-lua.ts";
 
 /** A script and its name in the server's cache. */
 export interface RedisScript {
@@ -199,6 +199,12 @@ local no = stateless(redis.call('HMGET', KEYS[1], ${HEAD}), now())
 if no then return no end
 local rows = selected()
 return rows and {'rows', rows} or {'foreign', KEYS[2]}
+`);
+
+/** KEYS: head, history. ARGV: as PRUNING has it. Returns `rows` and how many went. */
+export const PRUNE: RedisScript = script(`${PRUNING}
+local count = pruned()
+return count and {'rows', count} or {'foreign', KEYS[2]}
 `);
 
 /** KEYS: head. Returns 1 for a record that is no tombstone, or that only a load can judge. */

@@ -23,6 +23,7 @@ import { readFound } from "./reader.ts";
 import {
   ERASE,
   HISTORY,
+  PRUNE,
   LIVING,
   READ,
   redisMs,
@@ -31,10 +32,11 @@ import {
   RENEW,
   TAKE,
 } from "./scripts.ts";
-import { queryArgs, readRows } from "./history.ts";
+import { keepArgs, queryArgs, readPruned, readRows } from "./history.ts";
 import { RedisWriter } from "./writer.ts";
 import type {
   CommitOptions,
+  HistoryKeep,
   HistoryQuery,
   HistoryRow,
   ListQuery,
@@ -215,6 +217,16 @@ class RedisStore implements StateStore {
         { script: HISTORY, keys: [keys.head, keys.history], args: queryArgs(query) },
       ]);
       return readRows(reply, { keys, oldestFirst: query.oldestFirst });
+    });
+  }
+
+  pruneHistory(key: string, keep: HistoryKeep): Promise<number> {
+    return this.#closable.run(async () => {
+      const keys = this.#keys(key);
+      const [reply] = await this.#calls.ask([
+        { script: PRUNE, keys: [keys.head, keys.history], args: keepArgs(keep) },
+      ]);
+      return readPruned(reply, keys);
     });
   }
 

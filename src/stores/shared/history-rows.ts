@@ -12,6 +12,9 @@ import type { Json } from "../../../actors/protocol.ts";
 import type { HistoryKeep, HistoryQuery, HistoryRow, ScopeWrite } from "../contract.ts";
 import { toJsonText } from "./writes.ts";
 
+/** The most rows that `pruneHistory` removes at a time, so that others are not kept waiting. */
+export const PRUNED_AT_ONCE = 10_000;
+
 /** How many more rows a commit removes than it adds, at most. */
 export const PRUNED_SPARE = 16;
 
@@ -90,10 +93,19 @@ export function hasLimit({ versions, sinceMs, bytes }: HistoryKeep): boolean {
   return versions !== undefined || sinceMs !== undefined || bytes !== undefined;
 }
 
-/** How many of the oldest rows a commit that added `added` rows removes. */
+/** Removes rows by `part`, at most `PRUNED_AT_ONCE` each time; resolves to how many there were. */
+export async function pruneAll(part: () => Promise<number>): Promise<number> {
+  for (let total = 0; ;) {
+    const count = await part();
+    total += count;
+    if (count < PRUNED_AT_ONCE) return total;
+  }
+}
+
+/** How many of the oldest rows are not kept: of a commit that added `added` rows, some of them. */
 export function prunedCount(
   rows: readonly RowPlace[],
-  { keep, added }: { readonly keep: HistoryKeep; readonly added: number },
+  { keep, added = Infinity }: { readonly keep: HistoryKeep; readonly added?: number },
 ): number {
   const newest = rows.at(-1);
   if (newest === undefined || !hasLimit(keep)) return 0;

@@ -7,6 +7,7 @@ import {
   keptFrom,
   type PlacedRow,
   placeRows,
+  PRUNED_AT_ONCE,
   PRUNED_SPARE,
   type RowBounds,
   type RowPlace,
@@ -15,7 +16,7 @@ import {
 import { parseJson } from "../shared/patch-log.ts";
 import { bytesToText } from "./driver.ts";
 import type { Statements } from "./schema.ts";
-import type { HistoryQuery, HistoryRow, ScopeWrite } from "../contract.ts";
+import type { HistoryKeep, HistoryQuery, HistoryRow, ScopeWrite } from "../contract.ts";
 
 /** More than any version and any number of rows. */
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -46,6 +47,14 @@ export class HistoryTable {
     if (newest === undefined || !hasLimit(history.keep)) return;
     const { seq, at, start } = keptFrom(newest, history.keep);
     pruneChanges.run(key, key, rows.length + PRUNED_SPARE, seq, at, start);
+  }
+
+  /** Removes rows that are not kept, up to a number; returns how many. */
+  prune(name: string, keep: HistoryKeep): number {
+    const key = toAsciiKey(name);
+    const { seq, at, start } = this.#bounds(key, { keep });
+    const { pruneChanges } = this.#statements;
+    return Number(pruneChanges.run(key, key, PRUNED_AT_ONCE, seq, at, start).changes);
   }
 
   /** Removes all rows of an encoded key. */

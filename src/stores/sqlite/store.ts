@@ -19,6 +19,7 @@ import { type Erasure, SqliteSession } from "./session.ts";
 import { leaveExclusive, prepareConnection } from "./setup.ts";
 import type {
   CommitOptions,
+  HistoryKeep,
   HistoryQuery,
   HistoryRow,
   ListQuery,
@@ -28,6 +29,7 @@ import type {
   StoreSupports,
   WriteResult,
 } from "../contract.ts";
+import { pruneAll } from "../shared/history-rows.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs } from "../shared/tombstones.ts";
 import { leasedTurn, type Section } from "../shared/exclusive-lease.ts";
@@ -176,6 +178,12 @@ class SqliteStore implements StateStore {
 
   history(key: string, query: HistoryQuery = {}): Promise<HistoryRow[]> {
     return this.#read((session) => session.history(key, query, this.#clock.now()));
+  }
+
+  pruneHistory(key: string, keep: HistoryKeep): Promise<number> {
+    const part = (): Promise<number> =>
+      this.#attemptWrite(() => this.#session().pruneHistory(key, keep));
+    return this.#closable.run(() => pruneAll(part));
   }
 
   close(): Promise<void> {
