@@ -6,6 +6,7 @@ import { isError } from "../../actors/realm.ts";
 import { reasonOf } from "../stores/shared/retry-until.ts";
 import { runTask } from "./commands.ts";
 import { DamagedFileError } from "./export-file.ts";
+import { HistoryLostError } from "./transfer.ts";
 import { readTask, UsageError } from "./options.ts";
 import { helpText, verbHelp } from "./help.ts";
 
@@ -42,7 +43,10 @@ function explain(error: unknown): string {
   if (hasCode(error, "EEXIST") && "path" in error)
     return `there is a file ${String(error.path)} already; export overwrites none`;
   if (!isError(error)) return String(error);
-  const isOurs = error instanceof UsageError || error instanceof DamagedFileError;
+  const isOurs =
+    error instanceof UsageError ||
+    error instanceof DamagedFileError ||
+    error instanceof HistoryLostError;
   const isExpected = isOurs || isHoldfastError(error) || "syscall" in error;
   return isExpected ? error.message : (error.stack ?? error.message);
 }

@@ -35,10 +35,13 @@ interface Work {
 export async function copyRecords(stores: Stores, work: Work): Promise<boolean> {
   if (work.task.checkOnly) return checkStores(stores, work, "ignore");
   const [from, to] = stores;
+  const leftOut = new LeftOutHistories();
+  const moved = exportRecords(from, { ...work.task, leftOut: leftOut.note });
   const written = await withProgress("copy", work, {
     count: () => countKeys(from, work.task.prefix),
-    run: (progress) => importRecords(counted(exportRecords(from, work.task), progress), to),
+    run: (progress) => importRecords(counted(moved, progress), to),
   });
+  leftOut.end(work.printer);
   // Records that only the target has were there before, and are no difference.
   const selection = { ...work.task, strangers: "ignore" } as const;
   const differences = new DifferenceList(work.printer);
@@ -89,8 +92,11 @@ export async function exportStore(
   work: Work,
 ): Promise<boolean> {
   const { task, printer } = work;
-  if (path !== undefined) return exportTo(path, store, work);
-  await pipeline(Readable.from(toLines(exportRecords(store, task))), printer.out, { end: false });
+  const leftOut = new LeftOutHistories();
+  const records = exportRecords(store, { ...task, leftOut: leftOut.note });
+  if (path !== undefined) return exportTo(path, store, { records, leftOut, ...work });
+  await pipeline(Readable.from(toLines(records)), printer.out, { end: false });
+  leftOut.end(printer);
   return true;
 }
 
@@ -100,15 +106,20 @@ export function checkExport({ json, operands }: Task): void {
     throw wrong("export --json needs a FILE: standard output has the records", "export");
 }
 
-async function exportTo(path: string, store: StateStore, work: Work): Promise<boolean> {
-  const { task, printer } = work;
+interface Export extends Work {
+  readonly records: RecordGroups;
+  readonly leftOut: LeftOutHistories;
+}
+
+async function exportTo(path: string, store: StateStore, work: Export): Promise<boolean> {
+  const { task, printer, records, leftOut } = work;
   // States may be private. An existing file is not overwritten.
   const file = await open(path, "wx", 0o600);
   try {
     await withProgress("export", work, {
       count: () => countKeys(store, task.prefix),
       run: (progress) => {
-        const lines = Readable.from(toLines(counted(exportRecords(store, task), progress)));
+        const lines = Readable.from(toLines(counted(records, progress)));
         return pipeline(lines, file.createWriteStream({ flush: true }));
       },
     });
@@ -117,6 +128,7 @@ async function exportTo(path: string, store: StateStore, work: Work): Promise<bo
     await rm(path, { force: true });
     throw error;
   }
+  leftOut.end(printer);
   const differences = new DifferenceList(printer);
   const compared = await compareRecords(readExport(path, task.batch), store, differences.tell);
   differences.end();
@@ -188,6 +200,26 @@ function warnOfWriters(count: number, { warn }: Printer): void {
     `${count} records changed while this ran; stop every program that writes to the stores ` +
       "and start again with an empty target",
   );
+}
+
+/** Counts the histories that end before the version of their record, which do not move. */
+class LeftOutHistories {
+  #count = 0;
+  #first = "";
+
+  readonly note = (key: string): void => {
+    if (this.#count === 0) this.#first = key;
+    this.#count += 1;
+  };
+
+  end({ warn }: Printer): void {
+    if (this.#count === 0) return;
+    const rest = this.#count === 1 ? "" : ` and of ${this.#count - 1} more`;
+    warn(
+      `the history of ${JSON.stringify(this.#first)}${rest} is left out: it ends before the ` +
+        "version of its record, because a program without it wrote last",
+    );
+  }
 }
 
 /** Names the first differing keys. Keys may contain anything, so they are printed as JSON. */

@@ -3,9 +3,9 @@
  * alone: any store to any store, with a bounded number of records in memory.
  *
  * Invariants
- *  V1  A record keeps its version, its state, its remaining time, and its history where both stores
- *      keep one. A history that ends before the version of its record, because a program without
- *      one wrote last, is left out.
+ *  V1  A record keeps its version, its state, its remaining time, and its history, or it is not
+ *      written: a target that keeps none refuses it. A history that ends before the version of its
+ *      record, because a program without one wrote last, is left out, and reported.
  *  V2  Nothing is overwritten: a key that has another record there is a conflict.
  *  V3  Another run does what is left to do, wherever the last run ended.
  *  V4  A record called equal was read from both sides and compared whole, or it expired on the
@@ -41,6 +41,13 @@ export interface Selection {
   /** Only keys that start with this text. */
   readonly prefix: string;
   readonly batch: number;
+  /** Called for each record whose history is left out (V1). */
+  readonly leftOut?: ((key: string) => void) | undefined;
+}
+
+/** A record has a history, and the store into which it should go keeps none. */
+export class HistoryLostError extends Error {
+  override readonly name = "HistoryLostError";
 }
 
 /** How many records a write met, by outcome. */
@@ -97,7 +104,7 @@ export async function* exportRecords(
       // It may have expired or been deleted since it was listed.
       if (record?.state === undefined) return [];
       const { version, state, leftMs } = record;
-      const history = await historyAt(store, key, version);
+      const history = await historyAt(store, key, version, selection.leftOut);
       const parts = { ...(leftMs !== undefined && { leftMs, readAt }), ...history };
       return [{ key, version, state, ...parts }];
     });
@@ -110,13 +117,17 @@ async function historyAt(
   store: StateStore,
   key: string,
   version: number,
+  leftOut?: Selection["leftOut"],
 ): Promise<Pick<KeyedRecord, "history">> {
   if (store.supports.history !== true) return {};
   const rows = await store.history?.(key, { before: version + 1, oldestFirst: true });
-  return rows?.at(-1)?.version === version ? { history: rows } : {};
+  const last = rows?.at(-1);
+  if (last?.version === version) return { history: rows };
+  if (last !== undefined) leftOut?.(key);
+  return {};
 }
 
-/** Writes records that are not there yet; see V1 to V3. */
+/** Writes records that are not there yet; see V1 to V3. Rejects with `HistoryLostError`. */
 export async function importRecords(
   groups: RecordGroups,
   target: StateStore,
@@ -137,10 +148,14 @@ export async function importRecords(
 
 function creationOf(
   { key, version, state, leftMs, history: add }: KeyedRecord,
-  { supports }: StateStore,
+  { name, supports }: StateStore,
 ): ScopeWrite {
-  const keeps = supports.history === true && add !== undefined;
-  const history = keeps ? ({ add, keep: {}, fresh: true } as const) : undefined;
+  if (add !== undefined && supports.history !== true)
+    throw new HistoryLostError(
+      `the ${name} store keeps no histories, and ${JSON.stringify(key)} has one of ` +
+        `${add.length} changes; nothing of its batch was written`,
+    );
+  const history = add && ({ add, keep: {}, fresh: true } as const);
   return { key, expectedVersion: 0, version, state, ttlMs: leftMs, history };
 }
 
@@ -179,12 +194,12 @@ export async function compareRecords(
 
 const OTHER_HISTORY = "has another history";
 
-/** True when a store that keeps histories has that of the record. */
+/** True when a store has the history of the record. */
 async function hasHistory(
   { key, version, history }: KeyedRecord,
   store: StateStore,
 ): Promise<boolean> {
-  if (history === undefined || store.supports.history !== true) return true;
+  if (history === undefined) return true;
   return equal((await historyAt(store, key, version)).history, history);
 }
 

@@ -8,6 +8,7 @@ import {
   compareRecords,
   compareStores,
   exportRecords,
+  HistoryLostError,
   importRecords,
 } from "../../../src/cli/transfer.ts";
 import { fileStore } from "../../../src/stores/file/store.ts";
@@ -18,10 +19,12 @@ import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
 import type { ScopeWrite, StateStore } from "../../../src/stores/contract.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 import { collect } from "../../support/collect.ts";
+import { command } from "../../support/command.ts";
 import { testDirectory } from "../../support/directory.ts";
 import { dropTables, findPostgres, freshTable } from "../../support/postgres.ts";
 import { findRedis, testKeys } from "../../support/redis.ts";
 import { jsonStates, propertyRuns } from "../../support/state-value.ts";
+import { rejection } from "../../support/waiting.ts";
 
 const redisUrl = (await findRedis()) ?? "";
 
@@ -277,4 +280,62 @@ it("any JSON state arrives equal", async () => {
     expect(equal(record?.state, JSON.parse(JSON.stringify(state)))).toBe(true);
   });
   await fc.assert(property, { numRuns: Math.min(propertyRuns, 100) });
+});
+
+describe("a history", () => {
+  /** A store with two records; `b` was written last without its history. */
+  async function written(): Promise<StateStore> {
+    const store = sqlite();
+    for (const key of ["a", "b"]) {
+      const history = { add: [{ version: 1, at: 1, entry: "made" }], keep: {} };
+      await store.commit([{ key, expectedVersion: 0, version: 1, state: { n: 1 }, history }]);
+    }
+    await store.commit([{ key: "b", expectedVersion: 1, version: 2, state: { n: 2 } }]);
+    return store;
+  }
+
+  it("is not written into a store that keeps none, nor is its record", async () => {
+    const inner = keep(memoryStore());
+    const to: StateStore = {
+      name: inner.name,
+      supports: { ...inner.supports, history: false },
+      load: (given) => inner.load(given),
+      commit: (writes, options) => inner.commit(writes, options),
+      list: (query) => inner.list(query),
+      close: () => inner.close(),
+    };
+    const from = await written();
+    const refused = await rejection(importRecords(exportRecords(from, all), to));
+    expect(refused).toBeInstanceOf(HistoryLostError);
+    expect(refused.message).toContain('the memory store keeps no histories, and "a" has one');
+    expect(await collect(inner.list())).toEqual([]);
+    await inner.commit([{ key: "a", expectedVersion: 0, version: 1, state: { n: 1 } }]);
+    const { list, tell } = differences();
+    await compareRecords(exportRecords(from, all), to, tell);
+    expect(list.join()).toContain("has another history");
+  });
+
+  it("that ends before its record is left out, and copy and export say so", async () => {
+    const told: string[] = [];
+    const from = await written();
+    const leftOut = (key: string): void => void told.push(key);
+    const target = keep(memoryStore());
+    await importRecords(exportRecords(from, { ...all, leftOut }), target);
+    expect(told).toEqual(["b"]);
+    expect(await target.history?.("a")).toHaveLength(1);
+    expect(await target.history?.("b")).toEqual([]);
+    const copied = await command(
+      "copy",
+      `sqlite:${join(dir, `${made}.db`)}`,
+      `file:${join(dir, "copied")}`,
+    );
+    expect(copied.warnings).toEqual([
+      'the history of "b" is left out: it ends before the version of its record, because a program ' +
+        "without it wrote last",
+    ]);
+    expect(copied.isDone).toBe(true);
+    const path = join(dir, "exported.jsonl");
+    const exported = await command("export", `sqlite:${join(dir, `${made}.db`)}`, path);
+    expect(exported.warnings).toHaveLength(1);
+  });
 });
