@@ -17,6 +17,8 @@ export type {
   SessionKey,
 } from "./dialects/adk/request.ts";
 export type { ConflictPolicy, Profile } from "./dialects/adk/append.ts";
+export type { Artifacts } from "./dialects/adk/artifacts.ts";
+export type { RewindSessionRequest } from "./dialects/adk/rewind.ts";
 export { SessionService, type SessionServiceOptions } from "./dialects/adk/service.ts";
 export {
   DatabaseSessionService,

@@ -169,6 +169,11 @@ export function thawEvent(stored: StoredEvent): Event {
   return event as Event; // A stored event was an event.
 }
 
+/** The fields of a stored event. */
+export function fieldsOf(stored: StoredEvent): Readonly<Fields> {
+  return unwrapped(stored).fields;
+}
+
 /** The timestamp of a stored event, in the unit of its maker. */
 export function timeOf(stored: StoredEvent): number {
   return Number(unwrapped(stored).fields["timestamp"]);

@@ -14,6 +14,7 @@ import { readEvents } from "./history.ts";
 import type { SessionScopes } from "./session-scopes.ts";
 import type { SessionRecord } from "./record.ts";
 import type { Session } from "./request.ts";
+import { countingOf } from "./selection.ts";
 import { cellOf, editedKeys, showStored, State, StatePrefix } from "./state.ts";
 import { put, type Fields } from "./fields.ts";
 import {
@@ -41,6 +42,8 @@ export interface Handle {
   replaced: number;
   /** The number of the first event that the handle does not have. */
   next: number;
+  /** The number after the last rewind that it has taken into account. */
+  rewound: number;
   base: Base;
   /** Events being appended, by id: the caller's own objects go into the list. */
   readonly own: Map<string, Event>;
@@ -90,6 +93,7 @@ export function createHandle(
     revision: record.revision,
     replaced: record.replaced,
     next: record.next,
+    rewound: lastRewind(record),
     base: NOTHING,
     own: new Map(),
     busy: Promise.resolve(),
@@ -107,14 +111,33 @@ export async function catchUp(session: Session, handle: Handle): Promise<void> {
   if (record.uid !== handle.uid || record.revision < handle.revision) return;
   takeValues(session, handle, baseOf(scopes));
   const from = handle.next;
-  const events = await readEvents(scopes, record, from);
+  const events = countingOf(record, from, (await readEvents(scopes, record, from)) ?? []);
+  const gone = await rewoundIds(handle, record);
   const isReplaced = record.replaced !== handle.replaced;
   handle.revision = record.revision;
   handle.replaced = record.replaced;
   handle.next = record.next;
   session.lastUpdateTime = record.updated;
   if (isReplaced) replaceEvents(session, handle, record);
-  for (const stored of events ?? []) session.events.push(eventOf(handle, stored));
+  handle.rewound = lastRewind(record);
+  if (gone.size > 0)
+    session.events.splice(0, Infinity, ...session.events.filter(({ id }) => !gone.has(id)));
+  for (const stored of events) session.events.push(eventOf(handle, stored));
+}
+
+function lastRewind({ rewound }: SessionRecord): number {
+  return rewound?.at(-1)?.[1] ?? 0;
+}
+
+/** The ids of the events that counted when the handle last caught up, and no longer do. */
+async function rewoundIds(handle: Handle, record: SessionRecord): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  for (const [from, to] of record.rewound ?? []) {
+    if (to <= handle.rewound) continue;
+    const events = (await readEvents(handle.scopes, record, from)) ?? [];
+    for (const { id } of events.slice(0, to - from)) ids.add(id);
+  }
+  return ids;
 }
 
 function eventOf({ own }: Handle, stored: StoredEvent): Event {

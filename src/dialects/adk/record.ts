@@ -21,6 +21,9 @@ import { merged, noWrites, stampAt, type StampedValues, type Writes } from "./wr
 /** The number of events in a page. At twice as many, a tail drops its oldest page. */
 export const PAGE_SIZE = 32;
 
+/** Events by number: from the first one to before the second. */
+export type EventRange = readonly [from: number, to: number];
+
 /** The record of a session. */
 export interface SessionRecord extends StampedValues {
   readonly uid: string;
@@ -31,6 +34,10 @@ export interface SessionRecord extends StampedValues {
   readonly next: number;
   /** The pages that still grow, or wait to be moved, by number. */
   readonly tail: Readonly<Record<string, readonly StoredEvent[]>>;
+  /** The values it was created with; absent: none, or an earlier release made it. */
+  readonly initial?: Readonly<Fields> | undefined;
+  /** Events that no longer count, ascending; the last event of each range is that of a rewind. */
+  readonly rewound?: readonly EventRange[] | undefined;
 }
 
 /** The record that the sessions of a user, or of an app, share. */
@@ -135,6 +142,13 @@ export function appended(record: SessionRecord, { values, event }: Append): Sess
   const tail = { ...record.tail, [position.page]: page };
   const moved = position.isNew ? { next: record.next + 1 } : { replaced: record.replaced + 1 };
   return { ...next, ...moved, tail, updated: timestamp };
+}
+
+/** The record after a rewind to before event number `from`, which counts. */
+export function rewoundTo(record: SessionRecord, from: number, append: Append): SessionRecord {
+  const after = appended(record, append);
+  const before = (record.rewound ?? []).filter(([, to]) => to <= from);
+  return { ...after, rewound: [...before, [from, after.next]] };
 }
 
 /** The position for an event of that id: that of the present one, or the end. */

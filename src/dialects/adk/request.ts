@@ -40,6 +40,8 @@ export interface GetSessionConfig {
   readonly numRecentEvents?: number | undefined;
   /** Only events after this time, in the unit of their timestamps. */
   readonly afterTimestamp?: number | undefined;
+  /** Also the events that no longer count since a rewind, and those of rewinds; default false. */
+  readonly rewound?: boolean | undefined;
 }
 
 /** The request for a session. */
@@ -112,7 +114,11 @@ export function checkRequest(request: unknown): void {
   throw new StateTypeError({ path: "request", expected: "an object", received });
 }
 
-const CONFIG = optionNames<GetSessionConfig>({ numRecentEvents: true, afterTimestamp: true });
+const CONFIG = optionNames<GetSessionConfig>({
+  numRecentEvents: true,
+  afterTimestamp: true,
+  rewound: true,
+});
 
 /**
  * Checks the selection of events. Throws `RangeError` for a bad number and `TypeError` for an
@@ -121,7 +127,13 @@ const CONFIG = optionNames<GetSessionConfig>({ numRecentEvents: true, afterTimes
 export function checkConfig(config: GetSessionConfig): void {
   refuseUnknown("config of getSession", config, CONFIG);
   checkCount("numRecentEvents", config.numRecentEvents);
-  const { afterTimestamp: time } = config;
+  const { afterTimestamp: time, rewound } = config;
+  if (rewound !== undefined && typeof rewound !== "boolean")
+    throw new StateTypeError({
+      path: "config.rewound",
+      expected: "a boolean",
+      received: typeName(rewound),
+    });
   if (time === undefined || (typeof time === "number" && !Number.isNaN(time))) return;
   throw new RangeError("afterTimestamp must be a number");
 }

@@ -13,7 +13,7 @@ import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import { asCall, asSteps, type Admit } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import { Appends, type ConflictPolicy, type Profile } from "./append.ts";
-import { checkEvent, timeOf, type Event, type StoredEvent } from "./event.ts";
+import { checkEvent, type Event } from "./event.ts";
 import { createHandle } from "./handle.ts";
 import { deletePages, readEvents } from "./history.ts";
 import { listSessions } from "./listing.ts";
@@ -22,7 +22,6 @@ import {
   declareKinds,
   openSessionScopes,
   refreshSessionScopes,
-  type SessionScopes,
 } from "./session-scopes.ts";
 import { splitDelta, type SessionRecord } from "./record.ts";
 import {
@@ -33,13 +32,14 @@ import {
   isWholeKey,
   type AppendEventRequest,
   type CreateSessionRequest,
-  type GetSessionConfig,
   type GetSessionRequest,
   type ListSessionsRequest,
   type ListSessionsResponse,
   type Session,
   type SessionKey,
 } from "./request.ts";
+import { rewindSession, type RewindSessionRequest } from "./rewind.ts";
+import { selectEvents } from "./selection.ts";
 import { pageMissing, SessionError, sessionExists } from "./session-error.ts";
 import { State } from "./state.ts";
 
@@ -113,7 +113,9 @@ export class SessionService implements AsyncDisposable {
     const uid = randomUUID();
     const updated = Date.now();
     const create = (record: SessionRecord): SessionRecord | undefined =>
-      record.uid === "" ? { ...record, uid, updated, values, revision: 1 } : undefined;
+      record.uid === ""
+        ? { ...record, uid, updated, values, initial: values, revision: 1 }
+        : undefined;
     if (!(await changeSession(scopes, { session: create, user, app }, admit)))
       throw sessionExists(sessionId);
     const record = scopes.session.state;
@@ -134,13 +136,14 @@ export class SessionService implements AsyncDisposable {
     const isWhole = isWholeKey(request);
     const config = request.config ?? {};
     checkConfig(config);
+    const latest = this.profile === "database";
     if (!isWhole) return undefined;
     const scopes = await openSessionScopes(this.runtime, request);
     for (let look = 1; look <= LOOKS_MAX; look += 1) {
       await refreshSessionScopes(scopes);
       const record = scopes.session.state;
       if (record.uid === "") return undefined;
-      const events = await this.#selected(scopes, record, config);
+      const events = await selectEvents(scopes, record, { config, latest });
       if (events !== undefined) return createHandle(scopes, record, events);
       // A page is missing; so is the session when it was deleted while its pages were read.
     }
@@ -229,6 +232,16 @@ export class SessionService implements AsyncDisposable {
     return true;
   }
 
+  /**
+   * Takes a session back to before an invocation: its events from then on no longer count, and its
+   * values, not those of `user:` and `app:`, are again what they were. Resolves to the event that
+   * says so. Rejects with `SessionError` `INVOCATION_NOT_FOUND` or `SESSION_NOT_FOUND`, with
+   * `StateTypeError` or `TypeError` for a bad request. See docs/adk.md.
+   */
+  rewindSession(request: RewindSessionRequest): Promise<Event> {
+    return asCall(this.runtime, () => rewindSession(this.runtime, request));
+  }
+
   /** Closes the runtime, unless it was given. */
   async close(): Promise<void> {
     if (this.#isOwner) await this.runtime.close();
@@ -237,29 +250,6 @@ export class SessionService implements AsyncDisposable {
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #selected(
-    scopes: SessionScopes,
-    record: SessionRecord,
-    { numRecentEvents, afterTimestamp }: GetSessionConfig,
-  ): Promise<StoredEvent[] | undefined> {
-    if (afterTimestamp === undefined) {
-      const first = numRecentEvents === undefined ? 0 : record.next - numRecentEvents;
-      return readEvents(scopes, record, Math.max(0, first));
-    }
-    const all = await readEvents(scopes, record, 0);
-    if (all === undefined) return undefined;
-    const after = this.#after(all, afterTimestamp);
-    return numRecentEvents === undefined
-      ? after
-      : after.slice(Math.max(0, after.length - numRecentEvents));
-  }
-
-  /** Memory: the events after the last older one. Database: all newer events. */
-  #after(events: StoredEvent[], time: number): StoredEvent[] {
-    if (this.profile === "database") return events.filter((event) => timeOf(event) > time);
-    return events.slice(events.findLastIndex((event) => timeOf(event) < time) + 1);
   }
 }
 

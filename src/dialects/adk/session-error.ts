@@ -2,9 +2,9 @@
 import { CorruptStateError } from "../../../actors/errors.ts";
 
 /** Why a session call was rejected. */
-export type SessionErrorCode = "SESSION_EXISTS" | "SESSION_NOT_FOUND";
+export type SessionErrorCode = "SESSION_EXISTS" | "SESSION_NOT_FOUND" | "INVOCATION_NOT_FOUND";
 
-/** A session exists that should not, or the other way round. Test `code`. */
+/** A session or an invocation is not there, or a session is that should not be. Test `code`. */
 export class SessionError extends Error {
   readonly code: SessionErrorCode;
   readonly sessionId: string;
@@ -38,4 +38,10 @@ export function pageMissing(sessionId: string): CorruptStateError {
 /** There is no session for the turn. */
 export function sessionMissing(sessionId: string): SessionError {
   return new SessionError("SESSION_NOT_FOUND", `Session not found: ${sessionId}`, sessionId);
+}
+
+/** No event of the session that counts is of this invocation. */
+export function invocationMissing(sessionId: string, invocationId: string): SessionError {
+  const message = `Invocation ID not found: ${invocationId}`;
+  return new SessionError("INVOCATION_NOT_FOUND", message, sessionId);
 }
