@@ -95,7 +95,7 @@ const MOVES =
   "Nothing is overwritten: a key that has another record there is a conflict. A command that is " +
   "run again does the rest of the work. First stop every program that writes to the stores. " +
   "Tombstones of deleted records do not move. A namespace NAME is " +
-  "two prefixes: NAME/ and %binding/NAME/.";
+  "four prefixes: NAME/, %binding/NAME/, %timers/NAME/ and %due/NAME/.";
 
 const AS_STORED =
   "The kind need not be declared: the record keeps its time to live, its keys of once, the " +
