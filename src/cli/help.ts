@@ -12,7 +12,7 @@ redis://HOST/0#shop:
 const REST = `-- ends the options, so that an id may begin with a dash.
 
 Exit code: 0 when the work is done, both sides agree, or the record is there; 1 when not, or when a
-store or file failed; 2 for wrong usage, also when a verb that changes the store lacks --write.
+store or file failed; 2 for wrong usage, also without --write for a verb that has this option.
 `;
 
 /** What `holdfast --help` prints. */
