@@ -67,14 +67,14 @@ export function chatHistory<M extends UIMessage = UIMessage>(
 ): ChatHistory<M> {
   return {
     async append(given) {
-      // Copied now, for the caller may go on with its messages; none is a list itself.
+      // Copied now: the caller may change its messages afterwards. A message is no list.
       const added = copyIn<readonly unknown[]>([given].flat(), "messages") as Messages<M>;
       for (const { id } of added)
         if (typeof id !== "string" || id === "")
           throw new TypeError("a message needs an id that is not empty");
       if (added.length === 0) return false;
       const newest = new Map(added.map((message) => [message.id, message]));
-      // A recipe, for its patches are as small as what it does.
+      // A recipe, because its patches are as small as what it does.
       return scope.update((draft) => {
         const stored = draft.messages === undefined ? [] : originalOf(draft.messages);
         const places = placesOf(stored as Messages<M>, newest); // The messages under the draft.

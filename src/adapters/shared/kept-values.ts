@@ -40,7 +40,7 @@ const KEPT_OPTIONS: readonly string[] = ["runtime", "type", "prefix"];
 
 /** The kind of all adapters that keep values. */
 const VALUE_KIND: Kind = defineKind({
-  // Only this file writes states of the kind.
+  // Each adapter that writes states of the kind writes a `KeptValue`.
   livesUntil: (state) => (state as KeptValue).until ?? Infinity,
 });
 
@@ -112,7 +112,7 @@ export class KeptValues<T = unknown> {
   async *entries(prefix = ""): AsyncGenerator<[key: string, value: DeepReadonly<T>], void> {
     const options = { type: this.#type, prefix: this.#prefix + prefix, states: true } as const;
     for await (const { id, state } of this.#runtime.list(options)) {
-      // Only this class writes states of the kind.
+      // As above; what is listed has a value.
       const { value } = state as DeepReadonly<KeptValue<T>>;
       yield [id.slice(this.#prefix.length), value as DeepReadonly<T>];
     }
