@@ -72,7 +72,8 @@ export function storedNames({ steps, stepIndex }: StoredRun, defined: readonly s
   return Array.from({ length: stepIndex + 1 }, (_, index) => steps[index] ?? unknown(index));
 }
 
-interface Question {
+/** What `onChange` decides. */
+interface StepChange {
   readonly record: StoredRun;
   readonly stored: readonly string[];
   readonly defined: readonly string[];
@@ -80,7 +81,7 @@ interface Question {
 }
 
 /** The step at which `onChange` lets the run continue. */
-function askOnChange({ record, stored, defined, sequencer }: Question): string {
+function askOnChange({ record, stored, defined, sequencer }: StepChange): string {
   const { runId, stepIndex, status, input, state } = record;
   const version = record.definition ?? undefined;
   const outputs = Object.freeze([...record.outputs]);
