@@ -6,10 +6,11 @@
  * only those that a report names. A store without `watch` that others use is read in each interval.
  *
  * Invariants
- *  B1  Only the times of runs that can become due are kept in memory, and nothing is read while
- *      none is due and nothing was reported.
- *  B2  Suspended, failed, cancelled and completed runs are left alone, and so is a run that does
- *      not fit the steps of its sequencer, which is logged once.
+ *  B1  Only runs that can become due are kept in memory, and where the store reports changes,
+ *      nothing is read while none is due and nothing was reported.
+ *  B2  Runs that failed, were cancelled or are completed are left alone, and so are suspended ones
+ *      before their time is over. A run that does not fit the steps of its sequencer is not
+ *      changed, and is logged once.
  *  B3  A step that ends its process each time is not started for ever: the record counts its starts
  *      after an interruption, and the run fails with the last of them.
  */

@@ -96,10 +96,9 @@ export interface RunMethods {
   /**
    * Resumes the interrupted runs of these sequencers, now and until `stop` or the end of the
    * runtime: runs whose lease is over, whose sleep is over, or whose suspension has ended by its
-   * time. Suspended, failed and cancelled runs are left alone, and so are runs that do not fit the
-   * steps, which are logged once. A run whose step ends its process each time fails: see
-   * `maxStarts`. Throws `TypeError` for what is no sequencer, `RangeError` for a
-   * bad interval.
+   * time. Other suspended runs, and failed and cancelled ones, are left alone, and so are runs that
+   * do not fit the steps, which are logged once. A run whose step ends its process each time fails:
+   * see `maxStarts`. Throws `TypeError` for what is no sequencer, `RangeError` for a bad interval.
    */
   readonly recover: (
     sequencers: readonly AnySequencer[],
