@@ -69,10 +69,10 @@ export class Executions {
   /** Ends every run; when this has resolved, each can be resumed, here or elsewhere. */
   async close(): Promise<void> {
     this.#closed = true;
-    const given = this.leases.stop();
+    const released = this.leases.stop();
     for (const run of this.#active.values()) run?.stop();
     // An unstored record keeps its lease; the runs themselves have rejected.
-    await Promise.allSettled([given, this.#logs.flush()]);
+    await Promise.allSettled([released, this.#logs.flush()]);
     this.leases.close();
   }
 
@@ -187,7 +187,7 @@ export class Executions {
   }
 
   async #look(run: Run): Promise<void> {
-    // A read that fails is made by the next renewal.
+    // When this read fails, the next renewal finds out.
     const stored = await this.#logs.read(run.runId).catch(() => undefined);
     if (stored?.status === "cancelled") run.cancelled();
   }
