@@ -15,7 +15,7 @@
  *
  * Invariants
  *  Q1  A step starts only when all steps before it are in the record.
- *  Q2  `finished` and `suspended` are reported only after the record of it is stored.
+ *  Q2  A run resolves to `completed` or `suspended` only after the record of that is stored.
  *  Q3  A `runOnce` function runs only when every boundary before it is stored, and its value is
  *      stored before it is returned; a stored value is returned without running anything. So it
  *      runs again only when the process, or the time of its try, ended before the value was stored.
