@@ -114,7 +114,7 @@ export interface RunPort {
   /** Resolves when the present record is stored. */
   flush(): Promise<void>;
   /** Runs one step's code. */
-  step(index: number, turn: StepTurn): unknown;
+  step(index: number, thisTry: TryPort): unknown;
   /** Runs a recipe over scopes of this runtime, all of them stored. */
   transact(scopes: readonly unknown[], recipe: unknown, options: MutationOptions): Promise<unknown>;
   /** The rules of a step. */
@@ -136,7 +136,7 @@ export interface RunPort {
 }
 
 /** What the code of a step uses of its try. */
-export interface StepTurn {
+export interface TryPort {
   readonly index: number;
   /** 1 for the first try. */
   readonly attempt: number;

@@ -22,8 +22,8 @@ import {
   type RunRecord,
   type RunStatus,
   STEP_BEGINS,
+  type TryPort,
 } from "./run-port.ts";
-import type { StepTurn } from "./run-port.ts";
 import type { StepRules } from "./step-rules.ts";
 import { alarm } from "./alarm.ts";
 import { OwnLease } from "./own-lease.ts";
@@ -250,11 +250,11 @@ export class Run implements RunPort {
     return rules;
   }
 
-  step(index: number, turn: StepTurn): unknown {
+  step(index: number, thisTry: TryPort): unknown {
     const step = this.#parts.sequencer.steps[index];
     if (step === undefined) throw new RangeError(`there is no step ${index}`);
     // The state of a run is of the type that its sequencer declares.
-    const work = (): unknown => step.run(new StepWork(this, step.name, turn) as never);
+    const work = (): unknown => step.run(new StepWork(this, step.name, thisTry) as never);
     return this.#lease.isOverdue ? this.flush().then(work) : work();
   }
 

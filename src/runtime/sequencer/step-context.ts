@@ -6,7 +6,7 @@
  */
 import type { Scope, ScopeStateOps, StateScope } from "../scope.ts";
 import type { RunScopes, StepContext, TransactOptions } from "./context.ts";
-import type { StepTurn } from "./run-port.ts";
+import type { TryPort } from "./run-port.ts";
 
 /** The run a step belongs to. */
 export interface StepRunView {
@@ -43,18 +43,18 @@ export class StepWork implements StepContext<object> {
   readonly user: AnyScope | undefined;
   readonly org: AnyScope | undefined;
   readonly #run: StepRunView;
-  readonly #turn: StepTurn;
+  readonly #try: TryPort;
   /** The operations on the state of this try; the next try has others. */
   #ops: BoundOps | null = null;
 
-  constructor(run: StepRunView, stepName: string, turn: StepTurn) {
+  constructor(run: StepRunView, stepName: string, thisTry: TryPort) {
     const { scopes } = run;
     this.#run = run;
-    this.#turn = turn;
+    this.#try = thisTry;
     this.runId = run.runId;
-    this.stepIndex = turn.index;
+    this.stepIndex = thisTry.index;
     this.stepName = stepName;
-    this.attempt = turn.attempt;
+    this.attempt = thisTry.attempt;
     this.input = run.input;
     this.previous = run.previous;
     this.request = scopes.request;
@@ -68,7 +68,7 @@ export class StepWork implements StepContext<object> {
   }
 
   get signal(): AbortSignal {
-    return this.#turn.signal;
+    return this.#try.signal;
   }
 
   get patchState(): Ops["patchState"] {
@@ -100,26 +100,26 @@ export class StepWork implements StepContext<object> {
   }
 
   get runOnce(): StepContext["runOnce"] {
-    return (key, work) => this.#turn.runOnce(key, work);
+    return (key, work) => this.#try.runOnce(key, work);
   }
 
   get transact(): StepContext["transact"] {
     // The recipe receives the drafts of these scopes; its result is that of this call.
     return <R>(scopes: readonly unknown[], recipe: unknown, options?: TransactOptions) =>
-      this.#turn.transact(scopes, recipe, options) as Promise<R>;
+      this.#try.transact(scopes, recipe, options) as Promise<R>;
   }
 
   get suspend(): StepContext["suspend"] {
     // The caller declares the type of the resume's data, or the schema checks it.
-    return <T>(asked: unknown) => this.#turn.suspend(asked) as Promise<T>;
+    return <T>(asked: unknown) => this.#try.suspend(asked) as Promise<T>;
   }
 
   get sleep(): StepContext["sleep"] {
-    return (time) => this.#turn.sleep(time);
+    return (time) => this.#try.sleep(time);
   }
 
   get #bound(): BoundOps {
-    this.#ops ??= this.#turn.ended ? this.#run.endedOps : this.#run.ops;
+    this.#ops ??= this.#try.ended ? this.#run.endedOps : this.#run.ops;
     return this.#ops;
   }
 }

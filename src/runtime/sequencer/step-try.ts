@@ -2,7 +2,7 @@
  * One try of one step of a run.
  *
  * A suspended step waits for ever and never continues. Its code does not fail, so no `catch` or
- * `finally` of the caller runs for a suspension. So does a sleep of a try that has ended.
+ * `finally` of the caller runs for a suspension. A sleep of a try that has ended never ends either.
  *
  * Invariants
  *  J1  A try has one end: its code returned or threw, asked a question, refused an answer, was out
@@ -20,7 +20,7 @@ import { isThenable } from "../../../actors/scope/mutation.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import { checkedValue } from "./checked-value.ts";
 import { type Question, questionOf, type TransactOptions, wakeTime } from "./context.ts";
-import type { RunPort, StepTurn } from "./run-port.ts";
+import type { RunPort, TryPort } from "./run-port.ts";
 import { StepEffects } from "./step-effects.ts";
 
 /** How a try ended that did not fail. */
@@ -38,7 +38,7 @@ export interface TryParts {
 }
 
 /** One try of one step; see the head of this file. */
-export class StepTry implements StepTurn {
+export class StepTry implements TryPort {
   readonly index: number;
   readonly attempt: number;
   readonly #port: RunPort;
@@ -174,7 +174,7 @@ export class StepTry implements StepTurn {
     return this.#settle(() => this.#fail(error));
   }
 
-  /** Ends the try by `end` when no `runOnce` call is under way (J2). */
+  /** Ends the try by `end` when no effect is under way (J2). */
   async #settle(end: () => void): Promise<void> {
     await Promise.resolve(); // For calls that are made beside this one.
     await this.#effects.settled();
