@@ -2,8 +2,8 @@
  * `holdfast watch`: prints changes as the store reports them.
  *
  * Invariants
- *  W1  What is printed of a scope is its record when it is read, so its versions only grow, and a
- *      version is printed once (as far as `SEEN_MAX` scopes back).
+ *  W1  What is printed of a scope is its record when it is read, so its versions only grow, unless
+ *      it is erased, and a version is printed once (as far as `SEEN_MAX` scopes back).
  *  W2  Reports that wait are kept by key: a slow reader costs at most one entry for each scope.
  */
 import { once } from "node:events";
