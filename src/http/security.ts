@@ -4,7 +4,8 @@
  *  S1  Without `authorize` the host of the URL and `Host` are this machine's, and `Origin`, when it
  *      is present, is the handler's own, port included. A page of another site that a browser on
  *      this machine shows is refused, also when its name resolves to this machine.
- *  S2  `authorize` is asked once per request, with decoded ids, before anything is read or written.
+ *  S2  `authorize` is called once per request, with decoded ids, before any state is read or
+ *      written. The body of a request that starts a run is read before, because it has the id.
  *  S3  Only `true` passes. A throw, and anything else that it resolves to, refuses.
  */
 import type { Logger } from "../../actors/protocol.ts";
