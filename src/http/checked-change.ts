@@ -42,7 +42,8 @@ export async function changeScope(
   { precondition, once }: Asked,
 ): Promise<Current> {
   const checked = new CheckedMutation(mutation, scope, precondition);
-  await scope.submit(checked, once === undefined ? {} : { once });
+  const options = once === undefined ? {} : { once };
+  await scope.through(checked, (work) => scope.submit(work, options));
   return checked.made ?? { version: scope.version, state: scope.state };
 }
 

@@ -125,8 +125,8 @@ export class TimedMutation implements Mutation {
     if (inner.trace !== undefined) this.trace = inner.trace.bind(inner);
   }
 
-  write(draft: DraftState, computed: unknown): void {
-    this.#inner.write(draft, computed);
+  write(draft: DraftState, computed: unknown, version?: number): void {
+    this.#inner.write(draft, computed, version);
   }
 
   settle(draft: DraftState, computed: unknown): void {
