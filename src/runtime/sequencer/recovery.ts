@@ -6,8 +6,8 @@
  * only those that a report names. A store without `watch` that others use is read in each interval.
  *
  * Invariants
- *  B1  Only runs that can become due are kept in memory, and where the store reports changes,
- *      nothing is read while none is due and nothing was reported.
+ *  B1  Of runs that can become due it is kept in memory when, and nothing of other runs. Where the
+ *      store reports changes, nothing is read while none is due and nothing was reported.
  *  B2  Runs that failed, were cancelled or are completed are left alone, and so are suspended ones
  *      before their time is over. A run that does not fit the steps of its sequencer is not
  *      changed, and is logged once.
@@ -68,6 +68,15 @@ export interface RecoveryPort {
   ) => Promise<unknown>;
 }
 
+/** When a run becomes due, without its states. */
+interface Pending extends Pick<
+  StoredRun,
+  "runId" | "sequencer" | "updatedAt" | "wakeAt" | "lease"
+> {
+  /** When its suspension ends, of a suspended run. */
+  readonly timeoutAt: number | undefined;
+}
+
 const OPTIONS = optionNames<RecoverOptions>({ intervalMs: true, maxStarts: true });
 
 /** Resumes the due runs of some sequencers; see the head of this file. */
@@ -77,7 +86,7 @@ export class Recovery implements RecoveryHandle {
   readonly #intervalMs: number;
   readonly #maxStarts: number;
   /** Runs that can become due. */
-  readonly #waiting = new Map<string, StoredRun>();
+  readonly #waiting = new Map<string, Pending>();
   /** Runs to read. */
   readonly #reported = new Set<string>();
   /** Runs that do not fit their sequencer, until they change. */
@@ -162,20 +171,24 @@ export class Recovery implements RecoveryHandle {
     await Promise.all(
       reported.map(async (runId) => {
         const record = await logs.read(runId);
-        if (record === undefined) this.#waiting.delete(runId);
+        if (record === undefined) this.#drop(runId);
         else this.#consider(record);
       }),
     );
   }
 
   /** Keeps a run that can become due. */
-  #consider(record: StoredRun): void {
-    const { runId, sequencer, status, suspension, updatedAt } = record;
-    const canBeDue =
-      status === "running" || (status === "suspended" && suspension?.timeoutAt !== undefined);
-    const isChanged = this.#changed.get(runId) === updatedAt;
-    if (canBeDue && !isChanged && this.#sequencers.has(sequencer)) this.#waiting.set(runId, record);
-    else this.#waiting.delete(runId);
+  #consider({ runId, sequencer, status, suspension, updatedAt, wakeAt, lease }: StoredRun): void {
+    const timeoutAt = suspension?.timeoutAt;
+    const canBeDue = status === "running" || (status === "suspended" && timeoutAt !== undefined);
+    if (!canBeDue || !this.#sequencers.has(sequencer)) return this.#drop(runId);
+    if (this.#changed.get(runId) === updatedAt) return void this.#waiting.delete(runId);
+    this.#waiting.set(runId, { runId, sequencer, updatedAt, wakeAt, lease, timeoutAt });
+  }
+
+  #drop(runId: string): void {
+    this.#waiting.delete(runId);
+    this.#changed.delete(runId);
   }
 
   #resume(): void {
@@ -189,25 +202,24 @@ export class Recovery implements RecoveryHandle {
     }
   }
 
-  #isDue(record: StoredRun): boolean {
-    const { runId, suspension, lease, wakeAt } = record;
+  #isDue({ runId, timeoutAt, lease, wakeAt }: Pending): boolean {
     const { home, executions } = this.#port;
     if (executions.active(runId)) return false;
     const now = home.clock.now();
-    if (suspension !== null) return now >= (suspension.timeoutAt ?? Infinity);
+    if (timeoutAt !== undefined) return now >= timeoutAt;
     if (wakeAt !== null && now < wakeAt) return false;
     return lease === null || now >= lease.until || executions.leases.isFree(lease);
   }
 
-  async #continue(record: StoredRun): Promise<void> {
-    const { runId } = record;
-    const sequencer = this.#sequencers.get(record.sequencer);
+  async #continue(run: Pending): Promise<void> {
+    const { runId } = run;
+    const sequencer = this.#sequencers.get(run.sequencer);
     if (sequencer === undefined) return;
     try {
       await this.#port.continue(sequencer, runId, this.#maxStarts);
     } catch (error) {
       if (this.#isOver || isHoldfastError(error, "RUN_CANCELLED")) return;
-      if (isHoldfastError(error, "SEQUENCER_CHANGED")) this.#changed.set(runId, record.updatedAt);
+      if (isHoldfastError(error, "SEQUENCER_CHANGED")) this.#changed.set(runId, run.updatedAt);
       // The owner of the lease goes on with the run.
       if (!isHoldfastError(error, "RUN_LEASED"))
         this.#port.home.logger.error("an interrupted run was not completed", { runId, error });
