@@ -3,7 +3,8 @@
  *
  *  N1  After a stream that broke, ended or was silent, another is opened: after 250 to 500 ms, and
  *      after twice as long at each further failure, at most 30 s; at once when the browser goes
- *      online. `Retry-After` counts.
+ *      online. `Retry-After` counts. A browser that goes offline breaks the stream, whose
+ *      connection would else look open until it was silent for too long.
  *  N2  A 4xx status ends it, but those of failures that pass by themselves.
  *  N3  Nothing is called after the end.
  */
@@ -33,6 +34,9 @@ const SILENCE_MS = 45_000;
 
 type Listen = (type: string, listener: () => void) => void;
 
+/** When the network of a browser comes or goes. */
+const NETWORK_EVENTS = ["online", "offline"] as const;
+
 /** What a browser has and other programs may lack. */
 const page = globalThis as { addEventListener?: Listen; removeEventListener?: Listen };
 
@@ -48,10 +52,10 @@ export function follow(port: StreamPort): () => void {
   };
   const end = (): void => {
     hasEnded = true;
-    page.removeEventListener?.("online", again);
+    for (const event of NETWORK_EVENTS) page.removeEventListener?.(event, again);
     interrupt?.();
   };
-  page.addEventListener?.("online", again);
+  for (const event of NETWORK_EVENTS) page.addEventListener?.(event, again);
   const run = async (): Promise<void> => {
     for (;;) {
       const attempt = new AbortController();
