@@ -105,6 +105,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "holdfast/keyv": ["KeyvHoldfast"],
   "holdfast/ms-agents": ["ETagConflictError", "HoldfastStorage", "turns"],
   "holdfast/openai-agents": ["HoldfastSession", "OPERATIONS_MAX", "SessionHistoryError"],
+  "holdfast/react": ["useScope"],
   "holdfast/redis": ["redisStore"],
   "holdfast/postgres": ["postgresSchema", "postgresStore"],
   "holdfast/sqlite": ["sqliteStore"],
@@ -152,6 +153,7 @@ const kernelPackages = ["fast-deep-equal", "immer", "xstate"];
 /** What single entry points may load besides that; drivers are loaded when a store is made, not here. */
 const furtherPackages: Readonly<Record<string, readonly string[]>> = {
   "holdfast/otel": ["@opentelemetry/api"],
+  "holdfast/react": ["react"],
   "holdfast/vcr": ["minisearch/SearchableMap", "snowball-stemmers"],
 };
 

@@ -64,7 +64,8 @@ export interface RemoteScope<S extends object> extends ScopeView<S> {
 type State = object;
 type Listener = (view: ScopeView<State>) => void;
 
-const NOTHING: ScopeView<never> = Object.freeze({
+/** The view before the first snapshot. */
+export const NOTHING: ScopeView<never> = Object.freeze({
   state: undefined,
   version: undefined,
   status: "loading",

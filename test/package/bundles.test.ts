@@ -17,6 +17,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readEntryPoints } from "../support/entry-points.ts";
+import { bundled } from "../support/page.ts";
 import { bundlers, outputOf, type Format } from "./bundlers.ts";
 import { install, pack, peers, type Project } from "./packed.ts";
 import { findServers, nowhere, refused, resultOf, works } from "./running.ts";
@@ -117,6 +118,19 @@ describe("every entry point", () => {
       expect(sources.filter((source) => !existsSync(join(dirname(path), source)))).toEqual([]);
     }
   });
+});
+
+describe("for a browser", () => {
+  it.each(["holdfast/client", "holdfast/react"])(
+    "%s is bundled without a part of Node",
+    async (specifier) => {
+      const text = `export * from "${specifier}";`;
+      const code = await bundled(text, { project: project.dir, external: ["react"] });
+      expect(code).not.toContain("node:");
+      const imported = [...code.matchAll(/\bfrom ?"(.*?)"/g)].map(([, from]) => from);
+      expect(imported).toEqual(specifier === "holdfast/react" ? ["react"] : []);
+    },
+  );
 });
 
 /** The modules that importing `specifier` loads, as URLs. */

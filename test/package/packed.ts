@@ -30,6 +30,7 @@ export const peers: readonly string[] = [
   "keyv",
   "libsql",
   "pg",
+  "react",
   "telegraf",
   "unstorage",
 ];

@@ -66,6 +66,7 @@ const layers: readonly Layer[] = [
   { name: "opentelemetry", rank: 11, prefixes: ["src/otel"] },
   { name: "adapters", rank: 11, prefixes: ["src/adapters"] },
   { name: "client", rank: 11, prefixes: ["src/client"] },
+  { name: "react", rank: 12, prefixes: ["src/react"] },
   { name: "http", rank: 12, prefixes: ["src/http"] },
   { name: "command line", rank: 12, prefixes: ["src/cli"] },
   { name: "edges", rank: 12, prefixes: ["src/testing"] },
@@ -87,6 +88,7 @@ const packageHomes: ReadonlyMap<string, readonly string[]> = new Map([
   ["ioredis", ["src/stores/redis/"]],
   ["pg", ["src/stores/postgres/"]],
   ["libsql", ["src/stores/sqlite/"]],
+  ["react", ["src/react/"]],
   ["@langchain/langgraph-checkpoint", ["src/adapters/langgraph/"]],
 ]);
 
