@@ -4,7 +4,8 @@
  *
  *  V1  A reader buffers at most `READER_BYTES_MAX` bytes, of frames that all readers share. One
  *      that falls behind loses its buffer and receives one frame of the present state in its
- *      place, as soon as it reads, and then what follows that.
+ *      place, as soon as it reads, and then what follows that. A source without a present state is
+ *      asked for each frame instead, when all before it have been read.
  *  V2  Frames come in the order in which they were pushed, each once.
  *  V3  An ended stream gives what it has buffered, then closes. A reader that leaves frees all.
  */
@@ -37,10 +38,12 @@ export function eventResponse(body: ReadableStream<Uint8Array>): Response {
   });
 }
 
-/** What a reader uses of its source. */
+/** What a reader uses of its source, which has one of `present` and `more`. */
 export interface EventSourcePort {
   /** The frame for a reader that is behind. */
-  readonly present: () => Uint8Array;
+  readonly present?: () => Uint8Array;
+  /** All that was pushed has been read, and more is wanted; not called again before a push. */
+  readonly more?: () => void;
   /** The reader has left; called once. */
   readonly left: () => void;
 }
@@ -55,6 +58,8 @@ export class EventReader {
   #size = COMMENT.byteLength;
   #isBehind = false;
   #isWanted = false;
+  /** The source was asked for more, and has not pushed it. */
+  #isAsked = false;
   #hasEnded = false;
 
   constructor(port: EventSourcePort) {
@@ -65,6 +70,7 @@ export class EventReader {
         pull: () => {
           this.#isWanted = true;
           this.#give();
+          this.#ask();
         },
         cancel: () => this.leave(),
       },
@@ -74,6 +80,7 @@ export class EventReader {
 
   /** Frames that come before all that were pushed. */
   prepend(frames: readonly Uint8Array[]): void {
+    if (this.#isBehind) return; // The present state has them.
     this.#frames.splice(1, 0, ...frames);
     this.#grown(frames.reduce((size, { byteLength }) => size + byteLength, 0));
   }
@@ -81,6 +88,7 @@ export class EventReader {
   /** One more frame. */
   push(frame: Uint8Array): void {
     if (this.#isBehind || this.#hasEnded) return; // The present frame is made when it is read.
+    this.#isAsked = false;
     this.#frames.push(frame);
     this.#grown(frame.byteLength);
     this.#give();
@@ -96,13 +104,22 @@ export class EventReader {
 
   /** Sends a comment to a reader that waits. */
   beat(): void {
-    if (this.#isWanted && !this.#hasEnded) this.push(COMMENT);
+    if (!this.#isWanted || this.#hasEnded) return;
+    this.#frames.push(COMMENT);
+    this.#size += COMMENT.byteLength;
+    this.#give();
   }
 
   /** Nothing more follows (V3). */
   end(): void {
     this.#hasEnded = true;
     this.#give();
+  }
+
+  /** The source failed: the stream breaks off. */
+  fail(error: unknown): void {
+    this.#controller?.error(error);
+    this.leave();
   }
 
   /** The reader left, or is dropped. */
@@ -116,7 +133,14 @@ export class EventReader {
   #grown(bytes: number): void {
     this.#size += bytes;
     // A frame alone may be larger: it is sent at once, or replaced by the state.
-    if (this.#size > READER_BYTES_MAX && !this.#isWanted) this.resync();
+    const isTooMuch = this.#size > READER_BYTES_MAX && !this.#isWanted;
+    if (isTooMuch && this.#port.present !== undefined) this.resync();
+  }
+
+  #ask(): void {
+    if (!this.#isWanted || this.#isAsked || this.#hasEnded) return;
+    this.#isAsked = true;
+    this.#port.more?.();
   }
 
   #give(): void {
@@ -136,9 +160,10 @@ export class EventReader {
 
   /** What waits, as one chunk; large ones are sent by themselves. */
   #taken(): Uint8Array | null {
-    if (this.#isBehind) {
+    if (this.#isBehind && this.#port.present !== undefined) {
+      const present = this.#port.present(); // What is pushed meanwhile is in it.
       this.#isBehind = false;
-      return this.#port.present();
+      return present;
     }
     let count = 0;
     let bytes = 0;
@@ -165,12 +190,19 @@ export class Heartbeat {
     this.#everyMs = everyMs;
   }
 
-  add(reader: EventReader): void {
+  /** A new reader, which receives comments until it leaves. */
+  open(port: EventSourcePort): EventReader {
+    const left = (): void => {
+      this.#remove(reader);
+      port.left();
+    };
+    const reader: EventReader = new EventReader({ ...port, left });
     this.#readers.add(reader);
     if (this.#timer === null) this.#wait();
+    return reader;
   }
 
-  remove(reader: EventReader): void {
+  #remove(reader: EventReader): void {
     this.#readers.delete(reader);
     if (this.#readers.size > 0 || this.#timer === null) return;
     this.#clock.clearTimeout(this.#timer);

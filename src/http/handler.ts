@@ -64,7 +64,7 @@ export function createHandler(runtime: Runtime, options: HandlerOptions = {}): H
   const sequencers = sequencersOption(options.sequencers);
   const routes = [
     ...scopeRoutes({ runtime, exposures, feeds: new ScopeFeeds(heartbeat) }),
-    ...runRoutes({ runtime, sequencers, basePath }),
+    ...runRoutes({ runtime, sequencers, basePath, heartbeat }),
   ];
   return async (request) => {
     try {

@@ -8,7 +8,7 @@ import type { AnySequencer } from "../runtime/sequencer/define.ts";
 import type { RunInfo, RunsOptions } from "../runtime/sequencer/run-logs.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { readMembers } from "./body.ts";
-import { eventResponse, frameOf } from "./event-stream.ts";
+import { eventResponse, frameOf, type Heartbeat } from "./event-stream.ts";
 import { badRequest, HttpProblem, invalidBody, notFound } from "./problem.ts";
 import { limitOf, PAGE_MAX } from "./query.ts";
 import { jsonResponse } from "./reply.ts";
@@ -21,6 +21,7 @@ export interface RunRoutesPort {
   /** Those whose runs are exposed, by name. */
   readonly sequencers: ReadonlyMap<string, AnySequencer>;
   readonly basePath: string;
+  readonly heartbeat: Heartbeat;
 }
 
 /** Milliseconds for which a resume waits for the next end of the run, before it is answered. */
@@ -123,20 +124,18 @@ function watching(port: RunRoutesPort): Endpoint {
     async serve(call) {
       const { runId } = await exposedRun(port, call);
       const events = port.runtime.watchRun(runId);
-      const stream = new ReadableStream<Uint8Array>(
-        {
-          async pull(controller) {
-            const { done, value } = await events.next();
-            if (done === true) controller.close();
-            else controller.enqueue(frameOf(value.type, toJson(value)));
-          },
-          async cancel() {
-            await events.return?.();
-          },
-        },
-        { highWaterMark: 0 },
-      );
-      return eventResponse(stream);
+      const more = async (): Promise<void> => {
+        try {
+          const { done, value } = await events.next();
+          if (done === true) reader.end();
+          else reader.push(frameOf(value.type, toJson(value)));
+        } catch (error) {
+          reader.fail(error);
+        }
+      };
+      const left = (): void => void events.return?.();
+      const reader = port.heartbeat.open({ more: () => void more(), left });
+      return eventResponse(reader.stream);
     },
   };
 }

@@ -9,7 +9,7 @@
 import type { StateChange, Unsubscribe } from "../../actors/protocol.ts";
 import { applyPatches } from "../patches/apply-patches.ts";
 import type { ScopeHandle } from "../runtime/handle.ts";
-import { EventReader, frameOf, type Heartbeat } from "./event-stream.ts";
+import { type EventReader, frameOf, type Heartbeat } from "./event-stream.ts";
 import type { Exposure } from "./exposure.ts";
 import { exposedChange, pastChanges } from "./past-changes.ts";
 
@@ -40,8 +40,7 @@ export class ScopeFeeds {
       });
       this.#feeds.set(key, (feed = made));
     }
-    const reader: EventReader = feed.join(() => this.#heartbeat.remove(reader));
-    this.#heartbeat.add(reader);
+    const reader = feed.join(this.#heartbeat);
     await feed.begin(reader, since);
     return reader.stream;
   }
@@ -71,12 +70,11 @@ class ScopeFeed {
   }
 
   /** A new reader; it receives what is announced from now on. */
-  join(left: () => void): EventReader {
-    const reader: EventReader = new EventReader({
+  join(heartbeat: Heartbeat): EventReader {
+    const reader = heartbeat.open({
       present: () => this.#present(),
       left: () => {
         this.#readers.delete(reader);
-        left();
         if (this.#readers.size === 0) this.#close();
       },
     });

@@ -1,10 +1,11 @@
 /** The routes of runs. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
-import { createRuntime, defineSequencer } from "../../../src/index.ts";
+import { type Clock, createRuntime, defineSequencer } from "../../../src/index.ts";
 import { type Access, createHandler } from "../../../src/http.ts";
+import { simulatedClock } from "../../../src/testing/clock.ts";
 import { directly, eventsOf, reply, type Reply } from "../../support/http.ts";
-import { keepingLogger, until } from "../../support/waiting.ts";
+import { keepingLogger, settled, until } from "../../support/waiting.ts";
 
 const order = defineSequencer({ name: "order", input: z.object({ total: z.number() }) })
   .step("approve", async (context) => context.suspend({ reason: "large", schema: z.boolean() }))
@@ -14,8 +15,8 @@ const order = defineSequencer({ name: "order", input: z.object({ total: z.number
   });
 const hidden = defineSequencer({ name: "hidden" }).step("only", () => 1);
 
-function setUp() {
-  const runtime = createRuntime({ logger: keepingLogger() });
+function setUp(clock?: Clock) {
+  const runtime = createRuntime({ logger: keepingLogger(), ...(clock && { clock }) });
   onTestFinished(() => runtime.close());
   const asked: Access[] = [];
   const handler = createHandler(runtime, {
@@ -99,6 +100,29 @@ describe("a run", () => {
     const left = eventsOf(await send("/runs/e/events"));
     expect((await left.take(9)).map(({ event }) => event)).toEqual(["completed"]);
     expect((await send("/runs/none/events")).status).toBe(404);
+  });
+
+  it("that waits sends comments, and none after its reader has left", async () => {
+    const clock = simulatedClock();
+    const { post, run, send } = setUp(clock);
+    await post("/runs/order", { runId: "w", input: { total: 1 } });
+    await run("w", "suspended");
+    const events = eventsOf(await send("/runs/w/events"));
+    while ((await events.next())?.event !== "suspended");
+    const waiting = events.next();
+    await settled();
+    for (const count of [1, 2, 3]) {
+      await clock.advance(14_999);
+      await settled();
+      expect(events.comments).toHaveLength(count);
+      await clock.advance(1);
+      await settled();
+      expect(events.comments).toHaveLength(count + 1); // The first one begins the stream.
+    }
+    await events.cancel();
+    await waiting;
+    await clock.advance(60_000);
+    expect(events.comments).toHaveLength(4);
   });
 
   it("that fails after its resume says so, and a cancelled one is not resumed", async () => {
