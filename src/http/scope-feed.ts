@@ -5,8 +5,11 @@
  *      were read from the store as a whole, a reader that fell behind, an erased scope.
  *  D2  Each patch leads from the state that the reader has, to the next: all its paths exist there.
  *  D3  A feed exists while it has readers, and ends with its scope.
+ *  D4  The changes of one tick of the event loop, and of the time that the tick before it needed,
+ *      go to the readers together: a write to a thousand connections costs far more than a change.
  */
 import type { StateChange, Unsubscribe } from "../../actors/protocol.ts";
+import { nextTurn } from "../../actors/time/soon.ts";
 import { applyPatches } from "../patches/apply-patches.ts";
 import type { ScopeHandle } from "../runtime/handle.ts";
 import { type EventReader, frameOf, type Heartbeat } from "./event-stream.ts";
@@ -15,6 +18,9 @@ import { exposedChange, pastChanges } from "./past-changes.ts";
 
 /** Most versions that are replayed to a reader that returns. */
 const REPLAY_MAX = 1_000;
+
+/** Most bytes that wait for the end of a tick. */
+const UNSENT_BYTES_MAX = 2 ** 16;
 
 /** The feeds of a handler, by their scopes. */
 export class ScopeFeeds {
@@ -58,6 +64,9 @@ class ScopeFeed {
   #version: number;
   /** The snapshot of the present version, made when a reader needs it. */
   #snapshot: Uint8Array | null = null;
+  /** Frames that the readers receive at the end of this tick. */
+  #unsent: Uint8Array[] = [];
+  #unsentBytes = 0;
 
   constructor(scope: ScopeHandle, exposure: Exposure, ended: () => void) {
     this.#scope = scope;
@@ -71,6 +80,7 @@ class ScopeFeed {
 
   /** A new reader; it receives what is announced from now on. */
   join(heartbeat: Heartbeat): EventReader {
+    this.#flush();
     const reader = heartbeat.open({
       present: () => this.#present(),
       left: () => {
@@ -111,6 +121,7 @@ class ScopeFeed {
     const { version, state } = this.#scope;
     if (version === this.#version && state === this.#state) return; // The state was taken before.
     this.#set(version, state);
+    this.#unsent = [];
     for (const reader of this.#readers) reader.resync();
   }
 
@@ -125,11 +136,31 @@ class ScopeFeed {
         change.version,
         version === change.version ? state : applyPatches(before, change.patches),
       );
-      for (const reader of this.#readers) reader.push(frame);
+      this.#send(frame);
       return true;
     } catch {
       return false;
     }
+  }
+
+  /** Sends a frame together with those that follow in this tick. */
+  #send(frame: Uint8Array): void {
+    if (this.#unsent.length === 0) {
+      this.#unsentBytes = 0;
+      nextTurn(() => this.#flush());
+    }
+    this.#unsent.push(frame);
+    this.#unsentBytes += frame.byteLength;
+    if (this.#unsentBytes > UNSENT_BYTES_MAX) this.#flush();
+  }
+
+  #flush(): void {
+    const frames = this.#unsent;
+    const [first] = frames;
+    if (first === undefined) return;
+    this.#unsent = [];
+    const chunk = frames.length === 1 ? first : Buffer.concat(frames);
+    for (const reader of this.#readers) reader.push(chunk);
   }
 
   #set(version: number, state: object): void {
@@ -139,6 +170,7 @@ class ScopeFeed {
   }
 
   #present(): Uint8Array {
+    this.#flush(); // To the others; what this reader receives next follows its snapshot.
     const version = this.#version;
     if (this.#snapshot !== null) return this.#snapshot;
     const data = { version, state: this.#exposure.json(this.#state) };
@@ -146,6 +178,7 @@ class ScopeFeed {
   }
 
   #end(): void {
+    this.#flush();
     for (const reader of this.#readers) reader.end();
     this.#close();
   }

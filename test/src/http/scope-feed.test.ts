@@ -7,7 +7,7 @@ import {
   type Runtime,
   type StateStore,
 } from "../../../src/index.ts";
-import { createHandler } from "../../../src/http.ts";
+import { createHandler, type KindExposure } from "../../../src/http.ts";
 import { READER_BYTES_MAX } from "../../../src/http/event-stream.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
 import { directly, eventsOf, type ReadEvent, served } from "../../support/http.ts";
@@ -40,9 +40,10 @@ async function feed(
   runtime: Runtime,
   path: string,
   since?: string,
+  shown: Record<string, KindExposure> = exposed,
 ): Promise<ReturnType<typeof eventsOf>> {
   const headers = since === undefined ? {} : { "last-event-id": since };
-  const response = await directly(createHandler(runtime, { kinds: exposed }))(path, { headers });
+  const response = await directly(createHandler(runtime, { kinds: shown }))(path, { headers });
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/event-stream");
   const events = eventsOf(response);
@@ -148,6 +149,22 @@ describe("a reader of changes", () => {
     expect((await same.next())?.id).toBe("10");
   });
 
+  it("that returns gets up to 1,000 changes, and a snapshot in place of more", async () => {
+    const runtime = createRuntime({
+      kinds: { doc: defineKind({ initial: { n: 0 }, history: 1_100 }) },
+    });
+    onTestFinished(() => runtime.close());
+    const scope = await runtime.open("doc", "long");
+    for (let n = 1; n <= 1_001; n += 1) void scope.incState({ n: 1 });
+    await scope.incState({ n: 1 });
+    const all = await feed(runtime, "/scopes/doc/long/changes", "2", { doc: {} });
+    expect((await all.take(1_000)).map(({ id }) => Number(id))).toEqual(
+      Array.from({ length: 1_000 }, (_, at) => at + 3),
+    );
+    const behind = await feed(runtime, "/scopes/doc/long/changes", "1", { doc: {} });
+    expect(await behind.take(1)).toMatchObject([{ event: "snapshot", id: "1002" }]);
+  });
+
   it("that returns while changes come misses none and gets none twice", async () => {
     const runtime = made();
     const scope = await runtime.open("doc", "busy");
@@ -213,6 +230,36 @@ describe("a reader of changes", () => {
     expect(await events.next()).toBeUndefined();
   });
 
+  it("receives the changes of one tick in one chunk, and joins between them", async () => {
+    const runtime = made();
+    const scope = await runtime.open("plain", "tick");
+    const send = directly(createHandler(runtime, { kinds: exposed }));
+    const { body } = await send("/scopes/plain/tick/changes");
+    const reader = body?.getReader();
+    onTestFinished(async () => reader?.cancel());
+    const chunk = async (): Promise<string> =>
+      new TextDecoder().decode((await reader?.read())?.value);
+    expect(await chunk()).toMatch(/event: snapshot/);
+    const next = chunk();
+    await scope.incState({ n: 1 });
+    const late = await feed(runtime, "/scopes/plain/tick/changes"); // A handler of its own.
+    const joined = eventsOf(await send("/scopes/plain/tick/changes"));
+    onTestFinished(() => joined.cancel());
+    await scope.incState({ n: 1 });
+    await scope.incState({ n: 1 });
+    const ids = [
+      ...(await next).matchAll(/^id: (\d+)$/gm),
+      ...(await chunk()).matchAll(/^id: (\d+)$/gm),
+    ];
+    expect(ids.map(([, id]) => id)).toEqual(["1", "2", "3"]);
+    for (const other of [late, joined])
+      expect((await other.take(3)).map(({ event, id }) => `${event} ${id}`)).toEqual([
+        "snapshot 1",
+        "change 2",
+        "change 3",
+      ]);
+  });
+
   it("that leaves keeps nothing: the scope has no listener, the timer is off", async () => {
     const clock = simulatedClock();
     const runtime = createRuntime({ kinds, clock });
@@ -249,6 +296,20 @@ describe("a reader that does not read", () => {
     expect(missed).toMatchObject({ event: "snapshot", data: { version: scope.version } });
     await scope.patchState({ n: 0 });
     expect((await events.next())?.event).toBe("change");
+  });
+
+  it("loses none of the changes that fit in its buffer", async () => {
+    const runtime = made();
+    const scope = await runtime.open("plain", "fits");
+    const events = await feed(runtime, "/scopes/plain/fits/changes");
+    expect((await events.next())?.event).toBe("snapshot");
+    const text = "x".repeat(1_000);
+    const count = Math.floor(READER_BYTES_MAX / 1_300);
+    for (let n = 1; n <= count; n += 1) await scope.patchState({ n, secret: `${text}${n}` });
+    const all = await events.take(count);
+    expect(all.map(({ event, id }) => `${event} ${id}`)).toEqual(
+      Array.from({ length: count }, (_, at) => `change ${at + 1}`),
+    );
   });
 
   it("does not hold up others, nor memory, behind node:http", async () => {

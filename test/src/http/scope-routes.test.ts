@@ -234,7 +234,9 @@ describe("bodies", () => {
       415,
       "UNSUPPORTED_MEDIA_TYPE",
     ]);
-    expect(await put(`{"a":"${"x".repeat(2 ** 20)}"}`)).toEqual([413, "BODY_TOO_LARGE"]);
+    const bytes = (count: number): string => `{"a":"${"x".repeat(count - 8)}"}`;
+    expect(await put(bytes(2 ** 20 + 1))).toEqual([413, "BODY_TOO_LARGE"]);
+    expect(await put(bytes(2 ** 20))).toEqual([413, "STATE_TOO_LARGE"]);
     expect(await put(`${"[".repeat(65)}${"]".repeat(65)}`)).toEqual([400, "BAD_REQUEST"]);
     expect(await put("{")).toEqual([400, "BAD_REQUEST"]);
     expect(await put("")).toEqual([400, "BAD_REQUEST"]);
