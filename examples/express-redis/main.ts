@@ -44,7 +44,7 @@ first.child.kill("SIGKILL");
 await once(first.child, "exit");
 const third = await startServer();
 await post(`${third.url}/payments`, payment(0));
-console.log("account:", await (await fetch(`${third.url}/accounts/ann`)).json());
+console.log("account:", await (await fetch(`${third.url}/state/scopes/account/ann`)).json());
 
 for (const { child } of [second, third]) {
   child.kill("SIGTERM");

@@ -1,5 +1,6 @@
 /** One process of the shop. Any number of them may serve the same pages and accounts. */
 import express from "express";
+import { createHandler, toNodeListener } from "holdfast/http";
 import { z } from "zod";
 import { openShop } from "./shop.ts";
 
@@ -23,10 +24,9 @@ app.post("/payments", express.json(), async (request, response) => {
   response.json({ balance });
 });
 
-app.get("/accounts/:id", async (request, response) => {
-  const account = await shop.open("account", request.params.id);
-  response.json(await account.read());
-});
+/** What the processes keep, and its changes, for reading; a real shop gives `authorize`. */
+const states = createHandler(shop, { basePath: "/state", kinds: { page: {}, account: {} } });
+app.use("/state", toNodeListener(states));
 
 const server = app.listen(0, "127.0.0.1", () => {
   const address = server.address();

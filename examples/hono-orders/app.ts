@@ -1,11 +1,17 @@
 /** The HTTP interface of the orders. */
-import { isHoldfastError, toJsonPatch } from "holdfast";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { serveStatic } from "@hono/node-server/serve-static";
+import { isHoldfastError } from "holdfast";
+import { createHandler } from "holdfast/http";
 import { Hono } from "hono";
-import { streamSSE } from "hono/streaming";
 import { z } from "zod";
 import type { openOrders } from "./orders.ts";
 
 const approval = z.object({ question: z.string(), by: z.string() });
+
+/** The folder with the modules of the package. */
+const library = fileURLToPath(new URL("../", import.meta.resolve("holdfast/client")));
 
 export function createApp({ runtime, process }: ReturnType<typeof openOrders>): Hono {
   const app = new Hono();
@@ -25,22 +31,16 @@ export function createApp({ runtime, process }: ReturnType<typeof openOrders>): 
     return c.json({ status: "shipped" });
   });
 
-  app.get("/orders/:id/events", (c) =>
-    streamSSE(c, async (stream) => {
-      const order = await runtime.open("order", c.req.param("id"));
-      const ending = new AbortController();
-      stream.onAbort(() => ending.abort());
-      // A client that connects again gets the present state first, and misses nothing after it.
-      for await (const item of order.changes({ snapshot: true, signal: ending.signal })) {
-        const isSnapshot = item.type === "snapshot";
-        await stream.writeSSE({
-          id: String(item.version),
-          event: isSnapshot ? "snapshot" : "patch",
-          data: JSON.stringify(isSnapshot ? item.state : toJsonPatch(item.patches)),
-        });
-      }
-    }),
+  // The page of an order follows it by the library's client, which the browser loads from here.
+  app.get("/orders/:id", async (c) => c.html(await readFile("order.html", "utf8")));
+  app.use(
+    "/holdfast/*",
+    serveStatic({ root: library, rewriteRequestPath: (path) => path.slice(9) }),
   );
+
+  // The states of orders and their changes, for reading. Give `authorize` in a service for others.
+  const states = createHandler(runtime, { basePath: "/state", kinds: { order: {} } });
+  app.all("/state/*", (c) => states(c.req.raw));
 
   app.onError((error, c) => {
     if (error instanceof z.ZodError) return c.json({ error: "wrong body" }, 400);
