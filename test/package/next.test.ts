@@ -3,10 +3,13 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { blocksOf } from "../support/doc-blocks.ts";
+import { eventsOf } from "../support/http.ts";
 import { freePort, untilListening } from "../support/port.ts";
+import { readFiles } from "../support/repository.ts";
 import { install, pack, peers, type Project } from "./packed.ts";
 import { hasTools, toolsDir } from "./tools.ts";
 
@@ -40,6 +43,35 @@ export async function GET() {
 }
 `;
 
+/** The route of docs/http.md. */
+const STATE_ROUTE = readFiles(["docs/http.md"], [".md"])
+  .flatMap((page) => blocksOf(page))
+  .find(({ language }) => language === "js")?.code;
+
+/** A component of a browser, which Next.js also renders on the server. */
+const CART = `
+"use client";
+import { connect } from "holdfast/client";
+import { useScope } from "holdfast/react";
+
+const client = connect("/state");
+
+export function Cart({ id }) {
+  const { status, state } = useScope(client, "cart", id);
+  return <p>{status + " " + (state?.total ?? "-")}</p>;
+}
+`;
+
+const PAGE = `
+import { Cart } from "./cart.js";
+
+export const dynamic = "force-dynamic";
+
+export default function Page() {
+  return <Cart id="ann" />;
+}
+`;
+
 const LAYOUT = `
 export default function Layout({ children }) {
   return <html><body>{children}</body></html>;
@@ -48,6 +80,21 @@ export default function Layout({ children }) {
 
 /** The packages are linked from elsewhere; by default Turbopack looks at the project alone. */
 const configs = { turbopack: { turbopack: { root: "/" } }, webpack: {} } as const;
+
+/** The handler in a route, and the hook in a page that the server renders. */
+async function servesStates(url: string): Promise<void> {
+  expect(await (await fetch(url)).text()).toContain("<p>loading -</p>");
+  const cart = `${url}/state/scopes/cart/ann`;
+  const events = eventsOf(await fetch(`${cart}/changes`));
+  onTestFinished(() => events.cancel());
+  expect(await events.next()).toMatchObject({ event: "snapshot", id: "0" });
+  const headers = { "content-type": "application/merge-patch+json" };
+  const patched = await fetch(cart, { method: "PATCH", headers, body: '{"total":5}' });
+  expect([patched.status, await patched.json()]).toEqual([200, { total: 5 }]);
+  expect(await events.next()).toMatchObject({ event: "change", id: "1" });
+  const foreign = { ...headers, origin: "http://evil.example" };
+  expect((await fetch(cart, { headers: foreign })).status).toBe(403);
+}
 
 describe.skipIf(!hasTools())("in a route of Next.js", () => {
   const packed = mkdtempSync(join(tmpdir(), "holdfast-tarball-"));
@@ -60,9 +107,18 @@ describe.skipIf(!hasTools())("in a route of Next.js", () => {
       peers.filter((name) => name !== "react"),
     );
     for (const name of ["next", "react", "react-dom"]) project.link(name, toolsDir);
-    mkdirSync(join(project.dir, "app", "count"), { recursive: true });
-    writeFileSync(join(project.dir, "app", "layout.js"), LAYOUT);
-    writeFileSync(join(project.dir, "app", "count", "route.js"), ROUTE);
+    const files = {
+      "layout.js": LAYOUT,
+      "page.js": PAGE,
+      "cart.js": CART,
+      "count/route.js": ROUTE,
+      "state/[...path]/route.js": STATE_ROUTE ?? "",
+    };
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(project.dir, "app", name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
   }, 120_000);
 
   afterAll(() => {
@@ -95,6 +151,7 @@ describe.skipIf(!hasTools())("in a route of Next.js", () => {
         const redis: unknown = expect.stringContaining("ECONNREFUSED");
         expect(await response.json()).toEqual({ sqlite, redis });
       }
+      await servesStates(`http://localhost:${port}`);
     },
     240_000,
   );
