@@ -260,6 +260,23 @@ describe("a reader of changes", () => {
       ]);
   });
 
+  it("receives a long series of changes of one tick in parts", async () => {
+    const runtime = made();
+    const scope = await runtime.open("plain", "series");
+    const { body } = await directly(createHandler(runtime, { kinds: exposed }))(
+      "/scopes/plain/series/changes",
+    );
+    const reader = body?.getReader();
+    onTestFinished(async () => reader?.cancel());
+    await reader?.read();
+    const part = reader?.read();
+    const text = "x".repeat(1_000);
+    for (let n = 1; n <= 100; n += 1) await scope.patchState({ n, secret: `${text}${n}` });
+    const size = (await part)?.value?.byteLength;
+    expect(size).toBeGreaterThan(2 ** 16);
+    expect(size).toBeLessThan(2 ** 16 + 2_000);
+  });
+
   it("that leaves keeps nothing: the scope has no listener, the timer is off", async () => {
     const clock = simulatedClock();
     const runtime = createRuntime({ kinds, clock });
@@ -295,7 +312,7 @@ describe("a reader that does not read", () => {
     const [missed] = await events.take(1);
     expect(missed).toMatchObject({ event: "snapshot", data: { version: scope.version } });
     await scope.patchState({ n: 0 });
-    expect((await events.next())?.event).toBe("change");
+    expect(await events.next()).toMatchObject({ event: "change", id: String(scope.version) });
   });
 
   it("loses none of the changes that fit in its buffer", async () => {
