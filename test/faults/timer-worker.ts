@@ -45,7 +45,7 @@ const runtime: Runtime = createRuntime({
   kinds: { job: JOB },
   timers: { pollMs: 20 },
   exclusiveLeaseMs: role === "endless" ? 500 : 5_000,
-  mutationTimeoutMs: 60_000,
+  mutationTimeoutMs: 300_000,
   // A killed process loses its sections: handlers of others fail by that, too, and run again.
   ...(role === "endless" && { logger: { warn: () => undefined, error: () => undefined } }),
 });

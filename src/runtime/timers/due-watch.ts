@@ -1,40 +1,38 @@
 /**
- * Finds the due timers of one kind: asks its store for the first hints, takes those that are due,
- * and waits on one timer of the runtime's wheel for the next.
+ * Fires the due timers of one kind: takes their hints, claims them, and waits on one timer of the
+ * runtime's wheel for the next.
  *
- *     look ──▶ list the first hints ──▶ claim those that are due ──▶ fire their scopes
- *      ▲                                     └──another process was first──▶ parked
- *      └── the next is due, or the poll time is over, or a timer was set here
+ *     look ──▶ take due hints ──▶ claim them ──▶ fire their scopes
+ *      ▲                             └──another process was first──▶ parked
+ *      └── the next is due, or the poll time is over, or a timer was set here, or there are more
  *
  * Invariants
- *  D1  Waiting timers cost no memory here and no work: one list of the first keys per look.
+ *  D1  Waiting timers cost no work here: one list of the first keys per look.
  *  D2  A due hint is claimed by compare-and-set for the time of a lease before its scope is opened,
  *      so processes share the work. A claim whose process has ended is over by itself. It decides
  *      nothing: F1 of `firing.ts` does.
  *  D3  At most `FIRING_MAX` scopes are fired at the same time.
- *  D4  Times of timers are compared with the clock at each look, so a clock that is set forward or
- *      back only makes timers due, or not yet. Waits of this process are monotonic, and a claim
- *      that ends later than one can was made before the clock was set back: it does not count.
+ *  D4  A claim that ends later than one can was made before the clock was set back: it does not
+ *      count.
  */
 import { isPlainObject } from "../../../actors/state/copy.ts";
 import { isHoldfastError } from "../../../actors/errors.ts";
-import { monotonic } from "../../../actors/time/clock.ts";
+import { nextTurn } from "../../../actors/time/soon.ts";
 import type { TimerWheel, WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import type { StateStore, StoredRecord } from "../../stores/contract.ts";
 import type { ResolvedKind } from "../kinds.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import type { Timed, TimerBook } from "./book.ts";
+import { DueHints } from "./due-hints.ts";
 import { fireScope, type FoundHint } from "./firing.ts";
-import { duePrefix, type Hint, hintOf } from "./timer-keys.ts";
+import { duePrefix, type Hint } from "./timer-keys.ts";
 
 /** Most scopes of a kind that are fired at the same time. */
 const FIRING_MAX = 64;
-/** Most hints that are read in one look. */
-const LOOK_MAX = 256;
-/** Most hints that are passed over for a while; then all are looked at again. */
-const PARKED_MAX = 10_000;
 /** Milliseconds until a scope that could not be fired is tried again. */
 const RETRY_MS = 5_000;
+/** Milliseconds for which a hint without a handler in this program is passed over. */
+const UNKNOWN_MS = 60_000;
 /** So many times the length of a claim it may end after now: clocks of processes differ. */
 const CLAIMS_MAX = 2;
 
@@ -70,14 +68,10 @@ export class DueWatch {
   readonly #kind: ResolvedKind;
   readonly #port: WatchPort;
   readonly #store: StateStore;
-  /** When the first hint is due that is not parked, as far as is known. */
-  #next = -Infinity;
-  /** When a parked hint is looked at again, in monotonic time. */
-  #again = Infinity;
-  /** Until when a hint is passed over, by its key; in monotonic time. */
-  readonly #parked = new Map<string, number>();
+  readonly #hints: DueHints;
   readonly #reported = new Set<string>();
   #firing = 0;
+  /** A look is under way, or begins in the next tick. */
   #isLooking = false;
   #isStopped = false;
   #isAway = false;
@@ -88,6 +82,7 @@ export class DueWatch {
     this.#port = port;
     this.#store = port.book.batched(kind).store;
     this.prefix = duePrefix(port.book.port.namespace, kind.type);
+    this.#hints = new DueHints(this.prefix, this.#store, port.book.port.clock);
     const known = watches.get(this.#store);
     if (known === undefined) watches.set(this.#store, new Set([this]));
     else known.add(this);
@@ -96,9 +91,7 @@ export class DueWatch {
 
   /** A hint that is due at `due` was written. */
   expect(due: number): void {
-    if (due >= this.#next) return;
-    this.#next = due;
-    this.#arm();
+    if (this.#hints.expect(due)) this.#arm();
   }
 
   /** No timer is fired any more; those that run end in their own time. */
@@ -112,31 +105,29 @@ export class DueWatch {
     return this.#port.book.port.clock.now();
   }
 
-  #monotonic(): number {
-    return monotonic(this.#port.book.port.clock);
-  }
-
   #arm(): void {
     if (this.#isStopped || this.#isLooking) return;
     const { pollMs, wheel } = this.#port;
     if (this.#handle !== null) wheel.cancel(this.#handle);
-    const isFull = this.#firing >= FIRING_MAX;
-    const waitMs = Math.min(this.#next - this.#now(), this.#again - this.#monotonic());
-    const delayMs = isFull ? pollMs : Math.max(0, Math.min(pollMs, waitMs));
+    const { hasMore, waitMs } = this.#hints;
+    // Several scopes are claimed together: not one as soon as another has ended.
+    if (hasMore && this.#firing <= FIRING_MAX / 2) {
+      this.#isLooking = true;
+      return nextTurn(() => void this.#turn());
+    }
+    const delayMs = hasMore ? pollMs : Math.max(0, Math.min(pollMs, waitMs));
     this.#handle = wheel.schedule(delayMs, () => this.#turn());
   }
 
   async #turn(): Promise<void> {
-    const isDue = this.#next <= this.#now() || this.#again <= this.#monotonic();
-    if (this.#firing >= FIRING_MAX || (isOwn(this.#store) && !isDue)) return this.#arm();
     this.#isLooking = true;
-    this.#next = Infinity; // A timer that is set from here on lowers it.
-    this.#again = Infinity;
     try {
-      await this.#look();
+      const room = FIRING_MAX - this.#firing;
+      const isDue = !isOwn(this.#store) || this.#hints.waitMs <= 0;
+      if (room > 0 && isDue && !this.#isStopped) await this.#look(room);
       this.#isAway = false;
     } catch (error) {
-      this.#lookAgain(this.#monotonic() + this.#port.pollMs);
+      this.#hints.breakOff(this.#port.pollMs);
       if (!this.#isAway && !this.#isStopped)
         this.#report("due timers could not be read", { error });
       this.#isAway = true;
@@ -146,55 +137,21 @@ export class DueWatch {
     }
   }
 
-  async #look(): Promise<void> {
-    const hints = await this.#found(await this.#due());
-    const claimed = await this.#claimed(hints);
+  async #look(room: number): Promise<void> {
+    const hints = await this.#hints.take(room);
+    const left = new Set(hints.map(({ key }) => key));
     const byScope = new Map<string, ClaimedHint[]>();
-    for (const hint of claimed) {
-      const known = byScope.get(hint.id);
-      if (known === undefined) byScope.set(hint.id, [hint]);
-      else known.push(hint);
+    try {
+      for (const hint of await this.#claimed(await this.#found(hints))) {
+        left.delete(hint.key);
+        const known = byScope.get(hint.id);
+        if (known === undefined) byScope.set(hint.id, [hint]);
+        else known.push(hint);
+      }
+    } finally {
+      for (const key of left) this.#hints.leave(key);
     }
     for (const [id, group] of byScope) void this.#fire(id, group);
-  }
-
-  /** The due hints that are not parked. */
-  async #due(): Promise<Hint[]> {
-    const now = this.#now();
-    const tried = this.#monotonic();
-    if (this.#parked.size > PARKED_MAX) this.#parked.clear();
-    const parked = this.#parked;
-    const due: Hint[] = [];
-    const scopes = new Set<string>();
-    const limit = LOOK_MAX + parked.size;
-    for await (const key of this.#store.list({ prefix: this.prefix, limit })) {
-      const hint = hintOf(this.prefix, key);
-      if (hint === undefined) continue;
-      if (hint.due > now) {
-        this.#expectLater(hint.due);
-        break;
-      }
-      const until = parked.get(key) ?? -Infinity;
-      if (until > tried) {
-        this.#lookAgain(until);
-        continue;
-      }
-      parked.delete(key);
-      due.push(hint);
-      scopes.add(hint.id);
-      if (due.length < LOOK_MAX && scopes.size + this.#firing < FIRING_MAX) continue;
-      this.#expectLater(now); // There may be more.
-      break;
-    }
-    return due;
-  }
-
-  #expectLater(due: number): void {
-    this.#next = Math.min(this.#next, due);
-  }
-
-  #lookAgain(at: number): void {
-    this.#again = Math.min(this.#again, at);
   }
 
   /** The hints that exist, are not claimed, and have a handler here. */
@@ -209,8 +166,9 @@ export class DueWatch {
       if (record === undefined || claim === undefined) return [];
       const leftMs = claim.until - now;
       if (leftMs > 0 && leftMs <= CLAIMS_MAX * this.#claimMs)
-        this.#park(hint.key, Math.min(leftMs, this.#claimMs));
+        this.#hints.park(hint.key, Math.min(leftMs, this.#claimMs));
       else if (this.#handles(claim.name)) return [{ ...hint, ...claim, version: record.version }];
+      else this.#hints.park(hint.key, UNKNOWN_MS);
       return [];
     });
   }
@@ -234,7 +192,7 @@ export class DueWatch {
     const claims = await Promise.all(hints.map((hint) => this.#write(hint, until)));
     return hints.filter((hint, at) => {
       if (claims[at] === true) hint.version += 1;
-      else this.#park(hint.key, this.#claimMs);
+      else this.#hints.park(hint.key, this.#claimMs);
       return claims[at] === true;
     });
   }
@@ -250,12 +208,6 @@ export class DueWatch {
     return (await this.#port.book.batched(this.#kind).commit(write, write)).ok;
   }
 
-  #park(key: string, waitMs: number): void {
-    const until = this.#monotonic() + waitMs;
-    this.#parked.set(key, until);
-    this.#lookAgain(until);
-  }
-
   async #fire(id: string, hints: readonly ClaimedHint[]): Promise<void> {
     const { book } = this.#port;
     this.#firing += 1;
@@ -266,9 +218,10 @@ export class DueWatch {
         await Promise.allSettled(stay.map((hint) => this.#write(hint, 0)));
         return stay;
       });
-      for (const { key } of left) this.#park(key, this.#port.pollMs);
+      for (const { key } of hints) this.#hints.leave(key);
+      for (const { key } of left) this.#hints.park(key, this.#port.pollMs);
     } catch (error) {
-      for (const { key } of hints) this.#park(key, RETRY_MS);
+      for (const { key } of hints) this.#hints.park(key, RETRY_MS);
       const isOver =
         isHoldfastError(error, "RUNTIME_CLOSED") || isHoldfastError(error, "SCOPE_STOPPED");
       const isBusy = isHoldfastError(error, "SCOPE_MUTATION_TIMEOUT");

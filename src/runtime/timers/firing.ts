@@ -11,7 +11,10 @@
  *      without end; each failure is logged. A cron timer runs again at its next time, if that is
  *      earlier. One that missed times fires once.
  *  F5  A timer without a handler in this program is left alone.
+ *  F6  A section begins no handler any more after `SECTION_MS`: calls that wait for the scope come
+ *      before the next section.
  */
+import { monotonic } from "../../../actors/time/clock.ts";
 import type { HeldScope } from "../scope-types.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import { nextTime } from "./cron.ts";
@@ -22,6 +25,8 @@ import type { Hint } from "./timer-keys.ts";
 
 /** Milliseconds until a failed handler runs again; doubled each time. */
 const RETRY_MS = 1_000;
+/** Milliseconds in which a section begins the handlers of due timers; the first one always. */
+const SECTION_MS = 250;
 /** The longest wait between two tries. */
 const RETRY_MAX_MS = 3_600_000;
 /**
@@ -46,7 +51,8 @@ export async function fireScope<One extends FoundHint>(
   timeoutMs: number,
 ): Promise<One[]> {
   const firing = new Firing(book, scope);
-  await scope.exclusive((held) => firing.run(held), { timeoutMs });
+  for (let isOver = false; !isOver;)
+    isOver = await scope.exclusive((held) => firing.run(held), { timeoutMs });
   const now = book.port.clock.now();
   const stays = ({ stamp, made }: FoundHint): boolean =>
     firing.left.has(stamp) || (!firing.over.has(stamp) && made > now - GRACE_MS);
@@ -63,24 +69,28 @@ class Firing {
   readonly over = new Set<string>();
   /** The stamps of timers that are still set. */
   readonly left = new Set<string>();
+  readonly #tried = new Set<string>();
 
   constructor(book: TimerBook, scope: ResidentScope & Timed) {
     this.#book = book;
     this.#scope = scope;
   }
 
-  async run(held: HeldScope<object>): Promise<void> {
+  /** Fires due timers; resolves to whether no more are due that were not tried. */
+  async run(held: HeldScope<object>): Promise<boolean> {
     await held.flush(); // Notes of a checkpoint scope count when they are stored.
     const { clock } = this.#book.port;
-    const tried = new Set<string>();
-    for (;;) {
+    const tried = this.#tried;
+    const end = monotonic(clock) + SECTION_MS;
+    for (let fired = 0; ; fired += 1) {
       const { rows } = await this.#book.timers(this.#scope);
       const due = inOrder(rows.values()).filter((row) => row.due <= clock.now());
       const next = due.find((row) => this.#handles(row) && !tried.has(row.stamp));
       if (next === undefined) {
         for (const { stamp } of rows.values()) this.left.add(stamp);
-        return;
+        return true;
       }
+      if (fired > 0 && monotonic(clock) >= end) return false;
       tried.add(next.stamp);
       await this.#fire(held, next);
     }

@@ -7,7 +7,7 @@ import type { Scope } from "../../../../src/runtime/scope.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import { type SimulatedClock, simulatedClock } from "../../../../src/testing/clock.ts";
 import { collect } from "../../../support/collect.ts";
-import { rejection, settled, turned } from "../../../support/waiting.ts";
+import { gate, rejection, settled, turned } from "../../../support/waiting.ts";
 import { type Counter, World } from "../../../suites/runtime-world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -213,6 +213,47 @@ it("timers whose handlers are gone are reported once, and fire when those are ba
   await pass(clock, 5_000);
   expect(fired.toSorted()).toEqual(["a 2026-03-28T12:00:01.000Z", "b 2026-03-28T12:00:01.000Z"]);
   expect(await turned(clock, scope.timers())).toEqual([]);
+});
+
+it("many timers without a handler do not hide those behind them", async () => {
+  const { clock, fired, open, runtimeOf, world } = setUp();
+  const both = defineKind({ timers: { gone: () => undefined, remind: () => undefined } });
+  const before = world.runtime({ kinds: { timed: both } });
+  const ids = Array.from({ length: 1_030 }, (_, id) => `s${id}`);
+  await Promise.all(
+    ids.map(async (id) => (await before.open("timed", id)).schedule("gone", { afterMs: 1_000 })),
+  );
+  await before.close();
+  await (await open(runtimeOf(), "x")).schedule("remind", { afterMs: 2_000 }, 0, { key: "behind" });
+  await pass(clock, 10_000);
+  expect(fired).toEqual(["behind 2026-03-28T12:00:02.000Z"]);
+  expect(world.logger.messages).toHaveLength(1);
+});
+
+it("timers that take long let calls of their scope in between", async () => {
+  const clock = simulatedClock(START);
+  const log: string[] = [];
+  const goOn = gate();
+  const timed: Kind<Counter, "slow"> = defineKind<Counter, "slow">({
+    timers: {
+      slow: async (_scope, { key }) => {
+        log.push(key);
+        if (key === "a") await goOn.promise;
+      },
+    },
+  });
+  const runtime = new World(memory, clock).runtime({ kinds: { timed } });
+  const scope = await runtime.open("timed", "x");
+  for (const key of ["a", "b", "c"]) await scope.schedule("slow", LATER, 0, { key });
+  await pass(clock, HOUR_MS);
+  await pass(clock, 1_000);
+  expect(log).toEqual(["a"]);
+  const call = scope.patchState({ n: 1 }).then(() => log.push("call"));
+  await clock.advance(300);
+  goOn.open();
+  await turned(clock, call);
+  await pass(clock, 1_000);
+  expect(log).toEqual(["a", "call", "b", "c"]);
 });
 
 it("timers fire by the time that fake timers make", async () => {
