@@ -1,13 +1,14 @@
-/** The bench of histories: what keeping one costs, and reading and going back in it. */
+/** The bench of histories and timers: what keeping them costs, and going back or firing. */
 import { type StoreName, storeName } from "./contention/site.ts";
 import { isServerStore } from "./servers/server.ts";
 import type { Bench } from "./support.ts";
 import { commitSection } from "./time/commits.ts";
 import { pastSection } from "./time/past.ts";
+import { timerSection } from "./time/timers.ts";
 
 const STORES: readonly StoreName[] = ["memory", "sqlite", "file", "redis", "postgres"];
 
-/** T1 and T2, on memory and sqlite, or on one store. */
+/** T1, T2 and T3, on memory and sqlite, or on one store. */
 export const bench: Bench = {
   name: "time",
   keptAs: (store) => {
@@ -19,6 +20,7 @@ export const bench: Bench = {
     for (const name of stores) {
       yield commitSection(name, rounds);
       yield pastSection(name);
+      yield timerSection(name);
     }
   },
 };
