@@ -7,8 +7,9 @@ import { writeNext } from "../../actors/scope/recipe.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import type { DraftState } from "../../actors/state/draft-state.ts";
 import type { JsonObject } from "../../actors/protocol.ts";
-import { Past, type PastScope, type Present, type Restored } from "./past.ts";
+import { Past, type PastScope, type Present } from "./past.ts";
 import type { HistoryEntry, HistoryOptions } from "./scope-types.ts";
+import { type Restored, UndoLine } from "./undo-line.ts";
 
 /** A scope that is sent back. */
 interface PastOwner extends PastScope {
@@ -55,12 +56,12 @@ export function rewindMutation(scope: PastOwner, when: number | Date): Mutation 
 
 /** `undo()`. */
 export function undoMutation(scope: PastOwner): Mutation {
-  return new PastMutation("undo", scope, (past, present) => past.undone(present));
+  return new PastMutation("undo", scope, (past, present) => new UndoLine(past).undone(present));
 }
 
 /** `redo()`. */
 export function redoMutation(scope: PastOwner): Mutation {
-  return new PastMutation("redo", scope, (past, present) => past.redone(present));
+  return new PastMutation("redo", scope, (past, present) => new UndoLine(past).redone(present));
 }
 
 /** A checked version or time, and the time of the call. */

@@ -1,13 +1,6 @@
 /**
  * Reads the past of a scope from the rows of its history.
  *
- * Undo follows one line of changes. A row that undo or redo made names its place in the line, so
- * the newest row says what is undone and redone next, in every process:
- *
- *     at     the version whose state it restored
- *     from   of an undo: the version in whose place it came; a redo goes back there
- *     rest   the version of the undo that is redone after that
- *
  * Invariants
  *  P1  A state is returned only when the rows lead to it without a gap, from a row with a state or
  *      from the present state.
@@ -16,16 +9,15 @@
  *      and then lifted. The first change of a later version has the state before it as it was.
  */
 import { CorruptStateError, HistoryGoneError } from "../../actors/errors.ts";
-import type { CommittedChange, JsonObject, ScopeIdentity } from "../../actors/protocol.ts";
+import type { CommittedChange, ScopeIdentity } from "../../actors/protocol.ts";
 import { storedState, type ScopeSettings } from "../../actors/scope/options.ts";
-import { equal } from "../../actors/state/equal.ts";
 import { applyPatches } from "../patches/apply-patches.ts";
 import type { HistoryQuery } from "../stores/contract.ts";
 import type { VersionedState } from "./kind-versions.ts";
 
-/** Rows that are read at a time. */
+/** Rows that are read at a time. A row has its state where it passes a multiple of this version. */
 const PAGE = 128;
-/** Rows that are read first where a row with a state is looked for: a small state has one there. */
+/** The same where a row with a state is looked for first: a small state has more of them. */
 const FIRST_PAGE = 32;
 /** A scope without a history knows its state now; a time so shortly before is still now. */
 const NOW_MS = 10;
@@ -77,12 +69,6 @@ export interface PastState extends Present {
   readonly timestamp: number;
 }
 
-/** A state to go to; `trace` is kept with the change that does. */
-export interface Restored {
-  readonly state: object;
-  readonly trace?: JsonObject | undefined;
-}
-
 /** See the head of this file. */
 export class Past {
   readonly #scope: PastScope;
@@ -113,67 +99,28 @@ export class Past {
     const { settings, identity } = this.#scope;
     if (version > present.version)
       throw new RangeError(`version ${version} is not yet there, the scope has ${present.version}`);
-    const found = await this.#find(version, present, now);
+    const found = await this.find(version, present, now);
     return { ...found, state: storedState(found.state, settings, identity) };
   }
 
-  /** What undo restores; `undefined`: there is nothing to undo. */
-  async undone(present: Present): Promise<Restored | undefined> {
-    const newest = await this.#exactly(present.version);
-    if (newest === undefined) return undefined;
-    const from = traced(newest.trace, "at") ?? newest.version;
-    const rest = nextRedo(newest);
-    for (let place = from; ;) {
-      const group = await this.#groupAt(place);
-      if (group === undefined) return undefined;
-      const state = await this.#stateBefore(group.first, present);
-      place = group.before;
-      // A group without an effect is passed over, for there is nothing to see in its undo.
-      if (equal(state, present.state)) continue;
-      return { state, trace: { at: place, from, ...(rest !== undefined && { rest }) } };
-    }
-  }
-
-  /** What redo restores; `undefined`: there is nothing to redo. */
-  async redone(present: Present): Promise<Restored | undefined> {
-    const newest = await this.#exactly(present.version);
-    const version = newest && nextRedo(newest);
-    const undo = version === undefined ? undefined : await this.#exactly(version);
-    const at = traced(undo?.trace, "from");
-    if (at === undefined || (await this.#exactly(at)) === undefined) return undefined;
-    const rest = traced(undo?.trace, "rest");
-    const { state } = await this.#find(at, present, 0);
-    return { state: this.#stored(state), trace: { at, ...(rest !== undefined && { rest }) } };
-  }
-
-  /** The first neighbour with the group of the change at `place`, and the place before. */
-  async #groupAt(place: number): Promise<{ first: PastChange; before: number } | undefined> {
-    const last = await this.#exactly(place);
-    if (last === undefined) return undefined;
-    const group = last.meta?.["group"];
-    for (let first: PastChange = last; ;) {
-      const previous: PastChange | undefined = await this.#exactly(first.since);
-      const before: number = traced(previous?.trace, "at") ?? first.since;
-      const change = before === first.since ? previous : await this.#exactly(before);
-      const joins = group !== undefined && equal(change?.meta?.["group"], group);
-      if (!joins || change === undefined) return { first, before };
-      first = change;
-    }
-  }
-
-  async #exactly(version: number): Promise<PastChange | undefined> {
+  /** The change that made a version; `undefined`: it is not there. */
+  async exactly(version: number): Promise<PastChange | undefined> {
     const [change] = await this.changes({ before: version + 1, limit: 1 });
     return change?.version === version ? change : undefined;
   }
 
-  async #find(version: number, present: Present, now: number): Promise<PastState> {
-    const [change] = await this.changes({ before: version + 1, limit: 1 });
+  /** The state at a version that is there, as it was stored. */
+  async find(version: number, present: Present, now: number): Promise<PastState> {
     if (version === present.version) {
-      const isKnown = change?.version === version;
-      return { ...present, timestamp: isKnown ? change.timestamp : version === 0 ? 0 : now };
+      const { timestamp } = (await this.exactly(version)) ?? { timestamp: version && now };
+      return { ...present, timestamp };
     }
+    // Nearly always the version has a row, and this reads all that is needed.
+    let [change, ...later] = await this.#upFrom(version - 1, FIRST_PAGE);
+    if (change?.version !== version)
+      [change, ...later] = await this.changes({ before: version + 1, limit: 1 });
     if (change === undefined) return this.#beforeAll(present);
-    const state = this.#scope.past.lift(await this.#stateAfter(change, present));
+    const state = this.#scope.past.lift(await this.#stateAfter(change, present, later));
     return { version: change.version, timestamp: change.timestamp, state };
   }
 
@@ -185,21 +132,28 @@ export class Past {
     throw this.#gone(oldest?.version ?? present.version);
   }
 
-  /** The state that undo of a change restores. */
-  async #stateBefore(change: PastChange, present: Present): Promise<object> {
+  /** The state before a change, as today's schema wants it. */
+  async stateBefore(change: PastChange, present: Present): Promise<object> {
     if (change.since === 0) return this.#scope.settings.initial;
     const { kindVersion, state: after } = await this.#stateAfter(change, present);
     const found = { kindVersion, state: this.#before(after, change) };
-    return this.#stored(this.#scope.past.lift(found));
+    return this.stored(this.#scope.past.lift(found));
   }
 
-  /** Reads up to a state and goes back from it (P1, P3). */
-  async #stateAfter(change: PastChange, present: Present): Promise<VersionedState> {
+  /** Reads up to a state and goes back from it (P1, P3); `read` are the changes that follow. */
+  async #stateAfter(
+    change: PastChange,
+    present: Present,
+    read: readonly PastChange[] = [],
+  ): Promise<VersionedState> {
     const later: PastChange[] = [];
     let last = change;
     let base = this.#baseAt(last, present);
-    for (let limit = FIRST_PAGE; base === undefined; limit = PAGE) {
-      const page = await this.changes({ after: last.version, limit, oldestFirst: true });
+    for (let [page, every] = [read, FIRST_PAGE]; base === undefined; page = []) {
+      if (page.length === 0) {
+        page = await this.#upFrom(last.version, every);
+        every = PAGE;
+      }
       if (page.length === 0) throw this.#gone(present.version);
       for (const next of page) {
         if (next.since !== last.version) throw this.#gone(next.version);
@@ -214,6 +168,12 @@ export class Past {
     if (base.kindVersion !== change.kind) throw this.#gone(last.version);
     const state = later.reduceRight((after, each) => this.#before(after, each), base.state);
     return { kindVersion: change.kind, state };
+  }
+
+  /** The rows above `after`, to the next version that is a multiple of `every`. */
+  #upFrom(after: number, every: number): Promise<PastChange[]> {
+    const limit = Math.ceil((after + 1) / every) * every - after;
+    return this.changes({ after, limit, oldestFirst: true });
   }
 
   /** The state after a change, when no other has to be read for it. */
@@ -264,7 +224,8 @@ export class Past {
     }
   }
 
-  #stored(state: object): object {
+  /** The state as it may be stored today. */
+  stored(state: object): object {
     return storedState(state, this.#scope.settings, this.#scope.identity);
   }
 
@@ -283,15 +244,4 @@ export class Past {
 /** The state before a change, given the one after it. */
 export function stateBefore(after: object, { inversePatches }: CommittedChange): object {
   return applyPatches(after, inversePatches);
-}
-
-/** The number of a field of a trace. */
-function traced(trace: JsonObject | undefined, name: string): number | undefined {
-  const value = trace?.[name];
-  return typeof value === "number" ? value : undefined;
-}
-
-/** The version of the undo that is redone after a change; `undefined`: none, as after others. */
-function nextRedo({ operation, version, trace }: PastChange): number | undefined {
-  return operation === "undo" ? version : traced(trace, "rest");
 }
