@@ -26,7 +26,8 @@ export async function readEvents(
     const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {
-      const [, name, text = ""] = /^(\w*): ?(.*?)\r?$/.exec(line) ?? [];
+      // With `s`, for JSON leaves U+2028 and U+2029 in a text as they are.
+      const [, name, text = ""] = /^(\w*): ?(.*?)\r?$/s.exec(line) ?? [];
       if (name === "event") type = text;
       else if (name === "data") data.push(text);
       else if (line === "" || line === "\r") {

@@ -1,0 +1,39 @@
+/** Streams of the client: what they carry, how they break, and when they end. */
+import { expect, it, onTestFinished } from "vitest";
+import { connect, type RemoteScope } from "../../../src/client.ts";
+import { createHandler } from "../../../src/http.ts";
+import { createRuntime, defineKind, type Runtime } from "../../../src/index.ts";
+import { settled } from "../../support/waiting.ts";
+
+interface Note {
+  text: string;
+}
+
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+const kinds = { note: defineKind<Note>({ initial: { text: "" } }) };
+
+/** A runtime, and what sends requests to its handler. */
+function made(): { runtime: Runtime<typeof kinds>; serve: Fetch } {
+  const runtime = createRuntime({ kinds });
+  onTestFinished(() => runtime.close());
+  const handler = createHandler(runtime, { kinds: { note: { write: true } } });
+  return { runtime, serve: (url, init) => handler(new Request(url, init)) };
+}
+
+/** A scope whose requests are sent by `fetch`; closed at the end of the test. */
+function remote(fetch: Fetch): RemoteScope<Note> {
+  const scope = connect("http://localhost", { fetch }).scope<Note>("note", "n");
+  onTestFinished(() => scope.close());
+  return scope;
+}
+
+it("carries texts with every character that JSON leaves as it is", async () => {
+  const { runtime, serve } = made();
+  const text = "one\u2028two\u2029three\u0085four";
+  await (await runtime.open("note", "n")).patchState({ text });
+  const note = remote(serve);
+  note.subscribe(() => undefined);
+  await settled(20);
+  expect(note.state).toEqual({ text });
+});
