@@ -126,7 +126,7 @@ export class FollowedScope implements RemoteScope<State> {
     const shown: object | undefined = options.optimistic === true ? JSON.parse(body) : undefined;
     if (shown !== undefined) {
       this.#pending.push(shown);
-      this.#show();
+      this.#show(this.status, this.error);
     }
     const sent = this.#lastPatch.then(() => this.#send(body, options));
     this.#lastPatch = sent.catch(() => undefined);
@@ -138,7 +138,7 @@ export class FollowedScope implements RemoteScope<State> {
       return result;
     } finally {
       this.#pending = this.#pending.filter((each) => each !== shown);
-      this.#show();
+      this.#show(this.status, this.error);
     }
   };
 
@@ -200,7 +200,7 @@ export class FollowedScope implements RemoteScope<State> {
     if (this.status !== "closed") this.#show(status, error);
   }
 
-  #show(status: Status = this.status, error: unknown = this.error): void {
+  #show(status: Status, error: unknown): void {
     const base = this.#base;
     const state = base && (this.#pending.reduce<unknown>(merged, base.state) as State);
     this.view = Object.freeze({ state, version: base?.version, status, error });

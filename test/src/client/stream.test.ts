@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { connect, type RemoteScope } from "../../../src/client.ts";
 import { createHandler } from "../../../src/http.ts";
 import { createRuntime, defineKind, type Runtime } from "../../../src/index.ts";
-import { settled } from "../../support/waiting.ts";
+import { settled, until } from "../../support/waiting.ts";
 
 interface Note {
   text: string;
@@ -36,4 +36,20 @@ it("carries texts with every character that JSON leaves as it is", async () => {
   note.subscribe(() => undefined);
   await settled(20);
   expect(note.state).toEqual({ text });
+});
+
+it("forgets why an attempt failed when the next one is accepted", async () => {
+  const { serve } = made();
+  let tries = 0;
+  const note = remote((url, init) => {
+    tries += 1;
+    return tries === 1 ? Promise.reject(new Error("no network")) : serve(url, init);
+  });
+  const errors: unknown[] = [];
+  note.subscribe(({ status, error }) => errors.push([status, error]));
+  await until(() => note.status === "live");
+  expect(errors).toEqual([
+    ["loading", expect.objectContaining({ code: "NETWORK" })],
+    ["live", undefined],
+  ]);
 });
