@@ -70,6 +70,7 @@ export function follow(port: StreamPort): () => void {
         return port.refused(error);
       }
       port.failed(error);
+      if (hasEnded) return;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, waitMs(failures, error));
         interrupt = () => {
@@ -106,12 +107,20 @@ async function listen(
   try {
     const { signal } = attempt;
     const response = await send(url, { headers, signal }, options);
+    signal.throwIfAborted(); // The response was there already, or `fetch` knows no signals (N3).
     const { body, status } = response;
     const type = response.headers.get("content-type") ?? "";
     if (body === null || !type.startsWith("text/event-stream"))
       throw new RequestError(status, "UNKNOWN", "the response is no stream of events");
     opened();
-    await readEvents(body, port.take, alive);
+    await readEvents(
+      body,
+      (event) => {
+        signal.throwIfAborted();
+        port.take(event);
+      },
+      alive,
+    );
   } finally {
     clearTimeout(timer);
     attempt.abort(); // Closes the connection when an event did not fit.

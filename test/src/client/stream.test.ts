@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { connect, type RemoteScope } from "../../../src/client.ts";
 import { createHandler } from "../../../src/http.ts";
 import { createRuntime, defineKind, type Runtime } from "../../../src/index.ts";
-import { settled, until } from "../../support/waiting.ts";
+import { gate, settled, until } from "../../support/waiting.ts";
 
 interface Note {
   text: string;
@@ -52,4 +52,25 @@ it("forgets why an attempt failed when the next one is accepted", async () => {
     ["loading", expect.objectContaining({ code: "NETWORK" })],
     ["live", undefined],
   ]);
+});
+
+it("shows nothing more after close, also where the response comes later", async () => {
+  const { serve } = made();
+  const answer = gate();
+  let streams = 0;
+  const note = remote(async (url, init) => {
+    streams += 1;
+    if (streams === 2) await answer.promise;
+    return serve(url, { ...init, signal: null });
+  });
+  const stop = note.subscribe(() => undefined);
+  await until(() => note.status === "live");
+  stop();
+  await until(() => note.status === "loading");
+  note.subscribe(() => undefined);
+  await until(() => streams === 2);
+  note.close();
+  answer.open();
+  await settled();
+  expect(note.status).toBe("closed");
 });
