@@ -30,6 +30,8 @@ export interface StreamPort {
 const PASSING: ReadonlySet<number> = new Set([408, 423, 425, 429]);
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 30_000;
+/** The longest wait of a timer: a longer one would end at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 const SILENCE_MS = 45_000;
 
 type Listen = (type: string, listener: () => void) => void;
@@ -135,5 +137,5 @@ function isFinal(error: unknown): error is RequestError {
 function waitMs(failures: number, error: unknown): number {
   const most = Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
   const asked = error instanceof RequestError ? error.retryAfterMs : 0;
-  return Math.max((most * (1 + Math.random())) / 2, asked);
+  return Math.min(Math.max((most * (1 + Math.random())) / 2, asked), TIMER_MS_MAX);
 }

@@ -74,3 +74,16 @@ it("shows nothing more after close, also where the response comes later", async 
   await settled();
   expect(note.status).toBe("closed");
 });
+
+it("waits as long as a timer can where the server asks for longer", async () => {
+  let tries = 0;
+  const note = remote(() => {
+    tries += 1;
+    const headers = { "retry-after": "9999999" };
+    return Promise.resolve(new Response("{}", { status: 503, headers }));
+  });
+  note.subscribe(() => undefined);
+  await until(() => note.error !== undefined);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((go) => void setTimeout(go, 1));
+  expect(tries).toBe(1);
+});
