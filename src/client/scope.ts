@@ -3,7 +3,8 @@
  *
  *  F1  The base is a state that the server had, at a version it said: a snapshot, the changes after
  *      it in order, or the result of a patch. A change that does not fit the base discards the
- *      position, so that the next stream starts with a snapshot.
+ *      position, so that the next stream starts with a snapshot. What the stream has before the
+ *      result of a patch that is known by then, a snapshot too, takes nothing back.
  *  F2  A subscriber sees the base with the optimistic patches that have no result yet, in the order
  *      of their calls. A patch leaves with its result, in the same step that brings that result.
  *  F3  A stream runs while there are subscribers and the server does not refuse it.
@@ -62,6 +63,7 @@ export interface RemoteScope<S extends object> extends ScopeView<S> {
 }
 
 type State = object;
+type Sent = Versioned<State> & { readonly patch: readonly Operation[] };
 type Listener = (view: ScopeView<State>) => void;
 
 /** The view before the first snapshot. */
@@ -81,6 +83,8 @@ export class FollowedScope implements RemoteScope<State> {
   #base: Versioned<State> | undefined;
   /** The optimistic patches without a result. */
   #pending: object[] = [];
+  /** The version to which the stream has come; -1 before its first snapshot. */
+  #reached = -1;
   /** True when the next stream must start with a snapshot. */
   #isAdrift = false;
   /** Ends the stream. */
@@ -160,7 +164,11 @@ export class FollowedScope implements RemoteScope<State> {
     return follow({
       url: `${this.#url}/changes`,
       options: this.#options,
-      since: () => (this.#isAdrift ? undefined : this.#base?.version),
+      since: () => {
+        const since = this.#isAdrift ? undefined : this.#base?.version;
+        this.#reached = since ?? -1;
+        return since;
+      },
       opened: () => {
         if (this.#base !== undefined && !this.#isAdrift) this.#show("live", undefined);
       },
@@ -175,16 +183,27 @@ export class FollowedScope implements RemoteScope<State> {
   /** Throws when an event does not fit (F1). */
   #take({ type, data }: ServerEvent): void {
     if (type !== "snapshot" && type !== "change") return;
-    const base = this.#base;
-    const isChange = type === "change";
     // What the handler sends: a state or a patch.
-    const event = JSON.parse(data) as Versioned<State> & { readonly patch: readonly Operation[] };
-    const { version } = event;
-    const before = base?.version ?? -1;
-    if (isChange && version <= before) return; // By a patch of ours.
+    const event = JSON.parse(data) as Sent;
+    const isChange = type === "change";
+    if (!this.#isOlder(event, isChange)) this.#apply(event, isChange);
+    else if (this.status !== "live") this.#show("live", undefined);
+  }
+
+  /** True for what the server sent before the result of a patch that is the base by now. */
+  #isOlder({ version }: Sent, isChange: boolean): boolean {
+    const before = this.#base?.version ?? -1;
+    // A stream that goes back is of a scope, or a server, that has begun anew.
+    const isOnward = version > this.#reached && !this.#isAdrift;
+    this.#reached = version;
+    return isChange ? version <= before : isOnward && version < before;
+  }
+
+  #apply({ version, state: whole, patch }: Sent, isChange: boolean): void {
+    const base = this.#base;
     this.#isAdrift = true;
-    if (isChange && version !== before + 1) throw new Error("a version is missing");
-    const state = isChange ? patched(base?.state, event.patch) : shared(event.state, base?.state);
+    if (isChange && version !== (base?.version ?? -1) + 1) throw new Error("a version is missing");
+    const state = isChange ? patched(base?.state, patch) : shared(whole, base?.state);
     this.#setBase({ version, state: state as State });
     this.#show("live", undefined);
   }

@@ -87,3 +87,30 @@ it("waits as long as a timer can where the server asks for longer", async () => 
   for (let turn = 0; turn < 20; turn += 1) await new Promise((go) => void setTimeout(go, 1));
   expect(tries).toBe(1);
 });
+
+it("does not take back the result of a patch by a snapshot that was on its way", async () => {
+  const { serve } = made();
+  const late = gate();
+  const note = remote(async (url, init) => {
+    const response = await serve(url, init);
+    if (init.method === "PATCH") return response;
+    const reader = response.body?.getReader();
+    const pull = async (stream: ReadableStreamDefaultController): Promise<void> => {
+      const read = await reader?.read();
+      await late.promise;
+      if (read?.done === false) stream.enqueue(read.value);
+    };
+    return new Response(new ReadableStream({ pull }), { headers: response.headers });
+  });
+  note.subscribe(() => undefined);
+  await settled();
+  await note.patch({ text: "mine" }, { optimistic: true });
+  const seen: unknown[] = [];
+  note.subscribe(({ status, version, state }) => seen.push([status, version, state?.text]));
+  late.open();
+  await until(() => note.status === "live");
+  await note.patch({ text: "more" });
+  await settled(20);
+  expect(seen[0]).toEqual(["live", 1, "mine"]);
+  expect(new Set(seen.slice(1).map(String))).toEqual(new Set(["live,2,more"]));
+});
