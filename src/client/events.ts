@@ -14,17 +14,9 @@ export async function readEvents(
   take: (event: ServerEvent) => void,
   alive: () => void,
 ): Promise<void> {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
   let type = "";
   let data: string[] = [];
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    alive();
-    const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
+  for await (const lines of linesOf(body, alive)) {
     for (const line of lines) {
       // With `s`, for JSON leaves U+2028 and U+2029 in a text as they are.
       const [, name, text = ""] = /^(\w*): ?(.*?)\r?$/s.exec(line) ?? [];
@@ -36,5 +28,27 @@ export async function readEvents(
         data = [];
       }
     }
+  }
+}
+
+/** The lines of a body: those that a chunk ends, together. */
+async function* linesOf(
+  body: ReadableStream<Uint8Array>,
+  alive: () => void,
+): AsyncGenerator<readonly string[], void, undefined> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  /** The line that has not ended, in parts: joined once, however many chunks it has. */
+  let rest: string[] = [];
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    alive();
+    const [more = "", ...lines] = decoder.decode(value, { stream: true }).split("\n");
+    rest.push(more);
+    const begun = lines.pop();
+    if (begun === undefined) continue;
+    yield [rest.join(""), ...lines];
+    rest = [begun];
   }
 }
