@@ -100,7 +100,8 @@ export function chatHistory<M extends UIMessage = UIMessage>(
     async trim(options) {
       refuseUnknown("trim", options, "count" in options ? ["count"] : ["tokens", "countTokens"]);
       const keep = keptBy(options);
-      return scope.atomicState(({ messages = [] }) => ({ messages: keep(messages) }));
+      // Without messages there is nothing to write, not even an empty list.
+      return scope.atomicState(({ messages }) => messages && { messages: keep(messages) });
     },
   };
 }

@@ -115,6 +115,15 @@ it("removes the oldest messages by count and by tokens", async () => {
   expect(await history.messages()).toEqual([]);
 });
 
+it("trims nothing where nothing was appended, and stores nothing for it", async () => {
+  const runtime = createRuntime();
+  onTestFinished(() => runtime.close());
+  const scope = await runtime.open<Chat>("session", "chat");
+  expect(await chatHistory(scope).trim({ count: 3 })).toBe(false);
+  expect(await chatHistory(scope).trim({ tokens: 3 })).toBe(false);
+  expect([scope.version, scope.state]).toEqual([0, {}]);
+});
+
 it("works in an exclusive section", async () => {
   const runtime = createRuntime();
   onTestFinished(() => runtime.close());
