@@ -1,5 +1,6 @@
 /** A driver of unstorage. */
 import type { Driver, TransactionOptions, WatchCallback } from "unstorage";
+import type { StateChange } from "../../../actors/protocol.ts";
 import { mutableCopy } from "../../../actors/state/mutable-copy.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { KeptValues, type KeptOptions } from "../shared/kept-values.ts";
@@ -53,12 +54,20 @@ export function holdfastDriver(options: DriverOptions): Driver<DriverOptions, Ru
     clear: (base) => values.clear(base),
     dispose: () => undefined, // The owner of the runtime closes it.
     watch(callback: WatchCallback) {
-      return runtime.subscribe(({ scope: { type, id }, operation }) => {
+      return runtime.subscribe((change) => {
+        const { type, id } = change.scope;
         if (type !== values.type || !id.startsWith(prefix)) return;
-        callback(operation === "delete" ? "remove" : "update", id.slice(prefix.length));
+        callback(isRemoval(change) ? "remove" : "update", id.slice(prefix.length));
       });
     },
   };
+}
+
+/** True for a change that leaves a key without a value. */
+function isRemoval({ operation, patches }: StateChange): boolean {
+  // What another process did is known by the state that it led to.
+  const whole = patches.findLast(({ path }) => path.length === 0);
+  return operation === "delete" || (whole !== undefined && !("value" in Object(whole.value)));
 }
 
 /** A value as it was set; unstorage writes `null` for none. */

@@ -1,9 +1,11 @@
 /** The driver of unstorage: what every driver must do, on each store. */
 import { createStorage, type Storage } from "unstorage";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import { createRuntime, type Runtime } from "../../../../src/index.ts";
+import { createRuntime, memoryStore, type Runtime } from "../../../../src/index.ts";
 import { simulatedClock } from "../../../../src/testing.ts";
 import { holdfastDriver } from "../../../../src/unstorage.ts";
+import { until } from "../../../support/waiting.ts";
+import { watchedStores } from "../../../support/watched-store.ts";
 import { onEachStore } from "../adapter-stores.ts";
 
 await onEachStore("unstorage", (store) => {
@@ -97,6 +99,24 @@ describe("a driver", () => {
     await end();
     await there.setItem("b", 1);
     expect(seen).toEqual(["update a", "remove a"]);
+  });
+
+  it("reports what another process sets and removes, loaded here or not", async () => {
+    const line = watchedStores(memoryStore());
+    const [here, there] = [open({ store: line.open() }), open({ store: line.open() })].map(
+      (runtime) => createStorage({ driver: holdfastDriver({ runtime }) }),
+    );
+    const seen: string[] = [];
+    await here?.watch((event, key) => seen.push(`${event} ${key}`));
+    await here?.setItem("loaded", 1);
+    for (const key of ["loaded", "other"]) {
+      const from = seen.length;
+      await there?.setItem(key, 2);
+      await until(() => seen.length === from + 1);
+      await there?.removeItem(key);
+      await until(() => seen.length === from + 2);
+      expect(seen.slice(from)).toEqual([`update ${key}`, `remove ${key}`]);
+    }
   });
 
   it("removes a value when its ttl is over", async () => {
