@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import { types } from "node:util";
 import { isLoopback, noteConnection } from "./security.ts";
 
 /** A web-standard handler, such as `createHandler` makes. */
@@ -108,9 +109,13 @@ function urlOf(incoming: IncomingMessage): string {
 }
 
 /** The body, or what a body parser in front of the handler made of it. */
-function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> | string | null {
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> | Uint8Array | string {
   const parsed: unknown = Reflect.get(incoming, "body");
-  if (incoming.readableEnded && parsed !== undefined) return JSON.stringify(parsed);
+  if (incoming.readableEnded && parsed !== undefined) {
+    // Parsers of raw bodies and of texts leave them as they came.
+    const isRaw = typeof parsed === "string" || types.isUint8Array(parsed);
+    return isRaw ? parsed : JSON.stringify(parsed);
+  }
   // The types of Node's own streams and of the global ones differ; they are the same classes.
   return Readable.toWeb(incoming) as ReadableStream<Uint8Array>;
 }
