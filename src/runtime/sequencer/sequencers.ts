@@ -10,7 +10,7 @@ import type { RunScopes } from "./context.ts";
 import { type AnySequencer, refuseNoSequencer } from "./define.ts";
 import { Executions } from "./executions.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
-import { inputOf } from "./run-begin.ts";
+import { inputOf, reopened } from "./run-begin.ts";
 import { RunChanges } from "./run-changes.ts";
 import { checkSame, goingOn } from "./run-fit.ts";
 import { forkedRecord, type ForkRunOptions } from "./run-fork.ts";
@@ -131,15 +131,18 @@ export class Sequencers {
         if (log.exists) throw inUse();
         const createdAt = this.#home.clock.now();
         const record = forkedRecord(source, sequencer, { runId, fromStep, createdAt });
-        // Before it begins: a fork that must not run is not stored.
-        log.begin({ ...record, ...goingOn(record, sequencer) });
+        // Before it begins: a fork that must not run, or cannot, is not stored.
+        const going = goingOn(record, sequencer);
+        const scopes = await reopened(this.#home, record.scopes);
+        log.begin({ ...record, ...going });
         start.log = log;
         let isNew = true;
         const begun = (): void => {
           isNew = false;
           start.begun();
         };
-        return this.#executions.execute(sequencer, log, { begun }).catch((error: unknown) => {
+        const work = this.#executions.execute(sequencer, log, { scopes, begun });
+        return work.catch((error: unknown) => {
           // Another owner has stored a run of this id first.
           const isLeased = isHoldfastError(error, "RUN_LEASED");
           const isTaken = isLeased || isHoldfastError(error, "RUN_CANCELLED");
