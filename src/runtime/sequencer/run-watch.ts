@@ -9,7 +9,7 @@
  *  W2  A record is read again when the store reports a change of it or may have lost reports; where
  *      a store that others use cannot report, every `POLL_MS`.
  *  W3  A reader ends after the event of the end of its run, with its runtime, by its signal and by
- *      `return`. Then nothing of it is kept.
+ *      `return`. Then nothing of it is kept. A failed run that is being continued has not ended.
  */
 import { onAbort } from "../../../actors/scope/abort.ts";
 import { isHoldfastError, RunNotFoundError } from "../../../actors/errors.ts";
@@ -43,6 +43,8 @@ interface ReaderParts {
 /** The events of one run, for one reader; see the head of this file. */
 class RunReader implements AsyncIterableIterator<RunEvent> {
   readonly runId: string;
+  /** False while the run is being started: an end that is stored by then is one of before. */
+  hasBegun = true;
   readonly #parts: ReaderParts;
   #stopAbort: (() => void) | null = null;
   /** The record before the unread ones; `null` before the first. */
@@ -90,7 +92,7 @@ class RunReader implements AsyncIterableIterator<RunEvent> {
 
   /** A record of the run is stored (W1). */
   see(version: number, record: StoredRun): void {
-    if (this.#ended || version <= this.#version) return;
+    if (this.#ended || version <= this.#version || (!this.hasBegun && isEnded(record))) return;
     this.#version = version;
     const before = this.#unread.at(-1) ?? this.#last;
     // A renewed lease, for example, is no event.
@@ -169,7 +171,11 @@ export class RunWatch {
     options: WatchOptions,
   ): AsyncIterableIterator<RunEvent> {
     const reader = this.#reader(runId, true, options);
-    void begun.then(() => this.#read(reader, () => reader.end()));
+    reader.hasBegun = false;
+    void begun.then(() => {
+      reader.hasBegun = true;
+      return this.#read(reader, () => reader.end());
+    });
     return reader;
   }
 
