@@ -76,12 +76,18 @@ export class Executions {
     this.leases.close();
   }
 
-  /** Cancels a run that executes here; false when there is none. */
+  /** Cancels a run that executes here; false when there is none, or another process has it. */
   async cancel(runId: string): Promise<boolean> {
     const log = this.#logs.inMemory.get(runId);
     if (this.#active.get(runId)?.cancel() !== true || log === undefined) return false;
-    await log.flush();
-    return true;
+    try {
+      await log.flush();
+      return true;
+    } catch (error) {
+      // Another process has taken it over: it is to be cancelled there.
+      if (isHoldfastError(error, "CONCURRENT_MODIFICATION")) return false;
+      throw error;
+    }
   }
 
   /** The settings of all runs of a sequencer; made once. */
