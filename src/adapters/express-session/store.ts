@@ -37,6 +37,8 @@ export class HoldfastSessionStore extends EventEmitter implements Store {
   readonly #own: Store;
   /** What each session was when it was read or last saved. */
   readonly #bases = new WeakMap<object, unknown>();
+  /** New sessions of which no save has taken effect. */
+  readonly #unsaved = new WeakSet<object>();
 
   /**
    * Throws `TypeError` for an unknown option, `RangeError` for a bad `ttlMs`, and
@@ -71,11 +73,16 @@ export class HoldfastSessionStore extends EventEmitter implements Store {
     const isNew = !this.#bases.has(session);
     const base = this.#bases.get(session);
     this.#bases.set(session, mine); // Now, so that a save right after it writes what is newer.
+    if (isNew) this.#unsaved.add(session);
+    const next = (stored: object | undefined): unknown => {
+      // A save that waited for the first one, which failed, is the first one.
+      if (isNew || (stored === undefined && this.#unsaved.has(session))) return mine;
+      return stored && merged({ base, mine, stored });
+    };
     callbackify(async () => {
       try {
-        await this.#write(sid, mine, (stored) =>
-          isNew ? mine : stored && merged({ base, mine, stored }),
-        );
+        await this.#write(sid, mine, next);
+        this.#unsaved.delete(session);
       } catch (error) {
         if (isNew) this.#bases.delete(session);
         else this.#bases.set(session, base);

@@ -5,8 +5,15 @@ import session, { type SessionData } from "express-session";
 import request, { type Response } from "supertest";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { HoldfastSessionStore, type SessionStoreOptions } from "../../../../src/express-session.ts";
-import { createRuntime, type Runtime } from "../../../../src/index.ts";
+import {
+  createRuntime,
+  memoryStore,
+  type Runtime,
+  type StateStore,
+  StoreUnavailableError,
+} from "../../../../src/index.ts";
 import { simulatedClock } from "../../../../src/testing.ts";
+import { memoryView } from "../../../support/sequencer.ts";
 import { gate, rejection, type Gate } from "../../../support/waiting.ts";
 import { onEachStore } from "../adapter-stores.ts";
 
@@ -48,6 +55,33 @@ function memoryRuntime(options: Parameters<typeof createRuntime>[0] = {}): Runti
 }
 
 const cookie = { originalMaxAge: null, path: "/", httpOnly: true };
+
+it("saves a new session whose first save failed while the second one waited", async () => {
+  const sending = gate();
+  const failing = gate();
+  const store = memoryStore();
+  let commits = 0;
+  const failsOnce: StateStore = {
+    ...memoryView(store),
+    async commit(...given) {
+      commits += 1;
+      if (commits > 1) return store.commit(...given);
+      sending.open();
+      await failing.promise;
+      throw new StoreUnavailableError("the store is away");
+    },
+  };
+  const { get, set } = called(memoryRuntime({ store: failsOnce }));
+  const data: Fields = { cookie, n: 1 };
+  const first = rejection(set("a", data), "STORE_UNAVAILABLE");
+  await sending.promise;
+  data["n"] = 2;
+  const second = set("a", data);
+  failing.open();
+  await first;
+  await second;
+  expect(await get("a")).toMatchObject({ n: 2 });
+});
 
 await onEachStore("express-session", (place) => {
   it("does what the memory store of express-session does", async () => {
