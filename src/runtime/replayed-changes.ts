@@ -11,6 +11,7 @@
  *      stands for what it does not have, and then nothing older comes.
  *  C2  The reader is registered when `changes` is called: what is committed from then on is
  *      buffered while the history is read.
+ *  C3  However it ends, also by a store that could not be read, nothing of it is registered then.
  */
 import type {
   FeedItem,
@@ -76,6 +77,14 @@ export class ReplayedChanges<S> implements AsyncIterableIterator<FeedItem<S>> {
   }
 
   async *#all(): AsyncGenerator<FeedItem<S>, undefined, undefined> {
+    try {
+      return yield* this.#followed();
+    } finally {
+      await this.#replay.live.return?.(); // Else a read that failed leaves its buffer to fill (C3).
+    }
+  }
+
+  async *#followed(): AsyncGenerator<FeedItem<S>, undefined, undefined> {
     const { since, version, live } = this.#replay;
     await this.#scope.read();
     if (since > this.#scope.version) yield this.#marker();
