@@ -47,6 +47,8 @@ export class Executions {
   readonly #active = new Map<string, Run | null>();
   /** Settle when the active ones have ended. */
   readonly #ending = new Map<string, Promise<void>>();
+  /** Who waits for the start of a run. */
+  readonly #starting = new Map<string, (() => void)[]>();
   readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
   #closed = false;
 
@@ -64,6 +66,20 @@ export class Executions {
   /** True while a run executes here. */
   active(runId: string): boolean {
     return this.#active.has(runId);
+  }
+
+  /** Resolves when no run of this id is being started here: it executes, or was refused. */
+  async started(runId: string): Promise<void> {
+    if (this.#active.get(runId) !== null) return;
+    await new Promise<void>((resolve) => {
+      this.#starting.set(runId, [...(this.#starting.get(runId) ?? []), resolve]);
+    });
+  }
+
+  #hasStarted(runId: string): void {
+    const waiting = this.#starting.get(runId) ?? [];
+    this.#starting.delete(runId);
+    for (const resolve of waiting) resolve();
   }
 
   /** Ends every run; when this has resolved, each can be resumed, here or elsewhere. */
@@ -115,6 +131,7 @@ export class Executions {
     const ended = (): void => {
       this.#active.delete(runId);
       this.#ending.delete(runId);
+      this.#hasStarted(runId);
     };
     this.#ending.set(runId, ending.then(ended, ended));
     return ending;
@@ -154,7 +171,8 @@ export class Executions {
     const settings = this.settings(sequencer);
     const { runtime } = this.leases;
     const run = new Run({ home: this.#home, sequencer, log, runtime, settings, ...given });
-    this.#active.set(log.record.runId, run);
+    this.#active.set(run.runId, run);
+    this.#hasStarted(run.runId);
     if (this.#closed) run.stop();
     else if (log.shared) run.renew();
     if (log.shared) this.#home.watch();

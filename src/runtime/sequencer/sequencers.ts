@@ -212,7 +212,15 @@ export class Sequencers {
   /** Cancels a run, here or elsewhere; resolves to whether this call did. */
   async cancel(runId: string): Promise<boolean> {
     if (this.#executions.closed) throw new RuntimeClosedError();
-    return (await this.#executions.cancel(runId)) || this.logs.cancel(runId);
+    const isHere = this.#executions.active(runId);
+    const cancel = async (): Promise<boolean> =>
+      (await this.#executions.cancel(runId)) || this.logs.cancel(runId);
+    return cancel().catch(async (error: unknown) => {
+      // A new run has no record until its lease is stored.
+      if (!isHere || !isHoldfastError(error, "RUN_NOT_FOUND")) throw error;
+      await this.#executions.started(runId);
+      return cancel();
+    });
   }
 
   /** Resumes due runs of these sequencers, now and from now on. */
