@@ -30,6 +30,7 @@ import {
 } from "./list.ts";
 import type { ResidentScope } from "./resident-scope.ts";
 import type { ScopeHost } from "./scope-host.ts";
+import type { StatsSource } from "./stats.ts";
 
 type Found = Stored<object> | undefined;
 
@@ -72,7 +73,7 @@ export function listing<Entry extends ListedScope>(
 }
 
 /** The sources of a list. */
-export function listSource({ namespace, stores, system }: ScopeHost): ListSource {
+export function listSource({ namespace, stores, system }: StatsSource): ListSource {
   const kept = system.living.filter((scope) => !scope.isStored);
   const unstored = new Map(kept.map((scope) => [scope.key, scope.exists && !scope.overdue]));
   return { namespace, stores, unstored };

@@ -84,7 +84,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     Object.assign(this, this.#runs.methods);
     this.#changes = new AllChanges(this.#home);
     keepCalls(this, this.#home.calls);
-    joinStats(this.#home);
+    joinStats(this, this.#home);
   }
 
   /** Adds a kind, for libraries with their own. Another kind under a known name: `TypeError`. */

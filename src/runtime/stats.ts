@@ -6,6 +6,8 @@
  *  Z2  No runtime is kept in memory by this.
  */
 import { newCounters, type Counters } from "../../actors/scope/counters.ts";
+import type { StateStore } from "../stores/contract.ts";
+import type { ScopeIdentity, ScopeStats } from "../../actors/protocol.ts";
 
 /** The result of `runtime.stats()`; counts begin at 0 when the runtime is made. */
 export interface RuntimeStats extends Readonly<Counters> {
@@ -15,12 +17,29 @@ export interface RuntimeStats extends Readonly<Counters> {
   readonly waiting: number;
 }
 
+/** A scope in memory, to look at. */
+export interface LivingScope {
+  readonly key: string;
+  readonly exists: boolean;
+  readonly overdue: boolean;
+  /** All its changes are in its store. */
+  readonly isStored: boolean;
+  readonly identity: ScopeIdentity;
+  readonly stats: ScopeStats;
+  readonly activity: Pick<ScopeStats, "waiting" | "running" | "saving">;
+}
+
 /** What the statistics of a runtime are read from. */
 export interface StatsSource {
   readonly counters: Counters;
+  readonly namespace: string;
+  readonly stores: readonly StateStore[];
+  /** The key of a scope. */
+  readonly key: (type: string, id: string) => string;
   readonly system: {
     readonly residentCount: number;
-    readonly living: readonly { readonly activity: { readonly waiting: number } }[];
+    readonly living: readonly LivingScope[];
+    readonly find: (key: string) => LivingScope | undefined;
   };
 }
 
@@ -36,8 +55,17 @@ const open = new Map<Counters, WeakRef<StatsSource>>();
 const past = newCounters();
 const collected = new FinalizationRegistry<Counters>(leaveStats);
 
+/** What the runtimes are read from, also of closed ones. */
+const sources = new WeakMap<object, StatsSource>();
+
+/** What a runtime is read from; `undefined` for what is no runtime of this copy of the package. */
+export function sourceOf(runtime: object): StatsSource | undefined {
+  return sources.get(runtime);
+}
+
 /** Adds a runtime to those of `allStats`. */
-export function joinStats(source: StatsSource): void {
+export function joinStats(runtime: object, source: StatsSource): void {
+  sources.set(runtime, source);
   open.set(source.counters, new WeakRef(source));
   collected.register(source, source.counters);
 }

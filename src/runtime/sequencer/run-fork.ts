@@ -66,6 +66,7 @@ export function forkedRecord(
     wakeAt: null,
     createdAt,
     updatedAt: createdAt,
+    ends: Object.freeze([]),
     history: Object.freeze([]),
   };
 }

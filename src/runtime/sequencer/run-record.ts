@@ -62,6 +62,11 @@ export interface StoredRun extends RunRecord {
   readonly wakeAt: number | null;
   /** Since which boundary the state is as it is at the boundary `at`: see `run-fork.ts`. */
   readonly unchanged?: { readonly since: number; readonly at: number };
+  /**
+   * When the finished steps ended, in order: milliseconds since `createdAt`. In a run that an
+   * earlier release began, and in a fork, the first ones are absent.
+   */
+  readonly ends?: readonly number[];
   /** When the record was last changed, renewals of its lease aside. */
   readonly updatedAt: number;
   readonly scopes: Readonly<Record<string, ScopeIdentity>>;
@@ -163,8 +168,11 @@ export class RunLog implements CheckpointSource {
   /** Changes fields, and adds an output; values are frozen. */
   write(fields: Partial<StoredRun>, added?: { readonly output: unknown }): void {
     const { record } = this;
-    const outputs = added === undefined ? record.outputs : [...record.outputs, added.output];
-    this.#change({ ...record, outputs, updatedAt: this.#now(), ...fields });
+    const updatedAt = this.#now();
+    if (added === undefined) return this.#change({ ...record, updatedAt, ...fields });
+    const outputs = [...record.outputs, added.output];
+    const ends = [...(record.ends ?? []), Math.max(0, updatedAt - record.createdAt)];
+    this.#change({ ...record, outputs, ends, updatedAt, ...fields });
   }
 
   /** Resolves when the record as it is now is stored. */

@@ -8,6 +8,7 @@ import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import type { RunScopes } from "./context.ts";
 import { type AnySequencer, refuseNoSequencer } from "./define.ts";
+import { noteLogs, noteSequencer } from "./definitions.ts";
 import { Executions } from "./executions.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
 import { inputOf, reopened } from "./run-begin.ts";
@@ -85,6 +86,7 @@ export class Sequencers {
   constructor(home: ScopeHost) {
     this.#home = home;
     this.logs = new RunLogs(home);
+    noteLogs(home, this.logs);
     this.#executions = new Executions(home, this.logs);
     this.watch = new RunWatch(home, this.logs);
     new RunChanges(home, this.logs).begin();
@@ -95,6 +97,7 @@ export class Sequencers {
     const runId = options.runId ?? newRunId();
     return this.#handle(runId, async (start) => {
       refuseNoSequencer("run takes a sequencer", sequencer);
+      noteSequencer(this.#home, sequencer);
       refuseUnknown("run", options, RUN_OPTIONS);
       const copied = copyIn(options.input, "input", { depth: 1 });
       return this.#executions.claim(runId, async () => {
@@ -119,6 +122,7 @@ export class Sequencers {
     const runId = options.newRunId ?? newRunId();
     return this.#handle(runId, async (start) => {
       refuseNoSequencer("forkRun takes a sequencer", sequencer);
+      noteSequencer(this.#home, sequencer);
       refuseUnknown("forkRun", options, FORK_OPTIONS);
       const { fromStep } = options;
       const inUse = (cause?: unknown): ScopeExistsError =>
@@ -181,6 +185,7 @@ export class Sequencers {
   /** Continues a run that was suspended, failed or cut off, with the data of the resume. */
   async resume(sequencer: AnySequencer, runId: string, answer: Answer): Promise<RunOutcome> {
     refuseNoSequencer("resume takes a sequencer", sequencer);
+    noteSequencer(this.#home, sequencer);
     const suspension = suspensionOption(answer.options);
     const data = copyIn(answer.data, "data", { depth: 2 });
     return this.#executions.claim(runId, async () => {
@@ -229,7 +234,9 @@ export class Sequencers {
     const [home, executions] = [this.#home, this.#executions];
     if (executions.closed) throw new RuntimeClosedError();
     const port: RecoveryPort = { home, logs, executions, continue: this.#continue };
-    return new Recovery(port, sequencers, options);
+    const recovery = new Recovery(port, sequencers, options);
+    for (const sequencer of sequencers) noteSequencer(home, sequencer);
+    return recovery;
   }
 
   /** Continues a run that was interrupted, or whose suspension has ended by its time. */

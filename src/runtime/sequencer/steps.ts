@@ -27,6 +27,7 @@
  *      its time, whichever is stored first.
  */
 import { isHoldfastError } from "../../../actors/errors.ts";
+import { noteSchema } from "./definitions.ts";
 import type { RunOutcome, RunPort } from "./run-port.ts";
 import { codeOf, RUNS, STEPS, type Traced, traceOf, tracing } from "../../../actors/scope/trace.ts";
 import { StepTry, type TryEnd, type TryParts } from "./step-try.ts";
@@ -127,9 +128,10 @@ async function suspend(
     await port.flush();
     throw end.error;
   }
-  const { reason, timeoutMs, extra } = end.question;
+  const { reason, schema, timeoutMs, extra } = end.question;
   const time = timeoutMs === Infinity ? {} : { timeoutAt: port.now() + timeoutMs };
   const suspension = Object.freeze({ id: port.newId(), reason, ...extra, ...time });
+  noteSchema(suspension.id, schema);
   // The state is kept as it was when the step began: the step starts again from it.
   port.write({ status: "suspended", suspension, error: null, starts: 0 });
   await port.flush();
