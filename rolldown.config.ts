@@ -14,6 +14,7 @@ import { builtinModules } from "node:module";
 import { dirname, isAbsolute, join } from "node:path";
 import { defineConfig, type RolldownOptions } from "rolldown";
 import { esmExternalRequirePlugin } from "rolldown/plugins";
+import { pageModule } from "./src/http/inspector/build-page.ts";
 import manifest from "./package.json" with { type: "json" };
 
 const outputs = [...Object.values(manifest.exports), ...Object.values(manifest.bin)];
@@ -41,12 +42,28 @@ function licences(modules: readonly string[]): string {
     .join("\n");
 }
 
+/** Files of the packages that the page has, for the file that has the page. */
+function inPage(modules: readonly string[]): string[] {
+  if (!modules.some((id) => id.endsWith("/inspector/page-code.ts"))) return [];
+  return ["preact", "htm"].map((name) => join(process.cwd(), "node_modules", name, "package.json"));
+}
+
 const PROGRESS = "shared/cli-progress";
+
+/** The page of the inspector, built, in the place of the module that builds it. */
+const page = {
+  name: "inspector-page",
+  load: {
+    filter: { id: /\/inspector\/page-code\.ts$/ },
+    handler: (id: string) => pageModule(join(dirname(id), "../../inspector")),
+  },
+};
 
 /** All but the bar of the program. */
 export const library: RolldownOptions = defineConfig({
   input: Object.fromEntries(names.map((name) => [name, `./${name}.ts`])),
   platform: "node",
+  plugins: [page],
   // ES modules where a package has them: only from these the unused parts are left out.
   resolve: { conditionNames: ["module", "import", "default"] },
   external: (specifier, importer) => isPackage(specifier) && !isIncluded(specifier, importer),
@@ -72,7 +89,7 @@ export const library: RolldownOptions = defineConfig({
         { name: "postgres", test: /\/src\/stores\/postgres\//, priority: 0 },
       ],
     },
-    banner: ({ moduleIds }) => licences(moduleIds),
+    banner: ({ moduleIds }) => licences([...moduleIds, ...inPage(moduleIds)]),
     // optional-peer.ts means the `require` of the bundle that a user makes of this.
     polyfillRequire: false,
   },

@@ -100,7 +100,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   ],
   "holdfast/ai": ["chatHistory"],
   "holdfast/grammy": ["session", "storageAdapter"],
-  "holdfast/http": ["createHandler", "toAgUiEvents", "toNodeListener"],
+  "holdfast/http": ["createHandler", "inspector", "toAgUiEvents", "toNodeListener"],
   "holdfast/langgraph": ["HoldfastSaver", "HoldfastStore"],
   "holdfast/keyv": ["KeyvHoldfast"],
   "holdfast/ms-agents": ["ETagConflictError", "HoldfastStorage", "turns"],

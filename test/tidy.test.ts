@@ -48,7 +48,7 @@ const everything = [
   ),
 ];
 const entryPoints = readEntryPoints().map(({ source }) => source);
-const entries = [...entryPoints, "src/cli/main.ts", "src/engine/main.ts"];
+const entries = [...entryPoints, "src/cli/main.ts", "src/engine/main.ts", "src/inspector/main.ts"];
 
 /** A made-up file. */
 function file(path: string, ...lines: readonly string[]): SourceFile {

@@ -14,7 +14,7 @@ import { basePathOption, dispatch } from "./router.ts";
 import { runRoutes } from "./run-routes.ts";
 import { ScopeFeeds } from "./scope-feed.ts";
 import { scopeRoutes } from "./scope-routes.ts";
-import { type Authorize, createGuard } from "./security.ts";
+import { type Authorize, authorizeOption, createGuard } from "./security.ts";
 
 /** Milliseconds between the comments in a stream of events. */
 const HEARTBEAT_MS = 15_000;
@@ -75,12 +75,6 @@ export function createHandler(runtime: Runtime, options: HandlerOptions = {}): H
       return response;
     }
   };
-}
-
-function authorizeOption(authorize: unknown): Authorize | undefined {
-  if (authorize === undefined || typeof authorize === "function")
-    return authorize as Authorize | undefined; // Its result is checked at each call.
-  throw new TypeError(`authorize must be a function, received ${typeName(authorize)}`);
 }
 
 function heartbeatOption(given: number | undefined): number {

@@ -151,12 +151,7 @@ function resuming(port: RunRoutesPort): Endpoint {
       const { runId, sequencer: name } = await exposedRun(port, call);
       const sequencer = sequencers.get(name);
       if (sequencer === undefined) throw notFound();
-      const end = runtime.resume(sequencer, runId, data, { suspension });
-      const isOver = await settledWithin(runtime.clock, end, async (error) => {
-        const isRefusal = isHoldfastError(error) && REFUSALS.has(error.code);
-        // A step that failed later is no failure of the resume.
-        if (isRefusal || (await infoOf(runtime, runId))?.status !== "failed") throw error;
-      });
+      const isOver = await resumeFor(runtime, sequencer, runId, { data, suspension });
       return runResponse(port, call, isOver ? 200 : 202);
     },
   };
@@ -201,6 +196,30 @@ async function exposedRun(
 async function infoOf(runtime: Runtime, runId: string): Promise<RunInfo | undefined> {
   for await (const info of runtime.runs({ runId })) return info;
   return undefined;
+}
+
+/** A resume, as a client gives it. */
+export interface GivenResume {
+  readonly data: unknown;
+  readonly suspension: string | undefined;
+}
+
+/**
+ * Resumes a run and waits a moment for its next end; resolves to whether it came. Rejects when the
+ * resume was refused.
+ */
+export function resumeFor(
+  runtime: Runtime,
+  sequencer: AnySequencer,
+  runId: string,
+  { data, suspension }: GivenResume,
+): Promise<boolean> {
+  const end = runtime.resume(sequencer, runId, data, { suspension });
+  return settledWithin(runtime.clock, end, async (error) => {
+    const isRefusal = isHoldfastError(error) && REFUSALS.has(error.code);
+    // A step that failed later is no failure of the resume.
+    if (isRefusal || (await infoOf(runtime, runId))?.status !== "failed") throw error;
+  });
 }
 
 /** Whether `end` is settled in time; `failed` receives its rejection, and may reject itself. */

@@ -9,6 +9,7 @@
  *  S3  Only `true` passes. A throw, and anything else that it resolves to, refuses.
  */
 import type { Logger } from "../../actors/protocol.ts";
+import { typeName } from "../../actors/state/kind.ts";
 import { badRequest, HttpProblem } from "./problem.ts";
 
 /** What a request asks for. */
@@ -34,6 +35,13 @@ export interface Guard {
   /** What is refused whatever is asked for. */
   readonly receive: (request: Request, url: URL) => void;
   readonly admit: (request: Request, access: Access) => Promise<void>;
+}
+
+/** The checked option; throws `TypeError` for what is no function. */
+export function authorizeOption(authorize: unknown): Authorize | undefined {
+  if (authorize === undefined || typeof authorize === "function")
+    return authorize as Authorize | undefined; // Its result is checked at each call.
+  throw new TypeError(`authorize must be a function, received ${typeName(authorize)}`);
 }
 
 /** Makes the guard of a handler. */

@@ -69,6 +69,7 @@ const layers: readonly Layer[] = [
   { name: "react", rank: 12, prefixes: ["src/react"] },
   { name: "http", rank: 12, prefixes: ["src/http"] },
   { name: "command line", rank: 12, prefixes: ["src/cli"] },
+  { name: "inspector page", rank: 13, prefixes: ["src/inspector"] },
   { name: "edges", rank: 12, prefixes: ["src/testing"] },
   { name: "engine", rank: 14, prefixes: ["src/engine"] },
 ];
@@ -85,6 +86,8 @@ const packageHomes: ReadonlyMap<string, readonly string[]> = new Map([
   ["xstate", ["actors/", "src/runtime/"]],
   ["immer", ["actors/"]],
   ["fast-deep-equal", ["actors/"]],
+  ["preact", ["src/inspector/"]],
+  ["htm", ["src/inspector/"]],
   ["ioredis", ["src/stores/redis/"]],
   ["pg", ["src/stores/postgres/"]],
   ["libsql", ["src/stores/sqlite/"]],

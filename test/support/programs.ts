@@ -5,7 +5,8 @@
 import { cpSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
+import { pageModule } from "../../src/http/inspector/build-page.ts";
 import { readEntryPoints, rootUrl } from "./entry-points.ts";
 
 /** The variable of the environment that names the folder of the programs to the tests. */
@@ -31,6 +32,15 @@ export async function makePrograms(dir: string): Promise<void> {
   await buildPrograms(dir);
 }
 
+/** The page of the inspector, built once, as in the package. */
+const page: Plugin = {
+  name: "inspector-page",
+  setup: (building) =>
+    building.onLoad({ filter: /\/inspector\/page-code\.ts$/ }, async () => ({
+      contents: await pageModule(join(root, "src/inspector")),
+    })),
+};
+
 /** Makes the programs in that folder anew. */
 export async function buildPrograms(dir: string): Promise<void> {
   await build({
@@ -45,6 +55,7 @@ export async function buildPrograms(dir: string): Promise<void> {
     platform: "node",
     target: "node20.19",
     keepNames: true,
+    plugins: [page],
     logLevel: "error",
   });
 }

@@ -1,0 +1,50 @@
+/** The steps of a run as bars: by its tries where these were seen, else by the record. */
+import type { AnySequencer } from "../../runtime/sequencer/define.ts";
+import type { StoredRun } from "../../runtime/sequencer/run-record.ts";
+import type { Bar } from "./wire.ts";
+
+/** The bars of a run in the order of its steps, those to come included as far as they are known. */
+export function barsOf(
+  record: StoredRun,
+  seen: readonly Bar[],
+  sequencer: AnySequencer | undefined,
+): readonly Bar[] {
+  const { steps, stepIndex, createdAt, ends = [], outputs } = record;
+  const first = outputs.length - ends.length; // Of earlier ones the ends were not stored.
+  const endOf = (index: number): number | null => {
+    const end = ends[index - first];
+    return end === undefined ? null : createdAt + end;
+  };
+  const reached = steps.slice(0, stepIndex + 1).flatMap((step, index): readonly Bar[] => {
+    const isDone = index < stepIndex;
+    const tries = seen.filter((bar) => bar.step === step);
+    // A record of a run that has another process now: what was seen here is a part of it.
+    if (tries.length > 0) return tries.map((bar) => (isDone ? bar : presentBar(bar, record)));
+    const from = index === 0 ? createdAt : endOf(index - 1);
+    const whole = { step, from, attempt: 1 };
+    if (isDone) return [{ ...whole, to: endOf(index), status: "done" }];
+    return [{ ...whole, to: restOf(record), status: statusOf(record) }];
+  });
+  const known = sequencer?.steps.slice(stepIndex + 1) ?? [];
+  const isLast = record.status === "completed";
+  const pending = isLast ? [] : known.map(({ name }) => pendingBar(name));
+  return [...reached, ...pending];
+}
+
+/** The present step: a bar that was closed by a suspension or a failure stays as it was seen. */
+function presentBar(bar: Bar, record: StoredRun): Bar {
+  return bar.to === null ? { ...bar, to: restOf(record), status: statusOf(record) } : bar;
+}
+
+/** When the present step came to rest; `null` while it runs. */
+function restOf({ status, updatedAt }: StoredRun): number | null {
+  return status === "running" ? null : updatedAt;
+}
+
+function statusOf({ status }: StoredRun): Bar["status"] {
+  return status === "completed" ? "done" : status;
+}
+
+function pendingBar(step: string): Bar {
+  return { step, from: null, to: null, status: "pending", attempt: 1 };
+}
