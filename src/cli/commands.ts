@@ -2,6 +2,7 @@
 import type { StateStore } from "../stores/contract.ts";
 import { encodeKey } from "../runtime/scope-key.ts";
 import { examine } from "./doctor.ts";
+import { inspectStore } from "./inspect.ts";
 import { listScopes } from "./ls.ts";
 import { loadModule } from "./load-module.ts";
 import { migrate } from "./migrate.ts";
@@ -54,6 +55,7 @@ const RUN: Readonly<Record<VerbName, Run>> = {
     return onStore(task, printer, (store) => pruneHistories(store, keep, task, printer));
   },
   doctor: examine,
+  inspect: onStoreOf(inspectStore),
   copy: (task, printer) => {
     // A check creates nothing.
     const presence = task.checkOnly ? "must exist" : "may be made";

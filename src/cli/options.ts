@@ -31,6 +31,8 @@ export interface Task {
   /** Changes the store; verbs that could surprise need it. */
   readonly write: boolean;
   readonly json: boolean;
+  readonly port: number | undefined;
+  readonly open: boolean;
   readonly namespace: string;
 }
 
@@ -39,6 +41,7 @@ export type Asked = { readonly help: VerbName | null } | { readonly version: tru
 
 const BATCH_DEFAULT = 100;
 const BATCH_MAX = 10_000;
+const PORT_MAX = 65_535;
 const NAMESPACE_DEFAULT = "holdfast";
 const STORE_ADDRESS = /^(?:sqlite|file|rediss?|postgres(?:ql)?):/;
 
@@ -80,6 +83,8 @@ export function readTask(args: readonly string[]): Task | Asked {
     module: text("module"),
     write: given.has("write"),
     json: given.has("json"),
+    port: wholeNumber("port", text("port"), { from: 0, to: PORT_MAX }),
+    open: given.has("open"),
     namespace: text("namespace") ?? NAMESPACE_DEFAULT,
   };
 }

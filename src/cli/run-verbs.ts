@@ -115,7 +115,7 @@ async function findRun(
 }
 
 /** The sequencers that a module exports, by themselves, in a list or in a record. */
-function sequencersOf(exports: Readonly<Record<string, unknown>>): AnySequencer[] {
+export function sequencersOf(exports: Readonly<Record<string, unknown>>): AnySequencer[] {
   const values = Object.values(exports).flatMap((value) =>
     isSequencer(value) ? [value] : Object.values(Object(value)),
   );

@@ -132,8 +132,8 @@ async function declaredKind({ task, type }: NamedRecord): Promise<KindOptions | 
 }
 
 /** The kind that leaves a record as it is but for its state. */
-async function kindOf(
-  { store, key }: NamedRecord,
+export async function kindOf(
+  { store, key }: Pick<NamedRecord, "store" | "key">,
   record: LivingRecord | undefined,
 ): Promise<KindOptions> {
   if (record === undefined) return defineKind();

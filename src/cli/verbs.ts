@@ -20,6 +20,8 @@ export type OptionName =
   | "check"
   | "module"
   | "namespace"
+  | "port"
+  | "open"
   | "write"
   | "json"
   | "help"
@@ -42,6 +44,7 @@ export type VerbName =
   | "migrate"
   | "prune"
   | "doctor"
+  | "inspect"
   | "copy"
   | "export"
   | "import"
@@ -85,6 +88,8 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRule>> = {
   check: { text: "write nothing, and end with 1 when a record is left to lift" },
   module: { value: "FILE", text: "the module that exports `kinds`, or `sequencers`" },
   namespace: { value: "NAME", text: "that of the runtime (default holdfast)" },
+  port: { value: "N", text: "the port of 127.0.0.1 (default 0: a free one)" },
+  open: { text: "open it in the browser of this machine" },
   write: { text: "allows the command to change the store" },
   json: { text: "print one JSON document" },
   help: { text: "print this" },
@@ -208,6 +213,15 @@ export const VERBS: Readonly<Record<VerbName, VerbRule>> = {
     options: ["batch", "json"],
     does: "looks at a store, its file or server and settings, and reads each record",
     text: "Ends with 1 when something is damaged or cannot be reached; a warning is no damage.",
+  },
+  inspect: {
+    form: "STORE",
+    options: ["port", "open", "write", "module", "namespace", "json"],
+    does: "serves a page that shows a store, on this machine, until it is interrupted",
+    text:
+      "Prints an address that can be opened once; the browser that opened it keeps a cookie. With " +
+      "--write the page can rewind scopes and cancel runs. Runs are resumed and retried here when " +
+      "--module exports their sequencer. Programs may run meanwhile.",
   },
   copy: {
     form: "FROM TO",

@@ -2,7 +2,7 @@
 import { html } from "htm/preact";
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import type { ScopeView as Scope } from "../http/inspector/wire.ts";
+import type { ScopeView as Scope, TimerView } from "../http/inspector/wire.ts";
 import { messageOf, post, usePolled } from "./api.ts";
 import { counted, dateTime, distance } from "./format.ts";
 import { Failure } from "./parts.ts";
@@ -86,21 +86,25 @@ function State({ scope, write, reload }: StateProps): VNode {
       ${write ? html`<${Rewind} scope=${scope} reload=${reload} />` : null}
     </div>
     <${Tree} key=${isPast ? shown.version : "present"} value=${state} label="State" />
-    <h2>Timers</h2>
+    ${timers === null ? null : html`<${Timers} timers=${timers} />`}
+  </section>`;
+}
+
+function Timers({ timers }: { readonly timers: readonly TimerView[] }): VNode {
+  return html`<h2>Timers</h2>
     ${
       timers.length === 0
         ? html`<p class="quiet">No timer is set.</p>`
         : html`<ul class="plain">
             ${timers.map(
-              (timer) =>
-                html`<li key=${timer.key}>
-                  <strong>${timer.name}</strong> fires ${distance(timer.at)} · ${dateTime(timer.at)}
-                  <span class="quiet"> (${timer.key})</span>
+              ({ key, name, at }) =>
+                html`<li key=${key}>
+                  <strong>${name}</strong> fires ${distance(at)} · ${dateTime(at)}
+                  <span class="quiet"> (${key})</span>
                 </li>`,
             )}
           </ul>`
-    }
-  </section>`;
+    }`;
 }
 
 /** One button: back to the version that is shown. */

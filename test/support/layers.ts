@@ -68,7 +68,7 @@ const layers: readonly Layer[] = [
   { name: "client", rank: 11, prefixes: ["src/client"] },
   { name: "react", rank: 12, prefixes: ["src/react"] },
   { name: "http", rank: 12, prefixes: ["src/http"] },
-  { name: "command line", rank: 12, prefixes: ["src/cli"] },
+  { name: "command line", rank: 12.5, prefixes: ["src/cli"] },
   { name: "inspector page", rank: 13, prefixes: ["src/inspector"] },
   { name: "edges", rank: 12, prefixes: ["src/testing"] },
   { name: "engine", rank: 14, prefixes: ["src/engine"] },

@@ -11,7 +11,7 @@ import { limitOf, wholeNumber } from "../query.ts";
 import { jsonResponse } from "../reply.ts";
 import type { Call } from "../router.ts";
 import type { Inspected } from "./source.ts";
-import type { ChangeView, Difference, HistoryPage, ScopeView } from "./wire.ts";
+import type { ChangeView, Difference, HistoryPage, ScopeView, TimerView } from "./wire.ts";
 
 /** Changes in one answer, by default. */
 const CHANGES = 50;
@@ -41,7 +41,7 @@ async function viewOf(
   const { type, id, userId, orgId } = scope.identity;
   const { waiting, running, saving } = scope.stats;
   const resident = residentOf(scope);
-  const timers = resident?.kind.timers == null ? [] : await scope.timers();
+  const timers = resident?.kind.timers == null ? null : await timersOf(scope);
   return {
     type,
     id,
@@ -49,18 +49,22 @@ async function viewOf(
     shown: { version: found.version, timestamp: found.timestamp },
     state: toJson(found.state),
     until: untilOf(resident),
-    timers: timers.map(({ key, name, at, payload }) => ({
-      key,
-      name,
-      at: at.getTime(),
-      payload: toJson(payload),
-    })),
+    timers,
     keepsHistory: resident !== undefined && resident.kind.history !== null,
     ...(userId === undefined ? {} : { userId }),
     ...(orgId === undefined ? {} : { orgId }),
     waiting,
     busy: running ? "running" : saving ? "saving" : null,
   };
+}
+
+async function timersOf(scope: ScopeHandle): Promise<TimerView[]> {
+  return (await scope.timers()).map(({ key, name, at, payload }) => ({
+    key,
+    name,
+    at: at.getTime(),
+    payload: toJson(payload),
+  }));
 }
 
 function untilOf(resident: ResidentScope | undefined): number | null {

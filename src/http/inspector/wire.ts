@@ -82,7 +82,8 @@ export interface ScopeView {
   readonly state: Json;
   /** When it expires, in milliseconds since the epoch; `null`: never. */
   readonly until: number | null;
-  readonly timers: readonly TimerView[];
+  /** `null`: its kind declares none here. */
+  readonly timers: readonly TimerView[] | null;
   readonly keepsHistory: boolean;
   readonly userId?: string;
   readonly orgId?: string;
