@@ -51,7 +51,7 @@ export async function answerAll(
 }
 
 /** The messages of each session, in order. */
-function bySession(messages: readonly Message[]): Map<string, Message[]> {
+export function bySession(messages: readonly Message[]): Map<string, Message[]> {
   const sessions = new Map<string, Message[]>();
   for (const message of messages) {
     const known = sessions.get(message.session);

@@ -3,7 +3,6 @@
  * points. See `npm start -- --help`.
  */
 import { createHash } from "node:crypto";
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createRuntime, type Runtime, type StateStore } from "../index.ts";
 import { sqliteStore } from "../sqlite.ts";
@@ -11,9 +10,11 @@ import { check } from "./check.ts";
 import { KINDS } from "./conversation.ts";
 import { countingStore } from "./counting-store.ts";
 import { answerAll, type Progress } from "./engine.ts";
+import { forget } from "./forget.ts";
 import { readMessages, type Input, type Message } from "./message.ts";
 import { HELP, readOptions, UsageError, type EngineOptions } from "./options.ts";
 import { printSummary, PRINTER, progressReporter, type Printer } from "./report.ts";
+import { serve } from "./serve.ts";
 import { readSource, type Source } from "./source.ts";
 
 /** The most failed messages that are reported one by one; the table counts them all. */
@@ -30,6 +31,10 @@ async function main(args: readonly string[], printer: Printer): Promise<number> 
   const source = await readSource(options.input, printer.warn);
   const input = readMessages(source.bytes.toString("utf8"), options.format);
   for (const { line, reason } of input.badLines) printer.warn(`line ${line}: ${reason}`);
+  if (options.serve) {
+    await serve(input.messages, options, printer);
+    return EXIT.ok;
+  }
   const path = join(options.dataDir, "engine.db");
   if (options.fresh) await forget(path);
   printer.out(`${input.messages.length} messages from ${source.name}, state in ${path}\n`);
@@ -103,11 +108,6 @@ function crasher({ crashAfter = Infinity }: EngineOptions, { out }: Printer): ()
  */
 function namespaceOf({ bytes }: Source, { format }: EngineOptions): string {
   return `${format}-${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}`;
-}
-
-/** Removes the database and SQLite's files beside it; nothing else in the directory. */
-async function forget(path: string): Promise<void> {
-  for (const suffix of ["", "-wal", "-shm", "-journal"]) await rm(path + suffix, { force: true });
 }
 
 function failureReporter({ warn }: Printer): (message: Message, error: unknown) => void {

@@ -16,6 +16,10 @@ export interface EngineOptions {
   readonly fresh: boolean;
   /** Kills the process in the middle of the n-th message that it processes. */
   readonly crashAfter: number | undefined;
+  /** Goes on without an end, and serves the inspector. */
+  readonly serve: boolean;
+  /** Of the inspector; absent: any that is free. */
+  readonly port: number | undefined;
   readonly help: boolean;
 }
 
@@ -26,6 +30,7 @@ export class UsageError extends Error {
 
 /** Most messages in flight. */
 const IN_FLIGHT_MAX = 10_000;
+const PORT_MAX = 65_535;
 
 /** What `--help` prints. */
 export const HELP = `Usage: npm start -- [options]
@@ -41,6 +46,9 @@ point, another run on the same input continues from there.
   --data-dir DIR    where engine.db is kept (default ./.holdfast)
   --fresh           delete what is stored there and start over
   --crash-after N   kill this process with SIGKILL in the middle of the N-th message it works on
+  --serve           go on without an end, and serve the inspector, a page that shows all of it live;
+                    the state is in live.db beside engine.db, made anew at each start
+  --port N          the port of the inspector (default: any that is free)
   --help            print this
 
 Exit code: 0 when every count in the store agrees with the input, 1 when not, 2 for wrong usage.
@@ -49,6 +57,7 @@ Exit code: 0 when every count in the store agrees with the input, 1 when not, 2 
 /** Reads the command line. Throws `UsageError`. */
 export function readOptions(args: readonly string[]): EngineOptions {
   const values = parse(args);
+  refuseTogether(values);
   return {
     input: filled("--input", values.input),
     format: format(values.format),
@@ -56,8 +65,19 @@ export function readOptions(args: readonly string[]): EngineOptions {
     dataDir: filled("--data-dir", values["data-dir"]) ?? "./.holdfast",
     fresh: values.fresh ?? false,
     crashAfter: count("--crash-after", values["crash-after"], Number.MAX_SAFE_INTEGER),
+    serve: values.serve ?? false,
+    port: count("--port", values.port, PORT_MAX),
     help: values.help ?? false,
   };
+}
+
+/** Throws for options that mean nothing together. */
+function refuseTogether(values: Values): void {
+  if (values.serve !== true && values.port !== undefined)
+    throw new UsageError("--port is the port of --serve");
+  const other = (["fresh", "crash-after", "in-flight"] as const).find((name) => name in values);
+  if (values.serve === true && other !== undefined)
+    throw new UsageError(`--serve goes on without an end, so --${other} means nothing with it`);
 }
 
 interface Values {
@@ -67,6 +87,8 @@ interface Values {
   readonly "data-dir"?: string | undefined;
   readonly fresh?: boolean | undefined;
   readonly "crash-after"?: string | undefined;
+  readonly serve?: boolean | undefined;
+  readonly port?: string | undefined;
   readonly help?: boolean | undefined;
 }
 
@@ -81,6 +103,8 @@ function parse(args: readonly string[]): Values {
         "data-dir": { type: "string" },
         fresh: { type: "boolean" },
         "crash-after": { type: "string" },
+        serve: { type: "boolean" },
+        port: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     }).values;

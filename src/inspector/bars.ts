@@ -36,9 +36,8 @@ function Row({ bar, begin, end }: RowProps): VNode {
   const { step, from, status, attempt } = bar;
   const to = bar.to ?? (status === "running" || from === null ? end : bar.from);
   const took = from === null || to === null ? undefined : Math.max(0, to - from);
-  const name = attempt > 1 ? `${step} · try ${attempt}` : step;
   return html`<li>
-    <span class="name" title=${name}>${name}</span>
+    <span class="name" title=${step}>${step}</span>
     <span class="track">
       ${
         from === null || to === null
@@ -49,7 +48,7 @@ function Row({ bar, begin, end }: RowProps): VNode {
             ></span>`
       }
     </span>
-    <span class="took">${tookText(status, took)}</span>
+    <span class="took">${attempt > 1 ? `try ${attempt} ` : ""}${tookText(status, took)}</span>
   </li>`;
 }
 

@@ -2,7 +2,7 @@
 import { html } from "htm/preact";
 import type { VNode } from "preact";
 import type { Latency } from "../http/inspector/wire.ts";
-import { count, counted, duration } from "./format.ts";
+import { count, counted } from "./format.ts";
 
 const WIDTH = 120;
 const HEIGHT = 28;
@@ -34,16 +34,12 @@ export function Histogram({ latency }: { readonly latency: Latency }): VNode {
   const most = Math.max(1, ...counts);
   const nameOf = (at: number): string => {
     const limit = limits[at];
-    return limit === undefined ? `over ${duration(limits.at(-1) ?? 0)}` : `≤ ${short(limit)}`;
+    return limit === undefined ? `over ${short(limits.at(-1) ?? 0)}` : `≤ ${short(limit)}`;
   };
   return html`<figure class="histogram">
     <figcaption>
       ${counted(all, "call")} in the last
-      minute${
-        all === 0
-          ? ""
-          : ` · half within ${quantile(latency, 0.5)}, 99 % within ${quantile(latency, 0.99)}`
-      }
+      minute${all === 0 ? "" : ` · half ${quantile(latency, 0.5)}, 99 % ${quantile(latency, 0.99)}`}
     </figcaption>
     <ol>
       ${counts.map(
@@ -71,7 +67,7 @@ function quantile({ limits, counts }: Latency, share: number): string {
   for (const [at, value] of counts.entries()) {
     seen += value;
     const limit = limits[at];
-    if (seen >= all * share) return limit === undefined ? "more than 5 s" : short(limit);
+    if (seen >= all * share && limit !== undefined) return `≤ ${short(limit)}`;
   }
-  return "0 ms";
+  return `over ${short(limits.at(-1) ?? 0)}`;
 }

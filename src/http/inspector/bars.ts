@@ -19,7 +19,9 @@ export function barsOf(
     const isDone = index < stepIndex;
     const tries = seen.filter((bar) => bar.step === step);
     // A record of a run that has another process now: what was seen here is a part of it.
-    if (tries.length > 0) return tries.map((bar) => (isDone ? bar : presentBar(bar, record)));
+    const last = tries.at(-1);
+    if (last !== undefined)
+      return isDone ? tries : [...tries.slice(0, -1), presentBar(last, record)];
     const from = index === 0 ? createdAt : endOf(index - 1);
     const whole = { step, from, attempt: 1 };
     if (isDone) return [{ ...whole, to: endOf(index), status: "done" }];
@@ -31,9 +33,10 @@ export function barsOf(
   return [...reached, ...pending];
 }
 
-/** The present step: a bar that was closed by a suspension or a failure stays as it was seen. */
+/** The last try of the present step; between two tries the run executes and the bar has ended. */
 function presentBar(bar: Bar, record: StoredRun): Bar {
-  return bar.to === null ? { ...bar, to: restOf(record), status: statusOf(record) } : bar;
+  if (record.status === "running" && bar.to !== null) return bar;
+  return { ...bar, to: bar.to ?? restOf(record), status: statusOf(record) };
 }
 
 /** When the present step came to rest; `null` while it runs. */

@@ -1,6 +1,7 @@
 /** One scope: its state now and at earlier versions, its changes, and the way back. */
 import type { HistoryEntry } from "../../runtime/scope-types.ts";
 import type { Patch } from "../../../actors/protocol.ts";
+import { difference } from "../../../actors/state/diff.ts";
 import { applyPatches } from "../../patches/apply-patches.ts";
 import { toJson } from "../../patches/to-json.ts";
 import { residentOf, type ScopeHandle } from "../../runtime/handle.ts";
@@ -17,6 +18,8 @@ import type { ChangeView, Difference, HistoryPage, ScopeView, TimerView } from "
 const CHANGES = 50;
 /** Most differences of one change. */
 const DIFFERENCES_MAX = 100;
+/** Most places that are named one by one where the change replaced a part as a whole. */
+const FINE_MAX = 20;
 /** Most characters of a value in a difference. */
 const VALUE_MAX = 2_000;
 
@@ -103,7 +106,8 @@ async function changesOf(
 }
 
 function changeOf(entry: HistoryEntry, before: object): ChangeView {
-  const { version, timestamp, operation, patches, meta } = entry;
+  const { version, timestamp, operation, meta } = entry;
+  const patches = finestOf(entry.patches, before);
   const shown = patches.slice(0, DIFFERENCES_MAX);
   return {
     version,
@@ -113,6 +117,14 @@ function changeOf(entry: HistoryEntry, before: object): ChangeView {
     more: patches.length - shown.length,
     ...(meta === undefined ? {} : { meta }),
   };
+}
+
+/** The places within what was replaced as a whole, unless these are too many to look at. */
+function finestOf(patches: readonly Patch[], before: object): readonly Patch[] {
+  if (!patches.some(({ op, value }) => op === "replace" && typeof value === "object"))
+    return patches;
+  const finest = difference(before, applyPatches(before, patches)).patches;
+  return finest.length <= Math.max(FINE_MAX, patches.length) ? finest : patches;
 }
 
 /** Each patch with the value that it replaces, which earlier ones may have made. */

@@ -10,6 +10,8 @@ describe("readOptions", () => {
       dataDir: "./.holdfast",
       fresh: false,
       crashAfter: undefined,
+      serve: false,
+      port: undefined,
       help: false,
     });
   });
@@ -30,9 +32,21 @@ describe("readOptions", () => {
       dataDir: "d",
       fresh: true,
       crashAfter: 7,
+      serve: false,
+      port: undefined,
       help: true,
     });
-    for (const name of ["input", "format", "in-flight", "data-dir", "fresh", "crash-after", "help"])
+    for (const name of [
+      "input",
+      "format",
+      "in-flight",
+      "data-dir",
+      "fresh",
+      "crash-after",
+      "serve",
+      "port",
+      "help",
+    ])
       expect(HELP).toContain(`--${name}`);
   });
 
@@ -44,6 +58,9 @@ describe("readOptions", () => {
     { args: ["--in-flight", "0"], reason: "--in-flight must be a whole number from 1" },
     { args: ["--in-flight", "10001"], reason: "--in-flight must be a whole number from 1" },
     { args: ["--crash-after", "1.5"], reason: "--crash-after must be a whole number" },
+    { args: ["--port", "7000"], reason: "--port is the port of --serve" },
+    { args: ["--serve", "--port", "65536"], reason: "--port must be a whole number from 1" },
+    { args: ["--serve", "--fresh"], reason: "--fresh means nothing with it" },
     { args: ["--format", "csv"], reason: "--format must be messages or dialogues" },
   ])("refuses $args", ({ args, reason }) => {
     expect(() => readOptions(args)).toThrow(UsageError);
