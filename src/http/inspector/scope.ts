@@ -1,9 +1,12 @@
 /** One scope: its state now and at earlier versions, its changes, and the way back. */
 import type { HistoryEntry } from "../../runtime/scope-types.ts";
 import type { Patch } from "../../../actors/protocol.ts";
+import { isHoldfastError } from "../../../actors/errors.ts";
 import { difference } from "../../../actors/state/diff.ts";
 import { applyPatches } from "../../patches/apply-patches.ts";
 import { toJson } from "../../patches/to-json.ts";
+import { Past, type PastState } from "../../runtime/past.ts";
+import { changesOf as pastChanges } from "../../runtime/past-ops.ts";
 import { residentOf, type ScopeHandle } from "../../runtime/handle.ts";
 import type { ResidentScope } from "../../runtime/resident-scope.ts";
 import { readMembers } from "../body.ts";
@@ -14,6 +17,8 @@ import type { Call } from "../router.ts";
 import type { Inspected } from "./source.ts";
 import type { ChangeView, Difference, HistoryPage, ScopeView, TimerView } from "./wire.ts";
 
+/** Milliseconds for which the page waits for the newest state. */
+const READ_MS = 300;
 /** Changes in one answer, by default. */
 const CHANGES = 50;
 /** Most differences of one change. */
@@ -28,13 +33,24 @@ export function readScope({ withScope }: Inspected, { url }: Call): Promise<Resp
   const { type, id } = named(url);
   const at = wholeNumber(url, "at");
   return withScope(type, id, async (scope) => {
-    await scope.read();
+    await freshen(scope);
     const { version } = scope;
     if (at !== undefined && at > version) throw notFound("the scope has no such version yet");
     const isPast = at !== undefined && at < version;
-    const found = isPast ? await scope.at(at) : { version, timestamp: 0, state: scope.state };
+    const found = isPast ? await stateAt(scope, at) : { version, timestamp: 0, state: scope.state };
     return jsonResponse(await viewOf(scope, found));
   });
+}
+
+/** Reads the store, unless the scope is busy: the page shows it also while a call keeps it. */
+async function freshen(scope: ScopeHandle): Promise<void> {
+  const { waiting, running } = scope.stats;
+  if (waiting > 0 || running) return;
+  try {
+    await scope.read({ timeoutMs: READ_MS });
+  } catch (error) {
+    if (!isHoldfastError(error, "SCOPE_MUTATION_TIMEOUT")) throw error;
+  }
 }
 
 async function viewOf(
@@ -43,8 +59,8 @@ async function viewOf(
 ): Promise<ScopeView> {
   const { type, id, userId, orgId } = scope.identity;
   const { waiting, running, saving } = scope.stats;
-  const resident = residentOf(scope);
-  const timers = resident?.kind.timers == null ? null : await timersOf(scope);
+  const resident = residentScope(scope);
+  const timers = resident.kind.timers === null ? null : await timersOf(scope);
   return {
     type,
     id,
@@ -53,7 +69,7 @@ async function viewOf(
     state: toJson(found.state),
     until: untilOf(resident),
     timers,
-    keepsHistory: resident !== undefined && resident.kind.history !== null,
+    keepsHistory: resident.kind.history !== null,
     ...(userId === undefined ? {} : { userId }),
     ...(orgId === undefined ? {} : { orgId }),
     waiting,
@@ -70,8 +86,8 @@ async function timersOf(scope: ScopeHandle): Promise<TimerView[]> {
   }));
 }
 
-function untilOf(resident: ResidentScope | undefined): number | null {
-  const until = resident?.exists === true ? resident.life.until : Infinity;
+function untilOf(resident: ResidentScope): number | null {
+  const until = resident.exists ? resident.life.until : Infinity;
   return until === Infinity ? null : until;
 }
 
@@ -81,23 +97,39 @@ export function readHistory({ withScope }: Inspected, { url }: Call): Promise<Re
   const before = wholeNumber(url, "before");
   const limit = limitOf(url, CHANGES);
   return withScope(type, id, async (scope) => {
-    await scope.read();
-    const changes = await changesOf(scope, { before, limit: limit + 1 });
+    await freshen(scope);
+    const end = Math.min(before ?? Infinity, scope.version + 1); // Newer ones are not read yet.
+    const changes = await changesOf(scope, { before: end, limit: limit + 1 });
     const page: HistoryPage = { changes: changes.slice(0, limit), more: changes.length > limit };
     return jsonResponse(page);
   });
 }
 
+/** A state of the past, read beside the calls in the mailbox. */
+function stateAt(scope: ScopeHandle, version: number): Promise<PastState> {
+  const resident = residentScope(scope);
+  const present = { state: resident.state, version: resident.version };
+  return new Past(resident).at(version, present, resident.settings.clock.now());
+}
+
+function residentScope(scope: ScopeHandle): ResidentScope {
+  const resident = residentOf(scope);
+  if (resident === undefined) throw notFound();
+  return resident;
+}
+
 async function changesOf(
   scope: ScopeHandle,
-  options: { readonly before: number | undefined; readonly limit: number },
+  options: { readonly before: number; readonly limit: number },
 ): Promise<ChangeView[]> {
   const entries: HistoryEntry[] = [];
-  for await (const entry of scope.history(options)) entries.push(entry);
+  // `history` of the scope itself would wait for the calls in its mailbox.
+  const found = pastChanges(residentScope(scope), options, () => Promise.resolve());
+  for await (const entry of found) entries.push(entry);
   const changes: ChangeView[] = [];
   let after: { version: number; state: object } = { version: scope.version, state: scope.state };
   for (const entry of entries) {
-    if (after.version !== entry.version) after = await scope.at(entry.version);
+    if (after.version !== entry.version) after = await stateAt(scope, entry.version);
     const before = applyPatches(after.state, entry.inversePatches);
     changes.push(changeOf(entry, before));
     after = { version: entry.version - 1, state: before };

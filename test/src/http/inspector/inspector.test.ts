@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { type Access, inspector, type InspectorOptions } from "../../../../src/http.ts";
 import { createRuntime, defineKind, defineSequencer, type Runtime } from "../../../../src/index.ts";
 import { directly, eventsOf, reply, type Send } from "../../../support/http.ts";
-import { keepingLogger } from "../../../support/waiting.ts";
+import { gate, keepingLogger } from "../../../support/waiting.ts";
 
 const kinds = { cart: defineKind({ initial: { n: 0 }, history: 10 }) };
 
@@ -137,6 +137,23 @@ describe("the endpoints", () => {
     const past = await reply(sending({}, runtime), `${SCOPE}&at=1`);
     expect(past.body).toMatchObject({ version: 2, shown: { version: 1 }, state: { n: 1 } });
     expect((await reply(sending({}, runtime), `${SCOPE}&at=3`)).status).toBe(404);
+  });
+
+  it("show a scope while a call keeps it busy", async () => {
+    const runtime = made();
+    const cart = await runtime.open("cart", "a");
+    await cart.patchState({ n: 1 });
+    const open = gate();
+    const slow = cart.atomicState(async () => {
+      await open.promise;
+      return { n: 2 };
+    });
+    const send = sending({}, runtime);
+    expect((await reply(send, SCOPE)).body).toMatchObject({ state: { n: 1 }, busy: "running" });
+    const { body } = await reply(send, "/api/history?type=cart&id=a");
+    expect(body).toMatchObject({ changes: [{ version: 1 }], more: false });
+    open.open();
+    await slow;
   });
 
   it.each([
