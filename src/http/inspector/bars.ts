@@ -21,7 +21,7 @@ export function barsOf(
     // A record of a run that has another process now: what was seen here is a part of it.
     const last = tries.at(-1);
     if (last !== undefined)
-      return isDone ? tries : [...tries.slice(0, -1), presentBar(last, record)];
+      return tries.map((bar) => (isDone || bar !== last ? bar : presentBar(bar, record)));
     const from = index === 0 ? createdAt : endOf(index - 1);
     const whole = { step, from, attempt: 1 };
     if (isDone) return [{ ...whole, to: endOf(index), status: "done" }];
