@@ -4,8 +4,8 @@
  *  O1  The token in the address counts once. Its first use sets a cookie, which no script can read
  *      and no other site's page sends, and leads to the address without the token.
  *  O2  A request without that cookie is refused, and so is a second use of the token.
- *  O3  A request that does not come from this machine, or has another `Host` or `Origin`, is refused
- *      before anything else, and does not use the token up.
+ *  O3  A request that does not come from this machine, or has another `Host` or `Origin`, is
+ *      refused before anything else, and does not use the token up.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Handler } from "../http/node-listener.ts";

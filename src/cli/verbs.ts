@@ -219,9 +219,9 @@ export const VERBS: Readonly<Record<VerbName, VerbRule>> = {
     options: ["port", "open", "write", "module", "namespace", "json"],
     does: "serves a page that shows a store, on this machine, until it is interrupted",
     text:
-      "Prints an address that can be opened once; the browser that opened it keeps a cookie. With " +
-      "--write the page can rewind scopes and cancel runs. Runs are resumed and retried here when " +
-      "--module exports their sequencer. Programs may run meanwhile.",
+      "Prints an address that can be opened once; the browser that opened it keeps a cookie. " +
+      "With --write the page can rewind scopes and cancel runs. Runs are resumed and retried " +
+      "here when --module exports their sequencer. Programs may run meanwhile.",
   },
   copy: {
     form: "FROM TO",

@@ -1,6 +1,6 @@
 /**
- * Bookings of the served engine: a run that waits for a person, and that fails now and then; and the
- * desk of an organisation, which serves one guest after another.
+ * Bookings of the served engine: a run that waits for a person, and that fails now and then; and
+ * the desk of an organisation, which serves one guest after another.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineSequencer, type Runtime, type Scope, type Sequencer } from "../index.ts";

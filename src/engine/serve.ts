@@ -1,7 +1,7 @@
 /**
- * `npm start -- --serve`: the engine without an end, with the inspector of its runtime. The messages
- * of the input come again and again, at the pace of people; some lead to a booking. A second runtime
- * on the same file stands for another process.
+ * `npm start -- --serve`: the engine without an end, with the inspector of its runtime. The
+ * messages of the input come again and again, at the pace of people; some lead to a booking. A
+ * second runtime on the same file stands for another process.
  */
 import { once, setMaxListeners } from "node:events";
 import { createServer } from "node:http";

@@ -1,7 +1,6 @@
 /** Numbers and times as texts. */
 
 const NUMBER = new Intl.NumberFormat("en");
-const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const CLOCK = new Intl.DateTimeFormat("en", { timeStyle: "medium", hour12: false });
 const FULL = new Intl.DateTimeFormat("en", {
   dateStyle: "medium",
@@ -12,11 +11,6 @@ const FULL = new Intl.DateTimeFormat("en", {
 /** A whole number with separators. */
 export function count(value: number): string {
   return NUMBER.format(Math.round(value));
-}
-
-/** A number in few characters. */
-export function short(value: number): string {
-  return value < 1_000 ? count(value) : SHORT.format(value);
 }
 
 /** A number with its noun. */

@@ -44,7 +44,7 @@ export function usePlace(): Place {
 }
 
 /** The place of a fragment; the list of scopes for what is none. */
-export function placeOf(hash: string): Place {
+function placeOf(hash: string): Place {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split(/\?(.*)/s);
   const [name = "", ...rest] = path.split("/");
   const view = VIEWS.find((each) => each.toLowerCase() === name) ?? "Scopes";
