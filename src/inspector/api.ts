@@ -47,9 +47,15 @@ export function usePolled<T>(name: string, query: Query, everyMs: number): Answe
   useEffect(() => {
     const over = new AbortController();
     let last = "";
+    let asked = 0;
+    let answered = 0;
     const ask = async (): Promise<void> => {
+      asked += 1;
+      const number = asked;
       try {
         const text = await getText(address, over.signal);
+        if (number < answered) return; // A later request was answered before.
+        answered = number;
         if (text !== last) setAnswer({ address, data: JSON.parse(text) as T }); // By `wire.ts`.
         last = text;
       } catch (error) {

@@ -38,6 +38,7 @@ export function usePlace(): Place {
   useEffect(() => {
     const changed = (): void => setHash(location.hash);
     addEventListener("hashchange", changed);
+    changed(); // It may have changed since this was rendered.
     return () => removeEventListener("hashchange", changed);
   }, []);
   return placeOf(hash);

@@ -5,6 +5,9 @@ import type { Browser, Page } from "playwright-core";
 import { expect, onTestFinished } from "vitest";
 import { type Handler, toNodeListener } from "../../src/http.ts";
 
+/** What is waited for is named when it does not come: before the time limit of a test. */
+const WAIT_MS = 15_000;
+
 /** Serves a handler until the end of the test; gives its address, with a slash at the end. */
 export async function addressOf(handler: Handler): Promise<string> {
   const server = createServer(toNodeListener(handler)).listen(0, "127.0.0.1");
@@ -30,6 +33,7 @@ export async function pageAt(
   if (browser === undefined) throw new Error("no browser");
   const { width = 1_200, colorScheme = "light" } = options;
   const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme });
+  page.setDefaultTimeout(WAIT_MS);
   const wrong: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error") wrong.push(message.text());
