@@ -2,6 +2,7 @@
 import { refuseUnknown } from "../../actors/scope/options.ts";
 import type { ExclusiveOptions } from "../../actors/scope/exclusive.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
+import type { GivenState } from "../../actors/state-types.ts";
 import type { FeedOptions } from "../../actors/scope/change-stream.ts";
 import type {
   Clock,
@@ -13,11 +14,11 @@ import { openExecution, type ExecuteOptions, type OpenScope } from "./session/ex
 import type { ScopeOwner } from "./session/binding.ts";
 import { AllChanges } from "./all-changes.ts";
 import { keepCalls } from "./calls.ts";
+import { createScope, openScope } from "./transaction/create.ts";
 import { type ForkOptions, forkScope } from "./transaction/fork.ts";
-import { ScopeHandle } from "./handle.ts";
 import { type CloseOptions, drainOption, RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
 import { ScopeHost } from "./scope-host.ts";
-import { type KindOptions, type Kinds, refuseRun, supportsOf } from "./kinds.ts";
+import { type KindOptions, type Kinds, supportsOf } from "./kinds.ts";
 import type {
   AnyScopes,
   DraftsOf,
@@ -104,9 +105,8 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
 
   /**
    * The scope of a type and id, loaded or new. Rejects with `TypeError` for an unknown type, a bad
-   * id or a run, which is no scope; with `BindingMismatchError` when `extra` names another owner
-   * than the one the session is bound to; and with the error of the store or the schema when the
-   * record cannot be read.
+   * id or a run; with `BindingMismatchError` when `extra` names another owner than that of the
+   * session; and with the error of the store or the schema when the record cannot be read.
    */
   open<Name extends TypedName<K>>(
     type: Name,
@@ -122,17 +122,18 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     return this.#open(type, id, extra);
   }
 
-  readonly #open: OpenScope = async (type, id, extra) => {
-    refuseRun(type);
-    refuseUnknown("open", extra, ["userId", "orgId"]);
-    const { calls } = this.#home;
-    calls.enter();
-    try {
-      return new ScopeHandle(await this.#home.open(type, id, extra));
-    } finally {
-      calls.leave();
-    }
-  };
+  readonly #open: OpenScope = (type, id, extra) => openScope(this.#home, type, id, extra);
+
+  /** Stores a new scope, without reading first; `ScopeExistsError` when the id is in use. */
+  create<Name extends KindName<K>>(
+    type: Name,
+    id: string,
+    state: GivenState<StateOfName<K, Name>>,
+    owner?: ScopeOwner,
+  ): Promise<Scope<StateOfName<K, Name>, TimerNames<K, Name>>> {
+    const made = (): Promise<unknown> => createScope(this.#home, { type, id, state, owner });
+    return this.#home.calls.run(made) as never; // The scope of the kind.
+  }
 
   /** Runs `work` with the request, session, user and organisation scopes of one request. */
   execute<T>(
@@ -202,10 +203,9 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   }
 
   /**
-   * The current states of many scopes, read from their store in batches; unstored changes of this
-   * runtime count. `undefined` for an id that was never written, is deleted or has expired. No
-   * scope is opened. Rejects with `TypeError` for an unknown type, a run or a bad id, and with
-   * `CorruptStateError` or `StateValidationError` naming the first scope that cannot be read.
+   * The current states of many scopes, read in batches, opening none; unstored changes count.
+   * `undefined` for an id without a state. Rejects with `TypeError` for an unknown type, a run or a
+   * bad id; with `CorruptStateError` or `StateValidationError` naming the first that is unreadable.
    */
   read<Name extends TypedName<K>>(type: Name, ids: Ids): Promise<Read<StateOfName<K, Name>>[]>;
   read<S extends object = Record<string, unknown>>(
@@ -258,8 +258,8 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
 
   /**
    * The changes of every scope from now on. A slow reader receives `FEED_BUFFER_MAX` of them, then
-   * one `{ type: "resync" }` in place of all it missed, then later changes. With `snapshot: true`
-   * the `resync` comes first: read what you keep, then apply the changes that follow.
+   * one `{ type: "resync" }` in place of all it missed. With `snapshot: true` that comes first: read
+   * what you keep, then apply the changes that follow.
    */
   changes(options: Omit<FeedOptions, "since"> = {}): AsyncIterable<KindFeedItem<K>> {
     return this.#changes.stream(options) as AsyncIterable<KindFeedItem<K>>;

@@ -1,5 +1,4 @@
 /** Keeps the scopes of a runtime: their kinds, stores, owners, and how long they are in memory. */
-import { whileNotifying } from "../../actors/scope/cascade.ts";
 import { durationOption, systemClock } from "../../actors/time/clock.ts";
 import { RuntimeClosedError } from "../../actors/errors.ts";
 import { Listeners } from "../../actors/scope/change-stream.ts";
@@ -38,12 +37,8 @@ import {
   type ResolvedKind,
 } from "./kinds.ts";
 import { FOR_EVER } from "./life.ts";
-import {
-  type RemoteChangesPort,
-  isWatchable,
-  RemoteChanges,
-} from "./replication/remote-changes.ts";
-import { ResidentScope, type Keeper } from "./resident-scope.ts";
+import { isWatchable, RemoteChanges } from "./replication/remote-changes.ts";
+import { type Keeper, type ResidentParts, ResidentScope } from "./resident-scope.ts";
 import { RuntimeTimers } from "./timers/runtime-timers.ts";
 import { useStore } from "./store-users.ts";
 
@@ -51,6 +46,9 @@ import { useStore } from "./store-users.ts";
 const RESIDENT_MAX = 100_000;
 /** Milliseconds until a failed read of a scope is tried again. */
 const RETRY_MS = 1_000;
+
+/** The first change of a scope that was not read; resolves to false when it failed. */
+type FirstChange = (scope: ResidentScope) => Promise<boolean>;
 
 /** The scopes of a runtime; see the head of this file. */
 export class ScopeHost {
@@ -112,8 +110,13 @@ export class ScopeHost {
     return [...this.#stores.keys()];
   }
 
-  /** The scope of a type and id, loaded or new. */
-  async open(type: string, id: string, extra: ScopeOwner = {}): Promise<ResidentScope> {
+  /** The scope of a type and id, loaded or new; not read where `first` can save its first change. */
+  async open(
+    type: string,
+    id: string,
+    extra: ScopeOwner = {},
+    first?: FirstChange,
+  ): Promise<ResidentScope> {
     if (this.system.stopping) throw new RuntimeClosedError();
     const kind = this.kind(type, checkId(id));
     const key = this.key(type, id);
@@ -121,9 +124,10 @@ export class ScopeHost {
     if (live?.unbound === false && agrees(live.identity, extra)) return this.system.hold(key, live);
     const feed = this.#feeds.get(kind.store);
     if (feed?.begun === false && kind.durability !== "volatile") await feed.begin();
-    const bound = await this.#bind(kind, id, extra);
+    const bound = await this.bind(kind, id, extra);
     await this.#bindAnew(key, bound);
-    const scope = await this.system.spawn(key, () => this.#load(key, kind, { type, id, ...bound }));
+    const found = { key, kind, identity: { type, id, ...bound } };
+    const scope = await this.system.spawn(key, () => this.#load(found, first));
     if (!kind.resident) this.system.passivate(key); // Its handle keeps it until it is used.
     return scope;
   }
@@ -211,7 +215,7 @@ export class ScopeHost {
     batched.erasures.add(this.#erased);
     if (this.#isMade && !this.system.stopping) this.#leaves.push(useStore(store));
     if (!this.#watches || !isWatchable(store)) return;
-    this.#feeds.set(store, new RemoteChanges(store, this.#feedHome()));
+    this.#feeds.set(store, new RemoteChanges(store, this));
     if (this.listeners.size > 0) this.watch();
   }
 
@@ -228,45 +232,28 @@ export class ScopeHost {
   }
 
   /** The owner of a scope: the given one, or the one the session is bound to. */
-  async #bind(kind: ResolvedKind, id: string, extra: ScopeOwner): Promise<Partial<Binding>> {
+  async bind(kind: ResolvedKind, id: string, extra: ScopeOwner = {}): Promise<Partial<Binding>> {
     if (kind.type !== "session" || kind.durability === "volatile") return spoken(extra);
     return bindSession(this.batched(kind), { namespace: this.namespace, id }, extra);
   }
 
-  async #load(key: string, kind: ResolvedKind, identity: ScopeIdentity): Promise<ResidentScope> {
+  async #load(
+    place: Pick<ResidentParts, "key" | "kind" | "identity">,
+    first?: FirstChange,
+  ): Promise<ResidentScope> {
+    const { key, kind, identity } = place;
     const store = this.bridge(kind, identity);
-    const load = async (): Promise<ResidentScope> => {
-      const found = store === null ? undefined : await readRecord(store, store, "load");
-      const scope = this.timers.scope({ key, kind, identity, store, keeper: this.#keeper, found });
+    const load = async (change?: FirstChange): Promise<ResidentScope> => {
+      const isRead = store !== null && change === undefined;
+      const found = isRead ? await readRecord(store, store, "load") : undefined;
+      const scope = this.timers.scope({ ...place, store, keeper: this.#keeper, found });
       this.#expiry.read(scope, store?.until);
-      return scope;
+      return change === undefined || (await change(scope)) ? scope : load();
     };
+    const begin = (): Promise<ResidentScope> =>
+      load(kind.durability === "commit" ? first : undefined);
     const feed = store === null ? undefined : this.#feeds.get(kind.store);
-    return feed === undefined ? load() : feed.arrive(key, load);
-  }
-
-  #feedHome(): RemoteChangesPort {
-    const { kindOf, listeners, logger, namespace, wheel } = this;
-    return {
-      kindOf,
-      wheel,
-      logger,
-      namespace,
-      get listening() {
-        return listeners.size > 0;
-      },
-      now: () => this.clock.now(),
-      find: (key) => this.system.find(key),
-      reported: (key) => {
-        for (const callback of this.reports) callback(key);
-      },
-      held: (store) => this.system.living.filter((scope) => scope.kind.store === store),
-      bind: (kind, id) => this.#bind(kind, id, {}),
-      bridge: (kind, identity) => this.bridge(kind, identity),
-      announce: (change) =>
-        whileNotifying(change.scope, undefined, () => listeners.announce(change)),
-      later: (callback) => void this.wheel.schedule(RETRY_MS, callback),
-    };
+    return feed === undefined ? begin() : feed.arrive(key, begin);
   }
 
   #createKeeper(): Keeper {

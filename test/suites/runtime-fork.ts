@@ -12,6 +12,70 @@ const KINDS = {
 };
 const DURABILITIES = ["saved", "behind", "live"] as const;
 
+/** Claims about scopes that are made without being read. */
+export function createCases(stores: RuntimeStores): void {
+  describe("a created scope", () => {
+    it.each(DURABILITIES)("has the state, and its own life (%s)", async (type) => {
+      const runtime = new World(stores).runtime({ kinds: KINDS });
+      const scope = await runtime.create(type, "a", { n: 1 });
+      expect([scope.identity, scope.version, scope.state]).toEqual([
+        { type, id: "a" },
+        1,
+        { n: 1 },
+      ]);
+      await scope.incState({ n: 1 });
+      expect((await runtime.open(type, "a")).state).toEqual({ n: 2 });
+      await rejection(runtime.create(type, "a", {}), "SCOPE_EXISTS");
+      await scope.delete();
+      expect((await runtime.create(type, "a", {})).version).toBe(4);
+    });
+
+    it("is refused where another runtime made it, which stays, and can be opened", async () => {
+      const [first, second] = new World(stores).pair({ kinds: KINDS });
+      await first.create("saved", "a", { n: 1 });
+      const error = await rejection(second.create("saved", "a", { n: 2 }), "SCOPE_EXISTS");
+      expect(error["scope"]).toEqual({ type: "saved", id: "a" });
+      expect((await second.open("saved", "a")).state).toEqual({ n: 1 });
+      await (await first.open("saved", "a")).delete();
+      await second.create("saved", "a", { n: 3 });
+      expect(await first.read("saved", ["a"])).toMatchObject([{ state: { n: 3 } }]);
+    });
+
+    it("is made once of several at once, and opened by who comes meanwhile", async () => {
+      const pair = new World(stores).pair({ kinds: KINDS });
+      const made = [1, 2, 3, 4].map((n) => (pair[n % 2] ?? pair[0]).create("saved", "a", { n }));
+      const opened = pair.map((runtime) => runtime.open("saved", "a"));
+      const ends = await Promise.allSettled(made);
+      const won = ends.filter(({ status }) => status === "fulfilled");
+      expect(won).toHaveLength(1);
+      for (const each of ends)
+        if (each.status === "rejected") expect(each.reason).toMatchObject({ code: "SCOPE_EXISTS" });
+      const n = 1 + ends.findIndex(({ status }) => status === "fulfilled");
+      for (const scope of await Promise.all(opened)) {
+        await scope.incState({ n: 10 });
+        expect(scope.state).toMatchObject({ n: expect.any(Number) });
+      }
+      expect(await pair[0].read("saved", ["a"])).toMatchObject([
+        { version: 3, state: { n: n + 20 } },
+      ]);
+    });
+
+    it("leaves nothing when its state is refused; the call that opens it meanwhile reads", async () => {
+      const runtime = new World(stores).runtime({ kinds: KINDS });
+      const made = runtime.create("saved", "a", { n: Object(() => 1) });
+      const opened = runtime.open("saved", "a");
+      await rejection(made, "STATE_NOT_SERIALIZABLE");
+      expect([(await opened).version, (await opened).state]).toEqual([0, {}]);
+      expect(await rejection(runtime.create("saved", "", {}))).toBeInstanceOf(TypeError);
+      expect(await rejection(runtime.create("sequencer" as "saved", "a", {}))).toBeInstanceOf(
+        TypeError,
+      );
+      expect(await runtime.read("saved", ["a"])).toEqual([undefined]);
+      expect((await runtime.create("saved", "a", { n: 1 })).version).toBe(1);
+    });
+  });
+}
+
 /** Claims about forks. */
 export function forkCases(stores: RuntimeStores): void {
   describe("a fork", () => {

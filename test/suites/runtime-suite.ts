@@ -10,7 +10,7 @@ import { earlierCases } from "./runtime-earlier.ts";
 import { exclusiveCases } from "./runtime-exclusive.ts";
 import { expiryCases } from "./runtime-expiry.ts";
 import { eraseCases } from "./runtime-erase.ts";
-import { forkCases } from "./runtime-fork.ts";
+import { createCases, forkCases } from "./runtime-fork.ts";
 import { forkRunCases } from "./runtime-fork-run.ts";
 import { historyCases } from "./runtime-history.ts";
 import { liftedCases } from "./runtime-lifted.ts";
@@ -100,6 +100,7 @@ export function describeRuntime(options: RuntimeSuiteOptions): void {
     closeCases(options);
     drainCases(options);
     eraseCases(options);
+    createCases(options);
     forkCases(options);
   });
 }

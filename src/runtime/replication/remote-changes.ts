@@ -18,9 +18,8 @@
  *  N3  Watching fails no call and delays none for longer than `FIRST_WAIT_MS`: without it the
  *      runtime works as with a store that cannot be watched.
  */
-import type { Logger } from "../../../actors/protocol.ts";
-import type { TimerWheel } from "../../../actors/time/timer-wheel.ts";
 import type { StateStore } from "../../stores/contract.ts";
+import type { ResolvedKind } from "../kinds.ts";
 import { type FoundScope, UnloadedChanges, type UnloadedChangesPort } from "./unloaded-changes.ts";
 
 /** How long the first scope waits for the watch; without the wait it would read twice. */
@@ -38,16 +37,13 @@ export interface LoadedScope extends FoundScope {
 
 /** What `RemoteChanges` uses of its runtime. */
 export interface RemoteChangesPort extends UnloadedChangesPort {
-  readonly wheel: TimerWheel;
-  readonly logger: Logger;
-  /** The scope of a key, if it is in memory. */
-  find(key: string): LoadedScope | undefined;
-  /** All scopes of the store in memory. */
-  held(store: StateStore): Iterable<LoadedScope>;
-  /** The whole runtime has listeners. */
-  readonly listening: boolean;
-  /** Another owner committed this key; `null`: reports may have been lost. */
-  reported(key: string | null): void;
+  /** The scopes in memory. */
+  readonly system: {
+    find(key: string): LoadedScope | undefined;
+    readonly living: readonly (LoadedScope & { readonly kind: ResolvedKind })[];
+  };
+  /** Called with a key that another owner committed; `null`: reports may have been lost. */
+  readonly reports: ReadonlySet<(key: string | null) => void>;
 }
 
 /** True for a store that reports commits of other owners. */
@@ -155,18 +151,23 @@ export class RemoteChanges {
 
   #missed(): void {
     if (this.#stopped) return;
-    this.#home.reported(null);
+    this.#report(null);
     for (const key of this.#arriving.keys()) this.#arriving.set(key, Infinity);
-    for (const scope of this.#home.held(this.#store)) scope.observed(Infinity);
+    for (const scope of this.#home.system.living)
+      if (scope.kind.store === this.#store) scope.observed(Infinity);
+  }
+
+  #report(key: string | null): void {
+    for (const callback of this.#home.reports) callback(key);
   }
 
   #changed(key: string, version: number): void {
     if (this.#stopped) return;
-    this.#home.reported(key);
-    const scope = this.#home.find(key);
+    this.#report(key);
+    const scope = this.#home.system.find(key);
     if (scope !== undefined) return scope.observed(version);
     const observed = this.#arriving.get(key);
     if (observed !== undefined) this.#arriving.set(key, Math.max(observed, version));
-    if (this.#home.listening) this.#unheld.report(key, version);
+    if (this.#home.listeners.size > 0) this.#unheld.report(key, version);
   }
 }

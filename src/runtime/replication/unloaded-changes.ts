@@ -11,10 +11,13 @@
  *      many.
  *  U5  A record that was deleted or erased may be made anew with a lower version; it is announced.
  */
+import { whileNotifying } from "../../../actors/scope/cascade.ts";
 import { foundChange } from "../../../actors/scope/change-event.ts";
+import type { Listeners } from "../../../actors/scope/change-stream.ts";
 import { isHoldfastError } from "../../../actors/errors.ts";
-import type { Logger, ScopeIdentity, StateChange } from "../../../actors/protocol.ts";
+import type { Clock, Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import { storedState } from "../../../actors/scope/options.ts";
+import type { TimerWheel } from "../../../actors/time/timer-wheel.ts";
 import { decodeKey } from "../scope-key.ts";
 import type { Binding } from "../session/binding.ts";
 import type { RecordBridge } from "../persistence/record-bridge.ts";
@@ -30,20 +33,25 @@ export interface FoundScope {
   readonly state: object;
 }
 
+/** Milliseconds until a failed read is tried again. */
+const RETRY_MS = 1_000;
+
 /** What `UnloadedChanges` uses of its runtime. */
 export interface UnloadedChangesPort {
   readonly namespace: string;
   readonly logger: Logger;
-  now(): number;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  /** The listeners of the whole runtime. */
+  readonly listeners: Listeners;
+  /** `find`: the scope of a key, if it was loaded meanwhile. */
+  readonly system: {
+    find(key: string): { readonly version: number; observed(version: number): void } | undefined;
+  };
   kindOf(type: string): ResolvedKind | undefined;
   /** The owner of a session. */
   bind(kind: ResolvedKind, id: string): Promise<Partial<Binding>>;
   bridge(kind: ResolvedKind, identity: ScopeIdentity): RecordBridge | null;
-  /** The scope of a key, if it was loaded meanwhile. */
-  find(key: string): { readonly version: number; observed(version: number): void } | undefined;
-  announce(change: StateChange): void;
-  /** Calls back when the store should be tried again. */
-  later(callback: () => void): void;
 }
 
 /** Reads and announces unloaded records; see the head of this file. */
@@ -100,7 +108,7 @@ export class UnloadedChanges {
       }
     } catch (error) {
       if (isHoldfastError(error, "STORE_UNAVAILABLE") && !this.#stopped) {
-        this.#port.later(() => void this.#read(key));
+        this.#port.wheel.schedule(RETRY_MS, () => void this.#read(key));
         return;
       }
       if (!this.#stopped)
@@ -121,7 +129,7 @@ export class UnloadedChanges {
     const found = (await bridge.load()) ?? { state: undefined, version: reported };
     if (this.#stopped) return 0;
     const { version } = found;
-    const held = this.#port.find(key);
+    const held = this.#port.system.find(key);
     if (held !== undefined && held.version < version) {
       held.observed(version); // The scope announces what it reads.
       return version;
@@ -135,8 +143,9 @@ export class UnloadedChanges {
   #announce(key: string, { identity, version, state }: FoundScope): void {
     if (this.#isOld(key, version)) return;
     this.#setNotified(key, version);
-    const timestamp = this.#port.now();
-    this.#port.announce(foundChange({ identity, version, state, timestamp }));
+    const { clock, listeners } = this.#port;
+    const change = foundChange({ identity, version, state, timestamp: clock.now() });
+    whileNotifying(identity, undefined, () => listeners.announce(change));
   }
 
   /** True when listeners have received that version or a newer one. */

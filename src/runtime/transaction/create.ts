@@ -1,0 +1,108 @@
+/**
+ * Makes scopes that are not expected to exist: the first change is saved without reading the record.
+ *
+ * Invariants
+ *  N1  It is the first change of a scope that does not exist: the store's version check decides
+ *      between several at once. A scope that exists is not changed.
+ *  N2  It resolves when it is stored. The scope has its key from then on: whoever opens the key
+ *      meanwhile waits, and reads the record when the save has failed.
+ */
+import { isHoldfastError, ScopeExistsError } from "../../../actors/errors.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
+import { refuseUnknown } from "../../../actors/scope/options.ts";
+import type { DraftState } from "../../../actors/state/draft-state.ts";
+import type { Calls } from "../calls.ts";
+import { ScopeHandle } from "../handle.ts";
+import { refuseRun } from "../kinds.ts";
+import type { ResidentScope } from "../resident-scope.ts";
+import type { ScopeOwner } from "../session/binding.ts";
+import { SetMutation } from "../state-ops.ts";
+
+/** The first change of a scope that was not read; resolves to false when it failed. */
+export type FirstChange = (scope: ResidentScope) => Promise<boolean>;
+
+/** The runtime in which a scope is made. */
+export interface CreatingRuntime {
+  readonly calls: Calls;
+  open(type: string, id: string, owner: ScopeOwner, first?: FirstChange): Promise<ResidentScope>;
+}
+
+/** Which scope is made. */
+export interface NewScope {
+  readonly type: string;
+  readonly id: string;
+  readonly owner?: ScopeOwner | undefined;
+  readonly state: unknown;
+}
+
+/** The first change of a scope; throws `ScopeExistsError` when the scope exists. */
+class CreateMutation implements Mutation {
+  readonly operation = "set";
+  readonly first = true;
+  readonly verifies = true;
+  readonly #scope: ResidentScope;
+  readonly #set: SetMutation;
+
+  constructor(scope: ResidentScope, state: unknown) {
+    this.#scope = scope;
+    this.#set = new SetMutation(state, scope.identity);
+  }
+
+  write(draft: DraftState): void {
+    const { exists, identity: scope } = this.#scope;
+    if (exists) throw new ScopeExistsError({ scope });
+    this.#set.write(draft);
+    // Stored also when it is the initial state.
+    if (!draft.changed) draft.take(draft.expose(), [], []);
+  }
+
+  delta(): unknown {
+    return this.#set.delta();
+  }
+}
+
+/** Opens a scope, loaded or new. */
+export async function openScope(
+  home: CreatingRuntime,
+  type: string,
+  id: string,
+  owner: ScopeOwner,
+): Promise<ScopeHandle<Record<string, unknown>>> {
+  refuseRun(type);
+  refuseUnknown("open", owner, ["userId", "orgId"]);
+  home.calls.enter();
+  try {
+    return new ScopeHandle(await home.open(type, id, owner));
+  } finally {
+    home.calls.leave();
+  }
+}
+
+/** Makes a scope; see the head of this file. */
+export async function createScope(home: CreatingRuntime, made: NewScope): Promise<ScopeHandle> {
+  const { type, id, owner = {}, state } = made;
+  refuseRun(type);
+  refuseUnknown("create", owner, ["userId", "orgId"]);
+  let end: { readonly error?: unknown } | undefined;
+  const save = (scope: ResidentScope): Promise<unknown> =>
+    scope.mutate(new CreateMutation(scope, state));
+  const scope = await home.open(type, id, owner, async (unread) => {
+    try {
+      await save(unread);
+      end = {};
+      return true;
+    } catch (error) {
+      end = { error };
+      await unread.stop().catch(() => undefined); // Nothing of it is unsaved.
+      return false;
+    }
+  });
+  if (end === undefined) await save(scope);
+  else if ("error" in end) throw end.error;
+  await scope.flush().catch((error: unknown) => {
+    // A checkpoint scope is made in memory first, and may then meet one that another writer made.
+    const cause = isHoldfastError(error) ? error.cause : undefined;
+    throw isHoldfastError(cause, "SCOPE_EXISTS") ? cause : error;
+  });
+  return new ScopeHandle(scope);
+}
