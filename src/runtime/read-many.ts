@@ -72,9 +72,14 @@ export function listing<Entry extends ListedScope>(
   return Object.assign(first, { [Symbol.asyncIterator]: entries });
 }
 
-/** The sources of a list. */
-export function listSource({ namespace, stores, system }: StatsSource): ListSource {
-  const kept = system.living.filter((scope) => !scope.isStored);
+/** The sources of a list of `type`, or of all types. */
+export function listSource(source: StatsSource, type?: string): ListSource {
+  const { namespace, stores, system } = source;
+  // All scopes of a kind that saves each change are in its store, but for sessions without an id.
+  const isSaved = type !== undefined && source.kindOf(type)?.durability === "commit";
+  const isStored = isSaved && type !== "session";
+  const living = isStored ? [] : system.living;
+  const kept = living.filter((scope) => !scope.isStored);
   const unstored = new Map(kept.map((scope) => [scope.key, scope.exists && !scope.overdue]));
   return { namespace, stores, unstored };
 }
@@ -82,7 +87,7 @@ export function listSource({ namespace, stores, system }: StatsSource): ListSour
 async function readPage(host: ScopeHost, options: ListOptions): Promise<ScopeList> {
   const { type, states = false } = options;
   if (type !== undefined) void (states ? stateKind(host, type) : host.kind(type));
-  const page = await listScopes(listSource(host), options);
+  const page = await listScopes(listSource(host, type), options);
   if (!states) return page;
   const known = page.scopes.flatMap(({ type: each, id }) =>
     each === "sequencer" || host.kindOf(each) === undefined ? [] : [{ kind: host.kind(each), id }],

@@ -32,8 +32,8 @@ export interface EraseOptions<Name extends string = string> {
   readonly id: string;
 }
 
-/** Records deleted at the same time. */
-const BATCH = 100;
+/** Records deleted at the same time: those of one batch of a store. */
+const BATCH = 250;
 /** Attempts to delete a record that other owners write meanwhile. */
 const ATTEMPTS = 10;
 
@@ -74,7 +74,7 @@ export async function deleteScopes(home: ScopeHost, options: DeleteAllOptions): 
   let count = 0;
   let cursor: string | undefined;
   do {
-    const page = await listScopes(listSource(home), { type, prefix, cursor, limit: BATCH });
+    const page = await listScopes(listSource(home, type), { type, prefix, cursor, limit: BATCH });
     const deleted = await Promise.allSettled(page.ids.map((id) => deleteScope(home, kind, id)));
     count += deleted.filter((each) => each.status === "fulfilled" && each.value).length;
     const failed = deleted.find((each) => each.status === "rejected");
@@ -91,16 +91,18 @@ async function deleteScope(home: ScopeHost, kind: ResolvedKind, id: string): Pro
   return kind.durability === "volatile" ? false : deleteStored(home, kind, id);
 }
 
-/** Deletes a record that is not in memory; the requests of a batch are sent together. */
+/**
+ * Deletes a record that is not in memory; the requests of a batch are sent together. The first
+ * attempt takes the record for one that was written once: a store that has another version returns
+ * it, so no record is read for itself.
+ */
 async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Promise<boolean> {
   const { type, tombstoneMs } = kind;
   const store = home.batched(kind);
   const key = home.key(type, id);
-  let fields = { attempts: 0, expectedVersion: 0, actualVersion: 0 };
+  let fields = { attempts: 0, expectedVersion: 1, actualVersion: 1 };
   for (let attempts = 1; attempts <= ATTEMPTS; attempts += 1) {
-    const record = await store.load(key);
-    if (record?.state === undefined) return false;
-    const { version: expectedVersion } = record;
+    const expectedVersion = fields.actualVersion;
     const version = expectedVersion + 1;
     const write = { key, expectedVersion, version, state: undefined, tombstoneMs };
     const result = await store.commit(write, write);
@@ -111,7 +113,8 @@ async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Pr
       announceDelete(home, kind, id, version);
       return true;
     }
-    fields = { attempts, expectedVersion, actualVersion: result.current?.version ?? 0 };
+    if (result.current?.state === undefined) return false;
+    fields = { attempts, expectedVersion, actualVersion: result.current.version };
   }
   throw new ConcurrentModificationError(fields, { scope: { type, id } });
 }

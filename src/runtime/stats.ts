@@ -7,6 +7,7 @@
  */
 import { newCounters, type Counters } from "../../actors/scope/counters.ts";
 import type { StateStore } from "../stores/contract.ts";
+import type { Durability } from "./kinds.ts";
 import type { ScopeIdentity, ScopeStats } from "../../actors/protocol.ts";
 
 /** The result of `runtime.stats()`; counts begin at 0 when the runtime is made. */
@@ -36,6 +37,8 @@ export interface StatsSource {
   readonly stores: readonly StateStore[];
   /** The key of a scope. */
   readonly key: (type: string, id: string) => string;
+  /** A kind that is declared. */
+  readonly kindOf: (type: string) => { readonly durability: Durability } | undefined;
   readonly system: {
     readonly residentCount: number;
     readonly living: readonly LivingScope[];

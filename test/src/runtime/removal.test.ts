@@ -100,21 +100,24 @@ it("a record that was made again after an erasure is no damage to a scope that i
 it.each(["deleteAll", "erase"] as const)("%s reaches a scope that is being read", async (how) => {
   const inner = memoryStore();
   const shared = sharingStore(inner);
-  const [seed, removed, read] = [createRuntime({ store: sharingStore(inner) }), gate(), gate()];
+  const seed = createRuntime({ store: sharingStore(inner) });
+  const [removing, removed, read] = [gate(), gate(), gate()];
   await (await seed.open<Counter>("user", "a")).setState({ n: 1 });
   let loads = 0;
   const store: StateStore = {
     ...shared,
     load: async (keys) => {
-      loads += 1;
-      const isLate = loads === (how === "erase" ? 1 : 2);
       const records = await inner.load(keys);
-      read.open(); // By `deleteAll`, or by who is late.
-      if (isLate) await removed.promise.then(() => sleep(20));
-      else await sleep(5);
+      loads += 1;
+      read.open();
+      if (loads === 1) await removed.promise.then(() => sleep(20));
       return records;
     },
-    commit: (writes) => inner.commit(writes).finally(removed.open),
+    commit: async (writes) => {
+      removing.open();
+      await read.promise;
+      return inner.commit(writes).finally(removed.open);
+    },
     erase: async (keys) => (await inner.erase?.(keys).finally(removed.open)) ?? [],
   };
   const [one, other] = [createRuntime({ store }), createRuntime({ store })];
@@ -122,11 +125,14 @@ it.each(["deleteAll", "erase"] as const)("%s reaches a scope that is being read"
   onTestFinished(() => Promise.all(all.map((each) => each.close())).then(() => undefined));
   const remove = (): Promise<unknown> =>
     how === "erase" ? one.erase({ type: "user", id: "a" }) : one.deleteAll({ type: "user" });
-  if (how === "deleteAll") void remove();
-  else void other.open("user", "a");
+  if (how === "deleteAll") {
+    void remove();
+    await removing.promise;
+  }
+  const opened = (how === "erase" ? other : one).open<Counter>("user", "a");
   await read.promise;
   if (how === "erase") void remove();
-  const scope = await (how === "erase" ? other : one).open<Counter>("user", "a");
+  const scope = await opened;
   await vi.waitFor(() => expect(scope.state).toEqual({}), 20_000);
 });
 
