@@ -2,7 +2,7 @@
 import type { CheckpointTuple } from "@langchain/langgraph-checkpoint";
 import { typeName } from "../../../actors/state/copy.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { idsOf, type Place, placeOf } from "./records.ts";
+import { checkpointId, idsOf, type Place, placeOf, writesId } from "./records.ts";
 
 /** How a run names its thread, namespace and checkpoint. */
 export type Config = CheckpointTuple["config"];
@@ -13,8 +13,15 @@ export interface PlaceSource {
   readonly type: string;
 }
 
-/** Ids that are listed at a time. */
-const PAGE = 100;
+/** A checkpoint, and the ids of the records of its writes. */
+export interface Listed {
+  readonly place: Place;
+  readonly writes: readonly string[];
+}
+
+/** Least and most ids that are listed at a time. The newest checkpoint often has no writes yet. */
+const PAGE_MIN = 2;
+const PAGE_MAX = 200;
 
 /** The config that names a checkpoint. */
 export function configOf({ thread, namespace, id }: Place): Config {
@@ -36,42 +43,58 @@ export function textOf(name: string, value: unknown): string {
   throw new TypeError(`${name} must be a text, received ${typeName(value)}`);
 }
 
+/** The ids of the records of the writes that follow a checkpoint. */
+export async function writesOf({ runtime, type }: PlaceSource, place: Place): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { id } of runtime.list({ type, prefix: writesId(place) })) found.push(id);
+  return found;
+}
+
 /** The checkpoints that a config names, all of what it leaves out, newest first. */
 export async function* placesOf(
   source: PlaceSource,
   config: Config,
   { before, limit }: { readonly before: Config | undefined; readonly limit: number },
-): AsyncGenerator<Place, void, undefined> {
+): AsyncGenerator<Listed, void, undefined> {
   const end = optionalText("before.checkpoint_id", before?.configurable?.["checkpoint_id"]);
-  const pageSize = end === undefined ? Math.min(Math.max(Math.ceil(limit), 1), PAGE) : PAGE;
-  for await (const place of named(source, config, pageSize))
-    if (end === undefined || place.id < end) yield place;
+  const wanted = end === undefined ? Math.ceil(limit) : PAGE_MAX;
+  for await (const listed of named(source, config, Math.max(wanted, PAGE_MIN)))
+    if (end === undefined || listed.place.id < end) yield listed;
 }
 
 async function* named(
   source: PlaceSource,
   { configurable = {} }: Config,
   pageSize: number,
-): AsyncGenerator<Place, void, undefined> {
+): AsyncGenerator<Listed, void, undefined> {
   const thread = optionalText("thread_id", configurable["thread_id"]);
   const namespace = optionalText("checkpoint_ns", configurable["checkpoint_ns"]);
   const given: unknown = configurable["checkpoint_id"] || configurable["thread_ts"] || undefined;
   const id = optionalText("checkpoint_id", given);
   if (thread === undefined || namespace === undefined)
     yield* await severalNamespaces(source, { thread, namespace, id });
-  else if (id === undefined) yield* oneNamespace(source, idsOf(thread, namespace), pageSize);
-  else yield { thread, namespace, id };
+  else if (id === undefined)
+    yield* oneNamespace(source, idsOf(thread, namespace), Math.min(pageSize, PAGE_MAX));
+  else {
+    const place = { thread, namespace, id };
+    yield { place, writes: await writesOf(source, place) };
+  }
 }
 
-/** The ids of one namespace sort as its checkpoints do. */
+/** The ids of one namespace sort as its checkpoints do, and from the end writes come first. */
 async function* oneNamespace(
   { runtime, type }: PlaceSource,
   prefix: string,
   limit: number,
-): AsyncGenerator<Place, void, undefined> {
+): AsyncGenerator<Listed, void, undefined> {
+  const writes = new Map<string, string[]>();
   for await (const { id } of runtime.list({ type, prefix, reverse: true, limit })) {
-    const place = placeOf(id);
-    if (place !== undefined) yield place;
+    const found = placeOf(id);
+    if (found === undefined) continue;
+    const key = found.place.id;
+    if (found.isWrites) writes.set(key, [...(writes.get(key) ?? []), id]);
+    else yield { place: found.place, writes: writes.get(key) ?? [] };
+    if (!found.isWrites) writes.delete(key);
   }
 }
 
@@ -79,18 +102,22 @@ async function* oneNamespace(
 async function severalNamespaces(
   { runtime, type }: PlaceSource,
   wanted: { readonly [Name in keyof Place]: string | undefined },
-): Promise<Place[]> {
+): Promise<Listed[]> {
   const prefix = wanted.thread === undefined ? "" : idsOf(wanted.thread);
-  const places: Place[] = [];
-  for await (const listed of runtime.list({ type, prefix })) {
-    const place = placeOf(listed.id);
-    if (place === undefined || place.namespace !== (wanted.namespace ?? place.namespace)) continue;
-    if (place.id === (wanted.id ?? place.id)) places.push(place);
+  const places = new Map<string, { place: Place; writes: string[] }>();
+  for await (const { id } of runtime.list({ type, prefix })) {
+    const found = placeOf(id);
+    if (found === undefined) continue;
+    const { place, isWrites } = found;
+    if (place.namespace !== (wanted.namespace ?? place.namespace)) continue;
+    if (place.id !== (wanted.id ?? place.id)) continue;
+    if (isWrites) places.get(checkpointId(place))?.writes.push(id);
+    else places.set(id, { place, writes: [] });
   }
-  return places.toSorted(newestFirst);
+  return [...places.values()].toSorted(newestFirst);
 }
 
-function newestFirst(left: Place, right: Place): number {
+function newestFirst({ place: left }: Listed, { place: right }: Listed): number {
   if (left.id === right.id) return 0;
   return left.id < right.id ? 1 : -1;
 }

@@ -1,12 +1,13 @@
 /**
- * The records of a checkpointer. A checkpoint and the writes of its tasks are one record each.
+ * The records of a checkpointer. A checkpoint is one record, and the writes of a task are one.
  *
  *  C1  A checkpoint is one record: a put takes effect whole or not at all, on every store.
- *  C2  It has the values of the channels that changed, and for each other channel the id of the
- *      checkpoint that has its value. So nothing is stored twice, and two checkpoints that gave a
- *      channel the same version, as a fork and its origin do, never share a value.
+ *  C2  It has the values of the channels that changed, and for each other channel its value, if
+ *      that is hardly longer than an id, else the id of the checkpoint that has it. So nothing large
+ *      is stored twice, and two checkpoints that gave a channel the same version, as a fork and its
+ *      origin do, never share a value.
  *  C3  The ids of a thread, and in it those of a namespace, have one prefix, and those of
- *      checkpoints sort as the checkpoints do.
+ *      checkpoints sort as the checkpoints do. The id of a checkpoint begins those of its writes.
  */
 import type { ChannelVersions, Checkpoint } from "@langchain/langgraph-checkpoint";
 import { CorruptStateError } from "../../../actors/errors.ts";
@@ -28,15 +29,15 @@ export interface CheckpointState {
   readonly metadata: Dumped;
   /** The id of the checkpoint it follows. */
   readonly parent?: string;
-  /** The channels that changed, and their values. */
+  /** The channels that changed, those with small values, and the values. */
   readonly values: readonly (readonly [channel: string, value: Dumped])[];
-  /** The channels that did not change, and the ids of the checkpoints that have their values. */
+  /** The other channels, and the ids of the checkpoints that have their values. */
   readonly from: readonly (readonly [channel: string, id: string])[];
 }
 
-/** The writes of the tasks that follow a checkpoint. */
+/** The writes of a task that follows a checkpoint. */
 export interface WritesState {
-  /** By index and task id. */
+  /** By their index. */
   readonly writes: Readonly<Record<string, StoredWrite>>;
 }
 
@@ -57,18 +58,18 @@ export interface Place {
   readonly id: string;
 }
 
-/** The versions of a checkpoint's channels, and which checkpoints have their values. */
+/** The versions of a checkpoint's channels, and their values or the checkpoints that have them. */
 export interface Layout {
   readonly versions: ChannelVersions;
-  readonly owners: ReadonlyMap<string, string>;
+  readonly owners: ReadonlyMap<string, string | Dumped>;
 }
 
-const CHECKPOINT = "c";
-const WRITES = "w";
+/** Most characters of a value that each checkpoint has for itself: reading another costs more. */
+const SMALL_CHARS = 256;
 
-/** What the record ids of a thread, or of the checkpoints of a namespace in it, start with. */
+/** What the record ids of a thread, or of a namespace in it, start with. */
 export function idsOf(thread: string, namespace?: string): string {
-  return prefixOf(namespace === undefined ? [thread] : [thread, namespace, CHECKPOINT]);
+  return prefixOf(namespace === undefined ? [thread] : [thread, namespace]);
 }
 
 /** The id of the record of a checkpoint. */
@@ -76,45 +77,54 @@ export function checkpointId({ thread, namespace, id }: Place): string {
   return idsOf(thread, namespace) + escapePart(id);
 }
 
-/** The id of the record of its writes. */
-export function writesId({ thread, namespace, id }: Place): string {
-  return prefixOf([thread, namespace, WRITES]) + escapePart(id);
+/** What the ids of the records of its writes start with; with a task the id of one of them. */
+export function writesId({ thread, namespace, id }: Place, task = ""): string {
+  return prefixOf([thread, namespace, id]) + escapePart(task);
 }
 
-/** The checkpoint that a record id is of; `undefined` for writes. */
-export function placeOf(recordId: string): Place | undefined {
-  const [thread, namespace, what, id, ...more] = partsOf(recordId);
-  const isPlace = thread !== undefined && namespace !== undefined && id !== undefined;
-  return isPlace && what === CHECKPOINT && more.length === 0
-    ? { thread, namespace, id }
-    : undefined;
+/** The checkpoint that a record id is of, and whether it is that of writes. */
+export function placeOf(recordId: string): { place: Place; isWrites: boolean } | undefined {
+  const [thread, namespace, id, ...more] = partsOf(recordId);
+  if (thread === undefined || namespace === undefined || id === undefined) return undefined;
+  return { place: { thread, namespace, id }, isWrites: more.length > 0 };
 }
 
 /** The layout of a checkpoint; `versions` are copied, for the caller may change its checkpoint. */
 export function layoutOf({ id }: Place, state: CheckpointState, versions: ChannelVersions): Layout {
-  const own = state.values.map(([channel]) => [channel, id] as const);
+  const own = state.values.map(
+    ([channel, value]) => [channel, value[1].length > SMALL_CHARS ? id : value] as const,
+  );
   return { versions: { ...versions }, owners: new Map([...state.from, ...own]) };
 }
 
-/**
- * The channels of a checkpoint that have no new version: those whose values are where the
- * checkpoint before has them, and those of another version, whose values must be copied.
- */
+/** The channels of a checkpoint that have no new version. */
+export interface SharedChannels {
+  /** Those whose values the checkpoint before refers to, or has. */
+  readonly from: CheckpointState["from"];
+  /** Those whose values are small. */
+  readonly small: CheckpointState["values"];
+  /** Those of another version than before: their values must be copied. */
+  readonly copies: readonly string[];
+}
+
+/** Finds the channels of a checkpoint that have no new version. */
 export function sharedChannels(
   { channel_versions: versions, channel_values: values }: Checkpoint,
   newVersions: ChannelVersions,
   before: Layout | undefined,
-): { readonly from: CheckpointState["from"]; readonly copies: readonly string[] } {
+): SharedChannels {
   const from: [channel: string, id: string][] = [];
+  const small: [channel: string, value: Dumped][] = [];
   const copies: string[] = [];
   for (const [channel, version] of Object.entries(versions)) {
     if (Object.hasOwn(newVersions, channel)) continue;
-    const isShared = before?.versions[channel] === version;
     const owner = before?.owners.get(channel);
-    if (isShared && owner !== undefined) from.push([channel, owner]);
-    if (!isShared && Object.hasOwn(values, channel)) copies.push(channel);
+    if (before?.versions[channel] !== version) {
+      if (Object.hasOwn(values, channel)) copies.push(channel);
+    } else if (typeof owner === "string") from.push([channel, owner]);
+    else if (owner !== undefined) small.push([channel, owner]);
   }
-  return { from, copies };
+  return { from, small, copies };
 }
 
 /** A state read as a checkpoint; throws `CorruptStateError` when it is none. */

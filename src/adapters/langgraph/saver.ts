@@ -7,7 +7,6 @@
  *      afterwards.
  *  S3  What a call resolves to is new: the caller may change it.
  */
-import { isDeepStrictEqual } from "node:util";
 import type {
   BaseCheckpointSaver,
   ChannelVersions,
@@ -19,11 +18,12 @@ import type {
   PendingWrite,
   SerializerProtocol,
 } from "@langchain/langgraph-checkpoint";
+import { isHoldfastError } from "../../../actors/errors.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { inherit, loadPeer, type Peer } from "./peer.ts";
-import { configOf, type Config, placeIn, placesOf, textOf } from "./places.ts";
-import { CheckpointReader, type Found } from "./reader.ts";
+import { configOf, type Config, type Listed, placeIn, placesOf, textOf } from "./places.ts";
+import { CheckpointReader, type Filter } from "./reader.ts";
 import { Recent } from "./recent.ts";
 import {
   CHECKPOINT_KIND,
@@ -35,6 +35,7 @@ import {
   layoutOf,
   type Place,
   sharedChannels,
+  type StoredWrite,
   writesId,
   type WritesState,
 } from "./records.ts";
@@ -111,7 +112,7 @@ export class HoldfastSaver implements BaseCheckpointSaver {
       throw new RangeError(`limit must be a number, received ${String(limit)}`);
     await this.#peer; // Also where there is nothing to read, its absence is an error.
     let left = limit;
-    let places: Place[] = [];
+    let places: Listed[] = [];
     const source = { runtime: this.#runtime, type: this.#type };
     for await (const place of placesOf(source, config, { before, limit })) {
       if (left <= 0) return;
@@ -147,7 +148,7 @@ export class HoldfastSaver implements BaseCheckpointSaver {
       Promise.all(changed.map(valueOf)),
     ] as const;
     const before = parent === undefined ? undefined : this.#layout(parent);
-    const { from, copies } = sharedChannels(checkpoint, newVersions, await before);
+    const { from, small, copies } = sharedChannels(checkpoint, newVersions, await before);
     // A copy of a checkpoint that follows none has no new versions either.
     const isCopy = parent !== undefined || metadata.source === "fork";
     const [body, meta, own] = await Promise.all(work);
@@ -155,12 +156,11 @@ export class HoldfastSaver implements BaseCheckpointSaver {
     const state: CheckpointState = {
       checkpoint: body,
       metadata: meta,
-      values: [...own, ...copied],
+      values: [...own, ...copied, ...small],
       from,
       ...(parent !== undefined && { parent: parent.id }),
     };
-    const record = await this.#runtime.open<CheckpointState>(this.#type, scope.id);
-    await record.setState(state);
+    await this.#store<CheckpointState>(scope.id, state, () => state);
     this.#layouts.set(scope.id, layoutOf(place, state, checkpoint.channel_versions));
     return configOf(place);
   }
@@ -176,8 +176,8 @@ export class HoldfastSaver implements BaseCheckpointSaver {
     taskPath: string = "",
   ): Promise<void> {
     const place = placeIn(config, config.configurable?.["checkpoint_id"]);
-    const scope = { type: this.#type, id: writesId(place) };
     const task = textOf("taskId", taskId);
+    const scope = { type: this.#type, id: writesId(place, task) };
     const dumped = Promise.all(
       writes.map(([channel, value], at) =>
         dump(this.serde, value, `writes[${at}].${channel}`, scope),
@@ -185,21 +185,18 @@ export class HoldfastSaver implements BaseCheckpointSaver {
     );
     dumped.catch(() => undefined);
     const { WRITES_IDX_MAP } = await this.#peer;
-    const values = await dumped;
-    const record = await this.#runtime.open<Partial<WritesState>>(this.#type, scope.id);
-    await record.update((draft) => {
-      const kept = (draft.writes ??= {});
-      for (const [at, [channel]] of writes.entries()) {
-        const value = values[at];
-        const special = Object.hasOwn(WRITES_IDX_MAP, channel)
-          ? WRITES_IDX_MAP[channel]
-          : undefined;
-        const index = special ?? at;
-        const key = `${index},${task}`;
-        if (value === undefined || (index >= 0 && Object.hasOwn(kept, key))) continue;
-        kept[key] = { task, index, channel, value, path: taskPath };
-      }
+    const stored = (await dumped).map((value, at): StoredWrite => {
+      const channel = writes[at]?.[0] ?? "";
+      const special = Object.hasOwn(WRITES_IDX_MAP, channel) ? WRITES_IDX_MAP[channel] : undefined;
+      return { task, index: special ?? at, channel, value, path: taskPath };
     });
+    const [all, replacing] = [stored, stored.filter(({ index }) => index < 0)].map((some) =>
+      Object.fromEntries(some.map((write) => [write.index, write])),
+    );
+    if (writes.length > 0)
+      await this.#store<WritesState>(scope.id, { writes: { ...all } }, ({ writes: kept }) => ({
+        writes: { ...all, ...kept, ...replacing },
+      }));
   }
 
   /** Deletes all checkpoints and writes of a thread. */
@@ -228,19 +225,26 @@ export class HoldfastSaver implements BaseCheckpointSaver {
     return "[HoldfastSaver]";
   }
 
+  /** Stores a record, which most often is new; `next` makes of one that exists what it becomes. */
+  async #store<S extends object>(id: string, state: S, next: (before: S) => S): Promise<void> {
+    try {
+      // The kind of a saver has any fields.
+      await this.#runtime.create(this.#type, id, state as Record<string, unknown>);
+    } catch (error) {
+      if (!isHoldfastError(error, "SCOPE_EXISTS")) throw error;
+      const record = await this.#runtime.open<S>(this.#type, id);
+      await record.update((draft) => next(draft as S)); // A draft has the fields of its state.
+    }
+  }
+
   /** At most `limit` of these checkpoints, with these fields in their metadata. */
   async #tuples(
-    places: readonly Place[],
-    filter: Readonly<Record<string, unknown>>,
+    listed: readonly Listed[],
+    filter: Filter,
     limit: number,
   ): Promise<CheckpointTuple[]> {
-    if (places.length === 0 || limit <= 0) return [];
-    const reader = await this.#reader();
-    const fields = Object.entries(filter);
-    const isWanted = ({ metadata }: Found): boolean =>
-      fields.every(([name, value]) => isDeepStrictEqual(Reflect.get(metadata, name), value));
-    const found = (await reader.find(places)).filter(isWanted).slice(0, limit);
-    const read = await reader.tuples(found);
+    if (listed.length === 0 || limit <= 0) return [];
+    const read = await (await this.#reader()).tuples(listed, filter, limit);
     for (const { place, layout } of read) this.#layouts.set(checkpointId(place), layout);
     return read.map(({ tuple }) => tuple);
   }

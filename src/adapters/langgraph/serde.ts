@@ -18,7 +18,7 @@ import { isError } from "../../../actors/realm.ts";
 import type { Peer } from "./peer.ts";
 
 /** The type that the serializer names, and its bytes: as text, or in base64 if they are not. */
-export type Dumped = [type: string, data: string, encoding?: "base64"];
+export type Dumped = readonly [type: string, data: string, encoding?: "base64"];
 
 /** Text whose bytes are exactly these; anything else is no text. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -82,7 +82,7 @@ function inBase64(type: string, bytes: Uint8Array): Dumped {
 /** A new value from its stored form; rejects with `CorruptStateError` that names `location`. */
 export async function load(
   serde: SerializerProtocol,
-  [type, data, encoding]: Readonly<Dumped>,
+  [type, data, encoding]: Dumped,
   location: string,
   scope: ScopeIdentity,
 ): Promise<unknown> {
