@@ -1,4 +1,6 @@
 /** The entry point `holdfast/testing`: tools for tests of stores and of programs that use them. */
+export { describeChatState, type ChatStateSuiteOptions } from "./testing/chat-state-suite.ts";
+export type { ChatLock, ChatQueueEntry, ChatState } from "./testing/suite-chat.ts";
 export { simulatedClock, type SimulatedClock } from "./testing/clock.ts";
 export {
   faultyStore,

@@ -113,6 +113,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "holdfast/telegraf": ["session", "sessionStore"],
   "holdfast/testing": [
     "checkLinearizable",
+    "describeChatState",
     "describeStore",
     "faultyStore",
     "seededRandom",

@@ -19,7 +19,7 @@ export interface HoldfastStateOptions extends Pick<KeptOptions, "runtime" | "pre
 /**
  * A `StateAdapter` of the Chat SDK: subscriptions, locks, queues, cached values and lists in the
  * store of the runtime. Throws `TypeError` for an unknown option, and `RangeError` for a time that
- * is no number; calls reject with `StateSerializationError` for a value that cannot be kept.
+ * is no number or negative; calls reject with `StateSerializationError` for a value that cannot be kept.
  */
 export function createHoldfastState(options: HoldfastStateOptions): StateAdapter {
   return new HoldfastState(options);
@@ -50,7 +50,7 @@ class HoldfastState implements StateAdapter {
     runtime.declare(THREADS, THREAD_KIND);
     this.#runtime = runtime;
     this.#prefix = prefix;
-    this.#claimMs = durationOption("claimMs", claimMs, CLAIM_MS);
+    this.#claimMs = msOf("claimMs", claimMs, CLAIM_MS);
   }
 
   async connect(): Promise<void> {}
@@ -72,7 +72,7 @@ class HoldfastState implements StateAdapter {
 
   async acquireLock(threadId: string, ttlMs: number): Promise<Lock | null> {
     const token = randomUUID();
-    const claim = { token, ttlMs: durationOption("ttlMs", ttlMs, 0), claimMs: this.#claimMs };
+    const claim = { token, ttlMs: msOf("ttlMs", ttlMs, 0), claimMs: this.#claimMs };
     const expiresAt = await (await this.#thread(threadId)).acquire(claim);
     if (expiresAt === null) return null;
     this.#acquired.add(threadId);
@@ -80,7 +80,7 @@ class HoldfastState implements StateAdapter {
   }
 
   async extendLock({ threadId, token }: Lock, ttlMs: number): Promise<boolean> {
-    return (await this.#thread(threadId)).extend(token, durationOption("ttlMs", ttlMs, 0));
+    return (await this.#thread(threadId)).extend(token, msOf("ttlMs", ttlMs, 0));
   }
 
   async releaseLock({ threadId, token }: Lock): Promise<void> {
@@ -160,9 +160,16 @@ class HoldfastState implements StateAdapter {
 
   /** When a value with that time to live ends; none for 0, as in the adapters of the SDK. */
   #endOf(ttlMs: number | undefined): { until?: number } {
-    const ttl = durationOption("ttlMs", ttlMs, 0);
+    const ttl = msOf("ttlMs", ttlMs, 0);
     return ttl === 0 || ttl === Infinity ? {} : { until: this.#runtime.clock.now() + ttl };
   }
+}
+
+/** Milliseconds; throws `RangeError` for what is no number, and below 0. */
+function msOf(name: string, value: number | undefined, fallback: number): number {
+  const ms = durationOption(name, value, fallback);
+  if (ms >= 0) return ms;
+  throw new RangeError(`${name} must not be negative, received ${ms}`);
 }
 
 /** As JSON, of which the SDK makes a message again; the scope refuses what is no JSON. */

@@ -1,7 +1,7 @@
 /** The stores on which the promises of adapters are tested: all of them. */
 import { describe } from "vitest";
 import { fileStore } from "../../../src/file.ts";
-import { createRuntime, type Runtime, type StateStore } from "../../../src/index.ts";
+import { type Clock, createRuntime, type Runtime, type StateStore } from "../../../src/index.ts";
 import { sqliteStore } from "../../../src/sqlite.ts";
 import { openStore } from "../../faults/open-store.ts";
 import { testDirectory } from "../../support/directory.ts";
@@ -16,7 +16,8 @@ export interface AdapterStore {
   readonly isShared: boolean;
   /** A place that no one has used. */
   readonly fresh: () => string;
-  readonly open: (place: string) => Runtime;
+  /** `clock`: that of the runtime; default the real one. */
+  readonly open: (place: string, clock?: Clock) => Runtime;
 }
 
 /** Calls `body` for each kind of store, inside a `describe` of its name. */
@@ -36,7 +37,8 @@ export async function onEachStore(
   const run = ({ kind, fresh }: ServerPlaces): void => {
     const isDurable = kind !== "memory";
     const isShared = isDurable && kind !== "file";
-    const open = (place: string): Runtime => createRuntime({ store: storeAt(kind, place) });
+    const open = (place: string, clock?: Clock): Runtime =>
+      createRuntime({ clock, store: storeAt(kind, place) });
     describe(`on ${kind}`, () => body({ name: kind, isDurable, isShared, fresh, open }));
   };
   for (const kind of ["memory", "sqlite", "file"]) run(local(kind));

@@ -124,14 +124,15 @@ describe("bad input", () => {
 
   it("rejects for a bad time and an empty key", async () => {
     const { state } = open();
-    for (const ttlMs of [Number.NaN, "1" as never]) {
+    for (const ttlMs of [Number.NaN, "1" as never, -1]) {
       expect(await rejection(state.set("key", 1, ttlMs))).toBeInstanceOf(RangeError);
       expect(await rejection(state.acquireLock(THREAD, ttlMs))).toBeInstanceOf(RangeError);
+      expect(await rejection(state.appendToList("key", 1, { ttlMs }))).toBeInstanceOf(RangeError);
     }
+    expect(await state.get("key")).toBeNull();
     expect(await rejection(state.set("", 1))).toBeInstanceOf(TypeError);
-    expect(() => createHoldfastState({ runtime: createRuntime(), claimMs: Number.NaN })).toThrow(
-      RangeError,
-    );
+    for (const claimMs of [Number.NaN, -1])
+      expect(() => createHoldfastState({ runtime: createRuntime(), claimMs })).toThrow(RangeError);
     expect(() => createHoldfastState({} as never)).toThrow(TypeError);
   });
 });
