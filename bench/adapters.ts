@@ -1,12 +1,27 @@
 /** The bench of the adapters: what a hundred turns at once leave, on each framework's store and ours. */
+import { aiRow } from "./adapters/ai.ts";
+import { chatSdkRow } from "./adapters/chat-sdk.ts";
 import { expressSessionRow } from "./adapters/express-session.ts";
 import { grammyRow } from "./adapters/grammy.ts";
 import { keyValueRows } from "./adapters/key-value.ts";
+import { langgraphRow } from "./adapters/langgraph.ts";
+import { msAgentsRow } from "./adapters/ms-agents.ts";
+import { openaiAgentsRow } from "./adapters/openai-agents.ts";
 import { type Row, TURNS } from "./adapters/row.ts";
 import { telegrafRow } from "./adapters/telegraf.ts";
 import type { Bench } from "./support.ts";
 
-const rows: readonly Row[] = [grammyRow, telegrafRow, expressSessionRow, ...keyValueRows];
+const rows: readonly Row[] = [
+  langgraphRow,
+  openaiAgentsRow,
+  msAgentsRow,
+  chatSdkRow,
+  aiRow,
+  grammyRow,
+  telegrafRow,
+  expressSessionRow,
+  ...keyValueRows,
+];
 
 /** Lost turns, in one table; throws when an adapter loses one. */
 export const bench: Bench = {

@@ -1,13 +1,11 @@
 /** Keyv and unstorage: values that are set at once, and read after a restart of the program. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Keyv } from "keyv";
 import { createStorage, type Driver } from "unstorage";
 import type * as KeyvEntry from "../../src/keyv.ts";
 import type { Runtime } from "../../src/index.ts";
 import type * as UnstorageEntry from "../../src/unstorage.ts";
-import { createRuntime, sqliteStore, urlOf } from "../subject.ts";
+import { urlOf } from "../subject.ts";
+import { onSqlite } from "./on-sqlite.ts";
 import { atOnce, type Row, TURNS } from "./row.ts";
 
 const { KeyvHoldfast }: typeof KeyvEntry = await import(urlOf("keyv"));
@@ -34,19 +32,8 @@ async function lost(open: () => Values, restart: () => Promise<void>): Promise<n
   return TURNS - kept;
 }
 
-async function onSqlite(open: (runtime: Runtime) => Values): Promise<number> {
-  const dir = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
-  const start = (): Runtime => createRuntime({ store: sqliteStore({ path: join(dir, "a.db") }) });
-  let runtime = start();
-  const restart = async (): Promise<void> => {
-    await runtime.close();
-    runtime = start();
-  };
-  const found = await lost(() => open(runtime), restart);
-  await runtime.close();
-  rmSync(dir, { recursive: true });
-  return found;
-}
+const stored = (open: (runtime: Runtime) => Values): Promise<number> =>
+  onSqlite((runtime, restart) => lost(() => open(runtime()), restart));
 
 const ofKeyv = (keyv: Keyv): Values => ({
   set: (key, value) => keyv.set(key, value),
@@ -70,13 +57,13 @@ export const keyValueRows: readonly Row[] = [
     adapter: "holdfast/keyv",
     work,
     own: () => lost(() => ofKeyv(new Keyv()), nothing),
-    ours: () => onSqlite((runtime) => ofKeyv(new Keyv({ store: new KeyvHoldfast({ runtime }) }))),
+    ours: () => stored((runtime) => ofKeyv(new Keyv({ store: new KeyvHoldfast({ runtime }) }))),
   },
   {
     framework: "unstorage",
     adapter: "holdfast/unstorage",
     work,
     own: () => lost(() => ofDriver(), nothing),
-    ours: () => onSqlite((runtime) => ofDriver(holdfastDriver({ runtime }))),
+    ours: () => stored((runtime) => ofDriver(holdfastDriver({ runtime }))),
   },
 ];
