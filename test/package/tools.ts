@@ -9,6 +9,9 @@ export const toolsDir: string = fileURLToPath(new URL(".ci/tools/", rootUrl));
 /** The folder of the examples, with the `node_modules` of them all. */
 export const examplesDir: string = fileURLToPath(new URL("examples/", rootUrl));
 
+/** The folder with the lowest versions of the peers of adapters. */
+export const lowestPeersDir: string = fileURLToPath(new URL(".ci/peers/", rootUrl));
+
 /** True when they are installed. Else one line says so, or, with REQUIRE_TOOLS=1, it is a fault. */
 export function hasTools(): boolean {
   return isInstalled(".ci/tools", "Bun, Deno, Next.js and other TypeScripts");
@@ -17,6 +20,11 @@ export function hasTools(): boolean {
 /** The same for what the examples need. */
 export function hasExamples(): boolean {
   return isInstalled("examples", "packages of the examples");
+}
+
+/** The same for the lowest versions of the peers of adapters. */
+export function hasLowestPeers(): boolean {
+  return isInstalled(".ci/peers", "lowest versions of the peers");
 }
 
 function isInstalled(folder: string, packages: string): boolean {

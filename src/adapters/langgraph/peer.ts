@@ -12,8 +12,8 @@ import { isError } from "../../../actors/realm.ts";
 export type Peer = typeof Checkpoint;
 
 const NAME = "@langchain/langgraph-checkpoint";
-/** The versions that work: 1.2.1 is the first that sorts writes by the path of their task. */
-const RANGE = "^1.2.1";
+/** The versions that work: 1.2.2 is the first that exports its serializer. */
+const RANGE = "^1.2.2";
 const ADVICE = `holdfast/langgraph needs ${NAME} ${RANGE} (npm install ${NAME}@${RANGE})`;
 
 let loading: Promise<Peer> | undefined;
@@ -38,7 +38,8 @@ async function load(): Promise<Peer> {
     const reason = isError(cause) ? cause.message : "unknown failure";
     throw new StoreUnavailableError(`${ADVICE}; it does not load: ${reason}`, { cause });
   }
-  if (typeof peer.compareWritesSortKeys === "function") return peer;
+  const needed: readonly unknown[] = [peer.compareWritesSortKeys, peer.JsonPlusSerializer];
+  if (needed.every((each) => typeof each === "function")) return peer;
   throw new StoreUnavailableError(`${ADVICE}; the installed version is older`);
 }
 
