@@ -258,8 +258,8 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
 
   /**
    * The changes of every scope from now on. A slow reader receives `FEED_BUFFER_MAX` of them, then
-   * one `{ type: "resync" }` in place of all it missed. With `snapshot: true` that comes first: read
-   * what you keep, then apply the changes that follow.
+   * one `{ type: "resync" }` in place of all it missed. With `snapshot: true` that comes first:
+   * read what you keep, then apply the changes that follow.
    */
   changes(options: Omit<FeedOptions, "since"> = {}): AsyncIterable<KindFeedItem<K>> {
     return this.#changes.stream(options) as AsyncIterable<KindFeedItem<K>>;

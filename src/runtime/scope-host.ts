@@ -110,7 +110,7 @@ export class ScopeHost {
     return [...this.#stores.keys()];
   }
 
-  /** The scope of a type and id, loaded or new; not read where `first` can save its first change. */
+  /** The scope of a type and id, loaded or new; not read if `first` can save its first change. */
   async open(
     type: string,
     id: string,

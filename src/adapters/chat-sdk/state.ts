@@ -19,7 +19,8 @@ export interface HoldfastStateOptions extends Pick<KeptOptions, "runtime" | "pre
 /**
  * A `StateAdapter` of the Chat SDK: subscriptions, locks, queues, cached values and lists in the
  * store of the runtime. Throws `TypeError` for an unknown option, and `RangeError` for a time that
- * is no number or negative; calls reject with `StateSerializationError` for a value that cannot be kept.
+ * is no number or negative; calls reject with `StateSerializationError` for a value that cannot be
+ * kept.
  */
 export function createHoldfastState(options: HoldfastStateOptions): StateAdapter {
   return new HoldfastState(options);

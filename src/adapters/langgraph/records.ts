@@ -3,9 +3,9 @@
  *
  *  C1  A checkpoint is one record: a put takes effect whole or not at all, on every store.
  *  C2  It has the values of the channels that changed, and for each other channel its value, if
- *      that is hardly longer than an id, else the id of the checkpoint that has it. So nothing large
- *      is stored twice, and two checkpoints that gave a channel the same version, as a fork and its
- *      origin do, never share a value.
+ *      that is hardly longer than an id, else the id of the checkpoint that has it. So nothing
+ *      large is stored twice, and two checkpoints that gave a channel the same version, as a fork
+ *      and its origin do, never share a value.
  *  C3  The ids of a thread, and in it those of a namespace, have one prefix, and those of
  *      checkpoints sort as the checkpoints do. The id of a checkpoint begins those of its writes.
  */

@@ -1,10 +1,10 @@
 /**
- * Makes scopes that are not expected to exist: the first change is saved without reading the record.
+ * Makes scopes that are not expected to exist: their first change is saved without a read.
  *
  * Invariants
  *  N1  It is the first change of a scope that does not exist: the store's version check decides
  *      between several at once. A scope that exists is not changed.
- *  N2  It resolves when it is stored. The scope has its key from then on: whoever opens the key
+ *  N2  It resolves when it is stored. The scope has its key from then on: a call that opens the key
  *      meanwhile waits, and reads the record when the save has failed.
  */
 import { isHoldfastError, ScopeExistsError } from "../../../actors/errors.ts";
