@@ -182,17 +182,25 @@ function refusal(
   const to = layerOf(edge.target);
   if (from === undefined || to === undefined) return `${edge.target} is in no layer of layers.ts`;
   if (to.name === from.name) return undefined;
-  if (from.name === "adapters" && !adapterImports.has(edge.target))
-    return `adapters import the public API only, but this takes ${edge.target}`;
-  if (from.name === "engine") {
-    const isEntryPoint = to.name === "entry points" || entryPoints.includes(edge.target);
-    return isEntryPoint
-      ? undefined
-      : `the engine imports entry points only, but takes ${edge.target}`;
-  }
+  if (from.name === "engine" || from.name === "adapters")
+    return apiRefusal(from.name, { ...to, path: edge.target }, entryPoints);
   if (to.rank < from.rank) return undefined;
   const way = to.rank > from.rank ? "up" : "sideways";
   return `${from.name} imports ${way}, from ${to.name}: ${edge.target}`;
+}
+
+/** The engine and the adapters stand on what users may import. */
+function apiRefusal(
+  from: "engine" | "adapters",
+  to: Layer & { readonly path: string },
+  entryPoints: readonly string[],
+): string | undefined {
+  if (from === "adapters")
+    return adapterImports.has(to.path)
+      ? undefined
+      : `adapters import the public API only, but this takes ${to.path}`;
+  const isEntryPoint = to.name === "entry points" || entryPoints.includes(to.path);
+  return isEntryPoint ? undefined : `the engine imports entry points only, but takes ${to.path}`;
 }
 
 function packageRefusal(path: string, name: string): string | undefined {
