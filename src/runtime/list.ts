@@ -151,11 +151,18 @@ async function storedKeys(
   if (query.reverse === true && store.supports.reverse !== true)
     return lastKeys(store, { ...query, limit }, isListed);
   const keys: string[] = [];
-  for await (const key of store.list(query)) {
-    if (isListed(key)) keys.push(key);
-    if (keys.length === limit) break;
+  // A store reads no more than it is asked for; keys that are not listed make it asked again.
+  for (let from: Pick<ListQuery, "after"> = {}; ;) {
+    const wanted = limit - keys.length;
+    let seen = 0;
+    for await (const key of store.list({ ...query, ...from, limit: wanted })) {
+      seen += 1;
+      from = { after: key };
+      if (isListed(key)) keys.push(key);
+      if (keys.length === limit) return keys;
+    }
+    if (seen < wanted) return keys;
   }
-  return keys;
 }
 
 /** The last keys of a store that lists in ascending order only; keeps at most twice the limit. */
