@@ -8,6 +8,7 @@ import { type BaseCheckpointSaver, MemorySaver } from "@langchain/langgraph-chec
 import type * as Entry from "../../src/langgraph.ts";
 import type { StateStore } from "../../src/index.ts";
 import { redisPrefix } from "../servers/contract.ts";
+import { checkpoints, configOf, META } from "./states.ts";
 import { serverOf } from "../servers/server.ts";
 import {
   createRuntime,
@@ -163,7 +164,15 @@ async function theirsOnRedis(): Promise<Side> {
     "RedisSaver",
   );
   const { url } = serverOf("redis");
-  await (await RedisSaver.fromUrl(url)).end(); // Fails without RedisJSON and RediSearch.
+  const probe = await RedisSaver.fromUrl(url);
+  try {
+    // Fails without RedisJSON and RediSearch.
+    for (const { checkpoint, versions } of checkpoints(100, 1))
+      await probe.put(configOf(), checkpoint, META, versions);
+    await probe.deleteThread("t");
+  } finally {
+    await probe.end();
+  }
   return {
     name: "RedisSaver",
     async open() {

@@ -25,7 +25,7 @@ it("asks for no more than it shows, and again for those that are deleted and not
   for (const id of ["a", "b", "c", "d"]) scopes.push(await runtime.create("note", id, { n: 1 }));
   expect((await runtime.list({ type: "note", limit: 2 })).ids).toEqual(["a", "b"]);
   expect(asked.splice(0)).toEqual([3]);
-  const deleted = [scopes[0]?.delete(), scopes[2]?.delete()];
+  const deleted = [scopes[0], scopes[2]].map(async (scope) => scope?.delete());
   expect((await runtime.list({ type: "note", limit: 2 })).ids).toEqual(["b", "d"]);
   await Promise.all(deleted);
   for (const scope of scopes) await scope.flush();
