@@ -12,8 +12,14 @@ import { hasLowestPeers, lowestPeersDir } from "./tools.ts";
 
 const run = promisify(execFile);
 
-/** The peers of stores and of tracing: their lowest versions are not tested here. */
-const OTHERS: ReadonlySet<string> = new Set(["@opentelemetry/api", "ioredis", "libsql", "pg"]);
+/** The peers of stores, tracing and the hook: their lowest versions are not tested here. */
+const OTHERS: ReadonlySet<string> = new Set([
+  "@opentelemetry/api",
+  "ioredis",
+  "libsql",
+  "pg",
+  "react",
+]);
 
 /** The packages of adapters and their ranges, as package.json declares them. */
 function ranges(): [name: string, range: string][] {
