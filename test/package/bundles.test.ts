@@ -203,7 +203,7 @@ describe("a program", () => {
     expect(lines).toHaveLength(3);
     for (const line of lines)
       expect(line).toMatch(
-        /^STORE_UNAVAILABLE .*npm install @langchain\/langgraph-checkpoint@\^1\.2\.1\)/,
+        /^STORE_UNAVAILABLE .*npm install @langchain\/langgraph-checkpoint@\^1\.2\.2\)/,
       );
   });
 
