@@ -3,7 +3,7 @@
  * after that no network is needed. A link to a page that does not exist fails the build.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { linksOf } from "../../test/support/doc-links.ts";
@@ -51,5 +51,6 @@ for (const page of readFiles([...Object.keys(elsewhere), "docs"], [".md"])) {
   mkdirSync(dirname(to), { recursive: true });
   writeFileSync(to, forSite(page));
 }
-cpSync(join(root, "docs/contention.svg"), join(pages, "contention.svg"));
+for (const name of readdirSync(join(root, "docs")))
+  if (/\.(?:svg|png)$/.test(name)) cpSync(join(root, "docs", name), join(pages, name));
 runTool("vitepress", "build");
