@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createHandler, type Handler } from "../../src/http.ts";
 import { createRuntime, defineKind, type Runtime } from "../../src/index.ts";
-import { openBrowser } from "../support/browser.ts";
+import { openBrowser, openPage } from "../support/browser.ts";
 import { bundled, withPage } from "../support/page.ts";
 import { restartingServer } from "../support/restarting-server.ts";
 import { gate } from "../support/waiting.ts";
@@ -40,16 +40,6 @@ function handlerOf(runtime: Runtime): Handler {
   return withPage(createHandler(runtime, { kinds: { cart: { write: true } } }), script);
 }
 
-/** A tab of a browser session of its own. */
-async function openTab(url: string): Promise<Page> {
-  const context = await browser?.newContext();
-  if (context === undefined) throw new Error("there is no browser");
-  onTestFinished(() => context.close());
-  const page = await context.newPage();
-  await page.goto(url);
-  return page;
-}
-
 /** Waits until a tab shows a line. */
 async function shows(page: Page, line: string): Promise<void> {
   await page.getByText(line, { exact: true }).waitFor({ timeout: 20_000 });
@@ -58,7 +48,10 @@ async function shows(page: Page, line: string): Promise<void> {
 describe.skipIf(browser === undefined)("a page with holdfast/client", () => {
   it("shows the changes of another tab", async () => {
     const server = await restartingServer(handlerOf(made()));
-    const [one, other] = await Promise.all([openTab(server.url), openTab(server.url)]);
+    const [one, other] = await Promise.all([
+      openPage(browser, server.url),
+      openPage(browser, server.url),
+    ]);
     await Promise.all([shows(one, "live 0 0 "), shows(other, "live 0 0 ")]);
     expect(await one.evaluate("send({ total: 1 })")).toBe(1);
     await shows(other, "live 1 1 ");
@@ -73,7 +66,7 @@ describe.skipIf(browser === undefined)("a page with holdfast/client", () => {
     const handler = handlerOf(runtime);
     const server = await restartingServer(handler);
     const cart = await runtime.open("cart", "ann");
-    const page = await openTab(server.url);
+    const page = await openPage(browser, server.url);
     await shows(page, "live 0 0 ");
     await cart.patchState({ total: 10 });
     await shows(page, "live 1 10 ");
@@ -96,7 +89,7 @@ describe.skipIf(browser === undefined)("a page with holdfast/client", () => {
       if (request.method === "PATCH") await promise;
       return serve(request);
     });
-    const page = await openTab(server.url);
+    const page = await openPage(browser, server.url);
     await shows(page, "live 0 0 ");
     const answer = page.evaluate("send({ total: 9 }, { optimistic: true, ifVersion: 7 })");
     await shows(page, "live 0 9 ");
@@ -111,7 +104,7 @@ describe.skipIf(browser === undefined)("a page with holdfast/client", () => {
     const runtime = made();
     const server = await restartingServer(handlerOf(runtime));
     const cart = await runtime.open("cart", "ann");
-    const page = await openTab(server.url);
+    const page = await openPage(browser, server.url);
     await shows(page, "live 0 0 ");
     await page.context().setOffline(true);
     await shows(page, "reconnecting 0 0 ");

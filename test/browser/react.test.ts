@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createHandler, type Handler } from "../../src/http.ts";
 import { createRuntime, defineKind, type Runtime } from "../../src/index.ts";
 import { blocksOf } from "../support/doc-blocks.ts";
-import { openBrowser } from "../support/browser.ts";
+import { openBrowser, openPage } from "../support/browser.ts";
 import { bundled, withPage } from "../support/page.ts";
 import { readFiles } from "../support/repository.ts";
 import { type RestartingServer, restartingServer } from "../support/restarting-server.ts";
@@ -67,16 +67,7 @@ async function open(script: string, main = ""): Promise<Opened> {
     return serve(request);
   };
   const server = await restartingServer(withPage(counted, script, main));
-  return { page: await openPage(server.url), runtime, server, streams };
-}
-
-async function openPage(url: string): Promise<Page> {
-  const context = await browser?.newContext();
-  if (context === undefined) throw new Error("there is no browser");
-  onTestFinished(() => context.close());
-  const page = await context.newPage();
-  await page.goto(url);
-  return page;
+  return { page: await openPage(browser, server.url), runtime, server, streams };
 }
 
 /** Waits until a page shows a text. */
@@ -155,7 +146,7 @@ it.skipIf(browser === undefined)(
       kinds: { cart: { write: true } },
     });
     const script = await bundled(sample?.code ?? "");
-    const page = await openPage((await restartingServer(withPage(handler, script))).url);
+    const page = await openPage(browser, (await restartingServer(withPage(handler, script))).url);
     await shows(page, "0 items, live");
     await page.getByText("Add tea").click();
     await shows(page, "1 items, live");

@@ -1,7 +1,7 @@
 /** Chromium for the tests of a file, driven by playwright. */
 import { existsSync } from "node:fs";
-import { type Browser, chromium } from "playwright-core";
-import { afterAll } from "vitest";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, onTestFinished } from "vitest";
 
 /** The program; CHROMIUM names another one. */
 const PROGRAM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
@@ -41,4 +41,14 @@ export async function openBrowser(): Promise<OpenedBrowser> {
   });
   afterAll(() => browser.close());
   return { browser };
+}
+
+/** Opens a page in a session of its own, which is closed after the test. */
+export async function openPage(browser: Browser | undefined, url: string): Promise<Page> {
+  const context = await browser?.newContext();
+  if (context === undefined) throw new Error("there is no browser");
+  onTestFinished(() => context.close());
+  const page = await context.newPage();
+  await page.goto(url);
+  return page;
 }

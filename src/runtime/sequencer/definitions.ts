@@ -3,7 +3,8 @@
  * record, the definitions of sequencers and the schemas of the suspensions that wait.
  *
  * Invariants
- *  F1  At most `DEFINITIONS_MAX` of each are kept for a runtime; the oldest goes first.
+ *  F1  At most `DEFINITIONS_MAX` definitions are kept for a runtime, and as many schemas for the
+ *      process, where the id of a suspension is one of all runtimes; the oldest goes first.
  */
 import type { ValueSchema } from "./checked-value.ts";
 import type { AnySequencer } from "./define.ts";
