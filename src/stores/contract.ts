@@ -214,8 +214,9 @@ export interface StateStore {
   /**
    * Calls `changed` soon after another owner committed `version` of `key`, and `missed` when such
    * calls may have been lost, as after a broken connection: the caller must then load what it needs
-   * to know. A version may be skipped when a newer one is reported. Resolves when it is watching,
-   * to a function that stops it; rejects with `StoreUnavailableError` when it cannot begin.
+   * to know. A version may be skipped when a newer one is reported; one that was committed before
+   * the watch began may be reported late. Resolves when it is watching, to a function that stops
+   * it; rejects with `StoreUnavailableError` when it cannot begin.
    */
   watch?(
     changed: (key: string, version: number) => void,

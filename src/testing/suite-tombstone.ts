@@ -14,6 +14,7 @@ import {
   type SuiteSession,
   write,
 } from "./suite-case.ts";
+import { Observed, watchOf } from "./suite-watch.ts";
 
 const KEPT_MS = 500;
 /** A store on a server keeps a tombstone at least while a call may be retried; milliseconds. */
@@ -122,16 +123,17 @@ export const tombstoneCases: readonly SuiteCase[] = [
   {
     name: "T8 an erased key is reported with the version after the erased one",
     needs: ["erase", "watch", "second"],
-    async run({ store, second }) {
+    async run(session) {
+      const { store } = session;
       await commitOk(store, write("k", 0, { n: 1 }, { version: 7 }));
-      const other = await second();
-      const observed: string[] = [];
-      const stop = await other.watch?.((key, version) => observed.push(`${key} ${version}`));
+      const other = await session.second();
+      const observed = new Observed();
+      const stop = await watchOf(other)(observed.changed);
       await eraseOf(store)(["k"]);
-      for (let looks = 0; looks < 100 && observed.length === 0; looks += 1) await sleep(LOOK_MS);
-      assert.deepEqual(observed, ["k 8"]);
+      await observed.reached(session, "k", 8);
+      assert.deepEqual([...observed.versions], [["k", 8]]);
       assert.deepEqual(await other.load(["k"]), [undefined]);
-      await stop?.();
+      await stop();
     },
   },
 ];

@@ -4,9 +4,12 @@ import type { StateStore } from "../stores/contract.ts";
 import { commitOk, drive, type SuiteCase, type SuiteSession, write } from "./suite-case.ts";
 import { HOSTILE_KEYS } from "./suite-data.ts";
 
-/** What a watcher received: the newest version of each key, and the waits for one. */
-class Observed {
-  readonly versions = new Map<string, number>();
+/**
+ * What a watcher received: the newest version of each key, and the waits for one. Not the first:
+ * nodes of a cluster pass reports on, so one from before the watch may still come.
+ */
+export class Observed {
+  readonly versions: Map<string, number> = new Map();
   readonly #waiting = new Set<() => void>();
 
   readonly changed = (key: string, version: number): void => {
@@ -27,7 +30,7 @@ class Observed {
   }
 }
 
-function watchOf(store: StateStore): NonNullable<StateStore["watch"]> {
+export function watchOf(store: StateStore): NonNullable<StateStore["watch"]> {
   return (changed, missed) => {
     if (store.watch === undefined) assert.fail("a store that declares `watch` has it");
     return store.watch(changed, missed);
