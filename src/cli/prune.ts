@@ -3,18 +3,17 @@ import { decodeKey, encodeKey } from "../runtime/scope-key.ts";
 import type { StateStore } from "../stores/contract.ts";
 import { scopePrefix } from "./ls.ts";
 import { placeOf } from "./open-store.ts";
-import { needWrite, type Task, UsageError, wrong } from "./options.ts";
+import { type Task, UsageError, wrong } from "./options.ts";
 import { type Printer, printResult, scopeWord } from "./printer.ts";
 import { startProgress } from "./progress.ts";
 import { findRecord } from "./record.ts";
 import { countKeys } from "./transfer.ts";
 
-/** How many changes stay; throws `UsageError` without `--keep`, and without `--write`. */
+/** How many changes stay; throws `UsageError` without `--keep`, which stands for `--write`. */
 export function pruneLimit(task: Task): number {
   if (task.keep === undefined) throw wrong("prune needs --keep N", task.verb);
   if (task.operands[2] !== undefined && task.prefix !== "")
     throw wrong("an ID and --prefix exclude each other", task.verb);
-  needWrite(task, "removes changes");
   return task.keep;
 }
 

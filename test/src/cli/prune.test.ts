@@ -69,7 +69,7 @@ it("selects by type and prefix", async () => {
 });
 
 it.each([
-  [["--keep", "3"], "prune removes changes only with --write"],
+  [[], "prune needs --keep N"],
   [["--write"], "prune needs --keep N"],
   [["--keep", "-1", "--write"], "--keep needs a value"],
   [["--keep=1.5", "--write"], "--keep must be a whole number"],
@@ -82,9 +82,11 @@ it.each([
   ).toHaveLength(5);
 });
 
-it("ends with 2 without --write, and with 1 for a scope that is not there", async () => {
+it("needs no --write beside --keep, and ends with 1 for a scope that is not there", async () => {
   const address = `sqlite:${await written()}`;
-  expect(await holdfast("prune", address, "--keep", "3")).toMatchObject({ code: 2, out: "" });
+  const removed = await holdfast("prune", address, "note", "c", "--keep", "3", "--json");
+  expect(removed).toMatchObject({ code: 0 });
+  expect(JSON.parse(removed.out)).toMatchObject({ id: "c", removed: 2 });
   const missing = await holdfast("prune", address, "note", "none", "--keep", "3", "--write");
   expect(missing).toMatchObject({ code: 1, out: "" });
 });
