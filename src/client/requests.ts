@@ -13,10 +13,20 @@ export interface ConnectOptions {
   /** Sends the requests; default the global `fetch`. */
   readonly fetch?: Fetch;
   /**
-   * Milliseconds without a byte after which a stream counts as broken; default 45,000. Keep it
-   * above the `heartbeatMs` of the handler.
+   * Milliseconds without a byte after which a stream counts as broken, and milliseconds after which
+   * a patch without a response rejects; default 45,000. Keep it above the `heartbeatMs` of the
+   * handler and the `mutationTimeoutMs` of its runtime.
    */
   readonly silenceMs?: number;
+}
+
+/** The longest wait of a timer: a longer one would end at once. */
+export const TIMER_MS_MAX: number = 2 ** 31 - 1;
+const SILENCE_MS = 45_000;
+
+/** How long a server may be silent. */
+export function silenceOf({ silenceMs = SILENCE_MS }: ConnectOptions): number {
+  return Math.min(silenceMs, TIMER_MS_MAX);
 }
 
 interface RequestErrorParts extends ErrorOptions {
@@ -66,6 +76,26 @@ export async function send(
   throw new RequestError(status, text(code, "UNKNOWN"), text(detail, `status ${status}`), {
     retryAfterMs,
   });
+}
+
+/** Resolves as `work` does; aborts it and rejects with `RequestError` after `limitMs`. */
+export async function within<T>(
+  limitMs: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const attempt = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new RequestError(0, "NETWORK", `no response within ${limitMs} ms`));
+      attempt.abort();
+    }, limitMs);
+  });
+  try {
+    return await Promise.race([work(attempt.signal), late]); // `fetch` may know no signals.
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function text(value: unknown, otherwise: string): string {

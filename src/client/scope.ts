@@ -8,11 +8,12 @@
  *  F2  A subscriber sees the base with the optimistic patches that have no result yet, in the order
  *      of their calls. A patch leaves with its result, in the same step that brings that result.
  *  F3  A stream runs while there are subscribers and the server does not refuse it.
- *  F4  Patches of one scope are sent one after another, in the order of their calls.
+ *  F4  Patches of one scope are sent one after another, in the order of their calls. Each is
+ *      settled at most `silenceMs` after it was sent.
  */
 import type { ServerEvent } from "./events.ts";
 import { merged, type Operation, patched, shared } from "./frozen-json.ts";
-import { type ConnectOptions, send } from "./requests.ts";
+import { type ConnectOptions, send, silenceOf, within } from "./requests.ts";
 import { follow } from "./stream.ts";
 
 /** `loading` before the first state, `closed` after `close` or a refusal. */
@@ -154,10 +155,13 @@ export class FollowedScope implements RemoteScope<State> {
       ...(ifVersion !== undefined && { "if-match": `"${ifVersion}"` }),
       ...(once !== undefined && { "idempotency-key": once }),
     };
-    const response = await send(this.#url, { method: "PATCH", headers, body }, this.#options);
-    const [version] = /\d+/.exec(response.headers.get("etag") ?? "") ?? [];
-    // The result of a patch is an object, as every state is.
-    return { version: Number(version), state: (await response.json()) as State };
+    return within(silenceOf(this.#options), async (signal) => {
+      const init = { method: "PATCH", headers, body, signal };
+      const response = await send(this.#url, init, this.#options);
+      const [version] = /\d+/.exec(response.headers.get("etag") ?? "") ?? [];
+      // The result of a patch is an object, as every state is.
+      return { version: Number(version), state: (await response.json()) as State };
+    });
   }
 
   #follow(): () => void {

@@ -9,7 +9,7 @@
  *  N3  Nothing is called after the end.
  */
 import { readEvents, type ServerEvent } from "./events.ts";
-import { type ConnectOptions, RequestError, send } from "./requests.ts";
+import { type ConnectOptions, RequestError, send, silenceOf, TIMER_MS_MAX } from "./requests.ts";
 
 /** What a stream uses of its owner. */
 export interface StreamPort {
@@ -30,9 +30,6 @@ export interface StreamPort {
 const PASSING: ReadonlySet<number> = new Set([408, 423, 425, 429]);
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 30_000;
-/** The longest wait of a timer: a longer one would end at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-const SILENCE_MS = 45_000;
 
 type Listen = (type: string, listener: () => void) => void;
 
@@ -103,7 +100,7 @@ async function listen(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const alive = (): void => {
     clearTimeout(timer);
-    timer = setTimeout(() => attempt.abort(), options.silenceMs ?? SILENCE_MS);
+    timer = setTimeout(() => attempt.abort(), silenceOf(options));
   };
   alive();
   try {

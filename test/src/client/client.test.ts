@@ -1,5 +1,5 @@
 /** Scopes of a real server, followed by the client: states, patches, restarts. */
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { connect, RequestError, type RemoteScope } from "../../../src/client.ts";
 import { createHandler, type Handler } from "../../../src/http.ts";
 import {
@@ -200,6 +200,38 @@ describe("a patch", () => {
     onTestFinished(() => scope.close());
     await until(() => scope.status === "live");
     expect(streamsOf(server)).toEqual(["GET /scopes/cart/ann/changes since 1"]);
+  });
+});
+
+describe("a patch without a response", () => {
+  it.each([
+    ["", () => new Promise<never>(() => undefined)],
+    [
+      ", with headers only,",
+      () => Promise.resolve(new Response(new ReadableStream(), { headers: { etag: '"1"' } })),
+    ],
+  ])("%s rejects after the time limit, and the next one is sent", async (_, silent) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const handler = handlerOf(made());
+    const signals: unknown[] = [];
+    const fetch = (url: string, init: RequestInit): Promise<Response> =>
+      signals.push(init.signal) === 1 ? silent() : handler(new Request(url, init));
+    const scope = connect("http://localhost", { fetch }).scope<Cart>("cart", "ann");
+    const lost = rejection(scope.patch({ total: 1 }));
+    const kept = scope.patch({ total: 2 }, { ifVersion: 0 });
+    await vi.advanceTimersByTimeAsync(45_000);
+    expect(await lost).toMatchObject({ status: 0, code: "NETWORK" });
+    expect(await kept).toMatchObject({ version: 1, state: { total: 2 } });
+    expect(signals).toMatchObject([{ aborted: true }, { aborted: false }]);
+  });
+
+  it("may wait for ever, and a stream too", async () => {
+    const server = await restartingServer(handlerOf(made()));
+    const scope = followed(server.url, { silenceMs: Infinity });
+    expect(await scope.patch({ total: 1 })).toMatchObject({ version: 1 });
+    await until(() => scope.status === "live");
+    expect(streamsOf(server)).toHaveLength(1);
   });
 });
 
