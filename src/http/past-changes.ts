@@ -1,4 +1,5 @@
 /** The changes of a scope's history as JSON Patches, which need the states before them. */
+import { isHoldfastError } from "../../actors/errors.ts";
 import { applyPatches } from "../patches/apply-patches.ts";
 import type { JsonPatchOperation } from "../patches/to-json-patch.ts";
 import type { HistoryEntry, HistoryOptions, Scope } from "../runtime/scope-types.ts";
@@ -20,8 +21,35 @@ export interface PastExposed {
   readonly timestamp: number;
 }
 
-/** The changes that `options` select, newest first. */
-export async function pastChanges(
+/** Most reads of changes that are removed by later ones before their states are read. */
+const READS_MAX = 10;
+
+/**
+ * What `read` resolves to, which reads changes and then their states. It reads again when the
+ * changes were removed meanwhile, and there are none when that goes on.
+ */
+export async function whileKept<C>(read: () => Promise<C[]>): Promise<C[]> {
+  for (let reads = 1; reads <= READS_MAX; reads += 1) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isHoldfastError(error, "HISTORY_GONE")) throw error;
+    }
+  }
+  return [];
+}
+
+/** The changes that `options` select and that are still kept, newest first. */
+export function pastChanges(
+  scope: Scope<object>,
+  exposure: Exposure,
+  options: HistoryOptions,
+): Promise<PastExposed[]> {
+  return whileKept(() => selectedChanges(scope, exposure, options));
+}
+
+/** Rejects with `HistoryGoneError` when the newest of them is removed before its state is read. */
+async function selectedChanges(
   scope: Scope<object>,
   exposure: Exposure,
   options: HistoryOptions,

@@ -10,6 +10,7 @@ import { changesOf as pastChanges } from "../../runtime/past-ops.ts";
 import { residentOf, type ScopeHandle } from "../../runtime/handle.ts";
 import type { ResidentScope } from "../../runtime/resident-scope.ts";
 import { readMembers } from "../body.ts";
+import { whileKept } from "../past-changes.ts";
 import { badRequest, invalidBody, notFound } from "../problem.ts";
 import { limitOf, wholeNumber } from "../query.ts";
 import { jsonResponse } from "../reply.ts";
@@ -97,9 +98,11 @@ export function readHistory({ withScope }: Inspected, { url }: Call): Promise<Re
   const before = wholeNumber(url, "before");
   const limit = limitOf(url, CHANGES);
   return withScope(type, id, async (scope) => {
-    await freshen(scope);
-    const end = Math.min(before ?? Infinity, scope.version + 1); // Newer ones are not read yet.
-    const changes = await changesOf(scope, { before: end, limit: limit + 1 });
+    const changes = await whileKept(async () => {
+      await freshen(scope);
+      const end = Math.min(before ?? Infinity, scope.version + 1); // Newer ones are not read yet.
+      return changesOf(scope, { before: end, limit: limit + 1 });
+    });
     const page: HistoryPage = { changes: changes.slice(0, limit), more: changes.length > limit };
     return jsonResponse(page);
   });
