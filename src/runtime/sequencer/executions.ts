@@ -121,7 +121,8 @@ export class Executions {
     if (this.#closed) throw new RuntimeClosedError();
     // One that is suspended or has ended is only being stored: its event may come before that ends.
     for (let run = this.#active.get(runId); run !== undefined; run = this.#active.get(runId)) {
-      if (run === null || run.record.status === "running" || run.lost)
+      const isCancelled = run?.record.status === "cancelled";
+      if (run === null || run.record.status === "running" || (run.lost && !isCancelled))
         throw new RunLeasedError({ runId, holder: "this runtime" });
       await this.#ending.get(runId);
     }
@@ -182,10 +183,20 @@ export class Executions {
     } catch (error) {
       await this.#failed(run, log, error);
       if (run.lost && isHoldfastError(error, "RUN_LEASED")) await this.#look(run);
+      const completed = await this.#completedElsewhere(run, log);
+      if (completed !== undefined) return completed;
       throw run.reason ?? error;
     } finally {
       await run.end();
     }
+  }
+
+  /** The outcome of a run that was cancelled here after another process had completed it. */
+  async #completedElsewhere({ runId }: Run, log: RunLog): Promise<RunOutcome | undefined> {
+    if (log.record.status !== "cancelled") return undefined;
+    await log.flush().catch(() => undefined); // The caller of `cancel` receives a failure.
+    const stored = await this.#logs.read(runId).catch(() => undefined);
+    return stored?.status === "completed" ? presentOutcome(stored) : undefined;
   }
 
   /** Stores the failure, unless the lease was lost or the run was only cut off. */

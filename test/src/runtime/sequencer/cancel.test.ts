@@ -22,6 +22,27 @@ it("cancels a run that was taken over unnoticed where it executes now", async ()
   await rejection(run.result, "RUN_CANCELLED");
 });
 
+it("leaves a run that another process has completed, whose result is that process's", async () => {
+  const store = memoryStore();
+  const runtime = runtimeOn(store);
+  onTestFinished(() => runtime.close());
+  const reached = gate();
+  const order = defineSequencer({ name: "order" }).step("weigh", async ({ signal }) => {
+    reached.open();
+    await once(signal, "abort");
+  });
+  const run = runtime.run(order, { runId: "o-3" });
+  await reached.promise;
+  const done = { status: "completed", stepIndex: 1, outputs: ["5 kg"], lease: null } as const;
+  await writeRun(store, "o-3", (record) => ({ ...record, ...done }));
+  const cancelled = runtime.cancel("o-3");
+  const again = runtime.resume(order, "o-3");
+  const outcome = { status: "completed", output: "5 kg" };
+  expect(await cancelled).toBe(false);
+  expect([await run.result, await again]).toMatchObject([outcome, outcome]);
+  expect(await storedRun(store, "o-3")).toMatchObject(done);
+});
+
 it("cancels a run whose start is being stored", async () => {
   const held = gate();
   const inner = memoryStore();
