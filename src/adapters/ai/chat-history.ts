@@ -11,7 +11,7 @@
 import type { UIMessage } from "ai";
 import { originalOf } from "../../../actors/scope/recipe.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
-import { copyIn } from "../../../actors/state/copy.ts";
+import { copyIn, typeName } from "../../../actors/state/copy.ts";
 import { mutableCopy } from "../../../actors/state/mutable-copy.ts";
 import type { DeepReadonly } from "../../../actors/state-types.ts";
 import type { HeldScope } from "../../runtime/scope.ts";
@@ -59,12 +59,14 @@ const READ = optionNames<MessagesOptions>({ last: true, maxTokens: true, countTo
 
 /**
  * The messages of a chat in the field `messages` of a scope, also of one in an exclusive section.
- * Other fields of the state are left alone. Calls throw `TypeError` for an unknown option and
- * `RangeError` for a bad number.
+ * Other fields of the state are left alone. Throws `TypeError` for what is no scope; calls throw it
+ * for an unknown option, and `RangeError` for a bad number.
  */
 export function chatHistory<M extends UIMessage = UIMessage>(
   scope: HeldScope<ChatState<M>>,
 ): ChatHistory<M> {
+  if (typeof Object(scope).update !== "function")
+    throw new TypeError(`chatHistory takes a scope, received ${typeName(scope)}`);
   return {
     async append(given) {
       // Copied now: the caller may change its messages afterwards. A message is no list.

@@ -149,6 +149,13 @@ it("refuses what it cannot keep or count, and changes nothing", async () => {
   expect(await history.messages()).toHaveLength(2);
 });
 
+it("refuses what is no scope", async () => {
+  const runtime = createRuntime();
+  for (const given of [undefined, {}, runtime])
+    expect(() => chatHistory(given as never)).toThrow("chatHistory takes a scope, received");
+  await runtime.close();
+});
+
 it("goes on after a process was killed between the tool and the answer", async () => {
   const path = `${dir}/killed.db`;
   const killed = startChild("chat-turn.ts", [path, "q1", "hang"]);
