@@ -24,8 +24,9 @@ export interface HandlerOptions {
   /** The path under which the routes are; default none. */
   readonly basePath?: string | undefined;
   /**
-   * Decides who may call. Without it, only requests of this machine are served, and of pages of the
-   * handler's own origin.
+   * Decides who may call. Without it, only requests to a name of this machine are served, and of
+   * pages of the handler's own origin. Behind `toNodeListener` they must also come from this
+   * machine; other servers do not tell that, so let them listen on 127.0.0.1 only.
    */
   readonly authorize?: Authorize | undefined;
   /** The kinds that are exposed, and how; others are 404. */

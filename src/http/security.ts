@@ -3,7 +3,9 @@
  *
  *  S1  Without `authorize` the host of the URL and `Host` are this machine's, and `Origin`, when it
  *      is present, is the handler's own, port included. A page of another site that a browser on
- *      this machine shows is refused, also when its name resolves to this machine.
+ *      this machine shows is refused, also when its name resolves to this machine. A program of
+ *      another machine can send any `Host`: it is refused where the connection is known, which is
+ *      behind `toNodeListener`.
  *  S2  `authorize` is called once per request, with decoded ids, before any state is read or
  *      written. The body of a request that starts a run is read before, because it has the id.
  *  S3  Only `true` passes. A throw, and anything else that it resolves to, refuses.

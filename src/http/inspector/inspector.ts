@@ -30,8 +30,9 @@ export interface InspectorOptions {
   /** The path under which the page is; default the root. */
   readonly basePath?: string | undefined;
   /**
-   * Decides who may use it; the action is `inspect`. Without it, only requests of this machine are
-   * served, and of pages of the inspector's own origin.
+   * Decides who may use it; the action is `inspect`. Without it, only requests to a name of this
+   * machine are served, and of pages of the inspector's own origin. Behind `toNodeListener` they
+   * must also come from this machine; let other servers listen on 127.0.0.1 only.
    */
   readonly authorize?: Authorize | undefined;
   /** Allows rewinds, and to resume, retry and cancel runs; default false. */
