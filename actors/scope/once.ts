@@ -15,8 +15,9 @@
 import { copyIn } from "../state/copy.ts";
 import type { DraftState } from "../state/draft-state.ts";
 import { extrasOf, type Extras, type OnceEntry } from "../state/extras.ts";
-import type { MutationContext, OperationName } from "../protocol.ts";
+import type { MutationContext } from "../protocol.ts";
 import type { Mutation } from "./mutation.ts";
+import { WrappedMutation } from "./wrapped-mutation.ts";
 
 /** Most characters of a key. */
 export const KEY_MAX = 128;
@@ -34,37 +35,23 @@ export function onceEntry(extras: Extras | null, key: string): OnceEntry | undef
 }
 
 /** A mutation with a key; see the head of this file. */
-export class OnceMutation implements Mutation {
-  readonly operation: OperationName;
+export class OnceMutation extends WrappedMutation {
   /** Also of kinds with local answers: a repeat must find what other processes stored (O2). */
   readonly verifies = true;
-  declare readonly first?: true;
-  declare readonly compute?: NonNullable<Mutation["compute"]>;
-  declare readonly trace?: NonNullable<Mutation["trace"]>;
-  declare readonly path?: NonNullable<Mutation["path"]>;
-  declare readonly delta?: NonNullable<Mutation["delta"]>;
-  readonly #inner: Mutation;
   readonly #key: string;
   readonly #kept: number;
   #found: OnceEntry | undefined;
   #answer: unknown;
 
   constructor(inner: Mutation, key: string, kept: number) {
-    this.operation = inner.operation;
-    this.#inner = inner;
+    super(inner);
     this.#key = key;
     this.#kept = kept;
-    // Absent where they are absent in the inner mutation: the executor asks for that.
-    if (inner.compute !== undefined) this.compute = (...given) => this.#compute(...given);
-    if (inner.first === true) this.first = true;
-    if (inner.trace !== undefined) this.trace = inner.trace.bind(inner);
-    if (inner.path !== undefined) this.path = inner.path.bind(inner);
-    if (inner.delta !== undefined) this.delta = inner.delta.bind(inner);
   }
 
-  write(draft: DraftState, computed: unknown, version?: number): void {
+  override write(draft: DraftState, computed: unknown, version?: number): void {
     this.#found = onceEntry(draft.extras, this.#key);
-    if (this.#found === undefined) this.#inner.write(draft, computed, version);
+    if (this.#found === undefined) super.write(draft, computed, version);
   }
 
   settle(draft: DraftState, computed: unknown): void {
@@ -72,9 +59,9 @@ export class OnceMutation implements Mutation {
       [, this.#answer] = this.#found;
       return;
     }
-    this.#inner.settle?.(draft, computed);
+    this.inner.settle?.(draft, computed);
     const { changed } = draft;
-    const answer = this.#inner.answer === undefined ? changed : this.#inner.answer(changed);
+    const answer = this.inner.answer === undefined ? changed : this.inner.answer(changed);
     this.#answer = answer;
     if (answer === false && !changed) return;
     this.#answer = copyIn(answer, "result", { depth: 2, scope: draft.scope });
@@ -87,8 +74,8 @@ export class OnceMutation implements Mutation {
     return this.#answer;
   }
 
-  #compute(state: object, context: MutationContext): unknown {
+  protected override run(state: object, context: MutationContext): unknown {
     if (onceEntry(extrasOf(state), this.#key) !== undefined) return undefined; // `write` finds it.
-    return this.#inner.compute?.(state, context);
+    return super.run(state, context);
   }
 }

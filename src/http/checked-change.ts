@@ -9,9 +9,9 @@
  *  C3  A condition that fails, and a change that is none, are verified at the store.
  */
 import type { Mutation } from "../../actors/scope/mutation.ts";
+import { WrappedMutation } from "../../actors/scope/wrapped-mutation.ts";
 import { nextState, writeNext } from "../../actors/scope/recipe.ts";
 import type { DraftState } from "../../actors/state/draft-state.ts";
-import type { JsonObject, MutationContext, OperationName } from "../../actors/protocol.ts";
 import type { ResidentScope } from "../runtime/resident-scope.ts";
 import type { Precondition, Versioned } from "./precondition.ts";
 import { HttpProblem } from "./problem.ts";
@@ -67,42 +67,31 @@ function patching(next: NextState): Mutation {
 }
 
 /** See the head of this file. */
-class CheckedMutation implements Mutation {
-  readonly operation: OperationName;
+class CheckedMutation extends WrappedMutation {
   readonly verifies = true;
-  declare readonly first?: true;
-  declare readonly compute?: NonNullable<Mutation["compute"]>;
   made: Current | null = null;
-  readonly #inner: Mutation;
   readonly #scope: ResidentScope;
   readonly #precondition: Precondition | undefined;
   #version: number | undefined;
 
   constructor(inner: Mutation, scope: ResidentScope, precondition: Precondition | undefined) {
-    this.operation = inner.operation;
-    this.#inner = inner;
+    super(inner);
     this.#scope = scope;
     this.#precondition = precondition;
-    if (inner.first === true) this.first = true;
-    if (inner.compute !== undefined)
-      this.compute = (state: object, context: MutationContext) => inner.compute?.(state, context);
   }
 
-  write(draft: DraftState, computed: unknown, version?: number): void {
+  override write(draft: DraftState, computed: unknown, version?: number): void {
     this.#version = version;
     this.made = null;
     // Absent when the change, which met its condition, is made again on another state.
     if (version !== undefined) this.#check(version);
-    this.#inner.write(draft, computed, version);
+    super.write(draft, computed, version);
   }
 
-  settle(draft: DraftState): void {
+  settle(draft: DraftState, computed: unknown): void {
+    this.inner.settle?.(draft, computed);
     if (this.#version === undefined) return;
     this.made = { version: this.#version + Number(draft.changed), state: draft.expose() };
-  }
-
-  trace(): JsonObject | undefined {
-    return this.#inner.trace?.();
   }
 
   #check(version: number): void {

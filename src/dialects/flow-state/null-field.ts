@@ -4,7 +4,7 @@
  */
 import { DraftState, ownValue } from "../../../actors/state/draft-state.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
-import type { OperationName } from "../../../actors/protocol.ts";
+import { WrappedMutation } from "../../../actors/scope/wrapped-mutation.ts";
 import {
   DeleteKeyMutation,
   IncrementMutation,
@@ -29,33 +29,25 @@ function isStarting(mutation: Mutation): mutation is Starting {
   );
 }
 
-class NullAsMissing implements Mutation {
-  readonly operation: OperationName;
-  readonly path?: () => string;
-  readonly #inner: Starting;
+class NullAsMissing extends WrappedMutation {
+  readonly #delta: () => unknown;
 
   constructor(inner: Starting) {
-    this.operation = inner.operation;
-    this.#inner = inner;
-    // Absent when the operation has none, as the events need it.
-    if (!(inner instanceof IncrementMutation)) this.path = () => inner.path();
+    super(inner);
+    this.#delta = () => inner.delta();
   }
 
-  write(draft: DraftState): void {
+  override write(draft: DraftState): void {
     // The delta of each names the fields it writes.
-    const fields = Object.keys(Object(this.#inner.delta()));
-    if (!fields.some((field) => draft.get(field) === null)) return this.#inner.write(draft);
+    const fields = Object.keys(Object(this.#delta()));
+    if (!fields.some((field) => draft.get(field) === null)) return super.write(draft, undefined);
     // Called separately: it throws for another field before anything is written here (A1).
     const state = draft.expose();
     const values = fields.map((field) => [field, ownValue(state, field) ?? undefined]);
     const side = new DraftState(Object.freeze(Object.fromEntries(values)), draft.scope);
-    this.#inner.write(side);
+    super.write(side, undefined);
     if (!side.changed) return;
     const next = side.expose();
     for (const field of fields) draft.set(field, ownValue(next, field));
-  }
-
-  delta(): unknown {
-    return this.#inner.delta();
   }
 }

@@ -9,8 +9,9 @@
  *  M3  The first change after a deletion notes the version of the tombstone (L1 of `ledger.ts`).
  */
 import { isHoldfastError } from "../../../actors/errors.ts";
-import type { JsonObject, MutationContext, OperationName } from "../../../actors/protocol.ts";
+import type { MutationContext } from "../../../actors/protocol.ts";
 import { isThenable, type Mutation } from "../../../actors/scope/mutation.ts";
+import { WrappedMutation } from "../../../actors/scope/wrapped-mutation.ts";
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { TimerNotes } from "../../../actors/state/extras.ts";
 import type { Schedule } from "../../../actors/timing.ts";
@@ -91,16 +92,7 @@ function bornAt(born: number | undefined, notes: TimerNotes | undefined): TimerN
 }
 
 /** See the head of this file. */
-export class TimedMutation implements Mutation {
-  readonly operation: OperationName;
-  declare readonly verifies?: true;
-  declare readonly first?: true;
-  declare readonly compute?: NonNullable<Mutation["compute"]>;
-  declare readonly answer?: NonNullable<Mutation["answer"]>;
-  declare readonly path?: NonNullable<Mutation["path"]>;
-  declare readonly delta?: NonNullable<Mutation["delta"]>;
-  declare readonly trace?: () => JsonObject | undefined;
-  readonly #inner: Mutation;
+export class TimedMutation extends WrappedMutation {
   readonly #scope: Timed;
   readonly #book: TimerBook;
   /** Of the last run. */
@@ -111,26 +103,13 @@ export class TimedMutation implements Mutation {
   #isApart = false;
 
   constructor(inner: Mutation, scope: Timed, book: TimerBook) {
-    this.operation = inner.operation;
-    this.#inner = inner;
+    super(inner);
     this.#scope = scope;
     this.#book = book;
-    // Absent where they are absent in the inner mutation: the executor asks for that.
-    if (inner.verifies !== undefined) this.verifies = inner.verifies;
-    if (inner.first !== undefined) this.first = inner.first;
-    if (inner.compute !== undefined) this.compute = (...given) => this.#compute(...given);
-    if (inner.answer !== undefined) this.answer = inner.answer.bind(inner);
-    if (inner.path !== undefined) this.path = inner.path.bind(inner);
-    if (inner.delta !== undefined) this.delta = inner.delta.bind(inner);
-    if (inner.trace !== undefined) this.trace = inner.trace.bind(inner);
-  }
-
-  write(draft: DraftState, computed: unknown, version?: number): void {
-    this.#inner.write(draft, computed, version);
   }
 
   settle(draft: DraftState, computed: unknown): void {
-    this.#inner.settle?.(draft, computed);
+    this.inner.settle?.(draft, computed);
     this.#isApart = !draft.changed || this.#scope.kind.durability === "volatile";
     if (!draft.changed) return;
     const present = draft.extras?.timers;
@@ -156,7 +135,7 @@ export class TimedMutation implements Mutation {
     if (rows.length > 0) void this.#book.dropHints(this.#scope, rows);
   }
 
-  #compute(state: object, context: MutationContext): unknown {
+  protected override run(state: object, context: MutationContext): unknown {
     this.#rows = [];
     const plans: TimerPlan[] = [];
     const schedule: Schedule = (...given: readonly unknown[]) => {
@@ -164,7 +143,7 @@ export class TimedMutation implements Mutation {
       plans.push(plan);
       return plan.key;
     };
-    const made = this.#inner.compute?.(state, collecting(context, schedule));
+    const made = super.run(state, collecting(context, schedule));
     const prepare = (value: unknown): unknown =>
       plans.length === 0 ? value : this.#prepare(plans).then(() => value);
     return isThenable(made) ? made.then(prepare) : prepare(made);

@@ -10,6 +10,7 @@
 import { isHoldfastError } from "../../../actors/errors.ts";
 import type { MutationContext } from "../../../actors/protocol.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
+import { WrappedMutation } from "../../../actors/scope/wrapped-mutation.ts";
 import { RecipeMutation } from "../../../actors/scope/recipe.ts";
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import { noTimers, type Schedule } from "../../../actors/timing.ts";
@@ -90,16 +91,7 @@ export class TransactionTimers {
 
   /** A recipe that runs again for one scope, with the timers of its part. */
   repeated({ settle }: Part, again: Mutation): Mutation {
-    if (settle === undefined) return again;
-    return {
-      operation: again.operation,
-      compute: (state, context) => again.compute?.(state, context),
-      write: (draft, computed) => again.write(draft, computed),
-      settle(draft, computed) {
-        again.settle?.(draft, computed);
-        settle(draft, computed);
-      },
-    };
+    return settle === undefined ? again : new Repeated(again, settle);
   }
 
   #settle(scope: ResidentScope): Part["settle"] {
@@ -147,5 +139,20 @@ export class TransactionTimers {
       return plan.key;
     };
     return collecting(context, schedule);
+  }
+}
+
+/** A mutation with the timers of a part. */
+class Repeated extends WrappedMutation {
+  readonly #also: NonNullable<Mutation["settle"]>;
+
+  constructor(again: Mutation, also: NonNullable<Mutation["settle"]>) {
+    super(again);
+    this.#also = also;
+  }
+
+  settle(draft: DraftState, computed: unknown): void {
+    this.inner.settle?.(draft, computed);
+    this.#also(draft, computed);
   }
 }
