@@ -1,6 +1,6 @@
 /** The routes of scopes: their list, their states, their changes and their history. */
 import { residentOf, ScopeHandle } from "../runtime/handle.ts";
-import { rewindMutation } from "../runtime/past-ops.ts";
+import { RewindMutation } from "../runtime/past-ops.ts";
 import { checkId } from "../runtime/id.ts";
 import type { ResidentScope } from "../runtime/resident-scope.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -172,7 +172,8 @@ async function rewind({ call, scope, exposure }: Target): Promise<Response> {
     throw invalidBody("version must be a whole number, 0 or more");
   await scope.read();
   if (version > scope.version) throw invalidBody("the scope does not have this version yet");
-  return changed(await changeScope(scope, rewindMutation(scope, version), asked), exposure);
+  const back = new RewindMutation(scope.identity, scope, version);
+  return changed(await changeScope(scope, back, asked), exposure);
 }
 
 function askedBy({ request }: Call): Asked {

@@ -6,7 +6,7 @@ import { refuseUnknown } from "../../actors/scope/options.ts";
 import { writeNext } from "../../actors/scope/recipe.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import type { DraftState } from "../../actors/state/draft-state.ts";
-import type { JsonObject } from "../../actors/protocol.ts";
+import type { Clock, JsonObject, ScopeIdentity } from "../../actors/protocol.ts";
 import { Past, type PastScope, type Present } from "./past.ts";
 import type { HistoryEntry, HistoryOptions } from "./scope-types.ts";
 import { type Restored, UndoLine } from "./undo-line.ts";
@@ -49,9 +49,11 @@ class PastMutation implements Mutation {
 }
 
 /** `rewind(when)`. */
-export function rewindMutation(scope: PastOwner, when: number | Date): Mutation {
-  const { now, time } = momentOf(scope, when);
-  return new PastMutation("rewind", scope, (past, present) => past.at(time, present, now));
+export class RewindMutation extends PastMutation {
+  constructor(identity: ScopeIdentity, scope: PastOwner, when: number | Date) {
+    const { now, time } = momentOf(identity, scope.settings.clock, when);
+    super("rewind", scope, (past, present) => past.at(time, present, now));
+  }
 }
 
 /** `undo()`. */
@@ -66,10 +68,11 @@ export function redoMutation(scope: PastOwner): Mutation {
 
 /** A checked version or time, and the time of the call. */
 export function momentOf(
-  { settings, identity: scope }: PastScope,
+  scope: ScopeIdentity,
+  clock: Clock,
   when: unknown,
 ): { readonly now: number; readonly time: number | Date } {
-  const now = settings.clock.now();
+  const now = clock.now();
   if (types.isDate(when)) {
     const time = when.getTime();
     if (time >= 0 && time <= now) return { now, time: new Date(time) };

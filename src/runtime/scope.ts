@@ -40,13 +40,13 @@ import {
   DeleteKeyMutation,
   FieldMutation,
   IncrementMutation,
+  type Operation,
   PatchMutation,
   PushMutation,
   SetKeyMutation,
   SetMutation,
 } from "./state-ops.ts";
-
-import { changesOf, momentOf, redoMutation, rewindMutation, undoMutation } from "./past-ops.ts";
+import { changesOf, momentOf, redoMutation, RewindMutation, undoMutation } from "./past-ops.ts";
 import { ReplayedChanges } from "./replayed-changes.ts";
 import { NO_PAST, Past, type PastSource } from "./past.ts";
 import { NO_TIMEKEEPER, type Timekeeper } from "./timer-types.ts";
@@ -70,25 +70,25 @@ export type { AtomicResult, HeldScope, Scope, ScopeStateOps, Timer } from "./sco
 export class StateScope<S extends object = object> extends ScopeActor<S> implements Scope<S> {
   patchState(first: unknown, second?: unknown, third?: MutationOptions): Promise<boolean> {
     if (typeof first !== "string")
-      return this.perform(() => new PatchMutation(first, this.identity), second as MutationOptions);
+      return this.perform(PatchMutation, second as MutationOptions, first);
     if (second === undefined) return Promise.resolve(false); // Nothing to do.
-    return this.perform(() => new FieldMutation(first, second, this.identity), third);
+    return this.perform(FieldMutation, third, first, second);
   }
 
   setState(next: GivenState<S>, options?: MutationOptions): Promise<boolean> {
-    return this.perform(() => new SetMutation(next, this.identity), options);
+    return this.perform(SetMutation, options, next);
   }
 
   incState(increments: object, options?: MutationOptions): Promise<boolean> {
-    return this.perform(() => new IncrementMutation(increments, this.identity), options);
+    return this.perform(IncrementMutation, options, increments);
   }
 
   pushState(field: unknown, value: unknown, options?: MutationOptions): Promise<boolean> {
-    return this.perform(() => new PushMutation(field, value, this.identity), options);
+    return this.perform(PushMutation, options, field, value);
   }
 
   appendState(field: unknown, values: unknown, options?: MutationOptions): Promise<boolean> {
-    return this.perform(() => new AppendMutation(field, values, this.identity), options);
+    return this.perform(AppendMutation, options, field, values);
   }
 
   transact<R>(recipe: TransactRecipe<S, R>, options?: MutationOptions): Promise<R> {
@@ -102,11 +102,11 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     value: unknown,
     options?: MutationOptions,
   ): Promise<boolean> {
-    return this.perform(() => new SetKeyMutation([field, key], value, this.identity), options);
+    return this.perform(SetKeyMutation, options, [field, key], value);
   }
 
   deleteStateRecord(field: unknown, key: string, options?: MutationOptions): Promise<boolean> {
-    return this.perform(() => new DeleteKeyMutation(field, key, this.identity), options);
+    return this.perform(DeleteKeyMutation, options, field, key);
   }
 
   atomicState(
@@ -116,7 +116,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
     ) => AtomicResult<S> | Promise<AtomicResult<S>>,
     options?: MutationOptions,
   ): Promise<boolean> {
-    return this.perform(() => new AtomicMutation(mutator, this.identity), options);
+    return this.perform(AtomicMutation, options, mutator);
   }
 
   async read(options?: MutationOptions): Promise<DeepReadonly<S>> {
@@ -145,22 +145,22 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   }
 
   async at(when: number | Date): Promise<StateAt<S>> {
-    const { now, time } = momentOf(this, when);
+    const { now, time } = momentOf(this.identity, this.settings.clock, when);
     const state = await this.read();
     const found = await new Past(this).at(time, { state, version: this.version }, now);
     return Object.freeze(found as StateAt<S>); // A state of this scope, by its schema.
   }
 
   rewind(when: number | Date, options?: MutationOptions): Promise<boolean> {
-    return this.perform(() => rewindMutation(this, when), options);
+    return this.perform(RewindMutation, options, this, when);
   }
 
   undo(options?: MutationOptions): Promise<boolean> {
-    return this.perform(() => undoMutation(this), options);
+    return this.mutate(undoMutation(this), options);
   }
 
   redo(options?: MutationOptions): Promise<boolean> {
-    return this.perform(() => redoMutation(this), options);
+    return this.mutate(redoMutation(this), options);
   }
 
   schedule(
@@ -209,9 +209,13 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   }
 
   /** @internal Bad arguments reject, like every other failure. */
-  perform(make: () => Mutation, options: MutationOptions | undefined): Promise<boolean> {
+  perform<A extends readonly unknown[]>(
+    Operation: Operation<A>,
+    options: MutationOptions | undefined,
+    ...given: A
+  ): Promise<boolean> {
     try {
-      return this.mutate(make(), options);
+      return this.mutate(new Operation(this.identity, ...given), options);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -10,6 +10,12 @@ import type { Mutation } from "../../actors/scope/mutation.ts";
 import type { MutationContext, ScopeIdentity } from "../../actors/protocol.ts";
 import { copyFields, copyIn, isPlainObject, typeName } from "../../actors/state/copy.ts";
 
+/** The class of an operation: made with its scope, which errors name, and its arguments. */
+export type Operation<A extends readonly unknown[]> = new (
+  scope: ScopeIdentity,
+  ...given: A
+) => Mutation;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function wrongType(path: string, expected: string, received: unknown, scope: ScopeIdentity): never {
@@ -43,7 +49,7 @@ export class PatchMutation implements Mutation {
   readonly operation = "patch";
   readonly #updates: Fields;
 
-  constructor(updates: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, updates: unknown) {
     this.#updates = updates === undefined || updates === null ? {} : fieldsOf(updates, scope);
   }
 
@@ -63,7 +69,7 @@ export class FieldMutation implements Mutation {
   readonly #updater: (current: unknown, context: MutationContext) => unknown;
   #next: unknown;
 
-  constructor(field: string, updater: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, field: string, updater: unknown) {
     if (typeof updater !== "function") wrongType(field, "an updater function", updater, scope);
     this.#field = field;
     // Any function can be called with these; what it returns is checked when it is written.
@@ -93,7 +99,7 @@ export class SetMutation implements Mutation {
   readonly operation = "set";
   readonly #next: Fields;
 
-  constructor(next: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, next: unknown) {
     if (!isPlainObject(next)) wrongType("", "a plain object", next, scope);
     this.#next = copyIn(next, "", { scope }); // Frozen: it becomes the state.
   }
@@ -112,7 +118,7 @@ export class IncrementMutation implements Mutation {
   readonly operation = "increment";
   readonly #increments: Readonly<Record<string, number>>;
 
-  constructor(increments: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, increments: unknown) {
     const fields = fieldsOf(increments ?? {}, scope);
     for (const field of Object.keys(fields))
       if (typeof fields[field] !== "number")
@@ -138,7 +144,7 @@ export class PushMutation implements Mutation {
   readonly #field: string;
   readonly #value: unknown;
 
-  constructor(field: unknown, value: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, field: unknown, value: unknown) {
     this.#field = nameOf(field, "field", scope);
     this.#value = copyIn(value, this.#field, { depth: 2, scope });
   }
@@ -162,7 +168,7 @@ export class AppendMutation implements Mutation {
   readonly #field: string;
   readonly #values: readonly unknown[];
 
-  constructor(field: unknown, values: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, field: unknown, values: unknown) {
     this.#field = nameOf(field, "field", scope);
     if (!Array.isArray(values)) wrongType(this.#field, "an array of values", values, scope);
     this.#values = copyIn<unknown[]>(values, this.#field, { depth: 1, scope });
@@ -193,7 +199,7 @@ export class SetKeyMutation implements Mutation {
     return [this.#field, this.#key];
   }
 
-  constructor(place: readonly [unknown, unknown], value: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, place: readonly [unknown, unknown], value: unknown) {
     this.#field = nameOf(place[0], "field", scope);
     this.#key = nameOf(place[1], `${this.#field} key`, scope);
     this.#value = copyIn(value, `${this.#field}.${this.#key}`, { depth: 2, scope });
@@ -223,7 +229,7 @@ export class DeleteKeyMutation implements Mutation {
     return [this.#field, this.#key];
   }
 
-  constructor(field: unknown, key: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, field: unknown, key: unknown) {
     this.#field = nameOf(field, "field", scope);
     this.#key = nameOf(key, `${this.#field} key`, scope);
   }
@@ -246,7 +252,7 @@ export class AtomicMutation implements Mutation {
   readonly operation = "atomic";
   readonly #mutator: (state: object, context: MutationContext) => unknown;
 
-  constructor(mutator: unknown, scope: ScopeIdentity) {
+  constructor(scope: ScopeIdentity, mutator: unknown) {
     if (typeof mutator !== "function") wrongType("", "a mutator function", mutator, scope);
     // Any function can be called with these; what it returns is checked when it is written.
     this.#mutator = mutator as (state: object, context: MutationContext) => unknown;

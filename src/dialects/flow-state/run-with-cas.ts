@@ -70,7 +70,7 @@ class WholeMutation implements Mutation {
   }
 
   write(draft: DraftState, computed: unknown): void {
-    new SetMutation(computed, draft.scope).write(draft);
+    new SetMutation(draft.scope, computed).write(draft);
   }
 }
 

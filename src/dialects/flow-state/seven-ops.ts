@@ -6,6 +6,7 @@ import {
   DeleteKeyMutation,
   FieldMutation,
   IncrementMutation,
+  type Operation,
   PatchMutation,
   PushMutation,
   SetKeyMutation,
@@ -18,28 +19,29 @@ export type Apply = (mutation: Mutation, options: MutationOptions | undefined) =
 
 /** The seven operations over `apply`; `scope` is named in the errors of bad arguments. */
 export function sevenOps<S extends object>(scope: ScopeIdentity, apply: Apply): ScopeStateOps<S> {
-  const run = (make: () => Mutation, options?: MutationOptions): Promise<boolean> => {
+  const run = <A extends readonly unknown[]>(
+    Operation: Operation<A>,
+    options: MutationOptions | undefined,
+    ...given: A
+  ): Promise<boolean> => {
     try {
-      return apply(make(), options);
+      return apply(new Operation(scope, ...given), options);
     } catch (error) {
       return Promise.reject(error); // Bad arguments reject like any other failure.
     }
   };
   return {
     patchState(first: unknown, second?: unknown, third?: MutationOptions) {
-      if (typeof first !== "string")
-        // The first form has its options as the second argument.
-        return run(() => new PatchMutation(first, scope), second as MutationOptions);
+      // The first form has its options as the second argument.
+      if (typeof first !== "string") return run(PatchMutation, second as MutationOptions, first);
       if (second === undefined) return Promise.resolve(false); // Nothing to do, as in the original.
-      return run(() => new FieldMutation(first, second, scope), third);
+      return run(FieldMutation, third, first, second);
     },
-    setState: (next, call) => run(() => new SetMutation(next, scope), call),
-    incState: (increments, call) => run(() => new IncrementMutation(increments, scope), call),
-    pushState: (field, value, call) => run(() => new PushMutation(field, value, scope), call),
-    setStateRecord: (field, key, value, call) =>
-      run(() => new SetKeyMutation([field, key], value, scope), call),
-    deleteStateRecord: (field, key, call) =>
-      run(() => new DeleteKeyMutation(field, key, scope), call),
-    atomicState: (mutator, call) => run(() => new AtomicMutation(mutator, scope), call),
+    setState: (next, call) => run(SetMutation, call, next),
+    incState: (increments, call) => run(IncrementMutation, call, increments),
+    pushState: (field, value, call) => run(PushMutation, call, field, value),
+    setStateRecord: (field, key, value, call) => run(SetKeyMutation, call, [field, key], value),
+    deleteStateRecord: (field, key, call) => run(DeleteKeyMutation, call, field, key),
+    atomicState: (mutator, call) => run(AtomicMutation, call, mutator),
   };
 }

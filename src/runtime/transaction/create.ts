@@ -45,7 +45,7 @@ class CreateMutation implements Mutation {
 
   constructor(scope: ResidentScope, state: unknown) {
     this.#scope = scope;
-    this.#set = new SetMutation(state, scope.identity);
+    this.#set = new SetMutation(scope.identity, state);
   }
 
   write(draft: DraftState): void {

@@ -39,12 +39,12 @@ describe("a revoked section", () => {
     bridge.plan = ({ next }) => (next?.n === 1 ? saving.promise.then(() => undefined) : undefined);
     const [a, b] = [scopeOf(bridge), scopeOf()];
     const section = await sectionOf(a, b);
-    const held = section.calls[0]?.submit(new SetMutation({ n: 1 }, a.identity));
+    const held = section.calls[0]?.submit(new SetMutation(a.identity, { n: 1 }));
     await settled();
     const waiting = a.incState({ n: 10 });
     await b.stop();
     await rejection(section.revoked, "SCOPE_STOPPED");
-    const late = section.calls[0]?.submit(new SetMutation({ n: 5 }, a.identity));
+    const late = section.calls[0]?.submit(new SetMutation(a.identity, { n: 5 }));
     await rejection(late ?? settled(), "EXCLUSIVE_LOST");
     const finished = section.finish();
     await settled();

@@ -10,14 +10,14 @@ const scope = { type: "user", id: "1" };
 function targetOf(state: object): { draft: DraftState; apply: (mutation: Mutation) => unknown } {
   const draft = new DraftState(Object.freeze(state), scope);
   const settings = scopeSettings({}, { initial: state, checks: null });
-  const target = { draft, settings, recording: true, listening: true };
+  const target = { draft, settings, savesPatches: true, listening: true };
   return { draft, apply: (mutation) => applyMutation(target, mutation, undefined) };
 }
 
 describe("arguments of flat fields", () => {
   it("are copied when the mutation is made", () => {
     const updates = { count: 1 };
-    const mutation = new PatchMutation(updates, scope);
+    const mutation = new PatchMutation(scope, updates);
     updates.count = 2;
     const { draft, apply } = targetOf({ count: 0 });
     apply(mutation);
@@ -28,7 +28,7 @@ describe("arguments of flat fields", () => {
     ["a symbol key", { count: 1, [Symbol("hidden")]: 1 }],
     ["a function", { count: () => 1 }],
   ])("refuse %s", (_, updates) => {
-    expect(() => new PatchMutation(updates, scope)).toThrow(
+    expect(() => new PatchMutation(scope, updates)).toThrow(
       expect.objectContaining({ code: "STATE_NOT_SERIALIZABLE" }),
     );
   });
@@ -39,29 +39,29 @@ describe("arguments of flat fields", () => {
         throw new Error("no value");
       },
     };
-    expect(() => new PatchMutation(updates, scope)).toThrow(
+    expect(() => new PatchMutation(scope, updates)).toThrow(
       expect.objectContaining({ path: "broken" }),
     );
   });
 
   it("keep __proto__ an ordinary key", () => {
     const { draft, apply } = targetOf({});
-    apply(new PatchMutation(JSON.parse('{"__proto__":1,"a":2}'), scope));
+    apply(new PatchMutation(scope, JSON.parse('{"__proto__":1,"a":2}')));
     const state = draft.expose();
     expect(Object.keys(state)).toEqual(["__proto__", "a"]);
     expect(Object.getPrototypeOf(state)).toBe(Object.prototype);
   });
 
   it("are handed out frozen by delta", () => {
-    expect(Object.isFrozen(new PatchMutation({ a: 1 }, scope).delta())).toBe(true);
-    expect(Object.isFrozen(new IncrementMutation({ a: 1 }, scope).delta())).toBe(true);
+    expect(Object.isFrozen(new PatchMutation(scope, { a: 1 }).delta())).toBe(true);
+    expect(Object.isFrozen(new IncrementMutation(scope, { a: 1 }).delta())).toBe(true);
   });
 });
 
 describe("incState", () => {
   it("writes nothing when one of its fields is no number", () => {
     const { draft, apply } = targetOf({ a: 1, b: "text" });
-    expect(apply(new IncrementMutation({ a: 1, b: 1 }, scope))).toMatchObject({ changed: false });
+    expect(apply(new IncrementMutation(scope, { a: 1, b: 1 }))).toMatchObject({ changed: false });
     expect(draft.expose()).toEqual({ a: 1, b: "text" });
   });
 });
@@ -69,7 +69,7 @@ describe("incState", () => {
 describe("a draft whose change was handed on", () => {
   it("keeps no patches", () => {
     const { draft, apply } = targetOf({ a: 1 });
-    expect(apply(new PatchMutation({ a: 2 }, scope))).toMatchObject({
+    expect(apply(new PatchMutation(scope, { a: 2 }))).toMatchObject({
       patches: [{ op: "replace", path: ["a"], value: 2 }],
     });
     expect([draft.patches, draft.inverse]).toEqual([null, null]);
