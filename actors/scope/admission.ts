@@ -13,10 +13,9 @@ import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
 import { isError } from "../realm.ts";
-import { cascadeHere } from "./reentrancy.ts";
 import { MUTATIONS, traceOfCall } from "./trace.ts";
 import { enterWait } from "./wait-graph.ts";
-import { isWriting, refuseInWriting } from "./writing.ts";
+import { refuseInWriting } from "./writing.ts";
 
 /** The scope of a call. */
 export interface Called {
@@ -32,11 +31,6 @@ export interface Entered extends Called {
 
 /** Reported refusals, and the promises that reject with them. */
 const reported = new WeakSet<object>();
-
-/** True when a call that cannot wait needs no check. */
-export function isPlainCall(scope: ScopeIdentity): boolean {
-  return cascadeHere() === undefined && !isWriting(scope);
-}
 
 /**
  * Admits a call, or throws: `ScopeStoppedError`, the abort reason of its signal,

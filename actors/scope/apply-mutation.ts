@@ -13,10 +13,10 @@ import { beginWriting, endWriting } from "./writing.ts";
 export interface WriteTarget {
   readonly draft: DraftState;
   readonly settings: ScopeSettings;
-  /** Patches are recorded. */
-  readonly recording: boolean;
-  /** Inverse patches are recorded, too: the change is going to be announced. */
+  /** The change is going to be announced: its patches and their inverse are recorded. */
   readonly listening: boolean;
+  /** A save of the change needs its patches. */
+  readonly savesPatches: boolean;
   /** The confirmed version. */
   readonly version?: number;
 }
@@ -46,8 +46,8 @@ export function applyMutation(
   const ends = checks !== null || mutation.settle !== undefined;
   // They run after the write, so a refusal needs the state before it.
   const before = ends ? draft.expose() : null;
-  const { history } = settings;
-  draft.begin(target.recording || history, target.listening || history);
+  const undoable = settings.history || target.listening;
+  draft.begin(undoable || target.savesPatches, undoable);
   beginWriting(draft.scope, before);
   try {
     mutation.write(draft, computed, versionOf(target, unconfirmed));

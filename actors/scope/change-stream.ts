@@ -53,15 +53,13 @@ export class Listeners {
   #waiting: Waiting[] | null = null;
   /** How many changes were delivered before those in `#waiting`. */
   #delivered = 0;
+  /** How many there are; written only here, and a field because each mutation reads it. */
+  size = 0;
 
   /** `last` receives each change after all listeners, and must not throw. */
   constructor(logger: Logger, last: ChangeListener = () => undefined) {
     this.#logger = logger;
     this.#last = last;
-  }
-
-  get size(): number {
-    return this.#listeners.size;
   }
 
   /**
@@ -75,8 +73,11 @@ export class Listeners {
       throw new TypeError(`subscribe needs a function, received ${typeName(given)}`);
     const waiting = this.#waiting === null ? 0 : this.#waiting.length + 1;
     const listener = { call, from: this.#delivered + waiting };
-    this.#listeners.add(listener);
-    return unsubscribing(() => void this.#listeners.delete(listener));
+    this.size = this.#listeners.add(listener).size;
+    return unsubscribing(() => {
+      this.#listeners.delete(listener);
+      this.size = this.#listeners.size;
+    });
   }
 
   /** Announces a change to all listeners (F1). */

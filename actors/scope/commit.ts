@@ -45,7 +45,7 @@ export function commitChange(
   scope.noted(mutation, call, outcome);
   call?.resolve(true);
   if (scope.listening) scope.announce(mutation, outcome, call);
-  scope.committed(true, call?.cause);
+  scope.committed(call?.cause);
 }
 
 /** A deletion, by a caller or by expiry; `settle` is called before the events. */
@@ -61,7 +61,7 @@ export function commitDeletion(
   if (scope.bridge !== null) countSave(counters, 1);
   scope.noted(why, null);
   settle();
-  scope.committed(false, cause);
+  scope.committed(cause);
   scope.announceState({ operation: "delete", origin: "local", before, cause });
 }
 

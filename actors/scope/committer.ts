@@ -275,7 +275,7 @@ export class Save {
         version += 1;
         scope.announce(call.mutation, change, call, version);
       }
-    scope.committed(true, batch.cause);
+    scope.committed(batch.cause);
   }
 
   #refuse(error: MakeError): void {

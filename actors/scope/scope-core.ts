@@ -26,8 +26,8 @@ export interface ScopeCore {
    * this scope do not expire.
    */
   readonly overdue?: boolean;
-  /** Patches are needed: by a subscriber, or for a save. */
-  readonly recording: boolean;
+  /** A save needs the patches of a change. */
+  readonly savesPatches: boolean;
   /** The scope has subscribers. */
   readonly listening: boolean;
   /** A record exists: it was written and not deleted. */
@@ -36,7 +36,10 @@ export interface ScopeCore {
   readonly backing: PersistBridge<object> | null;
   /** Called before the event of each local change that resolves before it is stored. */
   noted(done: Done, call: Call | null, outcome?: Outcome): void;
-  /** Announces a confirmed change; `version` is the scope's after it, default the present one. */
+  /**
+   * Announces a confirmed change of a scope that has subscribers; `version` is the scope's after
+   * it, default the present one.
+   */
   announce(mutation: Mutation, outcome: Outcome, call: Call | null, version?: number): void;
   /** Called when the scope has adopted the store's record, before its event. */
   taken(): void;
@@ -44,7 +47,7 @@ export interface ScopeCore {
    * Called once per confirmed save, or per change of a scope without a bridge, with the cascade of
    * the listeners that made it.
    */
-  committed(exists?: boolean, cause?: Cascade): void;
+  committed(cause?: Cascade): void;
   /** Reads the store and adopts its record; `onPurpose`: also one with a lower version. */
   reload(isWanted: () => boolean, onPurpose?: boolean): Promise<void>;
   /** Announces the present state as a whole. */

@@ -3,6 +3,7 @@
  *
  * It owns the confirmed state and version, and its subscribers. Waiting calls belong to an
  * executor, which exists only while there are any, so that an idle scope is a few hundred bytes.
+ * It has no private methods, as V8 keeps a word in each object of a class that has one.
  *
  * Cases of a mutation
  *   idle, no bridge, plain data    applied before the call returns; no call object, no executor
@@ -17,7 +18,7 @@
  *  C4  Events follow the order of versions; each local change has exactly one.
  */
 import { adopt, commitChange } from "./commit.ts";
-import { done, isPlainCall, submitTo } from "./admission.ts";
+import { done, submitTo } from "./admission.ts";
 import { Subscribers, type OnEnd } from "./subscribers.ts";
 import { DraftState } from "../state/draft-state.ts";
 import { changeOf, stateChangeOf, type WholeChange } from "./change-event.ts";
@@ -47,12 +48,12 @@ import { createScopeActor } from "../xstate/scope-logic.ts";
 import type { ScopeSettings } from "./options.ts";
 import { claimBy, type Claim } from "./claim.ts";
 import { deleteWork, readAgain, refreshWork } from "./tasks.ts";
-import type { Cascade } from "./reentrancy.ts";
+import { cascadeHere, type Cascade } from "./reentrancy.ts";
 import { begin } from "./safe-call.ts";
 import { warnOfSize } from "./validation.ts";
 import { applyMutation } from "./apply-mutation.ts";
 import { MUTATIONS } from "./trace.ts";
-import { visible } from "./writing.ts";
+import { isWriting, visible } from "./writing.ts";
 
 const CHANGED = Promise.resolve(true);
 const UNCHANGED = Promise.resolve(false);
@@ -75,10 +76,8 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   /** @internal Set by every use; the passivation of idle scopes clears it. */
   touched = true;
   #executor: Executor | null = null;
-  #audience: Subscribers<S> | null = null;
-  #actor: ScopeActorRef | null = null;
-  #stopped = false;
-  #hasEnded = false;
+  #subscribers: Subscribers<S> | null = null;
+  /** The work of `stop`, from its first call on. */
   #stopping: Promise<void> | null = null;
 
   constructor(parts: ScopeParts) {
@@ -101,7 +100,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** True after `stop`. */
   get stopped(): boolean {
-    return this.#stopped;
+    return this.#stopping !== null;
   }
 
   /** True when a call waits, runs or is being saved. */
@@ -111,17 +110,17 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** True when the scope is not busy and has no listener. */
   get idle(): boolean {
-    return !this.busy && (this.#audience?.size ?? 0) === 0 && this.#actor === null;
+    return !this.busy && this.#subscribers?.present !== true;
   }
 
-  /** @internal True also with a bridge: it may save patches. */
-  get recording(): boolean {
-    return this.bridge !== null || this.listening;
+  /** @internal A bridge of the caller receives them. */
+  get savesPatches(): boolean {
+    return this.bridge !== null;
   }
 
   /** @internal */
   get listening(): boolean {
-    return (this.#audience?.size ?? 0) > 0 || this.watched;
+    return this.#subscribers?.present === true || this.watched;
   }
 
   /** What the scope does now. */
@@ -138,7 +137,16 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** The XState actor of this scope; made at the first read. */
   get actor(): ScopeActorRef {
-    return (this.#actor ??= createScopeActor(this));
+    return (this.subscribers.actor ??= createScopeActor(this));
+  }
+
+  /** @internal Made when they are needed. */
+  get subscribers(): Subscribers<S> {
+    if (this.#subscribers !== null) return this.#subscribers;
+    const made = new Subscribers<S>(this);
+    const end = (): void => made.end(); // Made too late for `stop`, or ended by it already.
+    this.#stopping?.then(end, end);
+    return (this.#subscribers = made);
   }
 
   /** @internal The bridge that loads the scope; a subclass may save in another way. */
@@ -155,9 +163,10 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
       options === undefined &&
       mutation.compute === undefined &&
       !this.stale &&
-      !this.#stopped &&
+      this.#stopping === null &&
       !MUTATIONS.hasSubscribers &&
-      isPlainCall(this.identity);
+      cascadeHere() === undefined &&
+      !isWriting(this.identity);
     if (!direct) return this.submit(mutation, options);
     const outcome = applyMutation(this, mutation, undefined);
     if (outcome.error !== null) return Promise.reject(outcome.error.thrown);
@@ -203,19 +212,28 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: ChangeListener): Unsubscribe {
-    return this.#hearing().subscribe(listener);
+    return this.subscribers.subscribe(listener);
   }
 
   /** The changes from now on, or from after version `since`; `until` may end them earlier. */
   changes(options: FeedOptions = {}, until?: OnEnd): AsyncIterableIterator<FeedItem<S>> {
-    return this.#hearing().changes(options, until);
+    return this.subscribers.changes(options, until);
   }
 
   /** Settles every waiting call, saves changes that are only in memory, ends every reader. */
   stop(): Promise<void> {
-    this.#stopped = true; // Before the refusals, so that no call is admitted meanwhile.
+    // Kept before the refusals, so that no call is admitted meanwhile.
     const keep = (stopping: Promise<void>): void => void (this.#stopping = stopping);
-    return this.#stopping ?? begin(keep, () => this.#stop());
+    const end = async (): Promise<void> => {
+      await this.#executor?.stop();
+      try {
+        await this.flush();
+      } finally {
+        this.#subscribers?.end();
+        this.ended();
+      }
+    };
+    return this.#stopping ?? begin(keep, end);
   }
 
   /** Stops at the end of an `await using` block. */
@@ -225,19 +243,17 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** @internal */
   announce(mutation: Mutation, outcome: Outcome, call: Call | null, version?: number): void {
-    if (!this.listening) return;
     const change = changeOf(this, mutation, outcome, call?.options?.meta);
-    this.#publish({ ...change, version: version ?? change.version }, call?.cause);
+    this.publish({ ...change, version: version ?? change.version }, call?.cause);
   }
 
   /** @internal Announces a change that was made in an exclusive section. */
   announceChange(mutation: Mutation, outcome: Outcome, meta?: JsonObject): void {
-    if (this.listening) this.#publish(changeOf(this, mutation, outcome, meta), causeHere());
+    if (this.listening) this.publish(changeOf(this, mutation, outcome, meta), causeHere());
   }
 
   /** @internal */
-  committed(exists = true, cause?: Cascade): void {
-    this.exists = exists;
+  committed(cause?: Cascade): void {
     if (this.settings.checks !== null) warnOfSize(this, cause);
   }
 
@@ -253,7 +269,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** @internal */
   announceState(change: WholeChange): void {
-    if (this.listening) this.#publish(stateChangeOf(this, change), change.cause);
+    if (this.listening) this.publish(stateChangeOf(this, change), change.cause);
   }
 
   /** @internal */
@@ -261,29 +277,15 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     this.#executor = null;
   }
 
-  #publish(change: StateChange, cause: Cascade | undefined): void {
-    if (this.#audience === null) whileNotifying(change.scope, cause, () => this.published(change));
-    else this.#audience.announce(change, cause);
-  }
-
-  #hearing(): Subscribers<S> {
-    return (this.#audience ??= new Subscribers<S>(this, this.#hasEnded));
+  /** @internal */
+  publish(change: StateChange, cause: Cascade | undefined): void {
+    const listeners = this.#subscribers;
+    if (listeners !== null) listeners.announce(change, cause);
+    else whileNotifying(change.scope, cause, () => this.published(change));
   }
 
   /** @internal Calls back once when the scope has stopped; the result removes the callback. */
   onEnd(callback: () => void): () => void {
-    return this.#hearing().onEnd(callback);
-  }
-
-  async #stop(): Promise<void> {
-    await this.#executor?.stop();
-    try {
-      await this.flush();
-    } finally {
-      this.#hasEnded = true;
-      this.#audience?.end();
-      this.#actor?.stop();
-      this.ended();
-    }
+    return this.subscribers.onEnd(callback);
   }
 }

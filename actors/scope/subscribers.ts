@@ -20,6 +20,7 @@ import type {
 } from "../protocol.ts";
 import type { DeepReadonly } from "../state-types.ts";
 import type { Cascade } from "./reentrancy.ts";
+import type { ScopeActorRef } from "../xstate/actor-ref.ts";
 import { durationOption } from "../time/clock.ts";
 import { checkSignal, optionNames, refuseUnknown } from "./options.ts";
 
@@ -43,18 +44,18 @@ export class Subscribers<S> {
   readonly #subject: SubscribedScope<S>;
   readonly #listeners: Listeners;
   readonly #ends = new Set<() => void>();
-  #ended: boolean;
+  #ended = false;
+  /** The XState actor, which is the first listener while it runs. */
+  actor: ScopeActorRef | null = null;
 
-  /** `ended`: the scope has stopped already. */
-  constructor(subject: SubscribedScope<S>, ended: boolean) {
+  constructor(subject: SubscribedScope<S>) {
     this.#subject = subject;
-    this.#ended = ended;
     this.#listeners = new Listeners(subject.settings.logger, (change) => subject.published(change));
   }
 
-  /** How many listeners there are. */
-  get size(): number {
-    return this.#listeners.size;
+  /** True while there is one that receives changes. */
+  get present(): boolean {
+    return this.#listeners.size > 0;
   }
 
   /** Calls `listener` with every change; the returned function removes it. */
@@ -103,6 +104,7 @@ export class Subscribers<S> {
     this.#ended = true;
     for (const callback of this.#ends) callback();
     this.#ends.clear();
+    this.actor?.stop();
   }
 
   #marker(): SnapshotMarker<S> {

@@ -174,7 +174,7 @@ class Replay implements Replayed {
 
   #applied(mutation: Mutation, computed: unknown): Outcome {
     const { settings } = this.#scope;
-    const target = { draft: this.#draft, settings, recording: false, listening: false };
+    const target = { draft: this.#draft, settings, savesPatches: false, listening: false };
     return applyMutation(target, mutation, computed);
   }
 

@@ -69,7 +69,11 @@ function flatCopy(source: object): Record<string, unknown> | null {
   try {
     // Spread here, not by `copyRecord`: a spread that sees fewer shapes takes 50 ns less of 300.
     const copy: Record<string, unknown> = { ...source };
-    for (const key in copy) if (!isLeaf(copy[key])) return null;
+    for (const key in copy) {
+      const value = copy[key];
+      // Most are texts and numbers.
+      if (typeof value !== "string" && typeof value !== "number" && !isLeaf(value)) return null;
+    }
     return Object.getOwnPropertySymbols(source).length > 0 ? null : copy;
   } catch {
     return null;

@@ -23,11 +23,11 @@
  *  A4  Replaying `patches` on the state at `begin` gives the state now; `inverse` undoes it,
  *      applied in its own order.
  *  A5  Only own properties are read, and `__proto__` is written as an ordinary own key.
- *  A6  The exposed state object has the extras of the draft.
+ *  A6  The extras of the draft are those of its state object.
  */
 import { StateTypeError } from "../errors.ts";
 import { equal } from "./equal.ts";
-import { type Extras, extrasOf, withExtras } from "./extras.ts";
+import { type Extras, extrasOf, setExtras, withExtras } from "./extras.ts";
 import { copyArray, copyRecord } from "./patches.ts";
 import type { Patch, ScopeIdentity } from "../protocol.ts";
 import { isPlainObject, typeName } from "./copy.ts";
@@ -43,6 +43,7 @@ export function ownValue(node: object, key: string): unknown {
   return Object.hasOwn(node, key) ? (node as RecordNode)[key] : undefined;
 }
 
+/** Adds a key to a node, or overwrites it. */
 function assign(node: RecordNode, key: string, value: unknown): void {
   if (key !== "__proto__") {
     node[key] = value;
@@ -67,18 +68,17 @@ export class DraftState {
   patches: Patch[] | null = null;
   /** The inverse of the changes, in the order in which to apply it; `null` as above. */
   inverse: Patch[] | null = null;
+  /** The scope of the state; named in errors. */
+  readonly scope: ScopeIdentity;
   #state: RecordNode;
-  readonly #scope: ScopeIdentity;
-  #extras: Extras | null;
   #rootOwned = false;
   #owned: Set<object> | null = null;
 
-  /** `state` must be deep-frozen; `scope` is named in errors. */
+  /** `state` must be deep-frozen. */
   constructor(state: object, scope: ScopeIdentity) {
-    this.#scope = scope;
+    this.scope = scope;
     // `copyIn` has checked that a state is a plain object; its fields are read as unknown.
     this.#state = state as RecordNode;
-    this.#extras = extrasOf(state);
   }
 
   /** Starts a new change; records patches if `recording`, inverse patches if `undoable`. */
@@ -88,18 +88,13 @@ export class DraftState {
     this.inverse = undoable ? [] : null;
   }
 
-  /** The scope of the state. */
-  get scope(): ScopeIdentity {
-    return this.#scope;
-  }
-
   /** The state for readers: deep-frozen. Ends the ownership of all nodes. */
   expose(): object {
     if (this.#rootOwned) {
       if (this.#owned !== null) for (const node of this.#owned) Object.freeze(node);
       this.#owned = null;
       this.#rootOwned = false;
-      this.#take(Object.freeze(this.#state));
+      Object.freeze(this.#state);
     }
     return this.#state;
   }
@@ -107,7 +102,6 @@ export class DraftState {
   /** Replaces the state by another deep-frozen one without recording a change. */
   reset(state: object): void {
     this.#state = state as RecordNode; // A plain object, as in the constructor.
-    this.#extras = extrasOf(state);
     this.#rootOwned = false;
     this.#owned = null;
     this.changed = false;
@@ -122,9 +116,12 @@ export class DraftState {
   set(field: string, value: unknown): void {
     const had = Object.hasOwn(this.#state, field);
     const before = had ? this.#state[field] : undefined;
-    if (had && equal(before, value)) return;
+    if (had && (typeof value === "object" ? equal(before, value) : Object.is(before, value)))
+      return;
     if (this.patches !== null) this.#recordSet([field], had, before, value);
-    assign(this.#ownRoot(), field, value);
+    const root = this.#rootOwned ? this.#state : this.#ownRoot();
+    if (had) root[field] = value; // An own key, so even `__proto__` is simply overwritten.
+    else assign(root, field, value);
     this.changed = true;
   }
 
@@ -209,19 +206,18 @@ export class DraftState {
 
   /** What the record keeps beside the state; it stays when the state is replaced. */
   get extras(): Extras | null {
-    return this.#extras;
+    return extrasOf(this.#state);
   }
 
   /** Changes the extras: a change of the record without a patch of the state. */
   keep(extras: Extras): void {
-    this.#ownRoot();
-    this.#extras = extras;
+    setExtras(this.#ownRoot(), extras);
     this.changed = true;
   }
 
   /** Makes a frozen object the state, with the present extras (A6). */
   #take(next: object): void {
-    this.#state = withExtras(next, this.#extras) as RecordNode; // A plain object, by the callers.
+    this.#state = withExtras(next, this.extras) as RecordNode; // A plain object, by the callers.
   }
 
   /** Puts a new container into a field. It is owned; the patch gets a frozen twin of it. */
@@ -235,7 +231,9 @@ export class DraftState {
 
   #ownRoot(): RecordNode {
     if (!this.#rootOwned) {
+      const { extras } = this;
       this.#state = copyRecord(this.#state);
+      if (extras !== null) setExtras(this.#state, extras);
       this.#rootOwned = true;
     }
     return this.#state;
@@ -274,7 +272,7 @@ export class DraftState {
   #wrongType(path: string, expected: string, received: unknown): StateTypeError {
     return new StateTypeError(
       { path, expected, received: typeName(received) },
-      { scope: this.#scope },
+      { scope: this.scope },
     );
   }
 }

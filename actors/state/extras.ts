@@ -4,7 +4,8 @@
  * conflict, a read.
  *
  * Invariants
- *  E1  A state object has the extras that it was first given; other extras need another object.
+ *  E1  A frozen state keeps the extras that it has; other extras need another object. Those of a
+ *      state that a draft owns are written with it.
  *  E2  Extras are frozen. A state without extras has none at all, and costs nothing.
  */
 import { equal } from "./equal.ts";
@@ -44,6 +45,11 @@ export function withExtras(state: object, wanted: Extras | null): object {
   const own = present === null ? state : Object.freeze(copyRecord(state));
   if (wanted !== null) extras.set(own, wanted);
   return own;
+}
+
+/** Gives an owned state these extras. */
+export function setExtras(owned: object, wanted: Extras): void {
+  extras.set(owned, wanted);
 }
 
 /** True when two states are equal and have equal extras; `undefined`: there is no record. */

@@ -24,7 +24,8 @@ export function kindOf(node: object): NodeKind {
 
 /** True for an object that is neither an array nor an instance of anything. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && kindOf(value) === "record";
+  if (typeof value !== "object" || value === null) return false;
+  return Object.getPrototypeOf(value) === Object.prototype || kindOf(value) === "record";
 }
 
 /**

@@ -61,7 +61,8 @@ export class Calls {
   readonly #running = new Set<Call>();
   /** Calls between `enter` and `leave`. */
   #entered = 0;
-  #phase: "open" | "draining" | "closed" = "open";
+  /** Written only here; while it is open, no call is refused. */
+  phase: "open" | "draining" | "closed" = "open";
   /** A step of an admitted call begins. */
   #admits = false;
   /** Makes `drain` check again. */
@@ -74,8 +75,8 @@ export class Calls {
 
   /** True when calls of the running code are refused. */
   get refuses(): boolean {
-    if (this.#phase === "open") return false;
-    if (this.#phase === "closed") return true;
+    if (this.phase === "open") return false;
+    if (this.phase === "closed") return true;
     return !(this.#admits || this.#around().size > 0 || heldNow().some(this.#isOwn));
   }
 
@@ -148,7 +149,7 @@ export class Calls {
    * or at the time limit, to the number of calls and scopes that are still busy (D2).
    */
   async drain({ clock, drainMs, scopes }: DrainParts): Promise<number> {
-    this.#phase = "draining";
+    this.phase = "draining";
     const limit = new Limit(clock, drainMs);
     let busy: readonly BusyScope[] = [];
     try {
@@ -167,7 +168,7 @@ export class Calls {
     } finally {
       limit.clear();
       this.#wake = null;
-      this.#phase = "closed";
+      this.phase = "closed";
       for (const { done } of this.#running) done?.catch(() => undefined); // D4
     }
   }

@@ -19,6 +19,7 @@ import { ExclusiveSection } from "../../actors/scope/exclusive.ts";
 import { claimBy, type Claim } from "../../actors/scope/claim.ts";
 import { commitErasure } from "../../actors/scope/commit.ts";
 import { catchUpWork } from "../../actors/scope/tasks.ts";
+import type { Calls } from "./calls.ts";
 import type { Resident } from "./registry.ts";
 import type { Cascade } from "../../actors/scope/reentrancy.ts";
 import type { Done } from "../../actors/scope/unconfirmed.ts";
@@ -35,12 +36,11 @@ import { StateScope } from "./scope.ts";
 export interface Keeper {
   /** The subscribers of the whole runtime. */
   readonly listeners: { readonly size: number };
-  /** The runtime is closing, and the running code belongs to no earlier call. */
-  readonly refuses: boolean;
+  readonly calls: Pick<Calls, "phase" | "refuses">;
   published(change: StateChange, scope: ResidentScope): void;
   /** The scope got a subscriber: it must stay in memory, or be registered again. */
   used(scope: ResidentScope): void;
-  /** A change is confirmed. */
+  /** A change is confirmed of a scope that is not held in memory, or that can expire. */
   committed(scope: ResidentScope): void;
   /** The scope was read from the store; `until`: when it expires there, if known. */
   taken(scope: ResidentScope, until: number | undefined): void;
@@ -73,7 +73,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   readonly #keeper: Keeper;
   readonly #store: RecordBridge | null;
   readonly #writer: WriteBehind | null;
-  #expiring: Promise<boolean> | null = null;
   /** The newest version reported since the store was read; `Infinity`: unknown. */
   #observed = 0;
   /** True when reports may have been lost since the store was last read. */
@@ -150,13 +149,15 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
-    if (!this.#keeper.refuses && !this.overdue) return super.mutate(mutation, options);
+    // Data only: this is on the way of every mutation.
+    if (this.#keeper.calls.phase === "open" && !this.overdue)
+      return super.mutate(mutation, options);
     this.touched = true;
     return this.submit(mutation, options); // It is refused, or ends the expired state first.
   }
 
   override submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
-    if (!this.#keeper.refuses) return super.submit(work, options);
+    if (!this.#keeper.calls.refuses) return super.submit(work, options);
     return Promise.reject(new ScopeStoppedError({ scope: this.identity }));
   }
 
@@ -167,15 +168,12 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /** Ends an expired state, before any call submitted later. */
   expire(): Promise<boolean> {
-    this.#expiring ??= super.submit(catchUpWork(this)).finally(() => {
-      this.#expiring = null;
-    });
-    return this.#expiring;
+    return super.submit(catchUpWork(this));
   }
 
   /** Most stores need patches of large states only. */
-  override get recording(): boolean {
-    return this.listening || (this.bridge !== null && this.#store?.wantsPatches === true);
+  override get savesPatches(): boolean {
+    return this.bridge !== null && this.#store?.wantsPatches === true;
   }
 
   override get watched(): boolean {
@@ -186,10 +184,13 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     if (this.watched) this.#keeper.published(change, this);
   }
 
-  override committed(exists = true, cause?: Cascade): void {
-    super.committed(exists && this.kind.livesUntil?.(super.state) !== 0, cause);
-    if (this.kind.observe !== undefined) this.#observe(cause);
-    this.#keeper.committed(this);
+  override committed(cause?: Cascade): void {
+    const { ttlMs, livesUntil } = this.kind;
+    if (livesUntil?.(super.state) === 0) this.exists = false;
+    super.committed(cause);
+    if (this.kind.observe !== undefined) observe(this, cause);
+    const mayExpire = this.life !== FOR_EVER || ttlMs !== undefined || livesUntil !== undefined;
+    if (mayExpire || !this.resident) this.#keeper.committed(this);
     this.#writer?.writer.mark();
   }
 
@@ -256,20 +257,14 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /** Reads the store if a newer version was committed; resolves to whether to read again. */
   async catchUp(): Promise<NextRead> {
-    return this.stopped || this.#keeper.refuses ? "over" : readNewer(this);
+    return this.stopped || this.#keeper.calls.refuses ? "over" : readNewer(this);
   }
 
   override taken(): void {
     this.#writer?.loaded(this.version);
     if (this.#observed <= this.readVersion) this.stale = false;
     this.#keeper.taken(this, this.#store?.until);
-    this.#observe(undefined);
-  }
-
-  #observe(cause: Cascade | undefined): void {
-    const { identity, kind } = this;
-    if (kind.observe)
-      whileNotifying(identity, cause, () => kind.observe?.(identity.id, this.state));
+    if (this.kind.observe !== undefined) observe(this, undefined);
   }
 
   override subscribe(listener: ChangeListener): Unsubscribe {
@@ -296,4 +291,10 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   override ended(): void {
     this.#keeper.ended(this);
   }
+}
+
+/** Calls `observe` of the kind, as a listener that the listeners of `cause` called. */
+function observe(scope: ResidentScope, cause: Cascade | undefined): void {
+  const { identity, kind } = scope;
+  whileNotifying(identity, cause, () => kind.observe?.(identity.id, scope.state));
 }

@@ -36,7 +36,6 @@ import {
   type KindOptions,
   type ResolvedKind,
 } from "./kinds.ts";
-import { FOR_EVER } from "./life.ts";
 import { isWatchable, RemoteChanges } from "./replication/remote-changes.ts";
 import { type Keeper, type ResidentParts, ResidentScope } from "./resident-scope.ts";
 import { RuntimeTimers } from "./timers/runtime-timers.ts";
@@ -260,19 +259,15 @@ export class ScopeHost {
     const { calls, listeners } = this;
     return {
       listeners,
-      get refuses() {
-        return calls.refuses;
-      },
+      calls,
       published: (change, scope) => {
         this.#feeds.get(scope.kind.store)?.published(scope.key, change.version);
         listeners.announce(change);
       },
       used: (scope) => void this.system.hold(scope.key, scope),
       committed: (scope) => {
-        if (!scope.resident) this.system.hold(scope.key, scope);
-        const { ttlMs, livesUntil } = scope.kind;
-        const mayEnd = scope.life !== FOR_EVER || ttlMs !== undefined || livesUntil !== undefined;
-        if (mayEnd) this.#expiry.changed(scope);
+        this.system.hold(scope.key, scope);
+        this.#expiry.changed(scope);
       },
       taken: (scope, until) => this.#expiry.read(scope, until),
       rested: (scope) => {

@@ -187,7 +187,7 @@ export class CasRun {
 
 function settingsOf(
   scope: ContainerScope,
-): Pick<ContainerScope, "settings" | "recording" | "listening"> {
-  const { settings, recording, listening } = scope;
-  return { settings, recording, listening };
+): Pick<ContainerScope, "settings" | "savesPatches" | "listening"> {
+  const { settings, savesPatches, listening } = scope;
+  return { settings, savesPatches, listening };
 }

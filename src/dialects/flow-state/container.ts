@@ -129,6 +129,7 @@ export class ContainerScope extends StateScope {
   ): void {
     this.draft.reset(next.state);
     this.version = next.version;
+    this.exists = true;
     this.announceChange(mutation, outcome, meta);
     this.committed();
     this.#owner?.commit(this.state, this.version);

@@ -19,7 +19,7 @@ export interface BehindScope {
   /** Adopts a state and announces it; calls `WriteBehind.loaded` before. */
   take(found: Stored<object> | Tombstone): void;
   /** The state changed. */
-  committed(exists: boolean): void;
+  committed(): void;
   /** Everything is stored. */
   stored(): void;
 }

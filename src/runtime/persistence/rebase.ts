@@ -270,7 +270,7 @@ export class WriteBehind {
     if (isTheirs) {
       this.#changes.clear();
       this.history.loaded(version, exists);
-    } else if (changed) scope.committed(exists);
+    } else if (changed) scope.committed();
     else this.writer.mark(); // Their state, with the life it has: only its version is new.
   }
 

@@ -55,8 +55,9 @@ export class TimedScope extends ResidentScope implements Timed {
     return promise;
   }
 
-  override committed(exists = true, cause?: Cascade): void {
-    super.committed(exists, cause);
-    if (!exists) void this.book.forget(this, this.version);
+  override committed(cause?: Cascade): void {
+    const isDeleted = !this.exists; // A state that ends as it is written keeps its timers.
+    super.committed(cause);
+    if (isDeleted) void this.book.forget(this, this.version);
   }
 }

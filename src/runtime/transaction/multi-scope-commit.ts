@@ -156,7 +156,7 @@ export function changedPart(scope: ResidentScope, mutation: Mutation, computed?:
   const scratch = new DraftState(scope.draft.expose(), scope.identity);
   const { settings } = scope;
   // A subscriber may come before the announcement, which needs the patches.
-  const target = { draft: scratch, settings, recording: true, listening: true };
+  const target = { draft: scratch, settings, savesPatches: true, listening: true };
   const outcome = applyMutation(target, mutation, computed);
   if (outcome.error !== null) throw outcome.error.thrown;
   const version = scope.version + 1;
@@ -203,12 +203,12 @@ function confirmAll(parts: readonly Part[]): void {
   const cause = causeHere();
   for (const { scope, mutation, outcome } of parts) {
     if (mutation === null) {
-      scope.committed(false, cause);
+      scope.committed(cause);
       const gone = before.get(scope) ?? {};
       scope.announceState({ operation: "delete", origin: "local", before: gone, cause });
     } else {
       scope.announceChange(mutation, outcome);
-      scope.committed(true, cause);
+      scope.committed(cause);
     }
   }
 }
