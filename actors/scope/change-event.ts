@@ -19,19 +19,19 @@ export interface ChangedScope {
   readonly gap?: boolean;
 }
 
-/** The event of one mutation, with the scope's present version. */
+/** The event of one mutation; `version` is the scope's after it. */
 export function changeOf(
   scope: ChangedScope,
   mutation: Mutation,
   outcome: Outcome,
-  meta?: JsonObject,
+  { version, meta }: { readonly version: number; readonly meta: JsonObject | undefined },
 ): StateChange {
   const path = mutation.path?.();
   const delta = mutation.delta?.(outcome.computed);
   return {
     type: "state_change",
     scope: scope.identity,
-    version: scope.version,
+    version,
     operation: mutation.operation,
     ...(path === undefined ? {} : { path }),
     ...(delta === undefined ? {} : { delta }),

@@ -1,7 +1,7 @@
 /**
  * Writes the confirmed state of a scope: once a scope is made, only these functions change its
- * version. A container of flow-state, whose version is that of its store, writes its own. Scopes
- * that change together are confirmed here one by one, and announced by the multi-scope commit.
+ * version. Scopes that change together are confirmed here one by one, and announced by the
+ * multi-scope commit; so is a container of flow-state, whose version is that of its store.
  *
  * Invariants
  *  F1  The state, its version and its existence change together, before any subscriber reads them.

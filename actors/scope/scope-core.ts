@@ -40,7 +40,7 @@ export interface ScopeCore {
    * Announces a confirmed change of a scope that has subscribers; `version` is the scope's after
    * it, default the present one.
    */
-  announce(mutation: Mutation, outcome: Outcome, call: Call | null, version?: number): void;
+  announce(mutation: Mutation, outcome: Outcome, by: Announced | null, version?: number): void;
   /** Called when the scope has adopted the store's record, before its event. */
   taken(): void;
   /**
@@ -55,6 +55,9 @@ export interface ScopeCore {
   /** The executor has nothing to do. */
   rest(): void;
 }
+
+/** Of a change that is announced: the options of its call, and the listeners that made it. */
+export type Announced = Partial<Pick<Call, "options" | "cause">>;
 
 /** What a scope does at a moment. */
 export type Activity = Pick<ScopeStats, "waiting" | "running" | "saving">;

@@ -22,8 +22,8 @@ import { done, submitTo } from "./admission.ts";
 import { Subscribers, type OnEnd } from "./subscribers.ts";
 import { DraftState } from "../state/draft-state.ts";
 import { changeOf, stateChangeOf, type WholeChange } from "./change-event.ts";
-import { causeHere, whileNotifying } from "./cascade.ts";
-import type { Activity, ScopeCore, ScopeParts } from "./scope-core.ts";
+import { whileNotifying } from "./cascade.ts";
+import type { Activity, Announced, ScopeCore, ScopeParts } from "./scope-core.ts";
 import { Executor } from "./executor.ts";
 import type { ChangeListener, FeedOptions } from "./change-stream.ts";
 import type { Call, Outcome, ExclusiveTask } from "./mailbox.ts";
@@ -31,7 +31,6 @@ import type { Mutation } from "./mutation.ts";
 import type {
   FeedItem,
   Tombstone,
-  JsonObject,
   MutationOptions,
   PersistBridge,
   ScopeIdentity,
@@ -242,14 +241,9 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   }
 
   /** @internal */
-  announce(mutation: Mutation, outcome: Outcome, call: Call | null, version?: number): void {
-    const change = changeOf(this, mutation, outcome, call?.options?.meta);
-    this.publish({ ...change, version: version ?? change.version }, call?.cause);
-  }
-
-  /** @internal Announces a change that was made in an exclusive section. */
-  announceChange(mutation: Mutation, outcome: Outcome, meta?: JsonObject): void {
-    if (this.listening) this.publish(changeOf(this, mutation, outcome, meta), causeHere());
+  announce(mutation: Mutation, outcome: Outcome, by: Announced | null, version?: number): void {
+    const about = { version: version ?? this.version, meta: by?.options?.meta };
+    this.publish(changeOf(this, mutation, outcome, about), by?.cause);
   }
 
   /** @internal */

@@ -231,7 +231,7 @@ export class DraftState {
 
   #ownRoot(): RecordNode {
     if (!this.#rootOwned) {
-      const { extras } = this;
+      const extras = extrasOf(this.#state);
       this.#state = copyRecord(this.#state);
       if (extras !== null) setExtras(this.#state, extras);
       this.#rootOwned = true;

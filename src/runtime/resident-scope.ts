@@ -70,7 +70,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** The scope was erased with its binding: the next user binds it anew. */
   unbound = false;
   life: Life = FOR_EVER;
-  readonly #keeper: Keeper;
+  /** The runtime of this scope. */
+  readonly keeper: Keeper;
   readonly #store: RecordBridge | null;
   readonly #writer: WriteBehind | null;
   /** The newest version reported since the store was read; `Infinity`: unknown. */
@@ -86,7 +87,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.exists = found?.state !== undefined;
     this.key = key;
     this.kind = kind;
-    this.#keeper = keeper;
+    this.keeper = keeper;
     this.#store = store;
     if (bridge !== null) bridge.confirmed = () => this.state;
     const behind = durability === "checkpoint" && store !== null;
@@ -124,11 +125,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#store !== null && (this.#writer?.clean ?? true);
   }
 
-  /** True when `keeper` is the runtime of this scope. */
-  isKeptBy(keeper: Keeper): boolean {
-    return this.#keeper === keeper;
-  }
-
   /** Checkpoint writes that failed so far. */
   get checkpointErrors(): number {
     return this.#writer?.errors ?? 0;
@@ -150,14 +146,13 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
     // Data only: this is on the way of every mutation.
-    if (this.#keeper.calls.phase === "open" && !this.overdue)
-      return super.mutate(mutation, options);
+    if (this.keeper.calls.phase === "open" && !this.overdue) return super.mutate(mutation, options);
     this.touched = true;
     return this.submit(mutation, options); // It is refused, or ends the expired state first.
   }
 
   override submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
-    if (!this.#keeper.calls.refuses) return super.submit(work, options);
+    if (!this.keeper.calls.refuses) return super.submit(work, options);
     return Promise.reject(new ScopeStoppedError({ scope: this.identity }));
   }
 
@@ -177,20 +172,20 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override get watched(): boolean {
-    return this.#keeper.listeners.size > 0;
+    return this.keeper.listeners.size > 0;
   }
 
   override published(change: StateChange): void {
-    if (this.watched) this.#keeper.published(change, this);
+    if (this.watched) this.keeper.published(change, this);
   }
 
   override committed(cause?: Cascade): void {
     const { ttlMs, livesUntil } = this.kind;
-    if (livesUntil?.(super.state) === 0) this.exists = false;
+    if (this.exists && livesUntil?.(super.state) === 0) this.exists = false;
     super.committed(cause);
     if (this.kind.observe !== undefined) observe(this, cause);
     const mayExpire = this.life !== FOR_EVER || ttlMs !== undefined || livesUntil !== undefined;
-    if (mayExpire || !this.resident) this.#keeper.committed(this);
+    if (mayExpire || !this.resident) this.keeper.committed(this);
     this.#writer?.writer.mark();
   }
 
@@ -214,7 +209,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#observed = Math.max(this.#observed, version);
     this.gap ||= version === Infinity;
     this.stale = true;
-    this.#keeper.behind(this);
+    this.keeper.behind(this);
   }
 
   /** Runs `work` in a section without saves; waits for it also once the section is revoked. */
@@ -257,39 +252,39 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /** Reads the store if a newer version was committed; resolves to whether to read again. */
   async catchUp(): Promise<NextRead> {
-    return this.stopped || this.#keeper.calls.refuses ? "over" : readNewer(this);
+    return this.stopped || this.keeper.calls.refuses ? "over" : readNewer(this);
   }
 
   override taken(): void {
     this.#writer?.loaded(this.version);
     if (this.#observed <= this.readVersion) this.stale = false;
-    this.#keeper.taken(this, this.#store?.until);
+    this.keeper.taken(this, this.#store?.until);
     if (this.kind.observe !== undefined) observe(this, undefined);
   }
 
   override subscribe(listener: ChangeListener): Unsubscribe {
     const unsubscribe = super.subscribe(listener);
-    this.#keeper.used(this); // A scope with listeners stays when its last handle is collected.
+    this.keeper.used(this); // A scope with listeners stays when its last handle is collected.
     return unsubscribe;
   }
 
   override get actor(): ScopeActorRef {
     const actor = super.actor;
-    this.#keeper.used(this);
+    this.keeper.used(this);
     return actor;
   }
 
   override rest(): void {
     super.rest();
-    this.#keeper.rested(this);
+    this.keeper.rested(this);
   }
 
   stored(): void {
-    this.#keeper.rested(this);
+    this.keeper.rested(this);
   }
 
   override ended(): void {
-    this.#keeper.ended(this);
+    this.keeper.ended(this);
   }
 }
 

@@ -142,7 +142,7 @@ export class ScopeHost {
 
   /** True for a scope opened here. */
   owns(scope: ResidentScope): boolean {
-    return scope.isKeptBy(this.#keeper);
+    return scope.keeper === this.#keeper;
   }
 
   /** The bridge of one record to its store; `null` for a volatile kind. */

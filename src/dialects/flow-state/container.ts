@@ -19,6 +19,8 @@ import {
 } from "../../../actors/scope/validation.ts";
 import { durationOption } from "../../../actors/time/clock.ts";
 import { StateTypeError } from "../../../actors/errors.ts";
+import { causeHere } from "../../../actors/scope/cascade.ts";
+import { confirm } from "../../../actors/scope/commit.ts";
 import type { Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { JsonObject, ScopeIdentity, StateChange } from "../../../actors/protocol.ts";
@@ -127,10 +129,9 @@ export class ContainerScope extends StateScope {
     outcome: Outcome,
     next: { state: object; version: number },
   ): void {
-    this.draft.reset(next.state);
-    this.version = next.version;
-    this.exists = true;
-    this.announceChange(mutation, outcome, meta);
+    confirm(this, { ...next, exists: true });
+    if (this.listening)
+      this.announce(mutation, outcome, { options: meta && { meta }, cause: causeHere() });
     this.committed();
     this.#owner?.commit(this.state, this.version);
   }

@@ -207,7 +207,7 @@ function confirmAll(parts: readonly Part[]): void {
       const gone = before.get(scope) ?? {};
       scope.announceState({ operation: "delete", origin: "local", before: gone, cause });
     } else {
-      scope.announceChange(mutation, outcome);
+      if (scope.listening) scope.announce(mutation, outcome, { cause });
       scope.committed(cause);
     }
   }
