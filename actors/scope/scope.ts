@@ -26,7 +26,7 @@ import { whileNotifying } from "./cascade.ts";
 import type { Activity, Announced, ScopeCore, ScopeParts } from "./scope-core.ts";
 import { Executor } from "./executor.ts";
 import type { ChangeListener, FeedOptions } from "./change-stream.ts";
-import type { Call, Outcome, ExclusiveTask } from "./mailbox.ts";
+import type { Outcome, ExclusiveTask } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type {
   FeedItem,
