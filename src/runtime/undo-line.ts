@@ -47,10 +47,11 @@ export class UndoLine {
     const version = newest && nextRedo(newest);
     const undo = version === undefined ? undefined : await this.#past.exactly(version);
     const at = traced(undo?.trace, "from");
-    if (at === undefined || (await this.#past.exactly(at)) === undefined) return undefined;
-    const rest = traced(undo?.trace, "rest");
-    const { state } = await this.#past.find(at, present, 0);
-    return { state: this.#past.stored(state), trace: { at, ...(rest !== undefined && { rest }) } };
+    if (undo === undefined || at === undefined) return undefined;
+    const rest = traced(undo.trace, "rest");
+    // What an undo took back is the state before it, also when that version is no longer kept.
+    const state = await this.#past.stateBefore(undo, present);
+    return { state, trace: { at, ...(rest !== undefined && { rest }) } };
   }
 
   /** The first neighbour with the group of the change at `place`, and the place before. */
