@@ -40,16 +40,17 @@ export interface GivenAnswer {
 
 /**
  * The changes of a resume to a run's record: none when the run waits for no suspension, `null` when
- * this suspension was resumed before. A suspension whose time is over ends by that. Throws
- * `SuspensionMismatchError` for an id of no suspension of the run.
+ * this suspension was resumed before, or the run was cancelled. A suspension whose time is over
+ * ends by that. Throws `SuspensionMismatchError` for an id of no suspension of the run.
  */
 export function answerTo(
   record: StoredRun,
   { data, suspension: received, now }: GivenAnswer,
 ): Partial<StoredRun> | null {
-  const { runId, suspension, answered, answers, steps, stepIndex } = record;
+  const { runId, status, suspension, answered, answers, steps, stepIndex } = record;
   if (received !== undefined && received !== suspension?.id) {
-    if (answered.some(({ id }) => id === received)) return null;
+    // A cancelled run waits for none; its outcome says so, whichever it is asked for.
+    if (status === "cancelled" || answered.some(({ id }) => id === received)) return null;
     const scope = { type: "sequencer", id: runId };
     throw new SuspensionMismatchError({ runId, expected: suspension?.id, received }, { scope });
   }

@@ -68,3 +68,14 @@ it("cancels a run whose start is being stored", async () => {
   await failure;
   expect(await storedRun(inner, "o-2")).toMatchObject({ status: "cancelled" });
 });
+
+it("says that a run was cancelled, also when its suspension is resumed", async () => {
+  const runtime = runtimeOn(memoryStore());
+  onTestFinished(() => runtime.close());
+  const order = defineSequencer({ name: "order" }).step("approve", (ctx) => ctx.suspend("ok?"));
+  const outcome = await runtime.run(order, { runId: "o-3" }).result;
+  const suspension = outcome.status === "suspended" ? outcome.suspension.id : "";
+  expect(await runtime.cancel("o-3")).toBe(true);
+  await rejection(runtime.resume(order, "o-3", "yes", { suspension }), "RUN_CANCELLED");
+  await rejection(runtime.resume(order, "o-3", "yes"), "RUN_CANCELLED");
+});
