@@ -14,6 +14,7 @@
 import { types } from "node:util";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { isPlainObject } from "../state/copy.ts";
+import { equal } from "../state/equal.ts";
 import { isThenable } from "./mutation.ts";
 
 type Schema = StandardSchemaV1;
@@ -97,14 +98,19 @@ function ofObject({ shape }: Definition, before: Node, value: Node): Result | un
   const isThere = (key: string): boolean => Object.hasOwn(value, key) && value[key] !== undefined;
   if (!Object.keys(before).every(isThere)) return undefined;
   const made: [string, unknown][] = [];
+  let isSame = true;
   for (const key of Object.keys(value)) {
-    if (!Object.hasOwn(shape, key)) continue; // The schema has no such field.
+    if (!Object.hasOwn(shape, key)) {
+      isSame = false; // The schema has no such field.
+      continue;
+    }
     const was = Object.hasOwn(before, key) ? before[key] : undefined;
     const part = ofPart(shape[key], was, value[key]);
     if (part === undefined) return undefined;
     made.push([key, part.value]);
+    if (part.value !== value[key]) isSame = false;
   }
-  return { value: Object.fromEntries(made) };
+  return { value: isSame ? value : Object.fromEntries(made) };
 }
 
 /** `undefined`: it has to be checked whole. */
@@ -113,13 +119,19 @@ function ofArray(
   before: readonly unknown[],
   value: readonly unknown[],
 ): Result | undefined {
-  const made: unknown[] = [];
-  for (const [at, item] of value.entries()) {
-    const part = ofPart(element, before[at], item);
-    if (part === undefined) return undefined;
-    made.push(part.value);
+  if (!isSchema(element)) return undefined;
+  let made: unknown[] | null = null;
+  for (let at = 0; at < value.length; at += 1) {
+    let item = value[at];
+    if (item === undefined || item !== before[at]) {
+      const part = ofPart(element, before[at], item);
+      if (part === undefined) return undefined;
+      if (part.value !== item) made ??= value.slice(0, at);
+      item = part.value;
+    }
+    made?.push(item);
   }
-  return { value: made };
+  return { value: made ?? value };
 }
 
 /** The whole check repeats a refusal: only it gives the issues in their order. */
@@ -131,5 +143,6 @@ function ofPart(
   if (value === undefined || !isSchema(schema)) return undefined;
   if (value === before) return { value };
   const result = validateChanged(schema, before, value);
-  return isThenable(result) || result.issues !== undefined ? undefined : result;
+  if (isThenable(result) || result.issues !== undefined) return undefined;
+  return equal(result.value, value) ? { value } : result;
 }

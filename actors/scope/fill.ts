@@ -71,7 +71,9 @@ function fillList(
 ): readonly unknown[] | Changed {
   if (made.length < given.length) return new Changed(path);
   let filled: unknown[] | null = null;
-  for (const [index, item] of made.entries()) {
+  for (let index = 0; index < made.length; index += 1) {
+    const item = made[index];
+    if (index < given.length && item === given[index]) continue;
     const value = fill(given[index], item, { parent: path, key: index });
     if (value instanceof Changed) return value;
     if (index < given.length && value === given[index]) continue;

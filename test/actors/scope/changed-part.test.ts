@@ -100,6 +100,17 @@ describe("validateChanged", () => {
     });
   });
 
+  it("copies no list in which nothing is filled in", () => {
+    const schema = z.object({ list: z.array(z.object({ text: z.string() })) });
+    const before = copyIn({ list: [{ text: "a" }] }, "");
+    const value = copyIn({ list: [...before.list, { text: "b" }] }, "");
+    const result = validateChanged(schema, before, value);
+    expect(result).toHaveProperty("value", value);
+    expect(Reflect.get(result, "value")).toBe(value);
+    const other = copyIn({ list: value.list, unknown: 1 }, "");
+    expect(validateChanged(schema, before, other)).toEqual({ value });
+  });
+
   it("D2: checks whole what a class derived from zod's checks", () => {
     const before = copyIn({ a: 1, b: 1 }, "");
     const value = copyIn({ a: 2, b: 1 }, "");
