@@ -11,7 +11,7 @@
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { whileNotifying } from "./cascade.ts";
-import { StateTooLargeError, StateValidationError } from "../errors.ts";
+import { StateTooLargeError, StateTypeError, StateValidationError } from "../errors.ts";
 import type { Logger, ScopeIdentity, StateSizeWarning } from "../protocol.ts";
 import { durationOption } from "../time/clock.ts";
 import { validateChanged } from "./changed-part.ts";
@@ -19,6 +19,7 @@ import { filledFrom, keptIn } from "./fill.ts";
 import { isThenable } from "./mutation.ts";
 import type { Cascade } from "./reentrancy.ts";
 import { copyIn, isPlainObject, sizeBytes, typeName } from "../state/copy.ts";
+import { mutableCopy } from "../state/mutable-copy.ts";
 import { safeCall } from "./safe-call.ts";
 import { whileWriting } from "./writing.ts";
 
@@ -120,9 +121,25 @@ function since(schema: StateSchema, before: object): StateSchema {
 }
 
 function validate(schema: StateSchema, state: object): StandardSchemaV1.Result<object> {
-  const result = schema["~standard"].validate(state);
+  const result = resultOf(schema["~standard"], state);
   if (isThenable(result)) throw refuseAsync(result);
   return result;
+}
+
+/**
+ * arktype fills in and transforms in a copy whose fields are as frozen as those of the state, and
+ * throws: it receives one of its own then.
+ */
+function resultOf(
+  schema: StateSchema["~standard"],
+  state: object,
+): ReturnType<typeof schema.validate> {
+  try {
+    return schema.validate(state);
+  } catch (error) {
+    if (schema.vendor !== "arktype") throw error;
+    return schema.validate(mutableCopy(state));
+  }
 }
 
 function changes(path: readonly PropertyKey[], scope: ScopeIdentity): StateValidationError {
@@ -202,9 +219,14 @@ export function warnOfSize(scope: CheckedScope, cause: Cascade | undefined): voi
   );
 }
 
-/** The frozen first state of a scope: copied in, checked, defaults filled in. */
+/**
+ * The frozen first state of a scope: copied in, checked, defaults filled in. Throws
+ * `StateTypeError` for what is no plain object.
+ */
 export function initialState(given: object, checks: Checks | null, scope: ScopeIdentity): object {
   const state = copyIn(given, "", { scope });
+  const fields = { path: "", expected: "a plain object", received: typeName(given) };
+  if (!isPlainObject(state)) throw new StateTypeError(fields, { scope });
   return withDefaults(state, checks, scope);
 }
 

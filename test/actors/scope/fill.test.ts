@@ -12,6 +12,23 @@ function handMade(make: (given: Readonly<Record<string, unknown>>) => object): S
   return { "~standard": { version: 1, vendor: "test", validate } };
 }
 
+interface Box {
+  readonly box: { text: string; n?: number; extra?: number };
+}
+
+/** Writes in a clone, as arktype does: its fields are as frozen as those of its source. */
+function likeArktype(write: (copy: Box["box"]) => void): StateSchema {
+  const clone = (given: object): object =>
+    Object.create(Object.prototype, Object.getOwnPropertyDescriptors(given)) as object;
+  const validate = (given: unknown): { value: object } => {
+    const { box } = given as Box;
+    const made = clone(box) as Box["box"];
+    write(made);
+    return { value: { ...(given as Box), box: made } };
+  };
+  return { "~standard": { version: 1, vendor: "arktype", validate } };
+}
+
 interface Case {
   readonly schema: StateSchema;
   readonly given: object;
@@ -82,6 +99,13 @@ const transforming: Readonly<Record<string, Case>> = {
     schema: handMade(({ n }) => ({ n: typeof n === "number" ? n + 1 : 1 })),
     given: {},
     path: ["n"],
+  },
+  "in a clone that is frozen": {
+    schema: likeArktype((copy) => {
+      copy.text = copy.text.trim();
+    }),
+    given: { box: { text: " x " } },
+    path: ["box", "text"],
   },
   "of the whole": { schema: handMade(() => []), given: {}, path: [] },
   "that renames": {
@@ -174,6 +198,14 @@ describe("a schema that fills in", () => {
       z.object({ at: z.date(), set: z.set(z.number()), bytes: z.instanceof(Uint8Array) }),
       { at: new Date(5), set: new Set([1]), bytes: Uint8Array.of(1) },
       { at: new Date(5), set: new Set([1]), bytes: Uint8Array.of(1) },
+    ],
+    "in a clone that is frozen": [
+      likeArktype((copy) => {
+        copy.n ??= 3;
+        delete copy.extra;
+      }),
+      { box: { text: "a", extra: 1 } },
+      { box: { text: "a", n: 3, extra: 1 } },
     ],
     "of no library": [handMade((given) => ({ n: 1, ...given })), { a: 1 }, { n: 1, a: 1 }],
   };
