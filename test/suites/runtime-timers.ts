@@ -142,6 +142,25 @@ function recipeCases(stores: RuntimeStores): void {
     },
   );
 
+  it("a recipe of one scope may name it, and no other", async () => {
+    const runtime = runtimeOf(new World(stores), keeping());
+    const [scope, other] = [await open(runtime), await open(runtime, "other")];
+    const set = (target: typeof scope): Promise<string> =>
+      runtime.transact([scope], (_drafts, { schedule }) => schedule(target, "remind", LATER));
+    const key = await set(scope);
+    expect(await scope.timers()).toMatchObject([{ key }]);
+    const refusal = /timers of the scopes that its recipe changes/;
+    await expect(set(other)).rejects.toThrow(refusal);
+    if (runtime.supports("timed").transactions) {
+      const scopes = [scope, await open(runtime, "third")] as const;
+      const both = runtime.transact(scopes, (_drafts, context) =>
+        context.schedule(other, "remind", LATER),
+      );
+      await expect(both).rejects.toThrow(refusal);
+    }
+    expect(await other.timers()).toEqual([]);
+  });
+
   it("a recipe that changes nothing sets its timer without a version", async () => {
     const kept = keeping();
     const scope = await open(runtimeOf(new World(stores), kept));

@@ -15,6 +15,7 @@ import { WrappedMutation } from "../../../actors/scope/wrapped-mutation.ts";
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { TimerNotes } from "../../../actors/state/extras.ts";
 import type { Schedule } from "../../../actors/timing.ts";
+import { residentOf } from "../handle.ts";
 import { type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
 import { type Row, sinceOf } from "./ledger.ts";
 import { planOf, type TimerPlan } from "./plan.ts";
@@ -33,7 +34,12 @@ export function collecting(context: MutationContext, schedule: Schedule): Mutati
   };
 }
 
-/** Reads the arguments of `schedule` in a mutator of `scope`; the scope itself may come first. */
+/** The refusal of a timer of a scope that the recipe does not change. */
+export function otherScope(): TypeError {
+  return new TypeError("schedule sets timers of the scopes that its recipe changes, and no others");
+}
+
+/** Reads the arguments of `schedule` in a mutator of `scope`. */
 export function planFor(book: TimerBook, scope: Timed, given: readonly unknown[]): TimerPlan {
   const { identity, kind } = scope;
   // A kind of such a scope has timers.
@@ -139,7 +145,13 @@ export class TimedMutation extends WrappedMutation {
     this.#rows = [];
     const plans: TimerPlan[] = [];
     const schedule: Schedule = (...given: readonly unknown[]) => {
-      const plan = planFor(this.#book, this.#scope, given);
+      const resident: object | undefined = residentOf(given[0]);
+      if (resident !== undefined && resident !== this.#scope) throw otherScope();
+      const plan = planFor(
+        this.#book,
+        this.#scope,
+        resident === undefined ? given : given.slice(1),
+      );
       plans.push(plan);
       return plan.key;
     };

@@ -18,7 +18,14 @@ import { residentOf } from "../handle.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import type { Row } from "../timers/ledger.ts";
 import type { TimerPlan } from "../timers/plan.ts";
-import { addRows, collecting, notesWith, planFor, prepared } from "../timers/timed-mutation.ts";
+import {
+  addRows,
+  collecting,
+  notesWith,
+  otherScope,
+  planFor,
+  prepared,
+} from "../timers/timed-mutation.ts";
 import { TimedScope } from "../timers/timed-scope.ts";
 import { changedPart, type Part } from "./multi-scope-commit.ts";
 
@@ -133,7 +140,10 @@ export class TransactionTimers {
       if (resident === undefined)
         throw new TypeError("with several scopes, schedule takes the scope of the timer first");
       const scope = this.#timed.find((each) => each === resident);
-      if (scope === undefined) return noTimers();
+      if (scope === undefined) {
+        if (resident instanceof TimedScope) throw otherScope();
+        return noTimers();
+      }
       const plan = planFor(scope.book, scope, rest);
       collect(scope, plan);
       return plan.key;
