@@ -1,16 +1,17 @@
 /**
  * What a run begins with: the settings of its state, its checked input, and its scopes.
  */
-import { scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
+import { refuseUnknown, scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
 import { createChecks, initialState } from "../../../actors/scope/validation.ts";
 import { RunAbandonedError } from "../../../actors/errors.ts";
+import { typeName } from "../../../actors/state/copy.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import { ScopeHandle } from "../handle.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { checkedValue } from "./checked-value.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
-import type { RunLog } from "./run-record.ts";
+import { type GivenScopes, type RunLog, SCOPE_NAMES } from "./run-record.ts";
 
 /** Settings of the states of a sequencer's runs; throws for an invalid initial state. */
 export function runSettings(sequencer: AnySequencer, home: ScopeHost): ScopeSettings {
@@ -37,6 +38,22 @@ export async function inputOf(
 ): Promise<unknown> {
   if (input === undefined || (log.exists && given === undefined)) return given;
   return checkedValue(input, given, { what: "input", scope: log.identity });
+}
+
+/** What the scopes of `execute` come with. */
+const EXECUTION_IDS = ["userId", "sessionId", "orgId", "requestId"];
+
+/** The `scopes` option of a run; throws `TypeError` for another name, and for what is no scope. */
+export function scopesOption(given: GivenScopes | undefined): RunScopes | undefined {
+  if (given === undefined) return undefined;
+  refuseUnknown("scopes", given, [...SCOPE_NAMES, ...EXECUTION_IDS]);
+  for (const name of SCOPE_NAMES) {
+    const scope: unknown = given[name];
+    if (scope !== undefined && typeof Object(Object(scope)["identity"])["type"] !== "string")
+      throw new TypeError(`scopes.${name} must be an open scope, received ${typeName(scope)}`);
+  }
+  // Scopes of any state: the steps declare the types.
+  return given as RunScopes;
 }
 
 /** The scopes of a stored run, as they are stored now. */

@@ -215,7 +215,8 @@ export function leaseOf(home: ScopeHost, runtime: string, leaseMs: number): Leas
   return copyIn({ owner: thisProcess(), runtime, until, leaseMs }, "lease");
 }
 
-const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
+/** The names of the scopes of a run. */
+export const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
 
 /** The parts of the record of a new run. */
 export interface NewRun {

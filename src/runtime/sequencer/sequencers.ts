@@ -6,12 +6,11 @@ import { isHoldfastError, RuntimeClosedError, ScopeExistsError } from "../../../
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
-import type { RunScopes } from "./context.ts";
 import { type AnySequencer, refuseNoSequencer } from "./define.ts";
 import { noteLogs, noteSequencer } from "./definitions.ts";
 import { Executions } from "./executions.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
-import { inputOf, reopened } from "./run-begin.ts";
+import { inputOf, reopened, scopesOption } from "./run-begin.ts";
 import { RunChanges } from "./run-changes.ts";
 import { checkSame, goingOn } from "./run-fit.ts";
 import { forkedRecord, type ForkRunOptions } from "./run-fork.ts";
@@ -99,6 +98,7 @@ export class Sequencers {
       refuseNoSequencer("run takes a sequencer", sequencer);
       noteSequencer(this.#home, sequencer);
       refuseUnknown("run", options, RUN_OPTIONS);
+      const given = scopesOption(options.scopes);
       const copied = copyIn(options.input, "input", { depth: 1 });
       return this.#executions.claim(runId, async () => {
         const log = await this.logs.open(runId);
@@ -110,8 +110,6 @@ export class Sequencers {
         if (log.exists) checkSame(log.record, sequencer, input);
         else log.begin(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
         const { begun } = start;
-        // Scopes of any state: the steps declare the types.
-        const given = scopes as RunScopes | undefined;
         return this.#executions.execute(sequencer, log, { scopes: given, begun });
       });
     });
@@ -119,7 +117,8 @@ export class Sequencers {
 
   /** Starts a run that begins with a step that another run has reached. */
   forkRun(sequencer: AnySequencer, sourceId: string, options: ForkRunOptions): RunHandle {
-    const runId = options.newRunId ?? newRunId();
+    const given: ForkRunOptions | undefined = options; // None, from JavaScript.
+    const runId = given?.newRunId ?? newRunId();
     return this.#handle(runId, async (start) => {
       refuseNoSequencer("forkRun takes a sequencer", sequencer);
       noteSequencer(this.#home, sequencer);
