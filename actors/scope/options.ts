@@ -119,7 +119,8 @@ export function positiveOption(name: string, value: number | undefined, fallback
 
 /**
  * Throws a `TypeError` when `options` is no object, or has a name that is not among `known`:
- * otherwise a misspelt option would silently have its default. `where` begins the message.
+ * otherwise a misspelt option would silently have its default. So does a `runtime` that is none.
+ * `where` begins the message.
  */
 export function refuseUnknown(where: string, options: object, known: readonly string[]): void {
   // A caller in JavaScript may pass what the types forbid.
@@ -133,9 +134,13 @@ export function refuseUnknown(where: string, options: object, known: readonly st
     );
   }
   const unknown = Object.keys(given).filter((name) => !known.includes(name));
-  if (unknown.length === 0) return;
-  const names = unknown.map((name) => JSON.stringify(name)).join(", ");
-  throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
+  if (unknown.length > 0) {
+    const names = unknown.map((name) => JSON.stringify(name)).join(", ");
+    throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
+  }
+  const runtime: unknown = known.includes("runtime") ? Reflect.get(given, "runtime") : undefined;
+  if (runtime !== undefined && !isRuntime(Object(runtime)))
+    throw new TypeError(`${where} needs { runtime }, as createRuntime gives it`);
 }
 
 /** Throws `TypeError` for a signal that is none; any object with the methods of one will do. */

@@ -5,7 +5,7 @@ import { keyPrefix } from "../runtime/scope-key.ts";
 import type { StateStore } from "../stores/contract.ts";
 import { type LiftCounts, type LiftFailure, liftRecords } from "./lift-records.ts";
 import { kindsOn } from "./load-module.ts";
-import type { Task } from "./options.ts";
+import { type Task, UsageError } from "./options.ts";
 import { type Printer, printResult, scopeWord } from "./printer.ts";
 import { startProgress } from "./progress.ts";
 import { countKeys } from "./transfer.ts";
@@ -30,6 +30,8 @@ export async function migrate(
   const failures: LiftFailure[] = [];
   const reports: KindReport[] = [];
   const found = versioned(store, kinds);
+  if (Object.keys(kinds).length === 0)
+    throw new UsageError("the module exports no kinds: name its export `kinds`, or `default`");
   if (found.length === 0) printer.warn("the module has no kind with a version over 1");
   for (const kind of found) {
     const { type, versions } = kind;

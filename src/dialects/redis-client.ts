@@ -24,6 +24,12 @@ export interface RedisClient {
   disconnect(): void;
 }
 
+/** True for an object with the methods of a `RedisClient`. */
+export function isRedisClient(client: unknown): client is RedisClient {
+  const has = (name: string): boolean => typeof Object(client)[name] === "function";
+  return has("call") && has("multi");
+}
+
 /** The methods in use of an ioredis client. */
 export interface RedisConnection {
   get(key: string): Promise<string | null>;

@@ -1,4 +1,5 @@
 /** A store with injected faults: refused, lost, late, duplicated or partial calls. */
+import { optionNames, refuseUnknown } from "../../actors/scope/options.ts";
 import { CommitUnknownError, StoreUnavailableError } from "../../actors/errors.ts";
 import type { Clock } from "../../actors/protocol.ts";
 import type { CommitOptions, ScopeWrite, StateStore, WriteResult } from "../stores/contract.ts";
@@ -56,6 +57,25 @@ export interface FaultPlan {
   /** Longest wait of a `slow` call; milliseconds, default 50. */
   readonly slowMs?: number | undefined;
 }
+
+const PLAN_NAMES = optionNames<FaultPlan>({
+  choose: true,
+  rates: true,
+  seed: true,
+  clock: true,
+  slowMs: true,
+});
+const FAULT_KINDS = optionNames<Record<FaultKind, number>>({
+  fail: true,
+  lost: true,
+  unknown: true,
+  lostPlain: true,
+  conflict: true,
+  duplicate: true,
+  torn: true,
+  hold: true,
+  slow: true,
+});
 
 /** A store with faults, and the methods that control them. */
 export interface FaultyStore extends StateStore {
@@ -177,9 +197,11 @@ const COMMIT_FAULTS: Readonly<Partial<Record<FaultKind, CommitFault>>> = {
 
 /**
  * Puts `plan` between a caller and `inner`; `list`, `watch`, `exclusive`, `erase`, `history`,
- * `pruneHistory` and `close` pass unchanged.
+ * `pruneHistory` and `close` pass unchanged. Throws `TypeError` for an unknown name in the plan.
  */
 export function faultyStore(inner: StateStore, plan: FaultPlan): FaultyStore {
+  refuseUnknown("the plan of a faulty store", plan, PLAN_NAMES);
+  refuseUnknown("rates", plan.rates ?? {}, FAULT_KINDS);
   if (plan.rates?.slow !== undefined && plan.clock === undefined)
     throw new TypeError("the fault `slow` needs a clock in its plan");
   const source = new FaultSource(plan);

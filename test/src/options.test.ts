@@ -6,6 +6,7 @@ import {
   defineKind,
   defineSequencer,
   memoryStore,
+  StateTypeError,
   step,
   type Runtime,
 } from "../../src/index.ts";
@@ -43,7 +44,8 @@ import {
   useState,
 } from "../../src/turn-state.ts";
 import { holdfastDriver } from "../../src/unstorage.ts";
-import { createVcr } from "../../src/vcr.ts";
+import { faultyStore } from "../../src/testing.ts";
+import { createVcr, State } from "../../src/vcr.ts";
 
 /** No option of anything. */
 const misspelt = { tiemoutMs: 5 } as object;
@@ -98,6 +100,8 @@ const makers: Readonly<Record<string, (options: object) => unknown>> = {
   "telegraf session": (options) => telegrafSession({ runtime: open(), ...options }),
   "telegraf sessionStore": (options) => sessionStore({ runtime: open(), ...options }),
   aes256GcmCodec: (options) => aes256GcmCodec(new Uint8Array(32), options),
+  faultyStore: (options) => faultyStore(memoryStore(), options),
+  "rates of a faultyStore": (rates) => faultyStore(memoryStore(), { rates }),
 };
 
 /** What takes options when it is called. */
@@ -110,6 +114,8 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
   "runtime.changes": async (options) => open().changes(options),
   "open, the rest of the identity": (extra) => open().open("user", "ann", extra),
   run: (options) => open().run(noSteps, options).result,
+  "scopes of a run": (scopes) => open().run(noSteps, { scopes }).result,
+  forkRun: (options) => open().forkRun(noSteps, "r", options as never).result,
   resume: async (options) => {
     const runtime = open();
     await runtime.run(noSteps, { runId: "r" }).result;
@@ -138,6 +144,14 @@ const calls: Readonly<Record<string, (options: object) => unknown>> = {
     return runWithCAS({ container, mutator: save, persist: save, options });
   },
   createExecutionContext: (options) => createExecutionContext({ userId: "ann", ...options }),
+  createIndex: (options) =>
+    new State(createVcr().createSession()).createIndex("index", { schema: [], ...options }),
+  "a field of createIndex": (options) => {
+    const field = { fieldName: "name", type: "TEXT", ...options } as const;
+    return new State(createVcr().createSession()).createIndex("index", { schema: [field] });
+  },
+  search: (options) => new State(createVcr().createSession()).search("index", "*", options),
+  "set of a vcr": (options) => new State(createVcr().createSession()).set("key", 1, options),
 };
 
 interface Changeable {
@@ -200,6 +214,19 @@ describe("options of what is made", () => {
     expect(() => make(open() as never)).toThrow(/received a runtime where its options belong/);
   });
 
+  const withRuntime: Readonly<Record<string, (given: { runtime: never }) => unknown>> = {
+    createBotState,
+    createVcr,
+    SessionService: (given) => new SessionService(given),
+    MemoryStorage: (given) => new MemoryStorage(given),
+    KeyvHoldfast: (given) => new KeyvHoldfast(given),
+  };
+  it.each(Object.entries(withRuntime))("%s names a store as no runtime", (_name, make) => {
+    const given = { runtime: memoryStore() as never };
+    expect(() => make(given)).toThrow(TypeError);
+    expect(() => make(given)).toThrow(/needs \{ runtime \}, as createRuntime gives it/);
+  });
+
   it("may be undefined under a known name", () => {
     const nothing = { store: undefined, clock: undefined, cas: undefined } as object;
     onTestFinished(() => createRuntime(nothing).close());
@@ -227,10 +254,31 @@ describe("a value where an object or a list belongs", () => {
     ],
     "a kind": [(kind) => createRuntime({ kinds: { kind } }), /kind "kind" needs an object/],
     createRuntime: [(text) => createRuntime(text), /createRuntime needs an object/],
+    RedisStorage: [(text) => new RedisStorage([text] as never), /takes a URL or a client/],
+    "redis of createVcr": [(text) => createVcr({ redis: [text] as never }), /takes a URL or a cl/],
   };
   it.each(Object.entries(texts))("%s says what it takes", (_name, [make, reason]) => {
     expect(() => make("text" as never)).toThrow(TypeError);
     expect(() => make("text" as never)).toThrow(reason);
+  });
+
+  const states: readonly [string, (given: never) => unknown][] = [
+    ["createScope", (given) => createScope({ initial: given })],
+    ["createRuntime", (given) => createRuntime({ kinds: { kind: { initial: given } } })],
+  ];
+  it.each(states)("%s refuses it as the first state", (_name, make) => {
+    for (const given of ["text", [1], 5])
+      expect(() => make(given as never)).toThrow(StateTypeError);
+  });
+
+  it("is refused as a scope of a run", async () => {
+    const { result } = open().run(noSteps, { scopes: { session: "text" as never } });
+    await expect(result).rejects.toThrow("scopes.session must be an open scope, received string");
+  });
+
+  it("is refused where one of few texts belongs", () => {
+    expect(() => createVcr({ equality: "txet" as never })).toThrow(RangeError);
+    expect(() => createVcr({ namespaces: "flat" as never })).toThrow(RangeError);
   });
 
   it("is refused as the scopes of a transaction", async () => {

@@ -25,6 +25,12 @@ export interface CommandClient {
 /** A client of either shape. */
 export type RedisClient = IoredisClient | CommandClient;
 
+/** True for an object with the commands of either shape. */
+export function isRedisClient(client: unknown): client is RedisClient {
+  const has = (name: string): boolean => typeof Object(client)[name] === "function";
+  return ["get", "set", "del"].every(has) || ["GET", "SET", "DEL"].every(has);
+}
+
 /** The commands in use. */
 export interface RedisCommands {
   get(key: string): Promise<string | null>;

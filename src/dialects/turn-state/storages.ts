@@ -4,12 +4,13 @@ import type { KeyCodec, ValueCodec } from "./codec.ts";
 import { FileTexts } from "./file-texts.ts";
 import { MemoryVault } from "./memory-vault.ts";
 import { locationOf } from "./mailboxes.ts";
-import { redisFromClient, redisFromUrl, type RedisClient } from "./redis-client.ts";
+import { isRedisClient, redisFromClient, redisFromUrl, type RedisClient } from "./redis-client.ts";
 import { RedisTexts } from "./redis-texts.ts";
 import { RuntimeVault } from "./runtime-vault.ts";
 import { VaultStorage } from "./storage.ts";
 import { TextVault } from "./text-vault.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { typeName } from "../../../actors/state/copy.ts";
 
 /** Documents in memory, or in a runtime when one is given. */
 export class MemoryStorage extends VaultStorage {
@@ -74,8 +75,8 @@ export class RedisStorage extends VaultStorage {
   constructor(urlOrClient: string | RedisClient, options: RedisStorageOptions = {}) {
     refuseUnknown("RedisStorage", options, REDIS_OPTIONS);
     const { keyPrefix = "botas:", ownsClient = false, codec, keyCodec } = options;
-    if (typeof urlOrClient !== "string" && (typeof urlOrClient !== "object" || !urlOrClient))
-      throw new TypeError(`RedisStorage takes a URL or a client, not ${typeof urlOrClient}`);
+    if (typeof urlOrClient !== "string" && !isRedisClient(urlOrClient))
+      throw new TypeError(`RedisStorage takes a URL or a client, not ${typeName(urlOrClient)}`);
     const redis =
       typeof urlOrClient === "string"
         ? redisFromUrl(urlOrClient)

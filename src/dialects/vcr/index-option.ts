@@ -1,4 +1,5 @@
 /** Index definitions and search options of callers, checked and converted for the engine. */
+import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import type { GeoFilter, NumericFilter, SearchOptions } from "./search/option.ts";
 import type { SearchField, SearchFieldType } from "./search/schema.ts";
 import type { FieldType, IndexType, SortOrder, Unit } from "./enum.ts";
@@ -107,7 +108,69 @@ export interface StateSearchOptions {
   readonly payload?: string | undefined;
 }
 
-/** Checks a definition; rejects with `NOT_SUPPORTED` and the engine's error. */
+const FIELD_NAMES = optionNames<IndexField>({
+  fieldName: true,
+  type: true,
+  alias: true,
+  sortable: true,
+  unf: true,
+  noIndex: true,
+  weight: true,
+  noStem: true,
+  separator: true,
+  caseSensitive: true,
+});
+const INDEX_NAMES = optionNames<CreateIndexOptions>({
+  schema: true,
+  prefix: true,
+  on: true,
+  filter: true,
+  language: true,
+  languageField: true,
+  score: true,
+  scoreField: true,
+  payloadField: true,
+  stopwords: true,
+  skipInitialScan: true,
+  maxTextFields: true,
+  noOffsets: true,
+  noHl: true,
+  noFields: true,
+  noFreqs: true,
+  temporary: true,
+});
+const SEARCH_NAMES = optionNames<StateSearchOptions>({
+  noContent: true,
+  verbatim: true,
+  noStopwords: true,
+  withScores: true,
+  withPayloads: true,
+  withSortKeys: true,
+  filters: true,
+  geoFilters: true,
+  inKeys: true,
+  inFields: true,
+  return: true,
+  summarize: true,
+  highlight: true,
+  slop: true,
+  inorder: true,
+  language: true,
+  sortBy: true,
+  limit: true,
+  params: true,
+  dialect: true,
+  timeout: true,
+  expander: true,
+  scorer: true,
+  explainScore: true,
+  payload: true,
+});
+
+/**
+ * Checks a definition; rejects with `NOT_SUPPORTED` and the engine's error, and with `TypeError`
+ * for an unknown option.
+ */
 export async function indexDefinition(options: CreateIndexOptions): Promise<IndexDefinition> {
   refuseOptions(options);
   const { filter, language, languageField, score, scoreField, payloadField } = options;
@@ -133,6 +196,7 @@ export async function indexDefinition(options: CreateIndexOptions): Promise<Inde
 function refuseOptions(options: CreateIndexOptions): void {
   if (typeof options !== "object" || options === null || !Array.isArray(options.schema))
     throw new Failure("BAD_SCHEMA", "an index needs options with a schema");
+  refuseUnknown("createIndex", options, INDEX_NAMES);
   if (options.on !== undefined && options.on !== "HASH") refuse("an index on JSON");
   if (options.temporary !== undefined) refuse("a temporary index, which would delete your maps");
 }
@@ -141,6 +205,7 @@ function searchField(field: IndexField): SearchField {
   if (typeof field !== "object" || field === null)
     throw new Failure("BAD_SCHEMA", "each field of a schema must be an object");
   if (field.type === "VECTOR" || field.type === "GEOSHAPE") refuse(`a ${field.type} field`);
+  refuseUnknown("a field of an index", field, FIELD_NAMES);
   const type: SearchFieldType = field.type;
   const { fieldName, alias, weight, noStem, separator, caseSensitive } = field;
   const { sortable, unf, noIndex } = field;
@@ -160,8 +225,9 @@ function searchField(field: IndexField): SearchField {
 
 const REFUSED = ["expander", "scorer", "explainScore", "payload"] as const;
 
-/** The options in the engine's form; throws `NOT_SUPPORTED`. */
+/** The options in the engine's form; throws `NOT_SUPPORTED`, and `TypeError` for an unknown one. */
 export function searchOptions(options: StateSearchOptions): SearchOptions {
+  refuseUnknown("search", options, SEARCH_NAMES);
   for (const name of REFUSED) if (options[name]) refuse(`the option ${name}`);
   if (options.dialect !== undefined && options.dialect !== "2")
     refuse(`dialect ${options.dialect}; queries are read as dialect 2`);

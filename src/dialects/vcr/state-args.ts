@@ -1,4 +1,5 @@
 /** The arguments of single methods, checked. */
+import { refuseUnknown } from "../../../actors/scope/options.ts";
 import { checkName, encodeField, numberText } from "./encode.ts";
 import { Failure } from "./error.ts";
 
@@ -10,8 +11,13 @@ export interface SetOptions {
   readonly keepTtl?: boolean | undefined;
 }
 
-/** Throws `BAD_EXPIRE` for a bad time and `SYNTAX` for both options at once. */
-export function setArgs({ ttl, keepTtl }: SetOptions = {}): string[] {
+/**
+ * Throws `BAD_EXPIRE` for a bad time, `SYNTAX` for both options at once and `TypeError` for an
+ * unknown one.
+ */
+export function setArgs(options: SetOptions = {}): string[] {
+  refuseUnknown("set", options, ["ttl", "keepTtl"]);
+  const { ttl, keepTtl } = options;
   if (ttl === undefined) return keepTtl === true ? ["KEEPTTL"] : [];
   if (keepTtl === true) throw new Failure("SYNTAX", "ERR syntax error: ttl or keepTtl, not both");
   const ms = typeof ttl === "number" ? Math.ceil(ttl * 1_000) : Number.NaN;

@@ -1,7 +1,7 @@
 /** The source of sessions and states. */
 import { randomUUID } from "node:crypto";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
-import type { RedisClient } from "../redis-client.ts";
+import { isRedisClient, type RedisClient } from "../redis-client.ts";
 import type { Backend } from "./backend.ts";
 import { withSource } from "./caller.ts";
 import { EmbeddedBackend } from "./embedded.ts";
@@ -12,6 +12,7 @@ import { RedisBackend } from "./redis.ts";
 import { Session, type SessionHome } from "./session.ts";
 import { State } from "./state.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { typeName } from "../../../actors/state/copy.ts";
 
 /** The default duration of a session in seconds: a week. */
 const SESSION_TTL = 604_800;
@@ -74,13 +75,18 @@ const OPTIONS = optionNames<VcrOptions>({
 });
 
 /**
- * Makes a vcr. Throws `TypeError` when both a runtime and Redis are given and for an unknown
- * option.
+ * Makes a vcr. Throws `TypeError` when both a runtime and Redis are given, for an unknown option
+ * and for what is no runtime or client, and `RangeError` for another `equality` or `namespaces`.
  */
 export function createVcr(options: VcrOptions = {}): Vcr {
   refuseUnknown("createVcr", options, OPTIONS);
-  if (options.runtime !== undefined && options.redis !== undefined)
+  const { runtime, redis, equality = "deep", namespaces = "nested" } = options;
+  if (runtime !== undefined && redis !== undefined)
     throw new TypeError("a vcr keeps its keys in a runtime or on Redis, not both");
+  if (redis !== undefined && typeof redis !== "string" && !isRedisClient(redis))
+    throw new TypeError(`redis takes a URL or a client of ioredis, received ${typeName(redis)}`);
+  oneOf("equality", equality, ["deep", "text"]);
+  oneOf("namespaces", namespaces, ["nested", "shared"]);
   const sessions = new Sessions(options);
   const global = (scope: string): Session => sessions.session(GLOBAL_SESSION_ID, { scope, ttl: 0 });
   const instanceId = options.instanceId ?? process.env["INSTANCE_ID"] ?? "debug";
@@ -104,6 +110,11 @@ export function createVcr(options: VcrOptions = {}): Vcr {
     getAccountState: () => new State(global(scopeName("account", options.accountId ?? ""))),
     close: () => sessions.close(),
   };
+}
+
+function oneOf(name: string, value: unknown, known: readonly unknown[]): void {
+  if (known.includes(value)) return;
+  throw new RangeError(`${name} must be one of ${known.join(", ")}, received ${String(value)}`);
 }
 
 /** Makes sessions; the backend is made for the first call on a key. */

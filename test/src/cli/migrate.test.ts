@@ -124,6 +124,11 @@ it("needs a module that is there, with kinds", async () => {
   await expect(command("migrate", `sqlite:${path}`, "--module", odd)).rejects.toThrow(
     "exports `kinds`",
   );
+  const other = join(dir, "other.js");
+  writeFileSync(other, "export const kind = { note: { version: 2 } };");
+  await expect(command("migrate", `sqlite:${path}`, "--module", other)).rejects.toThrow(
+    "the module exports no kinds",
+  );
   writeFileSync(join(dir, "plain.js"), "export default { note: {} };");
   const none = await command("migrate", `sqlite:${path}`, "--module", join(dir, "plain.js"));
   expect(none).toMatchObject({ isDone: true, text: "" });
