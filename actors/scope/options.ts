@@ -119,8 +119,8 @@ export function positiveOption(name: string, value: number | undefined, fallback
 
 /**
  * Throws a `TypeError` when `options` is no object, or has a name that is not among `known`:
- * otherwise a misspelt option would silently have its default. So does a `runtime` that is none.
- * `where` begins the message.
+ * otherwise a misspelt option would silently have its default. So does a `runtime`, `clock` or
+ * `logger` that is none. `where` begins the message.
  */
 export function refuseUnknown(where: string, options: object, known: readonly string[]): void {
   // A caller in JavaScript may pass what the types forbid.
@@ -138,9 +138,25 @@ export function refuseUnknown(where: string, options: object, known: readonly st
     const names = unknown.map((name) => JSON.stringify(name)).join(", ");
     throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
   }
-  const runtime: unknown = known.includes("runtime") ? Reflect.get(given, "runtime") : undefined;
-  if (runtime !== undefined && !isRuntime(Object(runtime)))
-    throw new TypeError(`${where} needs { runtime }, as createRuntime gives it`);
+  for (const [name, methods, form] of PARTS) {
+    const part: unknown = known.includes(name) ? Reflect.get(given, name) : undefined;
+    if (part !== undefined && !hasMethods(part, methods))
+      throw new TypeError(`${where} needs { ${name} }, ${form}; received ${typeName(part)}`);
+  }
+}
+
+const RUNTIME = ["open", "execute", "declare"];
+
+/** Options that are objects with methods, and would fail only where these are called. */
+const PARTS: readonly (readonly [name: string, methods: readonly string[], form: string])[] = [
+  ["runtime", RUNTIME, "as createRuntime gives it"],
+  ["clock", ["now", "setTimeout", "clearTimeout"], "with now, setTimeout and clearTimeout"],
+  ["logger", ["warn", "error"], "with warn and error"],
+];
+
+/** True for an object or a function that has all these methods. */
+function hasMethods(given: unknown, methods: readonly string[]): boolean {
+  return methods.every((name) => typeof Object(given)[name] === "function");
 }
 
 /** Throws `TypeError` for a signal that is none; any object with the methods of one will do. */
@@ -151,9 +167,7 @@ export function checkSignal(signal: unknown): void {
 
 /** True for a runtime: it has no own fields, so it would pass as an object without options. */
 function isRuntime(given: object): boolean {
-  return ["open", "execute", "declare"].every(
-    (name) => typeof Reflect.get(given, name) === "function",
-  );
+  return hasMethods(given, RUNTIME);
 }
 
 /** The names of all options of a type; the compiler refuses a missing or an extra name. */

@@ -60,7 +60,7 @@ export interface KindOptions<
   readonly livesUntil?: ((state: object) => number) | undefined;
   /**
    * Called with the state of a scope in the same tick in which a change is confirmed or found in
-   * the store. Must not throw.
+   * the store. What it throws, or its promise rejects with, is logged.
    */
   readonly observe?: ((id: string, state: object) => void) | undefined;
   /** Default the runtime's. */

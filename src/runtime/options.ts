@@ -1,5 +1,6 @@
 /** The options of a runtime. */
 import { optionNames, refuseUnknown, type ScopeTuning } from "../../actors/scope/options.ts";
+import { typeName } from "../../actors/state/copy.ts";
 import { durationOption } from "../../actors/time/clock.ts";
 import type { StateStore } from "../stores/contract.ts";
 import type { Kinds } from "./kinds.ts";
@@ -37,7 +38,7 @@ export interface RuntimeOptions<K extends Kinds = Kinds> extends ScopeTuning {
 }
 
 /** The names of `RuntimeOptions`. */
-export const RUNTIME_OPTIONS: readonly string[] = optionNames<RuntimeOptions>({
+const RUNTIME_OPTIONS: readonly string[] = optionNames<RuntimeOptions>({
   cas: true,
   clock: true,
   exclusiveLeaseMs: true,
@@ -55,6 +56,16 @@ export const RUNTIME_OPTIONS: readonly string[] = optionNames<RuntimeOptions>({
   tombstoneMs: true,
   watch: true,
 });
+
+/** Throws `TypeError` for an unknown option, and for a `namespace` or `kinds` that is none. */
+export function checkOptions(options: RuntimeOptions): void {
+  refuseUnknown("createRuntime", options, RUNTIME_OPTIONS);
+  const { namespace, kinds }: { namespace?: unknown; kinds?: unknown } = options;
+  if (namespace !== undefined && typeof namespace !== "string")
+    throw new TypeError(`namespace must be a text, received ${typeName(namespace)}`);
+  if (kinds !== undefined && (typeof kinds !== "object" || Array.isArray(kinds)))
+    throw new TypeError(`kinds must be a record of kinds, received ${typeName(kinds)}`);
+}
 
 /** Options of `close`. */
 export interface CloseOptions {

@@ -15,6 +15,7 @@ import type {
 } from "../../actors/protocol.ts";
 import { WriteBehind } from "./persistence/rebase.ts";
 import { storedState } from "../../actors/scope/options.ts";
+import { safeCall } from "../../actors/scope/safe-call.ts";
 import { ExclusiveSection } from "../../actors/scope/exclusive.ts";
 import { claimBy, type Claim } from "../../actors/scope/claim.ts";
 import { commitErasure } from "../../actors/scope/commit.ts";
@@ -259,7 +260,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.#writer?.loaded(this.version);
     if (this.#observed <= this.readVersion) this.stale = false;
     this.keeper.taken(this, this.#store?.until);
-    if (this.kind.observe !== undefined) observe(this, undefined);
+    if (this.kind.observe !== undefined) observe(this);
   }
 
   override subscribe(listener: ChangeListener): Unsubscribe {
@@ -289,7 +290,9 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 }
 
 /** Calls `observe` of the kind, as a listener that the listeners of `cause` called. */
-function observe(scope: ResidentScope, cause: Cascade | undefined): void {
-  const { identity, kind } = scope;
-  whileNotifying(identity, cause, () => kind.observe?.(identity.id, scope.state));
+function observe({ identity, kind, state, settings }: ResidentScope, cause?: Cascade): void {
+  const failed = (error: unknown): void =>
+    settings.logger.error("observe of a kind threw", { scope: identity, error });
+  const call = (): unknown => kind.observe?.(identity.id, state);
+  whileNotifying(identity, cause, () => safeCall(call, failed));
 }

@@ -1,5 +1,4 @@
 /** The runtime: opens scopes by type and id and keeps them. The same key gives the same actor. */
-import { refuseUnknown } from "../../actors/scope/options.ts";
 import type { ExclusiveOptions } from "../../actors/scope/exclusive.ts";
 import { begin } from "../../actors/scope/safe-call.ts";
 import type { GivenState } from "../../actors/state-types.ts";
@@ -16,7 +15,7 @@ import { AllChanges } from "./all-changes.ts";
 import { keepCalls } from "./calls.ts";
 import { createScope, openScope } from "./transaction/create.ts";
 import { type ForkOptions, forkScope } from "./transaction/fork.ts";
-import { type CloseOptions, drainOption, RUNTIME_OPTIONS, type RuntimeOptions } from "./options.ts";
+import { checkOptions, type CloseOptions, drainOption, type RuntimeOptions } from "./options.ts";
 import { ScopeHost } from "./scope-host.ts";
 import { type KindOptions, type Kinds, supportsOf } from "./kinds.ts";
 import type {
@@ -50,7 +49,7 @@ import { runSection, runTransact, runTransaction } from "./transaction/several.t
 export function createRuntime<K extends Kinds = Kinds>(
   options: RuntimeOptions<K> = {},
 ): Runtime<K> {
-  refuseUnknown("createRuntime", options, RUNTIME_OPTIONS);
+  checkOptions(options);
   return new Runtime(options);
 }
 

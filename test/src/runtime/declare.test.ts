@@ -3,6 +3,7 @@ import { defineKind, type Kind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../../src/testing/clock.ts";
+import { keepingLogger, until } from "../../support/waiting.ts";
 
 interface Lease {
   until?: number;
@@ -119,5 +120,20 @@ describe("a kind with livesUntil", () => {
       ["a", { n: 1 }],
       ["a", {}],
     ]);
+  });
+
+  const failing: [string, () => unknown][] = [
+    ["throws", () => expect.fail("observe")],
+    ["rejects", () => Promise.reject(new Error("observe"))],
+  ];
+  it.each(failing)("logs what observe of a kind %s, and the change is made", async (_, observe) => {
+    const logger = keepingLogger();
+    const kinds = { watched: defineKind({ observe }) };
+    await using runtime = createRuntime({ kinds, logger });
+    const scope = await runtime.open<{ n: number }>("watched", "a");
+    expect(await scope.patchState({ n: 1 })).toBe(true);
+    await until(() => logger.messages.length > 0);
+    expect(logger.messages).toEqual(["observe of a kind threw"]);
+    expect(scope.version).toBe(1);
   });
 });
