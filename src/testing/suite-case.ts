@@ -155,7 +155,8 @@ export function handle<T = void>(): { promise: Promise<T>; resolve: (value: T) =
 }
 
 const DRIVE_STEP_MS = 5;
-const DRIVE_STEPS_MAX = 2000;
+/** The longest real time that a call under `drive` may take; milliseconds. */
+const DRIVE_MS = 20_000;
 
 /** Lets simulated and real time pass in small steps until `work` settles. */
 export async function drive<T>(session: SuiteSession, work: Promise<T>): Promise<T> {
@@ -164,10 +165,61 @@ export async function drive<T>(session: SuiteSession, work: Promise<T>): Promise
     progress.isSettled = true;
   };
   work.then(mark, mark);
-  for (let step = 0; !progress.isSettled && step < DRIVE_STEPS_MAX; step += 1) {
+  for (const end = performance.now() + DRIVE_MS; !progress.isSettled && performance.now() < end;) {
     await session.context.clock.advance(DRIVE_STEP_MS);
     await sleep(1);
   }
   assert.ok(progress.isSettled, "the call settled");
   return work;
+}
+
+/** How often a claim begins again when the machine was too slow for it. */
+const TRIES_MAX = 10;
+
+/** A check of what holds for a time only failed when that time was over: it says nothing. */
+class TooLate extends Error {}
+
+/** The time for which something holds, such as a lease. */
+export interface Lasting {
+  /** Begins the time; by default it begins with the claim. */
+  begin(): void;
+  /** Runs a check of what holds in that time. */
+  holds(check: () => Promise<unknown>): Promise<void>;
+  /** The same, of a call that begins the time anew. */
+  renews(call: () => Promise<unknown>): Promise<void>;
+}
+
+/**
+ * Runs a claim about what holds for `limitMs`. A machine may let more real time pass between two
+ * calls; when a check then fails, the claim begins again, with other keys.
+ */
+export async function lasting(
+  limitMs: number,
+  claim: (time: Lasting, key: string) => Promise<void>,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    let began = performance.now();
+    const holds = async (check: () => Promise<unknown>): Promise<void> => {
+      try {
+        await check();
+      } catch (cause) {
+        if (performance.now() < began + limitMs) throw cause;
+        throw new TooLate(`${limitMs} ms were over before the check was`, { cause });
+      }
+    };
+    const begin = (): void => {
+      began = performance.now();
+    };
+    const renews = async (call: () => Promise<unknown>): Promise<void> => {
+      const now = performance.now();
+      await holds(call);
+      began = now;
+    };
+    try {
+      await claim({ begin, holds, renews }, `k${tries}`);
+      return;
+    } catch (error) {
+      if (!(error instanceof TooLate) || tries === TRIES_MAX) throw error;
+    }
+  }
 }

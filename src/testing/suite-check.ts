@@ -7,6 +7,7 @@ import {
   commitOne,
   expectConflict,
   expectStored,
+  lasting,
   loadOne,
   type SuiteCase,
   write,
@@ -118,13 +119,15 @@ export const checkCases: readonly SuiteCase[] = [
     name: "T3 an expired record keeps its version: it differs from one that was never written",
     needs: ["checks", "ttl"],
     async run({ store, advance }) {
-      await commitOk(store, write("k", 0, { n: 1 }, { version: 4, ttlMs: TTL_MS }));
-      await expectVersion(store, "k", 4, { n: 1 });
-      await advance(TTL_MS * 2);
-      await expectVersion(store, "k", 4, undefined);
-      expectConflict(await commitOne(store, write("k", 0, { n: 9 })), 4, undefined);
-      await commitOk(store, write("k", 4, { n: 2 }));
-      await expectVersion(store, "k", 5, { n: 2 });
+      await lasting(TTL_MS, async (time, key) => {
+        await commitOk(store, write(key, 0, { n: 1 }, { version: 4, ttlMs: TTL_MS }));
+        await time.holds(() => expectVersion(store, key, 4, { n: 1 }));
+        await advance(TTL_MS * 2);
+        await expectVersion(store, key, 4, undefined);
+        expectConflict(await commitOne(store, write(key, 0, { n: 9 })), 4, undefined);
+        await commitOk(store, write(key, 4, { n: 2 }));
+        await expectVersion(store, key, 5, { n: 2 });
+      });
     },
   },
   {

@@ -7,12 +7,14 @@ import {
   commitOne,
   expectConflict,
   expectStored,
+  lasting,
   type SuiteCase,
   write,
 } from "./suite-case.ts";
 
 /** The time of version 1; later ones are a second apart. */
 const FIRST_MS = 1_600_000_000_000;
+const TTL_MS = 300;
 
 /** The row of a version. */
 export function row(version: number, more: Partial<HistoryRow> = {}): HistoryRow {
@@ -190,13 +192,18 @@ export const historyCases: readonly SuiteCase[] = [
     name: "T9 an expired record has no rows",
     needs: ["history", "ttl"],
     async run({ store, advance }) {
-      const history = { add: [row(1)], keep: {} };
-      await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: 300, history }));
-      assert.deepEqual(await versionsOf(store), [1]);
-      await advance(400);
-      assert.deepEqual(await historyOf(store), []);
-      await step(store, 2, { fresh: true });
-      assert.deepEqual(await versionsOf(store), [2]);
+      await lasting(TTL_MS, async (time, key) => {
+        const versions = async (): Promise<number[]> =>
+          (await historyOf(store, {}, key)).map(({ version }) => version);
+        const first = { add: [row(1)], keep: {} };
+        await commitOk(store, write(key, 0, { n: 1 }, { ttlMs: TTL_MS, history: first }));
+        await time.holds(async () => assert.deepEqual(await versions(), [1]));
+        await advance(TTL_MS + 100);
+        assert.deepEqual(await versions(), []);
+        const second = { add: [row(2)], keep: {}, fresh: true as const };
+        await commitOk(store, write(key, 1, { n: 2 }, { history: second }));
+        assert.deepEqual(await versions(), [2]);
+      });
     },
   },
   {

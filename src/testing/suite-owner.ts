@@ -1,5 +1,6 @@
 /** Several owners, exclusive sections, and the end of a store. */
 import assert from "node:assert/strict";
+import type { ExclusiveLease } from "../../actors/protocol.ts";
 import { nextTurn } from "../../actors/time/soon.ts";
 import type { StateStore } from "../stores/contract.ts";
 import {
@@ -11,13 +12,19 @@ import {
   expectConflict,
   expectStored,
   handle,
+  type Lasting,
+  lasting,
   listAll,
   loadOne,
   type SuiteCase,
+  type SuiteSession,
   write,
 } from "./suite-case.ts";
 
-const SECTION_MS = 1000;
+/** The lease of a section that lasts as long as its work; milliseconds. */
+const SECTION_MS = 60_000;
+/** The lease of a section that is outlasted or renewed. */
+const BRIEF_MS = 1000;
 const BUMPS = 25;
 
 async function bump(store: StateStore, key: string): Promise<void> {
@@ -27,6 +34,16 @@ async function bump(store: StateStore, key: string): Promise<void> {
     const next = write(key, record.version, Number(record.state) + 1);
     if ((await commitOne(store, next)).ok) return;
   }
+}
+
+/** Renews a lease when more than half of its time is over. */
+async function renewLater(
+  session: SuiteSession,
+  time: Lasting,
+  lease: ExclusiveLease | undefined,
+): Promise<void> {
+  await session.advance(BRIEF_MS * 0.6);
+  await time.renews(async () => assert.equal(await lease?.renew(), true));
 }
 
 /** Claims about owners and closing. */
@@ -128,8 +145,8 @@ export const ownerCases: readonly SuiteCase[] = [
       const { store } = session;
       const other = await session.second();
       await commitOk(store, write("k", 0, { n: 1 }));
-      await exclusiveOf(store)("k", SECTION_MS, async () => {
-        await session.advance(SECTION_MS * 2);
+      await exclusiveOf(store)("k", BRIEF_MS, async () => {
+        await session.advance(BRIEF_MS * 2);
         expectConflict(await commitOne(store, write("k", 1, { n: 9 })), 1, { n: 1 });
         await drive(
           session,
@@ -145,22 +162,24 @@ export const ownerCases: readonly SuiteCase[] = [
     async run(session) {
       const { store } = session;
       const other = await session.second();
-      await commitOk(store, write("k", 0, { n: 1 }));
-      await exclusiveOf(store)("k", SECTION_MS, async (lease) => {
-        assert.ok(lease);
-        for (let step = 0; step < 3; step += 1) {
-          await session.advance(SECTION_MS * 0.6);
-          assert.equal(await lease.renew(), true);
-        }
-        expectConflict(await commitOne(other, write("k", 1, { n: 9 })), 1, { n: 1 });
-        await commitOk(store, write("k", 1, { n: 2 }));
-        await session.advance(SECTION_MS * 1.5);
-        assert.equal(await lease.renew(), false);
-        expectConflict(await commitOne(store, write("k", 2, { n: 9 })), 2, { n: 2 });
-        await commitOk(other, write("k", 2, { n: 3 }));
-        assert.equal(await lease.renew(), false);
+      await lasting(BRIEF_MS, async (time, key) => {
+        await commitOk(store, write(key, 0, { n: 1 }));
+        time.begin();
+        await exclusiveOf(store)(key, BRIEF_MS, async (lease) => {
+          assert.ok(lease);
+          for (let step = 0; step < 3; step += 1) await renewLater(session, time, lease);
+          await time.holds(async () =>
+            expectConflict(await commitOne(other, write(key, 1, { n: 9 })), 1, { n: 1 }),
+          );
+          await time.holds(() => commitOk(store, write(key, 1, { n: 2 })));
+          await session.advance(BRIEF_MS * 1.5);
+          assert.equal(await lease.renew(), false);
+          expectConflict(await commitOne(store, write(key, 2, { n: 9 })), 2, { n: 2 });
+          await commitOk(other, write(key, 2, { n: 3 }));
+          assert.equal(await lease.renew(), false);
+        });
+        await commitOk(store, write(key, 3, { n: 4 }));
       });
-      await commitOk(store, write("k", 3, { n: 4 }));
     },
   },
   {
@@ -168,48 +187,49 @@ export const ownerCases: readonly SuiteCase[] = [
     needs: ["renewal", "second"],
     async run(session) {
       const other = await session.second();
-      await exclusiveOf(session.store)("k", SECTION_MS, async (lease) => {
-        for (let step = 0; step < 4; step += 1) {
-          await session.advance(SECTION_MS * 0.6);
-          assert.equal(await lease?.renew(), true);
-        }
-        expectConflict(await commitOne(other, write("k", 0, { n: 9 })), 0, undefined);
-        await commitOk(session.store, write("k", 0, { n: 1 }));
+      await lasting(BRIEF_MS, async (time, key) => {
+        await exclusiveOf(session.store)(key, BRIEF_MS, async (lease) => {
+          for (let step = 0; step < 4; step += 1) await renewLater(session, time, lease);
+          await time.holds(async () =>
+            expectConflict(await commitOne(other, write(key, 0, { n: 9 })), 0, undefined),
+          );
+          await time.holds(() => commitOk(session.store, write(key, 0, { n: 1 })));
+        });
+        await expectStored(other, key, 1, { n: 1 });
       });
-      await expectStored(other, "k", 1, { n: 1 });
     },
   },
   {
     name: "a section waits for a renewed lease as long as it may, and its signal ends the wait",
     needs: ["renewal"],
     async run(session) {
-      const { store } = session;
-      const exclusive = exclusiveOf(store);
-      const abort = new AbortController();
-      const done: string[] = [];
-      let waiting: Promise<unknown> = Promise.resolve();
-      await exclusive("k", SECTION_MS, async (lease) => {
-        const wait = { waitMs: Infinity };
-        waiting = Promise.all([
-          exclusive("k", SECTION_MS, async () => done.push("second"), wait),
-          assert.rejects(
-            exclusive("k", SECTION_MS, async () => done.push("never"), {
-              ...wait,
-              signal: abort.signal,
-            }),
-            (error) => error === "changed my mind",
-          ),
-        ]);
-        waiting.catch(() => undefined); // It is awaited below.
-        for (let step = 0; step < 3; step += 1) {
-          await session.advance(SECTION_MS * 0.6);
-          assert.equal(await lease?.renew(), true);
-        }
-        abort.abort("changed my mind");
-        done.push("first");
+      const exclusive = exclusiveOf(session.store);
+      await lasting(BRIEF_MS, async (time, key) => {
+        const abort = new AbortController();
+        const done: string[] = [];
+        let waiting: Promise<unknown> = Promise.resolve();
+        await exclusive(key, BRIEF_MS, async (lease) => {
+          const wait = { waitMs: Infinity };
+          waiting = Promise.all([
+            exclusive(key, BRIEF_MS, async () => done.push("second"), wait),
+            assert.rejects(
+              exclusive(key, BRIEF_MS, async () => done.push("never"), {
+                ...wait,
+                signal: abort.signal,
+              }),
+              (error) => error === "changed my mind",
+            ),
+          ]);
+          waiting.catch(() => undefined); // It is awaited below.
+          for (let step = 0; step < 3; step += 1) await renewLater(session, time, lease);
+          abort.abort("changed my mind");
+          done.push("first");
+        });
+        await time.holds(async () => {
+          await drive(session, waiting);
+          assert.deepEqual(done, ["first", "second"]);
+        });
       });
-      await drive(session, waiting);
-      assert.deepEqual(done, ["first", "second"]);
     },
   },
   {

@@ -6,7 +6,9 @@ import {
   commitOne,
   expectConflict,
   expectStored,
+  lasting,
   listAll,
+  loadOne,
   type SuiteCase,
   write,
 } from "./suite-case.ts";
@@ -24,12 +26,14 @@ export const timeCases: readonly SuiteCase[] = [
     name: "a record is there until it expires and is a tombstone of the same version after it",
     needs: ["ttl"],
     async run({ store, advance }) {
-      await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: TTL_MS }));
       await commitOk(store, write("stays", 0, { n: 1 }));
-      await advance(TTL_MS / 2);
-      await expectStored(store, "k", 1, { n: 1 });
-      await advance(TTL_MS);
-      await expectStored(store, "k", 1, undefined);
+      await lasting(TTL_MS, async (time, key) => {
+        await commitOk(store, write(key, 0, { n: 1 }, { ttlMs: TTL_MS }));
+        await advance(TTL_MS / 2);
+        await time.holds(() => expectStored(store, key, 1, { n: 1 }));
+        await advance(TTL_MS);
+        await expectStored(store, key, 1, undefined);
+      });
       await expectStored(store, "stays", 1, { n: 1 });
     },
   },
@@ -38,20 +42,23 @@ export const timeCases: readonly SuiteCase[] = [
     needs: ["ttl"],
     async run({ store, context, advance }) {
       const text = "x".repeat(LARGE_CHARS);
-      await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: TTL_MS }));
-      await commitOk(store, write("large", 0, { n: 1, text }, { ttlMs: TTL_MS }));
       await commitOk(store, write("stays", 0, { n: 1 }));
-      const before = context.clock.now();
-      await advance(TTL_MS / 4);
-      const passed = context.clock.now() - before;
-      const met = await commitOne(store, write("k", 0, { n: 9 }));
-      assert.ok(!met.ok);
-      const [k, large, stays] = await store.load(["k", "large", "stays"]);
-      for (const record of [met.current, k, large]) {
-        assert.ok(record?.leftMs !== undefined && record.leftMs > 0, "it has leftMs");
-        assert.ok(record.leftMs <= TTL_MS - passed, "and it counts down");
-      }
-      assert.equal(stays?.leftMs, undefined);
+      await lasting(TTL_MS, async (time, key) => {
+        await commitOk(store, write(key, 0, { n: 1 }, { ttlMs: TTL_MS }));
+        await commitOk(store, write(`large ${key}`, 0, { n: 1, text }, { ttlMs: TTL_MS }));
+        const before = context.clock.now();
+        await advance(TTL_MS / 4);
+        const passed = context.clock.now() - before;
+        await time.holds(async () => {
+          const met = await commitOne(store, write(key, 0, { n: 9 }));
+          assert.ok(!met.ok);
+          for (const record of [met.current, ...(await store.load([key, `large ${key}`]))]) {
+            assert.ok(record?.leftMs !== undefined && record.leftMs > 0, "it has leftMs");
+            assert.ok(record.leftMs <= TTL_MS - passed, "and it counts down");
+          }
+        });
+      });
+      assert.equal((await loadOne(store, "stays"))?.leftMs, undefined);
     },
   },
   {
@@ -70,25 +77,30 @@ export const timeCases: readonly SuiteCase[] = [
     name: "each write starts its time again, and one without a time ends it",
     needs: ["ttl"],
     async run({ store, advance }) {
-      await commitOk(store, write("k", 0, { n: 1 }, { ttlMs: TTL_MS }));
-      await advance(TTL_MS * 0.75);
-      await commitOk(store, write("k", 1, { n: 2 }, { ttlMs: TTL_MS }));
-      await advance(TTL_MS * 0.75);
-      await expectStored(store, "k", 2, { n: 2 });
-      await commitOk(store, write("k", 2, { n: 3 }));
-      await advance(TTL_MS * 3);
-      await expectStored(store, "k", 3, { n: 3 });
+      await lasting(TTL_MS, async (time, key) => {
+        await commitOk(store, write(key, 0, { n: 1 }, { ttlMs: TTL_MS }));
+        await advance(TTL_MS * 0.75);
+        time.begin();
+        await commitOk(store, write(key, 1, { n: 2 }, { ttlMs: TTL_MS }));
+        await advance(TTL_MS * 0.75);
+        await time.holds(() => expectStored(store, key, 2, { n: 2 }));
+        await commitOk(store, write(key, 2, { n: 3 }));
+        await advance(TTL_MS * 3);
+        await expectStored(store, key, 3, { n: 3 });
+      });
     },
   },
   {
     name: "expired keys are not listed",
     needs: ["ttl", "list"],
     async run({ store, advance }) {
-      await commitOk(store, write("a", 0, 1, { ttlMs: TTL_MS }));
       await commitOk(store, write("b", 0, 1));
-      assert.deepEqual(await listAll(store), ["a", "b"]);
-      await advance(TTL_MS * 2);
-      assert.deepEqual(await listAll(store), ["b"]);
+      await lasting(TTL_MS, async (time, key) => {
+        await commitOk(store, write(key, 0, 1, { ttlMs: TTL_MS }));
+        await time.holds(async () => assert.deepEqual(await listAll(store), ["b", key]));
+        await advance(TTL_MS * 2);
+        assert.deepEqual(await listAll(store), ["b"]);
+      });
     },
   },
   {
@@ -96,15 +108,18 @@ export const timeCases: readonly SuiteCase[] = [
     needs: ["ttl"],
     async run({ store, advance }) {
       const text = "x".repeat(LARGE_CHARS);
-      await commitOk(store, write("k", 0, { n: 0, text }, { ttlMs: TTL_MS }));
-      await commitOk(store, write("k", 1, { n: 1, text }, { ttlMs: TTL_MS, ...set(1) }));
-      await advance(TTL_MS / 2);
-      await expectStored(store, "k", 2, { n: 1, text });
-      await advance(TTL_MS);
-      await expectStored(store, "k", 2, undefined);
-      // The patches are still sent, but there is no state left to apply them to.
-      await commitOk(store, write("k", 2, { n: 2, text: "" }, set(2)));
-      await expectStored(store, "k", 3, { n: 2, text: "" });
+      await lasting(TTL_MS, async (time, key) => {
+        await commitOk(store, write(key, 0, { n: 0, text }, { ttlMs: TTL_MS }));
+        time.begin();
+        await commitOk(store, write(key, 1, { n: 1, text }, { ttlMs: TTL_MS, ...set(1) }));
+        await advance(TTL_MS / 2);
+        await time.holds(() => expectStored(store, key, 2, { n: 1, text }));
+        await advance(TTL_MS);
+        await expectStored(store, key, 2, undefined);
+        // The patches are still sent, but there is no state left to apply them to.
+        await commitOk(store, write(key, 2, { n: 2, text: "" }, set(2)));
+        await expectStored(store, key, 3, { n: 2, text: "" });
+      });
     },
   },
   {

@@ -18,7 +18,7 @@ import { Observed, watchOf } from "./suite-watch.ts";
 
 const KEPT_MS = 500;
 /** A store on a server keeps a tombstone at least while a call may be retried; milliseconds. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 25_000;
 const LOOK_MS = 50;
 const LARGE: Json = { text: "x".repeat(50_000) };
 
