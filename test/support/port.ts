@@ -7,16 +7,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 const HOST = "127.0.0.1";
 const POLL_MS = 10;
 const TRIES_MAX = 2_000;
+/**
+ * Ports that the system gives to no connection by itself: it would take one of those from 32768 on
+ * before the server begins to listen, or while the server is stopped.
+ */
+const FIRST_PORT = 10_000;
+const END_PORT = 32_768;
 
 /** A port that nobody listens on. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null) throw new Error("no port");
-  return address.port;
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (END_PORT - FIRST_PORT));
+    const server = createServer().listen(port, HOST);
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+  throw new Error("no port");
 }
 
 /** True when something listens on a port. */
