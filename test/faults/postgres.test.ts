@@ -10,7 +10,7 @@ import { startWrites } from "../support/marked-writes.ts";
 import { canStartPostgres, freshTable, runSql } from "../support/postgres.ts";
 import { type OwnPostgres, ownPostgres } from "../support/postgres-server.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { until } from "../support/waiting.ts";
+import { served, until } from "../support/waiting.ts";
 
 let server: OwnPostgres;
 
@@ -201,10 +201,11 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
   });
 
   it("a server that hangs ends in an unknown outcome, and serves again later", async () => {
-    const store = open({ url: server.url, table: freshTable(), timeoutMs: 400 });
+    const table = freshTable();
     const write = { key: "k", expectedVersion: 0, version: 1, state: 1 };
-    await store.commit([write]);
-    await store.load(["k"]); // Leaves an idle connection, which the next commit is sent on.
+    await open({ url: server.url, table }).commit([write]);
+    const store = open({ url: server.url, table, timeoutMs: 400 });
+    await served(() => store.load(["k"])); // Leaves an idle connection, which the next commit is sent on.
     server.freeze();
     try {
       await expect(
@@ -215,7 +216,7 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
       server.thaw();
     }
     // The connections were given up, so what was sent on them may still be served, once.
-    const [record] = await store.load(["k"]);
+    const [record] = await served(() => store.load(["k"]));
     expect([1, 2]).toContain(record?.version);
   });
 
@@ -223,7 +224,8 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.close());
     const url = `postgres://postgres:secret@127.0.0.1:${proxy.port}/postgres`;
-    const store = open({ url, table: freshTable(), timeoutMs: 300 });
+    const table = freshTable();
+    const store = open({ url, table, timeoutMs: 300 });
     const write = { key: "k", expectedVersion: 0, version: 1, state: 1 };
     const away = { code: "STORE_UNAVAILABLE", message: expect.not.stringContaining("secret") };
     proxy.refuse();
@@ -232,13 +234,14 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
     await expect(store.watch?.(() => undefined)).rejects.toMatchObject(away);
     await expect(store.exclusive?.("k", 100, async () => 1)).rejects.toMatchObject(away);
     proxy.accept();
-    expect(await store.commit([write])).toEqual([{ ok: true, version: 1 }]);
+    expect(await served(() => store.load(["k"]))).toEqual([undefined]);
+    expect(await open({ url, table }).commit([write])).toEqual([{ ok: true, version: 1 }]);
     proxy.refuse();
     await expect(store.commit([{ ...write, key: "l" }])).rejects.toMatchObject({
       code: expect.stringMatching(/^(?:STORE_UNAVAILABLE|COMMIT_UNKNOWN)$/),
     });
     proxy.accept();
-    expect(await store.load(["k"])).toEqual([{ version: 1, state: 1 }]);
+    expect(await served(() => store.load(["k"]))).toEqual([{ version: 1, state: 1 }]);
   });
 
   it("whoever watches misses nothing over cut connections and a restart", async () => {

@@ -6,6 +6,7 @@ import { redisStore } from "../../src/stores/redis/store.ts";
 import type { StateStore } from "../../src/stores/contract.ts";
 import { durableSettings, canStartRedis, ownRedis } from "../support/redis.ts";
 import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { served } from "../support/waiting.ts";
 import { startAppenders } from "./appenders.ts";
 
 const WRITERS = 4;
@@ -142,9 +143,11 @@ if (canStartRedis()) {
       onTestFinished(() => proxy.close());
       const url = `redis://127.0.0.1:${proxy.port}`;
       const keyPrefix = prefix();
-      const store = redisStore({ url, keyPrefix, timeoutMs: 500, appendfsync: "no" });
+      const store = redisStore({ url, keyPrefix, timeoutMs: 1_500, appendfsync: "no" });
       onTestFinished(() => store.close());
-      await store.commit([{ key: "k", expectedVersion: 0, version: 1, state: 1 }]);
+      const first = { key: "k", expectedVersion: 0, version: 1, state: 1 };
+      await open(server.port, keyPrefix).commit([first]);
+      await served(() => store.load(["k"]));
       const lost = proxy.dropNextReply().then(() => proxy.refuse());
       const write = { key: "k", expectedVersion: 1, version: 2, state: 2 };
       await expect(store.commit([write])).rejects.toMatchObject({ code: "COMMIT_UNKNOWN" });
@@ -152,7 +155,7 @@ if (canStartRedis()) {
       // Now the store knows that nothing was sent.
       await expect(store.commit([write])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
       proxy.accept();
-      expect(await store.load(["k"])).toEqual([{ version: 2, state: 2 }]);
+      expect(await served(() => store.load(["k"]))).toEqual([{ version: 2, state: 2 }]);
     });
 
     describe("of one write of several", () => {
@@ -206,7 +209,7 @@ if (canStartRedis()) {
       });
 
       it("is not forgotten when another has to be sent once more and cannot", async () => {
-        const { store, other, proxy } = await pair(500);
+        const { store, other, proxy } = await pair(1_500);
         const first = { key: "k", expectedVersion: 0, version: 1, state: { n: 1, large } };
         await store.commit([first, { ...good, expectedVersion: 0, version: 1 }]);
         // Small by now, so that what the store sends, a patch, is not taken.

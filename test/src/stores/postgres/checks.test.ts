@@ -24,6 +24,7 @@ import {
 } from "../../../support/postgres.ts";
 import { ownPostgres, type OwnPostgres } from "../../../support/postgres-server.ts";
 import { startProxy } from "../../../support/tcp-proxy.ts";
+import { served } from "../../../support/waiting.ts";
 
 const found = await findPostgres();
 const url = found ?? "postgres://127.0.0.1/none";
@@ -178,15 +179,14 @@ describe.skipIf(!canStartPostgres())("checks at a server", () => {
   afterAll(() => server?.destroy());
 
   it("that does not answer leave nothing in doubt", async () => {
+    await open({ url: server.url }).commit([write("k", 0)]);
     const store = open({ url: server.url, timeoutMs: SHORT_MS });
-    await store.commit([write("k", 0)]);
+    await served(() => store.load(["k"]));
     server.freeze();
     const checked = store.commit([], { checks: [check("k", 1)] });
     await expect(checked).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
     server.thaw();
-    await vi.waitFor(async () => {
-      expect(await store.commit([], { checks: [check("k", 1)] })).toHaveLength(1);
-    }, 20_000);
+    expect(await served(() => store.commit([], { checks: [check("k", 1)] }))).toHaveLength(1);
   });
 
   it("that is a standby are refused: its copy may be older", { timeout: 60_000 }, async () => {

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { PostgresConnection } from "../../../../src/stores/postgres/connection.ts";
 import { postgresStore } from "../../../../src/stores/postgres/store.ts";
 import type { PostgresStoreOptions } from "../../../../src/stores/postgres/options.ts";
-import type { ScopeWrite } from "../../../../src/stores/contract.ts";
+import type { ScopeWrite, WriteResult } from "../../../../src/stores/contract.ts";
 import {
   dropTables,
   findPostgres,
@@ -12,6 +12,7 @@ import {
   lockRow,
   runSql,
 } from "../../../support/postgres.ts";
+import { served } from "../../../support/waiting.ts";
 
 const found = await findPostgres();
 const url = found ?? "postgres://127.0.0.1/none";
@@ -19,6 +20,14 @@ const table = freshTable();
 
 function step(key: string, version: number): ScopeWrite {
   return { key, expectedVersion: version - 1, version, state: { n: version } };
+}
+
+/** Commits a version by a store whose calls have time, which makes the tables as well. */
+async function put(key: string, version = 1): Promise<WriteResult[]> {
+  const store = postgresStore({ url, table, timeoutMs: 20_000 });
+  const results = await store.commit([step(key, version)]);
+  await store.close();
+  return results;
 }
 
 /** The store's options by name: connections of its own, or a given pool. */
@@ -33,9 +42,9 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
   afterAll(() => dropTables(url, table));
 
   it.each(["url", "pool"])("D3: a commit ends at the server too, by %s", async (kind) => {
-    const store = postgresStore(optionsOf(kind));
     const key = `kept by ${kind}`;
-    await store.commit([step(key, 1)]);
+    await put(key);
+    const store = postgresStore(optionsOf(kind));
     const free = await lockRow(url, table, key);
     for (const atomic of [false, true, false])
       await expect(store.commit([step(key, 2)], { atomic })).rejects.toMatchObject({
@@ -48,8 +57,8 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
     );
     expect(waiting).toEqual({ n: 0 });
     await free();
-    expect(await store.load([key])).toEqual([{ version: 1, state: { n: 1 } }]);
-    expect(await store.commit([step(key, 2)])).toEqual([{ ok: true, version: 2 }]);
+    expect(await served(() => store.load([key]))).toEqual([{ version: 1, state: { n: 1 } }]);
+    expect(await put(key, 2)).toEqual([{ ok: true, version: 2 }]);
     await store.close();
   });
 
@@ -70,9 +79,10 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
   });
 
   it("D3: a slow statement on a connection opened here is ended", async () => {
+    await put("slow");
     const store = postgresStore({ url, table, poolSize: 1, timeoutMs: 1_500 });
     onTestFinished(() => store.close());
-    await store.commit([step("slow", 1)]);
+    await served(() => store.load(["slow"]));
     await runSql(
       url,
       `CREATE FUNCTION ${table}_slow() RETURNS trigger LANGUAGE plpgsql AS ` +
@@ -97,13 +107,16 @@ describe.skipIf(found === undefined)("at a row that somebody keeps", () => {
 
 describe.skipIf(found === undefined)("an answer that does not come", () => {
   it.each([
-    ["é", /^2 bytes were sent and got no reply within 200 ms$/],
-    ["x".repeat(2 ** 20), /^1048576 bytes .* within 200 ms; raise timeoutMs$/],
+    ["é", /^2 bytes were sent and got no reply within 1000 ms$/],
+    ["x".repeat(2 ** 20), /^1048576 bytes .* within 1000 ms; raise timeoutMs$/],
   ])("is told with the size of what was sent", async (value, message) => {
     const pool = new Pool({ connectionString: url });
-    const link = new PostgresConnection({ url: undefined, pool, poolSize: 1, timeoutMs: 200 });
-    const text = "SELECT pg_sleep(1), $1::text";
-    const work = link.run((session) => session.query({ text }, [value]), performance.now() + 200);
+    await pool.query("SELECT 1"); // Connects.
+    const timeoutMs = 1_000;
+    const link = new PostgresConnection({ url: undefined, pool, poolSize: 1, timeoutMs });
+    const text = "SELECT pg_sleep(5), $1::text";
+    const deadline = performance.now() + timeoutMs;
+    const work = link.run((session) => session.query({ text }, [value]), deadline);
     await expect(work).rejects.toThrow(message);
     await link.close();
     await pool.end();

@@ -6,6 +6,7 @@ import { redisStore } from "../../../../src/stores/redis/store.ts";
 import type { ScopeWrite, StateStore, VersionCheck } from "../../../../src/stores/contract.ts";
 import { startRedisPair } from "../../../support/redis-pair.ts";
 import { canStartRedis, type OwnRedis, ownRedis } from "../../../support/redis.ts";
+import { served } from "../../../support/waiting.ts";
 
 const SHORT_MS = 600;
 const away = { code: "STORE_UNAVAILABLE" };
@@ -66,8 +67,10 @@ describe.skipIf(!canStartRedis())("checks", () => {
   });
 
   it("are not answered by a server that became a replica, nor by one cut off", async () => {
-    const store = open({ ...fresh(), timeoutMs: SHORT_MS });
-    await store.commit([write("k", 0)]);
+    const place = fresh();
+    await open(place).commit([write("k", 0)]);
+    const store = open({ ...place, timeoutMs: 2_000 });
+    await served(() => store.load(["k"]));
     await admin.call("REPLICAOF", "127.0.0.1", "1");
     const checked = store.commit([], { checks: [check("k", 1)] });
     await expect(checked).rejects.toMatchObject({ ...away, message: /connect to the primary/ });
@@ -76,7 +79,7 @@ describe.skipIf(!canStartRedis())("checks", () => {
     const cutOff = store.commit([], { checks: [check("k", 1)] });
     await expect(cutOff).rejects.toMatchObject({ ...away, message: /NOREPLICAS/ });
     await admin.call("CONFIG", "SET", "min-replicas-to-write", "0");
-    const again = await store.commit([], { checks: [check("k", 1)] });
+    const again = await served(() => store.commit([], { checks: [check("k", 1)] }));
     expect(again).toEqual([{ ok: true, version: 1 }]);
   });
 
@@ -92,17 +95,16 @@ describe.skipIf(!canStartRedis())("checks", () => {
   });
 
   it("leave nothing in doubt when no answer comes", async () => {
-    const store = open({ ...fresh(), timeoutMs: SHORT_MS });
-    await store.commit([write("k", 0)]);
+    const place = fresh();
+    await open(place).commit([write("k", 0)]);
+    const store = open({ ...place, timeoutMs: SHORT_MS });
+    await served(() => store.load(["k"]));
     server.signal("SIGSTOP");
     const checked = store.commit([], { checks: [check("k", 1)] });
     await expect(checked).rejects.toMatchObject(away);
     server.signal("SIGCONT");
-    await vi.waitFor(async () => {
-      expect(await store.commit([], { checks: [check("k", 1)] })).toEqual([
-        { ok: true, version: 1 },
-      ]);
-    }, 20_000);
+    const again = await served(() => store.commit([], { checks: [check("k", 1)] }));
+    expect(again).toEqual([{ ok: true, version: 1 }]);
   });
 
   it("of a damaged record fail, and make the writes beside them unknown once", async () => {
@@ -123,7 +125,7 @@ describe.skipIf(!canStartRedis())("checks", () => {
   it("wait for no replica: there is nothing of them to confirm", async () => {
     const place = fresh();
     await open(place).commit([write("k", 0)]);
-    const store = open({ ...place, wait: { replicas: 1, timeoutMs: 20 }, timeoutMs: SHORT_MS });
+    const store = open({ ...place, wait: { replicas: 1, timeoutMs: 20 } });
     const checks = [check("k", 1)];
     expect(await store.commit([], { checks })).toEqual([{ ok: true, version: 1 }]);
     await expect(store.commit([write("k", 1)], { checks: [check("n", 0)] })).rejects.toMatchObject({
