@@ -15,7 +15,7 @@ const WRITERS = 3;
 const EACH = 25;
 
 if (canStartRedis()) {
-  const cluster = await startCluster();
+  const cluster = await startCluster(1_000);
   const clients = Array.from({ length: WRITERS }, () => new Cluster([...cluster.nodes]));
   afterAll(async () => {
     for (const client of clients) client.disconnect();

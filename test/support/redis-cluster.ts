@@ -23,8 +23,11 @@ export interface TestCluster {
   remove(): Promise<void>;
 }
 
-/** Starts a Cluster and waits until it serves all slots and every replica has its data. */
-export async function startCluster(): Promise<TestCluster> {
+/**
+ * Starts a Cluster and waits until it serves all slots and every replica has its data. A primary
+ * that is silent for `nodeTimeoutMs` is replaced; by default longer than a busy machine keeps one.
+ */
+export async function startCluster(nodeTimeoutMs = 30_000): Promise<TestCluster> {
   const dir = mkdtempSync(join(tmpdir(), "holdfast-cluster-"));
   const servers = new Map<number, ChildProcess>();
   const kill = async (port: number): Promise<void> => {
@@ -42,7 +45,7 @@ export async function startCluster(): Promise<TestCluster> {
   try {
     while (servers.size < NODES) {
       const port = await freePort();
-      servers.set(port, await startNode(port, join(dir, String(port))));
+      servers.set(port, await startNode(port, join(dir, String(port)), nodeTimeoutMs));
     }
     const addresses = [...servers.keys()].map((port) => `${HOST}:${port}`);
     const create = ["--cluster", "create", ...addresses, "--cluster-replicas", "1"];
@@ -56,11 +59,11 @@ export async function startCluster(): Promise<TestCluster> {
   return { host: HOST, nodes, kill, remove };
 }
 
-async function startNode(port: number, dir: string): Promise<ChildProcess> {
+async function startNode(port: number, dir: string, nodeTimeoutMs: number): Promise<ChildProcess> {
   mkdirSync(dir);
   const bus = await freePort();
   const place = ["--port", `${port}`, "--cluster-port", `${bus}`, "--bind", HOST, "--dir", dir];
-  const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+  const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", `${nodeTimeoutMs}`];
   const nothing = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"];
   const server = spawn("redis-server", [...place, ...cluster, ...nothing], { stdio: "ignore" });
   await untilListening(port, server);
