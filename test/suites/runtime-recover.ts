@@ -106,21 +106,17 @@ export function cancelCases(stores: RuntimeStores & { readonly watched?: boolean
     });
 
     it("ends in another runtime, also while it sleeps", async () => {
-      const world = new World(stores);
-      const [runtime, other] = world.pair();
-      let begun = false;
+      const clock = simulatedClock(START);
+      const [runtime, other] = new World(stores, clock).pair();
       const sequence = one(async (ctx) => {
-        begun = true;
         await ctx.runOnce("begun", () => 1);
         await ctx.sleep(stores.watched === true ? 3_600_000 : 200);
       });
       const run = runtime.run(sequence, { runId: "r" });
       const ended = rejection(run.result, "RUN_CANCELLED");
-      await until(() => begun);
-      await until(() => runtime.residentScopes >= 0);
-      for (let tries = 0; (await statusOf(other, "r")) !== "running" && tries < 100; tries += 1);
+      await reached(other, "r", "running");
       expect(await other.cancel("r")).toBe(true);
-      await ended;
+      await turned(clock, ended, 1);
       await rejection(runtime.resume(sequence, "r"), "RUN_CANCELLED");
     });
 
@@ -165,24 +161,14 @@ export function recoverCases(stores: RuntimeStores & { readonly watched?: boolea
       );
       const changed = defineSequencer({ name: "one" }).step("z", () => hung.promise);
       const moved = rejection(first.run(changed, { runId: "changed" }).result);
-      await until(() => first.residentScopes === 0);
-      for (
-        let tries = 0;
-        (await statusOf(first, "changed")) !== "running" && tries < 50;
-        tries += 1
-      );
+      await reached(first, "changed", "running");
       await first.close();
       await Promise.all([cut, moved]);
       const [runtime, second] = world.pair();
       const recovery = runtime.recover([one((ctx) => ran.push(ctx.runId))], { intervalMs: 10 });
       await until(() => ran.includes("cut"));
       const later = rejection(second.run(hanging, { runId: "later" }).result);
-      await until(() => second.residentScopes === 0);
-      for (
-        let tries = 0;
-        (await statusOf(second, "later")) !== "running" && tries < 50;
-        tries += 1
-      );
+      await reached(second, "later", "running");
       await second.close();
       await later;
       await until(() => ran.includes("later"));

@@ -5,11 +5,15 @@ import { defineKind, type Kind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Scope, Timer } from "../../src/runtime/scope.ts";
 import type { StateStore } from "../../src/stores/contract.ts";
-import { gate, rejection, settled, until } from "../support/waiting.ts";
+import { simulatedClock, type SimulatedClock } from "../../src/testing/clock.ts";
+import { gate, rejection, settled, turned, until } from "../support/waiting.ts";
 import { type Counter, type RuntimeStores, World } from "./runtime-world.ts";
 
+const START = 1_000_000;
 const LATER = { afterMs: 3_600_000 };
 const NOW = { afterMs: 0 };
+/** Timers that become due when the clock is turned. */
+const LATE_MS = 60_000;
 
 /** A kind whose timers are kept in a list. */
 function keeping(options: { readonly durability?: "commit" | "checkpoint" | "volatile" } = {}) {
@@ -40,6 +44,11 @@ function runtimeOf(here: World, { kind }: Keeping, store?: StateStore): Runtime 
 }
 
 const open = (runtime: Runtime, id = "x"): Promise<Scope<Counter>> => runtime.open("timed", id);
+
+/** Lets no more time pass than really does, as leases at a server go by its own clock. */
+function inTime(clock: SimulatedClock, isSo: () => boolean): Promise<void> {
+  return turned(clock, until(isSo), 1);
+}
 
 /** All keys of a store. */
 async function keysOf(store: StateStore): Promise<string[]> {
@@ -315,20 +324,22 @@ function fireCases(stores: RuntimeStores): void {
   });
 
   it("a timer without a handler is kept, and fires when the handler is back", async () => {
-    const here = new World(stores);
+    const clock = simulatedClock(START);
+    const here = new World(stores, clock);
     const kept = keeping();
     const before = runtimeOf(here, kept);
-    await (await open(before)).schedule("remind", { afterMs: 300 }, 0, { key: "a" });
+    await (await open(before)).schedule("remind", { afterMs: LATE_MS }, 0, { key: "a" });
     await before.close();
+    await clock.advance(LATE_MS);
     const without = here.runtime({ kinds: { timed: defineKind({ timers: {} }) }, timers });
-    await until(() => here.logger.lines.length > 0);
+    await inTime(clock, () => here.logger.lines.length > 0);
     await settled();
     expect(here.logger.messages).toEqual([
       "due timers have no handler in this program; they are kept",
     ]);
     await without.close();
     runtimeOf(here, kept);
-    await until(() => kept.fired.length === 1);
+    await inTime(clock, () => kept.fired.length === 1);
   });
 }
 
@@ -356,16 +367,17 @@ function endCases(stores: RuntimeStores): void {
   );
 
   it("deleteAll and erase remove the timers, and erase every record of them", async () => {
-    const here = new World(stores);
+    const clock = simulatedClock(START);
+    const here = new World(stores, clock);
     const kept = keeping();
     const before = runtimeOf(here, kept);
     for (const id of ["a", "b", "c"]) {
       const scope = await open(before, id);
       await scope.update((draft, context) => {
         draft.n = 1;
-        context.schedule("remind", { afterMs: 500 }, 0);
+        context.schedule("remind", { afterMs: LATE_MS }, 0);
       });
-      await scope.schedule("remind", { afterMs: 500 }, 0, { key: "k" });
+      await scope.schedule("remind", { afterMs: LATE_MS }, 0, { key: "k" });
     }
     await before.close();
     const store = here.store();
@@ -373,9 +385,10 @@ function endCases(stores: RuntimeStores): void {
     expect(await runtime.erase({ type: "timed", id: "c" })).toBe(true);
     expect((await keysOf(store)).filter((key) => key.endsWith("/c"))).toEqual([]);
     expect(await runtime.deleteAll({ type: "timed", prefix: "b" })).toBe(1);
-    await until(() => kept.fired.length >= 2);
+    await clock.advance(LATE_MS);
+    await inTime(clock, () => kept.fired.length >= 2);
     const a = await open(runtime, "a");
-    await until(() => a.stats.waiting === 0);
+    await inTime(clock, () => a.stats.waiting === 0);
     expect(await a.timers()).toEqual([]);
     expect(new Set(kept.fired.map(({ id }) => id))).toEqual(new Set(["a"]));
     expect(kept.fired).toHaveLength(2);
