@@ -58,6 +58,7 @@ describe("a run whose record others look at", () => {
   it("is executed by one of two that resume it", async () => {
     const store = slowStore(memoryStore(), () => 5);
     const runtimes = [runtimeOn(store), runtimeOn(store)];
+    const refused = gate();
     let broken = true;
     let runs = 0;
     const sequence = defineSequencer({
@@ -66,7 +67,7 @@ describe("a run whose record others look at", () => {
         step("a", async () => {
           if (broken) throw new Error("broken");
           runs += 1;
-          await sleep(100);
+          await refused.promise;
         }),
       ],
     });
@@ -77,6 +78,7 @@ describe("a run whose record others look at", () => {
       runtimes.map((runtime) => {
         looks.push(runtime.checkpoints("r"));
         const end = runtime.resume(sequence, "r");
+        end.catch(() => refused.open());
         looks.push(runtime.checkpoints("r"), runtime.checkpoints("r"));
         return end;
       }),
