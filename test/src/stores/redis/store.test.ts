@@ -123,10 +123,10 @@ if (canStartRedis()) {
       const store = open(at);
       for (const call of [() => store.load(["k"]), () => store.watch?.(() => undefined)]) {
         const ignored = proxy.ignore();
-        const served = call();
+        const reply = call();
         await ignored;
         proxy.accept();
-        await served;
+        await reply;
       }
     });
 
