@@ -7,56 +7,63 @@ import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../../../src/testing/clock.ts";
 import { faultyStore } from "../../../../src/testing/faulty-store.ts";
 import { seededRandom } from "../../../../src/testing/random.ts";
+import { lasting } from "../../../../src/testing/suite-case.ts";
+import { steer } from "../../../suites/runtime-world.ts";
+import { gate } from "../../../support/waiting.ts";
 import { places } from "./kept.ts";
 
-/** Seconds of a session that is to end: longer than what is done in it on a busy machine. */
-const SHORT_S = 4;
+/** Seconds of a session that is to end. */
+const SHORT_S = 2;
 const gone = { timeout: 20_000 };
 
 describe.concurrent.each(places())("time on $name", ({ open }) => {
   it("ends sessions, and their keys with them", async ({ expect: expected }) => {
     const { vcr, close } = await open();
-    const state = new State(vcr.createSessionWithId("short", { ttl: SHORT_S }));
-    await state.set("k", 1);
-    await state.set("own", 1, { ttl: 100 });
-    expected(await state.ttl("k")).toBe(-1);
-    await expected(state.expire("k", 5, "BAD" as never)).rejects.toMatchObject({ code: "SYNTAX" });
-    await expected(state.expire("k", 1.5)).rejects.toMatchObject({ code: "NOT_INTEGER" });
-    expected(await state.expire("k", 100, "NX")).toBe("1");
-    await state.listAppend("l", { a: 1 });
-    expected(await state.listRemove("l", { a: 1 })).toBe("1");
-    await state.mapSet("m", { n: "1" });
-    expected(await state.update<number>("u", () => 1)).toBe(1);
-    await new State(vcr.createSessionWithId("short", { ttl: 100 })).set("late", 1);
-    expected(await new State(vcr.getSessionById("short")).keys()).toEqual([
-      "k",
-      "late",
-      "m",
-      "own",
-      "u",
-    ]);
-    await expected.poll(() => state.keys(), gone).toEqual([]);
-    await expected(state.set("k", 2)).rejects.toMatchObject({ code: "SESSION_ENDED", op: "set" });
-    expected(await state.get("k")).toBeNull();
-    const again = new State(vcr.createSessionWithId("short", { ttl: 100 }));
-    await again.set("k", 3);
-    expected(await again.get("k")).toBe(3);
+    await lasting(SHORT_S * 1_000, async (time, name) => {
+      const state = new State(vcr.createSessionWithId(name, { ttl: SHORT_S }));
+      await time.holds(async () => {
+        await state.set("k", 1);
+        await state.set("own", 1, { ttl: 100 });
+        expected(await state.ttl("k")).toBe(-1);
+        const bad = state.expire("k", 5, "BAD" as never);
+        await expected(bad).rejects.toMatchObject({ code: "SYNTAX" });
+        await expected(state.expire("k", 1.5)).rejects.toMatchObject({ code: "NOT_INTEGER" });
+        expected(await state.expire("k", 100, "NX")).toBe("1");
+        await state.listAppend("l", { a: 1 });
+        expected(await state.listRemove("l", { a: 1 })).toBe("1");
+        await state.mapSet("m", { n: "1" });
+        expected(await state.update<number>("u", () => 1)).toBe(1);
+        await new State(vcr.createSessionWithId(name, { ttl: 100 })).set("late", 1);
+        const keys = await new State(vcr.getSessionById(name)).keys();
+        expected(keys).toEqual(["k", "late", "m", "own", "u"]);
+      });
+      await expected.poll(() => state.keys(), gone).toEqual([]);
+      const late = state.set("k", 2);
+      await expected(late).rejects.toMatchObject({ code: "SESSION_ENDED", op: "set" });
+      expected(await state.get("k")).toBeNull();
+      const again = new State(vcr.createSessionWithId(name, { ttl: 100 }));
+      await again.set("k", 3);
+      expected(await again.get("k")).toBe(3);
+    });
     await close();
   });
 
   it("ends maps, and what a search finds of them", async ({ expect: expected }) => {
     const { vcr, close } = await open();
-    const state = new State(vcr.getSessionById("s"));
-    await state.createIndex("i", { schema: [{ fieldName: "name", type: "TEXT" }] });
-    await state.mapSet("a", { name: "Alice" });
-    await state.mapSet("b", { name: "Alice" });
-    await state.expire("a", 1);
-    const found = async () => {
-      const { hits } = await state.search("i", "alice");
-      return hits.map(({ id }) => id).toSorted();
-    };
-    expected(await found()).toEqual(["a", "b"]);
-    await expected.poll(found, gone).toEqual(["b"]);
+    await lasting(1_000, async (time, name) => {
+      const state = new State(vcr.getSessionById(name));
+      await state.createIndex("i", { schema: [{ fieldName: "name", type: "TEXT" }] });
+      await state.mapSet("a", { name: "Alice" });
+      await state.mapSet("b", { name: "Alice" });
+      const found = async () => {
+        const { hits } = await state.search("i", "alice");
+        return hits.map(({ id }) => id).toSorted();
+      };
+      time.begin();
+      await state.expire("a", 1);
+      await time.holds(async () => expected(await found()).toEqual(["a", "b"]));
+      await expected.poll(found, gone).toEqual(["b"]);
+    });
     await close();
   });
 });
@@ -108,6 +115,27 @@ describe("time by a clock", () => {
     await state.mapSet("m", { b: "2" });
     expect(await state.mapGetAll("m")).toEqual({ b: "2" });
     expect(await state.ttl("m")).toBe(-1);
+    await runtime.close();
+  });
+
+  it("is over for a session whose end was stored only after it", async () => {
+    const clock = simulatedClock(1_000_000);
+    const store = steer(memoryStore({ clock }));
+    const runtime = createRuntime({ store, clock });
+    const vcr = createVcr({ runtime });
+    const [sent, stored] = [gate(), gate()];
+    store.before = (operation) => {
+      if (operation !== "commit") return undefined;
+      sent.open();
+      return stored.promise;
+    };
+    const state = new State(vcr.createSessionWithId("s", { ttl: 10 }));
+    await sent.promise;
+    clock.setTime(clock.now() + 10_000);
+    stored.open();
+    await expect(state.set("k", 1)).rejects.toMatchObject({ code: "SESSION_ENDED" });
+    await new State(vcr.createSessionWithId("s", { ttl: 10 })).set("k", 2);
+    expect(await new State(vcr.getSessionById("s")).get("k")).toBe(2);
     await runtime.close();
   });
 
