@@ -364,14 +364,16 @@ export function transactionCases(stores: RuntimeStores): void {
     it.each(["transaction", "delete"])(
       "G7: a %s that is done is told so, though its turn is still being given back",
       async (what) => {
-        const here = world();
+        const clock = simulatedClock(1);
+        const here = new World(stores, clock);
         if (cannot(here)) return;
         const inner = here.store();
         const store = steer(inner);
-        const held = gate();
+        const [done, held] = [gate(), gate()];
         onTestFinished(() => held.open());
         async function slowly<T>(key: string, ttlMs: number, turn: () => Promise<T>): Promise<T> {
           const answer = await (inner.exclusive?.(key, ttlMs, turn) ?? turn());
+          done.open();
           await held.promise; // As a server that went away after the commit.
           return answer;
         }
@@ -392,6 +394,8 @@ export function transactionCases(stores: RuntimeStores): void {
           what === "delete"
             ? scope.delete(options)
             : runtime.transaction([scope], (draft) => void (draft.n = 9), options);
+        await done.promise;
+        await clock.advance(options.timeoutMs);
         expect(await work).toBe(true);
         expect(scope.version).toBe(3);
       },
