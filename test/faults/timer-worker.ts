@@ -1,8 +1,8 @@
 /**
  * A child process whose runtime fires the timers of all processes: `kind place role value count`.
  *
- *   due      sets `count` timers that are due at the time `value`, each in a scope of its own;
- *            prints `ready`, and after a line on stdin how many timers it has fired
+ *   due      prints `up`; after a line on stdin with a time sets `count` timers that are due then,
+ *            each in a scope of its own; prints `ready`, and after a line how many it has fired
  *   rest     the same without timers of its own
  *   endless  after a line on stdin sets timers in a few scopes without end, by `schedule` and by
  *            recipes in turn; prints the number of each when it is stored, such as `value-7`
@@ -74,16 +74,20 @@ async function setForever(loop: number): Promise<void> {
   }
 }
 
-async function setDue(number: string): Promise<void> {
-  await (await opened(number)).schedule("job", { at: new Date(Number(value)) }, number);
+async function setDue(number: string, at: Date): Promise<void> {
+  await (await opened(number)).schedule("job", { at }, number);
 }
 
 if (role === "endless") {
   await once(process.stdin, "data"); // The parent starts a child before it kills another one.
   await Promise.all(Array.from({ length: LOOPS }, (_, loop) => setForever(loop)));
 }
-const numbers = Array.from({ length: Number(count) }, (_, n) => `${process.pid}-${n}`);
-await Promise.all(numbers.map(setDue));
+if (role === "due") {
+  process.stdout.write("up\n");
+  const [line]: unknown[] = await once(process.stdin, "data");
+  const numbers = Array.from({ length: Number(count) }, (_, n) => `${process.pid}-${n}`);
+  await Promise.all(numbers.map((number) => setDue(number, new Date(Number(line)))));
+}
 process.stdout.write("ready\n");
 await once(process.stdin, "data");
 await runtime.close();
