@@ -8,4 +8,8 @@ import { testDirectory } from "../../../support/directory.ts";
 const dir = testDirectory("file");
 const open = ({ id, clock }: SuiteContext) => fileStore({ dir: join(dir, id), clock });
 
-describeStore({ describe, it }, { name: "file", create: open, reopen: open, second: open });
+describeStore(
+  // The cases mostly wait for the disk, each in a directory of its own.
+  { describe: describe.concurrent, it },
+  { name: "file", create: open, reopen: open, second: open },
+);
