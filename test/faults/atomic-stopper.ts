@@ -19,6 +19,7 @@ pool.on("connect", (client) => {
   };
   Object.assign(client, { query });
 });
-const store = postgresStore({ pool, table, timeoutMs: 1_000 });
+const store = postgresStore({ pool, table, timeoutMs: 2_000 });
+await store.load(["k"]).catch(() => undefined); // On a busy machine connecting takes long.
 const write = { key: "k", expectedVersion: 1, version: 2, state: { by: "stopper" } };
 await store.commit([write, { ...write, key: "l" }], { atomic: true });

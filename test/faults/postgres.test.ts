@@ -188,7 +188,7 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
 
   it("P2: a process that is stopped in an atomic commit keeps nobody out for long", async () => {
     const table = freshTable();
-    const store = open({ url: server.url, table, timeoutMs: 10_000 });
+    const store = open({ url: server.url, table, timeoutMs: 20_000 });
     const write = { key: "k", expectedVersion: 0, version: 1, state: 1 };
     await store.commit([write, { ...write, key: "l" }]);
     const child = startChild("atomic-stopper.ts", [server.url, table]);

@@ -89,7 +89,7 @@ export function awaySuite(server: AwayServer): void {
 
     it("P10 while it is away every caller is told; when it is back the scope goes on", async () => {
       const id = freshId();
-      const { runtime, scope } = await openOn(id, 300);
+      const { runtime, scope } = await openOn(id, 2_000);
       const calls = new Calls(scope, "a");
       await calls.push();
       await server.stop();
