@@ -4,7 +4,8 @@ import { ExclusiveLostError, HoldfastError } from "../../actors/errors.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { HeldScope, Scope } from "../../src/runtime/scope.ts";
-import { gate, rejection, settled, until } from "../support/waiting.ts";
+import { simulatedClock } from "../../src/testing/clock.ts";
+import { gate, rejection, settled, turned, until } from "../support/waiting.ts";
 import { add, steer, World, type Counter, type RuntimeStores } from "./runtime-world.ts";
 
 const KINDS = { draft: defineKind({ durability: "checkpoint" as const }) };
@@ -169,22 +170,22 @@ export function exclusiveCases(stores: RuntimeStores): void {
     });
 
     it("ends a wait by its time limit and its signal, and never a section by them", async () => {
-      const scope = await open(world().runtime());
-      const release = gate();
+      const clock = simulatedClock(1);
+      const scope = await open(new World(stores, clock).runtime());
+      const [begun, release] = [gate(), gate()];
       const abort = new AbortController();
       const first = scope.exclusive(
         async (held) => {
+          begun.open();
           await release.promise;
           return held.setState({ n: 1 });
         },
         { timeoutMs: 50, signal: abort.signal },
       );
-      await settled();
+      await begun.promise;
       const work = (): never => expect.unreachable();
-      const late = await rejection(
-        scope.exclusive(work, { timeoutMs: 60 }),
-        "SCOPE_MUTATION_TIMEOUT",
-      );
+      const waiting = scope.exclusive(work, { timeoutMs: 60 });
+      const late = await rejection(turned(clock, waiting, 20), "SCOPE_MUTATION_TIMEOUT");
       expect(late["phase"]).toBe("queued");
       const aborted = scope.exclusive(work, { signal: abort.signal });
       abort.abort("changed my mind");

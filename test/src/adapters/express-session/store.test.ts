@@ -14,7 +14,7 @@ import {
 } from "../../../../src/index.ts";
 import { simulatedClock } from "../../../../src/testing.ts";
 import { memoryView } from "../../../support/sequencer.ts";
-import { gate, rejection, type Gate } from "../../../support/waiting.ts";
+import { gate, rejection, turned, type Gate } from "../../../support/waiting.ts";
 import { onEachStore } from "../adapter-stores.ts";
 
 type Fields = Record<string, unknown>;
@@ -154,7 +154,8 @@ describe("a save", () => {
   });
 
   it("that fails is made up for by the next one", async () => {
-    const runtime = memoryRuntime({ mutationTimeoutMs: 5 });
+    const clock = simulatedClock();
+    const runtime = memoryRuntime({ clock, mutationTimeoutMs: 5 });
     const { get, set } = called(runtime);
     await set("a", { cookie, n: 1 });
     const read = (await get("a")) ?? {};
@@ -166,7 +167,7 @@ describe("a save", () => {
       return end.promise;
     });
     await begun.promise;
-    await rejection(set("a", read), "SCOPE_MUTATION_TIMEOUT");
+    await rejection(turned(clock, set("a", read), 5), "SCOPE_MUTATION_TIMEOUT");
     end.open();
     await section;
     await set("a", read);

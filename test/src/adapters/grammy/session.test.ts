@@ -4,7 +4,8 @@ import { session as ownSession, type Context, type SessionFlavor } from "grammy"
 import { describe, expect, it, onTestFinished } from "vitest";
 import { session, storageAdapter } from "../../../../src/grammy.ts";
 import { createRuntime, defineKind, memoryStore, type Runtime } from "../../../../src/index.ts";
-import { gate, rejection } from "../../../support/waiting.ts";
+import { simulatedClock } from "../../../../src/testing.ts";
+import { gate, rejection, turned } from "../../../support/waiting.ts";
 import { onEachStore } from "../adapter-stores.ts";
 import { inlineQuery, message, testBot } from "./bot.ts";
 
@@ -37,8 +38,8 @@ async function storedOf(runtime: Runtime, chat: number): Promise<unknown> {
   return found?.state.value;
 }
 
-function memoryRuntime(): Runtime {
-  const runtime = createRuntime();
+function memoryRuntime(options: Parameters<typeof createRuntime>[0] = {}): Runtime {
+  const runtime = createRuntime(options);
   onTestFinished(() => runtime.close());
   return runtime;
 }
@@ -190,7 +191,8 @@ describe("a session", () => {
   });
 
   it("waits for earlier updates no longer than timeoutMs", async () => {
-    const runtime = memoryRuntime();
+    const clock = simulatedClock();
+    const runtime = memoryRuntime({ clock });
     const { bot } = testBot<Visitor>();
     const begun = gate();
     const end = gate();
@@ -202,7 +204,7 @@ describe("a session", () => {
     });
     const first = bot.handleUpdate(message(1));
     await begun.promise;
-    const error = await rejection(bot.handleUpdate(message(1)));
+    const error = await rejection(turned(clock, bot.handleUpdate(message(1)), 5));
     expect(error["error"]).toMatchObject({ code: "SCOPE_MUTATION_TIMEOUT", phase: "queued" });
     end.open();
     await first;

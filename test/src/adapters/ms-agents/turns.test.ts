@@ -9,7 +9,8 @@ import {
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createRuntime, type Runtime } from "../../../../src/index.ts";
 import { HoldfastStorage, type TurnMiddleware, turns } from "../../../../src/ms-agents.ts";
-import { gate, rejection, settled } from "../../../support/waiting.ts";
+import { simulatedClock } from "../../../../src/testing.ts";
+import { gate, rejection, settled, turned } from "../../../support/waiting.ts";
 
 const TURNS = 100;
 
@@ -99,8 +100,11 @@ const bots: Package = (storage) => {
   };
 };
 
-function createStorage(): { readonly runtime: Runtime; readonly storage: HoldfastStorage } {
-  const runtime = createRuntime();
+function createStorage(options: Parameters<typeof createRuntime>[0] = {}): {
+  readonly runtime: Runtime;
+  readonly storage: HoldfastStorage;
+} {
+  const runtime = createRuntime(options);
   onTestFinished(() => runtime.close());
   return { runtime, storage: new HoldfastStorage({ runtime }) };
 }
@@ -163,17 +167,20 @@ describe.each([
 });
 
 it("runs a turn without conversation and user at once, and limits the wait of others", async () => {
-  const { runtime } = createStorage();
+  const clock = simulatedClock();
+  const { runtime } = createStorage({ clock });
   const middleware = turns({ runtime, timeoutMs: 20 });
   const seen: string[] = [];
   await middleware.onTurn({ activity: {} }, async () => void seen.push("at once"));
-  const first = gate();
+  const [begun, first] = [gate(), gate()];
   const activity = { channelId: "x", conversation: { id: "c" } };
-  const running = middleware.onTurn({ activity }, () => first.promise);
-  await rejection(
-    middleware.onTurn({ activity }, async () => void seen.push("late")),
-    "SCOPE_MUTATION_TIMEOUT",
-  );
+  const running = middleware.onTurn({ activity }, () => {
+    begun.open();
+    return first.promise;
+  });
+  await begun.promise;
+  const late = middleware.onTurn({ activity }, async () => void seen.push("late"));
+  await rejection(turned(clock, late, 5), "SCOPE_MUTATION_TIMEOUT");
   first.open();
   await running;
   expect(seen).toEqual(["at once"]);

@@ -5,7 +5,8 @@ import type { Update } from "telegraf/types";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createRuntime, type Runtime } from "../../../../src/index.ts";
 import { session, sessionStore, type SessionContext } from "../../../../src/telegraf.ts";
-import { gate, rejection } from "../../../support/waiting.ts";
+import { simulatedClock } from "../../../../src/testing.ts";
+import { gate, rejection, turned } from "../../../support/waiting.ts";
 import { onEachStore } from "../adapter-stores.ts";
 
 interface Visits {
@@ -77,8 +78,8 @@ async function storedOf(runtime: Runtime, chat: number): Promise<unknown> {
   return found?.state.value;
 }
 
-function memoryRuntime(): Runtime {
-  const runtime = createRuntime();
+function memoryRuntime(options: Parameters<typeof createRuntime>[0] = {}): Runtime {
+  const runtime = createRuntime(options);
   onTestFinished(() => runtime.close());
   return runtime;
 }
@@ -190,14 +191,15 @@ describe("a session", () => {
     const bot = testBot<Visitor>();
     const begun = gate();
     const end = gate();
-    bot.use(session({ runtime: memoryRuntime(), defaultSession, timeoutMs: 5 }));
+    const clock = simulatedClock();
+    bot.use(session({ runtime: memoryRuntime({ clock }), defaultSession, timeoutMs: 5 }));
     bot.use(async () => {
       begun.open();
       await end.promise;
     });
     const first = bot.handleUpdate(message(1));
     await begun.promise;
-    await rejection(bot.handleUpdate(message(1)), "SCOPE_MUTATION_TIMEOUT");
+    await rejection(turned(clock, bot.handleUpdate(message(1)), 5), "SCOPE_MUTATION_TIMEOUT");
     end.open();
     await first;
   });
