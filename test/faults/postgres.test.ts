@@ -104,11 +104,12 @@ describe.skipIf(!canStartPostgres())("on a server of its own", () => {
   it.each([
     ["the ok it was, after 200 writes of another", 200, 1],
     ["unknown, after writes of too many others to remember", 0, 65],
-  ])("a lost answer is %s", async (_outcome, commits, others) => {
+  ])("a lost answer is %s", { timeout: 60_000 }, async (_outcome, commits, others) => {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.close());
     const table = freshTable();
-    const store = open({ url: through(proxy), poolSize: 1, table, timeoutMs: 10_000 });
+    // Longer than the writes of others take.
+    const store = open({ url: through(proxy), poolSize: 1, table, timeoutMs: 50_000 });
     const other = open({ url: server.url, table });
     await store.load(["k"]);
     const dropped = proxy.dropNextReply(isCommit).then(() => proxy.refuse());
