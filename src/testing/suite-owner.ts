@@ -24,8 +24,8 @@ import {
 /** The lease of a section that lasts as long as its work; milliseconds. */
 const SECTION_MS = 60_000;
 /** The lease of a section that is outlasted or renewed. */
-const BRIEF_MS = 1000;
-const BUMPS = 25;
+const BRIEF_MS = 1500;
+const BUMPS = 12;
 
 async function bump(store: StateStore, key: string): Promise<void> {
   for (;;) {
@@ -167,7 +167,7 @@ export const ownerCases: readonly SuiteCase[] = [
         time.begin();
         await exclusiveOf(store)(key, BRIEF_MS, async (lease) => {
           assert.ok(lease);
-          for (let step = 0; step < 3; step += 1) await renewLater(session, time, lease);
+          for (let step = 0; step < 2; step += 1) await renewLater(session, time, lease);
           await time.holds(async () =>
             expectConflict(await commitOne(other, write(key, 1, { n: 9 })), 1, { n: 1 }),
           );
@@ -189,7 +189,7 @@ export const ownerCases: readonly SuiteCase[] = [
       const other = await session.second();
       await lasting(BRIEF_MS, async (time, key) => {
         await exclusiveOf(session.store)(key, BRIEF_MS, async (lease) => {
-          for (let step = 0; step < 4; step += 1) await renewLater(session, time, lease);
+          for (let step = 0; step < 2; step += 1) await renewLater(session, time, lease);
           await time.holds(async () =>
             expectConflict(await commitOne(other, write(key, 0, { n: 9 })), 0, undefined),
           );
@@ -221,7 +221,7 @@ export const ownerCases: readonly SuiteCase[] = [
             ),
           ]);
           waiting.catch(() => undefined); // It is awaited below.
-          for (let step = 0; step < 3; step += 1) await renewLater(session, time, lease);
+          for (let step = 0; step < 2; step += 1) await renewLater(session, time, lease);
           abort.abort("changed my mind");
           done.push("first");
         });

@@ -15,7 +15,7 @@ import { openStore } from "./open-store.ts";
 
 const [, , kind = "", place = "", type = "user", role = "count", times = "1"] = process.argv;
 /** Short, but a busy machine must still renew it in time. */
-const LEASE_MS = 1_500;
+const LEASE_MS = 2_500;
 
 const runtime: Runtime = createRuntime({
   store: openStore(kind, place),

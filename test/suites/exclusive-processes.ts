@@ -140,11 +140,11 @@ export function exclusiveProcesses(place: MeetingPlace): void {
     ["user", false],
     ["draft", true],
   ])(
-    `a section on ${kind} lasts for three leases, and a write of a %s waits (escalate: %s)`,
+    `a section on ${kind} lasts for two leases, and a write of a %s waits (escalate: %s)`,
     TIMEOUT,
     async (type, escalate) => {
       const at = place.fresh();
-      const owner = await inside(place, at, type, "last", "3");
+      const owner = await inside(place, at, type, "last", "2");
       const scope = await opened(place, at, { type, cas: { escalate } });
       await scope.incState({ n: 10 });
       await scope.flush();
