@@ -155,8 +155,9 @@ export function handle<T = void>(): { promise: Promise<T>; resolve: (value: T) =
 }
 
 const DRIVE_STEP_MS = 5;
-/** The longest real time that a call under `drive` may take; milliseconds. */
+/** What a call under `drive` has at least: so much real time, and so many steps. */
 const DRIVE_MS = 20_000;
+const DRIVE_STEPS = 2000;
 
 /** Lets simulated and real time pass in small steps until `work` settles. */
 export async function drive<T>(session: SuiteSession, work: Promise<T>): Promise<T> {
@@ -165,7 +166,9 @@ export async function drive<T>(session: SuiteSession, work: Promise<T>): Promise
     progress.isSettled = true;
   };
   work.then(mark, mark);
-  for (const end = performance.now() + DRIVE_MS; !progress.isSettled && performance.now() < end;) {
+  const end = performance.now() + DRIVE_MS;
+  const isInTime = (step: number): boolean => step < DRIVE_STEPS || performance.now() < end;
+  for (let step = 0; !progress.isSettled && isInTime(step); step += 1) {
     await session.context.clock.advance(DRIVE_STEP_MS);
     await sleep(1);
   }

@@ -164,7 +164,8 @@ export function awaySuite(server: AwayServer): void {
       })();
       const calls = new Calls(here.scope, "a");
       await calls.push();
-      await until(() => there.scope.version === 1);
+      await until(() => items.at(-1)?.version === 1);
+      const before = items.length;
       proxy.refuse();
       await server.stop();
       const waiting = [calls.push(), calls.push(), calls.push()];
@@ -181,9 +182,12 @@ export function awaySuite(server: AwayServer): void {
       const versions = items.map(({ version }) => version);
       expect(versions).toEqual(versions.toSorted((a, b) => a - b));
       expect(versions.at(-1)).toBe(5);
-      expect(items[0]).toMatchObject({ type: "state_change", origin: "remote", version: 1 });
-      const markers = items.filter(({ type }) => type === "snapshot");
-      expect(markers).toHaveLength(1);
+      // The first may be a marker too, where its store was silent for too long on a busy machine.
+      expect(items[0]?.version).toBe(1);
+      const [marker, ...changes] = items.slice(before);
+      expect(marker).toMatchObject({ type: "snapshot" });
+      for (const change of changes)
+        expect(change).toMatchObject({ type: "state_change", origin: "remote" });
     }, 60_000);
   });
 }
