@@ -7,6 +7,9 @@ import { redisStore } from "../../src/stores/redis/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/store.ts";
 import type { HistoryWrite, StateStore } from "../../src/stores/contract.ts";
 
+/** Longer than a process of several on a busy machine waits for its first connection. */
+const SERVER_MS = 20_000;
+
 /**
  * Opens the store of `kind` at `place`: a directory, or for a server its URL, `#` and the name under
  * which the test keeps its data there.
@@ -14,8 +17,10 @@ import type { HistoryWrite, StateStore } from "../../src/stores/contract.ts";
 export function openStore(kind: string, place: string): StateStore {
   const [url = "", name = ""] = place.split("#");
   if (kind === "memory") return memoryStore();
-  if (kind === "redis") return redisStore({ url, keyPrefix: name, appendfsync: "no" });
-  if (kind === "postgres") return postgresStore({ url, table: name, poolSize: 2 });
+  if (kind === "redis")
+    return redisStore({ url, keyPrefix: name, appendfsync: "no", timeoutMs: SERVER_MS });
+  if (kind === "postgres")
+    return postgresStore({ url, table: name, poolSize: 2, timeoutMs: SERVER_MS });
   if (kind === "file") return fileStore({ dir: join(place, "file") });
   return sqliteStore({ path: join(place, "store.db") });
 }

@@ -44,7 +44,7 @@ const runtime: Runtime = createRuntime({
   store: openStore(kind, place),
   kinds: { job: JOB },
   timers: { pollMs: 20 },
-  exclusiveLeaseMs: role === "endless" ? 500 : 5_000,
+  exclusiveLeaseMs: role === "endless" ? 500 : 60_000,
   mutationTimeoutMs: 300_000,
   // A killed process loses its sections: handlers of others fail by that, too, and run again.
   ...(role === "endless" && { logger: { warn: () => undefined, error: () => undefined } }),

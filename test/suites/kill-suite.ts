@@ -120,9 +120,11 @@ async function killRuns(at: {
   // A slow machine may kill every run near its begin or its end.
   const isEnough = (cycle: number): boolean => cycle >= count && resumed > 0 && changed > 0;
   for (let cycle = 0; cycle < count * CYCLES_MAX_FACTOR && !isEnough(cycle); cycle += 1) {
+    const began = performance.now();
     running.begin();
     await running.started;
-    await sleep(random() * LONGEST_MS);
+    // A run that takes longer is to be hit in its middle as well.
+    await sleep(random() * Math.max(LONGEST_MS, performance.now() - began));
     running.process.kill("SIGKILL");
     await running.closed;
     const lines = linesOf(join(logs, `${cycle}.log`));
