@@ -185,7 +185,7 @@ describe.skipIf(redisUrl === undefined)("commits and checks in Redis", () => {
 describe.skipIf(postgresUrl === undefined)("commits and checks in PostgreSQL", () => {
   const tables: string[] = [];
   afterAll(async () => {
-    for (const table of tables) await dropTables(postgresUrl ?? "", table);
+    await dropTables(postgresUrl ?? "", ...tables);
   });
 
   it("answer in one order, atomic batches among them", { timeout: 120_000 }, async () => {

@@ -37,9 +37,7 @@ async function postgresPlaces(): Promise<ServerPlaces | undefined> {
   const url = await findPostgres();
   if (url === undefined) return undefined;
   const tables: string[] = [];
-  afterAll(async () => {
-    for (const table of tables) await dropTables(url, table);
-  });
+  afterAll(() => dropTables(url, ...tables));
   const fresh = (): string => {
     const table = freshTable();
     tables.push(table);

@@ -69,8 +69,16 @@ export async function lockRow(
   return free;
 }
 
-/** Removes the tables of a store. */
-export async function dropTables(url: string, table: string): Promise<void> {
-  const names = ["record", "patch", "history", "meta"].map((suffix) => `"${table}_${suffix}"`);
-  await runSql(url, `DROP TABLE IF EXISTS ${names.join(", ")}`);
+/** Stores whose tables are dropped at once: each table needs a lock, of which a server has few. */
+const DROPPED_AT_ONCE = 20;
+
+/** Removes the tables of stores. */
+export async function dropTables(url: string, ...tables: readonly string[]): Promise<void> {
+  const names = tables.flatMap((table) =>
+    ["record", "patch", "history", "meta"].map((suffix) => `"${table}_${suffix}"`),
+  );
+  for (let at = 0; at < names.length; at += 4 * DROPPED_AT_ONCE) {
+    const some = names.slice(at, at + 4 * DROPPED_AT_ONCE);
+    await runSql(url, `DROP TABLE IF EXISTS ${some.join(", ")}`);
+  }
 }

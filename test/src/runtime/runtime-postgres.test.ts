@@ -8,9 +8,7 @@ const tables = new Set<string>();
 
 if (url === undefined) describe.skip("a runtime on postgres", () => undefined);
 else {
-  afterAll(async () => {
-    for (const table of tables) await dropTables(url, table);
-  }, 120_000);
+  afterAll(() => dropTables(url, ...tables), 120_000);
   describeRuntime({
     name: "postgres",
     several: true,
