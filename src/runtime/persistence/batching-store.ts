@@ -10,7 +10,7 @@ import { type ErrorCode, isHoldfastError } from "../../../actors/errors.ts";
 import type { Clock, ExclusiveLease, ExclusiveWait } from "../../../actors/protocol.ts";
 import { unlessAborted } from "../../../actors/scope/abort.ts";
 import { monotonic } from "../../../actors/time/clock.ts";
-import { batchPerTick } from "./batch-per-tick.ts";
+import { batchPerTick } from "../../stores/shared/batch-per-tick.ts";
 import type {
   CommitOptions,
   ScopeWrite,

@@ -24,7 +24,7 @@ import { memoryStore } from "../../stores/memory/store.ts";
 import { createKeyQueue } from "../../stores/shared/key-queue.ts";
 import type { Calls } from "../calls.ts";
 import type { ResolvedKind } from "../kinds.ts";
-import { batchPerTick } from "../persistence/batch-per-tick.ts";
+import { batchPerTick } from "../../stores/shared/batch-per-tick.ts";
 import { type BatchingStore, batchingStore } from "../persistence/batching-store.ts";
 import { nextTime } from "./cron.ts";
 import {

@@ -1,7 +1,7 @@
 /** How requests are gathered: B1, B2, and which stores wait for the turn of the event loop. */
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { batchPerTick } from "../../../../src/runtime/persistence/batch-per-tick.ts";
+import { batchPerTick } from "../../../../src/stores/shared/batch-per-tick.ts";
 import { batchingStore } from "../../../../src/runtime/persistence/batching-store.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
