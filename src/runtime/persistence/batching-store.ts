@@ -10,7 +10,8 @@ import { type ErrorCode, isHoldfastError } from "../../../actors/errors.ts";
 import type { Clock, ExclusiveLease, ExclusiveWait } from "../../../actors/protocol.ts";
 import { unlessAborted } from "../../../actors/scope/abort.ts";
 import { monotonic } from "../../../actors/time/clock.ts";
-import { batchPerTick } from "../../stores/shared/batch-per-tick.ts";
+import { isMisuse } from "../../../actors/realm.ts";
+import { BatchPerTick } from "../../stores/shared/batch-per-tick.ts";
 import type {
   CommitOptions,
   ScopeWrite,
@@ -19,9 +20,7 @@ import type {
   VersionCheck,
   WriteResult,
 } from "../../stores/contract.ts";
-import { checkWrites } from "../../stores/shared/writes.ts";
-import { checkedRecords } from "./store-answer.ts";
-import { commitBatch, commitWith, deleteOf, refusal } from "./store-batch.ts";
+import { checkedRecords, commitBatch, commitWith, deleteOf, refusal } from "./store-batch.ts";
 
 /** Milliseconds for which the last attempt of a save may keep a record. */
 const ATTEMPT_LEASE_MS = 5_000;
@@ -34,7 +33,10 @@ interface Keeping {
   readonly lasts: boolean;
 }
 
-/** A damaged record or a state that cannot be stored fails one request, not its neighbours. */
+/**
+ * A damaged record, a state that cannot be stored, and a write that no store takes, which a store
+ * refuses with its whole batch, fail one request and not its neighbours.
+ */
 const OF_ONE: ReadonlySet<string> = new Set<ErrorCode>([
   "CORRUPT_STATE",
   "STATE_NOT_SERIALIZABLE",
@@ -42,7 +44,7 @@ const OF_ONE: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 function isOfOne(error: unknown): boolean {
-  return isHoldfastError(error) && OF_ONE.has(error.code);
+  return isHoldfastError(error) ? OF_ONE.has(error.code) : isMisuse(error);
 }
 
 const shared = new WeakMap<StateStore, BatchingStore>();
@@ -57,33 +59,28 @@ export function batchingStore(store: StateStore): BatchingStore {
 /** A store with its requests gathered; see the head of this file. */
 export class BatchingStore {
   readonly store: StateStore;
-  readonly load: (key: string) => Promise<StoredRecord | undefined>;
-  readonly #commit: (request: ScopeWrite | VersionCheck) => Promise<WriteResult>;
-  readonly #check: (request: VersionCheck) => Promise<WriteResult>;
+  readonly #loads: BatchPerTick<string, StoredRecord | undefined>;
+  readonly #commits: BatchPerTick<ScopeWrite | VersionCheck, WriteResult>;
+  readonly #checks: BatchPerTick<VersionCheck, WriteResult>;
   /** Who is notified of erased keys. */
   readonly erasures: Set<(keys: readonly string[]) => void> = new Set();
   readonly #kept = new Map<string, Keeping>();
-  /** What was sent for a record and is not answered: a turn begins after it. */
-  readonly #sent = new Map<string, Promise<unknown>>();
+  /** What was sent apart from the batches and is not answered, with its keys. */
+  readonly #apart = new Map<Promise<unknown>, readonly string[]>();
 
   constructor(store: StateStore) {
     this.store = store;
-    const isImmediate = store.supports.immediate === true;
-    this.load = batchPerTick({
-      run: async (keys: readonly string[]) => checkedRecords(await store.load(keys), keys.length),
-      isOfOne,
-      isImmediate,
+    const rules = { isOfOne, isImmediate: store.supports.immediate === true };
+    this.#loads = new BatchPerTick({
+      run: async (keys) => checkedRecords(await store.load(keys), keys.length),
+      ...rules,
     });
-    this.#commit = batchPerTick({
-      run: (requests: readonly (ScopeWrite | VersionCheck)[]) => commitBatch(store, requests),
-      isOfOne,
-      isImmediate,
-    });
-    this.#check = batchPerTick({
-      run: (checks: readonly VersionCheck[]) => commitWith(store, [], { checks }),
-      isOfOne,
-      isImmediate,
-    });
+    this.#commits = new BatchPerTick({ run: (all) => commitBatch(store, all), ...rules });
+    this.#checks = new BatchPerTick({ run: (all) => commitBatch(store, all), ...rules });
+  }
+
+  load(key: string): Promise<StoredRecord | undefined> {
+    return this.#loads.add(key);
   }
 
   /**
@@ -92,20 +89,19 @@ export class BatchingStore {
    */
   verify(key: string, expectedVersion: number): Promise<WriteResult> {
     const check = { key, expectedVersion };
-    return this.#commit(check).catch((error: unknown) => {
+    return this.#commits.add(check).catch((error: unknown) => {
       if (!isHoldfastError(error, "COMMIT_UNKNOWN")) throw error;
-      return this.#check(check);
+      return this.#checks.add(check);
     });
   }
 
   /** Sends a write; waits, or is refused, while another owner keeps its record. */
-  async commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
-    checkWrites([write]); // Here, because a store refuses the whole batch for it.
+  commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
     const kept = this.#kept.size === 0 ? undefined : this.#kept.get(write.key);
-    if (kept === undefined || kept.owner === owner)
-      return this.#send([write.key], this.#commit(write));
-    if (kept.lasts) return { ok: false, current: await this.load(write.key) };
-    return kept.over.then(() => this.commit(write, owner));
+    if (kept === undefined || kept.owner === owner) return this.#commits.add(write);
+    return kept.lasts
+      ? this.load(write.key).then((current) => ({ ok: false, current }))
+      : kept.over.then(() => this.commit(write, owner));
   }
 
   /**
@@ -174,18 +170,21 @@ export class BatchingStore {
     return store.exclusive(key, ttlMs, whileKept, { waitMs, signal });
   }
 
-  /** Notes that `keys` are being written until `answer` is there; gives the answer. */
-  #send<T>(keys: readonly string[], answer: Promise<T>): Promise<T> {
-    for (const key of keys) {
-      const earlier = this.#sent.get(key);
-      const both = earlier === undefined ? answer : Promise.allSettled([earlier, answer]);
-      const forget = (): void => {
-        if (this.#sent.get(key) === settled) this.#sent.delete(key);
-      };
-      const settled: Promise<void> = both.then(forget, forget);
-      this.#sent.set(key, settled);
+  /** Notes that `keys` are being written until `answer` is there; resolves to the answer. */
+  async #send<T>(keys: readonly string[], answer: Promise<T>): Promise<T> {
+    this.#apart.set(answer, keys);
+    try {
+      return await answer;
+    } finally {
+      this.#apart.delete(answer);
     }
-    return answer;
+  }
+
+  /** Resolves when all that was sent for a record so far is answered: a turn begins after it. */
+  async #answered(key: string): Promise<void> {
+    const apart = [...this.#apart].filter(([, keys]) => keys.includes(key));
+    await Promise.allSettled(apart.map(([answer]) => answer));
+    await this.#commits.answered((request) => request.key === key);
   }
 
   /** Keeps runtimes on this store object out until `turn` or its lease ends. */
@@ -219,7 +218,7 @@ export class BatchingStore {
     this.#kept.set(key, { owner, over, lasts });
     extend();
     try {
-      await this.#sent.get(key);
+      await this.#answered(key);
       const renewed = async (): Promise<boolean> => {
         if (!isKept() || !(await lease.renew()) || !isKept()) return false;
         extend();

@@ -1,21 +1,38 @@
-/** Sends a batch to a store, whatever the store supports: checks, atomic batches, deletes. */
-import { StoreUnavailableError } from "../../../actors/errors.ts";
+/**
+ * Sends a batch to a store, whatever the store supports (checks, atomic batches, deletes), and
+ * checks its results before anything builds on them: a store can be user code.
+ */
+import {
+  CommitUnknownError,
+  StoreContractError,
+  StoreUnavailableError,
+} from "../../../actors/errors.ts";
 import type {
   CommitOptions,
   ScopeWrite,
   StateStore,
+  StoredRecord,
   VersionCheck,
   WriteResult,
 } from "../../stores/contract.ts";
-import { checkedRecords, checkedResults } from "./store-answer.ts";
 
 /** Commits a gathered batch; the results have the order of the requests. */
-export async function commitBatch(
+export function commitBatch(
+  store: StateStore,
+  requests: readonly (ScopeWrite | VersionCheck)[],
+): Promise<WriteResult[]> {
+  let count = 0;
+  for (const request of requests) if ("version" in request) count += 1;
+  // Sound: every request has a version, which makes it a write.
+  if (count === requests.length) return commitWith(store, requests as readonly ScopeWrite[], {});
+  return commitMixed(store, requests);
+}
+
+async function commitMixed(
   store: StateStore,
   requests: readonly (ScopeWrite | VersionCheck)[],
 ): Promise<WriteResult[]> {
   const writes = requests.filter(isWrite);
-  if (writes.length === requests.length) return commitWith(store, writes, {});
   const checks = requests.filter((request) => !isWrite(request));
   const results = await commitWith(store, writes, { checks });
   const [written, checked] = [results.values(), results.slice(writes.length).values()];
@@ -77,4 +94,47 @@ export async function refusal(
 ): Promise<WriteResult[]> {
   const records = checkedRecords(await store.load(writes.map(({ key }) => key)), writes.length);
   return records.map((current) => ({ ok: false, current }));
+}
+
+/** Checks the records of `count` keys; throws `StoreContractError` for another shape. */
+export function checkedRecords(
+  results: readonly (StoredRecord | undefined)[],
+  count: number,
+): readonly (StoredRecord | undefined)[] {
+  refuseCount(results, count);
+  if (!results.every(isRecord)) throw contractError("a record or nothing per key", "another shape");
+  return results;
+}
+
+/**
+ * Checks the results of `count` writes. For another shape it is unknown what was written: throws
+ * `CommitUnknownError`, caused by a `StoreContractError`.
+ */
+function checkedResults(results: WriteResult[], count: number): WriteResult[] {
+  try {
+    refuseCount(results, count);
+    const found: readonly (Partial<Record<string, unknown>> | null | undefined)[] = results;
+    for (const result of found)
+      if (result?.["ok"] !== true && !(result?.["ok"] === false && isRecord(result["current"])))
+        throw contractError("a result per write", "another shape");
+    return results;
+  } catch (cause) {
+    throw new CommitUnknownError({ cause });
+  }
+}
+
+function refuseCount(results: unknown, count: number): void {
+  if (!Array.isArray(results)) throw contractError("a list of results", typeof results);
+  if (results.length !== count) throw contractError(`${count} results`, results.length);
+}
+
+function contractError(expected: string, received: unknown): StoreContractError {
+  return new StoreContractError({ expected, received });
+}
+
+function isRecord(value: unknown): boolean {
+  if (value === undefined) return true;
+  return (
+    typeof value === "object" && value !== null && typeof Reflect.get(value, "version") === "number"
+  );
 }

@@ -24,7 +24,7 @@ import { memoryStore } from "../../stores/memory/store.ts";
 import { createKeyQueue } from "../../stores/shared/key-queue.ts";
 import type { Calls } from "../calls.ts";
 import type { ResolvedKind } from "../kinds.ts";
-import { batchPerTick } from "../../stores/shared/batch-per-tick.ts";
+import { BatchPerTick } from "../../stores/shared/batch-per-tick.ts";
 import { type BatchingStore, batchingStore } from "../persistence/batching-store.ts";
 import { nextTime } from "./cron.ts";
 import {
@@ -77,7 +77,7 @@ export class TimerBook {
   /** Called when a timer of a kind was set here. */
   readonly noticed: Set<(kind: ResolvedKind, due: number) => void> = new Set();
   readonly #queue = createKeyQueue();
-  readonly #erasers = new WeakMap<BatchingStore, (key: string) => Promise<boolean>>();
+  readonly #erasers = new WeakMap<BatchingStore, BatchPerTick<string, boolean>>();
   #memory: StateStore | undefined;
 
   constructor(port: BookPort) {
@@ -151,7 +151,7 @@ export class TimerBook {
   /** The same by their keys. */
   async eraseHints(kind: ResolvedKind, keys: readonly string[]): Promise<void> {
     const erase = this.#eraser(this.batched(kind));
-    await Promise.allSettled(keys.map((key) => erase(key)));
+    await Promise.allSettled(keys.map((key) => erase.add(key)));
   }
 
   /**
@@ -243,11 +243,11 @@ export class TimerBook {
     return hintKey(duePrefix(this.port.namespace, kind.type), { due, stamp, id });
   }
 
-  #eraser(store: BatchingStore): (key: string) => Promise<boolean> {
+  #eraser(store: BatchingStore): BatchPerTick<string, boolean> {
     const known = this.#erasers.get(store);
     if (known !== undefined) return known;
-    const made = batchPerTick({
-      run: async (keys: readonly string[]) => {
+    const made = new BatchPerTick<string, boolean>({
+      run: async (keys) => {
         await store.erase(keys);
         return keys.map(() => true);
       },

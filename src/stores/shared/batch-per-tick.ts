@@ -15,20 +15,15 @@
  *  B1  Requests made by the same synchronous code are in one batch, up to `BATCH_MAX`.
  *  B2  At most `BATCH_MAX` requests are worked off before a turn of the event loop is waited for:
  *      a caller that awaits one call after another cannot starve timers and sockets.
+ *  B3  `answered` waits for every request that was made before it, begun or not.
  */
 import { afterThis, nextTurn } from "../../../actors/time/soon.ts";
 
 /** Writes or keys in one batch: a synchronous store holds the event loop for a few ms with them. */
 const BATCH_MAX = 256;
 
-interface Waiting<Request, Answer> {
-  readonly request: Request;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** How a batch is worked off. */
-export interface GatherWork<Request, Answer> {
+export interface BatchWork<Request, Answer> {
   /** Answers every request, in their order, or throws. */
   readonly run: (requests: readonly Request[]) => Promise<readonly Answer[]>;
   /** True for a failure that comes from one request, after which none of them has taken effect. */
@@ -37,53 +32,96 @@ export interface GatherWork<Request, Answer> {
   readonly isImmediate: boolean;
 }
 
-/** A function of one request, worked off in batches. */
-export function batchPerTick<Request, Answer>(
-  work: GatherWork<Request, Answer>,
-): (request: Request) => Promise<Answer> {
-  const waiting: Waiting<Request, Answer>[] = [];
-  /** Requests that may be worked off before the next turn. */
-  let left = work.isImmediate ? BATCH_MAX : 0;
-  const flushInNextTurn = (): void =>
-    nextTurn(() => {
-      left = BATCH_MAX;
-      flush(waiting.splice(0, BATCH_MAX));
-      if (waiting.length > 0) flushInNextTurn();
-    });
-  const flush = (batch: readonly Waiting<Request, Answer>[]): void => {
-    left = work.isImmediate ? left - batch.length : 0;
-    void answer(batch, work);
-  };
-  const flushSoon = (): void => {
-    if (waiting.length > left) flushInNextTurn();
-    else flush(waiting.splice(0));
-  };
-  const schedule = (): void => {
-    if (left > 0) afterThis(flushSoon);
-    else flushInNextTurn();
-  };
-  return (request) =>
-    new Promise((resolve, reject) => {
-      if (waiting.length === 0) schedule();
-      waiting.push({ request, resolve, reject });
-    });
+/** Requests that are worked off together; a request has the same place in each list. */
+interface Batch<Request, Answer> {
+  readonly requests: Request[];
+  readonly resolve: ((answer: Answer) => void)[];
+  readonly reject: ((error: unknown) => void)[];
+  readonly onEnd: (() => void)[];
 }
 
-async function answer<Request, Answer>(
-  batch: readonly Waiting<Request, Answer>[],
-  work: GatherWork<Request, Answer>,
-): Promise<void> {
-  try {
-    const answers = await work.run(batch.map(({ request }) => request));
-    // `run` answers every request, so the lengths are equal.
-    batch.forEach(({ resolve }, index) => resolve(answers[index] as Answer));
-  } catch (error) {
-    if (batch.length === 1 || !work.isOfOne(error)) {
-      for (const { reject } of batch) reject(error);
-      return;
+/** Requests of one kind, worked off in batches; see the head of this file. */
+export class BatchPerTick<Request, Answer> {
+  readonly #work: BatchWork<Request, Answer>;
+  /** Not begun, oldest first; only the last one has room. */
+  readonly #waiting: Batch<Request, Answer>[] = [];
+  readonly #begun = new Set<Batch<Request, Answer>>();
+  /** Requests that may be worked off before the next turn. */
+  #left: number;
+
+  constructor(work: BatchWork<Request, Answer>) {
+    this.#work = work;
+    this.#left = work.isImmediate ? BATCH_MAX : 0;
+  }
+
+  /** Resolves to the answer of a request. */
+  add(request: Request): Promise<Answer> {
+    let batch = this.#waiting.at(-1);
+    if (batch === undefined || batch.requests.length === BATCH_MAX) batch = this.#open();
+    const { requests, resolve, reject } = batch;
+    return new Promise((accept, refuse) => {
+      requests.push(request);
+      resolve.push(accept);
+      reject.push(refuse);
+    });
+  }
+
+  /** Resolves when those requests so far that match are answered (B3). */
+  async answered(matches: (request: Request) => boolean): Promise<void> {
+    const batches = [...this.#begun, ...this.#waiting];
+    const asked = batches.filter(({ requests }) => requests.some(matches));
+    await Promise.all(asked.map(({ onEnd }) => new Promise<void>((end) => onEnd.push(end))));
+  }
+
+  #open(): Batch<Request, Answer> {
+    const batch = { requests: [], resolve: [], reject: [], onEnd: [] };
+    if (this.#waiting.push(batch) > 1) return batch;
+    if (this.#left > 0) afterThis(() => this.#beginSoon());
+    else this.#beginInNextTurn();
+    return batch;
+  }
+
+  #beginSoon(): void {
+    const [batch, next] = this.#waiting;
+    if (next !== undefined || (batch?.requests.length ?? 0) > this.#left) this.#beginInNextTurn();
+    else this.#begin();
+  }
+
+  #beginInNextTurn(): void {
+    nextTurn(() => {
+      this.#left = BATCH_MAX;
+      // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
+      if (this.#waiting.length > 1) this.#beginInNextTurn();
+      this.#begin();
+    });
+  }
+
+  #begin(): void {
+    const batch = this.#waiting.shift();
+    if (batch === undefined) return;
+    this.#left = this.#work.isImmediate ? this.#left - batch.requests.length : 0;
+    this.#begun.add(batch);
+    void this.#answer(batch, 0, batch.requests.length).then(() => {
+      this.#begun.delete(batch);
+      for (const end of batch.onEnd) end();
+    });
+  }
+
+  /** Settles the requests from one place to before another; never rejects. */
+  async #answer(batch: Batch<Request, Answer>, from: number, to: number): Promise<void> {
+    const { requests, resolve, reject } = batch;
+    const { run, isOfOne } = this.#work;
+    try {
+      const answers = await run(to - from < requests.length ? requests.slice(from, to) : requests);
+      // `run` answers every request, so the lengths are equal.
+      for (let at = from; at < to; at++) resolve[at]?.(answers[at - from] as Answer);
+    } catch (error) {
+      if (to - from > 1 && isOfOne(error)) {
+        const half = from + Math.ceil((to - from) / 2);
+        await this.#answer(batch, from, half);
+        return this.#answer(batch, half, to);
+      }
+      for (let at = from; at < to; at++) reject[at]?.(error);
     }
-    const half = Math.ceil(batch.length / 2);
-    await answer(batch.slice(0, half), work);
-    await answer(batch.slice(half), work);
   }
 }

@@ -1,7 +1,7 @@
 /** How requests are gathered: B1, B2, and which stores wait for the turn of the event loop. */
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { batchPerTick } from "../../../../src/stores/shared/batch-per-tick.ts";
+import { BatchPerTick } from "../../../../src/stores/shared/batch-per-tick.ts";
 import { batchingStore } from "../../../../src/runtime/persistence/batching-store.ts";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
@@ -11,7 +11,7 @@ const MAX = 256;
 /** Gathers numbers; `batches` are the sizes of what was worked off. */
 function gathering(isImmediate: boolean) {
   const batches: number[] = [];
-  const ask = batchPerTick({
+  const batch = new BatchPerTick<number, number>({
     run: (requests: readonly number[]) => {
       batches.push(requests.length);
       return Promise.resolve(requests.map((each) => each * 2));
@@ -19,7 +19,8 @@ function gathering(isImmediate: boolean) {
     isOfOne: () => false,
     isImmediate,
   });
-  return { ask, batches };
+  const ask = (request: number): Promise<number> => batch.add(request);
+  return { ask, batch, batches };
 }
 
 /** Waits until all that needs no turn of the event loop is done. */
