@@ -3,7 +3,7 @@ import { toAsciiKey } from "../shared/ascii-key.ts";
 import { LargeKeys } from "../shared/large-records.ts";
 import { LIST_STATEMENTS, type PageRange } from "../shared/key-pages.ts";
 import { ChangeNotes, type ChangePosition, type ChangeReport } from "./change-notes.ts";
-import { bytesToText, columnOf, type SqliteDatabase, type SqliteValue } from "./driver.ts";
+import { bytesToText, columnOf, isChanged, type SqliteDatabase } from "./driver.ts";
 import { HistoryTable } from "./history.ts";
 import { RecordReader } from "./reader.ts";
 import { prepareStatements, type Statements } from "./schema.ts";
@@ -31,6 +31,15 @@ export interface Erasure {
   readonly erased: boolean[];
   /** Keys that a note still names, with their next version. */
   readonly noted: readonly (readonly [key: string, version: number])[];
+}
+
+/** A change of the lease of a key; `token` names the section. */
+export interface LeaseStep {
+  /** Acquires it, if no other token has it unexpired; or extends it, if this token has; or ends it. */
+  readonly how: "lease" | "renew" | "release";
+  readonly key: string;
+  readonly token: string;
+  readonly ttlMs: number;
 }
 
 /** The settings of a session. */
@@ -158,18 +167,13 @@ export class SqliteSession {
     return rows.map((row) => bytesToText(columnOf(row, "key")) ?? "");
   }
 
-  /** Acquires the lease of `key` until `until`, if there is no unexpired lease of another token. */
-  lease(key: string, token: string, times: { now: number; until: number }): boolean {
-    return this.#change("lease", [toAsciiKey(key), this.#owner, token, times.until, times.now]);
-  }
-
-  /** Extends the unexpired lease of `key` and this token; false when there is none. */
-  renew(key: string, token: string, { now, until }: { now: number; until: number }): boolean {
-    return this.#change("renew", [until, toAsciiKey(key), token, now]);
-  }
-
-  release(key: string, token: string): void {
-    this.#change("release", [toAsciiKey(key), token]);
+  /** Changes leases in their order; returns which were changed. */
+  changeLeases(steps: readonly LeaseStep[], now: number): boolean[] {
+    return this.#transactions.write(() => {
+      const changed = steps.map((step) => this.#changeLease(step, now));
+      if (changed.includes(true)) this.#notes.noteOther();
+      return changed;
+    });
   }
 
   /** Registers this connection's watcher until `until`; times are the system's. */
@@ -191,9 +195,12 @@ export class SqliteSession {
     return this.#transactions.read(() => this.#notes.since(from));
   }
 
-  /** Changes a lease, and returns whether it did. */
-  #change(name: "lease" | "renew" | "release", values: readonly SqliteValue[]): boolean {
-    return this.#noted(() => Number(this.#statements[name].run(...values).changes)) > 0;
+  #changeLease({ how, key: name, token, ttlMs }: LeaseStep, now: number): boolean {
+    const { lease, renew, release } = this.#statements;
+    const [key, until] = [toAsciiKey(name), now + ttlMs];
+    if (how === "lease") return isChanged(lease.run(key, this.#owner, token, until, now));
+    if (how === "renew") return isChanged(renew.run(until, key, token, now));
+    return isChanged(release.run(key, token));
   }
 
   /** Changes rows that are no record, and returns how many there were. */

@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { Clock, ExclusiveWait } from "../../../actors/protocol.ts";
+import { BatchPerTick } from "../shared/batch-per-tick.ts";
 import { createGate } from "../shared/closable.ts";
 import { listPages, type PageRange } from "../shared/key-pages.ts";
 import { type Attempt, createAttempt } from "./busy.ts";
@@ -15,7 +16,7 @@ import { type SqliteDatabase, toStoreError } from "./driver.ts";
 import { SqliteFeed } from "./changes.ts";
 import { connect, IN_MEMORY } from "./open.ts";
 import { readSqliteOptions, type SqliteSettings, type SqliteStoreOptions } from "./options.ts";
-import { type Erasure, SqliteSession } from "./session.ts";
+import { type Erasure, type LeaseStep, SqliteSession } from "./session.ts";
 import { leaveExclusive, prepareConnection } from "./setup.ts";
 import type {
   CommitOptions,
@@ -59,6 +60,8 @@ class SqliteStore implements StateStore {
   #redacting: NodeJS.Timeout | undefined;
   /** Exclusive sections of this object; `until` is when the lease ends. */
   readonly #sections = new Map<string, { readonly token: string; readonly until: number }>();
+  /** Leases of one turn share a transaction: each transaction of its own waits for the disk. */
+  readonly #leases: BatchPerTick<LeaseStep, boolean>;
   #opened: { readonly database: SqliteDatabase; readonly session: SqliteSession } | undefined;
   #damage: { readonly location: string; readonly reason: string } | undefined;
 
@@ -69,6 +72,11 @@ class SqliteStore implements StateStore {
     const hint = (): string => (this.#opened === undefined ? KEPT : "");
     this.#attemptRead = createAttempt({ path, busyTimeoutMs, hint });
     this.#attemptWrite = createAttempt({ path, busyTimeoutMs, hint });
+    this.#leases = new BatchPerTick({
+      run: (steps) => this.#attemptWrite(() => this.#changeLeases(steps)),
+      isOfOne: () => false,
+      isImmediate: false,
+    });
     this.#feed = new SqliteFeed({
       begin: (now, until) => this.#attemptWrite(() => this.#session().watch({ now, until })),
       renew: (until) => this.#session().watchOn(until),
@@ -140,27 +148,20 @@ class SqliteStore implements StateStore {
   }
 
   exclusive<T>(key: string, ttlMs: number, section: Section<T>, wait?: ExclusiveWait): Promise<T> {
-    const clock = this.#clock;
     const token = randomUUID();
-    const keep = (how: "lease" | "renew") => (): Promise<boolean> =>
-      this.#attemptWrite(() => {
-        const now = clock.now();
-        const until = now + ttlMs;
-        if (!this.#session()[how](key, token, { now, until })) return false;
-        this.#sections.set(key, { token, until });
-        return true;
-      });
-    const release = (): Promise<void> => {
+    const change = (how: LeaseStep["how"]) => (): Promise<boolean> =>
+      this.#leases.add({ how, key, token, ttlMs });
+    const release = (): Promise<boolean> => {
       if (this.#sections.get(key)?.token === token) this.#sections.delete(key);
-      return this.#attemptWrite(() => this.#session().release(key, token));
+      return this.#leases.add({ how: "release", key, token, ttlMs });
     };
     const lease = {
       ...wait,
       key,
       ttlMs,
-      clock,
-      take: keep("lease"),
-      renew: keep("renew"),
+      clock: this.#clock,
+      take: change("lease"),
+      renew: change("renew"),
       release,
     };
     return this.#closable.run(() => leasedTurn(lease, section));
@@ -246,6 +247,16 @@ class SqliteStore implements StateStore {
       if (given === undefined) database.close();
       throw error;
     }
+  }
+
+  #changeLeases(steps: readonly LeaseStep[]): boolean[] {
+    const now = this.#clock.now();
+    const changed = this.#session().changeLeases(steps, now);
+    steps.forEach(({ how, key, token, ttlMs }, at) => {
+      if (how !== "release" && changed[at] === true)
+        this.#sections.set(key, { token, until: now + ttlMs });
+    });
+    return changed;
   }
 
   #unwatch(): void {
