@@ -56,8 +56,10 @@ export async function fireScope<One extends FoundHint>(
   const now = book.port.clock.now();
   const stays = ({ stamp, made }: FoundHint): boolean =>
     firing.left.has(stamp) || (!firing.over.has(stamp) && made > now - GRACE_MS);
-  const over = hints.filter((hint) => !stays(hint)).map(({ key }) => key);
-  await book.eraseHints(scope.kind, over);
+  // Those of timers that are over are being removed.
+  const lost = hints.filter((hint) => !stays(hint) && !firing.over.has(hint.stamp));
+  const keys = lost.map(({ key }) => key);
+  await Promise.all([...firing.drops, book.eraseHints(scope.kind, keys)]);
   return hints.filter(stays);
 }
 
@@ -65,10 +67,12 @@ export async function fireScope<One extends FoundHint>(
 class Firing {
   readonly #book: TimerBook;
   readonly #scope: ResidentScope & Timed;
-  /** The stamps of timers that are over, and whose hints go. */
+  /** The stamps of timers that are over. */
   readonly over = new Set<string>();
   /** The stamps of timers that are still set. */
   readonly left = new Set<string>();
+  /** The removal of the hints of these and of other timers that are gone. */
+  readonly drops: Promise<void>[] = [];
   readonly #tried = new Set<string>();
 
   constructor(book: TimerBook, scope: ResidentScope & Timed) {
@@ -82,8 +86,8 @@ class Firing {
     const { clock } = this.#book.port;
     const tried = this.#tried;
     const end = monotonic(clock) + SECTION_MS;
+    let { rows } = await this.#book.timers(this.#scope);
     for (let fired = 0; ; fired += 1) {
-      const { rows } = await this.#book.timers(this.#scope);
       const due = inOrder(rows.values()).filter((row) => row.due <= clock.now());
       const next = due.find((row) => this.#handles(row) && !tried.has(row.stamp));
       if (next === undefined) {
@@ -92,7 +96,7 @@ class Firing {
       }
       if (fired > 0 && monotonic(clock) >= end) return false;
       tried.add(next.stamp);
-      await this.#fire(held, next);
+      rows = await this.#fire(held, next);
     }
   }
 
@@ -100,19 +104,20 @@ class Firing {
     return Object.hasOwn(this.#scope.kind.timers ?? {}, name);
   }
 
-  async #fire(held: HeldScope<object>, row: Row): Promise<void> {
+  /** Fires one timer; resolves to all timers after that. */
+  async #fire(held: HeldScope<object>, row: Row): Promise<ReadonlyMap<string, Row>> {
     const next = await this.#try(held, row);
     if (next !== undefined) await this.#book.putHints(this.#scope, [next]);
-    const isMoved = await this.#book.edit(this.#scope, (rows) => {
-      const stamp = rows.get(row.key)?.stamp;
-      if (next !== undefined && stamp === next.stamp) return true; // An attempt before took effect.
-      if (stamp !== row.stamp) return false; // F3
+    const after = await this.#book.edit(this.#scope, (rows) => {
+      if (rows.get(row.key)?.stamp !== row.stamp) return rows; // F3, or it is `next` already.
       if (next === undefined) rows.delete(row.key);
       else rows.set(row.key, next);
-      return true;
+      return rows;
     });
     this.over.add(row.stamp);
-    void this.#book.dropHints(this.#scope, isMoved || next === undefined ? [row] : [row, next]);
+    const isMoved = next === undefined || after.get(row.key)?.stamp === next.stamp;
+    this.drops.push(this.#book.dropHints(this.#scope, isMoved ? [row] : [row, next]));
+    return after;
   }
 
   /** Runs the handler; resolves to what becomes of the timer. */
