@@ -80,9 +80,11 @@ export class RecordBridge implements PersistBridge<object> {
 
   /** Milliseconds until a state expires; 0 = it is no record, `undefined` = never. */
   leftToLive(state: object): number | undefined {
+    const { rule, endsAt } = this;
+    if (endsAt === null && rule.livesUntil === undefined) return rule.ttlMs;
     const now = this.#clock.now();
-    if (this.endsAt === null) return leftToLive(this.rule, state, now);
-    const leftMs = Math.max(0, this.endsAt() - now);
+    if (endsAt === null) return leftToLive(rule, state, now);
+    const leftMs = Math.max(0, endsAt() - now);
     return leftMs === Infinity ? undefined : leftMs;
   }
 
@@ -103,29 +105,30 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   async load(): Promise<Stored<object> | Tombstone | undefined> {
-    const isNews = this.#countRequest();
+    const request = ++this.#requests;
     let record: StoredRecord | undefined;
     try {
       record = await this.#batched.load(this.key);
     } catch (error) {
       throw this.#counted(error);
     }
-    if (record !== undefined) return this.#decode(record, isNews());
-    if (isNews()) this.#found(0);
+    const isNews = request === this.#requests;
+    if (record !== undefined) return this.#decode(record, isNews);
+    if (isNews) this.#found(0);
     return undefined;
   }
 
   /** Returns `ok` when the store still has `expectedVersion`, else the stored record. */
   async verify(expectedVersion: number): Promise<SaveResult<object>> {
     if (!isShared(this.store)) return { ok: true, version: expectedVersion };
-    const isNews = this.#countRequest();
+    const request = ++this.#requests;
     let result: WriteResult;
     try {
       result = await this.#batched.verify(this.key, expectedVersion);
     } catch (error) {
       throw this.#counted(error);
     }
-    return result.ok ? result : this.#refused(result.current, isNews());
+    return result.ok ? result : this.#refused(result.current, request === this.#requests);
   }
 
   /** Makes the next read accept any version (V1): `refresh` adopts on purpose. */
@@ -172,7 +175,7 @@ export class RecordBridge implements PersistBridge<object> {
 
   /** The write of one save, for a multi-scope commit; an expired state is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
-    this.#countRequest();
+    this.#requests += 1;
     const write = new LazyWrite(this, next, expectedVersion, commit);
     if (write.ttlMs !== 0) return write;
     return this.deletion(expectedVersion, commit.version);
@@ -182,20 +185,14 @@ export class RecordBridge implements PersistBridge<object> {
   answer(result: WriteResult, next: object | null, isNews = true): SaveResult<object> {
     if (result.ok) {
       if (!isNews) return result;
-      const isGone = next === null || this.leftToLive(next) === 0;
+      const leftMs = next === null ? 0 : this.leftToLive(next);
       this.unlifted = null;
-      this.#stored = isGone ? null : next;
-      this.#saw(isGone ? 0 : result.version, isGone ? undefined : this.leftToLive(next));
+      this.#stored = leftMs === 0 ? null : next;
+      if (leftMs === 0) this.#saw(0);
+      else this.#saw(result.version, leftMs);
       return result;
     }
     return this.#refused(result.current, isNews);
-  }
-
-  /** Counts a request; the returned function says whether it is still the newest (V2). */
-  #countRequest(): () => boolean {
-    this.#requests += 1;
-    const request = this.#requests;
-    return () => request === this.#requests;
   }
 
   #refused(current: StoredRecord | undefined, isNews: boolean): SaveResult<object> {
@@ -209,16 +206,15 @@ export class RecordBridge implements PersistBridge<object> {
       : { ok: false, current: found };
   }
 
-  async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
+  #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
     this.#stored = null; // Until the result shows the stored record.
-    const isNews = this.#countRequest();
-    let result: WriteResult;
-    try {
-      result = await this.#batched.commit(write, this);
-    } catch (error) {
-      throw this.#counted(error);
-    }
-    return this.answer(result, next, isNews());
+    const request = ++this.#requests;
+    return this.#batched.commit(write, this).then(
+      (result) => this.answer(result, next, request === this.#requests),
+      (error: unknown) => {
+        throw this.#counted(error);
+      },
+    );
   }
 
   /** Counts a request that the store failed; returns its error. */

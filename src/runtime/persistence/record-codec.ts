@@ -39,7 +39,7 @@ interface Spot {
 
 /** Returns the JSON form of a committed state. Plain nodes are shared, not copied. */
 export function encodeState(state: object): Json {
-  return encode(state);
+  return encodeNode(state);
 }
 
 /**
@@ -96,10 +96,14 @@ function encodeNode(node: object): Json {
   return tag("date", Number.isNaN(time) ? null : new Date(time).toISOString());
 }
 
+/* Most values are leaves that are their own encoding: the loops pass over them without a call. */
+
 function encodeList(list: readonly unknown[]): Json {
   let copy: Json[] | undefined;
   for (let index = 0; index < list.length; index++) {
     const value = list[index];
+    if (typeof value === "string" || typeof value === "boolean" || value === null) continue;
+    if (Number.isFinite(value) && !Object.is(value, -0)) continue;
     const encoded = encode(value);
     // Sound: every member that was its own encoding is JSON.
     if (encoded !== value) (copy ??= list.slice() as Json[])[index] = encoded;
@@ -111,6 +115,8 @@ function encodeRecord(node: Fields): Json {
   let copy: Record<string, unknown> | undefined;
   for (const key of Object.keys(node)) {
     const value = node[key];
+    if (typeof value === "string" || typeof value === "boolean" || value === null) continue;
+    if (Number.isFinite(value) && !Object.is(value, -0)) continue;
     const encoded = encode(value);
     if (encoded !== value) (copy ??= copyRecord(node))[key] = encoded;
   }

@@ -39,7 +39,7 @@ const FIELDS: { readonly [Name in keyof Required<Extras>]: (found: unknown) => b
 export function encodeRecord(state: object, kindVersion: number): Json {
   const json = encodeState(state);
   const extras = extrasOf(state);
-  if (isBare(extras, kindVersion)) return json;
+  if (extras === null && kindVersion === 1) return json;
   const version = kindVersion === 1 ? {} : { kindVersion };
   // Sound: no field has the name of the tag, so the encoding of the extras is a record.
   return { [TAG]: RECORD, state: json, ...version, ...(encodeState(extras ?? {}) as JsonObject) };

@@ -39,7 +39,7 @@ export function createGate(name: string): Closable {
   return {
     check,
     async run(work) {
-      check();
+      if (closing !== undefined) throw new StoreClosedError(name);
       running += 1;
       try {
         return await work();

@@ -14,7 +14,7 @@ export function checkWrites(writes: readonly ScopeWrite[]): void {
     if (!Number.isSafeInteger(version) || version <= expectedVersion)
       throw new RangeError(`version must be over ${expectedVersion}, received ${version}`);
     if (ttlMs !== undefined) checkTtl(ttlMs);
-    checkTombstone(tombstoneMs);
+    if (tombstoneMs !== undefined) checkTombstone(tombstoneMs);
   }
 }
 
@@ -133,5 +133,6 @@ export function conflict(current: StoredRecord | undefined): {
 
 /** False when an atomic batch met a conflict, so that none of its writes may take effect. */
 export function isAllOk(results: readonly { readonly ok: boolean }[]): boolean {
-  return results.every((result) => result.ok);
+  for (const { ok } of results) if (!ok) return false;
+  return true;
 }

@@ -48,17 +48,15 @@ export class ChangeNotes {
 
   /** Notes the writes that took effect. */
   noteWrites(writes: readonly ScopeWrite[], results: readonly WriteResult[]): void {
-    if (!results.some(({ ok }) => ok)) return;
-    this.#note(() => {
-      const done = writes.filter((_, at) => results[at]?.ok === true);
-      if (done.length > NOTED_KEYS_MAX) return null;
-      return JSON.stringify(done.map(({ key, version }) => [key, version]));
-    });
+    if (!this.#isWatched()) return;
+    const done = writes.filter((_, at) => results[at]?.ok === true);
+    const named = done.map(({ key, version }): [string, number] => [key, version]);
+    if (named.length > 0) this.#add(named.length > NOTED_KEYS_MAX ? null : JSON.stringify(named));
   }
 
   /** Notes that the file changed without a change of a record. */
   noteOther(): void {
-    this.#note(() => "[]");
+    if (this.#isWatched()) this.#add("[]");
   }
 
   /**
@@ -68,7 +66,9 @@ export class ChangeNotes {
    */
   noteErased(keys: readonly (readonly [key: string, version: number])[]): boolean {
     this.#redact(keys, null);
-    return this.#note(() => (keys.length > NOTED_KEYS_MAX ? null : JSON.stringify(keys)));
+    const isWatched = this.#isWatched();
+    if (isWatched) this.#add(keys.length > NOTED_KEYS_MAX ? null : JSON.stringify(keys));
+    return isWatched;
   }
 
   /** Removes keys from the note that they were erased. */
@@ -124,14 +124,17 @@ export class ChangeNotes {
     for (const [key] of keys) this.#statements.redactNotes.run(left, JSON.stringify(key));
   }
 
-  #note(keys: () => string | null): boolean {
-    const { watched, note, dropNotes } = this.#statements;
+  #isWatched(): boolean {
     // Real time, not the injected clock: it decides which processes are running.
-    if (columnOf(watched.get(this.#owner, Date.now()), "found") === undefined) return false;
-    note.run(this.#owner, keys());
+    const found = this.#statements.watched.get(this.#owner, Date.now());
+    return found !== undefined && found !== null;
+  }
+
+  #add(keys: string | null): void {
+    const { note, dropNotes } = this.#statements;
+    note.run(this.#owner, keys);
     this.#noted += 1;
     if (this.#noted % NOTES_PER_REMOVAL === 0) dropNotes.run(NOTES_KEPT);
-    return true;
   }
 
   #position(): ChangePosition {

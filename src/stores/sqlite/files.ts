@@ -46,7 +46,7 @@ export class OpenedFiles {
    * throws when the log or its index was; that is detected within `BESIDE_LOOK_MS`.
    */
   check(writes: boolean): void {
-    this.#main?.check();
+    if (this.#main?.isSame === false) this.#main.check();
     if (writes && this.#beside.length > 0) this.#checkBeside();
   }
 

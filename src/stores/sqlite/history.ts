@@ -16,7 +16,13 @@ import {
 import { parseJson } from "../shared/patch-log.ts";
 import { bytesToText } from "./driver.ts";
 import type { Statements } from "./schema.ts";
-import type { HistoryKeep, HistoryQuery, HistoryRow, ScopeWrite } from "../contract.ts";
+import type {
+  HistoryKeep,
+  HistoryQuery,
+  HistoryRow,
+  HistoryWrite,
+  ScopeWrite,
+} from "../contract.ts";
 
 /** More than any version and any number of rows. */
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -32,9 +38,7 @@ export class HistoryTable {
   }
 
   /** Adds the rows of a write that took effect, and removes what is not kept. */
-  add(write: ScopeWrite): void {
-    const { history } = write;
-    if (history === undefined) return;
+  add(write: ScopeWrite, history: HistoryWrite): void {
     const { addChange, dropChanges, pruneChanges } = this.#statements;
     const key = toAsciiKey(write.key);
     if (history.fresh === true) dropChanges.run(key);

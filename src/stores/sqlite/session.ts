@@ -49,15 +49,17 @@ export interface SessionSettings {
   readonly path: string;
   readonly owner: string;
   readonly tombstoneMs: number;
-  /** True when a write comes from a section that ran longer than its `ttlMs`. */
-  readonly isStale: (key: string) => boolean;
+  /** Sections of this store object by key; a write of one that ran longer than that is refused. */
+  readonly sections: ReadonlyMap<string, { readonly until: number }>;
+  /** Called with the time at which a record that was written can be removed. */
+  readonly leaves: (at: number) => void;
 }
 
 /** All operations of the store on its connection. */
 export class SqliteSession {
   readonly #database: SqliteDatabase;
   readonly #owner: string;
-  readonly #isStale: (key: string) => boolean;
+  readonly #sections: SessionSettings["sections"];
   readonly #statements: Statements;
   readonly #transactions: Transactions;
   readonly #notes: ChangeNotes;
@@ -66,10 +68,10 @@ export class SqliteSession {
   readonly #history: HistoryTable;
 
   constructor(settings: SessionSettings) {
-    const { database, path, owner, tombstoneMs, isStale } = settings;
+    const { database, path, owner, tombstoneMs, leaves } = settings;
     this.#database = database;
     this.#owner = owner;
-    this.#isStale = isStale;
+    this.#sections = settings.sections;
     const statements = preparedIn(database, path);
     const large = new LargeKeys();
     const history = new HistoryTable(statements, path);
@@ -78,7 +80,7 @@ export class SqliteSession {
     this.#notes = new ChangeNotes({ statements, owner });
     this.#reader = new RecordReader({ statements, path, large });
     this.#history = history;
-    this.#writer = new RecordWriter({ statements, owner, large, tombstoneMs, history });
+    this.#writer = new RecordWriter({ statements, owner, large, tombstoneMs, history, leaves });
   }
 
   load(keys: readonly string[], now: number): (StoredRecord | undefined)[] {
@@ -91,7 +93,11 @@ export class SqliteSession {
 
   /** Removes rows of a history, up to a number; returns how many. */
   pruneHistory(key: string, keep: HistoryKeep): number {
-    return this.#noted(() => this.#history.prune(key, keep));
+    return this.#transactions.write(() => {
+      const count = this.#history.prune(key, keep);
+      if (count > 0) this.#notes.noteOther();
+      return count;
+    });
   }
 
   /** Checks see the records before the writes; checks alone take no writer's lock. */
@@ -101,18 +107,17 @@ export class SqliteSession {
     now: number,
   ): WriteResult[] {
     if (writes.length === 0) return this.#transactions.read(() => this.#checkAll(checks, now));
-    const { checked, written } = this.#transactions.write(
+    const results = this.#transactions.write(
       () => {
-        const found = this.#checkAll(checks, now);
-        const isRefused = atomic && !isAllOk(found);
-        const results = isRefused ? [] : this.#writeAll(writes, now);
-        this.#notes.noteWrites(writes, results);
-        return { checked: found, written: results };
+        const checked = checks.length === 0 ? [] : this.#checkAll(checks, now);
+        const written = atomic && !isAllOk(checked) ? [] : this.#writeAll(writes, now);
+        this.#notes.noteWrites(writes, written);
+        return checks.length === 0 ? written : [...written, ...checked];
       },
-      (batch) => !atomic || (isAllOk(batch.checked) && isAllOk(batch.written)),
+      atomic ? isAllOk : undefined,
     );
-    const isKept = !atomic || (isAllOk(checked) && isAllOk(written));
-    return [...(isKept ? written : this.#refuse(writes, now)), ...checked];
+    if (!atomic || isAllOk(results)) return results;
+    return [...this.#refuse(writes, now), ...results.slice(results.length - checks.length)];
   }
 
   /** Removes some expired tombstones; returns when the next expires, in the past if one is left. */
@@ -203,15 +208,6 @@ export class SqliteSession {
     return isChanged(release.run(key, token));
   }
 
-  /** Changes rows that are no record, and returns how many there were. */
-  #noted(change: () => number): number {
-    return this.#transactions.write(() => {
-      const count = change();
-      if (count > 0) this.#notes.noteOther();
-      return count;
-    });
-  }
-
   #read(key: string, now: number): StoredRecord | undefined {
     return this.#reader.read(toAsciiKey(key), now);
   }
@@ -225,17 +221,24 @@ export class SqliteSession {
 
   #writeAll(writes: readonly ScopeWrite[], now: number): WriteResult[] {
     const [only] = writes;
-    const isAlone = writes.length === 1 && only !== undefined && !this.#isStale(only.key);
+    const isAlone = writes.length === 1 && only !== undefined && !this.#isStale(only.key, now);
     if (isAlone && this.#writer.updateAlone(only, now))
       return [{ ok: true, version: only.version }];
     const leased = this.#writer.isAnyBlocked(now);
-    return writes.map((write) => this.#write(write, now, leased));
+    const hasSections = this.#sections.size > 0;
+    return writes.map((write) => {
+      const isRefused =
+        (hasSections && this.#isStale(write.key, now)) ||
+        (leased && this.#writer.isBlocked(write, now));
+      if (!isRefused && this.#writer.write(write, now)) return { ok: true, version: write.version };
+      return conflict(this.#read(write.key, now));
+    });
   }
 
-  #write(write: ScopeWrite, now: number, leased: boolean): WriteResult {
-    const mayWrite = !this.#isStale(write.key) && !(leased && this.#writer.isBlocked(write, now));
-    if (mayWrite && this.#writer.write(write, now)) return { ok: true, version: write.version };
-    return conflict(this.#read(write.key, now));
+  /** True for a write of a section that ran longer than its `ttlMs`. */
+  #isStale(key: string, now: number): boolean {
+    const section = this.#sections.get(key);
+    return section !== undefined && now >= section.until;
   }
 
   #refuse(writes: readonly ScopeWrite[], now: number): WriteResult[] {

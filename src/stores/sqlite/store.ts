@@ -32,9 +32,8 @@ import type {
 } from "../contract.ts";
 import { pruneAll } from "../shared/history-rows.ts";
 import { Sweeper } from "../shared/sweeper.ts";
-import { firstForgetMs } from "../shared/tombstones.ts";
 import { leasedTurn, type Section } from "../shared/exclusive-lease.ts";
-import { checkVersions, checkWrites } from "../shared/writes.ts";
+import { checkVersions, checkWrites, isAllOk } from "../shared/writes.ts";
 
 /** How long the watchers of other connections can read that a key was erased; milliseconds. */
 const REDACT_MS = 5_000;
@@ -123,12 +122,10 @@ class SqliteStore implements StateStore {
     return this.#closable.run(() =>
       attempt(() => {
         checkWrites(writes);
-        checkVersions(options.checks ?? []);
-        const now = this.#clock.now();
-        const results = this.#session().commit(writes, options, now);
-        this.#sweeper.leaves(now + firstForgetMs(writes, this));
+        if (options.checks !== undefined) checkVersions(options.checks);
+        const results = this.#session().commit(writes, options, this.#clock.now());
         this.#sweeper.used();
-        if (!results.every(({ ok }) => ok)) this.#feed.look();
+        if (!isAllOk(results)) this.#feed.look();
         return results;
       }),
     );
@@ -233,14 +230,15 @@ class SqliteStore implements StateStore {
     const { path, database: given } = this.#settings;
     if (given !== undefined) prepareConnection(given, this.#settings);
     const database = given ?? connect(this.#settings);
-    const isStale = (key: string): boolean => {
-      const section = this.#sections.get(key);
-      return section !== undefined && this.#clock.now() >= section.until;
-    };
     try {
-      const { tombstoneMs } = this;
-      const owner = this.#owner;
-      const session = new SqliteSession({ database, path, owner, tombstoneMs, isStale });
+      const session = new SqliteSession({
+        database,
+        path,
+        owner: this.#owner,
+        tombstoneMs: this.tombstoneMs,
+        sections: this.#sections,
+        leaves: (at) => this.#sweeper.leaves(at),
+      });
       this.#opened = { database, session };
       return session;
     } catch (error) {

@@ -43,23 +43,21 @@ export class Transactions {
   #run<T>(begin: "BEGIN IMMEDIATE" | "BEGIN", work: () => T, keep?: (result: T) => boolean): T {
     this.#files.check(begin === "BEGIN IMMEDIATE");
     this.#database.exec(begin);
+    let isEnding = false;
     try {
       const result = work();
-      if (keep?.(result) === false) rollback(this.#database);
-      else this.#end();
+      if (keep?.(result) === false) {
+        rollback(this.#database);
+        return result;
+      }
+      isEnding = true;
+      this.#database.exec("COMMIT");
       return result;
     } catch (error) {
       rollback(this.#database);
-      throw toSchemaError(error, this.#path);
-    }
-  }
-
-  #end(): void {
-    try {
-      this.#database.exec("COMMIT");
-    } catch (error) {
       // A COMMIT that failed at the disk may turn out complete when the log is next recovered.
-      throw isInDoubt(error) ? commitUnknown(toStoreError(error, this.#path)) : error;
+      if (isEnding && isInDoubt(error)) throw commitUnknown(toStoreError(error, this.#path));
+      throw toSchemaError(error, this.#path);
     }
   }
 }

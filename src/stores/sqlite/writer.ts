@@ -7,46 +7,44 @@
 import type { Patch } from "../../../actors/protocol.ts";
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { isLarge, type LargeKeys, LOG_COUNT_MAX } from "../shared/large-records.ts";
-import type { SqliteValue } from "./driver.ts";
+import { isChanged, type SqliteValue } from "./driver.ts";
 import { logSum, recordSum } from "./reader.ts";
 import type { HistoryTable } from "./history.ts";
 import { FORM, type Statements } from "./schema.ts";
 import type { ScopeWrite } from "../contract.ts";
 import { forgetAt } from "../shared/tombstones.ts";
-import { expiryOf, patchesOf, stateText, toJsonText } from "../shared/writes.ts";
+import { patchesOf, stateText, toJsonText } from "../shared/writes.ts";
 
-/** A write with its key encoded and its times computed. */
+/** A write with its key encoded. */
 interface RowWrite {
+  readonly write: ScopeWrite;
   readonly key: string;
-  readonly version: number;
-  readonly expectedVersion: number;
   readonly expires: number | null;
-  /** When it can be removed. */
-  readonly forgets: (isDelete: boolean) => number | null;
   readonly now: number;
+}
+
+/** What a writer is made from. */
+export interface WriterParts {
+  readonly statements: Statements;
+  /** Names this store object in leases: a lease of another owner makes a conflict. */
+  readonly owner: string;
+  readonly large: LargeKeys;
+  readonly tombstoneMs: number;
+  readonly history: HistoryTable;
+  /** Called with the time at which a record that was written can be removed. */
+  readonly leaves: (at: number) => void;
 }
 
 /** Writes records with the statements of one connection. */
 export class RecordWriter {
+  readonly #parts: WriterParts;
   readonly #statements: Statements;
-  readonly #owner: string;
   readonly #large: LargeKeys;
-  readonly #tombstoneMs: number;
-  readonly #history: HistoryTable;
 
-  /** `owner` names this store object in leases: a lease of another owner makes a conflict. */
-  constructor(fields: {
-    statements: Statements;
-    owner: string;
-    large: LargeKeys;
-    tombstoneMs: number;
-    history: HistoryTable;
-  }) {
-    this.#history = fields.history;
-    this.#tombstoneMs = fields.tombstoneMs;
-    this.#statements = fields.statements;
-    this.#owner = fields.owner;
-    this.#large = fields.large;
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+    this.#statements = parts.statements;
+    this.#large = parts.large;
   }
 
   /**
@@ -55,37 +53,28 @@ export class RecordWriter {
    */
   updateAlone(write: ScopeWrite, now: number): boolean {
     const row = this.#row(write, now);
-    if (row.expectedVersion === 0 || this.#large.has(row.key)) return false;
+    if (write.expectedVersion === 0 || this.#large.has(row.key)) return false;
     const text = stateText(write);
     if (text === undefined || isLarge(text)) return false;
-    const { updateAlone } = this.#statements;
-    if (!changed(updateAlone.run(...inlineValues(row, text), this.#owner, now))) return false;
-    this.#history.add(write);
-    return true;
+    return this.#update(row, text, true) && this.#added(write);
   }
 
   /** True while any key is leased to another owner: then check `isBlocked` for each write. */
   isAnyBlocked(now: number): boolean {
-    return isFound(this.#statements.leased.get(this.#owner, now));
+    return isFound(this.#statements.leased.get(this.#parts.owner, now));
   }
 
   /** True while the key of `write` is leased to another owner. */
-  isBlocked(write: ScopeWrite, now: number): boolean {
-    return isFound(this.#statements.blocked.get(toAsciiKey(write.key), this.#owner, now));
+  isBlocked({ key }: ScopeWrite, now: number): boolean {
+    return isFound(this.#statements.blocked.get(toAsciiKey(key), this.#parts.owner, now));
   }
 
   /** Writes any record; needs a transaction around it, because it can take several statements. */
   write(write: ScopeWrite, now: number): boolean {
-    const isWritten = this.#write(write, now);
-    if (isWritten) this.#history.add(write);
-    return isWritten;
-  }
-
-  #write(write: ScopeWrite, now: number): boolean {
     const row = this.#row(write, now);
     if (this.#large.has(row.key)) {
       const patches = patchesOf(write);
-      if (patches !== undefined && this.#append(row, patches)) return true;
+      if (patches !== undefined && this.#append(row, patches)) return this.#added(write);
       // A conflict must not compute the text of a large state.
       return this.#isExpected(row) && this.#writeState(row, stateText(write));
     }
@@ -93,106 +82,134 @@ export class RecordWriter {
     const patches = isLarge(text) ? patchesOf(write) : undefined;
     if (patches === undefined || !this.#append(row, patches)) return this.#writeState(row, text);
     this.#large.add(row.key);
-    return true;
+    return this.#added(write);
   }
 
   #row(write: ScopeWrite, now: number): RowWrite {
-    const { version, expectedVersion } = write;
-    const rule = { tombstoneMs: this.#tombstoneMs, now };
+    const { ttlMs } = write;
     return {
+      write,
       key: toAsciiKey(write.key),
-      version,
-      expectedVersion,
-      expires: expiryOf(write, now) ?? null,
-      forgets: (isDelete) => forgetAt(write, isDelete, rule) ?? null,
+      expires: ttlMs === undefined ? null : now + ttlMs,
       now,
     };
   }
 
+  /** Adds what a write that took effect adds to the history; returns true. */
+  #added(write: ScopeWrite): true {
+    const { history } = write;
+    if (history !== undefined) this.#parts.history.add(write, history);
+    return true;
+  }
+
   #writeState(row: RowWrite, text: string | undefined): boolean {
-    if (row.expectedVersion === 0) {
+    const { key, write } = row;
+    if (write.expectedVersion === 0) {
       if (!this.#insert(row, text)) return false;
     } else {
-      if (text !== undefined && !isLarge(text) && this.#update(row, text)) return true;
+      if (text !== undefined && !isLarge(text) && this.#update(row, text, false))
+        return this.#added(write);
       if (!this.#replace(row, text)) return false;
-      this.#statements.dropPatches.run(row.key);
-      this.#statements.dropBase.run(row.key);
-      if (text === undefined) this.#history.drop(row.key);
+      this.#statements.dropPatches.run(key);
+      this.#statements.dropBase.run(key);
+      if (text === undefined) this.#parts.history.drop(key);
     }
-    if (!isLarge(text)) return true;
-    this.#large.add(row.key);
-    const { key, version } = row;
-    const sum = logSum({ key, version, since: 0, text });
-    this.#statements.addBase.run(version, sum, text, key);
-    return true;
+    if (isLarge(text)) {
+      this.#large.add(key);
+      const { version } = write;
+      const sum = logSum({ key, version, since: 0, text });
+      this.#statements.addBase.run(version, sum, text, key);
+    }
+    return this.#added(write);
   }
 
   /** Removes everything stored under an encoded key; returns whether there was something. */
   remove(key: string): boolean {
     this.#statements.dropPatches.run(key);
     this.#statements.dropBase.run(key);
-    this.#history.drop(key);
+    this.#parts.history.drop(key);
     this.#large.delete(key);
-    return changed(this.#statements.erase.run(key));
+    return isChanged(this.#statements.erase.run(key));
   }
 
-  #isExpected(row: RowWrite): boolean {
-    const found = this.#statements.head.get(row.key);
-    if (typeof found !== "object" || found === null) return row.expectedVersion === 0;
-    return "version" in found && found.version === row.expectedVersion;
+  #isExpected({ key, write }: RowWrite): boolean {
+    const found = this.#statements.head.get(key);
+    if (typeof found !== "object" || found === null) return write.expectedVersion === 0;
+    return "version" in found && found.version === write.expectedVersion;
   }
 
   #insert(row: RowWrite, text: string | undefined): boolean {
-    return changed(this.#statements.insert.run(...shapeValues(row, text), row.key));
-  }
-
-  #update(row: RowWrite, text: string): boolean {
-    return changed(this.#statements.update.run(...inlineValues(row, text)));
+    return isChanged(this.#statements.insert.run(...this.#shape(row, text), row.key));
   }
 
   #replace(row: RowWrite, text: string | undefined): boolean {
-    const { key, expectedVersion } = row;
-    return changed(this.#statements.replace.run(...shapeValues(row, text), key, expectedVersion));
+    const { key, write } = row;
+    const { replace } = this.#statements;
+    return isChanged(replace.run(...this.#shape(row, text), key, write.expectedVersion));
+  }
+
+  /** Stores a small state, in a small row; `alone` also checks the leases. */
+  #update(row: RowWrite, state: string, alone: boolean): boolean {
+    const { key, expires, now } = row;
+    const { version, expectedVersion } = row.write;
+    const sum = recordSum({ key, version, form: FORM.inline, expires, state });
+    const forgets = expires === null ? null : this.#forgets(row, false);
+    const { update, updateAlone } = this.#statements;
+    // Without lists of parameters: this is every usual write.
+    return isChanged(
+      alone
+        ? updateAlone.run(
+            version,
+            expires,
+            forgets,
+            sum,
+            state,
+            key,
+            expectedVersion,
+            this.#parts.owner,
+            now,
+          )
+        : update.run(version, expires, forgets, sum, state, key, expectedVersion),
+    );
   }
 
   #append(row: RowWrite, patches: readonly Patch[]): boolean {
-    const { key, version, expectedVersion, expires, now } = row;
+    const { key, expires, now } = row;
+    const { version, expectedVersion } = row.write;
     const text = toJsonText(patches);
     const size = text.length;
     const sum = recordSum({ key, version, form: FORM.apart, expires, state: null });
     const where = [key, expectedVersion, size, LOG_COUNT_MAX, now];
     const { append, addPatch } = this.#statements;
-    const values = [version, expires, row.forgets(false), sum, size];
-    if (!changed(append.run(...values, ...where))) return false;
+    const values = [version, expires, this.#forgets(row, false), sum, size];
+    if (!isChanged(append.run(...values, ...where))) return false;
     const since = expectedVersion;
     addPatch.run(version, since, logSum({ key, version, since, text }), text, key);
     return true;
   }
-}
 
-function changed(outcome: { readonly changes: number | bigint }): boolean {
-  return Number(outcome.changes) > 0;
+  /** The first parameters of `insert` and `replace`: any state or none. */
+  #shape(row: RowWrite, text: string | undefined): SqliteValue[] {
+    const { key, expires } = row;
+    const { version } = row.write;
+    let form: number = FORM.inline;
+    if (text === undefined) form = FORM.dead;
+    else if (isLarge(text)) form = FORM.apart;
+    const state = form === FORM.inline ? (text ?? null) : null;
+    const baseSize = form === FORM.apart ? (text?.length ?? 0) : 0;
+    const sum = recordSum({ key, version, form, expires, state });
+    return [version, form, expires, this.#forgets(row, text === undefined), sum, state, baseSize];
+  }
+
+  /** When a record can be removed; `null`: it stays until it is written again. */
+  #forgets({ write, now }: RowWrite, isDelete: boolean): number | null {
+    const { tombstoneMs, leaves } = this.#parts;
+    const at = forgetAt(write, isDelete, { tombstoneMs, now });
+    if (at !== undefined) leaves(at);
+    return at ?? null;
+  }
 }
 
 function isFound(row: unknown): boolean {
   return row !== undefined && row !== null;
-}
-
-/** The parameters of `update`: a small state. */
-function inlineValues(row: RowWrite, state: string): SqliteValue[] {
-  const { key, version, expires, expectedVersion } = row;
-  const sum = recordSum({ key, version, form: FORM.inline, expires, state });
-  return [version, expires, row.forgets(false), sum, state, key, expectedVersion];
-}
-
-/** The first parameters of `insert` and `replace`: any state or none. */
-function shapeValues(row: RowWrite, text: string | undefined): SqliteValue[] {
-  const { key, version, expires } = row;
-  let form: number = FORM.inline;
-  if (text === undefined) form = FORM.dead;
-  else if (isLarge(text)) form = FORM.apart;
-  const state = form === FORM.inline ? (text ?? null) : null;
-  const baseSize = form === FORM.apart ? (text?.length ?? 0) : 0;
-  const sum = recordSum({ key, version, form, expires, state });
-  return [version, form, expires, row.forgets(text === undefined), sum, state, baseSize];
 }
