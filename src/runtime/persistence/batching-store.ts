@@ -10,7 +10,6 @@ import { type ErrorCode, isHoldfastError } from "../../../actors/errors.ts";
 import type { Clock, ExclusiveLease, ExclusiveWait } from "../../../actors/protocol.ts";
 import { unlessAborted } from "../../../actors/scope/abort.ts";
 import { monotonic } from "../../../actors/time/clock.ts";
-import { isMisuse } from "../../../actors/realm.ts";
 import { BatchPerTick } from "../../stores/shared/batch-per-tick.ts";
 import type {
   CommitOptions,
@@ -20,6 +19,7 @@ import type {
   VersionCheck,
   WriteResult,
 } from "../../stores/contract.ts";
+import { isRefusedWrite } from "../../stores/shared/writes.ts";
 import { checkedRecords, commitBatch, commitWith, deleteOf, refusal } from "./store-batch.ts";
 
 /** Milliseconds for which the last attempt of a save may keep a record. */
@@ -34,8 +34,8 @@ interface Keeping {
 }
 
 /**
- * A damaged record, a state that cannot be stored, and a write that no store takes, which a store
- * refuses with its whole batch, fail one request and not its neighbours.
+ * A damaged record, a state that cannot be stored, or a write that `checkWrites` refuses fails one
+ * request, not its neighbours.
  */
 const OF_ONE: ReadonlySet<string> = new Set<ErrorCode>([
   "CORRUPT_STATE",
@@ -44,7 +44,7 @@ const OF_ONE: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 function isOfOne(error: unknown): boolean {
-  return isHoldfastError(error) ? OF_ONE.has(error.code) : isMisuse(error);
+  return isHoldfastError(error) ? OF_ONE.has(error.code) : isRefusedWrite(error);
 }
 
 const shared = new WeakMap<StateStore, BatchingStore>();

@@ -264,7 +264,7 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   #saw(version: number, leftMs = Infinity): void {
-    const { supports, tombstoneMs = TOMBSTONE_MS } = this.store;
+    const { supports, tombstoneMs = TOMBSTONE_MS } = this.#batched.store;
     const keptMs =
       supports.tombstonesEnd === true ? (this.rule.tombstoneMs ?? tombstoneMs) : Infinity;
     this.lastSeen.saw(version, Math.min(leftMs, keptMs));

@@ -84,7 +84,7 @@ export class BatchPerTick<Request, Answer> {
   #beginSoon(): void {
     const [batch, next] = this.#waiting;
     if (next !== undefined || (batch?.requests.length ?? 0) > this.#left) this.#beginInNextTurn();
-    else this.#begin();
+    else void this.#begin();
   }
 
   #beginInNextTurn(): void {
@@ -92,19 +92,19 @@ export class BatchPerTick<Request, Answer> {
       this.#left = BATCH_MAX;
       // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
       if (this.#waiting.length > 1) this.#beginInNextTurn();
-      this.#begin();
+      void this.#begin();
     });
   }
 
-  #begin(): void {
+  /** Works off the oldest batch; never rejects. */
+  async #begin(): Promise<void> {
     const batch = this.#waiting.shift();
     if (batch === undefined) return;
     this.#left = this.#work.isImmediate ? this.#left - batch.requests.length : 0;
     this.#begun.add(batch);
-    void this.#answer(batch, 0, batch.requests.length).then(() => {
-      this.#begun.delete(batch);
-      for (const end of batch.onEnd) end();
-    });
+    await this.#answer(batch, 0, batch.requests.length);
+    this.#begun.delete(batch);
+    for (const end of batch.onEnd) end();
   }
 
   /** Settles the requests from one place to before another; never rejects. */

@@ -1,20 +1,34 @@
 /** Checks and conversions of writes that all stores share. */
 import { StateSerializationError, StateTooLargeError } from "../../../actors/errors.ts";
 import type { Json, Patch } from "../../../actors/protocol.ts";
+import { isError } from "../../../actors/realm.ts";
 import type { ListQuery, ScopeWrite, StoredRecord, VersionCheck } from "../contract.ts";
 import { checkTtl } from "./exclusive-lease.ts";
 import { checkTombstone } from "./tombstones.ts";
 
+/** The errors of `checkWrites`. */
+const refusals = new WeakSet<Error>();
+
+/** True when one write was refused by `checkWrites`: nothing of its batch was sent or stored. */
+export function isRefusedWrite(error: unknown): boolean {
+  return isError(error) && refusals.has(error);
+}
+
 /** Refuses a batch with a write that no store could keep, before any of it takes effect. */
 export function checkWrites(writes: readonly ScopeWrite[]): void {
-  for (const { key, expectedVersion, version, ttlMs, tombstoneMs } of writes) {
-    if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
-    if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
-      throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
-    if (!Number.isSafeInteger(version) || version <= expectedVersion)
-      throw new RangeError(`version must be over ${expectedVersion}, received ${version}`);
-    if (ttlMs !== undefined) checkTtl(ttlMs);
-    if (tombstoneMs !== undefined) checkTombstone(tombstoneMs);
+  try {
+    for (const { key, expectedVersion, version, ttlMs, tombstoneMs } of writes) {
+      if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
+      if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
+        throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
+      if (!Number.isSafeInteger(version) || version <= expectedVersion)
+        throw new RangeError(`version must be over ${expectedVersion}, received ${version}`);
+      if (ttlMs !== undefined) checkTtl(ttlMs);
+      if (tombstoneMs !== undefined) checkTombstone(tombstoneMs);
+    }
+  } catch (error) {
+    if (isError(error)) refusals.add(error);
+    throw error;
   }
 }
 

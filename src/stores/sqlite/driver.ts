@@ -31,11 +31,6 @@ export function columnOf(row: unknown, column: string): unknown {
   return (row as Readonly<Record<string, unknown>>)[column];
 }
 
-/** True when a statement changed a row. */
-export function isChanged({ changes }: { readonly changes: number | bigint }): boolean {
-  return Number(changes) > 0;
-}
-
 /** A prepared statement, as better-sqlite3, libsql and node:sqlite have it. */
 export interface SqliteStatement {
   run(...values: SqliteValue[]): { readonly changes: number | bigint };

@@ -3,7 +3,7 @@ import { toAsciiKey } from "../shared/ascii-key.ts";
 import { LargeKeys } from "../shared/large-records.ts";
 import { LIST_STATEMENTS, type PageRange } from "../shared/key-pages.ts";
 import { ChangeNotes, type ChangePosition, type ChangeReport } from "./change-notes.ts";
-import { bytesToText, columnOf, isChanged, type SqliteDatabase } from "./driver.ts";
+import { bytesToText, columnOf, type SqliteDatabase } from "./driver.ts";
 import { HistoryTable } from "./history.ts";
 import { RecordReader } from "./reader.ts";
 import { prepareStatements, type Statements } from "./schema.ts";
@@ -203,9 +203,9 @@ export class SqliteSession {
   #changeLease({ how, key: name, token, ttlMs }: LeaseStep, now: number): boolean {
     const { lease, renew, release } = this.#statements;
     const [key, until] = [toAsciiKey(name), now + ttlMs];
-    if (how === "lease") return isChanged(lease.run(key, this.#owner, token, until, now));
-    if (how === "renew") return isChanged(renew.run(until, key, token, now));
-    return isChanged(release.run(key, token));
+    if (how === "lease") return lease.run(key, this.#owner, token, until, now).changes > 0;
+    if (how === "renew") return renew.run(until, key, token, now).changes > 0;
+    return release.run(key, token).changes > 0;
   }
 
   #read(key: string, now: number): StoredRecord | undefined {
@@ -221,11 +221,10 @@ export class SqliteSession {
 
   #writeAll(writes: readonly ScopeWrite[], now: number): WriteResult[] {
     const [only] = writes;
-    const isAlone = writes.length === 1 && only !== undefined && !this.#isStale(only.key, now);
-    if (isAlone && this.#writer.updateAlone(only, now))
-      return [{ ok: true, version: only.version }];
-    const leased = this.#writer.isAnyBlocked(now);
     const hasSections = this.#sections.size > 0;
+    if (only !== undefined && writes.length === 1 && !(hasSections && this.#isStale(only.key, now)))
+      if (this.#writer.updateAlone(only, now)) return [{ ok: true, version: only.version }];
+    const leased = this.#writer.isAnyBlocked(now);
     return writes.map((write) => {
       const isRefused =
         (hasSections && this.#isStale(write.key, now)) ||

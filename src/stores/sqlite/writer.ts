@@ -7,7 +7,7 @@
 import type { Patch } from "../../../actors/protocol.ts";
 import { toAsciiKey } from "../shared/ascii-key.ts";
 import { isLarge, type LargeKeys, LOG_COUNT_MAX } from "../shared/large-records.ts";
-import { isChanged, type SqliteValue } from "./driver.ts";
+import type { SqliteValue } from "./driver.ts";
 import { logSum, recordSum } from "./reader.ts";
 import type { HistoryTable } from "./history.ts";
 import { FORM, type Statements } from "./schema.ts";
@@ -129,7 +129,7 @@ export class RecordWriter {
     this.#statements.dropBase.run(key);
     this.#parts.history.drop(key);
     this.#large.delete(key);
-    return isChanged(this.#statements.erase.run(key));
+    return this.#statements.erase.run(key).changes > 0;
   }
 
   #isExpected({ key, write }: RowWrite): boolean {
@@ -139,13 +139,13 @@ export class RecordWriter {
   }
 
   #insert(row: RowWrite, text: string | undefined): boolean {
-    return isChanged(this.#statements.insert.run(...this.#shape(row, text), row.key));
+    return this.#statements.insert.run(...this.#shape(row, text), row.key).changes > 0;
   }
 
   #replace(row: RowWrite, text: string | undefined): boolean {
     const { key, write } = row;
     const { replace } = this.#statements;
-    return isChanged(replace.run(...this.#shape(row, text), key, write.expectedVersion));
+    return replace.run(...this.#shape(row, text), key, write.expectedVersion).changes > 0;
   }
 
   /** Stores a small state, in a small row; `alone` also checks the leases. */
@@ -156,20 +156,12 @@ export class RecordWriter {
     const forgets = expires === null ? null : this.#forgets(row, false);
     const { update, updateAlone } = this.#statements;
     // Without lists of parameters: this is every usual write.
-    return isChanged(
-      alone
-        ? updateAlone.run(
-            version,
-            expires,
-            forgets,
-            sum,
-            state,
-            key,
-            expectedVersion,
-            this.#parts.owner,
-            now,
-          )
-        : update.run(version, expires, forgets, sum, state, key, expectedVersion),
+    if (!alone)
+      return update.run(version, expires, forgets, sum, state, key, expectedVersion).changes > 0;
+    const { owner } = this.#parts;
+    return (
+      updateAlone.run(version, expires, forgets, sum, state, key, expectedVersion, owner, now)
+        .changes > 0
     );
   }
 
@@ -182,7 +174,7 @@ export class RecordWriter {
     const where = [key, expectedVersion, size, LOG_COUNT_MAX, now];
     const { append, addPatch } = this.#statements;
     const values = [version, expires, this.#forgets(row, false), sum, size];
-    if (!isChanged(append.run(...values, ...where))) return false;
+    if (!(append.run(...values, ...where).changes > 0)) return false;
     const since = expectedVersion;
     addPatch.run(version, since, logSum({ key, version, since, text }), text, key);
     return true;
