@@ -230,6 +230,24 @@ it("many timers without a handler do not hide those behind them", async () => {
   expect(world.logger.messages).toHaveLength(1);
 });
 
+it("the hint of a timer that has fired is erased once", async () => {
+  const clock = simulatedClock(START);
+  const store = memoryStore({ clock });
+  const erase = store.erase?.bind(store);
+  const erased: string[] = [];
+  store.erase = async (keys) => {
+    erased.push(...keys);
+    return (await erase?.(keys)) ?? [];
+  };
+  const timed = defineKind({ timers: { remind: () => undefined } });
+  const runtime = createRuntime({ store, clock, kinds: { timed } });
+  onTestFinished(() => turned(clock, runtime.close()));
+  for (const id of ["a", "b"]) await (await runtime.open("timed", id)).schedule("remind", LATER);
+  await pass(clock, 2 * HOUR_MS);
+  expect(erased.length).toBe(2);
+  expect(new Set(erased).size).toBe(2);
+});
+
 it("timers that take long let calls of their scope in between", async () => {
   const clock = simulatedClock(START);
   const log: string[] = [];
