@@ -35,7 +35,7 @@ export interface Erasure {
 
 /** A change of the lease of a key; `token` names the section. */
 export interface LeaseStep {
-  /** Acquires it, if no other token has it unexpired; or extends it, if this token has; or ends it. */
+  /** Acquires it unless another token has it, or extends it or ends it if this token has it. */
   readonly how: "lease" | "renew" | "release";
   readonly key: string;
   readonly token: string;
