@@ -38,9 +38,12 @@ export interface PendingCheck extends Sent {
 export type Pending = PendingWrite | PendingCheck;
 
 /** The fields of a request before it is sent. */
-export function unsent(): Pick<Sent, "stage" | "isDoubtful" | "outcome" | "failure"> {
-  return { stage: "open", isDoubtful: false, outcome: undefined, failure: undefined };
-}
+export const UNSENT: Readonly<Pick<Sent, "stage" | "isDoubtful" | "outcome" | "failure">> = {
+  stage: "open",
+  isDoubtful: false,
+  outcome: undefined,
+  failure: undefined,
+};
 
 /** A check to send. */
 export function pendingCheck(prefix: string, check: VersionCheck): PendingCheck {
@@ -52,7 +55,7 @@ export function pendingCheck(prefix: string, check: VersionCheck): PendingCheck 
     args: [String(expectedVersion)],
     isRead: true,
   };
-  return { check, key, keys, request, ...unsent() };
+  return { check, key, keys, request, ...UNSENT };
 }
 
 /** Reads the result of `CHECK`; throws as `readFound` does. */

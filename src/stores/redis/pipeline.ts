@@ -8,6 +8,7 @@
  *  P3  A slot that moves to another node (ASK, TRYAGAIN) serves no script of several keys: the
  *      caller retries until it has moved. After MOVED the table of slots is read again.
  */
+import type { Cluster } from "ioredis";
 import { CommitUnknownError, type CorruptStateError } from "../../../actors/errors.ts";
 import { isNoScript, passesByItself, replyCode } from "./errors.ts";
 import { slotOf } from "./keys.ts";
@@ -49,6 +50,10 @@ export async function sendAll(
   route: Omit<Route, "client">,
 ): Promise<RedisReply[]> {
   const client = await route.link.ready(route.deadline);
+  if (!isCluster(client)) {
+    const received = await sendGroup(requests, { ...route, client });
+    return requests.map((_, at) => received[at] ?? NO_REPLY);
+  }
   const replies = new Map<RedisRequest, RedisReply>();
   const send = async (group: readonly RedisRequest[]): Promise<void> => {
     const received = await sendGroup(group, { ...route, client });
@@ -62,8 +67,7 @@ export async function sendAll(
 const MUCH_BYTES = 2 ** 20;
 const NO_REPLY: RedisReply = { error: new Error("no reply") };
 
-function byNode(client: AnyRedis, requests: readonly RedisRequest[]): RedisRequest[][] {
-  if (!isCluster(client)) return [[...requests]];
+function byNode(client: Cluster, requests: readonly RedisRequest[]): RedisRequest[][] {
   const prefix = client.options.keyPrefix ?? "";
   const groups = new Map<string, RedisRequest[]>();
   for (const request of requests) {

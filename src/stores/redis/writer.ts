@@ -35,7 +35,7 @@ import {
   pendingCheck,
   type PendingWrite,
   unknownBecause,
-  unsent,
+  UNSENT,
   withinTime,
 } from "./pending.ts";
 import { logEntry, readFound } from "./reader.ts";
@@ -140,7 +140,7 @@ export class RedisWriter {
     const patches = large.has(keys.head) ? patchesOf(write) : undefined;
     const named = { write, keys, operation };
     const request = patches === undefined ? this.#whole(named) : this.#append(named, patches);
-    return { ...named, key: write.key, request, ...unsent() };
+    return { write, keys, operation, key: write.key, request, ...UNSENT };
   }
 
   #append(named: Named, patches: readonly Patch[]): RedisRequest {
