@@ -83,6 +83,34 @@ describe("requests to a store", () => {
     expect(turns).toBeGreaterThanOrEqual(9);
   });
 
+  it("B3 what matches is waited for before its batch begins, and nothing else is", async () => {
+    const { ask, batch } = gathering(false);
+    const order: string[] = [];
+    void ask(1).then(() => order.push("answered"));
+    await batch.answered((request) => request === 2);
+    order.push("not waited");
+    await batch.answered((request) => request === 1);
+    expect(order).toEqual(["not waited", "answered"]);
+  });
+
+  it("B3 what matches is waited for after its batch has begun", async () => {
+    let end: (() => void) | undefined;
+    const run = (requests: readonly number[]): Promise<readonly number[]> =>
+      new Promise((resolve) => {
+        end = () => resolve(requests);
+      });
+    const batch = new BatchPerTick({ run, isOfOne: () => false, isImmediate: false });
+    const order: string[] = [];
+    void batch.add(1).then(() => order.push("answered"));
+    await turn();
+    const waited = batch.answered(() => true).then(() => order.push("waited"));
+    await tick();
+    expect([typeof end, order]).toEqual(["function", []]);
+    end?.();
+    await waited;
+    expect(order).toEqual(["answered", "waited"]);
+  });
+
   it("B1 a batch that the rest of a turn has no room for is not split", async () => {
     const { ask, batches } = gathering(true);
     for (let at = 0; at < MAX - 1; at += 1) await ask(at);
