@@ -21,21 +21,10 @@
  */
 import { foundIn, readAnswer, verification, type Refusal } from "./save-answer.ts";
 import type { ScopeCore } from "./scope-core.ts";
-import {
-  CommitUnknownError,
-  ConcurrentModificationError,
-  isHoldfastError,
-  StoreContractError,
-} from "../errors.ts";
+import { CommitUnknownError, isHoldfastError, StoreContractError } from "../errors.ts";
 import { adopt, confirm, refuse, type MakeError } from "./commit.ts";
 import type { Call, Outcome } from "./mailbox.ts";
-import {
-  type ConflictWork,
-  isRefused,
-  refusedAt,
-  resolveConflict,
-  type SaveStep,
-} from "./retry.ts";
+import { conflictError, isRefused, refusedAt, retry, type SaveStep } from "./retry.ts";
 import type { CommitInfo, PersistBridge } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
 import { countSave } from "./counters.ts";
@@ -56,7 +45,8 @@ export class Save {
   readonly #scope: ScopeCore;
   readonly #port: SavePort;
   #inFlight = false;
-  #retry: ConflictWork | null = null;
+  /** Ends the waits between its attempts. */
+  #retries: AbortController | null = null;
   #stopped: MakeError | null = null;
   #over = false;
   #expected = 0;
@@ -99,7 +89,7 @@ export class Save {
     if (batch.deadline > now) return batch.deadline;
     if (this.#inFlight) this.#scope.stale = true;
     this.#scope.draft.reset(batch.base);
-    this.#retry?.stop();
+    this.#retries?.abort();
     this.#end();
     return Infinity;
   }
@@ -107,7 +97,7 @@ export class Save {
   /** Refuses the calls, unless the save is in flight. */
   stop(error: MakeError): void {
     this.#stopped = error;
-    this.#retry?.stop();
+    this.#retries?.abort();
     this.#giveUp?.();
     if (!this.#inFlight) refuse(this.#scope, this.batch, error);
   }
@@ -139,7 +129,8 @@ export class Save {
   }
 
   async #resolve(first: SaveStep): Promise<void> {
-    const { settings, bridge, identity: scope } = this.#scope;
+    const { settings, bridge, identity } = this.#scope;
+    const { signal } = (this.#retries = new AbortController());
     const again = (): Promise<SaveStep> => {
       this.batch.needsReplay = true; // All outcomes depend on a state that was replaced.
       return this.#attempt();
@@ -148,20 +139,12 @@ export class Save {
       await this.#adopt(() => this.#scope.reload(() => !this.#over));
       return again();
     };
-    const exclusive = bridge?.exclusive?.bind(bridge);
-    this.#retry = resolveConflict({
-      ...settings,
-      first,
-      attempt: again,
-      exclusive:
-        exclusive && ((_, signal) => exclusive(lookAndAgain, { waitMs: Infinity, signal })),
-    });
-    const end = await this.#retry.end;
-    if (end.kind === "failed") throw end.error;
-    if (end.kind !== "givenUp") return;
-    const fields = { attempts: end.attempts, expectedVersion: this.#expected };
-    const actualVersion = this.#scope.version;
-    this.#refuse(() => new ConcurrentModificationError({ ...fields, actualVersion }, { scope }));
+    const lease = bridge?.exclusive?.bind(bridge);
+    const exclusive = lease && (() => lease(lookAndAgain, { waitMs: Infinity, signal }));
+    const last = await retry({ ...settings, first, signal, attempt: again, exclusive });
+    if (!isRefused(last)) return;
+    const versions = { expectedVersion: this.#expected, actualVersion: this.#scope.version };
+    this.#refuse(() => conflictError(settings.cas, versions, identity));
   }
 
   /** Sends the batch without cancelled calls (B6): no `await` between the check and the send. */

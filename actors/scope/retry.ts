@@ -1,26 +1,30 @@
 /**
- * Retries after a conflict: the budget, the waits between attempts and the escalation, as one
- * asynchronous loop. A first save is sent without it, so it costs nothing without a conflict.
+ * Repeats an attempt to save that met another writer's change: the budget, the waits between the
+ * attempts and the escalation, as one asynchronous loop. Batches, deletions, transactions,
+ * bindings, timers and dialects use it. A batch sends its first save without it, so it costs
+ * nothing without a conflict.
  *
- *     conflict ──▶ wait 10/20/40 ms ──▶ attempt ──saved──▶ over
- *        ▲                                 │ conflict
- *        └──────────budget left────────────┤
- *                                          └─budget spent──▶ exclusive attempt ──▶ saved, givenUp
+ *     attempt ──conflict──▶ wait 10/20/40 ms ──▶ attempt ──saved──▶ over
+ *                               ▲                   │ conflict
+ *                               └────budget left────┤
+ *                                                   └─budget spent──▶ exclusive attempt ──▶ over
  *
  * A save that is refused although the record has the version it expected has met no other change:
  * another owner keeps the record. It waits for that owner, whatever the budget says.
  *
  * Invariants
- *  P1  At most `maxRetries + 1` saves, the first one included, plus one exclusive attempt when the
- *      port has one, and escalation is on or the last save met a record that is kept.
+ *  P1  At most `maxRetries + 1` attempts, the first one included, plus one exclusive attempt when
+ *      the port has one, and escalation is on or the last save met a record that is kept.
  *  P2  An attempt that throws is not repeated: its outcome may be unknown.
- *  P3  `stop` ends a wait at once, also one for the lease; an attempt under way is awaited, and
+ *  P3  The signal ends a wait at once, also one for the lease; an attempt under way is awaited, and
  *      none follows it.
  */
-import { retryClock } from "../time/clock.ts";
+import { ConcurrentModificationError } from "../errors.ts";
+import { retryClock, systemClock } from "../time/clock.ts";
+import { onAbort } from "./abort.ts";
 import type { Counters } from "./counters.ts";
-import type { CasBudget } from "./options.ts";
-import type { Clock } from "../protocol.ts";
+import { casBudget, type CasBudget } from "./options.ts";
+import type { CasOptions, Clock, ScopeIdentity } from "../protocol.ts";
 
 /**
  * How one save ended. `kept`: refused at the version that it expected, so another owner keeps the
@@ -38,36 +42,24 @@ export function refusedAt(expected: number, found: number): SaveStep {
   return expected === found ? "kept" : "conflict";
 }
 
-/** What the loop uses of the save that it repeats. */
-export interface ConflictPort {
+/** What is repeated, and how often. */
+export interface RetryPort {
   readonly cas: CasBudget;
   readonly clock: Clock;
   readonly random: () => number;
-  /** How the first save was refused; default `conflict`. */
+  /** How the first attempt was refused; without it, that attempt is made here, too. */
   readonly first?: SaveStep;
   /** Where the exclusive attempt is counted, if anywhere. */
   readonly counters?: Counters;
-  /** Computes the change again on the winner's state and saves it; `attempt` is 2 and up. */
+  /** See P3. */
+  readonly signal?: AbortSignal;
+  /** Computes the change again on the winner's state and saves it; `attempt` is 1 and up. */
   attempt(attempt: number): Promise<SaveStep>;
   /**
    * The same under an exclusive lease of the store; absent when the store has none. Waits for the
    * lease until the signal aborts: another process may be in a long exclusive section.
    */
-  readonly exclusive?: ((attempt: number, signal: AbortSignal) => Promise<SaveStep>) | undefined;
-}
-
-/** How the retries ended; `failed` carries what an attempt threw. */
-export type ConflictEnd =
-  | { readonly kind: "saved" }
-  | { readonly kind: "givenUp"; readonly attempts: number }
-  | { readonly kind: "failed"; readonly error: unknown }
-  | { readonly kind: "stopped" };
-
-/** Retries under way. */
-export interface ConflictWork {
-  readonly end: Promise<ConflictEnd>;
-  /** See P3. */
-  stop(): void;
+  readonly exclusive?: ((attempt: number) => Promise<SaveStep>) | undefined;
 }
 
 /** Above it a power of two is infinite, and infinity times 0 is NaN. */
@@ -76,74 +68,67 @@ const EXPONENT_MAX = 1_023;
 /** How long to wait before each retry. */
 export type Backoff = Pick<CasBudget, "baseDelayMs" | "maxDelayMs" | "jitter">;
 
-/** Milliseconds to wait before retry `retry` (1, 2, …). */
-export function backoffMs(rule: Backoff, retry: number, random: () => number): number {
+/** Milliseconds to wait before retry `number` (1, 2, …). */
+export function backoffMs(rule: Backoff, number: number, random: () => number): number {
   const { baseDelayMs, maxDelayMs, jitter } = rule;
-  const wait = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(retry - 1, EXPONENT_MAX));
+  const wait = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(number - 1, EXPONENT_MAX));
   return jitter === "full" ? Math.floor(random() * wait) : wait;
 }
 
-/** Starts the retries after a first save that met a conflict. */
-export function resolveConflict(port: ConflictPort): ConflictWork {
-  const pause = new Pause(retryClock(port.clock));
-  return { end: retryAll(port, pause), stop: () => pause.stop() };
+/**
+ * Resolves to how the last attempt ended: refused when the budget is spent, `empty` when the signal
+ * has ended a wait. Rejects with what an attempt threw.
+ */
+export async function retry(port: RetryPort): Promise<SaveStep> {
+  const { cas, signal } = port;
+  let last = port.first ?? (await port.attempt(1));
+  for (let retries = 1; retries <= cas.maxRetries && isRefused(last); retries += 1) {
+    await pause(port, backoffMs(cas, retries, port.random));
+    if (signal?.aborted === true) return "empty";
+    last = await port.attempt(retries + 1);
+  }
+  return isRefused(last) && (cas.escalate || last === "kept") ? escalated(port, last) : last;
 }
 
-async function retryAll(port: ConflictPort, pause: Pause): Promise<ConflictEnd> {
-  const { cas, exclusive } = port;
-  let attempts = 1;
-  let last = port.first ?? "conflict";
+/** The exclusive attempt. */
+async function escalated(port: RetryPort, last: SaveStep): Promise<SaveStep> {
+  const { cas, counters, exclusive, signal } = port;
+  if (exclusive === undefined) return last;
+  if (counters !== undefined) counters.escalations += 1;
   try {
-    for (; attempts <= cas.maxRetries; attempts++) {
-      await pause.wait(backoffMs(cas, attempts, port.random));
-      if (pause.stopped) return { kind: "stopped" };
-      last = await port.attempt(attempts + 1);
-      if (!isRefused(last)) return { kind: "saved" };
-    }
-    const mayWait = cas.escalate || last === "kept";
-    if (!mayWait || exclusive === undefined) return { kind: "givenUp", attempts };
-    if (port.counters !== undefined) port.counters.escalations += 1;
-    if (!isRefused(await exclusive(attempts, pause.signal))) return { kind: "saved" };
-    return { kind: "givenUp", attempts };
+    return await exclusive(cas.maxRetries + 2);
   } catch (error) {
-    return error === STOPPED ? { kind: "stopped" } : { kind: "failed", error };
+    if (signal?.aborted === true && error === signal.reason) return "empty";
+    throw error;
   }
 }
 
-/** The reason with which `stop` ends the wait for a lease. */
-const STOPPED = new Error("the retries were stopped");
+async function pause({ clock, signal }: RetryPort, waitMs: number): Promise<void> {
+  if (signal?.aborted === true) return;
+  const timers = retryClock(clock);
+  let unwatch: (() => void) | undefined;
+  await new Promise<void>((resolve) => {
+    const timer = timers.setTimeout(resolve, waitMs);
+    const stop = (): void => {
+      timers.clearTimeout(timer);
+      resolve();
+    };
+    unwatch = signal && onAbort(signal, stop);
+  });
+  unwatch?.();
+}
 
-/** Waits that `stop` ends, this one and all later ones. */
-class Pause {
-  readonly #lease = new AbortController();
-  readonly #clock: Clock;
-  #timer: unknown = null;
-  #end: (() => void) | null = null;
+/** The error of a save whose retries are spent. */
+export function conflictError(
+  { maxRetries }: CasBudget,
+  versions: { readonly expectedVersion: number; readonly actualVersion: number },
+  scope?: ScopeIdentity,
+): ConcurrentModificationError {
+  const fields = { attempts: maxRetries + 1, ...versions };
+  return new ConcurrentModificationError(fields, scope && { scope });
+}
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  get stopped(): boolean {
-    return this.#lease.signal.aborted;
-  }
-
-  /** Ends the wait for a lease. */
-  get signal(): AbortSignal {
-    return this.#lease.signal;
-  }
-
-  wait(waitMs: number): Promise<void> {
-    if (this.stopped) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#end = resolve;
-      this.#timer = this.#clock.setTimeout(resolve, waitMs);
-    });
-  }
-
-  stop(): void {
-    this.#lease.abort(STOPPED);
-    this.#clock.clearTimeout(this.#timer);
-    this.#end?.();
-  }
+/** Retries of work that belongs to no scope: on the machine's own clock. */
+export function ownRetries(cas: CasOptions): Pick<RetryPort, "cas" | "clock" | "random"> {
+  return { cas: casBudget({ jitter: "full", ...cas }), clock: systemClock, random: Math.random };
 }

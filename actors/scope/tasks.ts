@@ -13,14 +13,9 @@
 import { foundIn, readAnswer, readLoaded } from "./save-answer.ts";
 import { adopt, commitDeletion } from "./commit.ts";
 import type { ScopeCore } from "./scope-core.ts";
-import {
-  CommitUnknownError,
-  ConcurrentModificationError,
-  isHoldfastError,
-  StoreContractError,
-} from "../errors.ts";
+import { CommitUnknownError, isHoldfastError, StoreContractError } from "../errors.ts";
 import type { Call, ExclusiveTask } from "./mailbox.ts";
-import { isRefused, refusedAt, resolveConflict, type SaveStep } from "./retry.ts";
+import { conflictError, isRefused, refusedAt, retry, type SaveStep } from "./retry.ts";
 import type { PersistBridge, SaveResult } from "../protocol.ts";
 import type { CasBudget } from "./options.ts";
 import { LOADS, SAVES, tracedLoad, tracedSave } from "./trace.ts";
@@ -151,21 +146,18 @@ class Deletion {
     const first = await this.#attempt();
     if (!isRefused(first)) return this.#deleted;
     const cas = { ...settings.cas, ...budget };
+    const stopped = new AbortController();
+    this.#caller.onSettled?.(() => stopped.abort());
+    const { signal } = stopped;
     const attempt = (): Promise<SaveStep> => this.#attempt();
     // One more attempt, on the store's record, under an exclusive lease.
     const lease = bridge?.exclusive?.bind(bridge);
     const exclusive =
-      lease &&
-      ((_: number, signal: AbortSignal): Promise<SaveStep> =>
-        lease(() => look().then(attempt), { waitMs: Infinity, signal }));
-    const work = resolveConflict({ ...settings, cas, first, attempt, exclusive });
-    this.#caller.onSettled?.(() => work.stop());
-    const end = await work.end;
-    if (end.kind === "failed") throw end.error;
-    if (end.kind !== "givenUp") return this.#deleted;
-    const fields = { attempts: end.attempts, expectedVersion: this.#expected };
-    const actualVersion = this.#scope.version;
-    throw new ConcurrentModificationError({ ...fields, actualVersion }, { scope: identity });
+      lease && (() => lease(() => look().then(attempt), { waitMs: Infinity, signal }));
+    const last = await retry({ ...settings, cas, first, signal, attempt, exclusive });
+    if (!isRefused(last)) return this.#deleted;
+    const versions = { expectedVersion: this.#expected, actualVersion: this.#scope.version };
+    throw conflictError(cas, versions, identity);
   }
 
   get #isWanted(): boolean {

@@ -14,7 +14,7 @@ import { isHoldfastError } from "../../actors/errors.ts";
 import type { Json, ScopeIdentity } from "../../actors/protocol.ts";
 import { isError } from "../../actors/realm.ts";
 import { storedState } from "../../actors/scope/options.ts";
-import { refusedAt, resolveConflict, type SaveStep } from "../../actors/scope/retry.ts";
+import { isRefused, refusedAt, retry, type SaveStep } from "../../actors/scope/retry.ts";
 import { keepOf } from "../runtime/history-rule.ts";
 import { lift, type VersionedState } from "../runtime/kind-versions.ts";
 import type { ResolvedKind } from "../runtime/kinds.ts";
@@ -122,7 +122,7 @@ class LiftedGroup {
     const { store } = this.#work;
     const { settings } = this.#kind;
     let [outcome, version]: [Outcome, number] = ["failed", 0];
-    const work = resolveConflict({
+    const last = await retry({
       cas: { ...settings.cas, ...RETRIES },
       clock: settings.clock,
       random: settings.random,
@@ -138,9 +138,7 @@ class LiftedGroup {
         return refusedAt(version, result?.current?.version ?? 0);
       },
     });
-    const end = await work.end;
-    if (end.kind === "failed") throw end.error;
-    if (end.kind === "saved") return outcome;
+    if (!isRefused(last)) return outcome;
     return this.#failed(key, version, "programs write it all the time");
   }
 

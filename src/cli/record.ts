@@ -3,6 +3,13 @@
  * schema of its kind refuses, so that no program can open it.
  */
 import type { Json } from "../../actors/protocol.ts";
+import {
+  isRefused,
+  ownRetries,
+  refusedAt,
+  retry,
+  type SaveStep,
+} from "../../actors/scope/retry.ts";
 import { encodedState } from "../runtime/persistence/record-envelope.ts";
 import type { StateStore, StoredRecord } from "../stores/contract.ts";
 import type { Task } from "./options.ts";
@@ -19,8 +26,8 @@ export interface NamedRecord {
   readonly place: string;
 }
 
-/** Attempts to delete a record that programs write meanwhile. */
-const ATTEMPTS = 10;
+/** For a record that programs write meanwhile. */
+const DELETE_RETRIES = ownRetries({ maxRetries: 9, maxDelayMs: 100 });
 
 /** Prints a record, without its extras, as one line of JSON; false when there is none. */
 export async function getRecord(named: NamedRecord, printer: Printer): Promise<boolean> {
@@ -36,22 +43,27 @@ export async function getRecord(named: NamedRecord, printer: Printer): Promise<b
 /** Deletes a record; false when there is none, or when each attempt met another write. */
 export async function removeRecord(named: NamedRecord, printer: Printer): Promise<boolean> {
   const { store, key, type, id, place, task } = named;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  const what = scopeWord(type, id);
+  let expectedVersion = 0;
+  const attempt = async (): Promise<SaveStep> => {
     const record = await findRecord(named, printer);
-    if (record === undefined) return false;
-    const { version: expectedVersion } = record;
+    if (record === undefined) return "empty";
+    expectedVersion = record.version;
     const version = expectedVersion + 1;
     const [result] = await store.commit([{ key, expectedVersion, version, state: undefined }]);
-    if (result?.ok !== true) continue;
+    return result?.ok === true
+      ? "saved"
+      : refusedAt(expectedVersion, result?.current?.version ?? 0);
+  };
+  const end = await retry({ ...DELETE_RETRIES, attempt });
+  if (end === "saved")
     printResult(task, printer, {
-      document: { type, id, version, deleted: true },
-      lines: [`deleted ${scopeWord(type, id)}, version ${expectedVersion}`],
+      document: { type, id, version: expectedVersion + 1, deleted: true },
+      lines: [`deleted ${what}, version ${expectedVersion}`],
     });
-    return true;
-  }
-  const what = scopeWord(type, id);
-  printer.warn(`${what} of ${place} is written all the time; it was not deleted`);
-  return false;
+  else if (isRefused(end))
+    printer.warn(`${what} of ${place} is written all the time; it was not deleted`);
+  return end === "saved";
 }
 
 /** A record that is no tombstone. */

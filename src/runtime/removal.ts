@@ -9,8 +9,14 @@
 import { whileNotifying } from "../../actors/scope/cascade.ts";
 import { foundChange } from "../../actors/scope/change-event.ts";
 import type { StateChange } from "../../actors/protocol.ts";
-import { ConcurrentModificationError } from "../../actors/errors.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
+import {
+  conflictError,
+  isRefused,
+  refusedAt,
+  retry,
+  type SaveStep,
+} from "../../actors/scope/retry.ts";
 import { noticeErasure } from "./catch-up.ts";
 import { checkId } from "./id.ts";
 import type { ResolvedKind } from "./kinds.ts";
@@ -34,8 +40,6 @@ export interface EraseOptions<Name extends string = string> {
 
 /** Records deleted at the same time: those of one batch of a store. */
 const BATCH = 250;
-/** Attempts to delete a record that other owners write meanwhile. */
-const ATTEMPTS = 10;
 
 /** Removes everything stored under an id; resolves to whether a record existed. */
 export async function eraseScope(home: ScopeHost, options: EraseOptions): Promise<boolean> {
@@ -97,26 +101,30 @@ async function deleteScope(home: ScopeHost, kind: ResolvedKind, id: string): Pro
  * it, so no record is read for itself.
  */
 async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Promise<boolean> {
-  const { type, tombstoneMs } = kind;
+  const { type, tombstoneMs, settings } = kind;
+  const identity = { type, id };
   const store = home.batched(kind);
   const key = home.key(type, id);
-  let fields = { attempts: 0, expectedVersion: 1, actualVersion: 1 };
-  for (let attempts = 1; attempts <= ATTEMPTS; attempts += 1) {
-    const expectedVersion = fields.actualVersion;
-    const version = expectedVersion + 1;
-    const write = { key, expectedVersion, version, state: undefined, tombstoneMs };
-    const result = await store.commit(write, write);
-    if (result.ok) {
-      const late = await home.system.arrived(key); // It may have been read before.
-      late?.observed(version);
-      await home.timers.forget({ kind, identity: { type, id } }, version);
-      announceDelete(home, kind, id, version);
-      return true;
-    }
-    if (result.current?.state === undefined) return false;
-    fields = { attempts, expectedVersion, actualVersion: result.current.version };
-  }
-  throw new ConcurrentModificationError(fields, { scope: { type, id } });
+  let versions = { expectedVersion: 1, actualVersion: 1 };
+  const attempt = async (): Promise<SaveStep> => {
+    const expectedVersion = versions.actualVersion;
+    const write = { key, expectedVersion, version: expectedVersion + 1, state: undefined };
+    const result = await store.commit({ ...write, tombstoneMs }, write);
+    if (result.ok) return "saved";
+    if (result.current?.state === undefined) return "empty";
+    versions = { expectedVersion, actualVersion: result.current.version };
+    return refusedAt(expectedVersion, versions.actualVersion);
+  };
+  const guess = await attempt();
+  const end = isRefused(guess) ? await retry({ ...settings, attempt }) : guess;
+  if (end === "empty") return false;
+  if (end !== "saved") throw conflictError(settings.cas, versions, identity);
+  const version = versions.actualVersion + 1;
+  const late = await home.system.arrived(key); // It may have been read before.
+  late?.observed(version);
+  await home.timers.forget({ kind, identity }, version);
+  announceDelete(home, kind, id, version);
+  return true;
 }
 
 /** A record that is not in memory was deleted. */

@@ -8,8 +8,8 @@
  *      before: what an earlier event wrote last, else what the session was created with.
  */
 import { randomUUID } from "node:crypto";
-import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { conflictError, ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import { equal } from "../../../actors/state/equal.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type Artifacts, checkArtifacts, restoreArtifacts } from "./artifacts.ts";
@@ -20,12 +20,17 @@ import { rewoundTo, type SessionRecord, splitDelta } from "./record.ts";
 import { checkKey, checkText, type SessionKey } from "./request.ts";
 import { countingOf } from "./selection.ts";
 import { invocationMissing, pageMissing, sessionMissing } from "./session-error.ts";
-import { changeSession, openSessionScopes, refreshSessionScopes } from "./session-scopes.ts";
+import {
+  changeSession,
+  openSessionScopes,
+  refreshSessionScopes,
+  type SessionScopes,
+} from "./session-scopes.ts";
 import { StatePrefix } from "./state.ts";
 import { noWrites } from "./write-order.ts";
 
-/** How often it is tried anew because events were appended meanwhile. */
-const ATTEMPTS_MAX = 20;
+/** For a session to which events are appended meanwhile. */
+const RETRIES = ownRetries({ maxRetries: 19, maxDelayMs: 50 });
 
 /** The request to take a session back. */
 export interface RewindSessionRequest extends SessionKey {
@@ -56,38 +61,50 @@ export async function rewindSession(
   checkArtifacts(artifactService);
   const scopes = await openSessionScopes(runtime, request);
   const restored = new Map<string, number>();
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+  let event: Event | undefined;
+  const attempt = async (): Promise<SaveStep> => {
+    event = await tryRewind(scopes, request, restored);
+    return event === undefined ? "conflict" : "saved";
+  };
+  await retry({ ...RETRIES, attempt });
+  if (event !== undefined) return event;
+  const { identity, version } = scopes.session;
+  throw conflictError(RETRIES.cas, { expectedVersion: version, actualVersion: version }, identity);
+}
+
+/** One attempt, on what the store has; `undefined` when events were appended meanwhile. */
+async function tryRewind(
+  scopes: SessionScopes,
+  request: RewindSessionRequest,
+  restored: Map<string, number>,
+): Promise<Event | undefined> {
+  const { sessionId, rewindBeforeInvocationId: invocationId, artifactService } = request;
+  await refreshSessionScopes(scopes);
+  const record = scopes.session.state;
+  if (record.uid === "") throw sessionMissing(sessionId);
+  const events = await readEvents(scopes, record, 0);
+  if (events === undefined) {
     await refreshSessionScopes(scopes);
-    const record = scopes.session.state;
-    if (record.uid === "") throw sessionMissing(sessionId);
-    const events = await readEvents(scopes, record, 0);
-    if (events === undefined) {
-      await refreshSessionScopes(scopes);
-      if (scopes.session.state.uid === record.uid) throw pageMissing(sessionId);
-      continue;
-    }
-    const from = firstOf(record, events, invocationId);
-    if (from === -1) throw invocationMissing(sessionId, invocationId);
-    const lists = [events.slice(0, from), events] as const;
-    const artifactDelta = await restoreArtifacts(artifactService, request, lists, restored);
-    const stateDelta = deltaTo(record, events, from);
-    const event = eventOf({ rewindBeforeInvocationId: invocationId, stateDelta, artifactDelta });
-    const { session: values, stored } = splitDelta({ values: stateDelta, stamps: {} });
-    const append = {
-      values,
-      event: { stored: plainEvent(event, event.id, stored), timestamp: event.timestamp },
-    };
-    const session = (now: SessionRecord): SessionRecord | undefined =>
-      now.uid === record.uid && now.revision === record.revision
-        ? rewoundTo(now, from, append)
-        : undefined;
-    if (await changeSession(scopes, { session, user: noWrites(), app: noWrites() })) return event;
+    if (scopes.session.state.uid === record.uid) throw pageMissing(sessionId);
+    return undefined;
   }
-  const { identity: scope, version } = scopes.session;
-  throw new ConcurrentModificationError(
-    { attempts: ATTEMPTS_MAX, expectedVersion: version, actualVersion: version },
-    { scope },
-  );
+  const from = firstOf(record, events, invocationId);
+  if (from === -1) throw invocationMissing(sessionId, invocationId);
+  const lists = [events.slice(0, from), events] as const;
+  const artifactDelta = await restoreArtifacts(artifactService, request, lists, restored);
+  const stateDelta = deltaTo(record, events, from);
+  const event = eventOf({ rewindBeforeInvocationId: invocationId, stateDelta, artifactDelta });
+  const { session: values, stored } = splitDelta({ values: stateDelta, stamps: {} });
+  const append = {
+    values,
+    event: { stored: plainEvent(event, event.id, stored), timestamp: event.timestamp },
+  };
+  const session = (now: SessionRecord): SessionRecord | undefined =>
+    now.uid === record.uid && now.revision === record.revision
+      ? rewoundTo(now, from, append)
+      : undefined;
+  const isSaved = await changeSession(scopes, { session, user: noWrites(), app: noWrites() });
+  return isSaved ? event : undefined;
 }
 
 /** The number of the first event that counts and is of the invocation; -1: there is none. */

@@ -17,10 +17,9 @@
  *      store has replaced.
  */
 import { DraftState } from "../../../actors/state/draft-state.ts";
-import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { Outcome } from "../../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
-import { resolveConflict, type SaveStep } from "../../../actors/scope/retry.ts";
+import { conflictError, isRefused, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import type { JsonObject } from "../../../actors/protocol.ts";
 import { type CasBudget, storedState } from "../../../actors/scope/options.ts";
 import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
@@ -79,25 +78,18 @@ export class CasRun {
 
   /** Runs until the change is saved or rejected. */
   async run(): Promise<RunWithCASResult<object>> {
-    if ((await this.#attempt(1)) === "conflict") await this.#retry();
-    return this.#end;
-  }
-
-  async #retry(): Promise<void> {
-    const { settings, identity: scope } = this.#scope;
+    const first = await this.#attempt(1);
+    if (!isRefused(first)) return this.#end;
+    const { settings, identity } = this.#scope;
+    const { cas } = this.#saving;
+    const stopped = new AbortController();
+    this.#section.revoked.catch(() => stopped.abort());
+    const { signal } = stopped;
     const attempt = (count: number): Promise<SaveStep> => this.#attempt(count);
-    const conflict = resolveConflict({ ...settings, cas: this.#saving.cas, attempt });
-    this.#section.revoked.catch(() => conflict.stop());
-    const end = await conflict.end;
-    if (end.kind === "failed") throw end.error;
-    if (end.kind !== "givenUp") return;
-    const { attempts } = end;
-    const fields = {
-      attempts,
-      expectedVersion: this.#expected,
-      actualVersion: this.#scope.version,
-    };
-    throw new ConcurrentModificationError(fields, { scope });
+    const last = await retry({ ...settings, cas, first, signal, attempt });
+    if (!isRefused(last)) return this.#end;
+    const versions = { expectedVersion: this.#expected, actualVersion: this.#scope.version };
+    throw conflictError(cas, versions, identity);
   }
 
   async #attempt(count: number): Promise<SaveStep> {

@@ -8,9 +8,7 @@
  *  W3  Saves of one turn run one after another.
  */
 import { isHoldfastError, StateSealedError } from "../../../actors/errors.ts";
-import { backoffMs } from "../../../actors/scope/retry.ts";
-import { retryClock } from "../../../actors/time/clock.ts";
-import { casBudget } from "../../../actors/scope/options.ts";
+import { ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import { keyOrError, type PersistedScope, type TurnActivity } from "./activity.ts";
 import { TurnSection } from "./turn-section.ts";
 import type { TurnPolicy } from "./policy.ts";
@@ -20,7 +18,7 @@ import type { Swap, Vault } from "./vault.ts";
 import { Working } from "./working.ts";
 
 /** The retries of a save that meets another writer's save. */
-const BUDGET = casBudget({ maxRetries: 8, maxDelayMs: 200, jitter: "full" });
+const RETRIES = ownRetries({ maxRetries: 8, maxDelayMs: 200 });
 
 /** One turn. */
 export class TurnWork {
@@ -126,16 +124,18 @@ export class TurnWork {
   }
 
   async #store(section: TurnSection, keptSinceRead: boolean): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
+    let stale: readonly Slot[] = [];
+    const attempt = async (count: number): Promise<SaveStep> => {
+      if (stale.length > 0) await this.#rebase(stale, section, count - 1);
       const changes = this.#changes();
-      if (changes.length === 0) return;
-      const stale = await this.#swap(changes, section, keptSinceRead && attempt === 1);
-      const [first] = stale;
-      if (first === undefined) return;
-      if (attempt > BUDGET.maxRetries) throw first.conflict("", attempt);
-      if (attempt > 1) await section.during(this.#sleep(attempt - 1));
-      await this.#rebase(stale, section, attempt);
-    }
+      if (changes.length === 0) return "empty";
+      stale = await this.#swap(changes, section, keptSinceRead && count === 1);
+      return stale.length === 0 ? "saved" : "conflict";
+    };
+    const { clock } = this.policy;
+    await section.during(retry({ ...RETRIES, clock, attempt }));
+    const [first] = stale;
+    if (first !== undefined) throw first.conflict("", RETRIES.cas.maxRetries + 1);
   }
 
   /** Returns the slots whose documents were not replaced. */
@@ -169,13 +169,6 @@ export class TurnWork {
     return this.#slots.flatMap((slot) => {
       const change = slot.change();
       return change === null ? [] : [[slot, change] as const];
-    });
-  }
-
-  #sleep(attempt: number): Promise<void> {
-    const waitMs = backoffMs(BUDGET, attempt, Math.random);
-    return new Promise((resolve) => {
-      retryClock(this.policy.clock).setTimeout(resolve, waitMs);
     });
   }
 }

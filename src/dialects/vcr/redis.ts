@@ -7,11 +7,14 @@
  *      write; later calls wait for it.
  *  R3  A given client stays open.
  */
-import { setTimeout } from "node:timers";
-import { backoffMs } from "../../../actors/scope/retry.ts";
-import { ConcurrentModificationError } from "../../../actors/errors.ts";
+import {
+  conflictError,
+  isRefused,
+  ownRetries,
+  retry,
+  type SaveStep,
+} from "../../../actors/scope/retry.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import { casBudget } from "../../../actors/scope/options.ts";
 import type { SearchResult } from "./search/result.ts";
 import { connectRedis, type RedisClient } from "../redis-client.ts";
 import { sessionEnd, type Backend, type TextRecipe } from "./backend.ts";
@@ -28,9 +31,8 @@ import { openIndexes } from "./redis-module.ts";
 import { scanKeys } from "./redis-scan.ts";
 import { SWAP } from "./redis-script.ts";
 
-/** The maximum number of attempts of an update that other writes overtake. */
-const UPDATE_ATTEMPTS_MAX = 200;
-const BACKOFF = casBudget({ baseDelayMs: 1, maxDelayMs: 50, jitter: "full" });
+/** For an update that other writes overtake. */
+const UPDATE_RETRIES = ownRetries({ maxRetries: 199, baseDelayMs: 1, maxDelayMs: 50 });
 
 /** Stores keys on a Redis server. */
 export class RedisBackend implements Backend {
@@ -165,19 +167,16 @@ async function swap(
   recipe: TextRecipe,
   section: ExclusiveSection,
 ): Promise<string | undefined> {
-  for (let attempt = 1; attempt <= UPDATE_ATTEMPTS_MAX; attempt += 1) {
+  let next: string | undefined;
+  const attempt = async (count: number): Promise<SaveStep> => {
     const reply = await section.during(connection.send("GET", id));
     const before = typeof reply === "string" ? reply : undefined;
-    const next = await section.run(attempt, (given) => recipe(before, given));
-    if (next === undefined || next === before) return next;
+    next = await section.run(count, (given) => recipe(before, given));
+    if (next === undefined || next === before) return "empty";
     const args = [before === undefined ? "0" : "1", before ?? "", next, endsAt];
     const isStored = await section.writing(() => connection.script(SWAP, id, args));
-    if (isStored === "1") return next;
-    const waitMs = backoffMs(BACKOFF, attempt, Math.random);
-    await new Promise((resolve) => {
-      setTimeout(resolve, waitMs);
-    });
-  }
-  const fields = { attempts: UPDATE_ATTEMPTS_MAX, expectedVersion: 0, actualVersion: 0 };
-  throw new ConcurrentModificationError(fields);
+    return isStored === "1" ? "saved" : "conflict";
+  };
+  if (!isRefused(await retry({ ...UPDATE_RETRIES, attempt }))) return next;
+  throw conflictError(UPDATE_RETRIES.cas, { expectedVersion: 0, actualVersion: 0 });
 }

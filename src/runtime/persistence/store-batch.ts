@@ -7,6 +7,7 @@ import {
   StoreContractError,
   StoreUnavailableError,
 } from "../../../actors/errors.ts";
+import { isRefused, ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import type {
   CommitOptions,
   ScopeWrite,
@@ -70,20 +71,22 @@ export async function commitWith(
   return [...checkedResults(await store.commit(writes, options), writes.length), ...checked];
 }
 
-/** Attempts to delete a record that others write meanwhile. */
-const DELETE_ATTEMPTS = 10;
+/** For a record that others write meanwhile. */
+const DELETE_RETRIES = ownRetries({ maxRetries: 9, maxDelayMs: 50 });
 
 /** Deletes a record, whatever its version; answers whether there was one. */
 export async function deleteOf(store: StateStore, key: string): Promise<boolean> {
-  for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt += 1) {
+  const attempt = async (): Promise<SaveStep> => {
     const [record] = checkedRecords(await store.load([key]), 1);
-    if (record?.state === undefined) return false;
+    if (record?.state === undefined) return "empty";
     const expectedVersion = record.version;
     const version = expectedVersion + 1;
     const write = { key, expectedVersion, version, state: undefined, tombstoneMs: 0 };
     const [result] = checkedResults(await store.commit([write]), 1);
-    if (result?.ok === true) return true;
-  }
+    return result?.ok === true ? "saved" : "conflict";
+  };
+  const end = await retry({ ...DELETE_RETRIES, attempt });
+  if (!isRefused(end)) return end === "saved";
   throw new StoreUnavailableError(`the ${store.name} record is written all the time; try again`);
 }
 

@@ -23,11 +23,10 @@
 import { nextTurn } from "../../../actors/time/soon.ts";
 import { ConcurrentModificationError, isHoldfastError } from "../../../actors/errors.ts";
 import {
-  type ConflictPort,
-  type ConflictWork,
   isRefused,
   refusedAt,
-  resolveConflict,
+  retry,
+  type RetryPort,
   type SaveStep,
 } from "../../../actors/scope/retry.ts";
 import type {
@@ -58,7 +57,7 @@ export interface CheckpointSource {
 }
 
 /** How a source continues after a conflict with another writer. */
-export interface Rebase extends Pick<ConflictPort, "cas" | "clock" | "random" | "counters"> {
+export interface Rebase extends Pick<RetryPort, "cas" | "clock" | "random" | "counters"> {
   /** Adopts the store's state with the unstored changes on top. */
   again(): Promise<void>;
   /** The same and then `write`, under an exclusive lease of the store; the signal ends its wait. */
@@ -93,8 +92,8 @@ export class CheckpointWriter {
   #following = false;
   /** Writes of unknown outcome since the last confirmed one: one may have taken effect. */
   readonly #unknown = new UnknownWrites();
-  /** The retries of the present conflict. */
-  #resolving: ConflictWork | null = null;
+  /** Ends the waits between the retries of the last conflict. */
+  #retries: AbortController | null = null;
   /** Requests of the present write. */
   #attempts = 0;
   /** The last conflict. */
@@ -146,7 +145,7 @@ export class CheckpointWriter {
 
   /** Ends the wait between the attempts of a conflict; the next one starts at once. */
   hurry(): void {
-    this.#resolving?.stop();
+    this.#retries?.abort();
   }
 
   /** Runs a read of the record: no write is in flight, and none starts meanwhile (H6). */
@@ -279,18 +278,17 @@ export class CheckpointWriter {
 
   async #resolve(rebase: Rebase | undefined, first: SaveStep): Promise<void> {
     if (rebase === undefined) throw this.#conflictError(1);
+    const { cas } = rebase;
     const again = (): Promise<SaveStep> => rebase.again().then(() => this.#write());
-    const exclusive = (_: number, signal: AbortSignal): Promise<SaveStep> =>
-      rebase.exclusive(() => this.#write(), signal);
-    const work = resolveConflict({ ...rebase, first, attempt: again, exclusive });
-    this.#resolving = work;
-    const end = await work.end;
-    if (this.#resolving === work) this.#resolving = null;
-    if (end.kind === "givenUp") throw this.#conflictError(end.attempts);
-    if (end.kind !== "failed") return;
-    // The schema here refuses the other writer's state, so the record is kept.
-    if (isHoldfastError(end.error, "STATE_INVALID")) throw this.#conflictError(1, end.error);
-    throw end.error;
+    const { signal } = (this.#retries = new AbortController());
+    const exclusive = (): Promise<SaveStep> => rebase.exclusive(() => this.#write(), signal);
+    try {
+      const last = await retry({ ...rebase, cas, first, signal, attempt: again, exclusive });
+      if (isRefused(last)) throw this.#conflictError(cas.maxRetries + 1);
+    } catch (error) {
+      // The schema here refuses the other writer's state, so the record is kept.
+      throw isHoldfastError(error, "STATE_INVALID") ? this.#conflictError(1, error) : error;
+    }
   }
 
   #conflictError(attempts: number, cause?: unknown): ConcurrentModificationError {

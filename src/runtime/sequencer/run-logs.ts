@@ -4,6 +4,7 @@
  */
 import { isHoldfastError, RuntimeClosedError } from "../../../actors/errors.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { isRefused, ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import { checkId } from "../id.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { decodeKey } from "../scope-key.ts";
@@ -13,8 +14,8 @@ import { UnstoredRuns } from "./unstored-runs.ts";
 
 /** Records that are read at once. */
 const PAGE = 100;
-/** Most writes of one cancellation that may meet a newer record. */
-const CANCEL_TRIES = 100;
+/** For a cancellation, whose writes may meet newer records. */
+const CANCEL_RETRIES = ownRetries({ maxRetries: 99, baseDelayMs: 1, maxDelayMs: 20 });
 const STATUSES: readonly RunStatus[] = ["running", "suspended", "completed", "failed", "cancelled"];
 
 /** One run in `runtime.runs`. */
@@ -101,20 +102,25 @@ export class RunLogs {
 
   /** Cancels a run that does not execute here; see `runtime.cancel`. */
   async cancel(runId: string): Promise<boolean> {
-    for (let tries = 1; ; tries += 1) {
+    let conflict: unknown;
+    const attempt = async (): Promise<SaveStep> => {
       const log = await this.open(runId);
       const { status } = log.record;
-      if (status === "completed" || status === "cancelled") return false;
+      if (status === "completed" || status === "cancelled") return "empty";
       log.write(CANCELLED);
       try {
         await log.flush();
         this.inMemory.delete(runId);
-        return true;
+        return "saved";
       } catch (error) {
-        if (!isHoldfastError(error, "CONCURRENT_MODIFICATION") || tries >= CANCEL_TRIES)
-          throw error;
+        if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
+        conflict = error;
+        return "conflict";
       }
-    }
+    };
+    const end = await retry({ ...CANCEL_RETRIES, attempt });
+    if (isRefused(end)) throw conflict;
+    return end === "saved";
   }
 
   /** The runs of the options, in the order of their ids, then those that are in memory only. */

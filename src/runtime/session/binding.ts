@@ -5,18 +5,21 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { equal } from "../../../actors/state/equal.ts";
-import {
-  BindingMismatchError,
-  ConcurrentModificationError,
-  isHoldfastError,
-} from "../../../actors/errors.ts";
+import { BindingMismatchError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Json, ScopeIdentity } from "../../../actors/protocol.ts";
+import {
+  conflictError,
+  isRefused,
+  ownRetries,
+  retry,
+  type SaveStep,
+} from "../../../actors/scope/retry.ts";
 import { isPlainObject } from "../../../actors/state/copy.ts";
 import { encodeKey } from "../scope-key.ts";
 import type { BatchingStore } from "../persistence/batching-store.ts";
 
-/** Attempts to read or write a binding until the results of the store are consistent. */
-const BIND_ATTEMPTS = 4;
+/** For a binding that others write meanwhile, or whose write has an unknown outcome. */
+const BIND_RETRIES = ownRetries({ maxRetries: 3 });
 
 /**
  * The key of a session's binding. No key of a scope starts like it: in a namespace a `%` is
@@ -90,14 +93,21 @@ async function bind(
   scope: ScopeIdentity,
 ): Promise<void> {
   let version = 0;
-  for (let attempt = 1; attempt <= BIND_ATTEMPTS; attempt++) {
+  const attempt = async (): Promise<SaveStep> => {
     const known = await store.load(key);
-    if (known?.state !== undefined) return checkBinding(bindingOf(known.state), wanted, scope);
+    if (known?.state !== undefined) {
+      checkBinding(bindingOf(known.state), wanted, scope);
+      return "empty";
+    }
     version = known?.version ?? 0;
-    if (await tryBind(store, key, version, wanted)) return;
-  }
-  const fields = { attempts: BIND_ATTEMPTS, expectedVersion: version, actualVersion: version };
-  throw new ConcurrentModificationError(fields, { scope });
+    return (await tryBind(store, key, version, wanted)) ? "saved" : "conflict";
+  };
+  if (!isRefused(await retry({ ...BIND_RETRIES, attempt }))) return;
+  throw conflictError(
+    BIND_RETRIES.cas,
+    { expectedVersion: version, actualVersion: version },
+    scope,
+  );
 }
 
 /** True when the binding is stored now; false when the store must be read again. */

@@ -11,14 +11,10 @@
  *      were set, or notes that were made, above the version of the deletion.
  */
 import { randomUUID } from "node:crypto";
-import {
-  ConcurrentModificationError,
-  CorruptStateError,
-  isHoldfastError,
-} from "../../../actors/errors.ts";
+import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Clock, Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
-import { retryClock } from "../../../actors/time/clock.ts";
+import { conflictError, ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import type { StateStore } from "../../stores/contract.ts";
 import { memoryStore } from "../../stores/memory/store.ts";
 import { createKeyQueue } from "../../stores/shared/key-queue.ts";
@@ -41,10 +37,8 @@ import { duePrefix, hintKey, ledgerKey } from "./timer-keys.ts";
 
 /** Most timers of one scope. */
 export const TIMERS_MAX = 1_000;
-/** Most attempts to change a ledger that others change meanwhile. */
-const EDITS_MAX = 50;
-/** The longest wait between two of them; milliseconds. */
-const EDIT_WAIT_MS = 50;
+/** For a ledger that others change meanwhile. */
+const EDIT_RETRIES = ownRetries({ maxRetries: 49, baseDelayMs: 5, maxDelayMs: 50 });
 /** Milliseconds for which the tombstone of an empty ledger is kept. */
 const TOMBSTONE_MS = 3_600_000;
 
@@ -115,14 +109,24 @@ export class TimerBook {
    */
   async edit<T>(scope: Timed, change: Change<T>, refresh?: () => Promise<unknown>): Promise<T> {
     const key = this.#ledgerKey(scope);
-    for (let attempt = 1; attempt <= EDITS_MAX; attempt += 1) {
-      const done = await this.#queue.run([key], () => this.#tryEdit(scope, change, attempt > 1));
-      if (typeof done === "object") return done.value;
-      if (done === "older") await refresh?.();
-      else await this.#pause(Math.random() * Math.min(EDIT_WAIT_MS, attempt * 5));
-    }
-    const fields = { attempts: EDITS_MAX, expectedVersion: 0, actualVersion: 0 };
-    throw new ConcurrentModificationError(fields, { scope: scope.identity });
+    const { clock } = this.port;
+    let done: { readonly value: T } | undefined;
+    const edit = (isRefreshed: boolean): Promise<{ readonly value: T } | "older" | "moved"> =>
+      this.#queue.run([key], () => this.#tryEdit(scope, change, isRefreshed));
+    const attempt = async (count: number): Promise<SaveStep> => {
+      let end = await edit(count > 1);
+      if (end === "older") {
+        await refresh?.();
+        end = await edit(true);
+      }
+      if (typeof end !== "object") return "conflict";
+      done = end;
+      return "saved";
+    };
+    await retry({ ...EDIT_RETRIES, clock, attempt });
+    if (done !== undefined) return done.value;
+    const versions = { expectedVersion: 0, actualVersion: 0 };
+    throw conflictError(EDIT_RETRIES.cas, versions, scope.identity);
   }
 
   /** Writes the hints of timers, before the timers (B1). */
@@ -256,10 +260,5 @@ export class TimerBook {
     });
     this.#erasers.set(store, made);
     return made;
-  }
-
-  #pause(waitMs: number): Promise<void> {
-    const clock = retryClock(this.port.clock);
-    return new Promise((resolve) => void clock.setTimeout(resolve, waitMs));
   }
 }

@@ -17,12 +17,7 @@
  *  G9  A checkpoint scope takes part from memory. When another writer has saved it first, the
  *      recipe runs again for that scope alone, on the other scopes' states as they were.
  */
-import {
-  isRefused,
-  refusedAt,
-  resolveConflict,
-  type SaveStep,
-} from "../../../actors/scope/retry.ts";
+import { isRefused, refusedAt, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
@@ -125,7 +120,7 @@ export class Transaction {
     const settings = scopes[0]?.kind.settings;
     if (settings === undefined) return false;
     let done: Computed | undefined;
-    let conflict: ConcurrentModificationError | undefined;
+    let conflict: unknown;
     const attempt = async (count: number): Promise<SaveStep> => {
       const end = await this.#attempt(scopes, count);
       if ("parts" in end) {
@@ -135,18 +130,20 @@ export class Transaction {
       conflict = end;
       return refusedAt(end.expectedVersion, end.actualVersion);
     };
-    const answer = (): unknown => done?.answer;
     const first = await attempt(1);
-    if (!isRefused(first)) return answer();
-    const exclusive = (count: number, signal: AbortSignal): Promise<SaveStep> =>
-      this.#leased(scopes, signal, () => attempt(count + 1));
-    const work = resolveConflict({ ...settings, first, attempt, exclusive });
-    this.#section.revoked.catch(() => work.stop());
-    const end = await this.#section.during(work.end).catch((error: unknown) => {
+    if (!isRefused(first)) return done?.answer;
+    const stopped = new AbortController();
+    const { signal } = stopped;
+    this.#section.revoked.catch(() => stopped.abort());
+    const exclusive = (count: number): Promise<SaveStep> =>
+      this.#leased(scopes, signal, () => attempt(count));
+    try {
+      await this.#section.during(retry({ ...settings, first, signal, attempt, exclusive }));
+    } catch (error) {
       if (done === undefined) throw error; // Else it is stored, and leases were being released.
-    });
-    if (done !== undefined) return answer();
-    throw end?.kind === "failed" ? end.error : conflict;
+    }
+    if (done === undefined) throw conflict;
+    return done.answer;
   }
 
   /** Resolves to the run that counts, or to the conflict. */

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { unlessAborted } from "../../../actors/scope/abort.ts";
 import {
   backoffMs,
-  resolveConflict,
-  type ConflictEnd,
+  conflictError,
+  ownRetries,
+  retry,
   type SaveStep,
 } from "../../../actors/scope/retry.ts";
 import type { CasOptions } from "../../../actors/protocol.ts";
@@ -11,14 +13,15 @@ import { simulatedClock } from "../../../src/testing/clock.ts";
 import { gate, settled } from "../../support/waiting.ts";
 
 interface Outcome {
-  readonly end: ConflictEnd | undefined;
+  /** How the last attempt ended, or what one threw. */
+  readonly end: unknown;
   readonly times: readonly number[];
   readonly exclusives: number;
 }
 
 async function conflict(
   cas: CasOptions,
-  answer: (retry: number) => SaveStep | Error,
+  answer: (count: number) => SaveStep | Error,
   options: {
     random?: () => number;
     exclusive?: () => SaveStep | Error;
@@ -34,12 +37,12 @@ async function conflict(
     if (step instanceof Error) throw step;
     return step;
   };
-  let end: ConflictEnd | undefined;
-  const work = resolveConflict({
+  let end: unknown;
+  const work = retry({
     cas: casBudget(cas),
     clock,
     random: options.random ?? (() => 0.5),
-    ...(first !== undefined && { first }),
+    first: first ?? "conflict",
     attempt: () => {
       times.push(clock.now());
       return give(answer(times.length));
@@ -52,7 +55,8 @@ async function conflict(
             return give(exclusive());
           },
   });
-  void work.end.then((value) => (end = value));
+  const over = (value: unknown): void => void (end = value);
+  work.then(over, over);
   await clock.advance(1_000_000);
   expect(clock.pending).toBe(0);
   return { end, times, exclusives };
@@ -62,13 +66,15 @@ describe("a conflict being worked on", () => {
   it("P1: waits exactly 10, 20 and 40 ms by default, then gives up after 4 attempts", async () => {
     const { end, times } = await conflict({}, () => "conflict");
     expect(times).toEqual([10, 30, 70]);
-    expect(end).toEqual({ kind: "givenUp", attempts: 4 });
+    expect(end).toBe("conflict");
+    const versions = { expectedVersion: 1, actualVersion: 2 };
+    expect(conflictError(casBudget(), versions)).toMatchObject({ attempts: 4, ...versions });
   });
 
   it("ends with the first save that succeeds, or finds nothing left to save", async () => {
-    const second = await conflict({}, (retry) => (retry === 2 ? "saved" : "conflict"));
-    expect([second.times, second.end]).toEqual([[10, 30], { kind: "saved" }]);
-    expect((await conflict({}, () => "empty")).end).toEqual({ kind: "saved" });
+    const second = await conflict({}, (count) => (count === 2 ? "saved" : "conflict"));
+    expect([second.times, second.end]).toEqual([[10, 30], "saved"]);
+    expect((await conflict({}, () => "empty")).end).toBe("empty");
   });
 
   it("waits no longer than maxDelayMs", async () => {
@@ -85,12 +91,10 @@ describe("a conflict being worked on", () => {
   });
 
   it("P1: takes negative and broken retries down, and baseDelayMs 0 as no wait", async () => {
-    expect((await conflict({ maxRetries: -1 }, () => "conflict")).end).toEqual({
-      kind: "givenUp",
-      attempts: 1,
-    });
+    const first = await conflict({ maxRetries: -1 }, () => "conflict");
+    expect([first.times, first.end]).toEqual([[], "conflict"]);
     const none = await conflict({ maxRetries: 2.9, baseDelayMs: 0 }, () => "conflict");
-    expect([none.times, none.end]).toEqual([[0, 0], { kind: "givenUp", attempts: 3 }]);
+    expect([none.times, none.end]).toEqual([[0, 0], "conflict"]);
   });
 
   it("refuses NaN and an unknown jitter", () => {
@@ -108,32 +112,32 @@ describe("a conflict being worked on", () => {
   it("P2: does not repeat a save that throws", async () => {
     const down = new Error("down");
     const { end, times } = await conflict({}, () => down);
-    expect([times.length, end]).toEqual([1, { kind: "failed", error: down }]);
+    expect([times.length, end]).toEqual([1, down]);
   });
 
   it("P1: escalates once after the last retry, only when told to and able to", async () => {
     const escalate = { escalate: true, maxRetries: 1 };
     const exclusive = (): SaveStep => "saved";
     const won = await conflict(escalate, () => "conflict", { exclusive });
-    expect([won.exclusives, won.end]).toEqual([1, { kind: "saved" }]);
+    expect([won.exclusives, won.end]).toEqual([1, "saved"]);
     const lost = await conflict(escalate, () => "conflict", { exclusive: () => "conflict" });
-    expect([lost.exclusives, lost.end]).toEqual([1, { kind: "givenUp", attempts: 2 }]);
+    expect([lost.exclusives, lost.end]).toEqual([1, "conflict"]);
     const down = new Error("down");
     const threw = await conflict(escalate, () => "conflict", { exclusive: () => down });
-    expect(threw.end).toEqual({ kind: "failed", error: down });
+    expect(threw.end).toBe(down);
     const off = await conflict({ maxRetries: 1 }, () => "conflict", { exclusive });
-    expect([off.exclusives, off.end?.kind]).toEqual([0, "givenUp"]);
-    expect((await conflict(escalate, () => "conflict")).end?.kind).toBe("givenUp");
+    expect([off.exclusives, off.end]).toEqual([0, "conflict"]);
+    expect((await conflict(escalate, () => "conflict")).end).toBe("conflict");
   });
 
   it("P1: waits for an owner that keeps the record, whatever the budget says", async () => {
     const exclusive = (): SaveStep => "saved";
     const kept = await conflict({ maxRetries: 1 }, () => "kept", { exclusive });
-    expect([kept.exclusives, kept.end]).toEqual([1, { kind: "saved" }]);
+    expect([kept.exclusives, kept.end]).toEqual([1, "saved"]);
     const first = await conflict({ maxRetries: 0 }, () => "kept", { exclusive, first: "kept" });
-    expect([first.times, first.exclusives, first.end]).toEqual([[], 1, { kind: "saved" }]);
+    expect([first.times, first.exclusives, first.end]).toEqual([[], 1, "saved"]);
     const last = await conflict({ maxRetries: 1 }, () => "conflict", { exclusive, first: "kept" });
-    expect([last.exclusives, last.end?.kind]).toEqual([0, "givenUp"]);
+    expect([last.exclusives, last.end]).toEqual([0, "conflict"]);
   });
 
   it("P3: stops at once while it waits, and after the save while it saves", async () => {
@@ -143,19 +147,49 @@ describe("a conflict being worked on", () => {
       cas: casBudget({}),
       clock,
       random: Math.random,
+      first: "conflict" as const,
       attempt: () => saving.promise,
     };
-    const waiting = resolveConflict(port);
-    waiting.stop();
-    expect(await waiting.end).toEqual({ kind: "stopped" });
-    const inFlight = resolveConflict(port);
+    const early = new AbortController();
+    const waiting = retry({ ...port, signal: early.signal });
+    early.abort();
+    expect(await waiting).toBe("empty");
+    expect(clock.pending).toBe(0);
+    const late = new AbortController();
+    const inFlight = retry({ ...port, signal: late.signal });
     await clock.advance(10);
-    inFlight.stop();
+    late.abort();
     let isOver = false;
-    void inFlight.end.then(() => (isOver = true));
+    void inFlight.then(() => (isOver = true));
     await settled();
     expect(isOver).toBe(false);
     saving.open("saved");
-    expect(await inFlight.end).toEqual({ kind: "saved" });
+    expect(await inFlight).toBe("saved");
+  });
+
+  it("P3: stops at once while it waits for the lease", async () => {
+    const stopped = new AbortController();
+    const { signal } = stopped;
+    const kept = retry({
+      cas: casBudget({ maxRetries: 0 }),
+      clock: simulatedClock(),
+      random: Math.random,
+      first: "kept",
+      signal,
+      attempt: () => Promise.resolve("conflict"),
+      exclusive: () => unlessAborted(new Promise(() => undefined), signal).then(() => "saved"),
+    });
+    stopped.abort();
+    expect(await kept).toBe("empty");
+  });
+
+  it("P1: makes the first attempt, too, without the end of one", async () => {
+    const attempts: number[] = [];
+    const attempt = async (count: number): Promise<SaveStep> => {
+      attempts.push(count);
+      return count === 3 ? "saved" : "conflict";
+    };
+    const end = retry({ ...ownRetries({ baseDelayMs: 0 }), attempt });
+    expect([await end, attempts]).toEqual(["saved", [1, 2, 3]]);
   });
 });
