@@ -14,7 +14,7 @@
  *  D3  A timer that was set before fake timers were installed or removed is set anew at the next
  *      `watch`.
  */
-import { monotonic, timerSource } from "../time/clock.ts";
+import { keepAlive, MAX_TIMER_MS, monotonic, timerSource } from "../time/clock.ts";
 import type { Clock } from "../protocol.ts";
 import { outsideTurns } from "./reentrancy.ts";
 
@@ -26,16 +26,6 @@ export interface Expirable {
 
 /** The shortest time between two sweeps, so that many close deadlines need one sweep. */
 const SWEEP_MIN_MS = 1;
-const TIMEOUT_MAX_MS = 2_147_483_647;
-
-interface RefCounted {
-  ref(): unknown;
-  unref(): unknown;
-}
-
-function isRefCounted(handle: unknown): handle is RefCounted {
-  return typeof handle === "object" && handle !== null && "unref" in handle && "ref" in handle;
-}
 
 /** The sweep of one clock. */
 export class DeadlineSweep {
@@ -56,20 +46,19 @@ export class DeadlineSweep {
     if (this.#timer !== null && this.#armedBy !== timerSource(this.#clock)) this.#armAnew();
     const known = this.#due.get(subject);
     if (known !== undefined && known <= deadline) return;
-    if (this.#due.size === 0 && isRefCounted(this.#timer)) this.#timer.ref();
+    if (this.#due.size === 0) keepAlive(this.#timer, true);
     this.#due.set(subject, deadline);
     this.#arm(deadline);
   }
 
   /** Removes `subject`. The timer stays: clearing and setting one per call is expensive. */
   unwatch(subject: Expirable): void {
-    if (this.#due.delete(subject) && this.#due.size === 0 && isRefCounted(this.#timer))
-      this.#timer.unref();
+    if (this.#due.delete(subject) && this.#due.size === 0) keepAlive(this.#timer, false);
   }
 
   /** The old timer is not cleared: other code made it, and `#sweep` ignores it. */
   #armAnew(): void {
-    if (isRefCounted(this.#timer)) this.#timer.unref();
+    keepAlive(this.#timer, false);
     this.#timer = null;
     this.#timerAt = Infinity;
     this.#armEarliest();
@@ -85,7 +74,7 @@ export class DeadlineSweep {
     if (deadline >= this.#timerAt) return;
     if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
     const now = monotonic(this.#clock);
-    const wait = Math.min(Math.max(SWEEP_MIN_MS, deadline - now), TIMEOUT_MAX_MS);
+    const wait = Math.min(Math.max(SWEEP_MIN_MS, deadline - now), MAX_TIMER_MS);
     this.#timerAt = deadline;
     // Outside the run that set the timer: a timeout callback may use every scope.
     const sweep = (): void => {

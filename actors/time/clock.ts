@@ -17,8 +17,8 @@ function continuous(): number {
     source = performance;
     offsetMs = lastMs - source.now();
   }
-  lastMs = source.now() + offsetMs;
-  return Math.floor(lastMs);
+  lastMs = Math.floor(source.now() + offsetMs);
+  return lastMs;
 }
 
 /**
@@ -63,6 +63,13 @@ export function retryClock(clock: Clock): Clock {
  */
 export function timerSource(clock: Clock): unknown {
   return clock === systemClock ? globalThis.setTimeout : clock;
+}
+
+/** Sets whether a timer of the platform keeps the process alive; ignores those of other clocks. */
+export function keepAlive(timer: unknown, isAlive: boolean): void {
+  if (typeof timer !== "object" || timer === null) return;
+  const change: unknown = isAlive ? "ref" in timer && timer.ref : "unref" in timer && timer.unref;
+  if (typeof change === "function") change.call(timer);
 }
 
 /** The time for time limits, in milliseconds: `clock.monotonic`, or `now` without it. */

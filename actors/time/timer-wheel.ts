@@ -16,7 +16,7 @@
  *  I8  Callbacks of one sweep run in the order of their times; those of one time in the order of
  *      the calls.
  */
-import { durationOption, MAX_TIMER_MS, monotonic, timerSource } from "./clock.ts";
+import { durationOption, keepAlive, MAX_TIMER_MS, monotonic, timerSource } from "./clock.ts";
 import { isThenable } from "../scope/mutation.ts";
 import type { Clock, Logger } from "../protocol.ts";
 import { outsideTurns } from "../scope/reentrancy.ts";
@@ -161,7 +161,7 @@ class HashedWheel implements TimerWheel {
     this.#armedBy = timerSource(this.#clock);
     const timer = this.#clock.setTimeout(sweep, delay);
     this.#timer = timer;
-    if (this.#unref) unref(timer);
+    if (this.#unref) keepAlive(timer, false);
   }
 
   /** The old timer is not cleared: other code made it, and its callback does nothing. */
@@ -173,7 +173,7 @@ class HashedWheel implements TimerWheel {
   #disarm(): void {
     if (this.#timerTick === Infinity) return;
     if (this.#armedBy === timerSource(this.#clock)) this.#clock.clearTimeout(this.#timer);
-    else unref(this.#timer);
+    else keepAlive(this.#timer, false);
     this.#timerTick = Infinity;
     this.#timer = undefined;
   }
@@ -230,9 +230,4 @@ class HashedWheel implements TimerWheel {
 
 function slotOf(tick: number): number {
   return tick % SLOT_COUNT;
-}
-
-function unref(timer: unknown): void {
-  if (typeof timer !== "object" || timer === null || !("unref" in timer)) return;
-  if (typeof timer.unref === "function") timer.unref();
 }
