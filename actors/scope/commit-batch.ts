@@ -48,6 +48,8 @@ export class CommitBatch {
   replaying = false;
   /** The base was read from the store after the batch was closed (R6). */
   isCurrent = false;
+  /** The deepest cascade among its calls. */
+  cause: Cascade | undefined = undefined;
 
   constructor(base: object) {
     this.base = base;
@@ -72,14 +74,6 @@ export class CommitBatch {
     return this.calls.reduce((latest, call) => Math.max(latest, call.deadline), 0);
   }
 
-  /** The deepest cascade among its changes. */
-  get cause(): Cascade | undefined {
-    return this.calls.reduce<Cascade | undefined>(
-      (deepest, { cause }) => ((cause?.depth ?? 0) > (deepest?.depth ?? 0) ? cause : deepest),
-      undefined,
-    );
-  }
-
   /** What the trace of its save says of the batch; `next` is the state that is saved. */
   traced(next: object): Pick<OperationTrace, "batchSize" | "bytes" | "calls"> {
     const calls = this.calls.flatMap(({ trace, outcome }) =>
@@ -92,6 +86,7 @@ export class CommitBatch {
   add(call: Call, outcome: Outcome): void {
     call.stage = "joined";
     call.batch = this;
+    if ((call.cause?.depth ?? 0) > (this.cause?.depth ?? 0)) this.cause = call.cause;
     (this.calls as Call[]).push(call); // Only the batch writes its list.
     this.record(call, outcome);
   }
