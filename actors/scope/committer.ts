@@ -36,12 +36,14 @@ export interface SavePort {
   /** Runs a call again on the present draft state; `null` when it was cancelled meanwhile. */
   rerun(call: Call): Promise<Outcome | null>;
   /** Called once, when the save is over. */
-  ended(): void;
+  saved(): void;
 }
 
 /** The save of one batch; see the head of this file. */
 export class Save {
   readonly batch: CommitBatch;
+  /** The draft state at the start: a mutator that runs beside the save was given it. */
+  readonly given: object;
   readonly #scope: ScopeCore;
   readonly #port: SavePort;
   #inFlight = false;
@@ -59,12 +61,19 @@ export class Save {
   constructor(scope: ScopeCore, batch: CommitBatch, port: SavePort) {
     this.#scope = scope;
     this.batch = batch;
+    this.given = scope.draft.expose();
     this.#port = port;
   }
 
-  /** Saves the batch and settles its calls. */
-  start(): void {
-    void this.#bring().then(() => this.#end());
+  /** Saves the batch, from the first send to the last settled call; never rejects. */
+  async start(): Promise<void> {
+    try {
+      const first = await this.#attempt();
+      if (isRefused(first)) await this.#resolve(first);
+    } catch (error) {
+      if (!this.#over) this.#fail(error); // Else every call was settled (B2).
+    }
+    this.#end();
   }
 
   /** The state that readers see; `null` when the draft state is the confirmed state. */
@@ -106,7 +115,7 @@ export class Save {
     if (this.#over) return;
     this.#over = true;
     this.#giveUp?.();
-    this.#port.ended();
+    this.#port.saved();
   }
 
   /** Nothing waits for its work any more. */
@@ -116,16 +125,6 @@ export class Save {
 
   onSettled(callback: () => void): void {
     this.#giveUp = callback;
-  }
-
-  /** Everything between the first send and the last settled call; never rejects. */
-  async #bring(): Promise<void> {
-    try {
-      const first = await this.#attempt();
-      if (isRefused(first)) await this.#resolve(first);
-    } catch (error) {
-      if (!this.#over) this.#fail(error); // Else every call was settled (B2).
-    }
   }
 
   async #resolve(first: SaveStep): Promise<void> {
@@ -177,24 +176,25 @@ export class Save {
     return this.#judge(await verification(bridge, version, identity), version);
   }
 
-  async #judge(
+  #judge(
     answer: Refusal | { readonly received: unknown },
     expected: number,
-  ): Promise<SaveStep> {
+  ): SaveStep | Promise<SaveStep> {
     if (this.#over) return "empty"; // Abandoned: the result is too late (B2).
     this.#inFlight = false;
-    if ("current" in answer) {
-      this.#scope.settings.counters.conflicts += 1;
-      const found = foundIn(answer);
-      await this.#adopt(() => adopt(this.#scope, found));
-      if (this.#stopped === null) return refusedAt(this.#expected, found.version);
-      this.#refuse(this.#stopped);
-      return "empty";
-    }
-    const { received } = answer;
-    if (received === expected) this.#confirm();
-    else this.#breach(expected, received);
+    if ("current" in answer) return this.#lost(answer);
+    if (answer.received === expected) this.#confirm();
+    else this.#breach(expected, answer.received);
     return "saved";
+  }
+
+  async #lost(answer: Refusal): Promise<SaveStep> {
+    this.#scope.settings.counters.conflicts += 1;
+    const found = foundIn(answer);
+    await this.#adopt(() => adopt(this.#scope, found));
+    if (this.#stopped === null) return refusedAt(this.#expected, found.version);
+    this.#refuse(this.#stopped);
+    return "empty";
   }
 
   /** Adopts the store's state; subscribers see that state at once. */

@@ -16,7 +16,8 @@
  */
 import type { Claim, Claimable, HeldCalls } from "./claim.ts";
 import { ScopeStoppedError } from "../errors.ts";
-import { checkSignal, refuseUnknown, timeoutOption } from "./options.ts";
+import { timeLimitOf } from "./mailbox.ts";
+import { checkSignal, refuseUnknown } from "./options.ts";
 import type { MutationOptions, MutationContext, Clock } from "../protocol.ts";
 import { RunContext, type Held } from "./reentrancy.ts";
 import { TimeLimit } from "./time-limit.ts";
@@ -255,16 +256,13 @@ export function withHeld<T>(
 }
 
 async function sectionOf<T>(
-  { scopes, options = {}, clock, mutationTimeoutMs }: SectionParts,
+  { scopes, options = {}, clock, ...defaults }: SectionParts,
   code: (calls: HeldCalls[], context: MutationContext) => T | Promise<T>,
 ): Promise<T> {
   refuseUnknown("an exclusive section", options, ["signal", "timeoutMs"]);
   checkSignal(options.signal);
   options.signal?.throwIfAborted();
-  const timeoutMs =
-    options.timeoutMs === undefined
-      ? mutationTimeoutMs
-      : timeoutOption(options.timeoutMs, mutationTimeoutMs, "timeoutMs");
+  const timeoutMs = timeLimitOf(options, defaults);
   const [first] = scopes;
   const fields = { signal: options.signal, clock, timeoutMs, scope: first?.identity };
   const section = new ExclusiveSection(scopes);

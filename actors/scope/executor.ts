@@ -24,10 +24,10 @@ import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
 import { isFirst, Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
 import { CommitBatch, mustVerify } from "./commit-batch.ts";
 import { commitChange, refuse } from "./commit.ts";
-import { Save } from "./committer.ts";
+import { Save, type SavePort } from "./committer.ts";
 import { prepare } from "./tasks.ts";
 import { MutatorRun, type Ended } from "./mutator-run.ts";
-import { captureContext, outsideTurns, RunContext } from "./reentrancy.ts";
+import { captureContext, outsideTurns } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 
 type State =
@@ -41,7 +41,7 @@ const OPEN: State = { is: "open" };
 const APPLYING: State = { is: "running", run: null };
 
 /** See the head of this file. */
-export class Executor implements Expirable {
+export class Executor implements Expirable, SavePort {
   readonly #scope: ScopeCore;
   readonly #lane: Lane | null;
   readonly #mailbox: Mailbox;
@@ -71,7 +71,7 @@ export class Executor implements Expirable {
   /** Accepts a call; its promise is settled in every case. */
   submit(call: Call): void {
     const { settings, backing, identity } = this.#scope;
-    const { signal } = call;
+    const signal = call.options?.signal;
     if (signal) call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
     const isNext = this.#state === OPEN && this.#mailbox.size === 0 && this.#batch?.full !== true;
     // Code that runs later, or again for a save, needs the async context of its caller.
@@ -118,22 +118,20 @@ export class Executor implements Expirable {
   }
 
   #cancel(call: Call, reason: unknown): void {
-    const { stage, run, batch } = call;
-    if (call.settled || stage === "writing") return; // `#join` checks for an abort.
+    const { stage, run, batch, inner } = call;
+    if (call.settled || stage === "writing") return; // `#cancelAborted` follows.
     const isUnknown = this.#isUnknown(call);
     const unknown = { scope: this.#scope.identity, cause: reason };
     call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
     if (stage === "joined" && isUnknown) return; // A sent change may count.
     run?.cancel(reason);
+    batch?.cancelled(call);
     if (stage === "queued") this.#mailbox.cancelled();
-    else if (stage === "joined") batch?.cancelled(call);
-    else if (stage !== "running") this.#leave(call);
-  }
-
-  #leave({ inner }: Call): void {
-    if (inner !== null) return void inner.stop(); // Its section releases the scope.
-    if (this.#state.is === "exclusive") this.#state = OPEN;
-    this.#proceed();
+    else if (inner !== null) void inner.stop(); // Its section releases the scope.
+    else if ("call" in this.#state && this.#state.call === call) {
+      this.#state = OPEN;
+      this.#proceed();
+    }
   }
 
   #isUnknown({ stage, work }: Call): boolean {
@@ -147,7 +145,9 @@ export class Executor implements Expirable {
     while (this.#state === OPEN && this.#batch?.full !== true) {
       const call = this.#mailbox.take();
       if (call === null) break;
-      this.#start(call);
+      const signal = call.options?.signal;
+      if (signal?.aborted === true) call.reject(signal.reason); // Not yet cancelled.
+      else this.#start(call);
     }
     if (this.#batch !== null) this.#scheduleSave();
     else if (this.#state === OPEN) this.#rest();
@@ -171,22 +171,19 @@ export class Executor implements Expirable {
   }
 
   #startSave(batch: CommitBatch): void {
-    const given = this.#scope.draft.expose(); // To a mutator that still runs, if there is one.
     const run = this.#state.is === "running" ? this.#state.run : null;
-    const save = new Save(this.#scope, batch, {
-      rerun: (call) => this.#rerun(call),
-      ended: () => this.#saved(given),
-    });
+    const save = new Save(this.#scope, batch, this);
     this.#state = { is: "saving", save, run };
     run?.hold();
-    outsideTurns(() => save.start());
+    outsideTurns(() => void save.start());
   }
 
-  #saved(given: object): void {
+  saved(): void {
     this.#batch = null;
-    if (this.#state.is !== "saving") return this.#rest();
-    if (this.#scope.draft.expose() !== given) this.#dropRun();
-    const { run } = this.#state;
+    const state = this.#state;
+    if (state.is !== "saving") return this.#rest();
+    if (this.#scope.draft.expose() !== state.save.given) this.#dropRun();
+    const { run } = state;
     this.#state = run === null ? OPEN : { is: "running", run };
     run?.release();
     this.#proceed();
@@ -201,8 +198,7 @@ export class Executor implements Expirable {
   }
 
   #start(call: Call): void {
-    const { work, signal } = call;
-    if (signal?.aborted === true) return call.reject(signal.reason); // Not yet cancelled.
+    const { work } = call;
     const scope = this.#scope;
     const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
     if ((reads || isFirst(work)) && this.#batch !== null) {
@@ -229,7 +225,6 @@ export class Executor implements Expirable {
   /** Gives one call the scope to itself until `task` ends. */
   #alone(call: Call, stage: CallStage, task: () => Promise<boolean | void>): void {
     call.stage = stage;
-    call.run = new RunContext(1);
     const mine: State = { is: "exclusive", call };
     this.#state = mine;
     const over = (settle: () => void): void => {
@@ -266,30 +261,35 @@ export class Executor implements Expirable {
       return call.reject(new ScopeStoppedError({ scope: this.#scope.identity }));
     // A result that depends on an unconfirmed or unverified state resolves with the batch (R2).
     const joins = outcome.changed || mustVerify(call, this.#scope.settings);
-    if (batch !== null && (joins || batch.changes > 0)) return this.#join(batch, call, outcome);
+    if (batch !== null && (joins || batch.changes > 0)) {
+      batch.add(call, outcome);
+      return this.#cancelAborted(call);
+    }
     if (batch?.calls.length === 0) this.#batch = null;
     if (outcome.error !== null) return call.reject(outcome.error.thrown);
     if (!outcome.changed) return call.resolve(false);
     commitChange(this.#scope, call.mutation, outcome, call);
   }
 
-  #join(batch: CommitBatch, call: Call, outcome: Outcome): void {
-    batch.add(call, outcome);
-    if (call.signal?.aborted === true) this.#cancel(call, call.signal.reason); // By a check.
-  }
-
-  #rerun(call: Call): Promise<Outcome | null> {
+  /** Runs a call of the batch again, for a save that met another state. */
+  rerun(call: Call): Promise<Outcome | null> {
     this.#dropRun();
     return new Promise((resolve) => {
       const run = new MutatorRun(call, (ended) => {
         this.#free(run);
         resolve(ended === "cancelled" ? null : this.#outcome(call, ended));
         call.stage = "joined";
-        if (call.signal?.aborted === true) this.#cancel(call, call.signal.reason); // By a check.
+        this.#cancelAborted(call);
       });
       if (this.#state.is === "saving") this.#state.run = run;
       run.start(this.#scope, call.mutation, this.#lane?.holders);
     });
+  }
+
+  /** A check may have aborted the call while it was applied. */
+  #cancelAborted(call: Call): void {
+    const signal = call.options?.signal;
+    if (signal?.aborted === true) this.#cancel(call, signal.reason);
   }
 }
 

@@ -64,6 +64,8 @@ export interface Outcome {
   readonly computed: unknown;
 }
 
+type Resolve = (value: boolean | Promise<never>) => void;
+
 /** One call that waits, runs or waits for its save. */
 export class Call {
   readonly work: Mutation | ExclusiveTask;
@@ -72,6 +74,7 @@ export class Call {
   readonly deadline: number;
   next: Call | null = null;
   context: CapturedContext | null = null;
+  /** The last run of its code. */
   run: RunContext | null = null;
   /** The cascade to which the call belongs. */
   cause: Cascade | undefined = undefined;
@@ -80,12 +83,10 @@ export class Call {
   trace: Trace | null = null;
   /** The commit batch that the call joined. */
   batch: { readonly replaying: boolean; cancelled(call: Call): void } | null = null;
-  /** How often its code has run. */
-  attempt = 0;
   outcome: Outcome | null = null;
   /** Called when the call is settled. */
   release: (() => void) | null = null;
-  #resolve: ((value: boolean | Promise<never>) => void) | null;
+  #resolve: Resolve | null;
   readonly promise: Promise<boolean>;
 
   constructor(
@@ -97,7 +98,7 @@ export class Call {
     this.deadline = deadline;
     this.options = options;
     // Set by the promise executor below, which runs before the constructor continues.
-    let settle: ((value: boolean | Promise<never>) => void) | null = null;
+    let settle: Resolve | null = null;
     this.promise = new Promise<boolean>((resolve) => {
       settle = resolve;
     });
@@ -107,10 +108,6 @@ export class Call {
   /** The mutation; not to be read of an exclusive task. */
   get mutation(): Mutation {
     return this.work as Mutation; // The caller has checked that it is no exclusive task.
-  }
-
-  get signal(): AbortSignal | undefined {
-    return this.options?.signal;
   }
 
   /** The calls that are made inside it, when it is an exclusive section. */
@@ -141,7 +138,7 @@ export class Call {
     if (error instanceof ScopeStoppedError) this.promise.catch(() => undefined);
   }
 
-  #settle(): ((value: boolean | Promise<never>) => void) | null {
+  #settle(): Resolve | null {
     const resolve = this.#resolve;
     this.#resolve = null;
     this.release?.();
@@ -170,22 +167,26 @@ const OPTIONS = optionNames<MutationOptions>({
 export function createCall(
   given: Mutation | ExclusiveTask,
   options: MutationOptions | undefined,
-  { clock, mutationTimeoutMs, onceKept }: ScopeSettings,
+  settings: ScopeSettings,
 ): Call {
   if (options !== undefined) {
     refuseUnknown("a mutation", options, OPTIONS);
     checkSignal(options.signal);
   }
-  const work = options?.once === undefined ? given : workOnce(given, options.once, onceKept);
-  const timeoutMs =
-    options?.timeoutMs === undefined
-      ? mutationTimeoutMs
-      : timeoutOption(options.timeoutMs, mutationTimeoutMs, "timeoutMs");
-  const deadline = timeoutMs === Infinity ? Infinity : monotonic(clock) + timeoutMs;
-  if (options === undefined) return new Call(work, deadline, options);
-  const own = { ...options };
-  if (own.meta === undefined) return new Call(work, deadline, own);
-  return new Call(work, deadline, { ...own, meta: copyIn(own.meta, "meta") });
+  const work =
+    options?.once === undefined ? given : workOnce(given, options.once, settings.onceKept);
+  const deadline = monotonic(settings.clock) + timeLimitOf(options, settings);
+  const meta = options?.meta === undefined ? null : { meta: copyIn(options.meta, "meta") };
+  return new Call(work, deadline, options && { ...options, ...meta });
+}
+
+/** The time limit of a call in milliseconds; `Infinity` = none. */
+export function timeLimitOf(
+  options: Pick<MutationOptions, "timeoutMs"> | undefined,
+  { mutationTimeoutMs }: Pick<ScopeSettings, "mutationTimeoutMs">,
+): number {
+  if (options?.timeoutMs === undefined) return mutationTimeoutMs;
+  return timeoutOption(options.timeoutMs, mutationTimeoutMs, "timeoutMs");
 }
 
 /** The error of a call whose time is over. */
@@ -193,7 +194,7 @@ export function overtime(
   { options, stage }: Call,
   scope: { readonly identity: ScopeIdentity; readonly settings: ScopeSettings },
 ): ScopeMutationTimeoutError {
-  const timeoutMs = options?.timeoutMs ?? scope.settings.mutationTimeoutMs;
+  const timeoutMs = timeLimitOf(options, scope.settings);
   const phase = stage === "queued" || stage === "reloading" ? "queued" : "running";
   return new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope: scope.identity });
 }

@@ -29,7 +29,7 @@ export class MutatorRun extends RunContext {
   #kept: Ended | null = null;
 
   constructor(call: Call, over: (ended: Ended, isLate: boolean) => void) {
-    super((call.attempt += 1));
+    super((call.run?.attempt ?? 0) + 1);
     this.call = call;
     this.#over = over;
     call.run = this;

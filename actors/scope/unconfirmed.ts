@@ -20,7 +20,8 @@
 import { DraftState } from "../state/draft-state.ts";
 import { sweepOf } from "./timeouts.ts";
 import { ScopeMutationTimeoutError } from "../errors.ts";
-import { createCall, type Call, type Outcome } from "./mailbox.ts";
+import { timeLimitOf, type Call, type Outcome } from "./mailbox.ts";
+import { monotonic } from "../time/clock.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import type { ScopeIdentity } from "../protocol.ts";
 import { BATCH_MAX } from "./commit-batch.ts";
@@ -212,12 +213,12 @@ interface Again {
 /** Runs the code of a mutation as the scope's own run, within the time limit of its call. */
 function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise<unknown> {
   const { settings, identity } = scope;
-  if (call !== null) call.attempt += 1;
-  const context = new RunContext(call?.attempt ?? 2);
+  const context = new RunContext((call?.run?.attempt ?? 1) + 1);
+  if (call !== null) call.run = context;
   const code = (): unknown =>
     context.run(scope, identity, () => mutation.compute?.(state, context));
-  const timeoutMs = call?.options?.timeoutMs ?? settings.mutationTimeoutMs;
-  const { deadline } = createCall(mutation, { timeoutMs }, settings);
+  const timeoutMs = timeLimitOf(call?.options, settings);
+  const deadline = monotonic(settings.clock) + timeoutMs;
   const sweep = sweepOf(settings.clock);
   return new Promise((resolve, reject) => {
     const limit = {

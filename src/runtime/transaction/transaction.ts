@@ -260,7 +260,6 @@ export class Transaction {
         : new TransactMutation(rerun);
     const entry = createCall(again, this.#options, scope.settings);
     entry.context = captureContext();
-    entry.attempt = 1;
     return { ...part, mutation: this.#timers.repeated(part, again), entry };
   }
 }

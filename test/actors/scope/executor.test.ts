@@ -1,7 +1,8 @@
 /** What the executor does with calls that are cancelled while they are applied (S2, S3). */
 import { describe, expect, it } from "vitest";
-import { createScope } from "../../../src/runtime/scope.ts";
+import { createScope, type StateScope } from "../../../src/runtime/scope.ts";
 import { tableBridge } from "../../support/table-bridge.ts";
+import { settled } from "../../support/waiting.ts";
 
 interface Count {
   n: number;
@@ -94,4 +95,22 @@ describe("a call whose signal aborts in the check of its own change", () => {
     expect(await next).toBe(true);
     expect([scope.state.n, bridge.stored?.state?.n]).toEqual([105, 105]);
   });
+});
+
+it("S1: a call whose code is cut off does not open the section that starts then", async () => {
+  const scope = createScope<Count>({ initial: { n: 0 } }) as StateScope<Count>; // What it makes.
+  const abort = new AbortController();
+  const { signal } = abort;
+  const hung = scope.patchState("n", () => new Promise<number>(() => undefined), { signal });
+  const claiming = scope.claim();
+  let isOver = false;
+  const after = scope.incState({ n: 1 }).then(() => (isOver = true));
+  abort.abort(new Error("enough"));
+  await expect(hung).rejects.toThrow("enough");
+  const claim = await claiming;
+  await settled();
+  expect([scope.state.n, isOver]).toEqual([0, false]);
+  claim.release();
+  await after;
+  expect(scope.state.n).toBe(1);
 });
