@@ -45,6 +45,57 @@ it("a store without erase gets a delete whose tombstone is over at once", async 
   expect((await scope.read()).n).toBe(2);
 });
 
+/** A store to which another program writes a record before each deletion, while `isBusy`. */
+function contested(): { store: StateStore; isBusy: boolean; deletions: number } {
+  const inner = sharingStore(memoryStore());
+  Reflect.deleteProperty(inner, "erase");
+  const world = { store: inner, isBusy: true, deletions: 0 };
+  const write = async (key: string): Promise<void> => {
+    const expectedVersion = (await inner.load([key]))[0]?.version ?? 0;
+    await inner.commit([{ key, expectedVersion, version: expectedVersion + 1, state: { n: 0 } }]);
+  };
+  world.store = {
+    ...inner,
+    commit: async (writes, options) => {
+      for (const { key, state } of writes) {
+        if (state !== undefined || !world.isBusy) continue;
+        world.deletions += 1;
+        await write(key);
+      }
+      return inner.commit(writes, options);
+    },
+  };
+  return world;
+}
+
+it("the deletion of a record that another program always writes first ends within cas", async () => {
+  const world = contested();
+  const cas = { maxRetries: 2, baseDelayMs: 0 };
+  const [one, other] = [
+    createRuntime({ store: world.store }),
+    createRuntime({ store: world.store, cas }),
+  ];
+  onTestFinished(() => Promise.all([one.close(), other.close()]).then(() => undefined));
+  await (await one.open<Counter>("user", "a")).setState({ n: 1 });
+  const conflict = { code: "CONCURRENT_MODIFICATION", attempts: 3 };
+  await expect(other.deleteAll({ type: "user" })).rejects.toMatchObject(conflict);
+  expect(world.deletions).toBe(4); // The first one guessed the version.
+  world.isBusy = false;
+  expect(await other.deleteAll({ type: "user" })).toBe(1);
+});
+
+it("an erasure by deletion gives up when another program always writes first", async () => {
+  const world = contested();
+  const runtime = createRuntime({ store: world.store });
+  onTestFinished(() => runtime.close());
+  await (await runtime.open<Counter>("user", "a")).setState({ n: 1 });
+  const refused = { code: "STORE_UNAVAILABLE" };
+  await expect(runtime.erase({ type: "user", id: "a" })).rejects.toMatchObject(refused);
+  expect(world.deletions).toBe(10);
+  world.isBusy = false;
+  expect(await runtime.erase({ type: "user", id: "a" })).toBe(true);
+});
+
 it("runtimes on one store object notice an erasure, whatever they hold", async () => {
   const store = memoryStore();
   const [one, other] = [createRuntime({ store }), createRuntime({ store })];
