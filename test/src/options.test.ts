@@ -255,7 +255,10 @@ describe("a value where an object or a list belongs", () => {
     "a kind": [(kind) => createRuntime({ kinds: { kind } }), /kind "kind" needs an object/],
     createRuntime: [(text) => createRuntime(text), /createRuntime needs an object/],
     kinds: [(text) => createRuntime({ kinds: text }), /kinds must be a record of kinds, rec/],
-    "a namespace": [(text) => createRuntime({ namespace: [text] as never }), /namespace must be a t/],
+    "a namespace": [
+      (text) => createRuntime({ namespace: [text] as never }),
+      /namespace must be a t/,
+    ],
     "a clock": [(clock) => createRuntime({ clock }), /createRuntime needs \{ clock \}, with now/],
     "a clock of a store": [(clock) => memoryStore({ clock }), /needs \{ clock \}, with now/],
     "a clock of a scope": [(clock) => createScope({ initial: {}, clock }), /needs \{ clock \}/],
