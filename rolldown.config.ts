@@ -78,7 +78,7 @@ export const library: RolldownOptions = defineConfig({
       groups: [
         {
           name: "kernel",
-          test: /\/actors\/(?:time|state\/mutable-copy|xstate\/scope-logic)|\/src\/stores\/(?:memory|shared\/(?:process-identity|key-queue))/,
+          test: /\/actors\/(?:time|state\/mutable-copy|xstate\/scope-logic)|\/src\/stores\/(?:memory|shared\/(?:batch-per-tick|process-identity|key-queue))/,
           priority: 3,
         },
         { name: "runtime", test: /\/src\/(?:runtime\/runtime\.ts$|patches\/)/, priority: 2 },
