@@ -240,14 +240,14 @@ function scopePool(): Pool {
 /** What a bot does for each message: it opens the scope, resident or not, and awaits it. */
 function runtimePool(): Pool {
   const runtime = createRuntime();
-  const scopes = new Set<{ readonly state: Partial<Counter> }>();
+  const scopes = new Map<string, { readonly state: Partial<Counter> }>(); // The last of each id.
   return {
     add: async (id) => {
       const scope = await runtime.open<{ n?: number }>("temp", id);
-      scopes.add(scope);
+      scopes.set(id, scope);
       return scope.incState({ n: 1 });
     },
-    sum: () => [...scopes].reduce((sum, { state }) => sum + (state.n ?? 0), 0),
+    sum: () => [...scopes.values()].reduce((sum, { state }) => sum + (state.n ?? 0), 0),
   };
 }
 
