@@ -251,8 +251,10 @@ class SqliteStore implements StateStore {
     const now = this.#clock.now();
     const changed = this.#session().changeLeases(steps, now);
     steps.forEach(({ how, key, token, ttlMs }, at) => {
-      if (how !== "release" && changed[at] === true)
-        this.#sections.set(key, { token, until: now + ttlMs });
+      // A section may have ended while its renewal waited.
+      const isKept =
+        how === "lease" || (how === "renew" && this.#sections.get(key)?.token === token);
+      if (isKept && changed[at] === true) this.#sections.set(key, { token, until: now + ttlMs });
     });
     return changed;
   }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openDatabase } from "../../../../src/stores/sqlite/driver.ts";
 import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
+import { simulatedClock } from "../../../../src/testing/clock.ts";
 import { testDirectory } from "../../../support/directory.ts";
 
 const dir = testDirectory("sqlite-leases");
@@ -51,4 +52,18 @@ it("of two sections on one key that ask in one turn, the second waits for the fi
   expect(order).toEqual(["a begins", "a ends", "b begins", "b ends"]);
   await store.close();
   database.close();
+});
+
+it("a renewal that is answered after its section keeps no write away", async () => {
+  const clock = simulatedClock(1);
+  const store = sqliteStore({ path: join(dir, "renewed.db"), clock });
+  let renewed: Promise<boolean> | undefined;
+  await store.exclusive?.("k", 50, async (lease) => {
+    renewed = lease?.renew();
+  });
+  expect(await renewed).toBe(true);
+  await clock.advance(51);
+  const write = { key: "k", expectedVersion: 0, version: 1, state: 1 };
+  expect(await store.commit([write])).toEqual([{ ok: true, version: 1 }]);
+  await store.close();
 });
