@@ -8,7 +8,7 @@
  *  W3  Saves of one turn run one after another.
  */
 import { isHoldfastError, StateSealedError } from "../../../actors/errors.ts";
-import { ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
+import { isRefused, ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import { keyOrError, type PersistedScope, type TurnActivity } from "./activity.ts";
 import { TurnSection } from "./turn-section.ts";
 import type { TurnPolicy } from "./policy.ts";
@@ -133,9 +133,9 @@ export class TurnWork {
       return stale.length === 0 ? "saved" : "conflict";
     };
     const { clock } = this.policy;
-    await section.during(retry({ ...RETRIES, clock, attempt }));
-    const [first] = stale;
-    if (first !== undefined) throw first.conflict("", RETRIES.cas.maxRetries + 1);
+    const end = await section.during(retry({ ...RETRIES, clock, attempt }));
+    const [first] = stale; // After "empty" they need no save any more.
+    if (isRefused(end) && first !== undefined) throw first.conflict("", RETRIES.cas.maxRetries + 1);
   }
 
   /** Returns the slots whose documents were not replaced. */

@@ -71,3 +71,19 @@ it("a turn that writes nothing begins on what is stored now, over two runtimes o
   }
   for (const runtime of runtimes) await runtime.close();
 });
+
+it("a deletion of an empty document that another turn has deleted meanwhile is no conflict", async () => {
+  const path = join(testDirectory("turn-shared"), "deleted.db");
+  const runtimes = [0, 1].map(() =>
+    createRuntime({ store: sqliteStore({ path, synchronous: "normal" }), watch: false }),
+  );
+  const [mine, theirs] = runtimes.map((runtime) => new MemoryStorage({ runtime }));
+  if (mine === undefined || theirs === undefined) throw new Error("two storages");
+  await runTurn(mine, message, ({ conversation }) => conversation.set("mode", "chat"));
+  await runTurn(mine, message, ({ conversation }) => conversation.delete("mode"));
+  await runTurn(mine, message, async (state) => {
+    state.deleteConversationState();
+    await runTurn(theirs, message, (other) => other.deleteConversationState());
+  });
+  for (const runtime of runtimes) await runtime.close();
+});
