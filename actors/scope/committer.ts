@@ -128,6 +128,7 @@ export class Save {
   }
 
   async #resolve(first: SaveStep): Promise<void> {
+    if (this.settled) return; // By a subscriber, before there was a wait to end.
     const { settings, bridge, identity } = this.#scope;
     const { signal } = (this.#retries = new AbortController());
     const again = (): Promise<SaveStep> => {

@@ -1,6 +1,7 @@
 /** What the executor does with calls that are cancelled while they are applied (S2, S3). */
 import { describe, expect, it } from "vitest";
 import { createScope, type StateScope } from "../../../src/runtime/scope.ts";
+import { simulatedClock } from "../../../src/testing/clock.ts";
 import { tableBridge } from "../../support/table-bridge.ts";
 import { settled } from "../../support/waiting.ts";
 
@@ -113,4 +114,25 @@ it("S1: a call whose code is cut off does not open the section that starts then"
   claim.release();
   await after;
   expect(scope.state.n).toBe(1);
+});
+
+const MICROTASKS = Array.from({ length: 12 }, (_, count) => count);
+
+it.each(MICROTASKS)("stop, %i microtasks after a conflict, waits for no retry", async (count) => {
+  const bridge = tableBridge<Count>();
+  const clock = simulatedClock(1);
+  const scope = createScope<Count>({ initial: { n: 0 }, persist: bridge, clock });
+  bridge.write({ n: 5 });
+  let isStopped = false;
+  const stopLater = async (): Promise<void> => {
+    for (let passed = 0; passed < count; passed += 1) await Promise.resolve();
+    await scope.stop();
+    isStopped = true;
+  };
+  scope.subscribe(({ operation }) => {
+    if (operation === "refresh") void stopLater();
+  });
+  await expect(scope.patchState({ n: 1 })).rejects.toMatchObject({ code: "SCOPE_STOPPED" });
+  await settled();
+  expect([isStopped, bridge.saves.length]).toEqual([true, 1]);
 });
