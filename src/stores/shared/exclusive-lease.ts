@@ -184,6 +184,8 @@ const LEASE_POLL_MS = 10;
 export async function leasedTurn<T>(lease: Lease, section: Section<T>): Promise<T> {
   const { key, ttlMs, clock, take, release, signal } = lease;
   const { since = monotonic(clock), waitMs = ttlMs } = lease;
+  // Before anything is sent: leases of others may be in the same request.
+  if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
   checkTtl(ttlMs);
   signal?.throwIfAborted();
   try {

@@ -67,3 +67,15 @@ it("a renewal that is answered after its section keeps no write away", async () 
   expect(await store.commit([write])).toEqual([{ ok: true, version: 1 }]);
   await store.close();
 });
+
+it("a section whose key is no text is refused alone", async () => {
+  const { database, store } = counting("no-text.db");
+  const section = async (): Promise<string> => "ran";
+  const key: unknown = undefined;
+  const refused = store.exclusive?.(key as string, 60_000, section);
+  const [, other] = await Promise.allSettled([refused, store.exclusive?.("k", 60_000, section)]);
+  await expect(refused).rejects.toThrow("key must be text, received undefined");
+  expect(other).toEqual({ status: "fulfilled", value: "ran" });
+  await store.close();
+  database.close();
+});
