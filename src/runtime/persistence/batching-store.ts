@@ -20,7 +20,7 @@ import type {
   WriteResult,
 } from "../../stores/contract.ts";
 import { isRefusedWrite } from "../../stores/shared/writes.ts";
-import { checkedRecords, commitBatch, commitWith, deleteOf, refusal } from "./store-batch.ts";
+import { checkedRecords, commitBatch, commitWith, deleteAll, refusal } from "./store-batch.ts";
 
 /** Milliseconds for which the last attempt of a save may keep a record. */
 const ATTEMPT_LEASE_MS = 5_000;
@@ -139,7 +139,7 @@ export class BatchingStore {
       keys.map((key) => this.#kept.get(key)).find((keeping) => keeping !== undefined);
     for (let keeping = kept(); keeping !== undefined; keeping = kept()) await keeping.over;
     const { store } = this;
-    const work = store.erase?.(keys) ?? Promise.all(keys.map((key) => deleteOf(store, key)));
+    const work = store.erase?.(keys) ?? deleteAll(store, keys);
     try {
       return (await this.#send(keys, work)).includes(true);
     } finally {

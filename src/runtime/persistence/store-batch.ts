@@ -74,8 +74,19 @@ export async function commitWith(
 /** For a record that others write meanwhile. */
 const DELETE_RETRIES = ownRetries({ maxRetries: 9, maxDelayMs: 50 });
 
-/** Deletes a record, whatever its version; answers whether there was one. */
-export async function deleteOf(store: StateStore, key: string): Promise<boolean> {
+/**
+ * Deletes records, whatever their versions; answers which there were. Settles once each is deleted
+ * or has failed: a deletion that came later could remove what was written since.
+ */
+export async function deleteAll(store: StateStore, keys: readonly string[]): Promise<boolean[]> {
+  const ends = await Promise.allSettled(keys.map((key) => deleteOf(store, key)));
+  return ends.map((end) => {
+    if (end.status === "rejected") throw end.reason;
+    return end.value;
+  });
+}
+
+async function deleteOf(store: StateStore, key: string): Promise<boolean> {
   const attempt = async (): Promise<SaveStep> => {
     const [record] = checkedRecords(await store.load([key]), 1);
     if (record?.state === undefined) return "empty";

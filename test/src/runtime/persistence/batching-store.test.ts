@@ -47,6 +47,29 @@ describe("a batched store", () => {
     },
   );
 
+  it("rejects an erasure by deletes once none of them is under way", async () => {
+    const inner = memoryStore();
+    let conflicts = 1;
+    const batched = batchingStore({
+      name: "deleting",
+      supports: inner.supports,
+      load: async (keys) => {
+        if (keys.includes("bad")) throw new Error("no answer");
+        return inner.load(keys);
+      },
+      commit: async (writes) => {
+        const isDelete = writes.some(({ state }) => state === undefined);
+        if (isDelete && conflicts-- > 0) return [{ ok: false, current: { version: 1, state: 1 } }];
+        return inner.commit(writes);
+      },
+      list: (query) => inner.list(query),
+      close: () => inner.close(),
+    });
+    await batched.commit(write("one", 0, 1), batched);
+    await expect(batched.erase(["bad", "one"])).rejects.toThrow("no answer");
+    expect(await batched.load("one")).toMatchObject({ version: 2, state: undefined });
+  });
+
   const nonsense = [
     ["no answers", []],
     ["nothing", undefined],
