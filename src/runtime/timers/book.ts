@@ -6,7 +6,8 @@
  *      removed after it. A hint without a timer is harmless, and removed when it is due.
  *  B2  A ledger changes by compare-and-set of its own record. Which process does it, and whether it
  *      has the scope to itself, does not matter: a change looks at the stamp of a row. One of
- *      unknown outcome is made again, so a change may find what it has stored before.
+ *      unknown outcome is made again, so a change may find what it has stored before. It takes in
+ *      no note that is not stored, and reads the scope again before it drops what is ahead of it.
  *  B3  A ledger ends with the life of its scope, and never in a later one: then it has timers that
  *      were set, or notes that were made, above the version of the deletion.
  */
@@ -26,6 +27,7 @@ import { nextTime } from "./cron.ts";
 import {
   decodeLedger,
   encodeLedger,
+  isAhead,
   type Ledger,
   type LedgerBase,
   type Row,
@@ -56,6 +58,10 @@ export interface Timed {
   readonly kind: ResolvedKind;
   readonly identity: ScopeIdentity;
   readonly base: LedgerBase;
+  /** The state of `base` is stored. */
+  readonly isStored: boolean;
+  /** Set when the store has a newer state: the next call reads it. */
+  stale: boolean;
   /** Notes up to this number are known to be in the ledger. */
   applied: number;
 }
@@ -113,9 +119,10 @@ export class TimerBook {
     let done: { readonly value: T } | undefined;
     const edit = (isRefreshed: boolean): Promise<{ readonly value: T } | "older" | "moved"> =>
       this.#queue.run([key], () => this.#tryEdit(scope, change, isRefreshed));
-    const attempt = async (count: number): Promise<SaveStep> => {
-      let end = await edit(count > 1);
+    const attempt = async (): Promise<SaveStep> => {
+      let end = await edit(false);
       if (end === "older") {
+        scope.stale = true;
         await refresh?.();
         end = await edit(true);
       }
@@ -190,8 +197,11 @@ export class TimerBook {
     const ledger = await this.#load(scope);
     const { base } = scope;
     // The state may be older than the ledger; a ledger that is ahead of a newer state is not.
-    if (ledger.applied > base.version && !isRefreshed) return "older";
+    if (isAhead(ledger, base) && !isRefreshed) return "older";
     const { rows, applied } = timersIn(ledger, base);
+    // A note that is not stored may get another number: then it would count as one of the ledger.
+    if (applied > ledger.applied && scope.kind.durability === "checkpoint" && !scope.isStored)
+      return "moved";
     const next = new Map(rows);
     const value = change(next);
     const { kind } = scope;

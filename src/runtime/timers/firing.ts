@@ -108,12 +108,13 @@ class Firing {
   async #fire(held: HeldScope<object>, row: Row): Promise<ReadonlyMap<string, Row>> {
     const next = await this.#try(held, row);
     if (next !== undefined) await this.#book.putHints(this.#scope, [next]);
-    const after = await this.#book.edit(this.#scope, (rows) => {
+    const change = (rows: Map<string, Row>): Map<string, Row> => {
       if (rows.get(row.key)?.stamp !== row.stamp) return rows; // F3, or it is `next` already.
       if (next === undefined) rows.delete(row.key);
       else rows.set(row.key, next);
       return rows;
-    });
+    };
+    const after = await this.#book.edit(this.#scope, change, () => held.refresh());
     this.over.add(row.stamp);
     const isMoved = next === undefined || after.get(row.key)?.stamp === next.stamp;
     this.drops.push(this.#book.dropHints(this.#scope, isMoved ? [row] : [row, next]));

@@ -8,7 +8,7 @@
  *      `applied`. Both end with the record: a note is part of it, and a timer of the ledger counts
  *      only if it was set after the tombstone on which the record was made (`born`).
  *  L2  Numbers of notes grow with the versions of the scope, so an old note is never applied twice,
- *      however late it is read.
+ *      however late it is read. A rebase makes one version of several notes, each with a number.
  */
 import type { Json } from "../../../actors/protocol.ts";
 import type { TimerNotes } from "../../../actors/state/extras.ts";
@@ -66,13 +66,18 @@ function floorOf({ exists, notes, version }: LedgerBase): number {
   return exists ? (notes?.born ?? 0) : version;
 }
 
+/** True for a ledger with notes that the state lacks. A rebase makes one version of several. */
+export function isAhead({ applied }: Ledger, { version, notes }: LedgerBase): boolean {
+  return applied > Math.max(version, notes?.seq ?? 0);
+}
+
 /**
  * The timers of a scope (L1). A ledger that is ahead of a state that was read after it belongs to
  * an earlier life of the id, whose tombstone has ended.
  */
 export function timersIn(ledger: Ledger, base: LedgerBase): Timers {
   const floor = floorOf(base);
-  const isOld = ledger.applied > base.version;
+  const isOld = isAhead(ledger, base);
   const rows = new Map<string, Row>();
   for (const row of isOld ? [] : ledger.rows) if (row.since > floor) rows.set(row.key, row);
   const applied = isOld ? 0 : ledger.applied;

@@ -124,11 +124,11 @@ export class TimedMutation extends WrappedMutation {
   }
 
   /** The call resolved: stores the timers that are not part of its change; gives the answer. */
-  resolved<T>(answer: T): T | Promise<T> {
+  resolved<T>(answer: T, refresh: () => Promise<unknown>): T | Promise<T> {
     const rows = this.#rows;
     this.#drop(rows);
     if (!this.#isApart || rows.length === 0) return answer;
-    return addRows(this.#book, this.#scope, rows).then(() => answer);
+    return addRows(this.#book, this.#scope, rows, refresh).then(() => answer);
   }
 
   /** The call rejected: there are no timers, unless the outcome is unknown. */
@@ -169,13 +169,19 @@ export class TimedMutation extends WrappedMutation {
 }
 
 /** Adds timers to the ledger, and removes the hints of those that they replace. */
-export async function addRows(book: TimerBook, scope: Timed, rows: readonly Row[]): Promise<void> {
+export async function addRows(
+  book: TimerBook,
+  scope: Timed,
+  rows: readonly Row[],
+  refresh?: () => Promise<unknown>,
+): Promise<void> {
   const since = sinceOf(scope.base);
-  const replaced = await book.edit(scope, (all) => {
+  const change = (all: Map<string, Row>): Row[] => {
     const before = rows.flatMap(({ key }) => all.get(key) ?? []);
     for (const row of rows) all.set(row.key, Object.freeze({ ...row, since }));
     return before;
-  });
+  };
+  const replaced = await book.edit(scope, change, refresh);
   void book.dropHints(
     scope,
     replaced.filter(({ stamp }) => !rows.some((row) => row.stamp === stamp)),

@@ -2,7 +2,7 @@
 import { after } from "../../../actors/scope/admission.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import { isHoldfastError } from "../../../actors/errors.ts";
-import type { Mutation } from "../../../actors/scope/mutation.ts";
+import { READ, type Mutation } from "../../../actors/scope/mutation.ts";
 import type { Cascade } from "../../../actors/scope/reentrancy.ts";
 import { extrasOf } from "../../../actors/state/extras.ts";
 import { type ResidentParts, ResidentScope } from "../resident-scope.ts";
@@ -46,7 +46,7 @@ export class TimedScope extends ResidentScope implements Timed {
     const timed = new TimedMutation(mutation, this, this.book);
     const call = submit(timed);
     if (mutation.compute === undefined) return call;
-    const promise = after(call, (answer) => timed.resolved(answer));
+    const promise = after(call, (answer) => timed.resolved(answer, () => submit(READ)));
     call.catch((error: unknown) => {
       timed.rejected(error);
       // A stop is intended: a rejection that no caller handles must not end the process.
