@@ -155,7 +155,7 @@ const PARTS: readonly (readonly [name: string, methods: readonly string[], form:
 ];
 
 /** True for an object or a function that has all these methods. */
-function hasMethods(given: unknown, methods: readonly string[]): boolean {
+export function hasMethods(given: unknown, methods: readonly string[]): boolean {
   return methods.every((name) => typeof Object(given)[name] === "function");
 }
 
@@ -173,6 +173,12 @@ function isRuntime(given: object): boolean {
 /** The names of all options of a type; the compiler refuses a missing or an extra name. */
 export function optionNames<Options>(names: Record<keyof Options, true>): readonly string[] {
   return Object.keys(names);
+}
+
+/** Throws `RangeError` for a value that is not among `known`. */
+export function oneOf(name: string, value: unknown, known: readonly unknown[]): void {
+  if (known.includes(value)) return;
+  throw new RangeError(`${name} must be one of ${known.join(", ")}, received ${String(value)}`);
 }
 
 /** The `answers` option with its default; throws `TypeError` for another value. */

@@ -127,18 +127,18 @@ function validate(schema: StateSchema, state: object): StandardSchemaV1.Result<o
 }
 
 /**
- * arktype fills in and transforms in a copy whose fields are as frozen as those of the state, and
- * throws: it receives one of its own then.
+ * What a schema says of a frozen value. arktype fills in and transforms in a copy whose fields are
+ * as frozen as those of the value, and throws: it receives one of its own then.
  */
-function resultOf(
-  schema: StateSchema["~standard"],
-  state: object,
+export function resultOf<T>(
+  schema: StandardSchemaV1<unknown, T>["~standard"],
+  value: unknown,
 ): ReturnType<typeof schema.validate> {
   try {
-    return schema.validate(state);
+    return schema.validate(value);
   } catch (error) {
     if (schema.vendor !== "arktype") throw error;
-    return schema.validate(mutableCopy(state));
+    return schema.validate(mutableCopy(value));
   }
 }
 

@@ -1,5 +1,6 @@
 /** The Redis clients of the dialects: the methods in use, and how a client is opened. */
 import { StoreUnavailableError } from "../../actors/errors.ts";
+import { hasMethods } from "../../actors/scope/options.ts";
 import { letExit, loadDriver } from "../stores/redis/driver.ts";
 import { FollowingRedis } from "../stores/redis/follow.ts";
 
@@ -26,8 +27,7 @@ export interface RedisClient {
 
 /** True for an object with the methods of a `RedisClient`. */
 export function isRedisClient(client: unknown): client is RedisClient {
-  const has = (name: string): boolean => typeof Object(client)[name] === "function";
-  return has("call") && has("multi");
+  return hasMethods(client, ["call", "multi"]);
 }
 
 /** The methods in use of an ioredis client. */

@@ -10,7 +10,7 @@
  */
 import type { UIMessage } from "ai";
 import { originalOf } from "../../../actors/scope/recipe.ts";
-import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { hasMethods, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { copyIn, typeName } from "../../../actors/state/copy.ts";
 import { mutableCopy } from "../../../actors/state/mutable-copy.ts";
 import type { DeepReadonly } from "../../../actors/state-types.ts";
@@ -65,7 +65,7 @@ const READ = optionNames<MessagesOptions>({ last: true, maxTokens: true, countTo
 export function chatHistory<M extends UIMessage = UIMessage>(
   scope: HeldScope<ChatState<M>>,
 ): ChatHistory<M> {
-  if (typeof Object(scope).update !== "function")
+  if (!hasMethods(scope, ["update"]))
     throw new TypeError(`chatHistory takes a scope, received ${typeName(scope)}`);
   return {
     async append(given) {

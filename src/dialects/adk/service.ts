@@ -8,7 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../../../actors/protocol.ts";
-import { consoleLogger, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { consoleLogger, oneOf, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { quietLogger } from "../../../actors/scope/safe-call.ts";
 import { asCall, asSteps, type Admit } from "../../runtime/calls.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
@@ -251,9 +251,4 @@ export class SessionService implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function oneOf(name: string, value: string, known: readonly string[]): void {
-  if (!known.includes(value))
-    throw new RangeError(`${name} must be one of ${known.join(", ")}, received ${value}`);
 }

@@ -2,6 +2,7 @@
  * The supported Redis clients in one shape: ioredis, or a client of the original's shape (`isOpen`,
  * `connect`, `GET`, `SET`, `DEL`, `quit`).
  */
+import { hasMethods } from "../../../actors/scope/options.ts";
 import { connectRedis, type RedisConnection } from "../redis-client.ts";
 
 /** A client with lower-case commands: ioredis. */
@@ -27,8 +28,7 @@ export type RedisClient = IoredisClient | CommandClient;
 
 /** True for an object with the commands of either shape. */
 export function isRedisClient(client: unknown): client is RedisClient {
-  const has = (name: string): boolean => typeof Object(client)[name] === "function";
-  return ["get", "set", "del"].every(has) || ["GET", "SET", "DEL"].every(has);
+  return hasMethods(client, ["get", "set", "del"]) || hasMethods(client, ["GET", "SET", "DEL"]);
 }
 
 /** The commands in use. */

@@ -11,7 +11,7 @@ import { scopeName } from "./space.ts";
 import { RedisBackend } from "./redis.ts";
 import { Session, type SessionHome } from "./session.ts";
 import { State } from "./state.ts";
-import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { oneOf, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { typeName } from "../../../actors/state/copy.ts";
 
 /** The default duration of a session in seconds: a week. */
@@ -110,11 +110,6 @@ export function createVcr(options: VcrOptions = {}): Vcr {
     getAccountState: () => new State(global(scopeName("account", options.accountId ?? ""))),
     close: () => sessions.close(),
   };
-}
-
-function oneOf(name: string, value: unknown, known: readonly unknown[]): void {
-  if (known.includes(value)) return;
-  throw new RangeError(`${name} must be one of ${known.join(", ")}, received ${String(value)}`);
 }
 
 /** Makes sessions; the backend is made for the first call on a key. */

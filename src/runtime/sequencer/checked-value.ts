@@ -4,8 +4,8 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { StateValidationError } from "../../../actors/errors.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
+import { resultOf } from "../../../actors/scope/validation.ts";
 import { copyIn, typeName } from "../../../actors/state/copy.ts";
-import { mutableCopy } from "../../../actors/state/mutable-copy.ts";
 
 /** A Standard Schema that takes a `Given` and whose result is a `T`. */
 export type ValueSchema<T, Given = unknown> = StandardSchemaV1<Given, T>;
@@ -31,8 +31,7 @@ export async function checkedValue(
   value: unknown,
   { what, scope }: { readonly what: string; readonly scope: ScopeIdentity },
 ): Promise<unknown> {
-  // Its own copy: arktype throws when it transforms a part of frozen data.
-  const result = await schema["~standard"].validate(mutableCopy(value));
+  const result = await resultOf(schema["~standard"], value);
   if (result.issues === undefined) return copyIn(result.value, what, { depth: 2, scope });
   const issues = result.issues.map(({ message, path = [] }) => ({
     message,
