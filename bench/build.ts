@@ -14,6 +14,7 @@ export type Layout = "published" | "modules";
 
 /** Modules that no entry point exports and a bench uses. */
 const INNER = [
+  "src/stores/sqlite/build",
   "src/stores/sqlite/driver",
   "src/dialects/vcr/search/search-index",
   "src/dialects/vcr/search/stem",

@@ -1,6 +1,7 @@
 /** The bench of a first look: a part of the others, in which everything is compared. */
 import { aloneSection } from "./contention/commit.ts";
 import { hotSection } from "./contention/count.ts";
+import { fileUses } from "./contention/site.ts";
 import { awaitedSection, burstSection } from "./micro/turn.ts";
 import type { Bench } from "./support.ts";
 
@@ -12,6 +13,6 @@ export const bench: Bench = {
     yield awaitedSection(rounds);
     yield burstSection(rounds);
     yield hotSection("sqlite", rounds);
-    yield aloneSection(rounds);
+    for (const use of fileUses()) yield aloneSection(use, rounds);
   },
 };

@@ -2,7 +2,7 @@
 import { aloneSection, delaySection, largeSection } from "./contention/commit.ts";
 import { awaySection, hotSection, spreadSection } from "./contention/count.ts";
 import { sequencerSection } from "./contention/sequence.ts";
-import { EMBEDDED_STORES, storeName, type StoreName } from "./contention/site.ts";
+import { EMBEDDED_STORES, fileUses, storeName, type StoreName } from "./contention/site.ts";
 import { isServerStore } from "./servers/server.ts";
 import type { Bench } from "./support.ts";
 
@@ -19,9 +19,8 @@ export const bench: Bench = {
     if (stores.includes("sqlite")) yield awaySection(rounds);
     for (const name of stores) yield spreadSection(name, rounds);
     if (!stores.includes("sqlite")) return;
-    yield aloneSection(rounds);
-    yield largeSection(rounds);
-    yield delaySection(rounds);
-    yield sequencerSection(rounds);
+    const uses = fileUses();
+    for (const section of [aloneSection, largeSection, delaySection, sequencerSection])
+      for (const use of uses) yield section(use, rounds);
   },
 };

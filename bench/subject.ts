@@ -8,6 +8,7 @@ import type * as Entry from "../src/index.ts";
 import type * as PostgresDoor from "../src/postgres.ts";
 import type * as RedisDoor from "../src/redis.ts";
 import type * as SqliteDoor from "../src/sqlite.ts";
+import type * as SqliteBuild from "../src/stores/sqlite/build.ts";
 import type * as Driver from "../src/stores/sqlite/driver.ts";
 import { BUILD_VARIABLE } from "./build-variable.ts";
 
@@ -32,6 +33,7 @@ const fileDoor: typeof FileDoor = await import(urlOf("file"));
 const redisDoor: typeof RedisDoor = await import(urlOf("redis"));
 const postgresDoor: typeof PostgresDoor = await import(urlOf("postgres"));
 const driver: typeof Driver = await import(urlOf("stores/sqlite/driver"));
+const sqliteBuild: typeof SqliteBuild = await import(urlOf("stores/sqlite/build"));
 
 /** `createScope` of the library under measure; so for the others below. */
 export const createScope: typeof Entry.createScope = entry.createScope;
@@ -46,6 +48,9 @@ export const redisStore: typeof RedisDoor.redisStore = redisDoor.redisStore;
 export const postgresStore: typeof PostgresDoor.postgresStore = postgresDoor.postgresStore;
 /** Opens a database as the store does, for those who use it bare. */
 export const openDatabase: typeof Driver.openDatabase = driver.openDatabase;
+/** What decides in which journal mode the store keeps a new file. */
+export const isWalSound: typeof SqliteBuild.isWalSound = sqliteBuild.isWalSound;
+export const sqliteVersion: typeof SqliteBuild.sqliteVersion = sqliteBuild.sqliteVersion;
 
 /** Where a module of the library is loaded from, by its path below `src/` without its ending. */
 export function urlOf(module: string): string {

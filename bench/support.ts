@@ -110,6 +110,11 @@ export class Result {
     return median(this.#of(name));
   }
 
+  /** Least nanoseconds per operation. */
+  least(name: string): number {
+    return Math.min(...this.#of(name));
+  }
+
   /** How many times the time of `other` was needed; the median over the rounds. */
   ratio(name: string, other: string): number {
     const others = this.#of(other);

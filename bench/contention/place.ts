@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StateStore } from "../../src/stores/contract.ts";
+import type { Processes } from "../../src/stores/sqlite/build.ts";
 import { redisPrefix } from "../servers/contract.ts";
 import { isServerStore, serverOf } from "../servers/server.ts";
 import { storeAt, type Site, type StoreName } from "./site.ts";
@@ -25,9 +26,9 @@ const root = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
 process.once("exit", () => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 
-/** Makes a place; nothing of another run is in it. */
-export function createPlace(name: StoreName): Place {
-  const site = createSite(name);
+/** Makes a place; nothing of another run is in it. `processes` is for a file of sqlite. */
+export function createPlace(name: StoreName, processes: Processes = "several"): Place {
+  const site = createSite(name, processes);
   let opened: StateStore | undefined;
   const place: Place = {
     get store() {
@@ -41,11 +42,13 @@ export function createPlace(name: StoreName): Place {
   return place;
 }
 
-function createSite(store: StoreName): Site {
+function createSite(store: StoreName, processes: Processes): Site {
   const number = (made += 1);
-  if (!isServerStore(store)) return { store, path: join(root, `${store}-${number}`), url: "" };
+  if (!isServerStore(store))
+    return { store, path: join(root, `${store}-${number}`), url: "", processes };
   const { url } = serverOf(store);
-  return { store, path: store === "redis" ? `${redisPrefix}${number}:` : `bench_${number}`, url };
+  const path = store === "redis" ? `${redisPrefix}${number}:` : `bench_${number}`;
+  return { store, path, url, processes };
 }
 
 /** The same place with a store that answers `ms` later than it could, as over a network. */

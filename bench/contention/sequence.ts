@@ -1,10 +1,11 @@
 /** S1: what a sequencer of six steps costs beyond the commits it must make. */
 import type { Sequencer } from "../../src/runtime/sequencer/define.ts";
+import type { Processes } from "../../src/stores/sqlite/build.ts";
 import { createRuntime, defineSequencer, step } from "../subject.ts";
 import { atMost, race, type Contender, type Section } from "../support.ts";
 import { counting } from "./counted.ts";
 import { createPlace } from "./place.ts";
-import { openBare } from "./site.ts";
+import { openBare, type FileUse } from "./site.ts";
 
 interface Progress extends Record<string, unknown> {
   readonly done: number;
@@ -29,14 +30,16 @@ const order: Sequencer<Progress> = defineSequencer<Progress>({
 function running(
   name: string,
   operations: number,
-  { isStored, onCommits }: { isStored: boolean; onCommits: (commits: number) => void },
+  { stored, onCommits }: { stored?: Processes; onCommits?: (commits: number) => void },
 ): Contender {
   return {
     name,
     operations,
     prepare: () => {
-      const counted = counting(createPlace(isStored ? "sqlite" : "memory").store);
-      const kinds = isStored ? {} : { sequencer: { durability: "volatile" as const } };
+      const counted = counting(
+        createPlace(stored === undefined ? "memory" : "sqlite", stored).store,
+      );
+      const kinds = stored !== undefined ? {} : { sequencer: { durability: "volatile" as const } };
       const runtime = createRuntime({ store: counted.store, kinds });
       let completed = 0;
       return {
@@ -48,7 +51,7 @@ function running(
           }
         },
         check: async () => {
-          onCommits(counted.commits / operations);
+          onCommits?.(counted.commits / operations);
           await runtime.close();
           return completed === operations;
         },
@@ -58,12 +61,13 @@ function running(
 }
 
 /** The same steps as bare async calls, and as many bare commits as the run made. */
-function committing(name: string, operations: number, commits: () => number): Contender {
+function committing(name: string, processes: Processes, commits: () => number): Contender {
+  const operations = STORED_RUNS;
   return {
     name,
     operations,
     prepare: () => {
-      const database = openBare(createPlace("sqlite").path);
+      const database = openBare(createPlace("sqlite").path, processes);
       const insert = database.prepare("INSERT INTO record VALUES (?, 1, ?)");
       const update = database.prepare(
         "UPDATE record SET version = version + 1, state = ? WHERE key = ?",
@@ -89,7 +93,10 @@ function committing(name: string, operations: number, commits: () => number): Co
 }
 
 /** S1. */
-export async function sequencerSection(rounds = 5): Promise<Section> {
+export async function sequencerSection(
+  { processes, journal }: FileUse,
+  rounds = 5,
+): Promise<Section> {
   let commits = NAMES.length;
   const names = {
     bare: "bare commits, sqlite",
@@ -98,19 +105,20 @@ export async function sequencerSection(rounds = 5): Promise<Section> {
   };
   const contenders = [
     running(names.stored, STORED_RUNS, {
-      isStored: true,
+      stored: processes,
       onCommits: (made) => {
         commits = made;
       },
     }),
-    committing(names.bare, STORED_RUNS, () => commits),
-    running(names.volatile, VOLATILE_RUNS, { isStored: false, onCommits: () => undefined }),
+    committing(names.bare, processes, () => commits),
+    running(names.volatile, VOLATILE_RUNS, {}),
   ];
   const result = await race({ base: names.bare, operations: STORED_RUNS, rounds, contenders });
   const work = "a run of 6 steps";
   return {
-    title: "S1: a sequencer of 6 steps, each adding to its state; times are per run",
+    title: `S1: a sequencer of 6 steps, each adding to its state, sqlite, synchronous FULL, ${journal}`,
     notes: [
+      "Times are per run.",
       `A stored run asked its store for ${commits.toFixed(1)} commits (checkpoints that wait are`,
       "folded); the bare contender makes as many by prepared statements.",
     ],
@@ -118,7 +126,7 @@ export async function sequencerSection(rounds = 5): Promise<Section> {
     goals: [
       atMost({ id: "S1", work: `${work}, volatile` }, result.time(names.volatile) / 1e3, 15, "µs"),
       atMost(
-        { id: "S1", work: `${work}, checkpointed on sqlite` },
+        { id: "S1", work: `${work}, checkpointed, ${journal}` },
         result.ratio(names.stored, names.bare),
         1.3,
         "× its bare commits",

@@ -1,14 +1,17 @@
 /** Where records of a bench lie: said in plain data, so that another process can go there too. */
 import type { Logger } from "../../actors/protocol.ts";
 import type { StateStore } from "../../src/stores/contract.ts";
+import type { Processes } from "../../src/stores/sqlite/build.ts";
 import type { SqliteDatabase } from "../../src/stores/sqlite/driver.ts";
 import {
   fileStore,
+  isWalSound,
   memoryStore,
   openDatabase,
   postgresStore,
   redisStore,
   sqliteStore,
+  sqliteVersion,
 } from "../subject.ts";
 
 /** The stores that live in this process. */
@@ -43,18 +46,20 @@ export interface Site {
   readonly path: string;
   /** The address of the server; empty for a store without one. */
   readonly url: string;
+  /** How many processes may open the file of sqlite. */
+  readonly processes: Processes;
 }
 
 /** The head of a report says what a server promises; each store saying it again would bury it. */
 const logger: Logger = { warn: () => undefined, error: (message) => console.error(message) };
 
 /** The library's store there. */
-export function storeAt({ store, path, url }: Site): StateStore {
+export function storeAt({ store, path, url, processes }: Site): StateStore {
   switch (store) {
     case "memory":
       return memoryStore();
     case "sqlite":
-      return sqliteStore({ path });
+      return sqliteStore({ path, processes, logger });
     case "file":
       return fileStore({ dir: path });
     case "redis":
@@ -66,11 +71,34 @@ export function storeAt({ store, path, url }: Site): StateStore {
   }
 }
 
+/** The journal mode of a new file of the store with this SQLite, as `stores/sqlite/setup.ts` has it. */
+export function journalOf(database: SqliteDatabase, processes: Processes): "WAL" | "TRUNCATE" {
+  return processes === "one" || isWalSound(sqliteVersion(database)) ? "WAL" : "TRUNCATE";
+}
+
+/** A way to use a file of sqlite, and its journal in words. */
+export interface FileUse {
+  readonly processes: Processes;
+  readonly journal: string;
+}
+
+/** The usual way, and the one of a single process where that has another journal. */
+export function fileUses(): FileUse[] {
+  const database = openDatabase(":memory:");
+  const isWal = journalOf(database, "several") === "WAL";
+  database.close();
+  const journal = isWal ? "WAL" : "rollback journal";
+  const uses: FileUse[] = [{ processes: "several", journal }];
+  if (!isWal) uses.push({ processes: "one", journal: "WAL, one process" });
+  return uses;
+}
+
 /** An open database with the settings of the store, and one table of one row per key. */
-export function openBare(path: string): SqliteDatabase {
+export function openBare(path: string, processes: Processes = "several"): SqliteDatabase {
   const database = openDatabase(path);
   database.prepare("PRAGMA busy_timeout = 10000").get();
-  database.prepare("PRAGMA journal_mode = WAL").get();
+  if (processes === "one") database.prepare("PRAGMA locking_mode = EXCLUSIVE").get();
+  database.prepare(`PRAGMA journal_mode = ${journalOf(database, processes)}`).get();
   database.exec("PRAGMA synchronous = FULL");
   database.exec(
     "CREATE TABLE IF NOT EXISTS record (key TEXT PRIMARY KEY, version INTEGER, state TEXT)",
