@@ -12,7 +12,7 @@ const main = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
 
 describe("one round of a bench", () => {
   it.each([
-    ["compare", "sequential stored patchState"],
+    ["compare", "sequential patchState"],
     ["micro", "runtime.open each time"],
     ["answers", "a no-op"],
   ])("%s makes what it should and prints its rows", { timeout: LIMIT_MS }, async (bench, row) => {
