@@ -23,35 +23,10 @@ import type { Call, ExclusiveTask, InnerCalls } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
-import { keepRecord, type KeptRecord, type RecordLease } from "./record-lease.ts";
+import { keepRecord, type RecordLease } from "./record-lease.ts";
 import type { Held } from "./reentrancy.ts";
 import type { Lane, ScopeCore } from "./scope-core.ts";
 import type { Traced } from "./trace.ts";
-
-/** One scope of a section. */
-export interface Claim {
-  /** Rejects when the claim is revoked: timeout, abort, stop. No commit is allowed after that. */
-  readonly revoked: Promise<never>;
-  /** Releases the scope; its mailbox continues. */
-  release(): void;
-  /** Sets whether a write is under way: then a revoked claim means an unknown outcome. */
-  writing(isWriting: boolean): void;
-  /** True once the claim was released or revoked. */
-  readonly ended: boolean;
-  /** True once the claim was released: then `revoked` may never settle. */
-  readonly released: boolean;
-  /** The calls of the section's code on the scope. */
-  readonly calls: HeldCalls;
-  /**
-   * Keeps the record at its store until the claim is released, and adopts it. Does nothing when the
-   * store excludes no other owner, or when a section around this one keeps the record.
-   */
-  keepRecord(signal: AbortSignal): Promise<void>;
-  /** Rejects when the lease of the record is lost; may never settle. */
-  readonly lost: Promise<never> | undefined;
-  /** Releases the record, then the scope; resolves when both are released. */
-  finish(): Promise<void>;
-}
 
 /** A scope that can be claimed. */
 export interface Claimable extends Held, Traced {
@@ -65,37 +40,54 @@ export interface ClaimedScope extends ScopeCore {
 
 /**
  * Submits a task that claims a scope until it is released; resolves when the task starts. `around`:
- * the held calls that the claim is one of, outermost first.
+ * the claim whose held calls this one is one of.
  */
 export function claimBy(
   scope: ClaimedScope,
   submit: (task: ExclusiveTask) => Promise<boolean>,
-  around?: HeldCalls,
+  around?: Claim,
 ): Promise<Claim> {
   return new Promise((resolve, reject) => {
-    const claim = new ScopeClaim(scope, around, resolve);
+    const claim = new Claim(scope, around, resolve);
     claim.revoked = submit(claim).then(() => new Promise<never>(() => undefined));
     // Before the scope is granted this is the refusal.
     claim.revoked.catch(reject);
   });
 }
 
-class ScopeClaim implements Claim, ExclusiveTask {
+/** One scope of a section, and the held calls on it; see the head of this file. */
+export class Claim implements ExclusiveTask, InnerCalls, Lane, Claimable {
+  readonly identity: ScopeIdentity;
+  readonly settings: ScopeSettings;
+  readonly holders: readonly Held[];
   unknown = false;
-  inner: HeldCalls | null = null;
+  /** Set when the section can make held calls: then the claim releases the scope (K5). */
+  inner: Claim | null = null;
+  /** True once the claim was released: then `revoked` may never settle. */
   released = false;
-  /** Not made yet when an idle scope grants the claim at once; a claim is used after that. */
+  /**
+   * Rejects when the claim is revoked: timeout, abort, stop. No commit is allowed after that. Not
+   * made yet when an idle scope grants the claim at once; a claim is used after that.
+   */
   revoked: Promise<never> = new Promise(() => undefined);
   readonly #scope: ClaimedScope;
-  readonly #around: HeldCalls | undefined;
+  readonly #around: Claim | undefined;
   readonly #granted: (claim: Claim) => void;
   #call: Call | null = null;
   #free: (() => void) | null = null;
-  #record: KeptRecord | null = null;
+  #record: RecordLease | null = null;
   /** Settles when the record is kept or refused; `null`: it is not being acquired. */
   #keeping: Promise<void> | null = null;
+  /** Runs the held calls, while there are any. */
+  #executor: Executor | null = null;
+  readonly #onRest: (() => void)[] = [];
+  #isOver = false;
+  #stopping: Promise<void> | null = null;
 
-  constructor(scope: ClaimedScope, around: HeldCalls | undefined, granted: (claim: Claim) => void) {
+  constructor(scope: ClaimedScope, around: Claim | undefined, granted: (claim: Claim) => void) {
+    this.identity = scope.identity;
+    this.settings = scope.settings;
+    this.holders = [...(around?.holders ?? [scope]), this];
     this.#scope = scope;
     this.#around = around;
     this.#granted = granted;
@@ -108,26 +100,34 @@ class ScopeClaim implements Claim, ExclusiveTask {
       this.#granted(this);
     });
 
+  /** True once the claim was released or revoked. */
   get ended(): boolean {
     return this.released || this.#call?.settled === true;
   }
 
+  /** Rejects when the lease of the record is lost; may never settle. `undefined`: there is none. */
   get lost(): Promise<never> | undefined {
-    return this.#around?.leaseLost ?? this.#record?.lease.lost;
+    return this.#around?.lost ?? this.#record?.lost;
   }
 
-  get calls(): HeldCalls {
-    this.inner ??= new HeldCalls(this.#scope, this.#around, () => this.#record?.lease ?? null);
-    return this.inner;
+  /** This claim, for the held calls of its section. */
+  get calls(): this {
+    this.inner = this;
+    return this;
   }
 
+  /** Sets whether a write is under way: then a revoked claim means an unknown outcome. */
   writing(isWriting: boolean): void {
     this.unknown = isWriting;
   }
 
+  /**
+   * Keeps the record at its store until the claim is released, and adopts it. Does nothing when the
+   * store excludes no other owner, or when a section around this one keeps the record.
+   */
   async keepRecord(signal: AbortSignal): Promise<void> {
     if (this.#around !== undefined) return;
-    void this.calls; // A scope with held calls is released by its section, when its call ends too.
+    this.inner = this;
     const kept = keepRecord(this.#scope, signal);
     const settled = (): void => {
       this.#keeping = null;
@@ -136,45 +136,22 @@ class ScopeClaim implements Claim, ExclusiveTask {
     this.#record = await kept;
   }
 
+  /** Releases the scope; its mailbox continues. */
   release(): void {
     this.released = true;
-    this.inner?.end();
-    this.#record?.lease.release();
-    if (this.inner?.busy !== true) return this.#free?.();
-    void this.inner.stop().then(() => this.#free?.()); // The section was revoked (K5).
+    this.#isOver = true;
+    void this.#record?.release();
+    if (!this.busy) return this.#free?.();
+    void this.stop().then(() => this.#free?.()); // The section was revoked (K5).
   }
 
+  /** Releases the record, then the scope; resolves when both are released. */
   async finish(): Promise<void> {
-    this.inner?.end();
+    this.#isOver = true;
     // Revoked while the record was read: the caller does not wait for the store, the scope does.
     if (this.#keeping !== null) return void this.#keeping.then(() => this.finish());
-    this.#record?.lease.release();
-    await this.#record?.released;
+    await this.#record?.release();
     this.release();
-  }
-}
-
-/** The held calls of one claim; see the head of this file. */
-export class HeldCalls implements InnerCalls, Lane, Claimable {
-  readonly identity: ScopeIdentity;
-  readonly settings: ScopeSettings;
-  readonly holders: readonly Held[];
-  readonly #scope: ClaimedScope;
-  readonly #around: HeldCalls | undefined;
-  readonly #lease: () => RecordLease | null;
-  #executor: Executor | null = null;
-  readonly #onRest: (() => void)[] = [];
-  #isOver = false;
-  #stopping: Promise<void> | null = null;
-
-  /** `lease`: the lease of the record; when it is lost, calls are refused (K3). */
-  constructor(scope: ClaimedScope, around: HeldCalls | undefined, lease: () => RecordLease | null) {
-    this.identity = scope.identity;
-    this.settings = scope.settings;
-    this.holders = [...(around?.holders ?? [scope]), this];
-    this.#scope = scope;
-    this.#around = around;
-    this.#lease = lease;
   }
 
   get stopped(): boolean {
@@ -190,18 +167,13 @@ export class HeldCalls implements InnerCalls, Lane, Claimable {
     return this.#executor !== null;
   }
 
-  /** Why a call is refused now (K3). */
+  /** Why a held call is refused now (K3). */
   get refusal(): ExclusiveLostError | null {
     if (this.#isOver) return new ExclusiveLostError("over", { scope: this.identity });
-    return this.#around?.refusal ?? this.#lease()?.error ?? null;
+    return this.#around?.refusal ?? this.#record?.error ?? null;
   }
 
-  /** Rejects when the lease of the record is lost; `undefined`: there is none. */
-  get leaseLost(): Promise<never> | undefined {
-    return this.#around?.leaseLost ?? this.#lease()?.lost;
-  }
-
-  /** Submits a call; resolves to whether it changed the state, once that is saved. */
+  /** Submits a held call; resolves to whether it changed the state, once that is saved. */
   submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
     const { refusal } = this;
     return refusal === null ? submitTo(this, work, options) : Promise.reject(refusal);
@@ -226,14 +198,8 @@ export class HeldCalls implements InnerCalls, Lane, Claimable {
     for (const resolve of this.#onRest.splice(0)) resolve();
   }
 
-  /** The section is over. */
-  end(): void {
-    this.#isOver = true;
-  }
-
   stop(): Promise<void> {
-    this.end();
-    this.#stopping ??= this.#executor?.stop() ?? Promise.resolve();
-    return this.#stopping;
+    this.#isOver = true;
+    return (this.#stopping ??= this.#executor?.stop() ?? Promise.resolve());
   }
 }

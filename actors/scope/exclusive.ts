@@ -14,17 +14,16 @@
  *  X3  Every scope is released once, however the section ends, also one that is acquired late.
  *  X4  Code of the section that calls one of its scopes from outside is refused; it does not wait.
  */
-import type { Claim, Claimable, HeldCalls } from "./claim.ts";
-import { ScopeStoppedError } from "../errors.ts";
-import { timeLimitOf } from "./mailbox.ts";
-import { checkSignal, refuseUnknown } from "./options.ts";
-import type { MutationOptions, MutationContext, Clock } from "../protocol.ts";
+import type { Claim, Claimable } from "./claim.ts";
+import type { MutationOptions, MutationContext } from "../protocol.ts";
 import { RunContext, type Held } from "./reentrancy.ts";
-import { TimeLimit } from "./time-limit.ts";
+import type { TimeLimit } from "./time-limit.ts";
 import { codeOf, SECTIONS, type Trace, traceOf } from "./trace.ts";
 
 /** Some scopes, acquired together; see the head of this file. */
 export class ExclusiveSection {
+  /** Rejects when the section is revoked; may never settle once it was released. */
+  readonly revoked: Promise<never>;
   readonly #scopes: readonly Claimable[];
   readonly #claims: Claim[] = [];
   #trace: Trace | null = null;
@@ -36,8 +35,6 @@ export class ExclusiveSection {
   /** The reason given to `revoke`. */
   #reason: { readonly reason: unknown } | null = null;
   #revoke: (reason: unknown) => void = () => undefined;
-  /** Rejects when the section is revoked; may never settle once it was released. */
-  readonly revoked: Promise<never>;
 
   /** Acquires nothing; call `acquire` next. */
   constructor(scopes: readonly Claimable[]) {
@@ -50,7 +47,13 @@ export class ExclusiveSection {
 
   /** Acquires the scopes; rejects like a mutation on timeout and abort. */
   async acquire(options?: MutationOptions): Promise<this> {
-    if (SECTIONS.hasSubscribers) this.#startTrace();
+    const [first] = this.#scopes;
+    if (SECTIONS.hasSubscribers && first !== undefined) {
+      const known = { operation: "exclusive", batchSize: this.#scopes.length };
+      this.#trace = traceOf(SECTIONS, first, known);
+      this.#trace?.waits();
+      this.#trace?.run(() => undefined); // Its code runs later, in the same stores.
+    }
     try {
       for (const [index, scope] of this.#scopes.entries())
         await this.during(this.#claim(scope, this.#scopes.slice(0, index), options));
@@ -83,7 +86,7 @@ export class ExclusiveSection {
   }
 
   /** The calls of its code on each scope, in the order of the scopes. */
-  get calls(): HeldCalls[] {
+  get calls(): Claim[] {
     return this.#claims.map(({ calls }) => calls);
   }
 
@@ -114,10 +117,10 @@ export class ExclusiveSection {
     this.#trace?.set({ attempt });
     this.revoked.catch((reason: unknown) => context.lose(reason));
     for (const { lost } of this.#claims) lost?.catch((reason: unknown) => context.abort(reason));
+    const start = async (): Promise<T> => code(context);
+    const traced = (): Promise<T> => this.#trace?.within(start) ?? start();
     try {
-      const result = await this.during(
-        (async () => context.runJointly(this.#scopes, () => this.#run(context, code)))(),
-      );
+      const result = await this.during(context.runJointly(this.#scopes, traced));
       this.#code = "ok";
       return result;
     } catch (error) {
@@ -135,7 +138,8 @@ export class ExclusiveSection {
     if (!this.ended) return done;
     if (this.#reason !== null) throw this.#reason.reason;
     // A released claim never rejects, so it is checked here.
-    if (this.#claims.every((claim) => claim.released || !claim.ended)) throw new SectionOverError();
+    if (this.#claims.every((claim) => claim.released || !claim.ended))
+      throw new SectionOverError("a scope was given back before the work on it had ended");
     return this.revoked;
   }
 
@@ -162,19 +166,6 @@ export class ExclusiveSection {
     this.#isReleased = true;
     await Promise.all(this.#claims.map((claim) => claim.finish()));
     this.#endTrace();
-  }
-
-  #startTrace(): void {
-    const [first] = this.#scopes;
-    if (first === undefined) return;
-    const known = { operation: "exclusive", batchSize: this.#scopes.length };
-    this.#trace = traceOf(SECTIONS, first, known);
-    this.#trace?.waits();
-    this.#trace?.run(() => undefined); // Its code runs later, in the same stores.
-  }
-
-  #run<T>(context: MutationContext, code: (context: MutationContext) => T): T {
-    return this.#trace === null ? code(context) : this.#trace.within(code.bind(null, context));
   }
 
   #endTrace(): void {
@@ -204,10 +195,6 @@ export class ExclusiveSection {
 /** The work of a section continued after its scopes had been released. */
 export class SectionOverError extends Error {
   override readonly name = "SectionOverError";
-
-  constructor() {
-    super("a scope was given back before the work on it had ended");
-  }
 }
 
 /** Runs `work` in an exclusive section; rejects early when the section is revoked. */
@@ -226,58 +213,3 @@ export async function exclusively<T>(
 
 /** Options of an exclusive section of a user. */
 export interface ExclusiveOptions extends Pick<MutationOptions, "signal" | "timeoutMs"> {}
-
-/** The scopes of a user's section, and the settings of its wait. */
-export interface SectionParts {
-  readonly scopes: readonly Claimable[];
-  readonly options: ExclusiveOptions | undefined;
-  readonly clock: Clock;
-  /** The default of `timeoutMs`. */
-  readonly mutationTimeoutMs: number;
-}
-
-/**
- * Runs the code of a user while it has the scopes and their records; resolves to its result. The
- * section lasts until all held calls have ended, also those that the code does not await.
- */
-export function withHeld<T>(
-  parts: SectionParts,
-  code: (calls: HeldCalls[], context: MutationContext) => T | Promise<T>,
-): Promise<T> {
-  const work = sectionOf(parts, code);
-  // A stop is intended: a rejection that no caller handles must not end the process.
-  const promise = new Promise<T>((resolve, reject) => {
-    work.then(resolve, (error: unknown) => {
-      reject(error);
-      if (error instanceof ScopeStoppedError) promise.catch(() => undefined);
-    });
-  });
-  return promise;
-}
-
-async function sectionOf<T>(
-  { scopes, options = {}, clock, ...defaults }: SectionParts,
-  code: (calls: HeldCalls[], context: MutationContext) => T | Promise<T>,
-): Promise<T> {
-  refuseUnknown("an exclusive section", options, ["signal", "timeoutMs"]);
-  checkSignal(options.signal);
-  options.signal?.throwIfAborted();
-  const timeoutMs = timeLimitOf(options, defaults);
-  const [first] = scopes;
-  const fields = { signal: options.signal, clock, timeoutMs, scope: first?.identity };
-  const section = new ExclusiveSection(scopes);
-  await section.acquireWithin(new TimeLimit({ ...fields, phase: "queued" }), true);
-  const { calls } = section;
-  try {
-    return await section.run(1, async (context) => {
-      try {
-        return await code(calls, context);
-      } finally {
-        while (calls.some(({ busy }) => busy))
-          await Promise.all(calls.map((each) => each.settled()));
-      }
-    });
-  } finally {
-    await section.finish();
-  }
-}

@@ -36,6 +36,8 @@ export class RecordLease {
   readonly lost: Promise<never>;
   /** Set when the lease is lost. */
   error: ExclusiveLostError | null = null;
+  /** Resolves when the store has released the record. */
+  readonly #released: Promise<void>;
   readonly #scope: ScopeCore;
   readonly #fence: PersistBridge<object> | null;
   readonly #lease: ExclusiveLease | undefined;
@@ -46,11 +48,16 @@ export class RecordLease {
   #timer: unknown = null;
   #isOver = false;
 
-  /** Without a `lease` the bridge keeps the record until `free`. */
-  constructor(scope: ScopeCore, lease: ExclusiveLease | undefined, free: () => void) {
+  /** Without a `lease` the bridge keeps the record until `free`; then `released` resolves. */
+  constructor(
+    scope: ScopeCore,
+    lease: ExclusiveLease | undefined,
+    { free, released }: { readonly free: () => void; readonly released: Promise<void> },
+  ) {
     this.#scope = scope;
     this.#lease = lease;
     this.#free = free;
+    this.#released = released;
     this.#clock = retryClock(scope.settings.clock);
     this.lost = new Promise((_, reject) => {
       this.#reject = reject;
@@ -63,14 +70,15 @@ export class RecordLease {
     this.#renewLater(lease);
   }
 
-  /** Gives the record up; the scope has its own bridge again. */
-  release(): void {
-    if (this.#isOver) return;
+  /** Releases the record, once; the scope has its own bridge again. */
+  release(): Promise<void> {
+    if (this.#isOver) return this.#released;
     this.#isOver = true;
     this.#clock.clearTimeout(this.#timer);
     if (this.#scope.bridge === this.#fence) this.#scope.bridge = ownBridge(this.#scope);
     if (this.error !== null) this.#scope.stale = true;
     this.#free();
+    return this.#released;
   }
 
   /** A bridge whose calls fail with `ExclusiveLostError` once the lease is lost. */
@@ -147,13 +155,6 @@ function ownBridge({ bridge }: ScopeCore): PersistBridge<object> | null {
   return (bridge && beneath.get(bridge)) ?? bridge;
 }
 
-/** A record that is kept, and the end of its keeping at the store. */
-export interface KeptRecord {
-  readonly lease: RecordLease;
-  /** Resolves when the store has released it. */
-  readonly released: Promise<void>;
-}
-
 /**
  * Keeps the record of a scope that is claimed, and adopts it; resolves to `null` for a scope whose
  * store excludes no other owner. Rejects with the reason of the signal, and with what the store
@@ -162,7 +163,7 @@ export interface KeptRecord {
 export async function keepRecord(
   scope: ScopeCore,
   signal: AbortSignal,
-): Promise<KeptRecord | null> {
+): Promise<RecordLease | null> {
   const bridge = scope.backing;
   if (bridge?.exclusive === undefined) return null;
   const kept = await leaseFrom(scope, bridge.exclusive.bind(bridge), signal);
@@ -171,8 +172,7 @@ export async function keepRecord(
     signal.throwIfAborted();
     return kept;
   } catch (error) {
-    kept.lease.release();
-    await kept.released;
+    await kept.release();
     throw error;
   }
 }
@@ -181,15 +181,13 @@ function leaseFrom(
   scope: ScopeCore,
   exclusive: NonNullable<PersistBridge<object>["exclusive"]>,
   signal: AbortSignal,
-): Promise<KeptRecord> {
+): Promise<RecordLease> {
   return new Promise((resolve, reject) => {
     const unwatch = onAbort(signal, () => reject(signal.reason));
     const whileKept = async (lease?: ExclusiveLease): Promise<void> => {
       unwatch();
       if (signal.aborted) return reject(signal.reason); // L3
-      await new Promise<void>((free) =>
-        resolve({ lease: new RecordLease(scope, lease, free), released }),
-      );
+      await new Promise<void>((free) => resolve(new RecordLease(scope, lease, { free, released })));
     };
     const options = { waitMs: Infinity, signal, section: true };
     // Called later, so that `released` is set before a record is kept at once.

@@ -9,14 +9,15 @@
  *      of the record builds on them.
  */
 import { done } from "../../actors/scope/admission.ts";
-import { isHoldfastError } from "../../actors/errors.ts";
-import type { Claim, Claimable, ClaimedScope, HeldCalls } from "../../actors/scope/claim.ts";
-import { type ExclusiveOptions, withHeld } from "../../actors/scope/exclusive.ts";
-import type { ExclusiveTask } from "../../actors/scope/mailbox.ts";
+import { isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
+import type { Claim, Claimable, ClaimedScope } from "../../actors/scope/claim.ts";
+import { type ExclusiveOptions, ExclusiveSection } from "../../actors/scope/exclusive.ts";
+import { type ExclusiveTask, timeLimitOf } from "../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
-import type { ScopeSettings } from "../../actors/scope/options.ts";
+import { checkSignal, refuseUnknown, type ScopeSettings } from "../../actors/scope/options.ts";
 import { type Recipe, RecipeMutation } from "../../actors/scope/recipe.ts";
 import { deleteWork, refreshWork } from "../../actors/scope/tasks.ts";
+import { TimeLimit } from "../../actors/scope/time-limit.ts";
 import { systemClock } from "../../actors/time/clock.ts";
 import type { PastSource } from "./past.ts";
 import type { Timekeeper } from "./timer-types.ts";
@@ -26,7 +27,7 @@ import type { MutationContext, MutationOptions, ScopeIdentity } from "../../acto
 export interface Sectionable extends Claimable {
   readonly settings: ScopeSettings;
   /** The operations of the scope by held calls. */
-  heldBy(calls: HeldCalls): object;
+  heldBy(calls: Claim): object;
 }
 
 /** The scope under a held scope. */
@@ -35,22 +36,22 @@ interface HeldSource extends ClaimedScope {
   flush(): Promise<void>;
   readonly past: PastSource;
   readonly timekeeper: Timekeeper;
-  heldBy(calls: HeldCalls): object;
+  heldBy(calls: Claim): object;
   through(mutation: Mutation, submit: (work: Mutation) => Promise<boolean>): Promise<boolean>;
 }
 
 /** The operations of the kernel; see the head of this file. */
 class HeldOperations implements Sectionable {
   readonly #scope: HeldSource;
-  readonly #calls: HeldCalls;
+  readonly #calls: Claim;
 
-  constructor(scope: HeldSource, calls: HeldCalls) {
+  constructor(scope: HeldSource, calls: Claim) {
     this.#scope = scope;
     this.#calls = calls;
   }
 
   /** The held calls of a held scope; `undefined` for another scope. */
-  static callsOf(scope: object): HeldCalls | undefined {
+  static callsOf(scope: object): Claim | undefined {
     return #calls in scope ? scope.#calls : undefined;
   }
 
@@ -104,7 +105,7 @@ class HeldOperations implements Sectionable {
     return this.#calls.claim(options);
   }
 
-  heldBy(calls: HeldCalls): object {
+  heldBy(calls: Claim): object {
     return this.#scope.heldBy(calls);
   }
 
@@ -132,7 +133,7 @@ class HeldOperations implements Sectionable {
 const prototypes = new WeakMap<object, object>();
 
 /** The operations of `scope` by held calls; `operations`: the prototype that has its own (H1). */
-export function heldView(scope: HeldSource, calls: HeldCalls, operations: object): object {
+export function heldView(scope: HeldSource, calls: Claim, operations: object): object {
   const held = new HeldOperations(scope, calls);
   Object.setPrototypeOf(held, prototypeOf(operations));
   return held;
@@ -148,35 +149,79 @@ function prototypeOf(operations: object): object {
   return made;
 }
 
+/** What a section runs; it receives held scopes. */
+type SectionWork<T> = (held: object[], context: MutationContext) => T | Promise<T>;
+
 /**
- * Runs `work` in an exclusive section of scopes in the order of their keys, each once; `work`
- * receives held scopes in the order given.
+ * Runs `work` in an exclusive section of scopes and their records, in the order of their keys, each
+ * once; `work` receives held scopes in the order given. The section lasts until all held calls have
+ * ended, also those that `work` does not await.
  */
 export function withScopes<T>(
   scopes: readonly Sectionable[],
-  work: (held: object[], context: MutationContext) => T | Promise<T>,
-  options: ExclusiveOptions | undefined,
+  work: SectionWork<T>,
+  options: ExclusiveOptions = {},
   ordered: readonly Sectionable[] = scopes,
 ): Promise<T> {
-  // The settings of the wait are the same for all scopes of a runtime.
-  const { clock = systemClock, mutationTimeoutMs = Infinity } = ordered[0]?.settings ?? {};
-  const claimed = ordered.map((scope) => HeldOperations.callsOf(scope) ?? scope);
-  const parts = { scopes: claimed, options, clock, mutationTimeoutMs };
-  return withHeld(parts, async (calls, context) => {
-    const held = new Map(ordered.map((scope, at) => [scope, viewOf(scope, calls[at])]));
-    const given = scopes.map((scope) => held.get(scope) ?? {});
-    const storeAll = (): Promise<void[]> => Promise.all(Array.from(held.values(), storeChanges));
-    const end = await (async () => work(given, context))().catch(async (error: unknown) => {
-      await storeAll().catch(() => undefined); // Its failure is reported as any of the scope.
-      throw error;
+  const end = inSection(ordered, options, (held, context) =>
+    work(
+      scopes.map((scope) => held.get(scope) ?? {}),
+      context,
+    ),
+  );
+  // A stop is intended: a rejection that no caller handles must not end the process.
+  const promise = new Promise<T>((resolve, reject) => {
+    end.then(resolve, (error: unknown) => {
+      reject(error);
+      if (error instanceof ScopeStoppedError) promise.catch(() => undefined);
     });
-    await storeAll();
-    return end;
   });
+  return promise;
+}
+
+async function inSection<T>(
+  scopes: readonly Sectionable[],
+  options: ExclusiveOptions,
+  work: (held: ReadonlyMap<Sectionable, object>, context: MutationContext) => T | Promise<T>,
+): Promise<T> {
+  refuseUnknown("an exclusive section", options, ["signal", "timeoutMs"]);
+  const { signal } = options;
+  checkSignal(signal);
+  signal?.throwIfAborted();
+  // The settings of the wait are the same for all scopes of a runtime.
+  const [first] = scopes;
+  const { clock = systemClock, mutationTimeoutMs = Infinity } = first?.settings ?? {};
+  const timeoutMs = timeLimitOf(options, { mutationTimeoutMs });
+  const scope = first?.identity;
+  const section = new ExclusiveSection(scopes.map((each) => HeldOperations.callsOf(each) ?? each));
+  await section.acquireWithin(
+    new TimeLimit({ signal, clock, timeoutMs, phase: "queued", scope }),
+    true,
+  );
+  const { calls } = section;
+  const held = new Map(scopes.map((each, at) => [each, viewOf(each, calls[at])]));
+  const storeAll = (): Promise<void[]> => Promise.all(Array.from(held.values(), storeChanges));
+  try {
+    return await section.run(1, async (context) => {
+      try {
+        const end = await (async () => work(held, context))().catch(async (error: unknown) => {
+          await storeAll().catch(() => undefined); // Its failure is reported as any of the scope.
+          throw error;
+        });
+        await storeAll();
+        return end;
+      } finally {
+        while (calls.some(({ busy }) => busy))
+          await Promise.all(calls.map((each) => each.settled()));
+      }
+    });
+  } finally {
+    await section.finish();
+  }
 }
 
 const storeChanges = (held: object): Promise<void> => HeldOperations.store(held);
 
-function viewOf(scope: Sectionable, calls: HeldCalls | undefined): object {
+function viewOf(scope: Sectionable, calls: Claim | undefined): object {
   return calls === undefined ? {} : scope.heldBy(calls); // There is one for each scope.
 }

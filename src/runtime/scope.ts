@@ -31,7 +31,7 @@ import {
 } from "../../actors/scope/options.ts";
 import { READ, type Mutation } from "../../actors/scope/mutation.ts";
 import { ListWindow, type Window } from "./list-window.ts";
-import type { HeldCalls } from "../../actors/scope/claim.ts";
+import type { Claim } from "../../actors/scope/claim.ts";
 import type { ExclusiveOptions } from "../../actors/scope/exclusive.ts";
 import { heldView, withScopes } from "./held-scope.ts";
 import {
@@ -204,7 +204,7 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   }
 
   /** @internal The operations of this scope by held calls. */
-  heldBy(calls: HeldCalls): object {
+  heldBy(calls: Claim): object {
     return heldView(this, calls, StateScope.prototype);
   }
 
