@@ -48,45 +48,45 @@ function timeOf({ identity, settings }: ChangedScope): number {
   return whileWriting(identity, () => settings.clock.now());
 }
 
-/** The event of a state that another process wrote, of a scope that is not loaded here. */
-export function foundChange(found: {
+/** A state that replaced the one before it. */
+export interface FoundState {
   readonly identity: ScopeIdentity;
   readonly version: number;
   readonly state: object;
   readonly timestamp: number;
-}): StateChange {
+  /** Default `refresh`. */
+  readonly operation?: "refresh" | "delete";
+  /** Default `remote`. */
+  readonly origin?: "local" | "remote";
+  /** Absent: known only in the process that changed it. */
+  readonly before?: object;
+}
+
+/** The event of a change that replaced the whole state. */
+export function foundChange(found: FoundState): StateChange {
+  const { identity: scope, version, state, timestamp, before } = found;
   return {
     type: "state_change",
-    scope: found.identity,
-    version: found.version,
-    operation: "refresh",
-    patches: [{ op: "replace", path: [], value: found.state }],
-    inversePatches: [], // The state before is known only in the process that changed it.
-    origin: "remote",
-    timestamp: found.timestamp,
+    scope,
+    version,
+    operation: found.operation ?? "refresh",
+    patches: [{ op: "replace", path: [], value: state }],
+    inversePatches: before === undefined ? [] : [{ op: "replace", path: [], value: before }],
+    origin: found.origin ?? "remote",
+    timestamp,
   };
 }
 
 /** A change that replaced the state `before` by the present one. */
-export interface WholeChange {
-  readonly operation: "refresh" | "delete";
-  readonly origin: "local" | "remote";
-  readonly before: object;
+export interface WholeChange extends Required<Pick<FoundState, "operation" | "origin" | "before">> {
   /** The listeners that made it. */
   readonly cause?: Cascade | undefined;
 }
 
-/** The event of a change that replaced the whole state. */
+/** The event of a change that replaced the whole state of a loaded scope. */
 export function stateChangeOf(scope: ChangedScope, change: WholeChange): StateChange {
-  return {
-    type: "state_change",
-    scope: scope.identity,
-    version: scope.version,
-    operation: change.operation,
-    patches: [{ op: "replace", path: [], value: scope.draft.expose() }],
-    inversePatches: [{ op: "replace", path: [], value: change.before }],
-    origin: change.origin,
-    timestamp: timeOf(scope),
-    ...(scope.gap === true && change.origin === "remote" ? { gap: true } : {}),
-  };
+  const { identity, version, draft, gap } = scope;
+  const now = { identity, version, state: draft.expose(), timestamp: timeOf(scope) };
+  const event = foundChange({ ...change, ...now });
+  return gap === true && change.origin === "remote" ? { ...event, gap } : event;
 }

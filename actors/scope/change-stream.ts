@@ -15,13 +15,22 @@
  *      receives one marker in place of the changes it missed, and nothing older than the marker
  *      afterwards.
  *  F4  A change after a gap is replaced by a snapshot marker.
+ *  F5  An end callback runs exactly once, also when it is registered after the end.
  */
-import { onAbort } from "./abort.ts";
 import { whileNotifying } from "./cascade.ts";
+import { Reader } from "./reader.ts";
 import { cascadeHere, type Cascade } from "./reentrancy.ts";
 import { safeCall } from "./safe-call.ts";
 import { typeName } from "../state/kind.ts";
-import type { FeedItem, Logger, SnapshotMarker, StateChange, Unsubscribe } from "../protocol.ts";
+import { afterThis } from "../time/soon.ts";
+import type {
+  FeedItem,
+  Logger,
+  ResyncMarker,
+  SnapshotMarker,
+  StateChange,
+  Unsubscribe,
+} from "../protocol.ts";
 import type { DeepReadonly } from "../state-types.ts";
 
 /**
@@ -33,25 +42,25 @@ export const FEED_BUFFER_MAX = 1_000;
 /** Called with each change. */
 export type ChangeListener = (change: StateChange) => void;
 
+/** Registers a callback for the end of something; the returned function removes it. */
+export type OnEnd = (callback: () => void) => () => void;
+
 interface Listener {
   readonly call: ChangeListener;
-  /** The number of the first change it receives; earlier ones came before it was added. */
+  /** How many changes were announced before it was added. */
   readonly from: number;
 }
 
-/** A change that waits for the present announcement. */
-interface Waiting {
-  readonly change: StateChange;
-  readonly cause: Cascade | undefined;
-}
-
-/** The listeners of one scope or runtime. */
+/** The listeners of one scope or runtime, and the callbacks for its end. */
 export class Listeners {
   readonly #logger: Logger;
   readonly #last: ChangeListener;
   readonly #listeners = new Set<Listener>();
-  #waiting: Waiting[] | null = null;
-  /** How many changes were delivered before those in `#waiting`. */
+  readonly #ends = new Set<() => void>();
+  #ended = false;
+  /** The changes that wait for the present announcement, each with its cause. */
+  #waiting: (readonly [StateChange, Cascade | undefined])[] | null = null;
+  #announced = 0;
   #delivered = 0;
   /** How many there are; written only here, and a field because each mutation reads it. */
   size = 0;
@@ -71,8 +80,7 @@ export class Listeners {
     const given: unknown = call;
     if (typeof given !== "function")
       throw new TypeError(`subscribe needs a function, received ${typeName(given)}`);
-    const waiting = this.#waiting === null ? 0 : this.#waiting.length + 1;
-    const listener = { call, from: this.#delivered + waiting };
+    const listener = { call, from: this.#announced };
     this.size = this.#listeners.add(listener).size;
     return unsubscribing(() => {
       this.#listeners.delete(listener);
@@ -80,25 +88,38 @@ export class Listeners {
     });
   }
 
+  /** Calls back once at the end (F5); the returned function removes the callback. */
+  onEnd(callback: () => void): () => void {
+    if (this.#ended) afterThis(callback);
+    else this.#ends.add(callback);
+    return () => void this.#ends.delete(callback);
+  }
+
+  /** No change follows. */
+  end(): void {
+    this.#ended = true;
+    for (const callback of this.#ends) callback();
+    this.#ends.clear();
+  }
+
   /** Announces a change to all listeners (F1). */
   announce(change: StateChange): void {
+    this.#announced += 1;
     if (this.#waiting !== null) {
-      this.#waiting.push({ change, cause: cascadeHere()?.outer });
+      this.#waiting.push([change, cascadeHere()?.outer]);
       return;
     }
-    const waiting: Waiting[] = [];
-    this.#waiting = waiting;
-    let count = this.#delivered;
-    this.#deliver(change, count++);
-    for (const next of waiting)
-      whileNotifying(next.change.scope, next.cause, () => this.#deliver(next.change, count++));
-    this.#delivered = count;
+    this.#waiting = [];
+    this.#deliver(change);
+    for (const [next, cause] of this.#waiting)
+      whileNotifying(next.scope, cause, () => this.#deliver(next));
     this.#waiting = null;
   }
 
-  #deliver(change: StateChange, count: number): void {
+  #deliver(change: StateChange): void {
+    const number = this.#delivered++;
     for (const { call, from } of this.#listeners) {
-      if (from > count) continue;
+      if (from > number) continue;
       safeCall(
         () => call(change),
         (error) => this.#logger.error("a change listener threw", { scope: change.scope, error }),
@@ -115,13 +136,13 @@ export function unsubscribing(remove: () => void): Unsubscribe {
 
 /** The source of a reader's changes. `M`: the marker for changes that it missed. */
 export interface ChangeSource<M> {
-  listen(listener: ChangeListener): () => void;
+  readonly listeners: Listeners;
   /** Makes a marker for everything that is known at the time of the call. */
   marker(): M;
   /** The marker also replaces the buffered items. */
   readonly replaces: boolean;
-  /** Registers a callback for the end of the source; the returned function removes it. */
-  onEnd(callback: () => void): () => void;
+  /** May end the stream earlier. */
+  readonly until?: OnEnd | undefined;
 }
 
 /** Options of `changes()`. */
@@ -136,23 +157,16 @@ export interface FeedOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A marker; one with a state has the version of that state. */
-interface Marker {
-  readonly type: string;
-  readonly version?: number;
-}
-
 /** A stream of changes; ends without an error on abort and when its source ends. */
-export class ChangeReader<S, M extends Marker> implements AsyncIterableIterator<FeedItem<S> | M> {
+export class ChangeReader<S, M extends SnapshotMarker<S> | ResyncMarker> extends Reader<
+  FeedItem<S> | M
+> {
   readonly #source: ChangeSource<M>;
-  readonly #stops: (() => void)[] = [];
   #buffer: (FeedItem<S> | M)[];
   /** Changes did not fit into the buffer, and their marker has not been read. */
   #behind = false;
   /** Changes of this process up to this version are skipped: a marker covered them. */
   #known: number;
-  #waiting: (() => void)[] = [];
-  #ended = false;
 
   /** `start` comes first. Changes up to version `known` are skipped; 0 for several scopes. */
   constructor(
@@ -161,41 +175,31 @@ export class ChangeReader<S, M extends Marker> implements AsyncIterableIterator<
     known: number,
     signal: AbortSignal | undefined,
   ) {
+    super();
     this.#source = source;
     this.#buffer = [...start];
     this.#known = known;
-    if (signal?.aborted === true) {
-      this.#close();
-      return;
-    }
-    this.#stops.push(
-      source.listen((change) => this.#take(change)),
-      source.onEnd(() => this.#end()),
+    this.closeOn(signal);
+    if (this.done) return;
+    const { listeners, until } = source;
+    const end = (): void => this.end();
+    this.stops.push(
+      listeners.add((change) => this.#add(change)),
+      listeners.onEnd(end),
     );
-    if (signal !== undefined) this.#stops.push(onAbort(signal, () => this.#close()));
+    if (until !== undefined) this.stops.push(until(end));
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
+  protected override take(): FeedItem<S> | M | undefined {
+    return this.#buffer.shift() ?? this.#catchUp();
   }
 
-  async next(): Promise<IteratorResult<FeedItem<S> | M, undefined>> {
-    for (;;) {
-      const item = this.#buffer.shift() ?? this.#catchUp();
-      if (item !== undefined) return { done: false, value: item };
-      if (this.#ended) return { done: true, value: undefined };
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-    }
+  protected override drop(): void {
+    this.#buffer = [];
+    this.#behind = false;
   }
 
-  return(): Promise<IteratorResult<FeedItem<S> | M, undefined>> {
-    this.#close();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  #take(change: StateChange): void {
+  #add(change: StateChange): void {
     if (this.#behind || this.#isOld(change)) return; // The marker is made when it is read.
     if (this.#buffer.length < FEED_BUFFER_MAX) {
       this.#buffer.push(change.gap === true ? snapshotOf<S>(change) : change);
@@ -203,14 +207,14 @@ export class ChangeReader<S, M extends Marker> implements AsyncIterableIterator<
       this.#behind = true;
       if (this.#source.replaces) this.#buffer = [];
     }
-    this.#rouse();
+    this.rouse();
   }
 
   #catchUp(): M | undefined {
     if (!this.#behind) return undefined;
     this.#behind = false;
     const marker = this.#source.marker();
-    this.#known = marker.version ?? this.#known;
+    if ("version" in marker) this.#known = marker.version;
     return marker;
   }
 
@@ -219,26 +223,6 @@ export class ChangeReader<S, M extends Marker> implements AsyncIterableIterator<
     if (change.origin === "local" && change.version <= this.#known) return true;
     this.#known = 0; // Only a state read from the store can have a lower version.
     return false;
-  }
-
-  /** The source ended: buffered items can still be read. */
-  #end(): void {
-    this.#ended = true;
-    for (const stop of this.#stops.splice(0)) stop();
-    this.#rouse();
-  }
-
-  /** The reader ended: the buffer is dropped. */
-  #close(): void {
-    this.#buffer = [];
-    this.#behind = false;
-    this.#end();
-  }
-
-  #rouse(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
   }
 }
 

@@ -19,13 +19,13 @@
  */
 import { adopt, commitChange } from "./commit.ts";
 import { done, submitTo } from "./admission.ts";
-import { Subscribers, type OnEnd } from "./subscribers.ts";
+import { Subscribers } from "./subscribers.ts";
 import { DraftState } from "../state/draft-state.ts";
 import { changeOf, stateChangeOf, type WholeChange } from "./change-event.ts";
 import { whileNotifying } from "./cascade.ts";
 import type { Activity, Announced, ScopeCore, ScopeParts } from "./scope-core.ts";
 import { Executor } from "./executor.ts";
-import type { ChangeListener, FeedOptions } from "./change-stream.ts";
+import type { ChangeListener, FeedOptions, OnEnd } from "./change-stream.ts";
 import type { Outcome, ExclusiveTask } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type {
@@ -109,7 +109,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** True when the scope is not busy and has no listener. */
   get idle(): boolean {
-    return !this.busy && this.#subscribers?.present !== true;
+    return !this.busy && (this.#subscribers?.size ?? 0) === 0;
   }
 
   /** @internal A bridge of the caller receives them. */
@@ -119,7 +119,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** @internal */
   get listening(): boolean {
-    return this.#subscribers?.present === true || this.watched;
+    return (this.#subscribers?.size ?? 0) > 0 || this.watched;
   }
 
   /** What the scope does now. */
@@ -211,7 +211,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
 
   /** Calls `listener` with every change; the returned function removes it. */
   subscribe(listener: ChangeListener): Unsubscribe {
-    return this.subscribers.subscribe(listener);
+    return this.subscribers.add(listener);
   }
 
   /** The changes from now on, or from after version `since`; `until` may end them earlier. */
@@ -274,7 +274,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
   /** @internal */
   publish(change: StateChange, cause: Cascade | undefined): void {
     const listeners = this.#subscribers;
-    if (listeners !== null) listeners.announce(change, cause);
+    if (listeners !== null) listeners.publish(change, cause);
     else whileNotifying(change.scope, cause, () => this.published(change));
   }
 

@@ -1,23 +1,14 @@
 /**
- * The subscribers of a scope: its listeners, its readers, and the callbacks for its end. Made when
- * the first of them is added.
+ * The subscribers of a scope: its listeners, its readers, its XState actor, and the callbacks for
+ * its end. Made when the first of them is added.
  *
  * Invariants
  *  E1  Changes are delivered outside every run: the calls of a listener never count as the work of
  *      the mutator that made the change.
- *  E2  An end callback runs exactly once, also when it is registered after the scope has ended.
  */
-import { afterThis } from "../time/soon.ts";
 import { whileNotifying } from "./cascade.ts";
-import { ChangeReader, Listeners, type ChangeListener, type FeedOptions } from "./change-stream.ts";
-import type {
-  FeedItem,
-  Logger,
-  ScopeIdentity,
-  SnapshotMarker,
-  StateChange,
-  Unsubscribe,
-} from "../protocol.ts";
+import { ChangeReader, Listeners, type FeedOptions, type OnEnd } from "./change-stream.ts";
+import type { FeedItem, Logger, ScopeIdentity, SnapshotMarker, StateChange } from "../protocol.ts";
 import type { DeepReadonly } from "../state-types.ts";
 import type { Cascade } from "./reentrancy.ts";
 import type { ScopeActorRef } from "../xstate/actor-ref.ts";
@@ -25,9 +16,6 @@ import { durationOption } from "../time/clock.ts";
 import { checkSignal, optionNames, refuseUnknown } from "./options.ts";
 
 const FEED_OPTIONS = optionNames<FeedOptions>({ since: true, signal: true, snapshot: true });
-
-/** Registers a callback for the end of something; the returned function removes it. */
-export type OnEnd = (callback: () => void) => () => void;
 
 /** The scope as its subscribers use it. */
 export interface SubscribedScope<S> {
@@ -40,27 +28,14 @@ export interface SubscribedScope<S> {
 }
 
 /** The subscribers of one scope; see the head of this file. */
-export class Subscribers<S> {
+export class Subscribers<S> extends Listeners {
   readonly #subject: SubscribedScope<S>;
-  readonly #listeners: Listeners;
-  readonly #ends = new Set<() => void>();
-  #ended = false;
   /** The XState actor, which is the first listener while it runs. */
   actor: ScopeActorRef | null = null;
 
   constructor(subject: SubscribedScope<S>) {
+    super(subject.settings.logger, (change) => subject.published(change));
     this.#subject = subject;
-    this.#listeners = new Listeners(subject.settings.logger, (change) => subject.published(change));
-  }
-
-  /** True while there is one that receives changes. */
-  get present(): boolean {
-    return this.#listeners.size > 0;
-  }
-
-  /** Calls `listener` with every change; the returned function removes it. */
-  subscribe(listener: ChangeListener): Unsubscribe {
-    return this.#listeners.add(listener);
   }
 
   /** The changes from now on, or from after version `since`, to the end of the scope or `until`. */
@@ -69,46 +44,23 @@ export class Subscribers<S> {
     checkSignal(options.signal);
     const { version } = this.#subject;
     const missed = durationOption("since", options.since, version) !== version;
-    const marked = missed || options.snapshot === true;
-    const source = {
-      listen: (listener: ChangeListener) => this.subscribe(listener),
-      marker: () => this.#marker(),
-      replaces: true,
-      onEnd: (callback: () => void) => {
-        const forget = [this.onEnd(callback), until?.(callback)];
-        return () => forget.forEach((each) => each?.());
-      },
+    const marker = (): SnapshotMarker<S> => {
+      const { identity: scope, version: present, state } = this.#subject;
+      return { type: "snapshot", scope, version: present, state };
     };
-    return new ChangeReader<S, SnapshotMarker<S>>(
-      source,
-      marked ? [this.#marker()] : [],
-      version,
-      options.signal,
-    );
-  }
-
-  /** Calls back once when the scope has stopped; the returned function removes the callback. */
-  onEnd(callback: () => void): () => void {
-    if (this.#ended) afterThis(callback);
-    else this.#ends.add(callback);
-    return () => void this.#ends.delete(callback);
+    const source = { listeners: this, marker, replaces: true, until };
+    const start = missed || options.snapshot === true ? [marker()] : [];
+    return new ChangeReader<S, SnapshotMarker<S>>(source, start, version, options.signal);
   }
 
   /** Announces a change that the listeners of `cause` have made. */
-  announce(change: StateChange, cause: Cascade | undefined): void {
-    whileNotifying(change.scope, cause, () => this.#listeners.announce(change));
+  publish(change: StateChange, cause: Cascade | undefined): void {
+    whileNotifying(change.scope, cause, () => this.announce(change));
   }
 
   /** The scope has stopped. */
-  end(): void {
-    this.#ended = true;
-    for (const callback of this.#ends) callback();
-    this.#ends.clear();
+  override end(): void {
+    super.end();
     this.actor?.stop();
-  }
-
-  #marker(): SnapshotMarker<S> {
-    const { identity: scope, version, state } = this.#subject;
-    return { type: "snapshot", scope, version, state };
   }
 }

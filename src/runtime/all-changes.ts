@@ -15,7 +15,6 @@ import type { ScopeHost } from "./scope-host.ts";
 /** The changes of one runtime; see the head of this file. */
 export class AllChanges {
   readonly #host: ScopeHost;
-  readonly #ends = new Set<() => void>();
   #closing = false;
 
   constructor(host: ScopeHost) {
@@ -32,14 +31,12 @@ export class AllChanges {
   stream(options: Omit<FeedOptions, "since">): AsyncIterable<RuntimeFeedItem> {
     refuseUnknown("changes", options, ["signal", "snapshot"]);
     checkSignal(options.signal);
+    if (!this.#closing) this.#host.watch();
+    const { listeners } = this.#host;
     const source = {
-      listen: (listener: (change: StateChange) => void) => this.subscribe(listener),
+      listeners,
       marker: (): ResyncMarker => ({ type: "resync" }),
       replaces: false, // A marker has no states of scopes.
-      onEnd: (callback: () => void) => {
-        this.#ends.add(callback);
-        return () => void this.#ends.delete(callback);
-      },
     };
     const signal = this.#closing ? AbortSignal.abort() : options.signal;
     const start = options.snapshot === true ? [source.marker()] : [];
@@ -53,6 +50,6 @@ export class AllChanges {
 
   /** The runtime has closed. */
   end(): void {
-    for (const end of this.#ends) end();
+    this.#host.listeners.end();
   }
 }

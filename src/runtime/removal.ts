@@ -8,7 +8,6 @@
  */
 import { whileNotifying } from "../../actors/scope/cascade.ts";
 import { foundChange } from "../../actors/scope/change-event.ts";
-import type { StateChange } from "../../actors/protocol.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
 import {
   conflictError,
@@ -132,10 +131,10 @@ function announceDelete(home: ScopeHost, kind: ResolvedKind, id: string, version
   const { clock, listeners } = home;
   const { type, settings } = kind;
   if (listeners.size === 0) return;
-  const scope = { identity: { type, id }, version, state: settings.initial };
-  const found = foundChange({ ...scope, timestamp: clock.now() });
-  const change: StateChange = { ...found, operation: "delete", origin: "local" };
-  whileNotifying(scope.identity, undefined, () => listeners.announce(change));
+  const found = { identity: { type, id }, version, state: settings.initial };
+  const by = { operation: "delete", origin: "local", timestamp: clock.now() } as const;
+  const change = foundChange({ ...found, ...by });
+  whileNotifying(change.scope, undefined, () => listeners.announce(change));
 }
 
 function textOf(name: string, value: unknown): string {

@@ -9,8 +9,7 @@ import {
   type StateSchema,
 } from "../../actors/scope/validation.ts";
 import { durationOption } from "../../actors/time/clock.ts";
-import type { FeedOptions } from "../../actors/scope/change-stream.ts";
-import type { OnEnd } from "../../actors/scope/subscribers.ts";
+import type { FeedOptions, OnEnd } from "../../actors/scope/change-stream.ts";
 import type {
   FeedItem,
   MutationOptions,

@@ -11,9 +11,9 @@
  *  W3  A reader ends after the event of the end of its run, with its runtime, by its signal and by
  *      `return`. Then nothing of it is kept. A failed run that is being continued has not ended.
  */
-import { onAbort } from "../../../actors/scope/abort.ts";
 import { isHoldfastError, RunNotFoundError } from "../../../actors/errors.ts";
 import { checkSignal, refuseUnknown } from "../../../actors/scope/options.ts";
+import { Reader } from "../../../actors/scope/reader.ts";
 import { isWatchable } from "../replication/remote-changes.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { isShared } from "../store-users.ts";
@@ -41,58 +41,42 @@ interface ReaderParts {
 }
 
 /** The events of one run, for one reader; see the head of this file. */
-class RunReader implements AsyncIterableIterator<RunEvent> {
+class RunReader extends Reader<RunEvent> {
   readonly runId: string;
   /** False while the run is being started: an end that is stored by then is one of before. */
   hasBegun = true;
   readonly #parts: ReaderParts;
-  #stopAbort: (() => void) | null = null;
   /** The record before the unread ones; `null` before the first. */
   #last: StoredRun | null = null;
   #version = 0;
   #unread: StoredRun[] = [];
   #events: RunEvent[] = [];
-  #waiting: (() => void)[] = [];
-  #ended = false;
   #failure: { readonly error: unknown } | null = null;
 
   constructor(parts: ReaderParts, signal: AbortSignal | undefined) {
+    super();
     this.runId = parts.runId;
     this.#parts = parts;
-    if (signal?.aborted === true) this.#close();
-    else if (signal !== undefined) this.#stopAbort = onAbort(signal, () => this.#close());
+    this.stops.push(() => parts.ended(this));
+    this.closeOn(signal);
   }
 
-  get done(): boolean {
-    return this.#ended;
+  protected override take(): RunEvent | undefined {
+    const event = this.#events.shift() ?? this.#derive();
+    const failure = this.#failure;
+    if (event !== undefined || failure === null) return event;
+    this.#failure = null;
+    throw failure.error;
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<RunEvent, undefined>> {
-    for (;;) {
-      const event = this.#events.shift() ?? this.#derive();
-      if (event !== undefined) return { done: false, value: event };
-      const failure = this.#failure;
-      this.#failure = null;
-      if (failure !== null) throw failure.error;
-      if (this.#ended) return { done: true, value: undefined };
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-    }
-  }
-
-  return(): Promise<IteratorResult<RunEvent, undefined>> {
-    this.#close();
-    return Promise.resolve({ done: true, value: undefined });
+  protected override drop(): void {
+    this.#unread = [];
+    this.#events = [];
   }
 
   /** A record of the run is stored (W1). */
   see(version: number, record: StoredRun): void {
-    if (this.#ended || version <= this.#version || (!this.hasBegun && isEnded(record))) return;
+    if (this.done || version <= this.#version || (!this.hasBegun && isEnded(record))) return;
     this.#version = version;
     const before = this.#unread.at(-1) ?? this.#last;
     // A renewed lease, for example, is no event.
@@ -104,23 +88,13 @@ class RunReader implements AsyncIterableIterator<RunEvent> {
     this.#unread.push(record);
     if (this.#unread.length > RECORDS_MAX) this.#unread.shift();
     if (isEnded(record)) this.end();
-    else this.#rouse();
+    else this.rouse();
   }
 
-  /** No further record is seen; what is unread can still be read. */
-  end(failure: { readonly error: unknown } | null = null): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#failure = failure;
-    this.#stopAbort?.();
-    this.#parts.ended(this);
-    this.#rouse();
-  }
-
-  #close(): void {
-    this.#unread = [];
-    this.#events = [];
-    this.end();
+  /** No further record is seen; what is unread can still be read, then the failure. */
+  override end(failure: { readonly error: unknown } | null = null): void {
+    if (!this.done) this.#failure = failure;
+    super.end();
   }
 
   #derive(): RunEvent | undefined {
@@ -131,12 +105,6 @@ class RunReader implements AsyncIterableIterator<RunEvent> {
     this.#events = isOver ? events.slice(-1) : events;
     this.#last = record;
     return this.#events.shift();
-  }
-
-  #rouse(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
   }
 }
 
