@@ -82,26 +82,17 @@ export class RunContext implements MutationContext {
 
   /** Runs user code that holds `holder` (N1); the caller ends the holding with `end`. */
   run<T>(holder: object, identity: ScopeIdentity, code: () => T): T {
-    const outer = heldHere();
-    const cascade = cascadeHere();
-    unlinkDead(outer);
-    this.#holding = { holder, identity, outer, joint: false, cascade, live: true };
+    this.#holding = hold(null, holder, identity);
     return holdings.run(this.#holding, code);
   }
 
   /** Runs code that holds all these scopes at once. */
   runJointly<T>(held: readonly Held[], code: () => T): T {
-    const around = heldHere();
-    const cascade = cascadeHere();
-    unlinkDead(around);
-    let inner: Holding | null = null;
-    for (const holder of held) {
-      const outer: Holding | undefined = inner ?? around;
-      const joint: boolean = inner !== null;
-      inner = { holder, identity: holder.identity, outer, joint, cascade, live: true };
-    }
-    this.#holding = inner;
-    return inner === null ? code() : holdings.run(inner, code);
+    this.#holding = held.reduce<Holding | null>(
+      (inner, each) => hold(inner, each, each.identity),
+      null,
+    );
+    return this.#holding === null ? code() : holdings.run(this.#holding, code);
   }
 
   /** The outcome was taken: ends the holding. */
@@ -171,27 +162,33 @@ export function heldHere(): Holding | undefined {
   return living(holdings.getStore());
 }
 
-/** Unlinks the ended holdings around an active one (N4). */
-function unlinkDead(inner: Holding | undefined): void {
-  for (let each = inner; each !== undefined; each = each.outer) each.outer = living(each.outer);
+/** A new holding of the running code, in the work of `inner`, else in one of its own. */
+function hold(inner: Holding | null, holder: object, identity: ScopeIdentity): Holding {
+  const outer = inner ?? heldHere();
+  if (inner === null)
+    for (let each = outer; each !== undefined; each = each.outer) each.outer = living(each.outer);
+  return { holder, identity, outer, joint: inner !== null, cascade: cascadeHere(), live: true };
+}
+
+/** The active holdings of the running code, innermost first. */
+export function allHeldHere(): Holding[] {
+  const held: Holding[] = [];
+  for (let each = heldHere(); each !== undefined; each = living(each.outer)) held.push(each);
+  return held;
 }
 
 /** Throws `ReentrantMutationError` when the running code holds `holder` already. */
 export function refuseReentry(holder: object, identity: ScopeIdentity): void {
-  const held: Holding[] = [];
-  for (let each = heldHere(); each !== undefined; each = living(each.outer)) held.unshift(each);
+  const held = allHeldHere().toReversed();
   if (!held.some((each) => each.holder === holder)) return;
-  const chain = [...distinct(held), identity];
-  throw new ReentrantMutationError(
-    chain.map(({ type, id }) => `${type}/${id}`),
-    { scope: identity },
-  );
+  throw new ReentrantMutationError(namesTo(identity, held), { scope: identity });
 }
 
-/** The identities along a chain: a scope and the calls of its section follow each other as one. */
-export function distinct(chain: readonly Held[]): ScopeIdentity[] {
+/** The names along a chain: a scope and the calls of its section follow each other as one. */
+export function namesTo(last: ScopeIdentity, chain: readonly Held[]): string[] {
   const all = chain.map(({ identity }) => identity);
-  return all.filter((identity, index) => identity !== all[index - 1]);
+  const distinct = all.filter((identity, index) => identity !== all[index - 1]);
+  return [...distinct, last].map(({ type, id }) => `${type}/${id}`);
 }
 
 /** A captured async context. */
@@ -204,8 +201,5 @@ export function captureContext(): CapturedContext {
 
 /** The scopes the running code holds, innermost first. */
 export function heldNow(): object[] {
-  const held: object[] = [];
-  for (let each = holdings.getStore(); each !== undefined; each = each.outer)
-    if (each.live) held.push(each.holder);
-  return held;
+  return allHeldHere().map(({ holder }) => holder);
 }

@@ -28,7 +28,6 @@ import { READ } from "./mutation.ts";
 import { outsideTurns } from "./reentrancy.ts";
 import { safeCall } from "./safe-call.ts";
 
-/** A channel; an operation reads its `hasSubscribers` before it makes anything. */
 type Tracing = TracingChannel<string, OperationTrace>;
 
 /** Calls that change a scope, from the call until its promise is settled. */
@@ -51,14 +50,7 @@ export interface Traced {
 }
 
 /** What is known of an operation when it starts. */
-export interface KnownFields extends Partial<OperationTrace> {
-  readonly operation: string;
-}
-
-/** A mutation, or a task that changes the scope if it has an operation. */
-interface TracedWork {
-  readonly operation?: OperationName;
-}
+export type KnownFields = Partial<OperationTrace> & Pick<OperationTrace, "operation">;
 
 /** True while a subscriber is called (T3). */
 let isPublishing = false;
@@ -67,7 +59,7 @@ let isPublishing = false;
 export class Trace {
   readonly message: OperationTrace;
   readonly #channel: Tracing;
-  readonly #logger: Logger;
+  readonly #report: (error: unknown) => void;
   readonly #made = performance.now();
   /** When the present run of its code began; `null`: it waits, or has ended. */
   #began: number | null = this.#made;
@@ -75,14 +67,15 @@ export class Trace {
   #runMs = 0;
   #isOver = false;
   /** The stores bound to `start`, with their values; made once. */
-  #bound: readonly (readonly [store: Store, value: unknown])[] | null = null;
+  #bound: readonly Bound[] | null = null;
 
   constructor(channel: Tracing, { identity, settings }: Traced, known: KnownFields) {
+    const { logger, storeName: store } = settings;
     const first = { waitMs: 0, runMs: 0, attempt: 1, batchSize: 1, bytes: undefined };
-    const place = { scope: identity, store: settings.storeName };
-    this.message = { ...place, ...first, ...known, code: undefined };
+    this.message = { scope: identity, store, ...first, ...known, code: undefined };
     this.#channel = channel;
-    this.#logger = settings.logger;
+    this.#report = (error) =>
+      logger.error("a subscriber of a tracing channel threw", { scope: identity, error });
   }
 
   /** Fills in fields; a message that a subscriber has frozen stays as it is (T2). */
@@ -174,8 +167,8 @@ export class Trace {
   }
 
   /** A store whose transform throws is not bound. */
-  #bind(): (readonly [Store, unknown])[] {
-    const bound: (readonly [Store, unknown])[] = [];
+  #bind(): Bound[] {
+    const bound: Bound[] = [];
     const stores: unknown = Reflect.get(this.#channel.start, "_stores");
     if (!types.isMap(stores)) return bound;
     // `bindStore` has put them in.
@@ -186,17 +179,13 @@ export class Trace {
     }
     return bound;
   }
-
-  readonly #report = (error: unknown): void => {
-    const { scope } = this.message;
-    this.#logger.error("a subscriber of a tracing channel threw", { scope, error });
-  };
 }
 
 interface Store {
   run<T>(value: unknown, code: () => T): T;
 }
 type Transform = (message: OperationTrace) => unknown;
+type Bound = readonly [store: Store, value: unknown];
 
 /** Runs code of subscribers: it is part of no mutator, and is not traced (T3). */
 function asSubscriber(code: () => void): void {
@@ -215,10 +204,11 @@ export function traceOf(channel: Tracing, traced: Traced, known: KnownFields): T
 }
 
 /** The trace of a call; `null` also for calls that change nothing themselves. */
-export function traceOfCall(traced: Traced, work: TracedWork): Trace | null {
+export function traceOfCall(traced: Traced, work: { operation?: OperationName }): Trace | null {
   const { operation } = work;
-  if (operation === undefined || work === READ) return null;
-  return traceOf(MUTATIONS, traced, { operation });
+  return operation === undefined || work === READ
+    ? null
+    : traceOf(MUTATIONS, traced, { operation });
 }
 
 /** Runs asynchronous work with its trace; `codeOfResult` is "ok" by default. */
@@ -245,12 +235,10 @@ export function tracedSave<T>(
   save: () => Promise<T>,
 ): Promise<T> {
   return tracing(traceOf(SAVES, traced, known), save, (result) =>
-    [result].flat().some(isRefused) ? "CONCURRENT_MODIFICATION" : "ok",
+    [result].flat().some((each) => fieldOf(each, "ok") === false)
+      ? "CONCURRENT_MODIFICATION"
+      : "ok",
   );
-}
-
-function isRefused(result: unknown): boolean {
-  return Reflect.get(Object(result), "ok") === false;
 }
 
 /** Traces one read of a record. */
@@ -260,27 +248,26 @@ export function tracedLoad<T>(
   load: () => Promise<T>,
 ): Promise<T> {
   return tracing(traceOf(LOADS, traced, known), load, (result, trace) => {
-    trace.set({ bytes: bytesOf(Reflect.get(Object(result), "state")) });
+    const state = fieldOf(result, "state");
+    try {
+      if (isPlainObject(state)) trace.set({ bytes: sizeBytes(state) });
+    } catch {
+      // The bridge is a user's, and what it returned is not yet checked.
+    }
     return "ok";
   });
-}
-
-/** The size of a state that a bridge returned; `undefined` when it is none. */
-function bytesOf(state: unknown): number | undefined {
-  try {
-    return isPlainObject(state) ? sizeBytes(state) : undefined;
-  } catch {
-    return undefined; // The bridge is a user's, and what it returned is not yet checked.
-  }
 }
 
 /** The `code` of an error, or its name when it has none; "thrown" for another value. */
 export function codeOf(error: unknown): string {
   try {
-    if (!isError(error)) return "thrown";
-    const named: unknown[] = [Reflect.get(error, "code"), Reflect.get(error, "name")];
+    const named = isError(error) ? [fieldOf(error, "code"), fieldOf(error, "name")] : [];
     return named.find((name) => typeof name === "string") ?? "thrown";
   } catch {
     return "thrown"; // A field of a user's error is a getter that throws.
   }
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return Reflect.get(Object(value), name);
 }

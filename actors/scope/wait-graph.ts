@@ -26,9 +26,10 @@
 import { DeadlockError } from "../errors.ts";
 import type { Call } from "./mailbox.ts";
 import {
-  distinct,
+  allHeldHere,
   heldHere,
   living,
+  namesTo,
   refuseReentry,
   type Held,
   type Holding,
@@ -60,7 +61,7 @@ export function enterWait(target: Held, call: Call): void {
   const from = heldHere();
   if (from === undefined) return;
   refuseReentry(target, target.identity);
-  const works = worksAround(from);
+  const works = worksAround();
   refuseCircle(target, works);
   const holders = works.flat().map(({ holder }) => holder);
   const wait = { call, target, from, holders };
@@ -80,10 +81,10 @@ function forget(wait: Wait): void {
 }
 
 /** The holdings of each work around the running code, innermost first. */
-function worksAround(from: Holding): Holding[][] {
+function worksAround(): Holding[][] {
   const works: Holding[][] = [];
   let isNew = true;
-  for (let each: Holding | undefined = from; each !== undefined; each = living(each.outer)) {
+  for (const each of allHeldHere()) {
     if (isNew) works.push([each]);
     else works.at(-1)?.push(each);
     isNew = !each.joint;
@@ -103,29 +104,25 @@ function refuseCircle(target: Held, works: readonly Holding[][]): void {
     .slice(0, depths.get(last))
     .toReversed()
     .flatMap((work) => work.slice(0, 1));
-  const chain = [...distinct([...way, ...inside]), target.identity];
-  const names = chain.map(({ type, id }) => `${type}/${id}`);
+  const names = namesTo(target.identity, [...way, ...inside]);
   throw new DeadlockError(names, { scope: target.identity });
 }
 
 /** The shortest path along the waits from a scope to one of `goals`, both ends included. */
-function wayTo(goals: ReadonlyMap<object, number>, start: Held): Held[] | undefined {
+function wayTo(goals: ReadonlyMap<object, number>, start: Held): readonly Held[] | undefined {
   const before = new Map<Held, Held | undefined>([[start, undefined]]);
   for (const scope of before.keys())
     // Also scopes added during the loop.
     for (const next of awaitedBy(scope)) {
       if (before.has(next)) continue;
       before.set(next, scope);
-      if (goals.has(next)) return trail(before, next);
+      if (!goals.has(next)) continue;
+      const way: Held[] = [];
+      for (let each: Held | undefined = next; each !== undefined; each = before.get(each))
+        way.push(each);
+      return way.toReversed();
     }
   return undefined;
-}
-
-function trail(before: ReadonlyMap<Held, Held | undefined>, end: Held): Held[] {
-  const way: Held[] = [];
-  for (let each: Held | undefined = end; each !== undefined; each = before.get(each))
-    way.push(each);
-  return way.toReversed();
 }
 
 /** The scopes with a pending call of the code that holds `scope`. */
