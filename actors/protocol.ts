@@ -152,10 +152,7 @@ export interface Stored<S> {
 }
 
 /** A deleted record; its version is kept, so that versions never decrease. */
-export interface Tombstone {
-  readonly state: undefined;
-  readonly version: number;
-}
+export type Tombstone = Stored<undefined>;
 
 /** A conflict is a result, not an error. `current: undefined` means the record was deleted. */
 export type SaveResult<S> =
@@ -177,15 +174,12 @@ export interface CommitInfo {
 }
 
 /** One change, as a history keeps it. */
-export interface CommittedChange {
-  readonly version: number;
+export interface CommittedChange extends Pick<
+  StateChange,
+  "version" | "operation" | "patches" | "inversePatches" | "timestamp"
+> {
   /** The version before it. */
   readonly since: number;
-  readonly operation: OperationName;
-  readonly patches: readonly Patch[];
-  readonly inversePatches: readonly Patch[];
-  /** Milliseconds since the epoch. */
-  readonly timestamp: number;
   readonly meta?: JsonObject | undefined;
   /** What its mutation adds to the history (`Mutation.trace`). */
   readonly trace?: JsonObject | undefined;

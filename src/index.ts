@@ -33,7 +33,7 @@ export type { RuntimeOptions } from "./runtime/options.ts";
 export type { RuntimeStats } from "./runtime/stats.ts";
 export type { ScopeOwner } from "./runtime/session/binding.ts";
 export type { ExecuteOptions, ExecutionContext } from "./runtime/session/execution.ts";
-export type { ForkOptions } from "./runtime/transaction/fork.ts";
+export type { ForkOptions } from "./runtime/transaction/create.ts";
 export type { DeleteAllOptions, EraseOptions } from "./runtime/removal.ts";
 export type {
   ListedScope,

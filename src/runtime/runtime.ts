@@ -13,8 +13,7 @@ import { openExecution, type ExecuteOptions, type OpenScope } from "./session/ex
 import type { ScopeOwner } from "./session/binding.ts";
 import { AllChanges } from "./all-changes.ts";
 import { keepCalls } from "./calls.ts";
-import { createScope, openScope } from "./transaction/create.ts";
-import { type ForkOptions, forkScope } from "./transaction/fork.ts";
+import { createScope, type ForkOptions, forkScope, openScope } from "./transaction/create.ts";
 import { checkOptions, type CloseOptions, drainOption, type RuntimeOptions } from "./options.ts";
 import { ScopeHost } from "./scope-host.ts";
 import { type KindOptions, type Kinds, supportsOf } from "./kinds.ts";

@@ -12,8 +12,8 @@ import {
   changedPart,
   deletedPart,
   isDurable,
-  MultiScopeCommit,
   type Part,
+  saveTogether,
 } from "../../runtime/transaction/multi-scope-commit.ts";
 import { defineKind, type Kind } from "../../runtime/kinds.ts";
 import { asCall } from "../../runtime/calls.ts";
@@ -78,7 +78,7 @@ export class RuntimeVault implements Vault {
     });
     const { transactions } = parts[0]?.scope.kind.store.supports ?? { transactions: false };
     const atomic = transactions && parts.length > 1;
-    const stale = await new MultiScopeCommit(section).save(parts, { atomic });
+    const stale = await saveTogether(section, parts, { atomic });
     const untouched = atomic && stale.length > 0;
     return scopes.map((scope) => (untouched || stale.includes(scope) ? null : foundIn(scope)));
   }

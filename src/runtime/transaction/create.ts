@@ -1,5 +1,7 @@
 /**
- * Makes scopes that are not expected to exist: their first change is saved without a read.
+ * Makes scopes that are not expected to exist: their first change is saved without a read. A fork
+ * has the state, or a past state, of another scope of its kind, but neither its history nor its
+ * keys of `once`.
  *
  * Invariants
  *  N1  It is the first change of a scope that does not exist: the store's version check decides
@@ -13,10 +15,13 @@ import { refuseUnknown } from "../../../actors/scope/options.ts";
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { Calls } from "../calls.ts";
 import { ScopeHandle } from "../handle.ts";
+import { checkId } from "../id.ts";
 import { refuseRun } from "../kinds.ts";
 import type { ResidentScope } from "../resident-scope.ts";
+import type { Scope } from "../scope.ts";
 import type { ScopeOwner } from "../session/binding.ts";
 import { SetMutation } from "../state-ops.ts";
+import { type OwningRuntime, ownScope } from "./several.ts";
 
 /** The first change of a scope that was not read; resolves to false when it failed. */
 export type FirstChange = (scope: ResidentScope) => Promise<boolean>;
@@ -105,4 +110,28 @@ export async function createScope(home: CreatingRuntime, made: NewScope): Promis
     throw isHoldfastError(cause, "SCOPE_EXISTS") ? cause : error;
   });
   return new ScopeHandle(scope);
+}
+
+/** Options of `fork`. */
+export interface ForkOptions {
+  /** The version, or the time, whose state the fork gets; default the current state. */
+  readonly at?: number | Date | undefined;
+}
+
+/** Makes a fork; see the head of this file. */
+export async function forkScope<S extends object>(
+  home: OwningRuntime & CreatingRuntime,
+  given: Scope<S>,
+  newId: string,
+  options: ForkOptions = {},
+): Promise<Scope<S>> {
+  refuseUnknown("fork", options, ["at"]);
+  const source = ownScope(home, "fork", given);
+  const { at } = options;
+  const { type, userId, orgId } = source.identity;
+  const id = checkId(newId);
+  const state: object = at === undefined ? await source.read() : (await source.at(at)).state;
+  const owner = { ...(userId !== undefined && { userId }), ...(orgId !== undefined && { orgId }) };
+  // It has the kind of the given one.
+  return (await createScope(home, { type, id, owner, state })) as unknown as Scope<S>;
 }

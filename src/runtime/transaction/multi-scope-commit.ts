@@ -51,65 +51,56 @@ export interface CommitTogetherOptions {
   readonly read?: readonly ResidentScope[];
 }
 
-/** Saves in one section. */
-export class MultiScopeCommit {
-  readonly #section: ExclusiveSection;
+/**
+ * Saves parts of the scopes of a section. Resolves to the scopes whose record is newer; the others
+ * are saved unless `atomic` is set. Rejects with what the store threw.
+ */
+export async function saveTogether(
+  section: ExclusiveSection,
+  parts: readonly Part[],
+  { atomic, read = [] }: CommitTogetherOptions,
+): Promise<ResidentScope[]> {
+  const durable = parts.filter(({ scope }) => isDurable(scope));
+  const nexts = new Map(durable.map(({ scope, next }) => [scope, next ?? null]));
+  const scopes = [...nexts.keys(), ...read];
+  const results = await send(section, durable, { atomic, read });
+  const stale = scopes.filter((_, index) => results[index]?.ok === false);
+  for (const { settings } of stale) settings.counters.conflicts += 1;
+  const isRefused = atomic && stale.length > 0;
+  const failures = scopes.flatMap((scope, index) => {
+    const result = results[index];
+    const next = nexts.get(scope);
+    if (result === undefined || (result.ok && (isRefused || next === undefined))) return [];
+    return adopted(scope, result, result.ok ? (next ?? null) : null);
+  });
+  const kept = isRefused ? [] : parts.filter(({ scope }) => !stale.includes(scope));
+  confirmAll(kept);
+  const [failure] = failures;
+  if (failure === undefined) return stale;
+  // Some parts are stored, whatever was found in place of the others.
+  throw kept.length > 0 ? new CommitUnknownError({ cause: failure.error }) : failure.error;
+}
 
-  constructor(section: ExclusiveSection) {
-    this.#section = section;
-  }
-
-  /**
-   * Saves the parts. Resolves to the scopes whose record is newer; the others are saved unless
-   * `atomic` is set. Rejects with what the store threw.
-   */
-  async save(
-    parts: readonly Part[],
-    { atomic, read = [] }: CommitTogetherOptions,
-  ): Promise<ResidentScope[]> {
-    const durable = parts.filter(({ scope }) => isDurable(scope));
-    const nexts = new Map(durable.map(({ scope, next }) => [scope, next ?? null]));
-    const scopes = [...nexts.keys(), ...read];
-    const results = await this.#commit(durable, { atomic, read });
-    const stale = scopes.filter((_, index) => results[index]?.ok === false);
-    for (const { settings } of stale) settings.counters.conflicts += 1;
-    const isRefused = atomic && stale.length > 0;
-    const failures = scopes.flatMap((scope, index) => {
-      const result = results[index];
-      const next = nexts.get(scope);
-      if (result === undefined || (result.ok && (isRefused || next === undefined))) return [];
-      return adopted(scope, result, result.ok ? (next ?? null) : null);
-    });
-    const kept = isRefused ? [] : parts.filter(({ scope }) => !stale.includes(scope));
-    confirmAll(kept);
-    const [failure] = failures;
-    if (failure === undefined) return stale;
-    // Some parts are stored, whatever was found in place of the others.
-    throw kept.length > 0 ? new CommitUnknownError({ cause: failure.error }) : failure.error;
-  }
-
-  async #commit(
-    parts: readonly Part[],
-    { atomic, read = [] }: CommitTogetherOptions,
-  ): Promise<WriteResult[]> {
-    // The caller has checked that they share a store.
-    const [store] = [...parts.map(({ scope }) => scope), ...read].map(({ backing }) => backing);
-    if (store === undefined || store === null) return this.#section.during(Promise.resolve([]));
-    const writes = parts.flatMap(writeOf);
-    const checks = read.map(({ key, version: expectedVersion }) => ({ key, expectedVersion }));
-    const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
-    const together = (): Promise<WriteResult[]> =>
-      store.together(writes, { atomic, owners, checks });
-    const send = SAVES.hasSubscribers ? tracedTogether.bind(null, parts, together) : together;
-    const section = this.#section;
-    try {
-      return await (writes.length > 0 ? section.writing(send) : section.during(send()));
-    } catch (cause) {
-      const isUnknown = section.ended || isHoldfastError(cause, "COMMIT_UNKNOWN");
-      if (writes.length === 0 || !isUnknown) throw cause; // Checks write nothing.
-      for (const { scope } of parts) scope.stale = true;
-      throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
-    }
+async function send(
+  section: ExclusiveSection,
+  parts: readonly Part[],
+  { atomic, read }: Required<CommitTogetherOptions>,
+): Promise<WriteResult[]> {
+  // The caller has checked that they share a store.
+  const [store] = [...parts.map(({ scope }) => scope), ...read].map(({ backing }) => backing);
+  if (store === undefined || store === null) return section.during(Promise.resolve([]));
+  const writes = parts.flatMap(writeOf);
+  const checks = read.map(({ key, version: expectedVersion }) => ({ key, expectedVersion }));
+  const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
+  const together = (): Promise<WriteResult[]> => store.together(writes, { atomic, owners, checks });
+  const request = SAVES.hasSubscribers ? tracedTogether.bind(null, parts, together) : together;
+  try {
+    return await (writes.length > 0 ? section.writing(request) : section.during(request()));
+  } catch (cause) {
+    const isUnknown = section.ended || isHoldfastError(cause, "COMMIT_UNKNOWN");
+    if (writes.length === 0 || !isUnknown) throw cause; // Checks write nothing.
+    for (const { scope } of parts) scope.stale = true;
+    throw new CommitUnknownError({ scope: parts[0]?.scope.identity, cause });
   }
 }
 
@@ -120,10 +111,8 @@ function tracedTogether(
 ): Promise<WriteResult[]> {
   const [first] = parts;
   if (first === undefined) return request();
-  const bytes = parts.reduce(
-    (sum, { next }) => sum + (next === undefined ? 0 : sizeBytes(next)),
-    0,
-  );
+  const sizes = parts.map(({ next }) => (next === undefined ? 0 : sizeBytes(next)));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
   const known = { operation: "transaction", batchSize: parts.length, bytes };
   return tracedSave(first.scope, known, request);
 }
@@ -153,8 +142,8 @@ export function isDurable(scope: ResidentScope): boolean {
  * The part of a scope that a mutation changes, or leaves unchanged. Throws for an invalid change.
  */
 export function changedPart(scope: ResidentScope, mutation: Mutation, computed?: unknown): Part {
-  const scratch = new DraftState(scope.draft.expose(), scope.identity);
-  const { settings } = scope;
+  const { draft, identity, settings, exists } = scope;
+  const scratch = new DraftState(draft.expose(), identity);
   // A subscriber may come before the announcement, which needs the patches.
   const target = { draft: scratch, settings, savesPatches: true, listening: true };
   const outcome = applyMutation(target, mutation, computed);
@@ -166,7 +155,7 @@ export function changedPart(scope: ResidentScope, mutation: Mutation, computed?:
     patches: outcome.patches ?? [],
     operations: ["update"],
     ...(settings.history && {
-      created: !scope.exists,
+      created: !exists,
       changes: [committedChange(mutation, outcome, { version, timestamp, meta: undefined })],
     }),
   };

@@ -14,9 +14,9 @@ import type { OnceEntry } from "../../../actors/state/extras.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import { changedPart, isDurable, type Part } from "./multi-scope-commit.ts";
 
-/** A part with the key, and the answer that is kept with it. */
-export interface KeyedPart {
-  readonly part: Part;
+/** The parts of a run, and what the transaction resolves to. */
+export interface Answered {
+  readonly parts: readonly Part[];
   readonly answer: unknown;
 }
 
@@ -37,13 +37,27 @@ export class TransactionKey {
     return onceEntry(this.keeper?.draft.extras ?? null, this.#key);
   }
 
-  /** The part of the keeper, whose state becomes `next`, with the key. */
-  record(part: Part, next: object, answer: unknown): KeyedPart {
-    return this.#keyed(part, next, { key: this.#key, answer: () => answer });
+  /**
+   * The parts with the key and its marks, and with the answer in the keeper; unchanged parts whose
+   * answer is `false` have no key. The states of the parts become `nexts`.
+   */
+  keep(
+    made: readonly Part[],
+    nexts: readonly object[],
+    answerOf: (parts: readonly Part[]) => unknown,
+  ): Answered {
+    const parts = made.map((part, at) => this.#marked(part, nexts[at] ?? {}));
+    const answer = answerOf(parts);
+    const isKept = answer !== false || parts.some(({ outcome }) => outcome.changed);
+    const own = parts.findIndex(({ scope }) => scope === this.keeper);
+    const [part, next] = [parts[own], nexts[own]];
+    if (!isKept || part === undefined || next === undefined) return { parts, answer };
+    const keyed = this.#keyed(part, next, { key: this.#key, answer: () => answer });
+    return { parts: parts.with(own, keyed.part), answer: keyed.answer };
   }
 
   /** The part of another scope, with its mark; unchanged when the scope has the mark already. */
-  mark(part: Part, next: object): Part {
+  #marked(part: Part, next: object): Part {
     const { keeper } = this;
     const isKept = keeper === undefined || isDurable(keeper) || part.scope === keeper;
     if (isKept || part.entry === undefined || !part.outcome.changed) return part;
@@ -56,7 +70,7 @@ export class TransactionKey {
     { scope, mutation, entry, settle }: Part,
     next: object,
     { key, ...named }: { readonly key: string; readonly answer?: () => unknown },
-  ): KeyedPart {
+  ): { readonly part: Part; readonly answer: unknown } {
     const keep = (work: Pick<Mutation, "write" | "compute">): OnceMutation =>
       new OnceMutation(
         { ...work, ...named, ...(settle && { settle }), operation: "update" },

@@ -3,12 +3,9 @@
  *
  * Invariants
  *  G1  Scopes are claimed in the order of keys, so two transactions cannot wait for each other.
- *  G2  Nothing is changed in memory before the store returns the results for all records at once.
+ *  G2  All records are saved at once, as J1 to J4 of `multi-scope-commit.ts` say.
  *  G3  A conflict on any record makes the whole recipe run again on the store's records.
  *  G4  Its exclusive section is released, however the transaction ends.
- *  G5  After the section is revoked nothing is changed any more. If the write was under way its
- *      outcome is unknown, and every scope in it reads the store before it continues.
- *  G6  Subscribers receive the changes when all scopes show them.
  *  G7  After `cas.maxRetries` it takes the exclusive leases of all its records, in the order of
  *      keys, reads them and tries once more; without `cas.escalate` it rejects, unless another
  *      owner keeps a record.
@@ -19,7 +16,6 @@
  */
 import { isRefused, refusedAt, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
-import { isThenable } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import {
   createDraft,
@@ -28,6 +24,7 @@ import {
   type Recipe,
 } from "../../../actors/scope/recipe.ts";
 import {
+  type Transacted,
   TransactDrafts,
   TransactMutation,
   type TransactRecipe,
@@ -35,35 +32,29 @@ import {
 import { createCall } from "../../../actors/scope/mailbox.ts";
 import { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { endLife } from "../../../actors/scope/tasks.ts";
-import { captureContext, RunContext } from "../../../actors/scope/reentrancy.ts";
+import { captureContext } from "../../../actors/scope/reentrancy.ts";
 import type { StateStore } from "../../stores/contract.ts";
-import { isDurable, MultiScopeCommit, type Part } from "./multi-scope-commit.ts";
+import { isDurable, type Part, saveTogether } from "./multi-scope-commit.ts";
 import type { ResidentScope } from "../resident-scope.ts";
-import { TransactionKey } from "./transaction-key.ts";
+import { type Answered, TransactionKey } from "./transaction-key.ts";
 import { TransactionTimers } from "./transaction-timers.ts";
 
 /** The recipe of a transaction; drafts are in the order of the given scopes. */
 export type TransactionRecipe = (drafts: object[], context: MutationContext) => unknown;
 
-/** What the drafts of a recipe became. */
-interface Ended {
-  readonly nexts: readonly object[];
-  /** The result of the recipe, when the transaction resolves to it. */
-  readonly result?: (committed: readonly object[]) => unknown;
-}
+/** What the drafts of a recipe became; `result`: when the transaction resolves to it. */
+type Ended = Pick<Transacted, "nexts"> & Partial<Transacted>;
 
 /** The drafts of one run of a recipe, in the order of keys. */
-interface Drafting {
-  readonly drafts: readonly object[];
-  end(returned: unknown): Ended;
-}
+type Drafting = Pick<TransactDrafts, "drafts"> & { end(returned: unknown): Ended };
 
 /** One run of the recipe. */
-interface Computed {
-  readonly parts: readonly Part[];
-  /** What the transaction resolves to. */
-  readonly answer: unknown;
+interface Computed extends Answered {
   readonly thrown: { readonly error: unknown } | null;
+}
+
+function thrown(error: unknown): Computed {
+  return { parts: [], answer: false, thrown: { error } };
 }
 
 function changing(states: readonly object[]): Drafting {
@@ -105,7 +96,7 @@ export class Transaction {
   async run(): Promise<unknown> {
     await this.#section.acquire(this.#options);
     try {
-      const answer = await this.#attempts(this.#ordered);
+      const answer = await this.#attempts();
       await this.#timers.saved();
       return answer;
     } catch (error) {
@@ -116,132 +107,102 @@ export class Transaction {
     }
   }
 
-  async #attempts(scopes: readonly ResidentScope[]): Promise<unknown> {
-    const settings = scopes[0]?.kind.settings;
+  async #attempts(): Promise<unknown> {
+    const settings = this.#ordered[0]?.kind.settings;
     if (settings === undefined) return false;
-    let done: Computed | undefined;
-    let conflict: unknown;
-    const attempt = async (count: number): Promise<SaveStep> => {
-      const end = await this.#attempt(scopes, count);
-      if ("parts" in end) {
-        done = end;
-        return "saved";
+    let end = await this.#attempt(1);
+    const step = (): SaveStep =>
+      "parts" in end ? "saved" : refusedAt(end.expectedVersion, end.actualVersion);
+    const first = step();
+    if (isRefused(first)) {
+      const attempt = async (count: number): Promise<SaveStep> => {
+        end = await this.#attempt(count);
+        return step();
+      };
+      const stopped = new AbortController();
+      const { signal } = stopped;
+      this.#section.revoked.catch(() => stopped.abort());
+      const exclusive = (count: number): Promise<SaveStep> =>
+        this.#leased(signal, () => attempt(count));
+      try {
+        await this.#section.during(retry({ ...settings, first, signal, attempt, exclusive }));
+      } catch (error) {
+        if (isRefused(step())) throw error; // Else it is stored, and leases were being released.
       }
-      conflict = end;
-      return refusedAt(end.expectedVersion, end.actualVersion);
-    };
-    const first = await attempt(1);
-    if (!isRefused(first)) return done?.answer;
-    const stopped = new AbortController();
-    const { signal } = stopped;
-    this.#section.revoked.catch(() => stopped.abort());
-    const exclusive = (count: number): Promise<SaveStep> =>
-      this.#leased(scopes, signal, () => attempt(count));
-    try {
-      await this.#section.during(retry({ ...settings, first, signal, attempt, exclusive }));
-    } catch (error) {
-      if (done === undefined) throw error; // Else it is stored, and leases were being released.
     }
-    if (done === undefined) throw conflict;
-    return done.answer;
+    if ("parts" in end) return end.answer;
+    throw end;
   }
 
   /** Resolves to the run that counts, or to the conflict. */
-  async #attempt(
-    scopes: readonly ResidentScope[],
-    attempt: number,
-  ): Promise<Computed | ConcurrentModificationError> {
-    const computed = await this.#section.during(
-      this.#compute(scopes, attempt).catch((error: unknown): Computed => ({
-        parts: [],
-        answer: false,
-        thrown: { error },
-      })),
-    );
+  async #attempt(attempt: number): Promise<Computed | ConcurrentModificationError> {
+    const scopes = this.#ordered;
+    const computed = await this.#section.during(this.#compute(attempt).catch(thrown));
     const changed = computed.parts.filter((part) => part.outcome.changed);
     const written = new Set(changed.map(({ scope }) => scope));
+    // Their states may be older than their records.
     const isRead = (scope: ResidentScope): boolean =>
-      verified(scope) || (isDurable(scope) && scope === this.#key?.keeper);
+      isDurable(scope) && (scope.settings.verifies || scope === this.#key?.keeper);
     const read = scopes.filter((scope) => isRead(scope) && !written.has(scope));
     const expected = new Map(scopes.map((scope) => [scope, scope.version]));
-    const stale = await new MultiScopeCommit(this.#section).save(changed, { atomic: true, read });
+    const stale = await saveTogether(this.#section, changed, { atomic: true, read });
     if (stale.length > 0) return conflictOf(stale, attempt, expected);
     if (computed.thrown !== null) throw computed.thrown.error;
     return computed;
   }
 
   /** One more attempt on what the store holds, while no other owner can write the records. */
-  #leased(
-    scopes: readonly ResidentScope[],
-    signal: AbortSignal,
-    attempt: () => Promise<SaveStep>,
-  ): Promise<SaveStep> {
-    const durable = scopes.filter(isDurable);
+  #leased(signal: AbortSignal, attempt: () => Promise<SaveStep>): Promise<SaveStep> {
+    const durable = this.#ordered.filter(isDurable);
     const last = async (): Promise<SaveStep> => {
       for (const scope of durable)
         await this.#section.during(scope.reload(() => !this.#section.ended));
       return attempt();
     };
-    const leased = durable.reduceRight<() => Promise<SaveStep>>(
+    const wait = { waitMs: Infinity, signal };
+    const leased = durable.reduceRight(
       (inner, { backing }) =>
         () =>
-          backing?.exclusive(inner, { waitMs: Infinity, signal }) ?? inner(),
+          backing?.exclusive(inner, wait) ?? inner(),
       last,
     );
     return leased();
   }
 
   /** Runs the recipe on drafts and computes the part of each scope. */
-  async #compute(scopes: readonly ResidentScope[], attempt: number): Promise<Computed> {
+  async #compute(attempt: number): Promise<Computed> {
+    const scopes = this.#ordered;
     // A scope may expire while another one is claimed or ended.
-    for (let over = firstOver(scopes); over !== undefined; over = firstOver(scopes))
+    const firstOver = (): ResidentScope | undefined => scopes.find(({ overdue }) => overdue);
+    for (let over = firstOver(); over !== undefined; over = firstOver())
       await this.#section.during(endLife(over, this.#section));
     const found = this.#key?.found;
     if (found !== undefined) return { parts: [], answer: found[1], thrown: null };
     const states = new Map(scopes.map((scope) => [scope, scope.draft.expose()]));
-    const work = this.#draft([...states.values()]);
+    const given = [...states.values()];
+    const work: Drafting =
+      this.#resolves === "result" ? new TransactDrafts(given) : changing(given);
     const drafts = new Map(scopes.map((scope, index) => [scope, work.drafts[index] ?? {}]));
-    const context = new RunContext(attempt);
-    let returned: unknown;
-    const given = this.#timers.begin(context);
-    try {
-      // Every claimed scope is in the chain of the recipe, so a call on one in it is refused.
-      returned = context.runJointly(scopes, () => this.#recipe(this.#given(drafts), given));
-      if (isThenable(returned)) returned = await this.#section.during(Promise.resolve(returned));
-    } catch (error) {
-      context.lose(error);
-      throw error;
-    } finally {
-      context.end();
-    }
-    const ended = work.end(returned);
+    const returned: unknown = await this.#section.run(attempt, (context) =>
+      this.#recipe(this.#given(drafts), this.#timers.begin(context)),
+    );
+    const { nexts, result } = work.end(returned);
     await this.#section.during(this.#timers.prepare());
-    const parts = scopes.map((scope, at) => this.#part(scope, ended.nexts[at] ?? {}, states));
-    if (!this.#timers.join(parts)) return this.#answered(parts, ended);
-    const all = scopes.map((scope, at) => this.#part(scope, ended.nexts[at] ?? {}, states));
-    return this.#answered(all, ended);
-  }
-
-  /** The answer, and the parts with the key of `once`. */
-  #answered(made: readonly Part[], { nexts, result }: Ended): Computed {
-    const parts = made.map((part, at) => this.#key?.mark(part, nexts[at] ?? {}) ?? part);
-    const changed = parts.some((part) => part.outcome.changed);
-    const answer = result === undefined ? changed : result(parts.map(({ next }) => next ?? {}));
-    const own = parts.findIndex(({ scope }) => scope === this.#key?.keeper);
-    const [part, next] = [parts[own], nexts[own]];
-    if (part === undefined || next === undefined || (answer === false && !changed))
-      return { parts, answer, thrown: null };
-    const keyed = this.#key?.record(part, next, answer) ?? { part, answer };
-    return { parts: parts.with(own, keyed.part), answer: keyed.answer, thrown: null };
+    const make = (): Part[] =>
+      scopes.map((scope, at) => this.#part(scope, nexts[at] ?? {}, states));
+    const first = make();
+    const parts = this.#timers.join(first) ? make() : first;
+    const answerOf = (all: readonly Part[]): unknown =>
+      result === undefined
+        ? all.some(({ outcome }) => outcome.changed)
+        : result(all.map(({ next }) => next ?? {}));
+    const answered = this.#key?.keep(parts, nexts, answerOf) ?? { parts, answer: answerOf(parts) };
+    return { ...answered, thrown: null };
   }
 
   /** The drafts in the order of the given scopes. */
   #given(drafts: ReadonlyMap<ResidentScope, object>): object[] {
     return this.#scopes.map((scope) => drafts.get(scope) ?? {});
-  }
-
-  #draft(states: readonly object[]): Drafting {
-    return this.#resolves === "result" ? new TransactDrafts(states) : changing(states);
   }
 
   /** The part of `scope`; a checkpoint scope may have to run the recipe again later (G9). */
@@ -262,15 +223,6 @@ export class Transaction {
     entry.context = captureContext();
     return { ...part, mutation: this.#timers.repeated(part, again), entry };
   }
-}
-
-/** True for a scope whose state may be older than its record. */
-function verified(scope: ResidentScope): boolean {
-  return isDurable(scope) && scope.settings.verifies;
-}
-
-function firstOver(scopes: readonly ResidentScope[]): ResidentScope | undefined {
-  return scopes.find((scope) => scope.overdue);
 }
 
 function conflictOf(

@@ -14,8 +14,9 @@ import { exclusively } from "../../../../actors/scope/exclusive.ts";
 import {
   changedPart,
   deletedPart,
-  MultiScopeCommit,
+  type CommitTogetherOptions,
   type Part,
+  saveTogether,
 } from "../../../../src/runtime/transaction/multi-scope-commit.ts";
 import { residentOf } from "../../../../src/runtime/handle.ts";
 import type { ResidentScope } from "../../../../src/runtime/resident-scope.ts";
@@ -39,11 +40,18 @@ function setting(scope: ResidentScope, n: number): Part {
   return changedPart(scope, recipe, recipe.compute(scope.state, turn));
 }
 
+/** Saves in one section. */
+interface Joint {
+  save(parts: readonly Part[], options: CommitTogetherOptions): Promise<ResidentScope[]>;
+}
+
 async function held<T>(
   scopes: readonly ResidentScope[],
-  work: (joint: MultiScopeCommit) => Promise<T>,
+  work: (joint: Joint) => Promise<T>,
 ): Promise<T> {
-  return exclusively(scopes, undefined, (section) => work(new MultiScopeCommit(section)));
+  return exclusively(scopes, undefined, (section) =>
+    work({ save: (parts, options) => saveTogether(section, parts, options) }),
+  );
 }
 
 /** Two runtimes on one store, and the scopes of the first. */
