@@ -20,7 +20,7 @@
 import { performance } from "node:perf_hooks";
 import { ReentrantMutationError } from "../errors.ts";
 import type { Logger, ScopeIdentity } from "../protocol.ts";
-import { cascadeHere, inCascade, type Cascade } from "./reentrancy.ts";
+import { cascadeHere, inCascade, nameOf, type Cascade } from "./reentrancy.ts";
 
 /** Most listeners in a chain, each called with a change that the one before it made. */
 export const LISTENER_DEPTH_MAX = 1_000;
@@ -78,8 +78,4 @@ function chainOf(scope: ScopeIdentity, cause: Cascade): string[] {
     each = each.outer;
   }
   return [nameOf(cause.scope), nameOf(scope)];
-}
-
-function nameOf({ type, id }: ScopeIdentity): string {
-  return `${type}/${id}`;
 }

@@ -69,21 +69,14 @@ function plainDefinition(schema: unknown): Definition | null {
 
 function findDefinition(schema: Schema): Definition | null {
   const inner: unknown = schema["~standard"].vendor === "zod" ? Reflect.get(schema, "_zod") : null;
-  if (typeof inner !== "object" || inner === null) return null;
-  const def: unknown = Reflect.get(inner, "def");
-  const traits: unknown = Reflect.get(inner, "traits");
+  // What zod 4 keeps there; another version may keep something else.
+  const { def, traits } = Object(inner) as { readonly def?: Definition; readonly traits?: unknown };
   if (typeof def !== "object" || def === null || !types.isSet(traits)) return null;
-  return isPlain(def, traits) ? containerIn(def) : null;
-}
-
-function isPlain({ type, checks, catchall }: Definition, traits: ReadonlySet<unknown>): boolean {
+  const { type, checks, catchall, innerType } = def;
   const known = TRAITS.get(type);
-  if (known === undefined || catchall !== undefined || (checks ?? []).length > 0) return false;
-  return [...traits].every((trait) => known.test(String(trait)));
-}
-
-function containerIn(def: Definition): Definition | null {
-  return def.type === "object" || def.type === "array" ? def : plainDefinition(def.innerType);
+  if (known === undefined || catchall !== undefined || (checks ?? []).length > 0) return null;
+  if (![...traits].every((trait) => known.test(String(trait)))) return null;
+  return type === "object" || type === "array" ? def : plainDefinition(innerType);
 }
 
 function isSchema(schema: unknown): schema is Schema {

@@ -99,13 +99,9 @@ export class RecordLease {
     };
     const fence: PersistBridge<object> = {
       save: (...args) => within(() => bridge.save(...args)),
-      ...(load !== undefined && { load }),
-      ...(remove !== undefined && {
-        delete: (version) => within(() => remove(version)),
-      }),
-      ...(verify !== undefined && {
-        verify: (version) => within(() => verify(version)),
-      }),
+      ...(load && { load }),
+      ...(remove && { delete: (version) => within(() => remove(version)) }),
+      ...(verify && { verify: (version) => within(() => verify(version)) }),
       exclusive: (work) => work(this.#lease), // The record is kept already.
     };
     beneath.set(fence, bridge);

@@ -188,7 +188,12 @@ export function refuseReentry(holder: object, identity: ScopeIdentity): void {
 export function namesTo(last: ScopeIdentity, chain: readonly Held[]): string[] {
   const all = chain.map(({ identity }) => identity);
   const distinct = all.filter((identity, index) => identity !== all[index - 1]);
-  return [...distinct, last].map(({ type, id }) => `${type}/${id}`);
+  return [...distinct, last].map(nameOf);
+}
+
+/** Names a scope in a chain. */
+export function nameOf({ type, id }: ScopeIdentity): string {
+  return `${type}/${id}`;
 }
 
 /** A captured async context. */
