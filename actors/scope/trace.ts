@@ -158,11 +158,12 @@ export class Trace {
   /** Runs code in the bound stores: as `runStores` of Node, without its `publish`. */
   within<T>(code: () => T): T {
     this.#bound ??= this.#bind();
-    let run = code;
-    for (const [store, value] of this.#bound) {
-      const inner = run;
-      run = () => store.run(value, inner);
-    }
+    const run = this.#bound.reduce(
+      (inner, [store, value]) =>
+        () =>
+          store.run(value, inner),
+      code,
+    );
     return run();
   }
 

@@ -10,8 +10,8 @@
  *      meanwhile waits, and reads the record when the save has failed.
  */
 import { isHoldfastError, ScopeExistsError } from "../../../actors/errors.ts";
-import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
+import { WrappedMutation } from "../../../actors/scope/wrapped-mutation.ts";
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { Calls } from "../calls.ts";
 import { ScopeHandle } from "../handle.ts";
@@ -41,28 +41,22 @@ export interface NewScope {
 }
 
 /** The first change of a scope; throws `ScopeExistsError` when the scope exists. */
-class CreateMutation implements Mutation {
-  readonly operation = "set";
+class CreateMutation extends WrappedMutation {
   readonly first = true;
   readonly verifies = true;
   readonly #scope: ResidentScope;
-  readonly #set: SetMutation;
 
   constructor(scope: ResidentScope, state: unknown) {
+    super(new SetMutation(scope.identity, state));
     this.#scope = scope;
-    this.#set = new SetMutation(scope.identity, state);
   }
 
-  write(draft: DraftState): void {
+  override write(draft: DraftState, computed: unknown): void {
     const { exists, identity: scope } = this.#scope;
     if (exists) throw new ScopeExistsError({ scope });
-    this.#set.write(draft);
+    super.write(draft, computed);
     // Stored also when it is the initial state.
     if (!draft.changed) draft.take(draft.expose(), [], []);
-  }
-
-  delta(): unknown {
-    return this.#set.delta();
   }
 }
 
@@ -88,22 +82,19 @@ export async function createScope(home: CreatingRuntime, made: NewScope): Promis
   const { type, id, owner = {}, state } = made;
   refuseRun(type);
   refuseUnknown("create", owner, ["userId", "orgId"]);
-  let end: { readonly error?: unknown } | undefined;
-  const save = (scope: ResidentScope): Promise<unknown> =>
+  const save = async (scope: ResidentScope): Promise<unknown> =>
     scope.mutate(new CreateMutation(scope, state));
+  let saved: Promise<unknown> | undefined;
   const scope = await home.open(type, id, owner, async (unread) => {
-    try {
-      await save(unread);
-      end = {};
-      return true;
-    } catch (error) {
-      end = { error };
-      await unread.stop().catch(() => undefined); // Nothing of it is unsaved.
-      return false;
-    }
+    saved = save(unread);
+    const isSaved = await saved.then(
+      () => true,
+      () => false,
+    );
+    if (!isSaved) await unread.stop().catch(() => undefined); // Nothing of it is unsaved.
+    return isSaved;
   });
-  if (end === undefined) await save(scope);
-  else if ("error" in end) throw end.error;
+  await (saved ?? save(scope));
   await scope.flush().catch((error: unknown) => {
     // A checkpoint scope is made in memory first, and may then meet one that another writer made.
     const cause = isHoldfastError(error) ? error.cause : undefined;
