@@ -9,11 +9,11 @@
 import { causeHere, countCall } from "./cascade.ts";
 import { ScopeStoppedError } from "../errors.ts";
 import { type Call, createCall, type ExclusiveTask } from "./mailbox.ts";
-import type { Mutation } from "./mutation.ts";
+import { type Mutation, READ } from "./mutation.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
 import { isError } from "../realm.ts";
-import { MUTATIONS, traceOfCall } from "./trace.ts";
+import { MUTATIONS, traceOf } from "./trace.ts";
 import { enterWait } from "./wait-graph.ts";
 import { refuseInWriting } from "./writing.ts";
 
@@ -60,8 +60,11 @@ export function submitTo(
 ): Promise<boolean> {
   try {
     const call = createCall(work, options, target.settings);
-    if (!MUTATIONS.hasSubscribers) return enter(target, call);
-    call.trace = traceOfCall(target, work);
+    const { operation } = work;
+    // Calls that change nothing themselves are not traced.
+    if (!MUTATIONS.hasSubscribers || operation === undefined || work === READ)
+      return enter(target, call);
+    call.trace = traceOf(MUTATIONS, target, { operation });
     const admitted = enter.bind(null, target, call);
     return call.trace?.run(admitted) ?? admitted();
   } catch (error) {

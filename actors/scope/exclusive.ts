@@ -85,6 +85,13 @@ export class ExclusiveSection {
     }
   }
 
+  /** Acquires the records of some of its scopes, too, in their order; `finish` releases them. */
+  async keepRecords(scopes: ReadonlySet<object>, signal: AbortSignal): Promise<void> {
+    for (const [index, scope] of this.#scopes.entries())
+      if (scopes.has(scope))
+        await this.during(this.#claims[index]?.keepRecord(signal) ?? Promise.resolve());
+  }
+
   /** The calls of its code on each scope, in the order of the scopes. */
   get calls(): Claim[] {
     return this.#claims.map(({ calls }) => calls);

@@ -20,11 +20,10 @@ import { type Channel, type TracingChannel, tracingChannel } from "node:diagnost
 import { performance } from "node:perf_hooks";
 import { types } from "node:util";
 import type { OperationTrace } from "../operation-trace.ts";
-import type { Logger, OperationName, ScopeIdentity } from "../protocol.ts";
+import type { Logger, ScopeIdentity } from "../protocol.ts";
 import { isError } from "../realm.ts";
 import { isPlainObject, sizeBytes } from "../state/copy.ts";
 import { afterThis } from "../time/soon.ts";
-import { READ } from "./mutation.ts";
 import { outsideTurns } from "./reentrancy.ts";
 import { safeCall } from "./safe-call.ts";
 
@@ -202,14 +201,6 @@ function asSubscriber(code: () => void): void {
 /** The trace of an operation; `null` without a subscriber, and for operations of subscribers. */
 export function traceOf(channel: Tracing, traced: Traced, known: KnownFields): Trace | null {
   return isPublishing || !channel.hasSubscribers ? null : new Trace(channel, traced, known);
-}
-
-/** The trace of a call; `null` also for calls that change nothing themselves. */
-export function traceOfCall(traced: Traced, work: { operation?: OperationName }): Trace | null {
-  const { operation } = work;
-  return operation === undefined || work === READ
-    ? null
-    : traceOf(MUTATIONS, traced, { operation });
 }
 
 /** Runs asynchronous work with its trace; `codeOfResult` is "ok" by default. */

@@ -103,7 +103,9 @@ export class Transaction {
       this.#timers.failed(error);
       throw error;
     } finally {
-      this.#section.release();
+      // A store that is silent keeps the scopes, and not the caller beyond its time limit.
+      const over = this.#section.revoked.catch(() => undefined);
+      await Promise.race([this.#section.finish(), over]);
     }
   }
 
@@ -122,13 +124,12 @@ export class Transaction {
       const stopped = new AbortController();
       const { signal } = stopped;
       this.#section.revoked.catch(() => stopped.abort());
-      const exclusive = (count: number): Promise<SaveStep> =>
-        this.#leased(signal, () => attempt(count));
-      try {
-        await this.#section.during(retry({ ...settings, first, signal, attempt, exclusive }));
-      } catch (error) {
-        if (isRefused(step())) throw error; // Else it is stored, and leases were being released.
-      }
+      // One more attempt on what the store holds, while no other owner can write the records.
+      const exclusive = async (count: number): Promise<SaveStep> => {
+        await this.#section.keepRecords(new Set(this.#ordered.filter(isDurable)), signal);
+        return attempt(count);
+      };
+      await this.#section.during(retry({ ...settings, first, signal, attempt, exclusive }));
     }
     if ("parts" in end) return end.answer;
     throw end;
@@ -149,24 +150,6 @@ export class Transaction {
     if (stale.length > 0) return conflictOf(stale, attempt, expected);
     if (computed.thrown !== null) throw computed.thrown.error;
     return computed;
-  }
-
-  /** One more attempt on what the store holds, while no other owner can write the records. */
-  #leased(signal: AbortSignal, attempt: () => Promise<SaveStep>): Promise<SaveStep> {
-    const durable = this.#ordered.filter(isDurable);
-    const last = async (): Promise<SaveStep> => {
-      for (const scope of durable)
-        await this.#section.during(scope.reload(() => !this.#section.ended));
-      return attempt();
-    };
-    const wait = { waitMs: Infinity, signal };
-    const leased = durable.reduceRight(
-      (inner, { backing }) =>
-        () =>
-          backing?.exclusive(inner, wait) ?? inner(),
-      last,
-    );
-    return leased();
   }
 
   /** Runs the recipe on drafts and computes the part of each scope. */
