@@ -23,7 +23,7 @@ import type { Call, ExclusiveTask, InnerCalls } from "./mailbox.ts";
 import type { Mutation } from "./mutation.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
-import { keepRecord, type RecordLease } from "./record-lease.ts";
+import { keepRecord, type RecordLease, type RecordWait } from "./record-lease.ts";
 import type { Held } from "./reentrancy.ts";
 import type { Lane, ScopeCore } from "./scope-core.ts";
 import type { Traced } from "./trace.ts";
@@ -123,12 +123,13 @@ export class Claim implements ExclusiveTask, InnerCalls, Lane, Claimable {
 
   /**
    * Keeps the record at its store until the claim is released, and adopts it. Does nothing when the
-   * store excludes no other owner, or when a section around this one keeps the record.
+   * store excludes no other owner, or when a section around this one keeps the record. `section`:
+   * for the code of a user, which may last.
    */
-  async keepRecord(signal: AbortSignal): Promise<void> {
+  async keepRecord(wait: RecordWait): Promise<void> {
     if (this.#around !== undefined) return;
     this.inner = this;
-    const kept = keepRecord(this.#scope, signal);
+    const kept = keepRecord(this.#scope, wait);
     const settled = (): void => {
       this.#keeping = null;
     };

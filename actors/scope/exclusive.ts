@@ -16,6 +16,7 @@
  */
 import type { Claim, Claimable } from "./claim.ts";
 import type { MutationOptions, MutationContext } from "../protocol.ts";
+import type { RecordWait } from "./record-lease.ts";
 import { RunContext, type Held } from "./reentrancy.ts";
 import type { TimeLimit } from "./time-limit.ts";
 import { codeOf, SECTIONS, type Trace, traceOf } from "./trace.ts";
@@ -29,8 +30,6 @@ export class ExclusiveSection {
   #trace: Trace | null = null;
   /** How its code ended. */
   #code = "ok";
-  /** Ends the wait for records; `null`: none is acquired. */
-  #waiting: AbortSignal | null = null;
   #isReleased = false;
   /** The reason given to `revoke`. */
   #reason: { readonly reason: unknown } | null = null;
@@ -45,8 +44,11 @@ export class ExclusiveSection {
     this.revoked.catch(() => undefined); // Code of the section receives it by `during`.
   }
 
-  /** Acquires the scopes; rejects like a mutation on timeout and abort. */
-  async acquire(options?: MutationOptions): Promise<this> {
+  /**
+   * Acquires the scopes, and with `records` then their records at the stores; rejects like a
+   * mutation on timeout and abort.
+   */
+  async acquire(options?: MutationOptions, records?: RecordWait): Promise<this> {
     const [first] = this.#scopes;
     if (SECTIONS.hasSubscribers && first !== undefined) {
       const known = { operation: "exclusive", batchSize: this.#scopes.length };
@@ -57,39 +59,36 @@ export class ExclusiveSection {
     try {
       for (const [index, scope] of this.#scopes.entries())
         await this.during(this.#claim(scope, this.#scopes.slice(0, index), options));
+      if (records !== undefined) await this.keepRecords(new Set(this.#scopes), records);
       this.#trace?.begin();
       return this;
     } catch (error) {
       this.#trace?.settled(codeOf(error));
-      if (this.#waiting === null) this.release();
-      else await this.finish();
+      await this.finish();
       throw error;
     }
   }
 
-  /**
-   * Acquires the scopes within a limit on the time of waiting, which ends with it; with `records`
-   * their records at the stores too, each right after its scope.
-   */
+  /** Acquires the scopes within a limit on the time of waiting, which ends with it. */
   async acquireWithin(limit: TimeLimit, records = false): Promise<this> {
     const waiting = new AbortController();
+    const { signal } = waiting;
     const abort = (reason: unknown): void => waiting.abort(reason);
     limit.start(abort);
     this.revoked.catch(abort);
-    if (records) this.#waiting = waiting.signal;
     try {
       // The claims themselves have no limit: it would include the time of the section.
-      return await this.acquire({ timeoutMs: Infinity, signal: waiting.signal });
+      const options = { timeoutMs: Infinity, signal };
+      return await this.acquire(options, records ? { signal, section: true } : undefined);
     } finally {
       limit.stop();
     }
   }
 
-  /** Acquires the records of some of its scopes, too, in their order; `finish` releases them. */
-  async keepRecords(scopes: ReadonlySet<object>, signal: AbortSignal): Promise<void> {
-    for (const [index, scope] of this.#scopes.entries())
-      if (scopes.has(scope))
-        await this.during(this.#claims[index]?.keepRecord(signal) ?? Promise.resolve());
+  /** Acquires the records of some of its scopes, in their order; `finish` releases them. */
+  async keepRecords(scopes: ReadonlySet<object>, wait: RecordWait): Promise<void> {
+    for (const [index, claim] of this.#claims.entries())
+      if (scopes.has(this.#scopes[index] ?? claim)) await this.during(claim.keepRecord(wait));
   }
 
   /** The calls of its code on each scope, in the order of the scopes. */
@@ -190,9 +189,6 @@ export class ExclusiveSection {
       if (this.#isReleased) return claim.release();
       this.#claims.push(claim);
       claim.revoked.catch((reason: unknown) => this.#revoke(reason));
-      if (this.#waiting === null) return;
-      await claim.keepRecord(this.#waiting);
-      if (this.#isReleased) await claim.finish();
     } finally {
       asking.end();
     }

@@ -21,7 +21,13 @@ import { monotonic, retryClock } from "../time/clock.ts";
 import { outsideTurns } from "./reentrancy.ts";
 import { adopt } from "./commit.ts";
 import { foundIn, readAnswer, verification } from "./save-answer.ts";
-import type { Clock, ExclusiveLease, PersistBridge, SaveResult } from "../protocol.ts";
+import type {
+  BridgeExclusiveOptions,
+  Clock,
+  ExclusiveLease,
+  PersistBridge,
+  SaveResult,
+} from "../protocol.ts";
 import type { ScopeCore } from "./scope-core.ts";
 
 /** How often a lease is renewed in its time. */
@@ -151,18 +157,21 @@ function ownBridge({ bridge }: ScopeCore): PersistBridge<object> | null {
   return (bridge && beneath.get(bridge)) ?? bridge;
 }
 
+/** How a claim waits for its record, and for what. */
+export type RecordWait = Required<Pick<BridgeExclusiveOptions, "section">> & {
+  readonly signal: AbortSignal;
+};
+
 /**
  * Keeps the record of a scope that is claimed, and adopts it; resolves to `null` for a scope whose
  * store excludes no other owner. Rejects with the reason of the signal, and with what the store
  * threw.
  */
-export async function keepRecord(
-  scope: ScopeCore,
-  signal: AbortSignal,
-): Promise<RecordLease | null> {
+export async function keepRecord(scope: ScopeCore, wait: RecordWait): Promise<RecordLease | null> {
   const bridge = scope.backing;
+  const { signal } = wait;
   if (bridge?.exclusive === undefined) return null;
-  const kept = await leaseFrom(scope, bridge.exclusive.bind(bridge), signal);
+  const kept = await leaseFrom(scope, bridge.exclusive.bind(bridge), wait);
   try {
     await bringUpToDate(scope, bridge, () => !signal.aborted);
     signal.throwIfAborted();
@@ -176,8 +185,9 @@ export async function keepRecord(
 function leaseFrom(
   scope: ScopeCore,
   exclusive: NonNullable<PersistBridge<object>["exclusive"]>,
-  signal: AbortSignal,
+  wait: RecordWait,
 ): Promise<RecordLease> {
+  const { signal } = wait;
   return new Promise((resolve, reject) => {
     const unwatch = onAbort(signal, () => reject(signal.reason));
     const whileKept = async (lease?: ExclusiveLease): Promise<void> => {
@@ -185,7 +195,7 @@ function leaseFrom(
       if (signal.aborted) return reject(signal.reason); // L3
       await new Promise<void>((free) => resolve(new RecordLease(scope, lease, { free, released })));
     };
-    const options = { waitMs: Infinity, signal, section: true };
+    const options = { waitMs: Infinity, ...wait };
     // Called later, so that `released` is set before a record is kept at once.
     const work = Promise.resolve().then(() => outsideTurns(() => exclusive(whileKept, options)));
     work.catch(reject);

@@ -228,6 +228,33 @@ export function tracingCases(stores: RuntimeStores): void {
       expect(mutations.map(({ operation }) => operation)).toEqual(["atomic", "increment"]);
     });
 
+    it("report the section of a transaction with the end of its recipe, and run it there", async () => {
+      const world = new World(stores);
+      if (!world.store().supports.transactions) return;
+      const runtime = world.runtime();
+      const scope = await runtime.open<Counter>("user", "c9");
+      const sections = endedOf("exclusive", "c9");
+      const spans = new AsyncLocalStorage<unknown>();
+      const { start } = tracingChannel("holdfast.exclusive");
+      start.bindStore(spans);
+      onTestFinished(() => void start.unbindStore(spans));
+      let seen: unknown;
+      await runtime.transaction([scope], (draft) => {
+        seen = spans.getStore();
+        draft.n = 1;
+      });
+      const failing = (): never => {
+        throw new RangeError("no");
+      };
+      await rejection(runtime.transaction([scope], failing));
+      await settled();
+      expect(facts(sections)).toEqual([
+        ["exclusive", 1, 1, undefined, "ok"],
+        ["exclusive", 1, 1, undefined, "RangeError"],
+      ]);
+      expect(seen).toBe(sections[0]);
+    });
+
     it("report each try of a step, and each execution of a run", async () => {
       const runtime = new World(stores).runtime();
       const [steps, runs, loads] = [

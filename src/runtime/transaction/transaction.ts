@@ -126,10 +126,15 @@ export class Transaction {
       this.#section.revoked.catch(() => stopped.abort());
       // One more attempt on what the store holds, while no other owner can write the records.
       const exclusive = async (count: number): Promise<SaveStep> => {
-        await this.#section.keepRecords(new Set(this.#ordered.filter(isDurable)), signal);
+        const durable = new Set(this.#ordered.filter(isDurable));
+        await this.#section.keepRecords(durable, { signal, section: false });
         return attempt(count);
       };
-      await this.#section.during(retry({ ...settings, first, signal, attempt, exclusive }));
+      try {
+        await this.#section.during(retry({ ...settings, first, signal, attempt, exclusive }));
+      } catch (error) {
+        if (isRefused(step())) throw error; // Else it is stored.
+      }
     }
     if ("parts" in end) return end.answer;
     throw end;
