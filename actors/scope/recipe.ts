@@ -10,7 +10,6 @@
  */
 import { enableMapSet, Immer, original } from "immer";
 import type { DraftState } from "../state/draft-state.ts";
-import { difference } from "../state/diff.ts";
 import { StateTypeError } from "../errors.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import type { MutationContext } from "../protocol.ts";
@@ -51,7 +50,7 @@ export class RecipeMutation<S extends object> implements Mutation {
   }
 
   write(draft: DraftState, computed: unknown): void {
-    writeNext(draft, computed as object); // `finishDraft` is its only source.
+    draft.adopt(computed as object); // `finishDraft` is its only source.
   }
 }
 
@@ -60,13 +59,6 @@ export function checkRecipe(recipe: unknown): void {
   if (typeof recipe === "function") return;
   const fields = { path: "", expected: "a recipe function", received: typeName(recipe) };
   throw new StateTypeError(fields);
-}
-
-/** Writes the next state that a recipe made. */
-export function writeNext(draft: DraftState, next: object): void {
-  const before = draft.expose();
-  const { state, patches, inverse } = difference(before, next, draft.scope);
-  if (state !== before) draft.take(state, patches, inverse);
 }
 
 /** Makes a draft of a state, to be ended with `finishDraft`. */

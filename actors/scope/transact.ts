@@ -22,7 +22,7 @@ import { copyRecord } from "../state/patches.ts";
 import type { MutationContext } from "../protocol.ts";
 import type { Draft } from "../state-types.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
-import { checkRecipe, immer, nextState, writeNext } from "./recipe.ts";
+import { checkRecipe, immer, nextState } from "./recipe.ts";
 import { valuesIn } from "./recipe-result.ts";
 
 /** A recipe that changes `draft` in place; its call resolves to what it returns. */
@@ -80,7 +80,7 @@ export class TransactMutation<S extends object> implements Mutation {
 
   write(draft: DraftState, computed: unknown): void {
     const [next] = transacted(computed).nexts;
-    if (next !== undefined) writeNext(draft, next);
+    if (next !== undefined) draft.adopt(next);
   }
 
   settle(draft: DraftState, computed: unknown): void {

@@ -81,7 +81,7 @@ function flatCopy(source: object): Record<string, unknown> | null {
 }
 
 /** True for a storable value that needs no copy. */
-function isLeaf(value: unknown): boolean {
+export function isLeaf(value: unknown): boolean {
   const type = typeof value;
   if (type === "object") return value === null;
   return type !== "function" && type !== "symbol";
@@ -242,7 +242,7 @@ export function freezeShallow<T extends object>(node: T): T {
  * ns and 135 bytes each, and slower reads), a frozen assignment a shared one; but assigning more
  * than 19 fields makes a dictionary, which is slow to spread.
  */
-function copyToFreeze(source: object): Record<string, unknown> {
+export function copyToFreeze(source: object): Record<string, unknown> {
   const isNarrow = Object.keys(source).length <= ASSIGN_LIMIT;
   // Assignment would hit the setter of `__proto__` (V3).
   if (!isNarrow || Object.hasOwn(source, "__proto__")) return copyRecord(source);

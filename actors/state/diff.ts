@@ -13,11 +13,15 @@
  */
 import { equal } from "./equal.ts";
 import { kindOf, type NodeKind } from "./kind.ts";
-import { copyRecord } from "./patches.ts";
+import { copyArray } from "./patches.ts";
 import type { Patch, ScopeIdentity } from "../protocol.ts";
-import { copyIn, freezeShallow } from "./copy.ts";
+import { copyIn, copyToFreeze, freezeShallow, isLeaf } from "./copy.ts";
 
 type Key = string | number;
+type Fields = Record<string, unknown>;
+
+/** In the place of a value: there is none. */
+const ABSENT = Symbol("absent");
 
 /** The adopted state; `state` is `before` itself when nothing is different. */
 export interface Difference {
@@ -27,11 +31,16 @@ export interface Difference {
 }
 
 /**
- * Adopts `next`, made from the frozen `before`. Throws `StateSerializationError` for what
- * cannot be stored.
+ * Adopts `next`, made from the frozen `before`. Without `recording` there are no patches. Throws
+ * `StateSerializationError` for what cannot be stored.
  */
-export function difference(before: object, next: object, scope?: ScopeIdentity): Difference {
-  const walk = new Walk(scope);
+export function difference(
+  before: object,
+  next: object,
+  scope?: ScopeIdentity,
+  recording = true,
+): Difference {
+  const walk = new Walk(scope, recording);
   // The result for two objects is an object.
   const state = walk.value(before, next) as object;
   return { state, patches: walk.patches, inverse: walk.undo.toReversed() };
@@ -42,10 +51,12 @@ class Walk {
   /** The inverse of each patch, in the order of the patches. */
   readonly undo: Patch[] = [];
   readonly #scope: ScopeIdentity | undefined;
+  readonly #recording: boolean;
   readonly #path: Key[] = [];
 
-  constructor(scope: ScopeIdentity | undefined) {
+  constructor(scope: ScopeIdentity | undefined, recording: boolean) {
     this.#scope = scope;
+    this.#recording = recording;
   }
 
   /** Returns the adopted value of `next`, at the path of `before`. */
@@ -53,67 +64,63 @@ class Walk {
     if (Object.is(before, next)) return before;
     const kind = commonKind(before, next);
     // The casts are sound: `commonKind` has checked both.
-    if (kind === "record") return this.#record(before as object, next as object);
+    if (kind === "record") return this.#record(before as Fields, next as object);
     if (kind === "array") return this.#array(before as unknown[], next as unknown[]);
     if (kind === "map") return this.#map(before as Map<Key, unknown>, next as Map<Key, unknown>);
     if (kind === "set") return this.#set(before as Set<unknown>, next as Set<unknown>);
     if (equal(before, next)) return before;
     const value = this.#fresh(next);
-    this.#note({ op: "replace", value }, { op: "replace", value: before });
+    this.#note(before, value);
     return value;
   }
 
-  #record(before: object, next: object): object {
-    const [old, made] = [before as Record<string, unknown>, copyRecord(next)]; // Fields by own key.
+  #record(before: Fields, next: object): object {
+    const made = copyToFreeze(next);
+    let kept = 0;
     let changed = false;
     for (const key of Object.keys(made)) {
-      const had = Object.hasOwn(old, key);
-      const value = this.#at(key, () => this.#entry(had, old[key], made[key]));
-      changed ||= !had || !Object.is(value, old[key]);
+      const old = Object.hasOwn(before, key) ? before[key] : ABSENT;
+      if (old !== ABSENT) kept += 1;
+      if (Object.is(old, made[key])) continue;
+      const value = this.#entry(key, old, made[key]);
       made[key] = value; // An own data property, so even `__proto__` is overwritten.
+      changed ||= !Object.is(value, old);
     }
-    for (const key of Object.keys(old)) {
-      if (Object.hasOwn(made, key)) continue;
-      changed = true;
-      this.#at(key, () => this.#note({ op: "remove" }, { op: "add", value: old[key] }));
-    }
-    return changed ? Object.freeze(made) : before;
+    const keys = Object.keys(before);
+    if (kept < keys.length)
+      for (const key of keys) if (!Object.hasOwn(made, key)) this.#remove(key, before[key]);
+    return changed || kept < keys.length ? Object.freeze(made) : before;
   }
 
   #map(before: Map<Key, unknown>, next: Map<Key, unknown>): object {
     const made = new Map<Key, unknown>();
     let changed = false;
     for (const [key, given] of next) {
-      const had = before.has(key);
-      const value = this.#at(key, () => this.#entry(had, before.get(key), given));
-      changed ||= !had || !Object.is(value, before.get(key));
+      const old = before.has(key) ? before.get(key) : ABSENT;
+      const value = this.#entry(key, old, given);
+      changed ||= !Object.is(value, old);
       made.set(key, value);
     }
     for (const [key, value] of before) {
-      if (next.has(key)) continue;
+      if (made.has(key)) continue;
       changed = true;
-      this.#at(key, () => this.#note({ op: "remove" }, { op: "add", value }));
+      this.#remove(key, value);
     }
     return changed ? freezeShallow(made) : before;
   }
 
   #array(before: readonly unknown[], next: readonly unknown[]): object {
-    const made: unknown[] = [];
-    const common = Math.min(before.length, next.length);
-    for (let index = 0; index < common; index++)
-      made.push(this.#at(index, () => this.value(before[index], next[index])));
-    for (let index = common; index < next.length; index++) {
-      const value = this.#at(index, () => this.#fresh(next[index]));
-      made.push(value);
-      this.#at(index, () => this.#note({ op: "add", value }, { op: "remove" }));
+    const made = copyArray(next);
+    let changed = before.length !== made.length;
+    for (let index = 0; index < made.length; index++) {
+      const old = index < before.length ? before[index] : ABSENT;
+      if (Object.is(old, made[index])) continue;
+      made[index] = this.#entry(index, old, made[index]);
+      changed ||= !Object.is(made[index], old);
     }
-    for (let index = before.length - 1; index >= next.length; index--) {
-      const value = before[index];
-      this.#at(index, () => this.#note({ op: "remove" }, { op: "add", value }));
-    }
-    const same =
-      before.length === made.length && made.every((item, at) => Object.is(item, before[at]));
-    return same ? before : Object.freeze(made);
+    for (let index = before.length - 1; index >= made.length; index--)
+      this.#remove(index, before[index]);
+    return changed ? Object.freeze(made) : before;
   }
 
   /** Members of a set have no path: a new member is an equal old one, or is added. */
@@ -124,43 +131,59 @@ class Walk {
       const old = before.has(member) ? member : findEqual(left, member);
       left.delete(old);
       if (before.has(old)) made.add(old);
-      else this.#at(made.size, () => this.#addMember(made, this.#fresh(member)));
+      else this.#member("add", made, member);
     }
-    for (const value of left)
-      this.#at(made.size, () => this.#note({ op: "remove", value }, { op: "add", value }));
+    for (const member of left) this.#member("remove", made, member);
     const same = left.size === 0 && made.size === before.size;
     return same ? before : freezeShallow(made);
   }
 
-  #addMember(made: Set<unknown>, value: unknown): void {
-    made.add(value);
-    this.#note({ op: "add", value }, { op: "remove", value });
+  #member(op: "add" | "remove", made: Set<unknown>, member: unknown): void {
+    this.#path.push(made.size);
+    const value = op === "add" ? this.#fresh(member) : member;
+    if (op === "add") made.add(value);
+    this.#push({ op, value }, { op: op === "add" ? "remove" : "add", value });
+    this.#path.pop();
   }
 
-  #entry(had: boolean, before: unknown, next: unknown): unknown {
-    if (had) return this.value(before, next);
-    const value = this.#fresh(next);
-    this.#note({ op: "add", value }, { op: "remove" });
+  /** The adopted value of one entry. */
+  #entry(key: Key, before: unknown, next: unknown): unknown {
+    this.#path.push(key);
+    const value = this.value(before, next);
+    this.#path.pop();
     return value;
   }
 
+  #remove(key: Key, before: unknown): void {
+    this.#path.push(key);
+    this.#note(before, ABSENT);
+    this.#path.pop();
+  }
+
   #fresh(value: unknown): unknown {
+    if (isLeaf(value)) return value;
     const path = this.#path.map(String).join(".");
     return copyIn(value, path, { depth: this.#path.length, scope: this.#scope });
   }
 
-  #at<T>(key: Key, work: () => T): T {
-    this.#path.push(key);
-    const result = work();
-    this.#path.pop();
-    return result;
+  #note(before: unknown, value: unknown): void {
+    this.#push(changeTo(before, value), changeTo(value, before));
   }
 
-  #note(patch: Omit<Patch, "path">, inverse: Omit<Patch, "path">): void {
+  #push(patch: Change, inverse: Change): void {
+    if (!this.#recording) return;
     const path = [...this.#path];
     this.patches.push({ ...patch, path });
     this.undo.push({ ...inverse, path });
   }
+}
+
+type Change = Omit<Patch, "path">;
+
+/** What makes `value` of `before` at one path. */
+function changeTo(before: unknown, value: unknown): Change {
+  if (value === ABSENT) return { op: "remove" };
+  return { op: before === ABSENT ? "add" : "replace", value };
 }
 
 /** An old member that equals `member`; `member` itself when there is none. */

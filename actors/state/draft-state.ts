@@ -26,6 +26,7 @@
  *  A6  The extras of the draft are those of its state object.
  */
 import { StateTypeError } from "../errors.ts";
+import { difference } from "./diff.ts";
 import { equal } from "./equal.ts";
 import { type Extras, extrasOf, setExtras, withExtras } from "./extras.ts";
 import { copyArray, copyRecord } from "./patches.ts";
@@ -194,7 +195,14 @@ export class DraftState {
     this.changed = true;
   }
 
-  /** Adopts a state made elsewhere, with the patches that lead to it and back. */
+  /** Adopts a state that other code made from the present one; an equal one changes nothing. */
+  adopt(next: object): void {
+    const before = this.expose();
+    const found = difference(before, next, this.scope, this.patches !== null);
+    if (found.state !== before) this.take(found.state, found.patches, found.inverse);
+  }
+
+  /** Takes a frozen state made elsewhere, with the patches that lead to it and back. */
   take(next: object, patches: readonly Patch[], inverse: readonly Patch[]): void {
     this.#take(next);
     this.#rootOwned = false;

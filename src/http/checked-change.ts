@@ -10,7 +10,7 @@
  */
 import type { Mutation } from "../../actors/scope/mutation.ts";
 import { WrappedMutation } from "../../actors/scope/wrapped-mutation.ts";
-import { nextState, writeNext } from "../../actors/scope/recipe.ts";
+import { nextState } from "../../actors/scope/recipe.ts";
 import type { DraftState } from "../../actors/state/draft-state.ts";
 import type { ResidentScope } from "../runtime/resident-scope.ts";
 import type { Precondition, Versioned } from "./precondition.ts";
@@ -62,7 +62,7 @@ export function hasRecord({ exists, overdue }: ResidentScope): boolean {
 function patching(next: NextState): Mutation {
   return {
     operation: "patch",
-    write: (draft) => writeNext(draft, nextState(next(draft.expose()))),
+    write: (draft) => draft.adopt(nextState(next(draft.expose()))),
   };
 }
 

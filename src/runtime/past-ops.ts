@@ -3,7 +3,6 @@ import { types } from "node:util";
 import { StateTypeError } from "../../actors/errors.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
 import { refuseUnknown } from "../../actors/scope/options.ts";
-import { writeNext } from "../../actors/scope/recipe.ts";
 import { typeName } from "../../actors/state/copy.ts";
 import type { DraftState } from "../../actors/state/draft-state.ts";
 import type { Clock, JsonObject, ScopeIdentity } from "../../actors/protocol.ts";
@@ -40,7 +39,7 @@ class PastMutation implements Mutation {
   write(draft: DraftState, computed: unknown): void {
     const restored = computed as Restored | undefined; // `compute` is its only source.
     this.#trace = restored?.trace;
-    if (restored !== undefined) writeNext(draft, restored.state);
+    if (restored !== undefined) draft.adopt(restored.state);
   }
 
   trace(): JsonObject | undefined {

@@ -1,6 +1,5 @@
 /** The scopes of a session on a runtime, and changes of several of them together. */
 import type { DraftState } from "../../../actors/state/draft-state.ts";
-import { difference } from "../../../actors/state/diff.ts";
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { originalOf } from "../../../actors/scope/recipe.ts";
 import type { Admit } from "../../runtime/calls.ts";
@@ -75,11 +74,8 @@ class RecordMutation implements Mutation {
   }
 
   write(draft: DraftState): void {
-    const before = draft.expose();
-    const next = this.#next(before);
-    if (next === undefined) return;
-    const { state, patches, inverse } = difference(before, next, draft.scope);
-    if (state !== before) draft.take(state, patches, inverse);
+    const next = this.#next(draft.expose());
+    if (next !== undefined) draft.adopt(next);
   }
 }
 

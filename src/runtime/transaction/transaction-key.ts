@@ -9,7 +9,6 @@
  */
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { KEY_MAX, onceEntry, onceKey, OnceMutation } from "../../../actors/scope/once.ts";
-import { writeNext } from "../../../actors/scope/recipe.ts";
 import type { OnceEntry } from "../../../actors/state/extras.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import { changedPart, isDurable, type Part } from "./multi-scope-commit.ts";
@@ -77,7 +76,7 @@ export class TransactionKey {
         key,
         scope.settings.onceKept,
       );
-    const now = keep({ write: (draft, computed) => writeNext(draft, computed as object) });
+    const now = keep({ write: (draft, computed) => draft.adopt(computed as object) });
     const part = changedPart(scope, now, next);
     if (entry === undefined || mutation === null) return { part, answer: now.answer() };
     // Made again on another writer's state, it finds the key there, or records the same answer.
