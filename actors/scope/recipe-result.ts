@@ -1,5 +1,5 @@
 /**
- * Decides what the return value of a recipe means.
+ * Ends the drafts of a recipe, and decides what its return value means.
  *
  * A recipe changes drafts, or it returns a state that replaces its only draft; both is a mistake.
  * An arrow function returns the value of its expression, so `(d) => d.list.push(x)` and
@@ -15,22 +15,20 @@
  *                                                                  the state, or drafts are several
  */
 import { types } from "node:util";
-import { current, isDraft, original } from "immer";
+import { current, enableMapSet, Immer, isDraft, original } from "immer";
 import { StateTypeError } from "../errors.ts";
 import { isPlainObject, typeName } from "../state/copy.ts";
 
-/** Ends a draft: returns the state that it became. */
-export type Finish = (draft: object) => object;
+enableMapSet();
+
+/** The one immer of the library; states are frozen when they are committed. */
+export const immer: Immer = new Immer({ autoFreeze: false });
 
 /**
- * Ends the drafts of a recipe that returned `returned`; returns their next states, in order. Throws
- * `StateTypeError` when the returned value would be lost.
+ * Ends the drafts of a recipe that returned `returned`; returns their next states, in order, not
+ * yet copied. Throws `StateTypeError` when the returned value would be lost.
  */
-export function endDrafts(
-  drafts: readonly object[],
-  returned: unknown,
-  finish: Finish,
-): readonly object[] {
+export function endRecipe(drafts: readonly object[], returned: unknown): readonly object[] {
   if (!mayBeLost(returned)) return drafts.map(finish);
   const [draft] = drafts;
   if (isPlainObject(returned) && draft !== undefined && drafts.every(isUntouched)) {
@@ -44,6 +42,16 @@ export function endDrafts(
   const next = drafts.map(finish);
   if (!isKept(returned, before, next)) throw refusal(returned, drafts.length);
   return next;
+}
+
+function finish(draft: object): object {
+  return nextState(immer.finishDraft(draft));
+}
+
+/** Throws `StateTypeError` when what a recipe made is no state. */
+export function nextState(next: unknown): object {
+  if (isPlainObject(next)) return next;
+  throw new StateTypeError({ path: "", expected: "an object", received: typeName(next) });
 }
 
 /** True when the states contain the returned value, or were changed and it is incidental. */

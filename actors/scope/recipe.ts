@@ -8,19 +8,14 @@
  * immer cannot change +0 to −0 (it takes them for equal). It does not draft Dates and byte arrays:
  * replace them, do not edit them in place.
  */
-import { enableMapSet, Immer, original } from "immer";
+import { original } from "immer";
 import type { DraftState } from "../state/draft-state.ts";
 import { StateTypeError } from "../errors.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import type { MutationContext } from "../protocol.ts";
 import type { Draft, GivenState } from "../state-types.ts";
-import { endDrafts } from "./recipe-result.ts";
-import { isPlainObject, typeName } from "../state/copy.ts";
-
-enableMapSet();
-
-/** The one immer of the library; states are frozen when they are committed. */
-export const immer: Immer = new Immer({ autoFreeze: false });
+import { endRecipe, immer } from "./recipe-result.ts";
+import { typeName } from "../state/copy.ts";
 
 /**
  * A caller's recipe: changes `draft` in place, or returns the next state, a plain object, which
@@ -50,7 +45,7 @@ export class RecipeMutation<S extends object> implements Mutation {
   }
 
   write(draft: DraftState, computed: unknown): void {
-    draft.adopt(computed as object); // `finishDraft` is its only source.
+    draft.adopt(computed as object); // `endRecipe` is its only source.
   }
 }
 
@@ -61,27 +56,9 @@ export function checkRecipe(recipe: unknown): void {
   throw new StateTypeError(fields);
 }
 
-/** Makes a draft of a state, to be ended with `finishDraft`. */
+/** Makes a draft of a state, to be ended with `endRecipe`. */
 export function createDraft(state: object): object {
   return immer.createDraft(state);
-}
-
-/**
- * Ends the drafts of a recipe: returns the next states, not yet copied; `RecipeMutation` writes
- * them. Throws `StateTypeError` when the returned value would be lost.
- */
-export function endRecipe(drafts: readonly object[], returned: unknown): readonly object[] {
-  return endDrafts(drafts, returned, finishDraft);
-}
-
-function finishDraft(draft: unknown): object {
-  return nextState(immer.finishDraft(draft as Draft<object>));
-}
-
-/** Throws `StateTypeError` when what a recipe made is no state. */
-export function nextState(next: unknown): object {
-  if (isPlainObject(next)) return next;
-  throw new StateTypeError({ path: "", expected: "an object", received: typeName(next) });
 }
 
 /** The frozen state under a draft; for code that makes the next state by itself. */

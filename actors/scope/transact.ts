@@ -22,8 +22,8 @@ import { copyRecord } from "../state/patches.ts";
 import type { MutationContext } from "../protocol.ts";
 import type { Draft } from "../state-types.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
-import { checkRecipe, immer, nextState } from "./recipe.ts";
-import { valuesIn } from "./recipe-result.ts";
+import { checkRecipe } from "./recipe.ts";
+import { immer, nextState, valuesIn } from "./recipe-result.ts";
 
 /** A recipe that changes `draft` in place; its call resolves to what it returns. */
 export type TransactRecipe<S, R> = (draft: Draft<S>, context: MutationContext) => R | Promise<R>;

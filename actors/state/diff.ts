@@ -70,7 +70,7 @@ class Walk {
     if (kind === "set") return this.#set(before as Set<unknown>, next as Set<unknown>);
     if (equal(before, next)) return before;
     const value = this.#fresh(next);
-    this.#note(before, value);
+    this.#push(changeTo(before, value), changeTo(value, before));
     return value;
   }
 
@@ -88,7 +88,7 @@ class Walk {
     }
     const keys = Object.keys(before);
     if (kept < keys.length)
-      for (const key of keys) if (!Object.hasOwn(made, key)) this.#remove(key, before[key]);
+      for (const key of keys) if (!Object.hasOwn(made, key)) this.#entry(key, before[key], ABSENT);
     return changed || kept < keys.length ? Object.freeze(made) : before;
   }
 
@@ -104,7 +104,7 @@ class Walk {
     for (const [key, value] of before) {
       if (made.has(key)) continue;
       changed = true;
-      this.#remove(key, value);
+      this.#entry(key, value, ABSENT);
     }
     return changed ? freezeShallow(made) : before;
   }
@@ -119,7 +119,7 @@ class Walk {
       changed ||= !Object.is(made[index], old);
     }
     for (let index = before.length - 1; index >= made.length; index--)
-      this.#remove(index, before[index]);
+      this.#entry(index, before[index], ABSENT);
     return changed ? Object.freeze(made) : before;
   }
 
@@ -146,7 +146,7 @@ class Walk {
     this.#path.pop();
   }
 
-  /** The adopted value of one entry. */
+  /** The adopted value of one entry; `ABSENT` where there is none. */
   #entry(key: Key, before: unknown, next: unknown): unknown {
     this.#path.push(key);
     const value = this.value(before, next);
@@ -154,20 +154,10 @@ class Walk {
     return value;
   }
 
-  #remove(key: Key, before: unknown): void {
-    this.#path.push(key);
-    this.#note(before, ABSENT);
-    this.#path.pop();
-  }
-
   #fresh(value: unknown): unknown {
-    if (isLeaf(value)) return value;
+    if (value === ABSENT || isLeaf(value)) return value;
     const path = this.#path.map(String).join(".");
     return copyIn(value, path, { depth: this.#path.length, scope: this.#scope });
-  }
-
-  #note(before: unknown, value: unknown): void {
-    this.#push(changeTo(before, value), changeTo(value, before));
   }
 
   #push(patch: Change, inverse: Change): void {

@@ -10,7 +10,7 @@
  */
 import type { Mutation } from "../../actors/scope/mutation.ts";
 import { WrappedMutation } from "../../actors/scope/wrapped-mutation.ts";
-import { nextState } from "../../actors/scope/recipe.ts";
+import { nextState } from "../../actors/scope/recipe-result.ts";
 import type { DraftState } from "../../actors/state/draft-state.ts";
 import type { ResidentScope } from "../runtime/resident-scope.ts";
 import type { Precondition, Versioned } from "./precondition.ts";

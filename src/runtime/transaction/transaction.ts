@@ -17,12 +17,8 @@
 import { isRefused, refusedAt, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import { ConcurrentModificationError } from "../../../actors/errors.ts";
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
-import {
-  createDraft,
-  endRecipe,
-  RecipeMutation,
-  type Recipe,
-} from "../../../actors/scope/recipe.ts";
+import { createDraft, RecipeMutation, type Recipe } from "../../../actors/scope/recipe.ts";
+import { endRecipe } from "../../../actors/scope/recipe-result.ts";
 import {
   type Transacted,
   TransactDrafts,
