@@ -9,7 +9,7 @@ import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
 import { newTries, presentOutcome, timeOver } from "./run-answer.ts";
 import { refuseStart, reopened, runSettings } from "./run-begin.ts";
-import { goingOn, namesOf } from "./run-fit.ts";
+import { goingOn } from "./run-fit.ts";
 import { RunLeases } from "./run-lease.ts";
 import type { RunLogs } from "./run-logs.ts";
 import type { RunOutcome } from "./run-port.ts";
@@ -179,7 +179,7 @@ export class Executions {
     if (log.shared) this.#home.watch();
     try {
       refuseStart(log, maxStarts);
-      return await runSteps(run, namesOf(sequencer), log);
+      return await runSteps(run, log);
     } catch (error) {
       await this.#failed(run, log, error);
       if (run.lost && isHoldfastError(error, "RUN_LEASED")) await this.#look(run);

@@ -16,7 +16,6 @@ export interface OwnLeaseParts {
   readonly log: RunLog;
   /** Distinguishes the runtimes of one process. */
   readonly runtime: string;
-  readonly leaseMs: number;
   /** Since when the lease is owned, by the monotonic clock. */
   readonly leasedAt: number;
 }
@@ -24,6 +23,7 @@ export interface OwnLeaseParts {
 /** The lease of one executing run; see the head of this file. */
 export class OwnLease {
   readonly #parts: OwnLeaseParts;
+  readonly #leaseMs: number;
   /** When the stored lease was made, by the monotonic clock, and how long it lasts. */
   #leasedAt: number;
   #lastsMs: number;
@@ -32,10 +32,11 @@ export class OwnLease {
   #renew: (() => Promise<unknown>) | null = null;
   #renewal: WheelHandle | null = null;
 
-  constructor(parts: OwnLeaseParts) {
+  constructor(parts: OwnLeaseParts, leaseMs: number) {
     this.#parts = parts;
+    this.#leaseMs = leaseMs;
     this.#leasedAt = parts.leasedAt;
-    this.#lastsMs = parts.leaseMs;
+    this.#lastsMs = leaseMs;
   }
 
   /** True when the lease of an executing run may be over, so another owner may have it. */
@@ -61,8 +62,8 @@ export class OwnLease {
    * when a new lease is to be stored.
    */
   rest(until: number | null): boolean {
-    const { home, leaseMs } = this.#parts;
-    const isLong = until !== null && until - home.clock.now() >= leaseMs / RENEWALS;
+    const { home } = this.#parts;
+    const isLong = until !== null && until - home.clock.now() >= this.#leaseMs / RENEWALS;
     if (this.#renew === null || (!isLong && this.#restUntil === null)) return false;
     this.#restUntil = isLong ? until : null;
     if (isLong) this.#cancel();
@@ -72,10 +73,10 @@ export class OwnLease {
 
   /** Stores a new lease. */
   async store(): Promise<void> {
-    const { home, log, runtime, leaseMs } = this.#parts;
+    const { home, log, runtime } = this.#parts;
     const now = this.#now();
     const until = this.#restUntil;
-    const lastsMs = leaseMs + (until === null ? 0 : Math.max(0, until - home.clock.now()));
+    const lastsMs = this.#leaseMs + (until === null ? 0 : Math.max(0, until - home.clock.now()));
     log.write({ lease: leaseOf(home, runtime, lastsMs), wakeAt: until });
     await log.flush();
     this.#leasedAt = now;
@@ -83,9 +84,8 @@ export class OwnLease {
   }
 
   #schedule(): void {
-    const { home, leaseMs } = this.#parts;
     this.#cancel();
-    this.#renewal = home.wheel.schedule(leaseMs / RENEWALS, () => {
+    this.#renewal = this.#parts.home.wheel.schedule(this.#leaseMs / RENEWALS, () => {
       this.#schedule();
       return this.#renew?.().then(() => undefined);
     });

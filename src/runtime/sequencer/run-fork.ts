@@ -71,14 +71,8 @@ export function forkedRecord(
   };
 }
 
-/** The fields of a record whose step has ended with `state`. */
-export function nextState(record: StoredRun, state: object, stepIndex: number): Partial<StoredRun> {
-  const since = state === record.state ? unchangedSince(record) : stepIndex;
-  return { state, unchanged: Object.freeze({ since, at: stepIndex }) };
-}
-
 /** The first boundary with the present state. */
-function unchangedSince({ unchanged, stepIndex }: StoredRun): number {
+export function unchangedSince({ unchanged, stepIndex }: StoredRun): number {
   return unchanged?.at === stepIndex ? unchanged.since : stepIndex;
 }
 

@@ -105,10 +105,12 @@ export type RunOutcome<Output = unknown, S extends object = object> =
 export interface RunPort {
   /** The present record. */
   readonly record: RunRecord;
+  /** The names of the steps, in order. */
+  readonly names: readonly string[];
   /** Changes the record in memory at once; it is stored in the background. */
   write(change: Partial<RunRecord>): void;
   /** Writes a boundary: one more step is finished, with this frozen output. */
-  finish(stepIndex: number, output: unknown, status: RunStatus): void;
+  finish(output: unknown): void;
   /** Writes that a try of the current step failed, and drops what it did to the state. */
   failedTry(error: unknown): void;
   /** Resolves when the present record is stored. */
@@ -129,8 +131,6 @@ export interface RunPort {
   alarm(at: number, callback: () => void): () => void;
   /** Nothing of the run is due before `until`; `null`: it is no longer at rest. */
   rest(until: number | null): Promise<void>;
-  /** A new id. */
-  newId(): string;
   /** A number in [0, 1). */
   random(): number;
 }

@@ -160,24 +160,22 @@ export class RunLog implements CheckpointSource {
     this.#writer?.loaded(this.version);
   }
 
-  /** Begins with a new record. */
-  begin(record: StoredRun): void {
-    this.#change(record);
+  /** Changes fields; their values are frozen. */
+  write(fields: Partial<StoredRun>): void {
+    this.put({ ...this.record, updatedAt: this.#now(), ...fields });
   }
 
-  /** Changes fields, and adds an output; values are frozen. */
-  write(fields: Partial<StoredRun>, added?: { readonly output: unknown }): void {
-    const { record } = this;
-    const updatedAt = this.#now();
-    if (added === undefined) return this.#change({ ...record, updatedAt, ...fields });
-    const outputs = [...record.outputs, added.output];
-    const ends = [...(record.ends ?? []), Math.max(0, updatedAt - record.createdAt)];
-    this.#change({ ...record, outputs, ends, updatedAt, ...fields });
+  /** Puts another record, whose values are frozen, in the place of this one. */
+  put(record: StoredRun): void {
+    this.#record = record;
+    this.version += 1;
+    if (this.#writer === null) this.#onStored(this.version, record);
+    else this.#writer.mark();
   }
 
   /** Resolves when the record as it is now is stored. */
-  async flush(): Promise<void> {
-    await this.#writer?.flush();
+  flush(): Promise<void> {
+    return this.#writer?.flush() ?? STORED;
   }
 
   stored(): void {
@@ -187,13 +185,6 @@ export class RunLog implements CheckpointSource {
   confirmed(version: number, state: object | undefined): void {
     // What was written is a record: `state` gives nothing else.
     if (state !== undefined) this.#onStored(version, state as StoredRun);
-  }
-
-  #change(record: StoredRun): void {
-    this.#record = record;
-    this.version += 1;
-    if (this.#writer === null) this.#onStored(this.version, record);
-    else this.#writer.mark();
   }
 }
 
@@ -237,10 +228,6 @@ export function newRecord({
   createdAt,
   scopes,
 }: NewRun): StoredRun {
-  const identities = SCOPE_NAMES.flatMap((name) => {
-    const given = scopes?.[name];
-    return given === undefined ? [] : [[name, given.identity] as const];
-  });
   return {
     runId,
     sequencer: sequencer.name,
@@ -249,7 +236,7 @@ export function newRecord({
     stepIndex: 0,
     input,
     state: initial,
-    unchanged: Object.freeze({ since: 0, at: 0 }),
+    unchanged: { since: 0, at: 0 },
     outputs: NOTHING,
     status: "running",
     effects: NONE,
@@ -261,9 +248,17 @@ export function newRecord({
     updatedAt: createdAt,
     lease: null,
     wakeAt: null,
-    scopes: identities.length === 0 ? NONE : copyIn(Object.fromEntries(identities), "scopes"),
+    scopes: scopes === undefined ? NONE : identitiesOf(scopes),
     history: NOTHING,
   };
+}
+
+function identitiesOf(scopes: GivenScopes): StoredRun["scopes"] {
+  const identities = SCOPE_NAMES.flatMap((name) => {
+    const given = scopes[name];
+    return given === undefined ? [] : [[name, given.identity] as const];
+  });
+  return copyIn(Object.fromEntries(identities), "scopes");
 }
 
 /** Fields that records of earlier releases lack. */
@@ -292,5 +287,6 @@ function wholeRecord(state: object, { id }: ScopeIdentity): StoredRun {
   return { ...ABSENT, updatedAt, ...state } as unknown as StoredRun;
 }
 
+const STORED = Promise.resolve();
 const NOTHING: readonly never[] = Object.freeze([]);
 const NONE: Readonly<Record<string, never>> = Object.freeze({});

@@ -8,7 +8,6 @@
  *      it before a step or a `runOnce` starts: another may have taken the run by then.
  *  L2  The end of a run and the end of its lease are one write.
  */
-import { randomUUID } from "node:crypto";
 import {
   isHoldfastError,
   RunCancelledError,
@@ -20,7 +19,6 @@ import {
   type RunFailure,
   type RunPort,
   type RunRecord,
-  type RunStatus,
   STEP_BEGINS,
   type TryPort,
 } from "./run-port.ts";
@@ -32,14 +30,14 @@ import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { failureOf } from "./run-failure.ts";
 import { namesOf } from "./run-fit.ts";
-import { nextState } from "./run-fork.ts";
+import { unchangedSince } from "./run-fork.ts";
 import { checkpointOf, type Checkpoint, type RunLog, type StoredRun } from "./run-record.ts";
 import { CANCELLED } from "./run-logs.ts";
 import { StateScope } from "../scope.ts";
 import { runStepTransact } from "../transaction/several.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
-import { boundOps, StepWork, type BoundOps } from "./step-context.ts";
+import { StepWork } from "./step-context.ts";
 
 /** What a run is made from. */
 export interface RunParts {
@@ -64,11 +62,11 @@ export class Run implements RunPort {
   previous: unknown;
   readonly #parts: RunParts;
   readonly #log: RunLog;
-  readonly #names: readonly string[];
-  readonly #lease: OwnLease;
+  readonly names: readonly string[];
+  /** `null`: no other process can reach the run. */
+  readonly #lease: OwnLease | null;
   /** The state of the steps; made when a step first uses it. */
   #own: StateScope | null = null;
-  #ops: BoundOps | null = null;
   /** Why the run must end; `null` while it may continue. */
   #lost: { readonly reason: unknown } | null = null;
   #onLost: ((reason: unknown) => void) | null = null;
@@ -78,8 +76,8 @@ export class Run implements RunPort {
     const { runId, input, outputs } = parts.log.record;
     this.#parts = parts;
     this.#log = parts.log;
-    this.#names = namesOf(parts.sequencer);
-    this.#lease = new OwnLease({ ...parts, leaseMs: parts.sequencer.leaseMs });
+    this.names = namesOf(parts.sequencer);
+    this.#lease = parts.log.shared ? new OwnLease(parts, parts.sequencer.leaseMs) : null;
     this.scopes = parts.scopes;
     this.runId = runId;
     this.input = input;
@@ -90,20 +88,18 @@ export class Run implements RunPort {
     return this.#log.record;
   }
 
-  get state(): object {
-    return this.#state().state;
+  /** The run's own state; a stopped one for late code of an ended run. */
+  get own(): StateScope {
+    if (this.#own !== null) return this.#own;
+    this.#own = this.#copy();
+    if (this.#ended) void this.#own.stop();
+    return this.#own;
   }
 
-  /** The operations on the run's own state, bound to it. */
-  get ops(): BoundOps {
-    this.#ops ??= boundOps(this.#state());
-    return this.#ops;
-  }
-
-  get endedOps(): BoundOps {
+  get stopped(): StateScope {
     const ended = this.#copy();
     void ended.stop();
-    return boundOps(ended);
+    return ended;
   }
 
   /** True when the run must end before its steps are done. */
@@ -113,24 +109,35 @@ export class Run implements RunPort {
 
   write(change: Partial<RunRecord>): void {
     const ends = change.status !== undefined && change.status !== "running";
-    if (ends) this.#lease.end();
+    if (ends) this.#lease?.end();
     this.#log.write(ends ? { ...change, lease: null } : change);
   }
 
-  finish(stepIndex: number, output: unknown, status: RunStatus): void {
-    const ends = status !== "running";
-    if (ends) this.#lease.end();
-    const change: Partial<StoredRun> = {
-      stepIndex,
-      steps: this.#names.slice(0, stepIndex + 1),
-      error: null,
-      ...nextState(this.record, this.#own?.state ?? this.record.state, stepIndex),
-      ...STEP_BEGINS,
-      ...(ends ? { status, lease: null } : {}),
-      ...(this.#log.kind.checkpoints === 0 ? {} : { history: this.#remember() }),
-    };
+  finish(output: unknown): void {
+    const { record, names } = this;
+    const { outputs, ends = [], createdAt } = record;
+    const stepIndex = record.stepIndex + 1;
+    const isLast = stepIndex === names.length;
+    if (isLast) this.#lease?.end();
+    const state = this.#own?.state ?? record.state;
+    const since = state === record.state ? unchangedSince(record) : stepIndex;
+    const updatedAt = this.now();
     this.previous = output;
-    this.#log.write(change, { output });
+    this.#log.put({
+      ...record,
+      ...STEP_BEGINS,
+      stepIndex,
+      steps: names.slice(0, stepIndex + 1),
+      state,
+      unchanged: { since, at: stepIndex },
+      outputs: [...outputs, output],
+      ends: [...ends, Math.max(0, updatedAt - createdAt)],
+      status: isLast ? "completed" : "running",
+      lease: isLast ? null : record.lease,
+      error: null,
+      history: this.#log.kind.checkpoints === 0 ? record.history : this.#remember(),
+      updatedAt,
+    });
   }
 
   /**
@@ -145,7 +152,6 @@ export class Run implements RunPort {
     this.write({ error: this.#failure(error), tries: this.record.tries + 1 });
     void this.#own?.stop();
     this.#own = null;
-    this.#ops = null;
   }
 
   onLost(callback: (reason: unknown) => void): void {
@@ -153,11 +159,15 @@ export class Run implements RunPort {
   }
 
   flush(): Promise<void> {
-    return this.#store(this.#lease.isOverdue);
+    return this.#store(this.#isOverdue);
   }
 
   rest(until: number | null): Promise<void> {
-    return this.#store(this.#lease.rest(until) || this.#lease.isOverdue);
+    return this.#store(this.#lease?.rest(until) === true || this.#isOverdue);
+  }
+
+  get #isOverdue(): boolean {
+    return this.#lease?.isOverdue === true;
   }
 
   now(): number {
@@ -168,15 +178,14 @@ export class Run implements RunPort {
     return alarm(this.#parts.home.clock, at, callback);
   }
 
-  readonly newId = (): string => randomUUID();
-
   random(): number {
     return this.#parts.settings.random();
   }
 
   async #store(renews: boolean): Promise<void> {
+    if (!renews && this.#log.clean) return;
     try {
-      await (renews ? this.#lease.store() : this.#log.flush());
+      await (renews ? this.#lease?.store() : this.#log.flush());
     } catch (cause) {
       this.check(cause);
       const message = `a checkpoint of run "${this.runId}" could not be stored; resume it later`;
@@ -186,6 +195,7 @@ export class Run implements RunPort {
 
   check(failure: unknown = this.#log.failure): void {
     if (this.#lost !== null) throw this.#lost.reason;
+    if (failure === null) return;
     if (!isHoldfastError(failure, "CONCURRENT_MODIFICATION")) return;
     const error = new RunLeasedError(
       { runId: this.runId, holder: "another process that took it over" },
@@ -198,13 +208,13 @@ export class Run implements RunPort {
   /** Renews the lease until the run ends; a lost lease ends the run (L1). */
   renew(): void {
     // A refusal by version ends the run; any other failure appears at the next boundary.
-    this.#lease.begin(() => this.#store(true).catch(() => undefined));
+    this.#lease?.begin(() => this.#store(true).catch(() => undefined));
   }
 
   /** Ends the run from outside: aborts its step; its record can be resumed at once. */
   stop(): void {
     if (this.#ended) return;
-    this.#lease.end();
+    this.#lease?.end();
     this.#log.write({ lease: null });
     this.#lose(new ScopeStoppedError({ scope: this.#log.identity }));
     void this.end();
@@ -213,7 +223,7 @@ export class Run implements RunPort {
   /** Cancels the run, and returns true; false when it has ended. */
   cancel(): boolean {
     if (this.#ended || this.#lost !== null || this.record.status !== "running") return false;
-    this.#lease.end();
+    this.#lease?.end();
     this.#log.write(CANCELLED);
     this.cancelled();
     return true;
@@ -235,7 +245,7 @@ export class Run implements RunPort {
   /** Ends the run: later calls of its steps change nothing. */
   async end(): Promise<void> {
     this.#ended = true;
-    this.#lease.end();
+    this.#lease?.end();
     await this.#own?.stop();
   }
 
@@ -255,22 +265,14 @@ export class Run implements RunPort {
     if (step === undefined) throw new RangeError(`there is no step ${index}`);
     // The state of a run is of the type that its sequencer declares.
     const work = (): unknown => step.run(new StepWork(this, step.name, thisTry) as never);
-    return this.#lease.isOverdue ? this.flush().then(work) : work();
+    return this.#isOverdue ? this.flush().then(work) : work();
   }
 
   #lose(reason: unknown): void {
     if (this.#lost !== null) return;
-    this.#lease.end();
+    this.#lease?.end();
     this.#lost = { reason };
     this.#onLost?.(reason);
-  }
-
-  /** The run's own state; a stopped one for late code of an ended run. */
-  #state(): StateScope {
-    if (this.#own !== null) return this.#own;
-    this.#own = this.#copy();
-    if (this.#ended) void this.#own.stop();
-    return this.#own;
   }
 
   /** The state of the record as a scope. */
@@ -283,7 +285,7 @@ export class Run implements RunPort {
 
   #failure(error: unknown): RunFailure {
     const { stepIndex, error: before } = this.record;
-    const step = this.#names[stepIndex] ?? "";
+    const step = this.names[stepIndex] ?? "";
     return failureOf(error, { step, attempt: before?.step === step ? before.attempt + 1 : 1 });
   }
 

@@ -108,7 +108,7 @@ export class Sequencers {
         const { scopes } = options;
         const createdAt = this.#home.clock.now();
         if (log.exists) checkSame(log.record, sequencer, input);
-        else log.begin(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
+        else log.put(newRecord({ runId, sequencer, input, initial, createdAt, scopes }));
         const { begun } = start;
         return this.#executions.execute(sequencer, log, { scopes: given, begun });
       });
@@ -137,7 +137,7 @@ export class Sequencers {
         // Before it begins: a fork that must not run, or cannot, is not stored.
         const going = goingOn(record, sequencer);
         const scopes = await reopened(this.#home, record.scopes);
-        log.begin({ ...record, ...going });
+        log.put({ ...record, ...going });
         start.log = log;
         let isNew = true;
         const begun = (): void => {

@@ -14,21 +14,14 @@ export interface StepRunView {
   readonly input: unknown;
   readonly previous: unknown;
   readonly scopes: RunScopes;
-  readonly ops: BoundOps;
-  /** Operations that reject. */
-  readonly endedOps: BoundOps;
-  readonly state: object;
+  /** The state of the run. */
+  readonly own: StateScope;
+  /** One whose operations reject. */
+  readonly stopped: StateScope;
 }
 
 type AnyScope = Scope<Record<string, unknown>>;
 type Ops = ScopeStateOps<object>;
-/** The seven operations as functions that need no `this`. */
-export type BoundOps = {
-  readonly [Name in keyof Ops]: (
-    this: void,
-    ...args: Parameters<StateScope[Name]>
-  ) => ReturnType<StateScope[Name]>;
-};
 
 /** The context of one step. Rarely used parts are made at their first use. */
 export class StepWork implements StepContext<object> {
@@ -44,8 +37,8 @@ export class StepWork implements StepContext<object> {
   readonly org: AnyScope | undefined;
   readonly #run: StepRunView;
   readonly #try: TryPort;
-  /** The operations on the state of this try; the next try has others. */
-  #ops: BoundOps | null = null;
+  /** The state of this try; the next try has another. */
+  #state: StateScope | null = null;
 
   constructor(run: StepRunView, stepName: string, thisTry: TryPort) {
     const { scopes } = run;
@@ -64,7 +57,7 @@ export class StepWork implements StepContext<object> {
   }
 
   get state(): object {
-    return this.#run.state;
+    return this.#run.own.state;
   }
 
   get signal(): AbortSignal {
@@ -72,31 +65,31 @@ export class StepWork implements StepContext<object> {
   }
 
   get patchState(): Ops["patchState"] {
-    return this.#bound.patchState;
+    return this.#own.patchState.bind(this.#own);
   }
 
   get setState(): Ops["setState"] {
-    return this.#bound.setState;
+    return this.#own.setState.bind(this.#own);
   }
 
   get incState(): Ops["incState"] {
-    return this.#bound.incState;
+    return this.#own.incState.bind(this.#own);
   }
 
   get pushState(): Ops["pushState"] {
-    return this.#bound.pushState;
+    return this.#own.pushState.bind(this.#own);
   }
 
   get setStateRecord(): Ops["setStateRecord"] {
-    return this.#bound.setStateRecord;
+    return this.#own.setStateRecord.bind(this.#own);
   }
 
   get deleteStateRecord(): Ops["deleteStateRecord"] {
-    return this.#bound.deleteStateRecord;
+    return this.#own.deleteStateRecord.bind(this.#own);
   }
 
   get atomicState(): Ops["atomicState"] {
-    return this.#bound.atomicState;
+    return this.#own.atomicState.bind(this.#own);
   }
 
   get runOnce(): StepContext["runOnce"] {
@@ -118,21 +111,7 @@ export class StepWork implements StepContext<object> {
     return (time) => this.#try.sleep(time);
   }
 
-  get #bound(): BoundOps {
-    this.#ops ??= this.#try.ended ? this.#run.endedOps : this.#run.ops;
-    return this.#ops;
+  get #own(): StateScope {
+    return (this.#state ??= this.#try.ended ? this.#run.stopped : this.#run.own);
   }
-}
-
-/** The seven operations of a scope, bound to it. */
-export function boundOps(scope: StateScope): BoundOps {
-  return {
-    patchState: scope.patchState.bind(scope),
-    setState: scope.setState.bind(scope),
-    incState: scope.incState.bind(scope),
-    pushState: scope.pushState.bind(scope),
-    setStateRecord: scope.setStateRecord.bind(scope),
-    deleteStateRecord: scope.deleteStateRecord.bind(scope),
-    atomicState: scope.atomicState.bind(scope),
-  };
 }

@@ -23,6 +23,9 @@ import { type Question, questionOf, type TransactOptions, wakeTime } from "./con
 import type { RunPort, TryPort } from "./run-port.ts";
 import { StepEffects } from "./step-effects.ts";
 
+/** Where the output of a step is in the record. */
+const STORED = { depth: 2 };
+
 /** How a try ended that did not fail. */
 export type TryEnd =
   | { readonly kind: "done"; readonly output: unknown }
@@ -33,38 +36,32 @@ export type TryEnd =
 export interface TryParts {
   readonly index: number;
   readonly name: string;
-  /** `Infinity`: no limit. */
-  readonly timeoutMs: number;
 }
 
-/** One try of one step; see the head of this file. */
+/** One try of one step; see the head of this file. Parts are made at their first use. */
 export class StepTry implements TryPort {
   readonly index: number;
+  readonly name: string;
   readonly attempt: number;
   readonly #port: RunPort;
-  readonly #parts: TryParts;
-  readonly #effects: StepEffects;
+  #effects: StepEffects | null = null;
   /** What cancels the timers of the try, and when its sleeps under way end. */
-  readonly #timers = new Map<() => void, number>();
+  #timers: Map<() => void, number> | null = null;
   #suspensions = 0;
   #sleeps = 0;
   #ended = false;
-  #end: (end: TryEnd) => void = () => undefined;
-  #fail: (error: unknown) => void = () => undefined;
-  /** Made when the step first reads the signal. */
+  /** The code threw: the try fails, whatever that code still asks. */
+  #hasThrown = false;
+  #resolve: (end: TryEnd) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
   #abort: AbortController | null = null;
   #aborted: { readonly reason: unknown } | null = null;
 
-  constructor(port: RunPort, parts: TryParts) {
+  constructor(port: RunPort, { index, name }: TryParts) {
     this.#port = port;
-    this.#parts = parts;
-    this.index = parts.index;
+    this.index = index;
+    this.name = name;
     this.attempt = port.record.tries + 1;
-    this.#effects = new StepEffects(port, this);
-  }
-
-  get name(): string {
-    return this.#parts.name;
   }
 
   get ended(): boolean {
@@ -77,26 +74,19 @@ export class StepTry implements TryPort {
     return this.#abort.signal;
   }
 
-  async run(): Promise<TryEnd> {
-    try {
-      return await new Promise<TryEnd>((resolve, reject) => {
-        this.#end = resolve;
-        this.#fail = reject;
-        this.#port.onLost(reject);
-        this.#limit();
-        this.#begin();
-      });
-    } catch (error) {
-      this.#stop(error);
-      throw error;
-    } finally {
-      this.#ended = true;
-      for (const cancel of this.#timers.keys()) cancel();
-    }
+  /** Called once. `timeoutMs` is `Infinity` for no limit. */
+  run(timeoutMs: number): Promise<TryEnd> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#port.onLost((reason) => this.#fail(reason));
+      if (timeoutMs !== Infinity) this.#limit(timeoutMs);
+      this.#begin();
+    });
   }
 
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
-    return this.#effects.runOnce(key, work);
+    return this.#used.runOnce(key, work);
   }
 
   transact(
@@ -104,12 +94,12 @@ export class StepTry implements TryPort {
     recipe: unknown,
     options: TransactOptions | undefined,
   ): Promise<unknown> {
-    if (this.#effects.inside) return this.#misplaced("transact");
-    return this.#effects.transact(scopes, recipe, options);
+    if (this.#isInside) return this.#misplaced("transact");
+    return this.#used.transact(scopes, recipe, options);
   }
 
   suspend(asked: unknown): Promise<unknown> {
-    if (this.#effects.inside) return this.#misplaced("suspend");
+    if (this.#isInside) return this.#misplaced("suspend");
     let question: Question;
     try {
       question = questionOf(asked);
@@ -124,7 +114,7 @@ export class StepTry implements TryPort {
       // The step waits here for ever: its next try, after the resume, receives the data.
       return never();
     }
-    const { name: step } = this.#parts;
+    const { name: step } = this;
     if (timedOut.includes(index)) return quiet(new SuspensionTimeoutError({ runId, step }));
     const isNew = answering !== null && index === answers.length - 1;
     if (!isNew || question.schema === undefined) return Promise.resolve(answers[index]);
@@ -133,7 +123,7 @@ export class StepTry implements TryPort {
 
   sleep(time: unknown): Promise<void> {
     if (this.#ended) return never();
-    if (this.#effects.inside) return this.#sleepInside(time);
+    if (this.#isInside) return this.#sleepInside(time);
     const { sleeps } = this.#port.record;
     const index = this.#sleeps;
     this.#sleeps += 1;
@@ -148,37 +138,68 @@ export class StepTry implements TryPort {
     }
   }
 
+  get #used(): StepEffects {
+    return (this.#effects ??= new StepEffects(this.#port, this));
+  }
+
+  /** True in the work of a `runOnce` of this try. */
+  get #isInside(): boolean {
+    return this.#effects?.inside === true;
+  }
+
   /** Runs the code of the step. */
   #begin(): void {
-    const done = (value: unknown): void => {
-      try {
-        const output = copyIn(value, `output of step ${this.index}`, { depth: 2 });
-        this.#end({ kind: "done", output });
-      } catch (error) {
-        this.#fail(error);
-      }
-    };
     try {
       const output = this.#port.step(this.index, this);
-      if (isThenable(output)) output.then(done, (error: unknown) => void this.#threw(error));
-      else done(output);
+      if (!isThenable(output)) return this.#done(output);
+      output.then(
+        (value: unknown) => this.#done(value),
+        (error: unknown) => void this.#threw(error),
+      );
     } catch (error) {
       void this.#threw(error);
+    }
+  }
+
+  /** The code of the step returned. */
+  #done(value: unknown): void {
+    try {
+      this.#end({ kind: "done", output: copyIn(value, `output of step ${this.index}`, STORED) });
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
   /** The code of the step threw (J2). */
   #threw(error: unknown): Promise<void> {
     this.#stop(error);
-    this.#end = () => undefined; // It failed, whatever its code still asks.
+    this.#hasThrown = true;
     return this.#settle(() => this.#fail(error));
   }
 
   /** Ends the try by `end` when no effect is under way (J2). */
   async #settle(end: () => void): Promise<void> {
     await Promise.resolve(); // For calls that are made beside this one.
-    await this.#effects.settled();
+    await this.#effects?.settled();
     end();
+  }
+
+  #end(end: TryEnd): void {
+    if (this.#ended || this.#hasThrown) return;
+    this.#close();
+    this.#resolve(end);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ended) return;
+    this.#close();
+    this.#stop(error);
+    this.#reject(error);
+  }
+
+  #close(): void {
+    this.#ended = true;
+    if (this.#timers !== null) for (const cancel of this.#timers.keys()) cancel();
   }
 
   /** A sleep in the work of a `runOnce` (J3). */
@@ -191,12 +212,15 @@ export class StepTry implements TryPort {
   }
 
   /** Begins the time limit. */
-  #limit(): void {
-    const { name: step, timeoutMs } = this.#parts;
-    if (timeoutMs === Infinity) return;
+  #limit(timeoutMs: number): void {
+    const { name: step } = this;
     const { runId } = this.#port.record;
     const over = (): void => this.#fail(new StepTimeoutError({ runId, step, timeoutMs }));
-    this.#timers.set(this.#port.alarm(this.#port.now() + timeoutMs, over), Infinity);
+    this.#timed.set(this.#port.alarm(this.#port.now() + timeoutMs, over), Infinity);
+  }
+
+  get #timed(): Map<() => void, number> {
+    return (this.#timers ??= new Map());
   }
 
   #stop(reason: unknown): void {
@@ -235,10 +259,10 @@ export class StepTry implements TryPort {
     if (until <= this.#port.now()) return;
     const over = new Promise<void>((resolve) => {
       const cancel = this.#port.alarm(until, () => {
-        this.#timers.delete(cancel);
+        this.#timed.delete(cancel);
         resolve();
       });
-      this.#timers.set(cancel, until);
+      this.#timed.set(cancel, until);
     });
     await this.#rest();
     await over;
@@ -247,7 +271,7 @@ export class StepTry implements TryPort {
 
   /** Says when the first of the sleeps under way ends. */
   #rest(): Promise<void> {
-    const first = Math.min(...this.#timers.values());
+    const first = Math.min(...this.#timed.values());
     return this.#port.rest(first === Infinity ? null : first);
   }
 }

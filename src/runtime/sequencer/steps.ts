@@ -26,6 +26,7 @@
  *  Q6  An end of a suspension counts for this suspension only: the data of a resume, or the end of
  *      its time, whichever is stored first.
  */
+import { randomUUID } from "node:crypto";
 import { isHoldfastError } from "../../../actors/errors.ts";
 import { noteSchema } from "./definitions.ts";
 import type { RunOutcome, RunPort } from "./run-port.ts";
@@ -34,35 +35,33 @@ import { StepTry, type TryEnd, type TryParts } from "./step-try.ts";
 import { backoffMs } from "../../../actors/scope/retry.ts";
 
 /**
- * Runs the remaining steps of those named. Resolves to the outcome of the run; rejects with what a
- * step threw, or with why it refused the data of a resume.
+ * Runs the remaining steps. Resolves to the outcome of the run; rejects with what a step threw, or
+ * with why it refused the data of a resume.
  */
-export function runSteps(
-  port: RunPort,
-  names: readonly string[],
-  traced: Traced,
-): Promise<RunOutcome> {
-  if (!RUNS.hasSubscribers) return runAll(port, names, traced);
+export function runSteps(port: RunPort, traced: Traced): Promise<RunOutcome> {
+  if (!RUNS.hasSubscribers) return runAll(port, traced);
   const { sequencer: operation } = port.record;
   const trace = traceOf(RUNS, traced, { operation });
-  return tracing(trace, runAll.bind(null, port, names, traced), ({ status }) => {
+  return tracing(trace, runAll.bind(null, port, traced), ({ status }) => {
     trace?.set({ status });
     return "ok";
   });
 }
 
-async function runAll(
-  port: RunPort,
-  names: readonly string[],
-  traced: Traced,
-): Promise<RunOutcome> {
-  const stepCount = names.length;
-  for (let index = port.record.stepIndex; index < stepCount; index += 1) {
+async function runAll(port: RunPort, traced: Traced): Promise<RunOutcome> {
+  while (port.record.stepIndex < port.names.length) {
+    const index = port.record.stepIndex;
     port.check();
-    const end = await runStep(port, { index, name: names[index] ?? "" }, traced);
+    let end: TryEnd;
+    try {
+      end = await tried(port, { index, name: port.names[index] ?? "" }, traced);
+    } catch (error) {
+      await failed(port, index, error);
+      continue;
+    }
     if (end.kind !== "done") return suspend(port, end);
     port.check();
-    port.finish(index + 1, end.output, index + 1 === stepCount ? "completed" : "running");
+    port.finish(end.output);
   }
   if (port.record.status !== "completed") port.write({ status: "completed" });
   await port.flush();
@@ -70,32 +69,25 @@ async function runAll(
   return { status: "completed", output: outputs.at(-1), state };
 }
 
-/** Tries a step as often as its rules say. */
-async function runStep(
-  port: RunPort,
-  step: Pick<TryParts, "index" | "name">,
-  traced: Traced,
-): Promise<TryEnd> {
-  const rules = port.rules(step.index);
-  for (;;) {
-    try {
-      const attempt = new StepTry(port, { ...step, timeoutMs: rules.timeoutMs });
-      return await (STEPS.hasSubscribers ? tracedTry(attempt, step.name, traced) : attempt.run());
-    } catch (error) {
-      port.check();
-      const failed = port.record.tries + 1;
-      if (failed >= rules.attempts || isHoldfastError(error, "SUSPENSION_TIMEOUT")) throw error;
-      port.failedTry(error);
-      await pause(port, port.now() + backoffMs(rules, failed, () => port.random()));
-    }
-  }
-}
-
-function tracedTry(each: StepTry, operation: string, traced: Traced): Promise<TryEnd> {
-  const trace = traceOf(STEPS, traced, { operation, attempt: each.attempt });
-  return tracing(trace, each.run.bind(each), (end) =>
+/** Tries a step once. */
+function tried(port: RunPort, step: TryParts, traced: Traced): Promise<TryEnd> {
+  const each = new StepTry(port, step);
+  const { timeoutMs } = port.rules(step.index);
+  if (!STEPS.hasSubscribers) return each.run(timeoutMs);
+  const trace = traceOf(STEPS, traced, { operation: step.name, attempt: each.attempt });
+  return tracing(trace, each.run.bind(each, timeoutMs), (end) =>
     end.kind === "refused" ? codeOf(end.error) : "ok",
   );
+}
+
+/** A try failed: waits for the next one, or throws when the rules of the step allow none. */
+async function failed(port: RunPort, index: number, error: unknown): Promise<void> {
+  port.check();
+  const rules = port.rules(index);
+  const tries = port.record.tries + 1;
+  if (tries >= rules.attempts || isHoldfastError(error, "SUSPENSION_TIMEOUT")) throw error;
+  port.failedTry(error);
+  await pause(port, port.now() + backoffMs(rules, tries, () => port.random()));
 }
 
 /** The wait before the next try; its end is stored, so the run is due then. */
@@ -130,7 +122,7 @@ async function suspend(
   }
   const { reason, schema, timeoutMs, extra } = end.question;
   const time = timeoutMs === Infinity ? {} : { timeoutAt: port.now() + timeoutMs };
-  const suspension = Object.freeze({ id: port.newId(), reason, ...extra, ...time });
+  const suspension = Object.freeze({ id: randomUUID(), reason, ...extra, ...time });
   noteSchema(suspension.id, schema);
   // The state is kept as it was when the step began: the step starts again from it.
   port.write({ status: "suspended", suspension, error: null, starts: 0 });
