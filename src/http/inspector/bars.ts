@@ -9,7 +9,7 @@ export function barsOf(
   seen: readonly Bar[],
   sequencer: AnySequencer | undefined,
 ): readonly Bar[] {
-  const { steps, stepIndex, createdAt, ends = [], outputs } = record;
+  const { steps, stepIndex, createdAt, ends, outputs } = record;
   const first = outputs.length - ends.length; // Of earlier ones the ends were not stored.
   const endOf = (index: number): number | null => {
     const end = ends[index - first];

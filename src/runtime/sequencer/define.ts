@@ -8,7 +8,7 @@ import { typeName } from "../../../actors/state/copy.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { checkSchema, isSchema, type ValueSchema } from "./checked-value.ts";
 import type { StepContext } from "./context.ts";
-import { type StepOptions, type StepRules, stepRules } from "./step-rules.ts";
+import { type AnyStep, type StepOptions, type StepRules, stepRules } from "./step-rules.ts";
 
 /** Default of `leaseMs`. */
 const LEASE_MS = 30_000;
@@ -95,12 +95,6 @@ export function refuseNoSequencer(what: string, given: unknown): void {
   const { name, rules } = Object(given);
   if (typeof name !== "string" || !Array.isArray(rules))
     throw new TypeError(`${what} of defineSequencer, received ${typeName(given)}`);
-}
-
-/** A step of any types: the sequencer to which it belongs passes it what it declares. */
-export interface AnyStep extends StepOptions {
-  readonly name: string;
-  run(context: never): unknown;
 }
 
 /** The declaration of a sequencer. */

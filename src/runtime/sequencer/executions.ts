@@ -37,6 +37,14 @@ interface Started {
   readonly maxStarts: number;
 }
 
+/** One execution, from its claim to its end. */
+interface Active {
+  /** `null` until it has its lease. */
+  run: Run | null;
+  /** Called when it has its lease, and when it has ended. */
+  waiting: (() => void)[];
+}
+
 /** The executions of one runtime; see the head of this file. */
 export class Executions {
   readonly leases: RunLeases;
@@ -44,11 +52,7 @@ export class Executions {
   readonly ends: Set<(runId: string) => void> = new Set();
   readonly #home: ScopeHost;
   readonly #logs: RunLogs;
-  readonly #active = new Map<string, Run | null>();
-  /** Settle when the active ones have ended. */
-  readonly #ending = new Map<string, Promise<void>>();
-  /** Who waits for the start of a run. */
-  readonly #starting = new Map<string, (() => void)[]>();
+  readonly #active = new Map<string, Active>();
   readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
   #closed = false;
 
@@ -70,23 +74,15 @@ export class Executions {
 
   /** Resolves when no run of this id is being started here: it executes, or was refused. */
   async started(runId: string): Promise<void> {
-    if (this.#active.get(runId) !== null) return;
-    await new Promise<void>((resolve) => {
-      this.#starting.set(runId, [...(this.#starting.get(runId) ?? []), resolve]);
-    });
-  }
-
-  #hasStarted(runId: string): void {
-    const waiting = this.#starting.get(runId) ?? [];
-    this.#starting.delete(runId);
-    for (const resolve of waiting) resolve();
+    const active = this.#active.get(runId);
+    if (active?.run === null) await changeOf(active);
   }
 
   /** Ends every run; when this has resolved, each can be resumed, here or elsewhere. */
   async close(): Promise<void> {
     this.#closed = true;
     const released = this.leases.stop();
-    for (const run of this.#active.values()) run?.stop();
+    for (const { run } of this.#active.values()) run?.stop();
     // An unstored record keeps its lease; the runs themselves have rejected.
     await Promise.allSettled([released, this.#logs.flush()]);
     this.leases.close();
@@ -95,7 +91,7 @@ export class Executions {
   /** Cancels a run that executes here; false when there is none, or another process has it. */
   async cancel(runId: string): Promise<boolean> {
     const log = this.#logs.inMemory.get(runId);
-    if (this.#active.get(runId)?.cancel() !== true || log === undefined) return false;
+    if (this.#active.get(runId)?.run?.cancel() !== true || log === undefined) return false;
     try {
       await log.flush();
       return true;
@@ -120,36 +116,37 @@ export class Executions {
   async claim(runId: string, work: () => Promise<RunOutcome>): Promise<RunOutcome> {
     if (this.#closed) throw new RuntimeClosedError();
     // One that is suspended or has ended is only being stored: its event may come before that ends.
-    for (let run = this.#active.get(runId); run !== undefined; run = this.#active.get(runId)) {
+    for (let other = this.#active.get(runId); other !== undefined;) {
+      const { run } = other;
       const isCancelled = run?.record.status === "cancelled";
       if (run === null || run.record.status === "running" || (run.lost && !isCancelled))
         throw new RunLeasedError({ runId, holder: "this runtime" });
-      await this.#ending.get(runId);
+      await changeOf(other);
+      other = this.#active.get(runId);
     }
     if (this.#closed) throw new RuntimeClosedError();
-    this.#active.set(runId, null);
-    const ending = work();
-    const ended = (): void => {
+    const active: Active = { run: null, waiting: [] };
+    this.#active.set(runId, active);
+    try {
+      return await work();
+    } finally {
       this.#active.delete(runId);
-      this.#ending.delete(runId);
-      this.#hasStarted(runId);
-    };
-    this.#ending.set(runId, ending.then(ended, ended));
-    return ending;
+      wake(active);
+    }
   }
 
   /** Runs the remaining steps of a claimed run; resolves to its outcome. */
   async execute(
     sequencer: AnySequencer,
     log: RunLog,
-    { scopes: given, change = {}, maxStarts = Infinity, begun }: Execution,
+    { scopes: given, change, maxStarts = Infinity, begun }: Execution,
   ): Promise<RunOutcome> {
     const { record } = log;
     if (record.status === "completed" || record.status === "cancelled")
       return presentOutcome(record);
     const over = timeOver(record, this.#home.clock.now());
     const next = { ...newTries(record), ...over, ...change, ...goingOn(record, sequencer) };
-    const { suspension } = { ...record, ...next };
+    const { suspension = record.suspension } = next;
     if (suspension !== null) return { status: "suspended", suspension };
     // Before the lease is taken: when a scope cannot be opened, the run is unchanged.
     const scopes = given ?? (await reopened(this.#home, record.scopes));
@@ -172,10 +169,13 @@ export class Executions {
     const settings = this.settings(sequencer);
     const { runtime } = this.leases;
     const run = new Run({ home: this.#home, sequencer, log, runtime, settings, ...given });
-    this.#active.set(run.runId, run);
-    this.#hasStarted(run.runId);
+    const active = this.#active.get(run.runId);
+    if (active !== undefined) {
+      active.run = run;
+      wake(active);
+    }
     if (this.#closed) run.stop();
-    else if (log.shared) run.renew();
+    else run.renew();
     if (log.shared) this.#home.watch();
     try {
       refuseStart(log, maxStarts);
@@ -217,7 +217,7 @@ export class Executions {
   #reported(key: string | null): void {
     if (this.#active.size === 0) return;
     const prefix = this.#home.key("sequencer", "");
-    for (const [runId, run] of this.#active)
+    for (const [runId, { run }] of this.#active)
       if (run !== null && (key === null || key === prefix + runId)) void this.#look(run);
   }
 
@@ -226,4 +226,17 @@ export class Executions {
     const stored = await this.#logs.read(run.runId).catch(() => undefined);
     if (stored?.status === "cancelled") run.cancelled();
   }
+}
+
+/** Resolves when an execution has its lease, or has ended. */
+function changeOf(active: Active): Promise<void> {
+  return new Promise((resolve) => {
+    active.waiting.push(resolve);
+  });
+}
+
+function wake(active: Active): void {
+  const { waiting } = active;
+  active.waiting = [];
+  for (const resolve of waiting) resolve();
 }

@@ -5,7 +5,8 @@
 import { monotonic } from "../../../actors/time/clock.ts";
 import type { WheelHandle } from "../../../actors/time/timer-wheel.ts";
 import type { ScopeHost } from "../scope-host.ts";
-import { leaseOf, type RunLog } from "./run-record.ts";
+import { leaseOf } from "./run-lease.ts";
+import type { RunLog } from "./run-record.ts";
 
 /** Renewals in the duration of a lease. */
 const RENEWALS = 3;

@@ -1,17 +1,66 @@
 /**
- * What a run begins with: the settings of its state, its checked input, and its scopes.
+ * What a run begins with: its record, the settings of its state, its checked input, its scopes.
  */
 import { refuseUnknown, scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
 import { createChecks, initialState } from "../../../actors/scope/validation.ts";
 import { RunAbandonedError } from "../../../actors/errors.ts";
-import { typeName } from "../../../actors/state/copy.ts";
+import { copyIn, typeName } from "../../../actors/state/copy.ts";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import { ScopeHandle } from "../handle.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { checkedValue } from "./checked-value.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
-import { type GivenScopes, type RunLog, SCOPE_NAMES } from "./run-record.ts";
+import { copyOf, NOT_BEGUN, type RunLog, type StoredRun } from "./run-record.ts";
+
+/** Scopes of any state, by the names under which steps find them; an execution's context fits. */
+export type GivenScopes = {
+  readonly [Name in keyof RunScopes]?: { readonly identity: ScopeIdentity } | undefined;
+};
+
+/** The names of the scopes of a run. */
+const SCOPE_NAMES = ["request", "session", "user", "org"] as const;
+
+/** The parts of the record of a new run. */
+export interface NewRun {
+  readonly runId: string;
+  readonly sequencer: AnySequencer;
+  readonly input: unknown;
+  readonly initial: object;
+  readonly createdAt: number;
+  readonly scopes: GivenScopes | undefined;
+}
+
+/** The record of a run that has not begun. */
+export function newRecord({
+  runId,
+  sequencer,
+  input,
+  initial,
+  createdAt,
+  scopes,
+}: NewRun): StoredRun {
+  return copyOf({
+    ...NOT_BEGUN,
+    runId,
+    sequencer: sequencer.name,
+    definition: sequencer.version ?? null,
+    steps: sequencer.steps.slice(0, 1).map(({ name }) => name),
+    input,
+    state: initial,
+    createdAt,
+    updatedAt: createdAt,
+    scopes: scopes === undefined ? NOT_BEGUN.scopes : identitiesOf(scopes),
+  });
+}
+
+function identitiesOf(scopes: GivenScopes): StoredRun["scopes"] {
+  const identities = SCOPE_NAMES.flatMap((name) => {
+    const given = scopes[name];
+    return given === undefined ? [] : [[name, given.identity] as const];
+  });
+  return copyIn(Object.fromEntries(identities), "scopes");
+}
 
 /** Settings of the states of a sequencer's runs; throws for an invalid initial state. */
 export function runSettings(sequencer: AnySequencer, home: ScopeHost): ScopeSettings {
@@ -30,12 +79,8 @@ export function refuseStart({ record, identity: scope }: RunLog, maxStarts: numb
   throw new RunAbandonedError({ runId, step, starts: maxStarts }, { scope });
 }
 
-/** The checked input of a run; the stored run has its own when none is given. */
-export async function inputOf(
-  { input }: AnySequencer,
-  given: unknown,
-  log: RunLog,
-): Promise<unknown> {
+/** The checked input of a run, or its promise; the stored run has its own when none is given. */
+export function inputOf({ input }: AnySequencer, given: unknown, log: RunLog): unknown {
   if (input === undefined || (log.exists && given === undefined)) return given;
   return checkedValue(input, given, { what: "input", scope: log.identity });
 }

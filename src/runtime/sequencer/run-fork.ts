@@ -73,7 +73,7 @@ export function forkedRecord(
 
 /** The first boundary with the present state. */
 export function unchangedSince({ unchanged, stepIndex }: StoredRun): number {
-  return unchanged?.at === stepIndex ? unchanged.since : stepIndex;
+  return unchanged.at === stepIndex ? unchanged.since : stepIndex;
 }
 
 /** The state at a boundary (G2). */

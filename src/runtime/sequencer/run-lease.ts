@@ -28,9 +28,12 @@ import {
   readOwner,
   thisProcess,
 } from "../../stores/shared/process-identity.ts";
+import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
-import { leaseOf, type Lease, type RunLog, type StoredRun } from "./run-record.ts";
+import type { Lease, RunLog, StoredRun } from "./run-record.ts";
 
+/** The latest time of a `Date`. */
+const LATEST_MS = 8.64e15;
 /** Most milliseconds by which two clocks may differ, or one may be set. */
 const CLOCK_SKEW_MS = 60_000;
 /** Reads of a watched lease in its duration; at least one per second. */
@@ -79,15 +82,17 @@ export class RunLeases {
   }
 
   /**
-   * Takes the lease, or throws `RunLeasedError`. Resolves to the time from which the lease is
+   * Takes the lease, or rejects with `RunLeasedError`. Gives the time from which the lease is
    * owned, by the monotonic clock.
    */
-  async take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<number> {
-    // No other process can reach an unstored run.
-    if (!log.shared) {
-      log.write({ ...change, status: "running", wakeAt: null });
-      return this.#now();
-    }
+  take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): number | Promise<number> {
+    if (log.shared) return this.#take(log, leaseMs, change);
+    // No other process can reach the run.
+    log.write({ ...change, status: "running", wakeAt: null });
+    return this.#now();
+  }
+
+  async #take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<number> {
     await this.#wait(log, leaseMs);
     this.#refuseWhenClosed(log);
     const since = this.#now();
@@ -191,4 +196,10 @@ function leased(log: RunLog, cause?: unknown): RunLeasedError {
       : `${describeOwner(owner)} until ${new Date(lease.until).toISOString()}`;
   const { id: runId } = log.identity;
   return new RunLeasedError({ runId, holder }, { scope: log.identity, cause });
+}
+
+/** A lease of this process that starts now. */
+export function leaseOf(home: ScopeHost, runtime: string, leaseMs: number): Lease {
+  const until = Math.min(home.clock.now() + leaseMs, LATEST_MS);
+  return copyIn({ owner: thisProcess(), runtime, until, leaseMs }, "lease");
 }

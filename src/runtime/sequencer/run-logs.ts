@@ -55,35 +55,32 @@ export class RunLogs {
   readonly stored: Set<RunLogParts["onStored"]> = new Set();
   readonly #home: ScopeHost;
   readonly #unstored = new UnstoredRuns();
+  readonly #onStored: RunLogParts["onStored"] = (version, record) => {
+    for (const callback of this.stored) callback(version, record);
+  };
 
   constructor(home: ScopeHost) {
     this.#home = home;
   }
 
   /** The stored record of a run, or the record of a run that is in memory only. */
-  async open(runId: string): Promise<RunLog> {
+  open(runId: string): RunLog | Promise<RunLog> {
     const known = this.inMemory.get(runId);
-    if (known !== undefined && !known.shared) return known;
-    await this.#unstored.settle(runId);
+    if (known?.shared === false) return known;
     const log = this.#log(runId);
-    await log.load();
-    return log;
+    return log.shared ? this.#unstored.settle(runId).then(() => log.load()) : log;
   }
 
   /** The stored record of a run, however it is in memory; `undefined` when there is none. */
   async read(runId: string): Promise<StoredRun | undefined> {
-    const log = this.#log(runId);
-    await log.load();
+    const log = await this.#log(runId).load();
     return log.exists ? log.record : undefined;
   }
 
   /** The record of a run to read, as it is stored or in memory only. */
   async look(runId: string): Promise<RunLog> {
     const known = this.inMemory.get(runId);
-    if (known?.shared === false) return known;
-    const log = this.#log(runId);
-    await log.load();
-    return log;
+    return known?.shared === false ? known : this.#log(runId).load();
   }
 
   /** A run has ended here, for now. An unfinished run without a store is kept for its resume. */
@@ -185,10 +182,7 @@ export class RunLogs {
     const kind = this.#home.kind("sequencer");
     checkId(runId);
     const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
-    const onStored: RunLogParts["onStored"] = (version, record) => {
-      for (const callback of this.stored) callback(version, record);
-    };
-    return new RunLog({ runId, kind, bridge, logger, now: () => clock.now(), onStored });
+    return new RunLog({ runId, kind, bridge, logger, clock, onStored: this.#onStored });
   }
 }
 

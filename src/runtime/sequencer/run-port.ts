@@ -3,7 +3,7 @@
  */
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import type { TransactOptions } from "./context.ts";
-import type { StepRules } from "./step-rules.ts";
+import type { AnyStep, StepRules } from "./step-rules.ts";
 
 /** The status of a run. */
 export type RunStatus = "running" | "suspended" | "completed" | "failed" | "cancelled";
@@ -101,12 +101,19 @@ export type RunOutcome<Output = unknown, S extends object = object> =
   | { readonly status: "completed"; readonly output: Output; readonly state: S }
   | { readonly status: "suspended"; readonly suspension: Suspension };
 
+/** The step where a run stands. */
+export interface CurrentStep {
+  readonly index: number;
+  readonly step: AnyStep;
+  readonly rules: StepRules;
+}
+
 /** What a run uses of its owner. */
 export interface RunPort {
   /** The present record. */
   readonly record: RunRecord;
-  /** The names of the steps, in order. */
-  readonly names: readonly string[];
+  /** The step to run next; `undefined` when all are finished. */
+  readonly current: CurrentStep | undefined;
   /** Changes the record in memory at once; it is stored in the background. */
   write(change: Partial<RunRecord>): void;
   /** Writes a boundary: one more step is finished, with this frozen output. */
@@ -116,11 +123,9 @@ export interface RunPort {
   /** Resolves when the present record is stored. */
   flush(): Promise<void>;
   /** Runs one step's code. */
-  step(index: number, thisTry: TryPort): unknown;
+  step(step: AnyStep, thisTry: TryPort): unknown;
   /** Runs a recipe over scopes of this runtime, all of them stored. */
   transact(scopes: readonly unknown[], recipe: unknown, options: MutationOptions): Promise<unknown>;
-  /** The rules of a step. */
-  rules(index: number): StepRules;
   /** Sets the callback for a run that must end while a step runs. */
   onLost(callback: (reason: unknown) => void): void;
   /** Throws when the run has lost its right to continue. */

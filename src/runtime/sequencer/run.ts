@@ -16,27 +16,33 @@ import {
   StoreUnavailableError,
 } from "../../../actors/errors.ts";
 import {
+  type CurrentStep,
   type RunFailure,
   type RunPort,
   type RunRecord,
   STEP_BEGINS,
   type TryPort,
 } from "./run-port.ts";
-import type { StepRules } from "./step-rules.ts";
 import { alarm } from "./alarm.ts";
 import { OwnLease } from "./own-lease.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import { failureOf } from "./run-failure.ts";
-import { namesOf } from "./run-fit.ts";
 import { unchangedSince } from "./run-fork.ts";
-import { checkpointOf, type Checkpoint, type RunLog, type StoredRun } from "./run-record.ts";
+import {
+  checkpointOf,
+  copyOf,
+  type Checkpoint,
+  type RunLog,
+  type StoredRun,
+} from "./run-record.ts";
 import { CANCELLED } from "./run-logs.ts";
 import { StateScope } from "../scope.ts";
 import { runStepTransact } from "../transaction/several.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
+import type { AnyStep } from "./step-rules.ts";
 import { StepWork } from "./step-context.ts";
 
 /** What a run is made from. */
@@ -62,7 +68,6 @@ export class Run implements RunPort {
   previous: unknown;
   readonly #parts: RunParts;
   readonly #log: RunLog;
-  readonly names: readonly string[];
   /** `null`: no other process can reach the run. */
   readonly #lease: OwnLease | null;
   /** The state of the steps; made when a step first uses it. */
@@ -76,7 +81,6 @@ export class Run implements RunPort {
     const { runId, input, outputs } = parts.log.record;
     this.#parts = parts;
     this.#log = parts.log;
-    this.names = namesOf(parts.sequencer);
     this.#lease = parts.log.shared ? new OwnLease(parts, parts.sequencer.leaseMs) : null;
     this.scopes = parts.scopes;
     this.runId = runId;
@@ -102,6 +106,13 @@ export class Run implements RunPort {
     return ended;
   }
 
+  get current(): CurrentStep | undefined {
+    const index = this.record.stepIndex;
+    const { steps, rules } = this.#parts.sequencer;
+    const [step, rule] = [steps[index], rules[index]];
+    return step === undefined || rule === undefined ? undefined : { index, step, rules: rule };
+  }
+
   /** True when the run must end before its steps are done. */
   get lost(): boolean {
     return this.#lost !== null;
@@ -114,30 +125,25 @@ export class Run implements RunPort {
   }
 
   finish(output: unknown): void {
-    const { record, names } = this;
-    const { outputs, ends = [], createdAt } = record;
+    const { record } = this;
     const stepIndex = record.stepIndex + 1;
-    const isLast = stepIndex === names.length;
-    if (isLast) this.#lease?.end();
+    const following = this.#parts.sequencer.steps[stepIndex];
+    if (following === undefined) this.#lease?.end();
     const state = this.#own?.state ?? record.state;
     const since = state === record.state ? unchangedSince(record) : stepIndex;
-    const updatedAt = this.now();
+    const next = Object.assign(copyOf(record), STEP_BEGINS);
+    next.updatedAt = this.now();
+    next.stepIndex = stepIndex;
+    next.state = state;
+    next.unchanged = { since, at: stepIndex };
+    next.outputs = [...record.outputs, output];
+    next.ends = [...record.ends, Math.max(0, next.updatedAt - record.createdAt)];
+    next.error = null;
+    if (following !== undefined) next.steps = [...record.steps, following.name];
+    else [next.status, next.lease] = ["completed", null];
+    if (this.#log.kind.checkpoints > 0) next.history = this.#remember();
     this.previous = output;
-    this.#log.put({
-      ...record,
-      ...STEP_BEGINS,
-      stepIndex,
-      steps: names.slice(0, stepIndex + 1),
-      state,
-      unchanged: { since, at: stepIndex },
-      outputs: [...outputs, output],
-      ends: [...ends, Math.max(0, updatedAt - createdAt)],
-      status: isLast ? "completed" : "running",
-      lease: isLast ? null : record.lease,
-      error: null,
-      history: this.#log.kind.checkpoints === 0 ? record.history : this.#remember(),
-      updatedAt,
-    });
+    this.#log.put(next);
   }
 
   /**
@@ -243,10 +249,10 @@ export class Run implements RunPort {
   }
 
   /** Ends the run: later calls of its steps change nothing. */
-  async end(): Promise<void> {
+  end(): Promise<void> | undefined {
     this.#ended = true;
     this.#lease?.end();
-    await this.#own?.stop();
+    return this.#own?.stop();
   }
 
   transact(...given: Parameters<RunPort["transact"]>): Promise<unknown> {
@@ -254,15 +260,7 @@ export class Run implements RunPort {
     return home.calls.run(() => runStepTransact(home, ...given));
   }
 
-  rules(index: number): StepRules {
-    const rules = this.#parts.sequencer.rules[index];
-    if (rules === undefined) throw new RangeError(`there is no step ${index}`);
-    return rules;
-  }
-
-  step(index: number, thisTry: TryPort): unknown {
-    const step = this.#parts.sequencer.steps[index];
-    if (step === undefined) throw new RangeError(`there is no step ${index}`);
+  step(step: AnyStep, thisTry: TryPort): unknown {
     // The state of a run is of the type that its sequencer declares.
     const work = (): unknown => step.run(new StepWork(this, step.name, thisTry) as never);
     return this.#isOverdue ? this.flush().then(work) : work();
@@ -285,7 +283,7 @@ export class Run implements RunPort {
 
   #failure(error: unknown): RunFailure {
     const { stepIndex, error: before } = this.record;
-    const step = this.names[stepIndex] ?? "";
+    const step = this.#parts.sequencer.steps[stepIndex]?.name ?? "";
     return failureOf(error, { step, attempt: before?.step === step ? before.attempt + 1 : 1 });
   }
 

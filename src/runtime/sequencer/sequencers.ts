@@ -10,19 +10,13 @@ import { type AnySequencer, refuseNoSequencer } from "./define.ts";
 import { noteLogs, noteSequencer } from "./definitions.ts";
 import { Executions } from "./executions.ts";
 import { answerTo, presentOutcome, suspensionOption, type ResumeOptions } from "./run-answer.ts";
-import { inputOf, reopened, scopesOption } from "./run-begin.ts";
+import { type GivenScopes, inputOf, newRecord, reopened, scopesOption } from "./run-begin.ts";
 import { RunChanges } from "./run-changes.ts";
 import { checkSame, goingOn } from "./run-fit.ts";
 import { forkedRecord, type ForkRunOptions } from "./run-fork.ts";
 import { RunLogs } from "./run-logs.ts";
 import type { RunOutcome } from "./run-port.ts";
-import {
-  checkpointOf,
-  newRecord,
-  type Checkpoint,
-  type GivenScopes,
-  type RunLog,
-} from "./run-record.ts";
+import { checkpointOf, copyOf, type Checkpoint, type RunLog } from "./run-record.ts";
 import type { RunEvent } from "./run-events.ts";
 import { RunWatch, type WatchOptions } from "./run-watch.ts";
 import {
@@ -94,7 +88,7 @@ export class Sequencers {
   /** Starts a run, or continues the run of that id. */
   run(sequencer: AnySequencer, options: RunOptions = {}): RunHandle {
     const runId = options.runId ?? newRunId();
-    return this.#handle(runId, async (start) => {
+    return this.#handle(runId, (start) => {
       refuseNoSequencer("run takes a sequencer", sequencer);
       noteSequencer(this.#home, sequencer);
       refuseUnknown("run", options, RUN_OPTIONS);
@@ -119,7 +113,7 @@ export class Sequencers {
   forkRun(sequencer: AnySequencer, sourceId: string, options: ForkRunOptions): RunHandle {
     const given: ForkRunOptions | undefined = options; // None, from JavaScript.
     const runId = given?.newRunId ?? newRunId();
-    return this.#handle(runId, async (start) => {
+    return this.#handle(runId, (start) => {
       refuseNoSequencer("forkRun takes a sequencer", sequencer);
       noteSequencer(this.#home, sequencer);
       refuseUnknown("forkRun", options, FORK_OPTIONS);
@@ -137,7 +131,7 @@ export class Sequencers {
         // Before it begins: a fork that must not run, or cannot, is not stored.
         const going = goingOn(record, sequencer);
         const scopes = await reopened(this.#home, record.scopes);
-        log.put({ ...record, ...going });
+        log.put(copyOf({ ...record, ...going }));
         start.log = log;
         let isNew = true;
         const begun = (): void => {
@@ -161,7 +155,7 @@ export class Sequencers {
     const begun = new Promise<void>((resolve) => {
       start.begun = resolve;
     });
-    const result = work(start);
+    const result = attempt(() => work(start));
     // The failure of a result that is never read is logged, not an unhandled rejection.
     let looked = false;
     result.then(start.begun, (error: unknown) => {
@@ -250,6 +244,15 @@ export class Sequencers {
       const change = lease === null ? {} : { starts: starts + 1 };
       return this.#executions.execute(sequencer, log, { change, maxStarts });
     });
+}
+
+/** The promise of `work`; one that rejects with what it throws. */
+function attempt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function newRunId(): string {

@@ -40,6 +40,12 @@ export interface StepOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** A step of any types: the sequencer to which it belongs passes it what it declares. */
+export interface AnyStep extends StepOptions {
+  readonly name: string;
+  run(context: never): unknown;
+}
+
 /** The checked options of a step. */
 export interface StepRules extends Backoff {
   readonly attempts: number;

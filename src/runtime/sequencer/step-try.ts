@@ -20,7 +20,7 @@ import { isThenable } from "../../../actors/scope/mutation.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import { checkedValue } from "./checked-value.ts";
 import { type Question, questionOf, type TransactOptions, wakeTime } from "./context.ts";
-import type { RunPort, TryPort } from "./run-port.ts";
+import type { CurrentStep, RunPort, TryPort } from "./run-port.ts";
 import { StepEffects } from "./step-effects.ts";
 
 /** Where the output of a step is in the record. */
@@ -32,18 +32,13 @@ export type TryEnd =
   | { readonly kind: "suspended"; readonly question: Question }
   | { readonly kind: "refused"; readonly error: unknown };
 
-/** Which step is tried. */
-export interface TryParts {
-  readonly index: number;
-  readonly name: string;
-}
-
 /** One try of one step; see the head of this file. Parts are made at their first use. */
 export class StepTry implements TryPort {
   readonly index: number;
   readonly name: string;
   readonly attempt: number;
   readonly #port: RunPort;
+  readonly #current: CurrentStep;
   #effects: StepEffects | null = null;
   /** What cancels the timers of the try, and when its sleeps under way end. */
   #timers: Map<() => void, number> | null = null;
@@ -57,10 +52,11 @@ export class StepTry implements TryPort {
   #abort: AbortController | null = null;
   #aborted: { readonly reason: unknown } | null = null;
 
-  constructor(port: RunPort, { index, name }: TryParts) {
+  constructor(port: RunPort, current: CurrentStep) {
     this.#port = port;
-    this.index = index;
-    this.name = name;
+    this.#current = current;
+    this.index = current.index;
+    this.name = current.step.name;
     this.attempt = port.record.tries + 1;
   }
 
@@ -74,13 +70,13 @@ export class StepTry implements TryPort {
     return this.#abort.signal;
   }
 
-  /** Called once. `timeoutMs` is `Infinity` for no limit. */
-  run(timeoutMs: number): Promise<TryEnd> {
+  /** Called once. */
+  run(): Promise<TryEnd> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
       this.#port.onLost((reason) => this.#fail(reason));
-      if (timeoutMs !== Infinity) this.#limit(timeoutMs);
+      this.#limit();
       this.#begin();
     });
   }
@@ -150,7 +146,7 @@ export class StepTry implements TryPort {
   /** Runs the code of the step. */
   #begin(): void {
     try {
-      const output = this.#port.step(this.index, this);
+      const output = this.#port.step(this.#current.step, this);
       if (!isThenable(output)) return this.#done(output);
       output.then(
         (value: unknown) => this.#done(value),
@@ -212,7 +208,9 @@ export class StepTry implements TryPort {
   }
 
   /** Begins the time limit. */
-  #limit(timeoutMs: number): void {
+  #limit(): void {
+    const { timeoutMs } = this.#current.rules;
+    if (timeoutMs === Infinity) return;
     const { name: step } = this;
     const { runId } = this.#port.record;
     const over = (): void => this.#fail(new StepTimeoutError({ runId, step, timeoutMs }));

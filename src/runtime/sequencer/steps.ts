@@ -29,9 +29,10 @@
 import { randomUUID } from "node:crypto";
 import { isHoldfastError } from "../../../actors/errors.ts";
 import { noteSchema } from "./definitions.ts";
-import type { RunOutcome, RunPort } from "./run-port.ts";
+import type { CurrentStep, RunOutcome, RunPort } from "./run-port.ts";
+import type { StepRules } from "./step-rules.ts";
 import { codeOf, RUNS, STEPS, type Traced, traceOf, tracing } from "../../../actors/scope/trace.ts";
-import { StepTry, type TryEnd, type TryParts } from "./step-try.ts";
+import { StepTry, type TryEnd } from "./step-try.ts";
 import { backoffMs } from "../../../actors/scope/retry.ts";
 
 /**
@@ -49,14 +50,13 @@ export function runSteps(port: RunPort, traced: Traced): Promise<RunOutcome> {
 }
 
 async function runAll(port: RunPort, traced: Traced): Promise<RunOutcome> {
-  while (port.record.stepIndex < port.names.length) {
-    const index = port.record.stepIndex;
+  for (let each = port.current; each !== undefined; each = port.current) {
     port.check();
     let end: TryEnd;
     try {
-      end = await tried(port, { index, name: port.names[index] ?? "" }, traced);
+      end = await tried(port, each, traced);
     } catch (error) {
-      await failed(port, index, error);
+      await failed(port, each.rules, error);
       continue;
     }
     if (end.kind !== "done") return suspend(port, end);
@@ -70,20 +70,18 @@ async function runAll(port: RunPort, traced: Traced): Promise<RunOutcome> {
 }
 
 /** Tries a step once. */
-function tried(port: RunPort, step: TryParts, traced: Traced): Promise<TryEnd> {
-  const each = new StepTry(port, step);
-  const { timeoutMs } = port.rules(step.index);
-  if (!STEPS.hasSubscribers) return each.run(timeoutMs);
-  const trace = traceOf(STEPS, traced, { operation: step.name, attempt: each.attempt });
-  return tracing(trace, each.run.bind(each, timeoutMs), (end) =>
+function tried(port: RunPort, current: CurrentStep, traced: Traced): Promise<TryEnd> {
+  const each = new StepTry(port, current);
+  if (!STEPS.hasSubscribers) return each.run();
+  const trace = traceOf(STEPS, traced, { operation: each.name, attempt: each.attempt });
+  return tracing(trace, each.run.bind(each), (end) =>
     end.kind === "refused" ? codeOf(end.error) : "ok",
   );
 }
 
 /** A try failed: waits for the next one, or throws when the rules of the step allow none. */
-async function failed(port: RunPort, index: number, error: unknown): Promise<void> {
+async function failed(port: RunPort, rules: StepRules, error: unknown): Promise<void> {
   port.check();
-  const rules = port.rules(index);
   const tries = port.record.tries + 1;
   if (tries >= rules.attempts || isHoldfastError(error, "SUSPENSION_TIMEOUT")) throw error;
   port.failedTry(error);
