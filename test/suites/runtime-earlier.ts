@@ -1,4 +1,4 @@
-/** Runs that an earlier release stored, without the names of their steps (N3). */
+/** Runs that another release stored, an earlier one without the names of their steps (N3). */
 import { describe, expect, it } from "vitest";
 import { defineSequencer, step, type JsonObject, type Sequencer } from "../../src/index.ts";
 import { storedRun, writeRun } from "../support/sequencer.ts";
@@ -56,6 +56,18 @@ export function earlierCases(stores: RuntimeStores): void {
         steps: ["a", "b", "c"],
         effects: { b: { charge: "paid" }, c: { charge: "c after paid, 1" } },
       });
+    });
+
+    it("keeps what a later release has added to it, and gets what it lacks", async () => {
+      const { runtime, record } = await found(stores, { later: { by: ["another", 1] } });
+      const begun = await runtime.resume(charging([], "a b c"), "r");
+      expect(begun).toMatchObject({ output: "c after b after A, 1, 2" });
+      expect(await record()).toMatchObject({
+        later: { by: ["another", 1] },
+        unchanged: { since: 1, at: 3 },
+        ends: [expect.any(Number), expect.any(Number)],
+      });
+      expect(await record()).not.toHaveProperty("once");
     });
 
     it("is answered with the id of its suspension, and without", async () => {
