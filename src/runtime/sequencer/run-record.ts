@@ -12,7 +12,8 @@ import type { ProcessOwner } from "../../stores/shared/process-identity.ts";
 import type { RecordBridge } from "../persistence/record-bridge.ts";
 import type { ResolvedKind } from "../kinds.ts";
 
-const STORED = Promise.resolve();
+/** For a record that is stored. */
+export const STORED: Promise<void> = Promise.resolve();
 const NOTHING: readonly never[] = Object.freeze([]);
 const NONE: Readonly<Record<string, never>> = Object.freeze({});
 

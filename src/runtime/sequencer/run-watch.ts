@@ -171,7 +171,8 @@ export class RunWatch {
   }
 
   #stored(version: number, record: StoredRun): void {
-    for (const reader of this.#readers.get(record.runId) ?? []) reader.see(version, record);
+    const readers = this.#readers.get(record.runId);
+    if (readers !== undefined) for (const reader of readers) reader.see(version, record);
   }
 
   /** Another owner changed a record; `null`: reports may have been lost. */

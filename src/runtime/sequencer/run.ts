@@ -33,6 +33,7 @@ import { unchangedSince } from "./run-fork.ts";
 import {
   checkpointOf,
   copyOf,
+  STORED,
   type Checkpoint,
   type RunLog,
   type StoredRun,
@@ -109,8 +110,9 @@ export class Run implements RunPort {
   get current(): CurrentStep | undefined {
     const index = this.record.stepIndex;
     const { steps, rules } = this.#parts.sequencer;
-    const [step, rule] = [steps[index], rules[index]];
-    return step === undefined || rule === undefined ? undefined : { index, step, rules: rule };
+    const step = steps[index];
+    const own = rules[index];
+    return step === undefined || own === undefined ? undefined : { index, step, rules: own };
   }
 
   /** True when the run must end before its steps are done. */
@@ -139,8 +141,10 @@ export class Run implements RunPort {
     next.outputs = [...record.outputs, output];
     next.ends = [...record.ends, Math.max(0, next.updatedAt - record.createdAt)];
     next.error = null;
-    if (following !== undefined) next.steps = [...record.steps, following.name];
-    else [next.status, next.lease] = ["completed", null];
+    if (following === undefined) {
+      next.status = "completed";
+      next.lease = null;
+    } else next.steps = [...record.steps, following.name];
     if (this.#log.kind.checkpoints > 0) next.history = this.#remember();
     this.previous = output;
     this.#log.put(next);
@@ -165,7 +169,7 @@ export class Run implements RunPort {
   }
 
   flush(): Promise<void> {
-    return this.#store(this.#isOverdue);
+    return this.#log.clean && !this.#isOverdue ? STORED : this.#store(this.#isOverdue);
   }
 
   rest(until: number | null): Promise<void> {
@@ -189,7 +193,6 @@ export class Run implements RunPort {
   }
 
   async #store(renews: boolean): Promise<void> {
-    if (!renews && this.#log.clean) return;
     try {
       await (renews ? this.#lease?.store() : this.#log.flush());
     } catch (cause) {
