@@ -11,16 +11,33 @@
  * next turn without waiting for the answer of the one before. A batch that one of its requests
  * spoils is halved until that request is alone, so that none fails for another.
  *
+ * What many scopes send is gathered here, too, and nowhere before: a scope that has something to
+ * save gives itself as a sender, and is called when the batch begins. So a scope that waits for the
+ * batch makes no request, and what is called meanwhile goes into the same save.
+ *
  * Invariants
  *  B1  Requests made by the same synchronous code are in one batch, up to `BATCH_MAX`.
  *  B2  At most `BATCH_MAX` requests are worked off before a turn of the event loop is waited for:
  *      a caller that awaits one call after another cannot starve timers and sockets.
  *  B3  `answered` waits for every request that was made before it, begun or not.
+ *  B4  A sender is called once, outside of the code that gave it, and its request is in the batch
+ *      that begins then; while that batch has no room, it waits for the next one.
  */
 import { afterThis, nextTurn } from "../../../actors/time/soon.ts";
 
 /** Writes or keys in one batch: a synchronous store holds the event loop for a few ms with them. */
 const BATCH_MAX = 256;
+
+/** Receives the answer of a request: one call of one method, which must not throw. */
+export interface Receiver<Answer> {
+  answered(answer: Answer): void;
+  failed(error: unknown): void;
+}
+
+/** Has something to send with the next batch; `send`, which must not throw, makes the request. */
+export interface Sender {
+  send(): void;
+}
 
 /** How a batch is worked off. */
 export interface BatchWork<Request, Answer> {
@@ -35,9 +52,8 @@ export interface BatchWork<Request, Answer> {
 /** Requests that are worked off together; a request has the same place in each list. */
 interface Batch<Request, Answer> {
   readonly requests: Request[];
-  readonly resolve: ((answer: Answer) => void)[];
-  readonly reject: ((error: unknown) => void)[];
-  readonly onEnd: (() => void)[];
+  readonly receivers: Receiver<Answer>[];
+  onEnd: (() => void) | null;
 }
 
 /** Requests of one kind, worked off in batches; see the head of this file. */
@@ -45,7 +61,10 @@ export class BatchPerTick<Request, Answer> {
   readonly #work: BatchWork<Request, Answer>;
   /** Not begun, oldest first; only the last one has room. */
   readonly #waiting: Batch<Request, Answer>[] = [];
+  #senders: Sender[] = [];
   readonly #begun = new Set<Batch<Request, Answer>>();
+  /** The next batch is about to begin, or begins. */
+  #isDue = false;
   /** Requests that may be worked off before the next turn. */
   #left: number;
 
@@ -56,72 +75,108 @@ export class BatchPerTick<Request, Answer> {
 
   /** Resolves to the answer of a request. */
   add(request: Request): Promise<Answer> {
+    return new Promise((answered, failed) => this.put(request, { answered, failed }));
+  }
+
+  /** Adds a request with the receiver of its answer. */
+  put(request: Request, receiver: Receiver<Answer>): void {
     let batch = this.#waiting.at(-1);
-    if (batch === undefined || batch.requests.length === BATCH_MAX) batch = this.#open();
-    const { requests, resolve, reject } = batch;
-    return new Promise((accept, refuse) => {
-      requests.push(request);
-      resolve.push(accept);
-      reject.push(refuse);
-    });
+    if (batch === undefined || batch.requests.length === BATCH_MAX) {
+      batch = { requests: [], receivers: [], onEnd: null };
+      this.#waiting.push(batch);
+      this.#beginSoon();
+    }
+    batch.requests.push(request);
+    batch.receivers.push(receiver);
+  }
+
+  /** Calls `sender` when a batch with room begins (B4). */
+  gather(sender: Sender): void {
+    this.#senders.push(sender);
+    this.#beginSoon();
   }
 
   /** Resolves when those requests so far that match are answered (B3). */
   async answered(matches: (request: Request) => boolean): Promise<void> {
     const batches = [...this.#begun, ...this.#waiting];
     const asked = batches.filter(({ requests }) => requests.some(matches));
-    await Promise.all(asked.map(({ onEnd }) => new Promise<void>((end) => onEnd.push(end))));
-  }
-
-  #open(): Batch<Request, Answer> {
-    const batch = { requests: [], resolve: [], reject: [], onEnd: [] };
-    if (this.#waiting.push(batch) > 1) return batch;
-    if (this.#left > 0) afterThis(() => this.#beginSoon());
-    else this.#beginInNextTurn();
-    return batch;
+    const ends = asked.map(
+      (batch) =>
+        new Promise<void>((end) => {
+          const before = batch.onEnd;
+          batch.onEnd = before === null ? end : () => (before(), end());
+        }),
+    );
+    await Promise.all(ends);
   }
 
   #beginSoon(): void {
-    const [batch, next] = this.#waiting;
-    if (next !== undefined || (batch?.requests.length ?? 0) > this.#left) this.#beginInNextTurn();
-    else void this.#begin();
+    if (this.#isDue) return;
+    this.#isDue = true;
+    if (this.#left <= 0) return this.#beginInNextTurn();
+    afterThis(() => {
+      const [batch, next] = this.#waiting;
+      const size = (batch?.requests.length ?? 0) + this.#senders.length;
+      if (next !== undefined || size > this.#left) this.#beginInNextTurn();
+      else this.#begin();
+    });
   }
 
   #beginInNextTurn(): void {
     nextTurn(() => {
       this.#left = BATCH_MAX;
-      // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
-      if (this.#waiting.length > 1) this.#beginInNextTurn();
-      void this.#begin();
+      this.#begin();
     });
   }
 
-  /** Works off the oldest batch; never rejects. */
-  async #begin(): Promise<void> {
+  /** Begins the oldest batch. */
+  #begin(): void {
+    this.#callSenders();
     const batch = this.#waiting.shift();
-    if (batch === undefined) return;
-    this.#left = this.#work.isImmediate ? this.#left - batch.requests.length : 0;
-    this.#begun.add(batch);
-    await this.#answer(batch, 0, batch.requests.length);
-    this.#begun.delete(batch);
-    for (const end of batch.onEnd) end();
+    const { isImmediate } = this.#work;
+    this.#left = isImmediate ? this.#left - (batch?.requests.length ?? 0) : 0;
+    // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
+    this.#isDue = this.#waiting.length + this.#senders.length > 0;
+    if (this.#isDue) this.#beginInNextTurn();
+    if (batch !== undefined) void this.#answer(batch);
   }
 
-  /** Settles the requests from one place to before another; never rejects. */
-  async #answer(batch: Batch<Request, Answer>, from: number, to: number): Promise<void> {
-    const { requests, resolve, reject } = batch;
-    const { run, isOfOne } = this.#work;
-    try {
-      const answers = await run(to - from < requests.length ? requests.slice(from, to) : requests);
-      // `run` answers every request, so the lengths are equal.
-      for (let at = from; at < to; at++) resolve[at]?.(answers[at - from] as Answer);
-    } catch (error) {
-      if (to - from > 1 && isOfOne(error)) {
-        const half = from + Math.ceil((to - from) / 2);
-        await this.#answer(batch, from, half);
-        return this.#answer(batch, half, to);
-      }
-      for (let at = from; at < to; at++) reject[at]?.(error);
+  /** Lets the senders so far fill the oldest batch. */
+  #callSenders(): void {
+    const senders = this.#senders;
+    const count = senders.length;
+    let at = 0;
+    while (at < count && (this.#waiting[0]?.requests.length ?? 0) < BATCH_MAX) {
+      senders[at]?.send();
+      at += 1;
     }
+    this.#senders = at === senders.length ? [] : senders.slice(at);
+  }
+
+  /** Works a batch off and answers its requests; never rejects. */
+  async #answer(batch: Batch<Request, Answer>): Promise<void> {
+    const { requests, receivers } = batch;
+    const { run, isOfOne } = this.#work;
+    this.#begun.add(batch);
+    const ends = [requests.length]; // Of the parts that follow, the next one last.
+    let from = 0;
+    for (let to = ends.at(-1); to !== undefined; to = ends.at(-1)) {
+      try {
+        const isWhole = to - from === requests.length;
+        const answers = await run(isWhole ? requests : requests.slice(from, to));
+        // `run` answers every request, so the lengths are equal.
+        for (let at = from; at < to; at++) receivers[at]?.answered(answers[at - from] as Answer);
+      } catch (error) {
+        if (to - from > 1 && isOfOne(error)) {
+          ends.push(from + Math.ceil((to - from) / 2));
+          continue;
+        }
+        for (let at = from; at < to; at++) receivers[at]?.failed(error);
+      }
+      from = to;
+      ends.pop();
+    }
+    this.#begun.delete(batch);
+    batch.onEnd?.();
   }
 }

@@ -111,6 +111,74 @@ describe("requests to a store", () => {
     expect(order).toEqual(["answered", "waited"]);
   });
 
+  it.each(ways)("B4 senders are called when their batch begins, %s", async (_, isImmediate) => {
+    const { ask, batch, batches } = gathering(isImmediate);
+    const order: string[] = [];
+    const sender = (name: string) => ({
+      send: (): void => {
+        order.push(name);
+        void ask(1).then(() => order.push("answered"));
+      },
+    });
+    batch.gather(sender("first"));
+    void ask(2);
+    batch.gather(sender("second"));
+    order.push("gathered");
+    await turn();
+    await turn();
+    expect(order).toEqual(["gathered", "first", "second", "answered", "answered"]);
+    expect(batches).toEqual([3]);
+  });
+
+  it.each(ways)(
+    "B4 a full batch leaves the other senders to the next, %s",
+    async (_, isImmediate) => {
+      const { ask, batch, batches } = gathering(isImmediate);
+      const asked: Promise<number>[] = [];
+      for (let at = 0; at < 2 * MAX + 1; at += 1)
+        batch.gather({ send: () => void asked.push(ask(at)) });
+      while (asked.length < 2 * MAX + 1) {
+        await turn();
+        expect(asked.length).toBe(batches.reduce((sum, size) => sum + size, 0));
+      }
+      expect(batches).toEqual([MAX, MAX, 1]);
+      expect(await Promise.all(asked)).toEqual(asked.map((_each, at) => at * 2));
+    },
+  );
+
+  it.each(ways)(
+    "B4 senders that have nothing to send hold up no others, %s",
+    async (_, isImmediate) => {
+      const { ask, batch, batches } = gathering(isImmediate);
+      for (let at = 0; at < 2 * MAX; at += 1) batch.gather({ send: () => undefined });
+      const asked: Promise<number>[] = [];
+      batch.gather({ send: () => void asked.push(ask(1)) });
+      await turn();
+      await turn();
+      expect(await Promise.all(asked)).toEqual([2]);
+      expect(batches).toEqual([1]);
+    },
+  );
+
+  it("B1 a batch with a request that spoils it is halved until that one is alone", async () => {
+    const runs: (readonly number[])[] = [];
+    const run = async (requests: readonly number[]): Promise<readonly number[]> => {
+      runs.push(requests);
+      if (requests.includes(2)) throw new RangeError("spoiled");
+      return requests;
+    };
+    const batch = new BatchPerTick({ run, isOfOne: () => true, isImmediate: false });
+    const ends = await Promise.allSettled([0, 1, 2, 3, 4].map((each) => batch.add(each)));
+    expect(runs).toEqual([[0, 1, 2, 3, 4], [0, 1, 2], [0, 1], [2], [3, 4]]);
+    expect(ends.map(({ status }) => status === "fulfilled")).toEqual([
+      true,
+      true,
+      false,
+      true,
+      true,
+    ]);
+  });
+
   it("B1 a batch that the rest of a turn has no room for is not split", async () => {
     const { ask, batches } = gathering(true);
     for (let at = 0; at < MAX - 1; at += 1) await ask(at);
