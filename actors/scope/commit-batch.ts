@@ -74,6 +74,17 @@ export class CommitBatch {
     return this.calls.reduce((latest, call) => Math.max(latest, call.deadline), 0);
   }
 
+  /** All its changes in order; none if one was not recorded (R5). */
+  get patches(): readonly Patch[] {
+    const patches: Patch[] = [];
+    for (const { outcome } of this.calls) {
+      if (outcome?.changed !== true) continue;
+      if (outcome.patches === null) return [];
+      for (const patch of outcome.patches) patches.push(patch);
+    }
+    return patches;
+  }
+
   /** What the trace of its save says of the batch; `next` is the state that is saved. */
   traced(next: object): Pick<OperationTrace, "batchSize" | "bytes" | "calls"> {
     const calls = this.calls.flatMap(({ trace, outcome }) =>
@@ -88,7 +99,9 @@ export class CommitBatch {
     call.batch = this;
     if ((call.cause?.depth ?? 0) > (this.cause?.depth ?? 0)) this.cause = call.cause;
     (this.calls as Call[]).push(call); // Only the batch writes its list.
-    this.record(call, outcome);
+    call.outcome = outcome;
+    call.trace?.ran();
+    if (outcome.changed) this.changes += 1;
   }
 
   /** A call of the batch was cancelled; its change does not count. */
@@ -96,7 +109,7 @@ export class CommitBatch {
     if (call.outcome?.changed === true) this.needsReplay = true;
   }
 
-  /** Keeps the outcome of a call of the batch. */
+  /** Keeps the outcome of a call of the batch that has run again. */
   record(call: Call, outcome: Outcome): void {
     call.outcome = outcome;
     call.trace?.ran();
@@ -134,16 +147,10 @@ export class CommitBatch {
 
   /** The content of the save, built on the confirmed version of the scope. */
   commit({ version: before, exists, settings }: SavedScope): CommitInfo {
-    const patches: Patch[] = [];
     const operations: OperationName[] = [];
-    let recorded = true;
-    for (const { outcome, mutation } of this.calls) {
-      if (outcome === null || !outcome.changed) continue;
-      if (outcome.patches === null) recorded = false;
-      else for (const patch of outcome.patches) patches.push(patch);
-      operations.push(mutation.operation);
-    }
-    const info = { version: before + this.changes, patches: recorded ? patches : [], operations };
+    for (const { outcome, mutation } of this.calls)
+      if (outcome?.changed === true) operations.push(mutation.operation);
+    const info = { version: before + this.changes, patches: this.patches, operations };
     if (!settings.history) return info;
     return { ...info, created: !exists, changes: this.#history(before, settings.clock.now()) };
   }

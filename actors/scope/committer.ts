@@ -19,14 +19,15 @@
  *  B7  A batch without changes is verified instead of saved (R6): a version that moved is a
  *      conflict like any other. A verification writes nothing, so its outcome is never unknown.
  */
-import { foundIn, readAnswer, verification, type Refusal } from "./save-answer.ts";
+import { foundIn, gathers, readAnswer, verification } from "./save-answer.ts";
+import type { Judged, Refusal, SentSave } from "./save-answer.ts";
 import type { ScopeCore } from "./scope-core.ts";
 import { CommitUnknownError, isHoldfastError, StoreContractError } from "../errors.ts";
 import { adopt, confirm, refuse, type MakeError } from "./commit.ts";
 import type { Call, Outcome } from "./mailbox.ts";
 import { conflictError, isRefused, refusedAt, retry, type SaveStep } from "./retry.ts";
 import type { CommitInfo, PersistBridge } from "../protocol.ts";
-import type { CommitBatch } from "./commit-batch.ts";
+import { CommitBatch } from "./commit-batch.ts";
 import { countSave } from "./counters.ts";
 import { endLife } from "./tasks.ts";
 import { SAVES, tracedSave } from "./trace.ts";
@@ -39,65 +40,92 @@ export interface SavePort {
   saved(): void;
 }
 
-/** The save of one batch; see the head of this file. */
-export class Save {
-  readonly batch: CommitBatch;
+/** A batch with its save; see the head of this file. */
+export class Save extends CommitBatch implements SentSave {
   /** The draft state at the start: a mutator that runs beside the save was given it. */
-  readonly given: object;
+  given: object | null = null;
+  expected = 0;
+  info: CommitInfo | null = null;
+  /** The outcome of a call that is cancelled now is unknown. */
+  inFlight = false;
   readonly #scope: ScopeCore;
   readonly #port: SavePort;
-  #inFlight = false;
   /** Ends the waits between its attempts. */
   #retries: AbortController | null = null;
   #stopped: MakeError | null = null;
   #over = false;
-  #expected = 0;
   #attempts = 0;
   /** The draft state is the store's; the changes of the batch are not yet applied to it. */
   #adopting = false;
   /** Ends a wait for another owner of the record. */
   #giveUp: (() => void) | null = null;
 
-  constructor(scope: ScopeCore, batch: CommitBatch, port: SavePort) {
+  constructor(scope: ScopeCore, port: SavePort) {
+    super(scope.draft.expose());
     this.#scope = scope;
-    this.batch = batch;
-    this.given = scope.draft.expose();
     this.#port = port;
   }
 
-  /** Saves the batch, from the first send to the last settled call; never rejects. */
-  async start(): Promise<void> {
+  /** Saves the batch, from the first send to the last settled call; never throws. */
+  start(): void {
+    const { bridge, draft, settings, version } = this.#scope;
+    this.given = draft.expose();
+    if (this.needsReplay || this.changes === 0 || !gathers(bridge))
+      return void this.#finish(() => this.#attempt());
+    if (settings.history) this.info = this.commit(this.#scope);
+    this.expected = version;
+    this.inFlight = true;
+    this.#attempts += 1;
     try {
-      const first = await this.#attempt();
+      bridge.send(this.given, this);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /** The result of a bridge that gathers. */
+  answered(result: unknown): void {
+    try {
+      const step = this.#judge(readAnswer(result), this.expected + this.changes);
+      if (step !== "saved") return void this.#finish(() => step);
+    } catch (error) {
+      return this.failed(error);
+    }
+    this.#end();
+  }
+
+  /** The failure of a bridge that gathers. */
+  failed(error: unknown): void {
+    if (!this.#over) this.#fail(error); // Else every call was settled (B2).
+    this.#end();
+  }
+
+  async #finish(attempt: () => SaveStep | Promise<SaveStep>): Promise<void> {
+    try {
+      const first = await attempt();
       if (isRefused(first)) await this.#resolve(first);
     } catch (error) {
-      if (!this.#over) this.#fail(error); // Else every call was settled (B2).
+      return this.failed(error);
     }
     this.#end();
   }
 
   /** The state that readers see; `null` when the draft state is the confirmed state. */
   get shown(): object | null {
-    return this.#adopting ? null : this.batch.base;
-  }
-
-  /** The outcome of a call that is cancelled now is unknown. */
-  get inFlight(): boolean {
-    return this.#inFlight;
+    return this.#adopting ? null : this.base;
   }
 
   /** A request is in flight, or a call waits for one. */
-  get isUnderWay(): boolean {
-    return this.#inFlight || !this.batch.abandoned;
+  get isSaving(): boolean {
+    return this.given !== null && (this.inFlight || !this.abandoned);
   }
 
   /** Abandons a save without waiting callers; returns the next deadline. */
   expire(now: number): number {
-    const { batch } = this;
-    if (this.#over || !batch.abandoned) return Infinity;
-    if (batch.deadline > now) return batch.deadline;
-    if (this.#inFlight) this.#scope.stale = true;
-    this.#scope.draft.reset(batch.base);
+    if (this.given === null || this.#over || !this.abandoned) return Infinity;
+    if (this.deadline > now) return this.deadline;
+    if (this.inFlight) this.#scope.stale = true;
+    this.#scope.draft.reset(this.base);
     this.#retries?.abort();
     this.#end();
     return Infinity;
@@ -108,7 +136,8 @@ export class Save {
     this.#stopped = error;
     this.#retries?.abort();
     this.#giveUp?.();
-    if (!this.#inFlight) refuse(this.#scope, this.batch, error);
+    if (!this.inFlight) refuse(this.#scope, this, error);
+    if (this.given === null) this.#end();
   }
 
   #end(): void {
@@ -132,7 +161,7 @@ export class Save {
     const { settings, bridge, identity } = this.#scope;
     const { signal } = (this.#retries = new AbortController());
     const again = (): Promise<SaveStep> => {
-      this.batch.needsReplay = true; // All outcomes depend on a state that was replaced.
+      this.needsReplay = true; // All outcomes depend on a state that was replaced.
       return this.#attempt();
     };
     const lookAndAgain = async (): Promise<SaveStep> => {
@@ -143,19 +172,19 @@ export class Save {
     const exclusive = lease && (() => lease(lookAndAgain, { waitMs: Infinity, signal }));
     const last = await retry({ ...settings, first, signal, attempt: again, exclusive });
     if (!isRefused(last)) return;
-    const versions = { expectedVersion: this.#expected, actualVersion: this.#scope.version };
-    this.#refuse(() => conflictError(settings.cas, versions, identity));
+    const versions = { expectedVersion: this.expected, actualVersion: this.#scope.version };
+    refuse(this.#scope, this, () => conflictError(settings.cas, versions, identity));
   }
 
   /** Sends the batch without cancelled calls (B6): no `await` between the check and the send. */
   async #attempt(): Promise<SaveStep> {
-    while (this.batch.needsReplay && !this.settled) await this.#replay();
+    while (this.needsReplay && !this.settled) await this.#replay();
     const { bridge, draft, version } = this.#scope;
     if (this.settled || bridge === null) return "empty";
-    this.#expected = version;
-    if (this.batch.changes === 0) return this.#verify(bridge);
-    const commit = this.batch.commit(this.#scope);
-    this.#inFlight = true;
+    this.expected = version;
+    if (this.changes === 0) return this.#judge(await this.#verified(bridge), version);
+    const commit = this.commit(this.#scope);
+    this.inFlight = true;
     this.#attempts += 1;
     const result: unknown = await (SAVES.hasSubscribers
       ? this.#traced(bridge, commit)
@@ -165,27 +194,23 @@ export class Save {
 
   #traced(bridge: PersistBridge<object>, commit: CommitInfo): Promise<unknown> {
     const next = this.#scope.draft.expose();
-    const known = { operation: "commit", attempt: this.#attempts, ...this.batch.traced(next) };
-    return tracedSave(this.#scope, known, () => bridge.save(next, this.#expected, commit));
+    const known = { operation: "commit", attempt: this.#attempts, ...this.traced(next) };
+    return tracedSave(this.#scope, known, () => bridge.save(next, this.expected, commit));
   }
 
   /** Verifies at the store that the base of the results is still current (B7). */
-  async #verify(bridge: PersistBridge<object>): Promise<SaveStep> {
+  async #verified(bridge: PersistBridge<object>): Promise<Judged> {
     const { identity, settings } = this.#scope;
-    const version = this.#expected;
-    if (!this.batch.needsVerification(settings)) return this.#judge({ received: version }, version);
-    return this.#judge(await verification(bridge, version, identity), version);
+    if (!this.needsVerification(settings)) return { received: this.expected };
+    return verification(bridge, this.expected, identity);
   }
 
-  #judge(
-    answer: Refusal | { readonly received: unknown },
-    expected: number,
-  ): SaveStep | Promise<SaveStep> {
+  #judge(answer: Judged, expected: number): SaveStep | Promise<SaveStep> {
     if (this.#over) return "empty"; // Abandoned: the result is too late (B2).
-    this.#inFlight = false;
+    this.inFlight = false;
     if ("current" in answer) return this.#lost(answer);
     if (answer.received === expected) this.#confirm();
-    else this.#breach(expected, answer.received);
+    else this.#breach({ expected, received: answer.received });
     return "saved";
   }
 
@@ -193,8 +218,8 @@ export class Save {
     this.#scope.settings.counters.conflicts += 1;
     const found = foundIn(answer);
     await this.#adopt(() => adopt(this.#scope, found));
-    if (this.#stopped === null) return refusedAt(this.#expected, found.version);
-    this.#refuse(this.#stopped);
+    if (this.#stopped === null) return refusedAt(this.expected, found.version);
+    refuse(this.#scope, this, this.#stopped);
     return "empty";
   }
 
@@ -202,14 +227,14 @@ export class Save {
   async #adopt(go: () => void | Promise<void>): Promise<void> {
     if (this.#over) return;
     const { draft } = this.#scope;
-    draft.reset(this.batch.base);
+    draft.reset(this.base);
     this.#adopting = true;
     try {
       await go();
     } finally {
       if (!this.#over) {
-        this.batch.base = draft.expose();
-        this.batch.isCurrent = true;
+        this.base = draft.expose();
+        this.isCurrent = true;
         this.#adopting = false;
       }
     }
@@ -217,66 +242,58 @@ export class Save {
 
   /** Applies the calls of the batch again on its base. */
   async #replay(): Promise<void> {
-    const { batch } = this;
-    const calls = batch.restart();
-    batch.replaying = true;
-    this.#scope.draft.reset(batch.base);
+    const calls = this.restart();
+    this.replaying = true;
+    this.#scope.draft.reset(this.base);
     for (const call of calls) {
       if (call.settled) continue;
-      if (batch.changes === 0) await this.#inTime();
+      // The base may have expired since the batch began, or since it was read.
+      if (this.changes === 0 && this.#scope.overdue === true)
+        await this.#adopt(() => endLife(this.#scope, this));
       const outcome = await this.#port.rerun(call);
       if (outcome === null) continue;
-      if (call.settled) batch.needsReplay ||= outcome.changed;
-      batch.record(call, outcome);
+      if (call.settled) this.needsReplay ||= outcome.changed;
+      this.record(call, outcome);
     }
-    batch.replaying = false;
-  }
-
-  /** The base may have expired since the batch began, or since the base was read. */
-  async #inTime(): Promise<void> {
-    if (this.#scope.overdue === true) await this.#adopt(() => endLife(this.#scope, this));
+    this.replaying = false;
   }
 
   /** The save is confirmed: version, settled calls and events, in order (B1, B4). */
   #confirm(): void {
-    const { batch } = this;
     const scope = this.#scope;
-    const before = batch.base;
+    const { base: before, changes } = this;
     let { version } = scope;
-    const exists = scope.exists || batch.changes > 0; // Before a subscriber reads it.
-    confirm(scope, { version: version + batch.changes, exists });
-    batch.base = scope.draft.expose();
-    for (const call of batch.calls) {
-      call.trace?.set({ batchSize: Math.max(1, batch.changes) });
+    confirm(scope, { version: version + changes, exists: scope.exists || changes > 0 });
+    this.base = scope.draft.expose();
+    for (const call of this.calls) {
+      call.trace?.set({ batchSize: Math.max(1, changes) });
       if (call.outcome?.error == null) call.resolve(call.outcome?.changed === true);
       else call.reject(call.outcome.error.thrown);
     }
-    if (batch.changes === 0) return;
-    scope.settings.counters.mutations += batch.changes;
-    countSave(scope.settings.counters, batch.changes);
+    if (changes === 0) return;
+    scope.settings.counters.mutations += changes;
+    countSave(scope.settings.counters, changes);
     if (scope.listening)
-      for (const [call, change] of batch.changesSince(before)) {
+      for (const [call, change] of this.changesSince(before)) {
         version += 1;
         scope.announce(call.mutation, change, call, version);
       }
-    scope.committed(batch.cause);
-  }
-
-  #refuse(error: MakeError): void {
-    refuse(this.#scope, this.batch, error);
+    scope.committed(this.cause);
   }
 
   #fail(error: unknown): void {
-    this.#inFlight = false;
+    this.inFlight = false;
     const { identity: scope } = this.#scope;
-    if (!isHoldfastError(error, "COMMIT_UNKNOWN")) return this.#refuse(() => error);
-    this.#scope.stale = true;
-    this.#refuse(() => new CommitUnknownError({ scope, cause: error }));
+    const isUnknown = isHoldfastError(error, "COMMIT_UNKNOWN");
+    this.#scope.stale ||= isUnknown;
+    refuse(this.#scope, this, () =>
+      isUnknown ? new CommitUnknownError({ scope, cause: error }) : error,
+    );
   }
 
-  #breach(expected: number, received: unknown): void {
+  #breach(fields: { readonly expected: number; readonly received: unknown }): void {
     const { identity: scope } = this.#scope;
     this.#scope.stale = true;
-    this.#refuse(() => new StoreContractError({ expected, received }, { scope }));
+    refuse(this.#scope, this, () => new StoreContractError(fields, { scope }));
   }
 }

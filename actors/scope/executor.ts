@@ -22,9 +22,10 @@ import type { Activity, Lane, ScopeCore } from "./scope-core.ts";
 import { sweepOf, type Expirable } from "./timeouts.ts";
 import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
 import { isFirst, Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
-import { CommitBatch, mustVerify } from "./commit-batch.ts";
-import { commitChange, refuse } from "./commit.ts";
+import { mustVerify } from "./commit-batch.ts";
+import { commitChange } from "./commit.ts";
 import { Save, type SavePort } from "./committer.ts";
+import { gathers } from "./save-answer.ts";
 import { prepare } from "./tasks.ts";
 import { MutatorRun, type Ended } from "./mutator-run.ts";
 import { captureContext, outsideTurns } from "./reentrancy.ts";
@@ -32,40 +33,40 @@ import { applyMutation, failed } from "./apply-mutation.ts";
 
 type State =
   | { readonly is: "open" }
-  | { readonly is: "running"; readonly run: MutatorRun | null } // Null: it has no code.
-  | { readonly is: "saving"; readonly save: Save; run: MutatorRun | null } // Beside it, or again.
+  | { readonly is: "running" | "saving"; readonly run: MutatorRun | null } // Null: without code.
   | { readonly is: "exclusive"; readonly call: Call }
-  | { readonly is: "stopped"; readonly save: Save | null };
+  | { readonly is: "stopped" };
 
 const OPEN: State = { is: "open" };
 const APPLYING: State = { is: "running", run: null };
+const SAVING: State = { is: "saving", run: null };
 
 /** See the head of this file. */
 export class Executor implements Expirable, SavePort {
   readonly #scope: ScopeCore;
   readonly #lane: Lane | null;
-  readonly #mailbox: Mailbox;
+  /** Made when a call has to wait. */
+  #mailbox: Mailbox | null = null;
   #state: State = OPEN;
   /** The batch that collects calls, or the one being saved. */
-  #batch: CommitBatch | null = null;
+  #batch: Save | null = null;
   #saveScheduled: State["is"] | null = null;
   #onRest: (() => void) | null = null;
 
   constructor(scope: ScopeCore, lane: Lane | null = null) {
     this.#scope = scope;
     this.#lane = lane;
-    this.#mailbox = new Mailbox(scope.settings.mailboxLimit);
   }
 
   /** The state that readers see; `null` when the draft state is the confirmed one. */
   get confirmed(): object | null {
     if (this.#state.is === "exclusive") return this.#state.call.inner?.confirmed ?? null;
-    return this.#save === null ? (this.#batch?.base ?? null) : this.#save.shown;
+    return this.#batch?.shown ?? null;
   }
 
   get activity(): Activity {
     const running = underWay(this.#state) !== undefined;
-    return { waiting: this.#mailbox.size, running, saving: this.#save?.isUnderWay === true };
+    return { waiting: this.#mailbox?.size ?? 0, running, saving: this.#batch?.isSaving === true };
   }
 
   /** Accepts a call; its promise is settled in every case. */
@@ -73,48 +74,44 @@ export class Executor implements Expirable, SavePort {
     const { settings, backing, identity } = this.#scope;
     const signal = call.options?.signal;
     if (signal) call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
-    const isNext = this.#state === OPEN && this.#mailbox.size === 0 && this.#batch?.full !== true;
+    const isFree = this.#mailbox === null || this.#mailbox.size === 0;
+    const isNext = isFree && this.#state === OPEN && this.#batch?.full !== true;
     // Code that runs later, or again for a save, needs the async context of its caller.
     if ("compute" in call.work && (!isNext || backing !== null)) call.context = captureContext();
     if (isNext) this.#start(call);
-    else this.#mailbox.enqueue(call, identity);
+    else this.#waiting.enqueue(call, identity);
     if (!call.settled) sweepOf(settings.clock).watch(this, call.deadline);
     this.#proceed();
   }
 
   expire(now: number): number {
+    const calls = [...(this.#mailbox ?? []), ...(this.#batch?.calls ?? []), underWay(this.#state)];
     let next = Infinity;
-    const look = (call: Call | undefined): void => {
-      if (call === undefined || call.settled) return;
-      if (call.deadline <= now) this.#cancel(call, overtime(call, this.#scope));
-      else next = Math.min(next, call.deadline);
-    };
-    for (const call of this.#mailbox) look(call);
-    this.#batch?.calls.forEach(look);
-    look(underWay(this.#state)); // Last: it may start the next call.
-    return Math.min(next, this.#save?.expire(now) ?? Infinity);
+    for (const call of calls) {
+      if (call === undefined || call.settled) continue;
+      if (call.deadline > now) next = Math.min(next, call.deadline);
+      else this.#cancel(call, overtime(call, this.#scope)); // The last one may start the next call.
+    }
+    return Math.min(next, this.#batch?.expire(now) ?? Infinity);
   }
 
   /** Refuses every call; resolves when a save in flight has settled its calls. */
   async stop(): Promise<void> {
     const call = underWay(this.#state);
-    const save = this.#save;
-    this.#state = { is: "stopped", save };
+    this.#state = { is: "stopped" };
     const error = (): ScopeStoppedError => new ScopeStoppedError({ scope: this.#scope.identity });
-    this.#mailbox.refuse(error);
+    this.#mailbox?.refuse(error);
     if (call !== undefined) this.#cancel(call, error());
     if (call?.inner != null) await call.inner.stop();
     return new Promise((resolve) => {
       this.#onRest = resolve;
-      if (save !== null) return save.stop(error);
-      if (this.#batch !== null) refuse(this.#scope, this.#batch, error);
-      this.#batch = null;
-      this.#rest();
+      if (this.#batch === null) this.#rest();
+      else this.#batch.stop(error);
     });
   }
 
-  get #save(): Save | null {
-    return "save" in this.#state ? this.#state.save : null;
+  get #waiting(): Mailbox {
+    return (this.#mailbox ??= new Mailbox(this.#scope.settings.mailboxLimit));
   }
 
   #cancel(call: Call, reason: unknown): void {
@@ -126,7 +123,7 @@ export class Executor implements Expirable, SavePort {
     if (stage === "joined" && isUnknown) return; // A sent change may count.
     run?.cancel(reason);
     batch?.cancelled(call);
-    if (stage === "queued") this.#mailbox.cancelled();
+    if (stage === "queued") this.#waiting.cancelled();
     else if (inner !== null) void inner.stop(); // Its section releases the scope.
     else if ("call" in this.#state && this.#state.call === call) {
       this.#state = OPEN;
@@ -135,14 +132,14 @@ export class Executor implements Expirable, SavePort {
   }
 
   #isUnknown({ stage, work }: Call): boolean {
-    if (stage === "joined") return this.#save?.inFlight === true;
+    if (stage === "joined") return this.#batch?.inFlight === true;
     const isWriting = "task" in work && work.unknown === true;
     this.#scope.stale ||= isWriting; // Then the scope reads the store before the next call.
     return isWriting;
   }
 
   #proceed(): void {
-    while (this.#state === OPEN && this.#batch?.full !== true) {
+    while (this.#mailbox !== null && this.#state === OPEN && this.#batch?.full !== true) {
       const call = this.#mailbox.take();
       if (call === null) break;
       const signal = call.options?.signal;
@@ -158,10 +155,15 @@ export class Executor implements Expirable, SavePort {
     const { is } = this.#state;
     if ((is !== "open" && is !== "running") || this.#saveScheduled === is) return;
     this.#saveScheduled = is;
-    (is === "open" ? afterThis : nextTurn)(() => {
-      if (this.#saveScheduled === is) this.#saveScheduled = null;
-      if (this.#state.is === is && this.#batch !== null) this.#startSave(this.#batch);
-    });
+    if (is === "running") nextTurn(() => this.send(is));
+    else if (gathers(this.#scope.bridge)) this.#scope.bridge.gather(this);
+    else afterThis(() => this.send());
+  }
+
+  /** Starts the save that was scheduled, unless it was started meanwhile. */
+  send(is: State["is"] = "open"): void {
+    if (this.#saveScheduled === is) this.#saveScheduled = null;
+    if (this.#state.is === is && this.#batch !== null) this.#startSave(this.#batch);
   }
 
   #rest(): void {
@@ -170,20 +172,19 @@ export class Executor implements Expirable, SavePort {
     this.#onRest?.();
   }
 
-  #startSave(batch: CommitBatch): void {
+  #startSave(save: Save): void {
     const run = this.#state.is === "running" ? this.#state.run : null;
-    const save = new Save(this.#scope, batch, this);
-    this.#state = { is: "saving", save, run };
+    this.#state = run === null ? SAVING : { is: "saving", run };
     run?.hold();
-    outsideTurns(() => void save.start());
+    outsideTurns(() => save.start());
   }
 
   saved(): void {
+    const given = this.#batch?.given;
     this.#batch = null;
-    const state = this.#state;
-    if (state.is !== "saving") return this.#rest();
-    if (this.#scope.draft.expose() !== state.save.given) this.#dropRun();
-    const { run } = state;
+    if (this.#state.is !== "saving") return this.#rest();
+    if (this.#state.run !== null && this.#scope.draft.expose() !== given) this.#dropRun();
+    const { run } = this.#state;
     this.#state = run === null ? OPEN : { is: "running", run };
     run?.release();
     this.#proceed();
@@ -193,8 +194,8 @@ export class Executor implements Expirable, SavePort {
   #dropRun(): void {
     if (this.#state.is !== "saving" || this.#state.run === null) return;
     this.#state.run.drop();
-    this.#mailbox.putBack(this.#state.run.call);
-    this.#state.run = null;
+    this.#waiting.putBack(this.#state.run.call);
+    this.#state = SAVING;
   }
 
   #start(call: Call): void {
@@ -202,18 +203,18 @@ export class Executor implements Expirable, SavePort {
     const scope = this.#scope;
     const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
     if ((reads || isFirst(work)) && this.#batch !== null) {
-      this.#mailbox.putBack(call); // An exclusive call waits for the save of the batch.
+      this.#waiting.putBack(call); // An exclusive call waits for the save of the batch.
       return this.#startSave(this.#batch);
     }
     if (reads) this.#alone(call, "reloading", () => prepare(scope, call));
     else if ("task" in work) this.#alone(call, "exclusive", () => work.task(call));
     else if (work.compute === undefined) {
       this.#state = APPLYING;
-      this.#take(call, this.#outcome(call, { value: undefined }));
-      this.#free(null);
+      this.#take(call, this.#outcome(call, work, { value: undefined }));
+      if (this.#state === APPLYING) this.#state = OPEN;
     } else {
       const run = new MutatorRun(call, (ended, isLate) => {
-        if (ended !== "cancelled") this.#take(call, this.#outcome(call, ended));
+        if (ended !== "cancelled") this.#take(call, this.#outcome(call, work, ended));
         this.#free(run); // Only after everything that can call user code (S4).
         if (isLate) this.#proceed();
       });
@@ -240,17 +241,16 @@ export class Executor implements Expirable, SavePort {
     );
   }
 
-  #free(run: MutatorRun | null): void {
-    const state = this.#state;
-    if (state.is === "running" && state.run === run) this.#state = OPEN;
-    else if (state.is === "saving" && state.run === run) state.run = null;
+  #free(run: MutatorRun): void {
+    if ("run" in this.#state && this.#state.run === run)
+      this.#state = this.#state.is === "running" ? OPEN : SAVING;
   }
 
-  #outcome(call: Call, ended: Exclude<Ended, "cancelled">): Outcome {
-    if (this.#scope.bridge !== null) this.#batch ??= new CommitBatch(this.#scope.draft.expose());
+  #outcome(call: Call, mutation: Call["mutation"], ended: Exclude<Ended, "cancelled">): Outcome {
+    if (this.#scope.bridge !== null) this.#batch ??= new Save(this.#scope, this);
     call.stage = "writing";
     if ("thrown" in ended) return failed(ended.thrown);
-    return applyMutation(this.#scope, call.mutation, ended.value, this.#batch?.changes ?? 0);
+    return applyMutation(this.#scope, mutation, ended.value, this.#batch?.changes ?? 0);
   }
 
   /** Settles a call that has run, or adds it to the batch. */
@@ -263,7 +263,7 @@ export class Executor implements Expirable, SavePort {
     const joins = outcome.changed || mustVerify(call, this.#scope.settings);
     if (batch !== null && (joins || batch.changes > 0)) {
       batch.add(call, outcome);
-      return this.#cancelAborted(call);
+      return call.options === undefined ? undefined : this.#cancelAborted(call);
     }
     if (batch?.calls.length === 0) this.#batch = null;
     if (outcome.error !== null) return call.reject(outcome.error.thrown);
@@ -277,11 +277,11 @@ export class Executor implements Expirable, SavePort {
     return new Promise((resolve) => {
       const run = new MutatorRun(call, (ended) => {
         this.#free(run);
-        resolve(ended === "cancelled" ? null : this.#outcome(call, ended));
+        resolve(ended === "cancelled" ? null : this.#outcome(call, call.mutation, ended));
         call.stage = "joined";
         this.#cancelAborted(call);
       });
-      if (this.#state.is === "saving") this.#state.run = run;
+      if (this.#state.is === "saving") this.#state = { is: "saving", run };
       run.start(this.#scope, call.mutation, this.#lane?.holders);
     });
   }

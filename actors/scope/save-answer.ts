@@ -1,17 +1,56 @@
 /**
- * Checks the results of a bridge. A bridge is user code: its results are checked before anything
+ * What a save uses of a bridge. A bridge is user code: its results are checked before anything
  * builds on them.
  */
 import { StoreContractError } from "../errors.ts";
 import { isPlainObject, typeName } from "../state/kind.ts";
-import { LOADS, type Traced, tracedLoad } from "./trace.ts";
-import type { Tombstone, PersistBridge, SaveResult, ScopeIdentity, Stored } from "../protocol.ts";
+import { LOADS, SAVES, type Traced, tracedLoad } from "./trace.ts";
+import type {
+  CommitInfo,
+  Tombstone,
+  PersistBridge,
+  SaveResult,
+  ScopeIdentity,
+  Stored,
+} from "../protocol.ts";
+
+/** A bridge that sends the saves of many scopes as one, without a promise for each of them. */
+export abstract class GatheringBridge {
+  /** Calls `executor.send()` once, when its next request begins. */
+  abstract gather(executor: { send(): void }): void;
+  /** As `save` of a bridge; then calls `answered` or `failed` of the save, once. */
+  abstract send(next: object, save: SentSave): void;
+}
+
+/** What such a bridge uses of a save. */
+export interface SentSave {
+  /** The version that the save builds on, and how many changes it has. */
+  readonly expected: number;
+  readonly changes: number;
+  /** The confirmed state under the changes. */
+  readonly base: object | null;
+  readonly patches: CommitInfo["patches"];
+  /** What a history gets; `null` for a scope without one. */
+  readonly info: Pick<CommitInfo, "changes" | "created"> | null;
+  answered(result: unknown): void;
+  failed(error: unknown): void;
+}
+
+/** Whether saves of a bridge are gathered; a traced save has a request of its own. */
+export function gathers(
+  bridge: PersistBridge<object> | null,
+): bridge is GatheringBridge & PersistBridge<object> {
+  return bridge instanceof GatheringBridge && !SAVES.hasSubscribers;
+}
 
 /** The result of a store whose version is not the expected one. */
 export type Refusal = Extract<SaveResult<object>, { ok: false }>;
 
 /** A refusal, or the version that the bridge returned, or a description of another result. */
-export function readAnswer(result: unknown): Refusal | { readonly received: unknown } {
+export type Judged = Refusal | { readonly received: unknown };
+
+/** Checks the result of a bridge. */
+export function readAnswer(result: unknown): Judged {
   if (!isObject(result)) return { received: typeName(result) };
   const { ok, version, current } = result;
   if (ok === true) return { received: typeof version === "number" ? version : typeName(version) };
@@ -28,7 +67,7 @@ export async function verification(
   bridge: PersistBridge<object>,
   expected: number,
   scope: ScopeIdentity,
-): Promise<Refusal | { readonly received: unknown }> {
+): Promise<Judged> {
   if (bridge.verify !== undefined) return readAnswer(await bridge.verify(expected));
   if (bridge.load === undefined) return { received: expected }; // It cannot be read.
   const { state, version } = readLoaded(await bridge.load(), scope);

@@ -90,7 +90,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     this.kind = kind;
     this.keeper = keeper;
     this.#store = store;
-    if (bridge !== null) bridge.confirmed = () => this.state;
+    if (bridge !== null) bridge.scope = this;
     const behind = durability === "checkpoint" && store !== null;
     this.#writer = behind ? new WriteBehind(this, store) : null;
     if (behind) store.endsAt = () => this.life.until; // A late write does not extend it.

@@ -60,23 +60,27 @@ export function batchingStore(store: StateStore): BatchingStore {
 export class BatchingStore {
   readonly store: StateStore;
   readonly #loads: BatchPerTick<string, StoredRecord | undefined>;
-  readonly #commits: BatchPerTick<ScopeWrite | VersionCheck, WriteResult>;
+  /** The writes of scopes; while a turn keeps a record they come here by `commit`. */
+  readonly writes: BatchPerTick<ScopeWrite | VersionCheck, WriteResult>;
   readonly #checks: BatchPerTick<VersionCheck, WriteResult>;
   /** Who is notified of erased keys. */
   readonly erasures: Set<(keys: readonly string[]) => void> = new Set();
+  /** The records that turns keep. */
+  readonly kept: ReadonlyMap<string, object>;
   readonly #kept = new Map<string, Keeping>();
   /** What was sent apart from the batches and is not answered, with its keys. */
   readonly #apart = new Map<Promise<unknown>, readonly string[]>();
 
   constructor(store: StateStore) {
     this.store = store;
+    this.kept = this.#kept;
     const rules = { isOfOne, isImmediate: store.supports.immediate === true };
     this.#loads = new BatchPerTick({
       run: async (keys) => checkedRecords(await store.load(keys), keys.length),
       ...rules,
     });
-    this.#commits = new BatchPerTick({ run: (all) => commitBatch(store, all), ...rules });
-    this.#checks = new BatchPerTick({ run: (all) => commitBatch(store, all), ...rules });
+    this.writes = new BatchPerTick({ run: commitBatch.bind(null, store), ...rules });
+    this.#checks = new BatchPerTick({ run: commitBatch.bind(null, store), ...rules });
   }
 
   load(key: string): Promise<StoredRecord | undefined> {
@@ -89,7 +93,7 @@ export class BatchingStore {
    */
   verify(key: string, expectedVersion: number): Promise<WriteResult> {
     const check = { key, expectedVersion };
-    return this.#commits.add(check).catch((error: unknown) => {
+    return this.writes.add(check).catch((error: unknown) => {
       if (!isHoldfastError(error, "COMMIT_UNKNOWN")) throw error;
       return this.#checks.add(check);
     });
@@ -97,8 +101,8 @@ export class BatchingStore {
 
   /** Sends a write; waits, or is refused, while another owner keeps its record. */
   commit(write: ScopeWrite, owner: object): Promise<WriteResult> {
-    const kept = this.#kept.size === 0 ? undefined : this.#kept.get(write.key);
-    if (kept === undefined || kept.owner === owner) return this.#commits.add(write);
+    const kept = this.#kept.get(write.key);
+    if (kept === undefined || kept.owner === owner) return this.writes.add(write);
     return kept.lasts
       ? this.load(write.key).then((current) => ({ ok: false, current }))
       : kept.over.then(() => this.commit(write, owner));
@@ -184,7 +188,7 @@ export class BatchingStore {
   async #answered(key: string): Promise<void> {
     const apart = [...this.#apart].filter(([, keys]) => keys.includes(key));
     await Promise.allSettled(apart.map(([answer]) => answer));
-    await this.#commits.answered((request) => request.key === key);
+    await this.writes.answered((request) => request.key === key);
   }
 
   /** Keeps runtimes on this store object out until `turn` or its lease ends. */

@@ -22,8 +22,9 @@ import type {
 } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
+import { GatheringBridge, type SentSave } from "../../../actors/scope/save-answer.ts";
 import { decodeRecord } from "./record-envelope.ts";
-import { LazyWrite } from "./lazy-write.ts";
+import { LazyWrite, type WrittenRecord } from "./lazy-write.ts";
 import {
   type ScopeWrite,
   type StateStore,
@@ -45,8 +46,11 @@ export interface BridgeParts {
   readonly rule: RecordRule;
 }
 
+/** The results of a write that others send go to them. */
+const UNSENT = { answered: () => undefined, failed: () => undefined };
+
 /** The bridge of one scope. */
-export class RecordBridge implements PersistBridge<object> {
+export class RecordBridge extends GatheringBridge implements PersistBridge<object>, WrittenRecord {
   readonly key: string;
   readonly rule: RecordRule;
   readonly #batched: BatchingStore;
@@ -55,13 +59,13 @@ export class RecordBridge implements PersistBridge<object> {
   /** The known versions of the record (V1). */
   readonly lastSeen: LastSeen;
   /** Counts the requests (V2). */
-  #requests = 0;
+  requests = 0;
   /** The stored state; `null` when there is none or it is unknown. */
-  #stored: object | null = null;
+  stored: object | null = null;
   /** The record as it was read, while another version of the kind has stored it. */
   unlifted: VersionedState | null = null;
-  /** The confirmed state, on which a save's patches build; set once the scope exists. */
-  confirmed: (() => object) | null = null;
+  /** The scope, which a save builds on; set for one that saves each change. */
+  scope: { readonly state: object } | null = null;
   /** The store has read the patches of a write: from now on they are recorded. */
   wantsPatches = false;
   /** When the scope's state expires, if not only its kind decides that. */
@@ -70,6 +74,7 @@ export class RecordBridge implements PersistBridge<object> {
   until: number | undefined;
 
   constructor(batched: BatchingStore, parts: BridgeParts) {
+    super();
     this.#batched = batched;
     this.#clock = parts.rule.settings.clock;
     this.lastSeen = new LastSeen(this.#clock);
@@ -96,23 +101,10 @@ export class RecordBridge implements PersistBridge<object> {
     return this.#batched.store;
   }
 
-  /**
-   * The base of patches: the confirmed state, if the store has the same. It does not when a schema
-   * has filled in defaults, or when the state was lifted to the version of its kind.
-   */
-  get patchBase(): object | null {
-    return this.#stored !== null && this.confirmed?.() === this.#stored ? this.#stored : null;
-  }
-
   async load(): Promise<Stored<object> | Tombstone | undefined> {
-    const request = ++this.#requests;
-    let record: StoredRecord | undefined;
-    try {
-      record = await this.#batched.load(this.key);
-    } catch (error) {
-      throw this.#counted(error);
-    }
-    const isNews = request === this.#requests;
+    const request = ++this.requests;
+    const record = await this.#counting(this.#batched.load(this.key));
+    const isNews = request === this.requests;
     if (record !== undefined) return this.#decode(record, isNews);
     if (isNews) this.#found(0);
     return undefined;
@@ -121,19 +113,30 @@ export class RecordBridge implements PersistBridge<object> {
   /** Returns `ok` when the store still has `expectedVersion`, else the stored record. */
   async verify(expectedVersion: number): Promise<SaveResult<object>> {
     if (!isShared(this.store)) return { ok: true, version: expectedVersion };
-    const request = ++this.#requests;
-    let result: WriteResult;
-    try {
-      result = await this.#batched.verify(this.key, expectedVersion);
-    } catch (error) {
-      throw this.#counted(error);
-    }
-    return result.ok ? result : this.#refused(result.current, request === this.#requests);
+    const request = ++this.requests;
+    const result = await this.#counting(this.#batched.verify(this.key, expectedVersion));
+    return result.ok ? result : this.#refused(result.current, request === this.requests);
   }
 
   /** Makes the next read accept any version (V1): `refresh` adopts on purpose. */
   forget(): void {
     this.lastSeen.forget();
+  }
+
+  gather(executor: { send(): void }): void {
+    this.#batched.writes.gather(executor);
+  }
+
+  send(next: object, save: SentSave): void {
+    this.requests += 1;
+    const write = new LazyWrite(this, next, save);
+    this.stored = null; // Until the result shows the stored record.
+    const sent = write.ttlMs === 0 ? this.deletion(write.expectedVersion, write.version) : write;
+    if (this.#batched.kept.size === 0) return this.#batched.writes.put(sent, write);
+    this.#batched.commit(sent, this).then(
+      (result) => write.answered(result),
+      (error: unknown) => write.failed(error),
+    );
   }
 
   save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>> {
@@ -165,20 +168,18 @@ export class RecordBridge implements PersistBridge<object> {
   }
 
   /** Sends writes of this store's scopes as one batch. */
-  async together(writes: readonly ScopeWrite[], options: TogetherOptions): Promise<WriteResult[]> {
-    try {
-      return await this.#batched.commitTogether(writes, options);
-    } catch (error) {
-      throw this.#counted(error);
-    }
+  together(writes: readonly ScopeWrite[], options: TogetherOptions): Promise<WriteResult[]> {
+    return this.#counting(this.#batched.commitTogether(writes, options));
   }
 
   /** The write of one save, for a multi-scope commit; an expired state is deleted. */
   write(next: object, expectedVersion: number, commit: CommitInfo): ScopeWrite {
-    this.#requests += 1;
-    const write = new LazyWrite(this, next, expectedVersion, commit);
-    if (write.ttlMs !== 0) return write;
-    return this.deletion(expectedVersion, commit.version);
+    this.requests += 1;
+    const { patches, version } = commit;
+    const base = this.scope?.state ?? null;
+    const sent = { expected: expectedVersion, changes: version - expectedVersion, base, patches };
+    const write = new LazyWrite(this, next, { ...sent, ...UNSENT, info: commit });
+    return write.ttlMs === 0 ? this.deletion(expectedVersion, version) : write;
   }
 
   /** Converts a store's result of the write of `next` to the kernel's form. */
@@ -187,7 +188,7 @@ export class RecordBridge implements PersistBridge<object> {
       if (!isNews) return result;
       const leftMs = next === null ? 0 : this.leftToLive(next);
       this.unlifted = null;
-      this.#stored = leftMs === 0 ? null : next;
+      this.stored = leftMs === 0 ? null : next;
       if (leftMs === 0) this.#saw(0);
       else this.#saw(result.version, leftMs);
       return result;
@@ -206,28 +207,28 @@ export class RecordBridge implements PersistBridge<object> {
       : { ok: false, current: found };
   }
 
-  #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
-    this.#stored = null; // Until the result shows the stored record.
-    const request = ++this.#requests;
-    return this.#batched.commit(write, this).then(
-      (result) => this.answer(result, next, request === this.#requests),
-      (error: unknown) => {
-        throw this.#counted(error);
-      },
-    );
+  async #commit(write: ScopeWrite, next: object | null): Promise<SaveResult<object>> {
+    this.stored = null; // Until the result shows the stored record.
+    const request = ++this.requests;
+    const result = await this.#counting(this.#batched.commit(write, this));
+    return this.answer(result, next, request === this.requests);
   }
 
-  /** Counts a request that the store failed; returns its error. */
-  #counted(error: unknown): unknown {
-    this.settings.counters.storeErrors += 1;
-    return error;
+  /** Counts a request that the store fails. */
+  async #counting<T>(request: Promise<T>): Promise<T> {
+    try {
+      return await request;
+    } catch (error) {
+      this.settings.counters.storeErrors += 1;
+      throw error;
+    }
   }
 
   #learn({ version, state, leftMs }: StoredRecord): void {
     this.#found(version);
     this.#saw(state === undefined ? 0 : version, leftMs);
     this.until = undefined;
-    this.#stored = null;
+    this.stored = null;
     this.unlifted = null;
   }
 
@@ -252,7 +253,7 @@ export class RecordBridge implements PersistBridge<object> {
       // It may have expired although the store still has it.
       if (until !== undefined && until <= this.#clock.now()) return { state: undefined, version };
       if (!isNews) return { state: decoded, version };
-      if (found.kindVersion === this.rule.versions.version) this.#stored = decoded;
+      if (found.kindVersion === this.rule.versions.version) this.stored = decoded;
       else if (this.rule.history !== null) this.unlifted = found;
       return { state: decoded, version };
     } catch (cause) {

@@ -18,15 +18,14 @@ import type {
 } from "../../stores/contract.ts";
 
 /** Commits a gathered batch; the results have the order of the requests. */
-export function commitBatch(
+export async function commitBatch(
   store: StateStore,
   requests: readonly (ScopeWrite | VersionCheck)[],
 ): Promise<WriteResult[]> {
-  let count = 0;
-  for (const request of requests) if ("version" in request) count += 1;
+  for (const request of requests) if (!("version" in request)) return commitMixed(store, requests);
   // Sound: every request has a version, which makes it a write.
-  if (count === requests.length) return commitWith(store, requests as readonly ScopeWrite[], {});
-  return commitMixed(store, requests);
+  const results = await store.commit(requests as readonly ScopeWrite[]);
+  return checkedResults(results, requests.length);
 }
 
 async function commitMixed(

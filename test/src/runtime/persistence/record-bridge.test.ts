@@ -60,3 +60,60 @@ describe("patches of a write", () => {
     ]);
   });
 });
+
+describe("the saves of a store that waits for the turn of the loop", () => {
+  /** A memory store that is not immediate; `sizes` are the writes of each commit. */
+  function waiting(): { store: StateStore; commits: number[][] } {
+    const inner = memoryStore();
+    const commits: number[][] = [];
+    const store = Object.assign(inner, { supports: { ...inner.supports, immediate: false } });
+    const commit = inner.commit.bind(inner);
+    store.commit = (writes, options) => {
+      commits.push(writes.map(({ version, expectedVersion }) => version - expectedVersion));
+      return commit(writes, options);
+    };
+    return { store, commits };
+  }
+
+  it("have the calls of the whole turn, of each scope in one write", async () => {
+    const { store, commits } = waiting();
+    await using runtime = createRuntime({ store });
+    const [one, two] = [await runtime.open("user", "1"), await runtime.open("user", "2")];
+    const calls = [one.incState({ n: 1 })];
+    await Promise.resolve();
+    calls.push(two.incState({ n: 1 }), one.incState({ n: 1 }));
+    for (let hop = 0; hop < 10; hop += 1) await Promise.resolve();
+    calls.push(one.incState({ n: 1 }));
+    expect(await Promise.all(calls)).toEqual([true, true, true, true]);
+    expect([one.state, two.state, commits]).toEqual([{ n: 3 }, { n: 1 }, [[3, 1]]]);
+  });
+
+  it("contain nothing of a call that was cancelled in that turn", async () => {
+    const { store, commits } = waiting();
+    await using runtime = createRuntime({ store });
+    const scope = await runtime.open("user", "1");
+    const cancelling = new AbortController();
+    const cancelled = scope.incState({ n: 10 }, { signal: cancelling.signal });
+    const kept = scope.incState({ n: 1 });
+    for (let hop = 0; hop < 10; hop += 1) await Promise.resolve();
+    const reason = new Error("not wanted");
+    cancelling.abort(reason);
+    await expect(cancelled).rejects.toBe(reason);
+    expect([await kept, scope.state, scope.version]).toEqual([true, { n: 1 }, 1]);
+    expect(commits).toEqual([[1]]);
+  });
+
+  it("fail one by one when the state that each finds is damaged", async () => {
+    const { store } = waiting();
+    await using runtime = createRuntime({ store, logger: { warn() {}, error() {} } });
+    const [bad, good] = [await runtime.open("user", "1"), await runtime.open("user", "2")];
+    const key = "holdfast/user/1";
+    const [result] = await store.commit([
+      { key, expectedVersion: 0, version: 1, state: { $holdfast: "unknown" } },
+    ]);
+    expect(result?.ok).toBe(true);
+    const ends = await Promise.allSettled([bad.incState({ n: 1 }), good.incState({ n: 1 })]);
+    expect(ends.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+    expect(good.state).toEqual({ n: 1 });
+  });
+});
