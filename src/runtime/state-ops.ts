@@ -40,8 +40,10 @@ function numberIn(draft: DraftState, field: string): number {
   return current;
 }
 
+/* `for in` makes no list of the keys; a program may have added keys to all objects. */
+
 function merge(draft: DraftState, fields: Fields): void {
-  for (const field of Object.keys(fields)) draft.set(field, fields[field]);
+  for (const field in fields) if (Object.hasOwn(fields, field)) draft.set(field, fields[field]);
 }
 
 /** `patchState(updates)`: merges one level deep; `undefined` and `null` change nothing. */
@@ -120,17 +122,18 @@ export class IncrementMutation implements Mutation {
 
   constructor(scope: ScopeIdentity, increments: unknown) {
     const fields = fieldsOf(increments ?? {}, scope);
-    for (const field of Object.keys(fields))
-      if (typeof fields[field] !== "number")
+    for (const field in fields)
+      if (typeof fields[field] !== "number" && Object.hasOwn(fields, field))
         wrongType(field, "a number to add", fields[field], scope);
     this.#increments = fields as Readonly<Record<string, number>>; // Checked just above.
   }
 
   write(draft: DraftState): void {
-    const fields = Object.keys(this.#increments);
-    for (const field of fields) numberIn(draft, field); // Throws before anything is written (A1).
-    for (const field of fields)
-      draft.set(field, numberIn(draft, field) + (this.#increments[field] ?? 0));
+    const increments = this.#increments;
+    for (const field in increments) numberIn(draft, field); // Throws before it writes (A1).
+    for (const field in increments)
+      if (Object.hasOwn(increments, field))
+        draft.set(field, numberIn(draft, field) + (increments[field] ?? 0));
   }
 
   delta(): unknown {
