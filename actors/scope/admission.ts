@@ -14,8 +14,9 @@ import type { ScopeSettings } from "./options.ts";
 import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
 import { isError } from "../realm.ts";
 import { MUTATIONS, traceOf } from "./trace.ts";
+import { isInTurn } from "./reentrancy.ts";
 import { enterWait } from "./wait-graph.ts";
-import { refuseInWriting } from "./writing.ts";
+import { isWriting, refuseInWriting } from "./writing.ts";
 
 /** The scope of a call. */
 export interface Called {
@@ -40,6 +41,7 @@ function admit(target: Called, call: Call): void {
   const { identity: scope, settings } = target;
   if (target.stopped) throw new ScopeStoppedError({ scope });
   call.options?.signal?.throwIfAborted();
+  if (!isInTurn() && !isWriting(scope)) return; // As nearly all calls.
   const cause = causeHere();
   try {
     refuseInWriting(scope, settings.logger);

@@ -26,7 +26,7 @@ import { CommitUnknownError, isHoldfastError, StoreContractError } from "../erro
 import { adopt, confirm, refuse, type MakeError } from "./commit.ts";
 import type { Call, Outcome } from "./mailbox.ts";
 import { conflictError, isRefused, refusedAt, retry, type SaveStep } from "./retry.ts";
-import type { CommitInfo, PersistBridge } from "../protocol.ts";
+import type { CommitInfo, PersistBridge, SaveResult } from "../protocol.ts";
 import { CommitBatch } from "./commit-batch.ts";
 import { countSave } from "./counters.ts";
 import { endLife } from "./tasks.ts";
@@ -83,10 +83,11 @@ export class Save extends CommitBatch implements SentSave {
     }
   }
 
-  /** The result of a bridge that gathers. */
-  answered(result: unknown): void {
+  /** The result of a bridge that gathers, in the form of `readAnswer`. */
+  answered(result: SaveResult<object>): void {
     try {
-      const step = this.#judge(readAnswer(result), this.expected + this.changes);
+      const answer = result.ok ? { received: result.version } : result;
+      const step = this.#judge(answer, this.expected + this.changes);
       if (step !== "saved") return void this.#finish(() => step);
     } catch (error) {
       return this.failed(error);

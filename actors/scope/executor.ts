@@ -19,7 +19,7 @@
 import { onAbort } from "./abort.ts";
 import { afterThis, nextTurn } from "../time/soon.ts";
 import type { Activity, Lane, ScopeCore } from "./scope-core.ts";
-import { sweepOf, type Expirable } from "./timeouts.ts";
+import type { Expirable } from "./timeouts.ts";
 import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
 import { isFirst, Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
 import { mustVerify } from "./commit-batch.ts";
@@ -71,16 +71,16 @@ export class Executor implements Expirable, SavePort {
 
   /** Accepts a call; its promise is settled in every case. */
   submit(call: Call): void {
-    const { settings, backing, identity } = this.#scope;
     const signal = call.options?.signal;
     if (signal) call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
     const isFree = this.#mailbox === null || this.#mailbox.size === 0;
     const isNext = isFree && this.#state === OPEN && this.#batch?.full !== true;
     // Code that runs later, or again for a save, needs the async context of its caller.
-    if ("compute" in call.work && (!isNext || backing !== null)) call.context = captureContext();
+    if ("compute" in call.work && (!isNext || this.#scope.backing !== null))
+      call.context = captureContext();
     if (isNext) this.#start(call);
-    else this.#waiting.enqueue(call, identity);
-    if (!call.settled) sweepOf(settings.clock).watch(this, call.deadline);
+    else this.#waiting.enqueue(call, this.#scope.identity);
+    if (!call.settled) this.#scope.settings.deadlines.watch(this, call.deadline);
     this.#proceed();
   }
 
@@ -167,7 +167,7 @@ export class Executor implements Expirable, SavePort {
   }
 
   #rest(): void {
-    sweepOf(this.#scope.settings.clock).unwatch(this);
+    this.#scope.settings.deadlines.unwatch(this);
     (this.#lane ?? this.#scope).rest();
     this.#onRest?.();
   }
@@ -202,7 +202,7 @@ export class Executor implements Expirable, SavePort {
     const { work } = call;
     const scope = this.#scope;
     const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
-    if ((reads || isFirst(work)) && this.#batch !== null) {
+    if (this.#batch !== null && (reads || isFirst(work))) {
       this.#waiting.putBack(call); // An exclusive call waits for the save of the batch.
       return this.#startSave(this.#batch);
     }

@@ -66,6 +66,13 @@ export interface Outcome {
 
 type Resolve = (value: boolean | Promise<never>) => void;
 
+/** The function that resolves the promise made last; one for all calls saves each a closure. */
+let lastResolve: Resolve | null = null;
+
+function keepResolve(resolve: Resolve): void {
+  lastResolve = resolve;
+}
+
 /** One call that waits, runs or waits for its save. */
 export class Call {
   readonly work: Mutation | ExclusiveTask;
@@ -97,12 +104,8 @@ export class Call {
     this.work = work;
     this.deadline = deadline;
     this.options = options;
-    // Set by the promise executor below, which runs before the constructor continues.
-    let settle: Resolve | null = null;
-    this.promise = new Promise<boolean>((resolve) => {
-      settle = resolve;
-    });
-    this.#resolve = settle;
+    this.promise = new Promise<boolean>(keepResolve); // Sets `lastResolve` before it returns.
+    this.#resolve = lastResolve;
   }
 
   /** The mutation; not to be read of an exclusive task. */
@@ -121,8 +124,8 @@ export class Call {
 
   /** Resolves the call to the answer of its mutation; does nothing when it is settled (M3). */
   resolve(changed: boolean): void {
-    const { mutation } = this; // A task has no answer of its own.
-    const answer = mutation.answer === undefined ? changed : mutation.answer(changed);
+    const { work } = this; // A task has no answer of its own.
+    const answer = "task" in work || work.answer === undefined ? changed : work.answer(changed);
     if (this.#resolve !== null) this.trace?.settled("ok");
     this.#settle()?.(answer as boolean); // The maker of a mutation knows the type of its answer.
   }
@@ -169,15 +172,14 @@ export function createCall(
   options: MutationOptions | undefined,
   settings: ScopeSettings,
 ): Call {
-  if (options !== undefined) {
-    refuseUnknown("a mutation", options, OPTIONS);
-    checkSignal(options.signal);
-  }
+  const now = monotonic(settings.clock);
+  if (options === undefined) return new Call(given, now + settings.mutationTimeoutMs, undefined);
+  refuseUnknown("a mutation", options, OPTIONS);
+  checkSignal(options.signal);
   const work =
-    options?.once === undefined ? given : workOnce(given, options.once, settings.onceKept);
-  const deadline = monotonic(settings.clock) + timeLimitOf(options, settings);
-  const meta = options?.meta === undefined ? null : { meta: copyIn(options.meta, "meta") };
-  return new Call(work, deadline, options && { ...options, ...meta });
+    options.once === undefined ? given : workOnce(given, options.once, settings.onceKept);
+  const meta = options.meta === undefined ? null : { meta: copyIn(options.meta, "meta") };
+  return new Call(work, now + timeLimitOf(options, settings), { ...options, ...meta });
 }
 
 /** The time limit of a call in milliseconds; `Infinity` = none. */

@@ -9,6 +9,7 @@ import { extrasOf, withExtras } from "../state/extras.ts";
 import { typeName } from "../state/kind.ts";
 import { quietLogger } from "./safe-call.ts";
 import { type Counters, newCounters } from "./counters.ts";
+import { type DeadlineSweep, sweepOf } from "./timeouts.ts";
 
 /** Most waiting mutations of one scope before `MAILBOX_FULL`. */
 const MAILBOX_LIMIT = 10_000;
@@ -56,6 +57,8 @@ export interface ScopeSettings {
   readonly mailboxLimit: number;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Of the clock: one for all scopes that have it. */
+  readonly deadlines: DeadlineSweep;
   readonly random: () => number;
   /** The bridge returns new frozen states, so they are adopted without a copy. */
   readonly bridgeFreezes: boolean;
@@ -222,6 +225,7 @@ const uncounted = newCounters();
 
 /** Fills in the defaults of the tuning options; RangeError names a bad one. */
 export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSettings {
+  const { clock = systemClock } = tuning;
   return {
     initial: scope.initial,
     checks: scope.checks,
@@ -229,7 +233,8 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
     mutationTimeoutMs: timeoutOption(tuning.mutationTimeoutMs, MUTATION_TIMEOUT_MS),
     mailboxLimit: countOption("mailboxLimit", tuning.mailboxLimit, MAILBOX_LIMIT),
     logger: tuning.logger === undefined ? quietConsole : quietLogger(tuning.logger),
-    clock: tuning.clock ?? systemClock,
+    clock,
+    deadlines: sweepOf(clock),
     random: tuning.random ?? Math.random,
     bridgeFreezes: scope.bridgeFreezes ?? false,
     storeName: scope.storeName,

@@ -145,6 +145,11 @@ export function inCascade<T>(cascade: Cascade, code: () => T): T {
   return holdings.run(ended, code);
 }
 
+/** False for code that no mutator, section or listener has started: it holds nothing. */
+export function isInTurn(): boolean {
+  return holdings.getStore() !== undefined;
+}
+
 /** The cascade that started the running code; `undefined` = none. */
 export function cascadeHere(): Cascade | undefined {
   return holdings.getStore()?.cascade;

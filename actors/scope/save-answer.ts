@@ -32,7 +32,7 @@ export interface SentSave {
   readonly patches: CommitInfo["patches"];
   /** What a history gets; `null` for a scope without one. */
   readonly info: Pick<CommitInfo, "changes" | "created"> | null;
-  answered(result: unknown): void;
+  answered(result: SaveResult<object>): void;
   failed(error: unknown): void;
 }
 

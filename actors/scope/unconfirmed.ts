@@ -18,7 +18,6 @@
  *      before it changes again.
  */
 import { DraftState } from "../state/draft-state.ts";
-import { sweepOf } from "./timeouts.ts";
 import { ScopeMutationTimeoutError } from "../errors.ts";
 import { timeLimitOf, type Call, type Outcome } from "./mailbox.ts";
 import { monotonic } from "../time/clock.ts";
@@ -219,7 +218,7 @@ function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise
     context.run(scope, identity, () => mutation.compute?.(state, context));
   const timeoutMs = timeLimitOf(call?.options, settings);
   const deadline = monotonic(settings.clock) + timeoutMs;
-  const sweep = sweepOf(settings.clock);
+  const sweep = settings.deadlines;
   return new Promise((resolve, reject) => {
     const limit = {
       expire: (now: number): number => {

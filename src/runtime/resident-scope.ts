@@ -14,6 +14,7 @@ import type {
   Unsubscribe,
 } from "../../actors/protocol.ts";
 import { WriteBehind } from "./persistence/rebase.ts";
+import { submitTo } from "../../actors/scope/admission.ts";
 import { storedState } from "../../actors/scope/options.ts";
 import { safeCall } from "../../actors/scope/safe-call.ts";
 import { ExclusiveSection } from "../../actors/scope/exclusive.ts";
@@ -146,10 +147,11 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
-    // Data only: this is on the way of every mutation.
-    if (this.keeper.calls.phase === "open" && !this.overdue) return super.mutate(mutation, options);
     this.touched = true;
-    return this.submit(mutation, options); // It is refused, or ends the expired state first.
+    // Data only: this is on the way of every mutation. An executor ends an expired state first.
+    if (this.keeper.calls.phase !== "open") return this.submit(mutation, options);
+    if (this.bridge !== null || this.overdue) return submitTo(this, mutation, options);
+    return super.mutate(mutation, options);
   }
 
   override submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
