@@ -28,7 +28,7 @@ import { Save, type SavePort } from "./committer.ts";
 import { gathers } from "./save-answer.ts";
 import { prepare } from "./tasks.ts";
 import { MutatorRun, type Ended } from "./mutator-run.ts";
-import { captureContext, outsideTurns } from "./reentrancy.ts";
+import { captureContext, isInTurn, outsideTurns } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 
 type State =
@@ -142,8 +142,7 @@ export class Executor implements Expirable, SavePort {
     while (this.#mailbox !== null && this.#state === OPEN && this.#batch?.full !== true) {
       const call = this.#mailbox.take();
       if (call === null) break;
-      const signal = call.options?.signal;
-      if (signal?.aborted === true) call.reject(signal.reason); // Not yet cancelled.
+      if (call.options?.signal?.aborted === true) call.reject(call.options.signal.reason);
       else this.#start(call);
     }
     if (this.#batch !== null) this.#scheduleSave();
@@ -176,7 +175,8 @@ export class Executor implements Expirable, SavePort {
     const run = this.#state.is === "running" ? this.#state.run : null;
     this.#state = run === null ? SAVING : { is: "saving", run };
     run?.hold();
-    outsideTurns(() => save.start());
+    if (isInTurn()) outsideTurns(() => save.start());
+    else save.start();
   }
 
   saved(): void {

@@ -48,7 +48,7 @@ export class DeadlineSweep {
     if (known !== undefined && known <= deadline) return;
     if (this.#due.size === 0) keepAlive(this.#timer, true);
     this.#due.set(subject, deadline);
-    this.#arm(deadline);
+    if (deadline < this.#timerAt) this.#arm(deadline);
   }
 
   /** Removes `subject`. The timer stays: clearing and setting one per call is expensive. */
@@ -67,11 +67,10 @@ export class DeadlineSweep {
   #armEarliest(): void {
     let earliest = Infinity;
     for (const deadline of this.#due.values()) earliest = Math.min(earliest, deadline);
-    if (earliest !== Infinity) this.#arm(earliest);
+    if (earliest < this.#timerAt) this.#arm(earliest);
   }
 
   #arm(deadline: number): void {
-    if (deadline >= this.#timerAt) return;
     if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
     const now = monotonic(this.#clock);
     const wait = Math.min(Math.max(SWEEP_MIN_MS, deadline - now), MAX_TIMER_MS);

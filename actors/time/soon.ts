@@ -8,9 +8,7 @@
 import { setImmediate as inNextTurn } from "node:timers";
 
 /** Runs `work` in the next tick of the event loop. */
-export function nextTurn(work: () => void): void {
-  inNextTurn(work);
-}
+export const nextTurn: (work: () => void) => void = inNextTurn;
 
 const settled = Promise.resolve();
 

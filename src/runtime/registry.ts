@@ -155,7 +155,8 @@ export class Registry<A extends Resident> {
 
   /** A scope has nothing to do any more: it is the first to go while there are too many (Y3). */
   rested(key: string): void {
-    if (this.#isOver || (this.#dismissed.size > 0 && this.#dismissed.has(key))) this.passivate(key);
+    const isOver = this.#residents.size > this.#options.maxResident;
+    if (isOver || (this.#dismissed.size > 0 && this.#dismissed.has(key))) this.passivate(key);
   }
 
   /** Forgets a scope that stopped. */

@@ -273,7 +273,7 @@ export class ScopeHost {
       rested: (scope) => {
         if (scope.kind.resident) this.system.rested(scope.key);
         else this.system.passivate(scope.key);
-        calls.rested();
+        if (calls.phase !== "open") calls.rested();
       },
       ended: (scope) => this.system.forget(scope.key, scope),
       behind: (scope) => this.#catchUps.add(scope),

@@ -37,11 +37,6 @@ interface Spot {
   readonly moves: Move[];
 }
 
-/** Returns the JSON form of a committed state. Plain nodes are shared, not copied. */
-export function encodeState(state: object): Json {
-  return encodeNode(state);
-}
-
 /**
  * Converts `patches`, a change of the committed `state`, for its encoding. `undefined` when a
  * path leads through a node that is encoded in another shape (a map, a set, a wrapped object), or
@@ -70,7 +65,7 @@ export function decodeState(json: Json): object {
 
 function encode(value: unknown): Json {
   if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
-  if (typeof value === "object") return encodeNode(value);
+  if (typeof value === "object") return encodeState(value);
   if (typeof value === "number") return encodeNumber(value);
   return typeof value === "bigint" ? tag("bigint", String(value)) : { [TAG]: "undefined" };
 }
@@ -84,7 +79,8 @@ function tag(kind: string, value: Json): Json {
   return { [TAG]: kind, value };
 }
 
-function encodeNode(node: object): Json {
+/** Returns the JSON form of a committed state. Plain nodes are shared, not copied. */
+export function encodeState(node: object): Json {
   const kind = kindOf(node);
   // The casts are sound: `kindOf` checks the node, and a committed state has no other kinds.
   if (kind === "record") return encodeRecord(node as Fields);

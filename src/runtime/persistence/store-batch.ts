@@ -125,7 +125,7 @@ export function checkedRecords(
  */
 function checkedResults(results: WriteResult[], count: number): WriteResult[] {
   try {
-    refuseCount(results, count);
+    if (!Array.isArray(results) || results.length !== count) refuseCount(results, count);
     const found: readonly (Partial<Record<string, unknown>> | null | undefined)[] = results;
     for (const result of found)
       if (result?.["ok"] !== true && !(result?.["ok"] === false && isRecord(result["current"])))

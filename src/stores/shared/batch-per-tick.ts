@@ -84,7 +84,7 @@ export class BatchPerTick<Request, Answer> {
     if (batch === undefined || batch.requests.length === BATCH_MAX) {
       batch = { requests: [], receivers: [], onEnd: null };
       this.#waiting.push(batch);
-      this.#beginSoon();
+      if (!this.#isDue) this.#beginSoon();
     }
     batch.requests.push(request);
     batch.receivers.push(receiver);
@@ -93,7 +93,7 @@ export class BatchPerTick<Request, Answer> {
   /** Calls `sender` when a batch with room begins (B4). */
   gather(sender: Sender): void {
     this.#senders.push(sender);
-    this.#beginSoon();
+    if (!this.#isDue) this.#beginSoon();
   }
 
   /** Resolves when those requests so far that match are answered (B3). */
@@ -111,7 +111,6 @@ export class BatchPerTick<Request, Answer> {
   }
 
   #beginSoon(): void {
-    if (this.#isDue) return;
     this.#isDue = true;
     if (this.#left <= 0) return this.#beginInNextTurn();
     afterThis(() => {
@@ -129,20 +128,8 @@ export class BatchPerTick<Request, Answer> {
     });
   }
 
-  /** Begins the oldest batch. */
+  /** Lets the senders so far fill the oldest batch, and begins it. */
   #begin(): void {
-    this.#callSenders();
-    const batch = this.#waiting.shift();
-    const { isImmediate } = this.#work;
-    this.#left = isImmediate ? this.#left - (batch?.requests.length ?? 0) : 0;
-    // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
-    this.#isDue = this.#waiting.length + this.#senders.length > 0;
-    if (this.#isDue) this.#beginInNextTurn();
-    if (batch !== undefined) void this.#answer(batch);
-  }
-
-  /** Lets the senders so far fill the oldest batch. */
-  #callSenders(): void {
     const senders = this.#senders;
     const count = senders.length;
     let at = 0;
@@ -151,6 +138,12 @@ export class BatchPerTick<Request, Answer> {
       at += 1;
     }
     this.#senders = at === senders.length ? [] : senders.slice(at);
+    const batch = this.#waiting.shift();
+    this.#left = this.#work.isImmediate ? this.#left - (batch?.requests.length ?? 0) : 0;
+    // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
+    this.#isDue = this.#waiting.length + this.#senders.length > 0;
+    if (this.#isDue) this.#beginInNextTurn();
+    if (batch !== undefined) void this.#answer(batch);
   }
 
   /** Works a batch off and answers its requests; never rejects. */

@@ -17,27 +17,15 @@ export function isLarge(text: string | null | undefined): text is string {
 const LARGE_KEYS_MAX = 10_000;
 
 /** Keys last seen large: a write tries their patches before it reads their state. */
-export class LargeKeys {
-  readonly #keys = new Set<string>();
-
-  has(key: string): boolean {
-    return this.#keys.has(key);
-  }
-
-  /** Forgets a key: its next write uses the whole state. */
-  delete(key: string): void {
-    this.#keys.delete(key);
-  }
-
-  add(key: string): void {
-    if (this.#keys.has(key)) return;
-    if (this.#keys.size >= LARGE_KEYS_MAX) {
+export class LargeKeys extends Set<string> {
+  override add(key: string): this {
+    if (this.size >= LARGE_KEYS_MAX && !this.has(key)) {
       // A Set iterates in the order of insertion: the oldest is deleted.
-      for (const oldest of this.#keys) {
-        this.#keys.delete(oldest);
+      for (const oldest of this) {
+        this.delete(oldest);
         break;
       }
     }
-    this.#keys.add(key);
+    return super.add(key);
   }
 }

@@ -49,10 +49,9 @@ export class Sweeper {
     this.#port = port;
   }
 
-  /** Call it at each use of the store. */
-  used(): void {
-    if (this.#isSweeping || this.#isOver || this.#timer !== undefined) return;
-    if (this.#port.clock.now() < this.#due) return;
+  /** Call it at each use of the store; `now` is the time of its clock. */
+  used(now: number = this.#port.clock.now()): void {
+    if (now < this.#due || this.#isSweeping || this.#isOver || this.#timer !== undefined) return;
     const waitMs = Math.max(1, this.#rest - performance.now());
     this.#timer = setTimeout(() => void this.#sweep(), waitMs).unref();
   }

@@ -119,16 +119,17 @@ class SqliteStore implements StateStore {
   commit(writes: readonly ScopeWrite[], options: CommitOptions = {}): Promise<WriteResult[]> {
     // Checks alone only read: they need not wait for the writer of another process.
     const attempt = writes.length === 0 ? this.#attemptRead : this.#attemptWrite;
-    return this.#closable.run(() =>
-      attempt(() => {
-        checkWrites(writes);
-        if (options.checks !== undefined) checkVersions(options.checks);
-        const results = this.#session().commit(writes, options, this.#clock.now());
-        this.#sweeper.used();
-        if (!isAllOk(results)) this.#feed.look();
-        return results;
-      }),
-    );
+    const commit = (): WriteResult[] => {
+      checkWrites(writes);
+      if (options.checks !== undefined) checkVersions(options.checks);
+      const now = this.#clock.now();
+      const session = this.#opened?.session ?? this.#session();
+      const results = session.commit(writes, options, now);
+      this.#sweeper.used(now);
+      if (!isAllOk(results)) this.#feed.look();
+      return results;
+    };
+    return this.#closable.run(() => attempt(commit));
   }
 
   list(query: ListQuery = {}): AsyncIterable<string> {

@@ -29,18 +29,19 @@ export class Transactions {
 
   /** Runs `work`, which only reads, on one state of the file. */
   read<T>(work: () => T): T {
-    return this.#run("BEGIN", () => {
+    const reading = (): T => {
       this.#database.exec(TAKE_SNAPSHOT);
       return work();
-    });
+    };
+    return this.write(reading, undefined, "BEGIN");
   }
 
   /** Runs `work` as the only writer, and commits it unless `keep` returns false. */
-  write<T>(work: () => T, keep?: (result: T) => boolean): T {
-    return this.#run("BEGIN IMMEDIATE", work, keep);
-  }
-
-  #run<T>(begin: "BEGIN IMMEDIATE" | "BEGIN", work: () => T, keep?: (result: T) => boolean): T {
+  write<T>(
+    work: () => T,
+    keep?: (result: T) => boolean,
+    begin: "BEGIN IMMEDIATE" | "BEGIN" = "BEGIN IMMEDIATE",
+  ): T {
     this.#files.check(begin === "BEGIN IMMEDIATE");
     this.#database.exec(begin);
     let isEnding = false;

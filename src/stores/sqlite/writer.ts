@@ -6,7 +6,12 @@
  */
 import type { Patch } from "../../../actors/protocol.ts";
 import { toAsciiKey } from "../shared/ascii-key.ts";
-import { isLarge, type LargeKeys, LOG_COUNT_MAX } from "../shared/large-records.ts";
+import {
+  APART_FROM_CHARS,
+  isLarge,
+  type LargeKeys,
+  LOG_COUNT_MAX,
+} from "../shared/large-records.ts";
 import type { SqliteValue } from "./driver.ts";
 import { logSum, recordSum } from "./reader.ts";
 import type { HistoryTable } from "./history.ts";
@@ -54,9 +59,13 @@ export class RecordWriter {
   updateAlone(write: ScopeWrite, now: number): boolean {
     const row = this.#row(write, now);
     if (write.expectedVersion === 0 || this.#large.has(row.key)) return false;
-    const text = stateText(write);
-    if (text === undefined || isLarge(text)) return false;
-    return this.#update(row, text, true) && this.#added(write);
+    const { state } = write;
+    if (state === undefined) return false;
+    const text = toJsonText(state);
+    if (text.length >= APART_FROM_CHARS || !this.#update(row, text, true)) return false;
+    const { history } = write;
+    if (history !== undefined) this.#parts.history.add(write, history);
+    return true;
   }
 
   /** True while any key is leased to another owner: then check `isBlocked` for each write. */
