@@ -141,9 +141,11 @@ export class Thread {
   /** Repeats a step until it need not wait. */
   async #untilDone<R>(step: (state: ThreadState, now: number) => R | typeof WAIT): Promise<R> {
     for (;;) {
+      const { version } = this.#scope;
       const result = await this.#change(step);
       if (result !== WAIT) return result;
-      await this.#nextChange();
+      // A change that was stored together with the step has been announced already.
+      if (this.#scope.version === version) await this.#nextChange();
     }
   }
 
