@@ -88,7 +88,7 @@ export class CommitBatch {
   /** What the trace of its save says of the batch; `next` is the state that is saved. */
   traced(next: object): Pick<OperationTrace, "batchSize" | "bytes" | "calls"> {
     const calls = this.calls.flatMap(({ trace, outcome }) =>
-      trace !== null && outcome?.changed === true ? [trace.message] : [],
+      trace != null && outcome?.changed === true ? [trace.message] : [],
     );
     return { batchSize: this.changes, bytes: sizeBytes(next), calls };
   }

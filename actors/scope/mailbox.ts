@@ -73,10 +73,10 @@ function keepResolve(resolve: Resolve): void {
   lastResolve = resolve;
 }
 
-/** One call that waits, runs or waits for its save. */
+/** One call that waits, runs or waits for its save. What few have is declared: others lack it. */
 export class Call {
   readonly work: Mutation | ExclusiveTask;
-  readonly options: MutationOptions | undefined;
+  declare readonly options: MutationOptions | undefined;
   /** Milliseconds of `monotonic`; `Infinity` = no deadline. */
   readonly deadline: number;
   next: Call | null = null;
@@ -84,15 +84,15 @@ export class Call {
   /** The last run of its code. */
   run: RunContext | null = null;
   /** The cascade to which the call belongs. */
-  cause: Cascade | undefined = undefined;
+  declare cause: Cascade | undefined;
   stage: CallStage = "queued";
-  /** `null` when it is not traced. */
-  trace: Trace | null = null;
+  /** Absent when it is not traced. */
+  declare trace: Trace | null | undefined;
   /** The commit batch that the call joined. */
   batch: { readonly replaying: boolean; cancelled(call: Call): void } | null = null;
   outcome: Outcome | null = null;
   /** Called when the call is settled. */
-  release: (() => void) | null = null;
+  declare release: (() => void) | undefined;
   #resolve: Resolve | null;
   readonly promise: Promise<boolean>;
 
@@ -103,7 +103,7 @@ export class Call {
   ) {
     this.work = work;
     this.deadline = deadline;
-    this.options = options;
+    if (options !== undefined) this.options = options;
     this.promise = new Promise<boolean>(keepResolve); // Sets `lastResolve` before it returns.
     this.#resolve = lastResolve;
   }
@@ -144,15 +144,17 @@ export class Call {
   #settle(): Resolve | null {
     const resolve = this.#resolve;
     this.#resolve = null;
-    this.release?.();
-    this.release = null;
+    const { release } = this;
+    if (release === undefined) return resolve;
+    this.release = undefined;
+    release();
     return resolve;
   }
 
   /** Calls back when the call is settled, in the order of registration. */
   onSettled(callback: () => void): void {
     const before = this.release;
-    this.release = before === null ? callback : () => (before(), callback());
+    this.release = before === undefined ? callback : () => (before(), callback());
   }
 }
 
