@@ -27,7 +27,7 @@ import { commitChange } from "./commit.ts";
 import { Save, type SavePort } from "./committer.ts";
 import { gathers } from "./save-answer.ts";
 import { prepare } from "./tasks.ts";
-import { MutatorRun, type Ended } from "./mutator-run.ts";
+import { MutatorRun, NOTHING, type Ended } from "./mutator-run.ts";
 import { captureContext, isInTurn, outsideTurns } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 
@@ -210,7 +210,7 @@ export class Executor implements Expirable, SavePort {
     else if ("task" in work) this.#alone(call, "exclusive", () => work.task(call));
     else if (work.compute === undefined) {
       this.#state = APPLYING;
-      this.#take(call, this.#outcome(call, work, { value: undefined }));
+      this.#take(call, this.#outcome(call, work, NOTHING));
       if (this.#state === APPLYING) this.#state = OPEN;
     } else {
       const run = new MutatorRun(call, (ended, isLate) => {

@@ -19,6 +19,9 @@ import { RunContext, type Held } from "./reentrancy.ts";
 /** How user code ended; `cancelled`: its call is settled and the result is ignored. */
 export type Ended = { readonly value: unknown } | { readonly thrown: unknown } | "cancelled";
 
+/** The end of a mutation without code. */
+export const NOTHING = { value: undefined } as const;
+
 /** One run; see the head of this file. */
 export class MutatorRun extends RunContext {
   readonly call: Call;
@@ -45,7 +48,7 @@ export class MutatorRun extends RunContext {
     const { context } = this.call;
     this.call.stage = "running";
     this.call.trace?.begin();
-    if (mutation.compute === undefined) return this.#end({ value: undefined });
+    if (mutation.compute === undefined) return this.#end(NOTHING);
     const state = scope.draft.expose();
     const compute = (): unknown => mutation.compute?.(state, this);
     const code = (): unknown =>

@@ -62,6 +62,8 @@ export class BatchPerTick<Request, Answer> {
   /** Not begun, oldest first; only the last one has room. */
   readonly #waiting: Batch<Request, Answer>[] = [];
   #senders: Sender[] = [];
+  /** How many of these were called. */
+  #called = 0;
   readonly #begun = new Set<Batch<Request, Answer>>();
   /** The next batch is about to begin, or begins. */
   #isDue = false;
@@ -115,7 +117,7 @@ export class BatchPerTick<Request, Answer> {
     if (this.#left <= 0) return this.#beginInNextTurn();
     afterThis(() => {
       const [batch, next] = this.#waiting;
-      const size = (batch?.requests.length ?? 0) + this.#senders.length;
+      const size = (batch?.requests.length ?? 0) + this.#senders.length - this.#called;
       if (next !== undefined || size > this.#left) this.#beginInNextTurn();
       else this.#begin();
     });
@@ -130,14 +132,12 @@ export class BatchPerTick<Request, Answer> {
 
   /** Lets the senders so far fill the oldest batch, and begins it. */
   #begin(): void {
-    const senders = this.#senders;
-    const count = senders.length;
-    let at = 0;
-    while (at < count && (this.#waiting[0]?.requests.length ?? 0) < BATCH_MAX) {
-      senders[at]?.send();
-      at += 1;
+    const count = this.#senders.length;
+    while (this.#called < count && (this.#waiting[0]?.requests.length ?? 0) < BATCH_MAX) {
+      this.#senders[this.#called]?.send();
+      this.#called += 1;
     }
-    this.#senders = at === senders.length ? [] : senders.slice(at);
+    if (this.#called === this.#senders.length) [this.#senders, this.#called] = [[], 0];
     const batch = this.#waiting.shift();
     this.#left = this.#work.isImmediate ? this.#left - (batch?.requests.length ?? 0) : 0;
     // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
