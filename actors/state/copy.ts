@@ -65,8 +65,9 @@ export function copyFields(
 
 /** A copy of a narrow record of leaves; otherwise `null`: `Copier` copies or refuses it. */
 function flatCopy(source: object): Record<string, unknown> | null {
-  if (Object.keys(source).length > SPREAD_LIMIT) return null;
   try {
+    let count = 0; // Not by `Object.keys`, whose list is larger than most copies.
+    for (const _ in source) if (++count > SPREAD_LIMIT) return null;
     // Spread here, not by `copyRecord`: a spread that sees fewer shapes takes 50 ns less of 300.
     const copy: Record<string, unknown> = { ...source };
     for (const key in copy) {
