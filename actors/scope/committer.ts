@@ -68,16 +68,16 @@ export class Save extends CommitBatch implements SentSave {
 
   /** Saves the batch, from the first send to the last settled call; never throws. */
   start(): void {
-    const { bridge, draft, settings, version } = this.#scope;
+    const { draft, settings, version } = this.#scope;
     this.given = draft.expose();
-    if (this.needsReplay || this.changes === 0 || !gathers(bridge))
+    if (this.needsReplay || this.changes === 0 || !gathers(this.#scope))
       return void this.#finish(() => this.#attempt());
     if (settings.history) this.info = this.commit(this.#scope);
     this.expected = version;
     this.inFlight = true;
     this.#attempts += 1;
     try {
-      bridge.send(this.given, this);
+      this.#scope.bridge.send(this.given, this);
     } catch (error) {
       this.failed(error);
     }

@@ -155,7 +155,7 @@ export class Executor implements Expirable, SavePort {
     if ((is !== "open" && is !== "running") || this.#saveScheduled === is) return;
     this.#saveScheduled = is;
     if (is === "running") nextTurn(() => this.send(is));
-    else if (gathers(this.#scope.bridge)) this.#scope.bridge.gather(this);
+    else if (gathers(this.#scope)) this.#scope.bridge.gather(this);
     else afterThis(() => this.send());
   }
 

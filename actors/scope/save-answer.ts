@@ -4,6 +4,7 @@
  */
 import { StoreContractError } from "../errors.ts";
 import { isPlainObject, typeName } from "../state/kind.ts";
+import type { ScopeCore } from "./scope-core.ts";
 import { LOADS, SAVES, type Traced, tracedLoad } from "./trace.ts";
 import type {
   CommitInfo,
@@ -36,11 +37,20 @@ export interface SentSave {
   failed(error: unknown): void;
 }
 
-/** Whether saves of a bridge are gathered; a traced save has a request of its own. */
-export function gathers(
-  bridge: PersistBridge<object> | null,
-): bridge is GatheringBridge & PersistBridge<object> {
-  return bridge instanceof GatheringBridge && !SAVES.hasSubscribers;
+/** The scope of a save. */
+type Saved = Pick<ScopeCore, "bridge" | "listening">;
+
+/**
+ * Whether saves of a scope are gathered. One that is traced or announced keeps the async context of
+ * its calls for their subscribers: it has a request of its own.
+ */
+export function gathers<S extends Saved>(scope: S): scope is S & Gathered {
+  return scope.bridge instanceof GatheringBridge && !scope.listening && !SAVES.hasSubscribers;
+}
+
+/** A scope whose saves are gathered. */
+interface Gathered {
+  readonly bridge: GatheringBridge;
 }
 
 /** The result of a store whose version is not the expected one. */

@@ -1,4 +1,5 @@
 /** What a store gets of a scope's changes when it asks for patches, and when it does not. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import { createRuntime } from "../../../../src/runtime/runtime.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
@@ -101,6 +102,22 @@ describe("the saves of a store that waits for the turn of the loop", () => {
     await expect(cancelled).rejects.toBe(reason);
     expect([await kept, scope.state, scope.version]).toEqual([true, { n: 1 }, 1]);
     expect(commits).toEqual([[1]]);
+  });
+
+  it("are announced in the async context of the calls of each scope", async () => {
+    const { store } = waiting();
+    await using runtime = createRuntime({ store });
+    const callers = new AsyncLocalStorage<string>();
+    const seen: Record<string, unknown> = {};
+    const calls = ["1", "2"].map((id) =>
+      callers.run(id, async () => {
+        const scope = await runtime.open("user", id);
+        scope.subscribe(() => void (seen[id] = callers.getStore()));
+        await scope.incState({ n: 1 });
+      }),
+    );
+    await Promise.all(calls);
+    expect(seen).toEqual({ 1: "1", 2: "2" });
   });
 
   it("fail one by one when the state that each finds is damaged", async () => {
