@@ -210,7 +210,10 @@ export interface BridgeExclusiveOptions extends ExclusiveWait {
   readonly section?: boolean;
 }
 
-/** The port through which a durable scope reaches its store. */
+/**
+ * The port through which a durable scope reaches its store. Each promise must settle: a scope waits
+ * for one as long as its calls do, so with `timeoutMs: Infinity` for ever.
+ */
 export interface PersistBridge<S> {
   /** Reads the stored state; `undefined`: there never was one, or only version 0 is known. */
   load?(): Promise<Stored<S> | Tombstone | undefined>;
