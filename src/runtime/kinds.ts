@@ -26,7 +26,7 @@ import { type HistoryLimits, historyOf, historyOption } from "./history-rule.ts"
 import type { StateStore, StoreSupports } from "../stores/contract.ts";
 import { checkTombstone } from "../stores/shared/tombstones.ts";
 import { type KindVersions, kindVersions, type VersionOptions } from "./kind-versions.ts";
-import type { LifeRule } from "./life.ts";
+import { guardLife, type LifeRule } from "./life.ts";
 import { type TimerHandlers, timersOf, timersOption } from "./timer-types.ts";
 
 /**
@@ -55,7 +55,8 @@ export interface KindOptions<
   readonly tombstoneMs?: number | undefined;
   /**
    * When a state expires, in milliseconds since the epoch. `Infinity`: never; 0: the scope is
-   * deleted instead of stored. Replaces `ttlMs`. Must depend on the state only and not throw.
+   * deleted instead of stored. Replaces `ttlMs`. Must depend on the state only. What it throws is
+   * logged, and the state does not expire.
    */
   readonly livesUntil?: ((state: object) => number) | undefined;
   /**
@@ -204,12 +205,23 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
   const store = kind.store ?? context.store;
   checkStore(store);
   const history = historyOf(type, historyOption(kind.history), { ...kind, store });
+  const settings = scopeSettings(context, {
+    initial,
+    checks,
+    escalate: true,
+    bridgeFreezes: true,
+    storeName: kind.durability === "volatile" ? undefined : store.name,
+    verifies: kind.answers !== "local",
+    counters: context.counters,
+    history: history !== null,
+    ...(kind.onceKept !== undefined && { onceKept: Math.floor(kind.onceKept) }),
+  });
   return {
     type,
     durability: kind.durability,
     ttlMs: lifeOf(type, { given, kind, store }),
     tombstoneMs: kind.tombstoneMs ?? context.tombstoneMs,
-    livesUntil: kind.livesUntil,
+    livesUntil: guardLife(type, kind.livesUntil, settings.logger),
     versions: kindVersions(kind),
     observe: kind.observe,
     resident: kind.resident ?? true,
@@ -218,17 +230,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
     history,
     checkpoints: typeof kind.history === "number" ? kind.history : 0,
     exclusiveLeaseMs: positiveOption("exclusiveLeaseMs", context.exclusiveLeaseMs, LEASE_MS),
-    settings: scopeSettings(context, {
-      initial,
-      checks,
-      escalate: true,
-      bridgeFreezes: true,
-      storeName: kind.durability === "volatile" ? undefined : store.name,
-      verifies: kind.answers !== "local",
-      counters: context.counters,
-      history: history !== null,
-      ...(kind.onceKept !== undefined && { onceKept: Math.floor(kind.onceKept) }),
-    }),
+    settings,
   };
 }
 

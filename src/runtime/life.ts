@@ -1,4 +1,5 @@
 /** When a state expires, by the rule of its kind. */
+import type { Logger } from "../../actors/protocol.ts";
 
 /** The latest time of a `Date`; a later end counts as never. */
 const LATEST_MS = 8.64e15;
@@ -20,6 +21,25 @@ export interface Life {
 
 /** The life of a state that never expires. */
 export const FOR_EVER: Life = Object.freeze({ version: 0, until: Infinity });
+
+/** A `livesUntil` whose faults are logged: a state for which it gives no number never expires. */
+export function guardLife(
+  type: string,
+  livesUntil: LifeRule["livesUntil"],
+  logger: Logger,
+): LifeRule["livesUntil"] {
+  if (livesUntil === undefined) return undefined;
+  return (state) => {
+    try {
+      const until: unknown = livesUntil(state);
+      if (typeof until === "number" && !Number.isNaN(until)) return until;
+      throw new TypeError(`livesUntil must return a number, received ${String(until)}`);
+    } catch (error) {
+      logger.error("livesUntil of a kind threw, so the state does not expire", { type, error });
+      return Infinity;
+    }
+  };
+}
 
 /** When a state expires by `livesUntil`: 0 = it is no record, `Infinity` = never. */
 export function endOf(livesUntil: (state: object) => number, state: object): number {

@@ -1,5 +1,5 @@
 /** What is given of a state whose time is over besides the scope itself. */
-import { expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FEED_BUFFER_MAX } from "../../../actors/scope/change-stream.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
@@ -70,3 +70,33 @@ it.each([
   expect(frozen).toEqual([]);
   expect(scope.state.list).toHaveLength(5_050);
 });
+
+describe.each(["commit", "checkpoint", "volatile"] as const)(
+  "livesUntil of a %s kind",
+  (durability) => {
+    it.each<readonly [string, (state: object) => number]>([
+      [
+        "that throws",
+        () => {
+          throw new Error("no end");
+        },
+      ],
+      ["that gives no number", () => Number.NaN],
+    ])("%s: the state never expires, and the fault is logged", async (_, livesUntil) => {
+      const clock = simulatedClock();
+      const logger = keepingLogger();
+      const kinds = { odd: defineKind({ durability, livesUntil }) };
+      const runtime = createRuntime({ clock, kinds, logger });
+      const scope = await runtime.open<Counter>("odd", "m");
+      expect(await Promise.all([scope.setState({ n: 1 }), scope.incState({ n: 1 })])).toEqual([
+        true,
+        true,
+      ]);
+      await clock.advance(TTL_MS);
+      expect(await scope.incState({ n: 1 })).toBe(true);
+      expect(scope.state).toEqual({ n: 3 });
+      await runtime.close();
+      expect(logger.messages.some((message) => message.startsWith("livesUntil"))).toBe(true);
+    });
+  },
+);
