@@ -77,15 +77,20 @@ export type Waiting = Pick<Call, "settled"> & Partial<Pick<Call, "onSettled">>;
 export async function endLife(scope: ScopeCore, waiting: Waiting): Promise<void> {
   while (isOver(scope) && !waiting.settled) {
     const { version } = scope;
+    const work = { unknown: false };
     const caller: Caller = {
       get settled() {
         return waiting.settled;
       },
-      onSettled: (callback) => waiting.onSettled?.(callback),
+      onSettled: (callback) =>
+        waiting.onSettled?.(() => {
+          scope.stale ||= work.unknown; // The removal that is under way may still count (W2).
+          callback();
+        }),
       resolve: () => undefined,
     };
     try {
-      await new Deletion(scope, caller, { unknown: false }, "expire").run(NO_RETRY);
+      await new Deletion(scope, caller, work, "expire").run(NO_RETRY);
     } catch (error) {
       if (isHoldfastError(error, "COMMIT_UNKNOWN")) await scope.reload(() => !waiting.settled);
       else if (!isHoldfastError(error, "CONCURRENT_MODIFICATION")) throw error;
@@ -143,11 +148,11 @@ class Deletion {
     const { settings, exists, identity, bridge } = this.#scope;
     const look = (): Promise<void> => this.#scope.reload(() => !this.#caller.settled);
     if (!exists) await look(); // Another process may have written the record since.
+    const stopped = new AbortController();
+    this.#caller.onSettled?.(() => stopped.abort());
     const first = await this.#attempt();
     if (!isRefused(first)) return this.#deleted;
     const cas = { ...settings.cas, ...budget };
-    const stopped = new AbortController();
-    this.#caller.onSettled?.(() => stopped.abort());
     const { signal } = stopped;
     const attempt = (): Promise<SaveStep> => this.#attempt();
     // One more attempt, on the store's record, under an exclusive lease.
