@@ -126,7 +126,7 @@ export class Save extends CommitBatch implements SentSave {
     if (this.given === null || this.#over || !this.abandoned) return Infinity;
     if (this.deadline > now) return this.deadline;
     if (this.inFlight) this.#scope.stale = true;
-    this.#scope.draft.reset(this.base);
+    if (!this.#adopting) this.#scope.draft.reset(this.base);
     this.#retries?.abort();
     this.#end();
     return Infinity;
@@ -137,6 +137,7 @@ export class Save extends CommitBatch implements SentSave {
     this.#stopped = error;
     this.#retries?.abort();
     this.#giveUp?.();
+    if (this.#adopting) this.base = this.#scope.draft.expose(); // A subscriber stops the scope.
     if (!this.inFlight) refuse(this.#scope, this, error);
     if (this.given === null) this.#end();
   }

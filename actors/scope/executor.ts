@@ -182,8 +182,9 @@ export class Executor implements Expirable, SavePort {
   saved(): void {
     const given = this.#batch?.given;
     this.#batch = null;
+    if (this.#state.is === "saving" && this.#state.run !== null)
+      if (this.#scope.draft.expose() !== given) this.#dropRun();
     if (this.#state.is !== "saving") return this.#rest();
-    if (this.#state.run !== null && this.#scope.draft.expose() !== given) this.#dropRun();
     const { run } = this.#state;
     this.#state = run === null ? OPEN : { is: "running", run };
     run?.release();
@@ -193,9 +194,10 @@ export class Executor implements Expirable, SavePort {
   /** The mutator beside a save was given a state that was never confirmed: it runs again. */
   #dropRun(): void {
     if (this.#state.is !== "saving" || this.#state.run === null) return;
-    this.#state.run.drop();
-    this.#waiting.putBack(this.#state.run.call);
+    const { run } = this.#state;
     this.#state = SAVING;
+    this.#waiting.putBack(run.call);
+    run.drop(); // Last: abort listeners may cancel the call, or stop the scope.
   }
 
   #start(call: Call): void {
@@ -273,7 +275,8 @@ export class Executor implements Expirable, SavePort {
 
   /** Runs a call of the batch again, for a save that met another state. */
   rerun(call: Call): Promise<Outcome | null> {
-    this.#dropRun();
+    if (!call.settled) this.#dropRun();
+    if (call.settled) return Promise.resolve(null); // Its code must not run.
     return new Promise((resolve) => {
       const run = new MutatorRun(call, (ended) => {
         this.#free(run);
