@@ -12,7 +12,7 @@ import type {
   StateStore,
 } from "../../src/stores/contract.ts";
 import { memoryStore } from "../../src/stores/memory/store.ts";
-import { propertyRuns } from "../support/state-value.ts";
+import { characters, propertyRuns } from "../support/state-value.ts";
 
 /** How the suite reaches a store. */
 export interface HistoryStores {
@@ -43,7 +43,7 @@ const queries: fc.Arbitrary<HistoryQuery> = fc.record({
   keep: fc.option(keeps, { nil: undefined }),
 });
 const text = fc.oneof(
-  { weight: 8, arbitrary: fc.string({ maxLength: 30, unit: "binary" }) },
+  { weight: 8, arbitrary: fc.string({ maxLength: 30, unit: characters }) },
   { weight: 1, arbitrary: fc.constant(LONG) },
 );
 /** What a row has beside its version; its time may be before that of the row before. */

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { expect, it, vi } from "vitest";
 import { SearchError } from "../../../../../src/dialects/vcr/search/search-error.ts";
 import { createSearchIndex } from "../../../../../src/dialects/vcr/search/search-index.ts";
+import { characters } from "../../../../support/state-value.ts";
 
 const IS_NIGHTLY = process.env["TEST_SCALE"] === "nightly";
 const RUNS = IS_NIGHTLY ? 500_000 : 20_000;
@@ -55,7 +56,7 @@ const PIECES = [
 
 const queries = fc.oneof(
   fc.array(fc.constantFrom(...PIECES), { maxLength: 24 }).map((pieces) => pieces.join("")),
-  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.string({ unit: characters, maxLength: 40 }),
 );
 
 const options = fc.constantFrom(
