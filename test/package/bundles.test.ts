@@ -1,25 +1,16 @@
 /**
  * The published package in a project: its entry points are imported, required and bundled, and what
- * comes of it is run. The tarball is packed once and serves all tests of this file.
+ * comes of it is run. The tarball is packed once for a run.
  */
 import { execFile } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readEntryPoints } from "../support/entry-points.ts";
 import { bundled } from "../support/page.ts";
 import { bundlers, outputOf, type Format } from "./bundlers.ts";
-import { install, pack, peers, type Project } from "./packed.ts";
+import { install, peers, type Project } from "./packed.ts";
 import { findServers, nowhere, refused, resultOf, works } from "./running.ts";
 
 const run = promisify(execFile);
@@ -30,7 +21,6 @@ const ways = bundlers.flatMap(([name, bundle]) =>
 );
 const servers = await findServers();
 
-let packed = "";
 let project: Project;
 /** The same without the optional peers. */
 let bare: Project;
@@ -38,10 +28,8 @@ let bare: Project;
 let names: Readonly<Record<string, readonly string[]>>;
 
 beforeAll(async () => {
-  packed = mkdtempSync(join(tmpdir(), "holdfast-tarball-"));
-  const tarball = await pack(packed);
-  project = await install(tarball, peers);
-  bare = await install(tarball, []);
+  project = await install(peers);
+  bare = await install([]);
   names = await namesIn(project.dir, "import", specifiers);
 }, 120_000);
 
@@ -49,7 +37,6 @@ afterAll(async () => {
   await servers.remove();
   project.remove();
   bare.remove();
-  rmSync(packed, { recursive: true });
 });
 
 /** Loads modules one after another in one process; gives the names that each exports. */

@@ -1,13 +1,12 @@
 /** The published adapters with the lowest versions of their peers, and without any. */
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rootUrl } from "../support/entry-points.ts";
-import { install, pack, type Project } from "./packed.ts";
+import { install, type Project } from "./packed.ts";
 import { hasLowestPeers, lowestPeersDir } from "./tools.ts";
 
 const run = promisify(execFile);
@@ -29,16 +28,14 @@ function ranges(): [name: string, range: string][] {
 }
 
 describe.skipIf(!hasLowestPeers())("an adapter", () => {
-  const packed = mkdtempSync(join(tmpdir(), "holdfast-tarball-"));
   const names = ranges().map(([name]) => name);
   let project: Project;
   let bare: Project;
   let results: Readonly<Record<string, string>> = {};
 
   beforeAll(async () => {
-    const tarball = await pack(packed);
-    project = await install(tarball, []);
-    bare = await install(tarball, []);
+    project = await install([]);
+    bare = await install([]);
     for (const name of names) project.link(name, lowestPeersDir);
     const program = join(project.dir, "lowest-peers.mjs");
     copyFileSync(fileURLToPath(new URL("lowest-peers.mjs", import.meta.url)), program);
@@ -50,7 +47,6 @@ describe.skipIf(!hasLowestPeers())("an adapter", () => {
   afterAll(() => {
     project.remove();
     bare.remove();
-    rmSync(packed, { recursive: true });
   });
 
   it.each(ranges())("works with the lowest %s of %s", (name, range) => {

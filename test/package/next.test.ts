@@ -1,8 +1,7 @@
 /** The published package in a route of Next.js, built and served by each of its bundlers. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -10,7 +9,7 @@ import { blocksOf } from "../support/doc-blocks.ts";
 import { eventsOf } from "../support/http.ts";
 import { freePort, untilListening } from "../support/port.ts";
 import { readFiles } from "../support/repository.ts";
-import { install, pack, peers, type Project } from "./packed.ts";
+import { install, peers, type Project } from "./packed.ts";
 import { hasTools, toolsDir } from "./tools.ts";
 
 const run = promisify(execFile);
@@ -97,15 +96,11 @@ async function servesStates(url: string): Promise<void> {
 }
 
 describe.skipIf(!hasTools())("in a route of Next.js", () => {
-  const packed = mkdtempSync(join(tmpdir(), "holdfast-tarball-"));
   const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", NODE_ENV: "production" } as const;
   let project: Project;
 
   beforeAll(async () => {
-    project = await install(
-      await pack(packed),
-      peers.filter((name) => name !== "react"),
-    );
+    project = await install(peers.filter((name) => name !== "react"));
     for (const name of ["next", "react", "react-dom"]) project.link(name, toolsDir);
     const files = {
       "layout.js": LAYOUT,
@@ -123,7 +118,6 @@ describe.skipIf(!hasTools())("in a route of Next.js", () => {
 
   afterAll(() => {
     project.remove();
-    rmSync(packed, { recursive: true });
   });
 
   it.each(["turbopack", "webpack"] as const)(

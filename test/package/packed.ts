@@ -1,19 +1,12 @@
-/** The package as it is published, in a project of its own. */
+/** Projects that have installed the package as it is published. */
 import { execFile } from "node:child_process";
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { readEntryPoints, rootUrl } from "../support/entry-points.ts";
+import { sharedTarball } from "../support/shared.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(rootUrl);
@@ -47,34 +40,12 @@ export interface Project {
   remove(): void;
 }
 
-/** What the tarball is made of, and of what that is built. */
-const SOURCES = ["actors", "src", "docs", "package.json", "tsconfig.json", "rolldown.config.ts"];
-const PAGES = ["README.md", "LICENSE", "ARCHITECTURE.md", "CHANGELOG.md"];
-
 /**
- * Builds a copy of the sources and packs it; gives the path of the tarball in `dir`. What an earlier
- * build left in `dist` is not in it, and no other test that builds gets in the way.
+ * Unpacks the tarball of the run into a project. What the package depends on is linked from this repository,
+ * so no network is needed; what it uses and does not name is not there.
  */
-export async function pack(dir: string): Promise<string> {
-  const copy = join(dir, "sources");
-  for (const name of [...SOURCES, ...PAGES])
-    cpSync(join(root, name), join(copy, name), { recursive: true });
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-  await run("npx", ["tsc", "-b", "src"], { cwd: copy });
-  await run("npx", ["rolldown", "-c", "rolldown.config.ts"], { cwd: copy });
-  const { stdout } = await run(
-    "npm",
-    ["pack", "--silent", "--ignore-scripts", "--pack-destination", dir],
-    { cwd: copy },
-  );
-  return join(dir, stdout.trim());
-}
-
-/**
- * Unpacks a tarball into a project. What the package depends on is linked from this repository, so
- * no network is needed; what it uses and does not name is not there.
- */
-export async function install(tarball: string, links: readonly string[]): Promise<Project> {
+export async function install(links: readonly string[]): Promise<Project> {
+  const tarball = await sharedTarball();
   const dir = mkdtempSync(join(tmpdir(), "holdfast-packed-"));
   const own = join(dir, "node_modules", "holdfast");
   mkdirSync(own, { recursive: true });

@@ -1,9 +1,7 @@
 /** The published package in Bun and in Deno. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { install, pack, peers, type Project } from "./packed.ts";
+import { install, peers, type Project } from "./packed.ts";
 import { findServers, resultOf, type Servers } from "./running.ts";
 import { hasTools, toolsDir } from "./tools.ts";
 
@@ -11,21 +9,18 @@ const bin = join(toolsDir, "node_modules", ".bin");
 
 describe.skipIf(!hasTools())("in another runtime", async () => {
   const servers: Servers = await findServers();
-  const packed = mkdtempSync(join(tmpdir(), "holdfast-tarball-"));
   let project: Project;
   let bare: Project;
 
   beforeAll(async () => {
-    const tarball = await pack(packed);
-    project = await install(tarball, peers);
-    bare = await install(tarball, []);
+    project = await install(peers);
+    bare = await install([]);
   }, 120_000);
 
   afterAll(async () => {
     await servers.remove();
     project.remove();
     bare.remove();
-    rmSync(packed, { recursive: true });
   });
 
   describe.each([

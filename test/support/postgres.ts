@@ -2,7 +2,7 @@
 import { Client } from "pg";
 import { onTestFinished } from "vitest";
 import { answers, postgresPrograms } from "./postgres-server.ts";
-import { sharedPostgres } from "./shared-server.ts";
+import { sharedPostgres } from "./shared.ts";
 
 /** These tests do not crash it: a commit need not wait for the disk. */
 const QUICK = "options=-c%20synchronous_commit%3Doff";
