@@ -2,8 +2,10 @@ import { fileURLToPath } from "node:url";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { closingLine } from "./test/support/closing-line.ts";
 import { readEntryPoints, rootUrl } from "./test/support/entry-points.ts";
+import { filesWithOwnProcess } from "./test/support/own-process.ts";
 
-const config: ViteUserConfig = defineConfig({
+/** Of both projects. */
+const common: ViteUserConfig = {
   resolve: {
     // Tests import the entry points by their public names and get the sources, so no build is needed.
     alias: readEntryPoints().map(({ specifier, source }) => ({
@@ -11,22 +13,46 @@ const config: ViteUserConfig = defineConfig({
       replacement: fileURLToPath(new URL(source, rootUrl)),
     })),
   },
+};
+
+/** A new process costs half a second of a core, and each package that a file loads some more. */
+const ownProcess = filesWithOwnProcess();
+
+const inProject: ViteUserConfig["test"] = {
+  pool: "forks",
+  // Of one file, where it says that its tests run at the same time.
+  maxConcurrency: 8,
+  // As `until`: on a loaded machine a second, the default, is over before a file is removed.
+  expect: { poll: { timeout: 20_000 } },
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+};
+
+const config: ViteUserConfig = defineConfig({
   test: {
-    dir: "test",
-    include: ["**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",
-    pool: "forks",
     // Many tests wait for a server, a disk or a child: two files at a time use the time better.
     maxWorkers: 2,
-    // Of one file, where it says that its tests run at the same time.
-    maxConcurrency: 8,
     // The shared PostgreSQL does not wait for its disk, as test/support/postgres.ts asks of it.
     onConsoleLog: (line) => !/PostgreSQL server runs with|PostgreSQL at \S+ runs with/.test(line),
-    // As `until`: on a loaded machine a second, the default, is over before a file is removed.
-    expect: { poll: { timeout: 20_000 } },
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
     reporters: ["default", closingLine],
+    projects: [
+      {
+        ...common,
+        test: { ...inProject, name: "own process", include: [...ownProcess] },
+      },
+      {
+        ...common,
+        test: {
+          ...inProject,
+          name: "shared process",
+          include: ["test/**/*.test.ts"],
+          exclude: [...ownProcess],
+          isolate: false,
+          setupFiles: "test/support/left-behind.ts",
+        },
+      },
+    ],
   },
 });
 export default config;

@@ -9,6 +9,7 @@ import { readEntryPoints, rootUrl } from "./support/entry-points.ts";
 import { cycles, emptyLayers, layerViolations, unreachable } from "./support/layers.ts";
 import { lockViolations } from "./support/lock-rules.ts";
 import { examplesOf } from "./support/doc-blocks.ts";
+import { filesWithOwnProcess } from "./support/own-process.ts";
 import { readFiles } from "./support/repository.ts";
 import { importsOf, maskLiterals, type SourceFile } from "./support/source-text.ts";
 import {
@@ -342,6 +343,32 @@ describe("the reader of sources", () => {
       { specifier: "@e/f/g", target: undefined, line: 7, typeOnly: false, dynamic: true },
     ]);
   });
+});
+
+describe("a process of its own", () => {
+  const helper = file("test/support/time.ts", "export const x = vi.useFakeTimers();");
+  /** Whether a test file with these lines has one. */
+  const isApart = (...lines: readonly string[]): boolean =>
+    filesWithOwnProcess([helper, file("test/src/a.test.ts", ...lines)]).length > 0;
+
+  it.each([
+    "vi.useFakeTimers();",
+    'process.on("warning", note);',
+    'process.env["A"] = "b";',
+    "const used = process.memoryUsage();",
+    "const weak = new WeakRef(value);",
+    'import { channel } from "node:diagnostics_channel";',
+    'import { x } from "../support/time.ts";',
+  ])("is given to a test file with %s", (line) => {
+    expect(isApart(line)).toBe(true);
+  });
+
+  it.each(['if (process.env["A"] === "b") run();', 'import type { X } from "../support/time.ts";'])(
+    "is not given to a test file with %s",
+    (line) => {
+      expect(isApart(line)).toBe(false);
+    },
+  );
 });
 
 describe("the compiler", () => {
