@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { DIRECTORIES, makeDirectories } from "./directory.ts";
 import { pack } from "./pack.ts";
 import { ownPostgres, type OwnPostgres } from "./postgres-server.ts";
 import { buildPrograms, makePrograms, PROGRAMS } from "./programs.ts";
@@ -23,6 +24,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   mkdirSync(programs);
   await makePrograms(programs);
   process.env[PROGRAMS] = programs;
+  const directories = makeDirectories();
+  process.env[DIRECTORIES] = directories;
   const shared = new Shared(dir);
   await shared.offer();
   project.onTestsRerun(async () => {
@@ -32,6 +35,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return async () => {
     await shared.end();
     rmSync(dir, { recursive: true });
+    rmSync(directories, { recursive: true, force: true, maxRetries: 5 });
   };
 }
 
