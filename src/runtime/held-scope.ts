@@ -13,14 +13,14 @@ import { isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
 import type { Claim, Claimable, ClaimedScope } from "../../actors/scope/claim.ts";
 import { type ExclusiveOptions, ExclusiveSection } from "../../actors/scope/exclusive.ts";
 import { type ExclusiveTask, timeLimitOf } from "../../actors/scope/mailbox.ts";
-import type { Mutation } from "../../actors/scope/mutation.ts";
+import { type Mutation, READ } from "../../actors/scope/mutation.ts";
 import { checkSignal, refuseUnknown, type ScopeSettings } from "../../actors/scope/options.ts";
 import { type Recipe, RecipeMutation } from "../../actors/scope/recipe.ts";
 import { deleteWork, refreshWork } from "../../actors/scope/tasks.ts";
 import { TimeLimit } from "../../actors/scope/time-limit.ts";
 import { systemClock } from "../../actors/time/clock.ts";
 import type { PastSource } from "./past.ts";
-import type { Timekeeper } from "./timer-types.ts";
+import type { Timekeeper, TimerCaller } from "./timer-types.ts";
 import type { MutationContext, MutationOptions, ScopeIdentity } from "../../actors/protocol.ts";
 
 /** A scope whose section uses a held scope. */
@@ -37,7 +37,11 @@ interface HeldSource extends ClaimedScope {
   readonly past: PastSource;
   readonly timekeeper: Timekeeper;
   heldBy(calls: Claim): object;
-  through(mutation: Mutation, submit: (work: Mutation) => Promise<boolean>): Promise<boolean>;
+  through(
+    mutation: Mutation,
+    submit: (work: Mutation) => Promise<boolean>,
+    caller: TimerCaller,
+  ): Promise<boolean>;
 }
 
 /** The operations of the kernel; see the head of this file. */
@@ -60,8 +64,7 @@ class HeldOperations implements Sectionable {
     if (!(#calls in held)) return;
     await held.flush().catch((error: unknown) => {
       // A lease that is lost: the changes are repeated on the newer record after the section.
-      const isLost = held.#calls.refusal !== null || isHoldfastError(error, "REENTRANT_MUTATION");
-      if (!isLost) throw error;
+      if (held.#calls.refusal === null) throw error;
     });
   }
 
@@ -90,11 +93,7 @@ class HeldOperations implements Sectionable {
   }
 
   mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
-    return this.through(mutation, (work) => this.#calls.submit(work, options));
-  }
-
-  through(mutation: Mutation, submit: (work: Mutation) => Promise<boolean>): Promise<boolean> {
-    return this.#scope.through(mutation, submit);
+    return this.#scope.through(mutation, (work) => this.#calls.submit(work, options), this);
   }
 
   submit(work: Mutation | ExclusiveTask, options?: MutationOptions): Promise<boolean> {
@@ -125,7 +124,15 @@ class HeldOperations implements Sectionable {
     await this.#calls.settled();
     const { refusal } = this.#calls;
     if (refusal !== null) throw refusal;
-    await this.#scope.flush();
+    try {
+      await this.#scope.flush();
+    } catch (error) {
+      if (!isHoldfastError(error, "REENTRANT_MUTATION")) throw error;
+      // Another writer was first, and the write would wait for the section: this reads instead.
+      this.#scope.stale = true;
+      await this.submit(READ);
+      await this.flush();
+    }
   }
 }
 

@@ -124,7 +124,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /** True when all changes of this scope are stored. */
   get isStored(): boolean {
-    return this.#store !== null && (this.#writer?.clean ?? true);
+    return this.#store !== null && (this.#writer?.writer.clean ?? true);
   }
 
   /** Checkpoint writes that failed so far. */
@@ -134,7 +134,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /** A checkpoint write is under way. */
   override get writesBehind(): boolean {
-    return this.#writer?.saving === true;
+    return this.#writer?.writer.saving === true;
   }
 
   override get past(): PastSource {
@@ -160,8 +160,8 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   }
 
   /** A claim for the scope's own work: no call, so a draining runtime does not refuse it. */
-  ownTurn(): Promise<Claim> {
-    return claimBy(this, (work) => super.submit(work, { timeoutMs: Infinity }));
+  ownTurn(signal: AbortSignal): Promise<Claim> {
+    return claimBy(this, (work) => super.submit(work, { timeoutMs: Infinity, signal }));
   }
 
   /** Ends an expired state, before any call submitted later. */

@@ -14,8 +14,8 @@ export interface BehindScope {
   readonly stopped: boolean;
   /** The scope must read the store before its next mutation. */
   stale: boolean;
-  /** Claims the scope, without a time limit; refused only once it has stopped. */
-  ownTurn(): Promise<Claim>;
+  /** Claims the scope, without a time limit; refused once it has stopped, or by the signal. */
+  ownTurn(signal: AbortSignal): Promise<Claim>;
   /** Adopts a state and announces it; calls `WriteBehind.loaded` before. */
   take(found: Stored<object> | Tombstone): void;
   /** The state changed. */

@@ -19,18 +19,20 @@
  *      as `COMMIT_UNKNOWN` in the way of E1.
  *  E6  A stopped scope runs no tasks: its last write rebases without one. It does not wait between
  *      attempts either: the second attempt has the record to itself.
+ *  E7  A write that waits for the scope does not wait for a section that reads the record itself,
+ *      as that of a section that stores its changes does: it goes on with what that has read.
  */
 import { readRecord } from "../../../actors/scope/save-answer.ts";
 import type { BehindScope, BehindTarget } from "./behind-scope.ts";
 import { UnstoredHistory } from "./unstored-history.ts";
-import { CheckpointWriter, type Rebase } from "./write-behind.ts";
+import { CheckpointWriter, type Rebase, type WriterPort } from "./write-behind.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
   isHoldfastError,
 } from "../../../actors/errors.ts";
 import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
-import type { SaveStep } from "../../../actors/scope/retry.ts";
+import { isRefused, type SaveStep } from "../../../actors/scope/retry.ts";
 import type { Stored, Tombstone } from "../../../actors/protocol.ts";
 import { storedState } from "../../../actors/scope/options.ts";
 import type { Claim } from "../../../actors/scope/claim.ts";
@@ -47,6 +49,8 @@ interface Waiting {
 
 /** Work in an exclusive task of the scope; its read counts while `isWanted`. */
 type TurnWork<T> = (isWanted: () => boolean) => Promise<T>;
+
+const isRead = (): Promise<boolean> => Promise.resolve(true);
 
 /** The conflict budget of a stopped scope. */
 const LAST_TIME = { maxRetries: 0, escalate: true };
@@ -67,33 +71,16 @@ export class WriteBehind {
   readonly #waiting = new Set<Waiting>();
   /** Changes are made again: no history leads to the state that they get. */
   rebasing = false;
-  #turnsAwaited = 0;
+  /** Ends the wait for a claim (E7); `null`: none is awaited. */
+  #turn: AbortController | null = null;
   #lost = 0;
 
   constructor(scope: BehindScope, target: BehindTarget) {
     this.#scope = scope;
     this.#target = target;
     this.history = new UnstoredHistory(scope);
-    const { identity, settings } = scope;
+    const { settings } = scope;
     const { clock, counters, random, logger, storeName } = settings;
-    const source = {
-      identity,
-      get state() {
-        return scope.state;
-      },
-      get version() {
-        return scope.version;
-      },
-      get exists() {
-        return scope.exists;
-      },
-      stored: () => scope.stored(),
-      commit: (version: number) => this.history.commit(version),
-      confirmed: (version: number) => {
-        this.history.confirm(version);
-        countSave(counters, this.#changes.confirm(version));
-      },
-    };
     const rebase: Rebase = {
       get cas() {
         return scope.stopped ? { ...settings.cas, ...LAST_TIME } : settings.cas;
@@ -101,25 +88,30 @@ export class WriteBehind {
       clock,
       counters,
       random,
-      again: () => this.#inTurn((isWanted) => this.#read(isWanted)),
-      exclusive: (write, signal) => this.#inTurn(this.#exclusively(write, signal)),
+      again: () => this.#inTurn<unknown>((isWanted) => this.#read(isWanted), isRead),
+      exclusive: (write, signal) =>
+        this.#inTurn(this.#exclusively(write, signal), async () => {
+          const step = await write();
+          return isRefused(step) ? null : step;
+        }),
     };
-    this.writer = new CheckpointWriter(source, target, { logger, storeName, rebase, counters });
+    const port: WriterPort = {
+      logger,
+      storeName,
+      rebase,
+      counters,
+      commit: (version) => this.history.commit(version),
+      confirmed: (version) => {
+        this.history.confirm(version);
+        countSave(counters, this.#changes.confirm(version));
+      },
+    };
+    this.writer = new CheckpointWriter(scope, target, port);
   }
 
   /** The state of the last change. */
   get state(): object {
     return this.#scope.state;
-  }
-
-  /** A write is under way. */
-  get saving(): boolean {
-    return this.writer.saving;
-  }
-
-  /** Everything is stored. */
-  get clean(): boolean {
-    return this.writer.clean;
   }
 
   /** The last version known to be stored. */
@@ -168,7 +160,9 @@ export class WriteBehind {
   async reload(isWanted: () => boolean): Promise<void> {
     if (this.#changes.full) await this.writer.bring(this.#inThisTurn(isWanted));
     await this.#read(isWanted);
-    if (isWanted()) this.#scope.stale = false;
+    if (!isWanted()) return;
+    this.#scope.stale = false;
+    this.#turn?.abort(); // E7
   }
 
   /** Rejects when a caller that has claimed the scope would wait for another claim. */
@@ -178,7 +172,7 @@ export class WriteBehind {
     } catch (error) {
       const refused = new Promise<never>((_, reject) => {
         waiting.refuse = () => reject(error);
-        if (this.#turnsAwaited > 0) waiting.refuse();
+        if (this.#turn !== null) waiting.refuse();
       });
       return [refused];
     }
@@ -193,9 +187,13 @@ export class WriteBehind {
     };
   }
 
-  /** Runs `work` with the scope claimed; again, without a claim, when it stops (E6). */
-  async #inTurn<T>(work: TurnWork<T>): Promise<T> {
+  /**
+   * Runs `work` with the scope claimed; again, without a claim, when it stops (E6). Runs `read`
+   * instead when a section has read the record meanwhile (E7); its `null`: that was not enough.
+   */
+  async #inTurn<T>(work: TurnWork<T>, read: () => Promise<T | null>): Promise<T> {
     const claim = await this.#claim();
+    if (claim === "read") return (await read()) ?? this.#inTurn(work, read);
     if (claim === null) return work(() => true);
     try {
       const done = await work(() => !claim.ended);
@@ -203,21 +201,22 @@ export class WriteBehind {
     } finally {
       claim.release();
     }
-    return this.#inTurn(work);
+    return this.#inTurn(work, read);
   }
 
-  async #claim(): Promise<Claim | null> {
+  async #claim(): Promise<Claim | "read" | null> {
     if (this.#scope.stopped) return null;
-    this.#turnsAwaited += 1;
+    const { signal } = (this.#turn = new AbortController());
     for (const { refuse } of this.#waiting) refuse?.();
     try {
       // Without its own time limit: all work in it has one.
-      return await outsideTurns(() => this.#scope.ownTurn());
+      return await outsideTurns(() => this.#scope.ownTurn(signal));
     } catch (error) {
+      if (signal.aborted) return "read";
       if (isHoldfastError(error, "SCOPE_STOPPED")) return null;
       throw error;
     } finally {
-      this.#turnsAwaited -= 1;
+      this.#turn = null;
     }
   }
 

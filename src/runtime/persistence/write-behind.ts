@@ -50,16 +50,12 @@ export interface CheckpointSource {
   readonly exists: boolean;
   /** Called when everything is stored. */
   stored(): void;
-  /** What the history of the scope gets with the save of a version. */
-  commit?(version: number): Pick<CommitInfo, "changes" | "created">;
-  /** Called when everything up to `version` is stored, with the state of that version. */
-  confirmed?(version: number, state: object | undefined): void;
 }
 
 /** How a source continues after a conflict with another writer. */
 export interface Rebase extends Pick<RetryPort, "cas" | "clock" | "random" | "counters"> {
   /** Adopts the store's state with the unstored changes on top. */
-  again(): Promise<void>;
+  again(): Promise<unknown>;
   /** The same and then `write`, under an exclusive lease of the store; the signal ends its wait. */
   exclusive(write: () => Promise<SaveStep>, signal: AbortSignal): Promise<SaveStep>;
 }
@@ -72,6 +68,10 @@ export interface WriterPort {
   readonly rebase?: Rebase;
   /** Absent: nothing is counted. */
   readonly counters?: Counters;
+  /** What the history of the scope gets with the save of a version. */
+  commit?(version: number): Pick<CommitInfo, "changes" | "created">;
+  /** Called when everything up to `version` is stored, with the state of that version. */
+  confirmed?(version: number, state: object | undefined): void;
 }
 
 /** Writes one scope in the background. */
@@ -239,7 +239,7 @@ export class CheckpointWriter {
 
   async #send(attempt: Attempt, expected: number): Promise<SaveResult<object>> {
     this.#attempts += 1;
-    const history = this.#source.commit?.(attempt.version);
+    const history = this.#port.commit?.(attempt.version);
     const request = { ...attempt, expected, attempt: this.#attempts, history };
     try {
       return await sendCheckpoint(this.#source, request, this.#target, this.#port);
@@ -273,7 +273,7 @@ export class CheckpointWriter {
   #confirm({ version, state }: Attempt): void {
     this.#stored = version;
     this.#unknown.clear();
-    this.#source.confirmed?.(version, state);
+    this.#port.confirmed?.(version, state);
   }
 
   async #resolve(rebase: Rebase | undefined, first: SaveStep): Promise<void> {

@@ -106,8 +106,8 @@ export class RunLog implements CheckpointSource {
     this.#clock = clock;
     this.#onStored = onStored;
     const { storeName } = kind.settings;
-    this.#writer =
-      bridge === null ? null : new CheckpointWriter(this, bridge, { logger, storeName });
+    const port = { logger, storeName, confirmed: this.#confirmed.bind(this) };
+    this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, port);
   }
 
   /** The settings of the scopes of its kind. */
@@ -186,7 +186,7 @@ export class RunLog implements CheckpointSource {
     // Only `flush` waits for it.
   }
 
-  confirmed(version: number, state: object | undefined): void {
+  #confirmed(version: number, state: object | undefined): void {
     // What was written is a record: `state` gives nothing else.
     if (state !== undefined) this.#onStored(version, state as StoredRun);
   }
