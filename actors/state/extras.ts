@@ -18,7 +18,7 @@ export type OnceEntry = readonly [key: string, answer: unknown];
 export interface TimerNotes {
   /** The version of the tombstone on which the record was made; absent: there was none. */
   readonly born?: number;
-  /** Counts the changes with timers: grows with each of them, and is not above the version. */
+  /** Counts the changes with timers; a rebase makes one version of several. */
   readonly seq?: number;
   /** The timers, by the change that set them; opaque here. */
   readonly set?: readonly (readonly [seq: number, timer: object])[];

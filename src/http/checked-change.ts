@@ -43,7 +43,7 @@ export async function changeScope(
 ): Promise<Current> {
   const checked = new CheckedMutation(mutation, scope, precondition);
   const options = once === undefined ? {} : { once };
-  await scope.through(checked, (work) => scope.submit(work, options));
+  await scope.through(checked, (work) => scope.submit(work, options), scope);
   return checked.made ?? { version: scope.version, state: scope.state };
 }
 

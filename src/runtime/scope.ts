@@ -48,7 +48,7 @@ import {
 import { changesOf, momentOf, redoMutation, RewindMutation, undoMutation } from "./past-ops.ts";
 import { ReplayedChanges } from "./replayed-changes.ts";
 import { NO_PAST, Past, type PastSource } from "./past.ts";
-import { NO_TIMEKEEPER, type Timekeeper } from "./timer-types.ts";
+import { NO_TIMEKEEPER, type Timekeeper, type TimerCaller } from "./timer-types.ts";
 import type { TimerOptions, TimerTime } from "../../actors/timing.ts";
 import type {
   AtomicResult,
@@ -185,7 +185,11 @@ export class StateScope<S extends object = object> extends ScopeActor<S> impleme
   }
 
   /** @internal Submits a mutation; a scope with timers adds what the code of it sets. */
-  through(mutation: Mutation, submit: (work: Mutation) => Promise<boolean>): Promise<boolean> {
+  through(
+    mutation: Mutation,
+    submit: (work: Mutation) => Promise<boolean>,
+    _caller: TimerCaller,
+  ): Promise<boolean> {
     return submit(mutation);
   }
 

@@ -7,7 +7,7 @@
  *  B2  A ledger changes by compare-and-set of its own record. Which process does it, and whether it
  *      has the scope to itself, does not matter: a change looks at the stamp of a row. One of
  *      unknown outcome is made again, so a change may find what it has stored before. It takes in
- *      no note that is not stored, and reads the scope again before it drops what is ahead of it.
+ *      no note that is not stored, and drops what is ahead of the scope after reading that again.
  *  B3  A ledger ends with the life of its scope, and never in a later one: then it has timers that
  *      were set, or notes that were made, above the version of the deletion.
  */
@@ -15,6 +15,7 @@ import { randomUUID } from "node:crypto";
 import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Clock, Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
+import { READ } from "../../../actors/scope/mutation.ts";
 import { conflictError, ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
 import type { StateStore } from "../../stores/contract.ts";
 import { memoryStore } from "../../stores/memory/store.ts";
@@ -23,6 +24,7 @@ import type { Calls } from "../calls.ts";
 import type { ResolvedKind } from "../kinds.ts";
 import { BatchPerTick } from "../../stores/shared/batch-per-tick.ts";
 import { type BatchingStore, batchingStore } from "../persistence/batching-store.ts";
+import type { TimerCaller } from "../timer-types.ts";
 import { nextTime } from "./cron.ts";
 import {
   decodeLedger,
@@ -71,6 +73,23 @@ export type TimedId = Pick<Timed, "kind" | "identity">;
 
 type Change<T> = (rows: Map<string, Row>) => T;
 
+/** How a change of a ledger ended: `older`: the scope must be read or stored before. */
+type Edited<T> = { readonly value: T } | "older" | "moved";
+
+/**
+ * Reads a scope that is stale, and stores its changes: a timer that was set before a deletion ends
+ * with it, and notes count when they are stored.
+ */
+export async function bringUpToDate({ kind }: Timed, caller: TimerCaller): Promise<void> {
+  await caller.mutate(READ);
+  if (kind.durability === "checkpoint") await caller.flush();
+}
+
+/** A note that is not stored may get another number: then it would count as one of the ledger. */
+function isEarly({ kind, isStored }: Timed): boolean {
+  return kind.durability === "checkpoint" && !isStored;
+}
+
 /** See the head of this file. */
 export class TimerBook {
   readonly port: BookPort;
@@ -111,20 +130,16 @@ export class TimerBook {
 
   /**
    * Changes the timers of a scope; `change` may run several times, and resolves to its last result.
-   * `refresh` reads the state of the scope again.
+   * `refresh` reads the scope again if it is stale, and stores its changes.
    */
-  async edit<T>(scope: Timed, change: Change<T>, refresh?: () => Promise<unknown>): Promise<T> {
-    const key = this.#ledgerKey(scope);
+  async edit<T>(scope: Timed, change: Change<T>, refresh: () => Promise<unknown>): Promise<T> {
     const { clock } = this.port;
     let done: { readonly value: T } | undefined;
-    const edit = (isRefreshed: boolean): Promise<{ readonly value: T } | "older" | "moved"> =>
-      this.#queue.run([key], () => this.#tryEdit(scope, change, isRefreshed));
     const attempt = async (): Promise<SaveStep> => {
-      let end = await edit(false);
+      let end = await this.#inOrder(scope, change, false);
       if (end === "older") {
-        scope.stale = true;
-        await refresh?.();
-        end = await edit(true);
+        await refresh();
+        end = await this.#inOrder(scope, change, true);
       }
       if (typeof end !== "object") return "conflict";
       done = end;
@@ -134,6 +149,11 @@ export class TimerBook {
     if (done !== undefined) return done.value;
     const versions = { expectedVersion: 0, actualVersion: 0 };
     throw conflictError(EDIT_RETRIES.cas, versions, scope.identity);
+  }
+
+  /** Moves the notes of a scope into its ledger, unless the scope is behind that. */
+  async compact(scope: Timed): Promise<void> {
+    await this.#inOrder(scope, () => undefined, false);
   }
 
   /** Writes the hints of timers, before the timers (B1). */
@@ -189,19 +209,20 @@ export class TimerBook {
     return [ledger, ...rows.map((row) => this.#hintKey(scope, row))];
   }
 
-  async #tryEdit<T>(
-    scope: Timed,
-    change: Change<T>,
-    isRefreshed: boolean,
-  ): Promise<{ readonly value: T } | "older" | "moved"> {
+  #inOrder<T>(scope: Timed, change: Change<T>, isRefreshed: boolean): Promise<Edited<T>> {
+    const edit = (): Promise<Edited<T>> => this.#tryEdit(scope, change, isRefreshed);
+    return this.#queue.run([this.#ledgerKey(scope)], edit);
+  }
+
+  async #tryEdit<T>(scope: Timed, change: Change<T>, isRefreshed: boolean): Promise<Edited<T>> {
     const ledger = await this.#load(scope);
     const { base } = scope;
     // The state may be older than the ledger; a ledger that is ahead of a newer state is not.
-    if (isAhead(ledger, base) && !isRefreshed) return "older";
+    const isOlder = isAhead(ledger, base) && !isRefreshed;
+    scope.stale ||= isOlder;
     const { rows, applied } = timersIn(ledger, base);
-    // A note that is not stored may get another number: then it would count as one of the ledger.
-    if (applied > ledger.applied && scope.kind.durability === "checkpoint" && !scope.isStored)
-      return "moved";
+    if (isOlder || (applied > ledger.applied && isEarly(scope)))
+      return isRefreshed ? "moved" : "older";
     const next = new Map(rows);
     const value = change(next);
     const { kind } = scope;

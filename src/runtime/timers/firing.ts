@@ -114,7 +114,8 @@ class Firing {
       else rows.set(row.key, next);
       return rows;
     };
-    const after = await this.#book.edit(this.#scope, change, () => held.refresh());
+    const refresh = (): Promise<void> => held.refresh().then(() => held.flush());
+    const after = await this.#book.edit(this.#scope, change, refresh);
     this.over.add(row.stamp);
     const isMoved = next === undefined || after.get(row.key)?.stamp === next.stamp;
     this.drops.push(this.#book.dropHints(this.#scope, isMoved ? [row] : [row, next]));

@@ -1,9 +1,8 @@
 /** `schedule`, `unschedule` and `timers` of a scope. */
 import { isMisuse } from "../../../actors/realm.ts";
-import { READ } from "../../../actors/scope/mutation.ts";
 import type { Timer } from "../scope-types.ts";
 import type { ScheduleArguments, Timekeeper, TimerCaller } from "../timer-types.ts";
-import { type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
+import { bringUpToDate, type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
 import { inOrder, sinceOf, timerOf } from "./ledger.ts";
 import { timerKey } from "./plan.ts";
 import { planFor, tooMany } from "./timed-mutation.ts";
@@ -22,7 +21,7 @@ export class ScopeTimers implements Timekeeper {
     return this.#run(async () => {
       const [book, scope] = [this.#book, this.#scope];
       const plan = planFor(book, scope, given);
-      await this.#bringUpToDate(caller);
+      await bringUpToDate(scope, caller);
       const row = await book.rowOf(plan, sinceOf(scope.base));
       await book.putHints(scope, [row]);
       const replaced = await book
@@ -34,7 +33,7 @@ export class ScopeTimers implements Timekeeper {
             rows.set(row.key, row);
             return before === undefined || before.stamp === row.stamp ? [] : [before];
           },
-          () => this.#bringUpToDate(caller),
+          () => bringUpToDate(scope, caller),
         )
         .catch((error: unknown) => {
           // After an error of the store an attempt before may have stored it.
@@ -50,7 +49,7 @@ export class ScopeTimers implements Timekeeper {
     return this.#run(async () => {
       const [book, scope] = [this.#book, this.#scope];
       const key = timerKey(given);
-      await this.#bringUpToDate(caller);
+      await bringUpToDate(scope, caller);
       const removed = new Set<string>(); // An edit of unknown outcome finds none in its repetition.
       const row = await book.edit(
         scope,
@@ -60,7 +59,7 @@ export class ScopeTimers implements Timekeeper {
           rows.delete(key);
           return before;
         },
-        () => this.#bringUpToDate(caller),
+        () => bringUpToDate(scope, caller),
       );
       if (row !== undefined) void book.dropHints(scope, [row]);
       return removed.size > 0;
@@ -69,7 +68,7 @@ export class ScopeTimers implements Timekeeper {
 
   timers(caller: TimerCaller): Promise<Timer[]> {
     return this.#run(async () => {
-      await this.#bringUpToDate(caller);
+      await bringUpToDate(this.#scope, caller);
       const { rows } = await this.#book.timers(this.#scope);
       return inOrder(rows.values()).map(timerOf);
     });
@@ -78,11 +77,5 @@ export class ScopeTimers implements Timekeeper {
   /** All of a call ends before its runtime closes. */
   #run<T>(work: () => Promise<T>): Promise<T> {
     return this.#book.port.calls.run(work);
-  }
-
-  /** A timer that was set before a deletion ends with it, so the state must be the current one. */
-  async #bringUpToDate(caller: TimerCaller): Promise<void> {
-    await caller.mutate(READ);
-    if (this.#scope.kind.durability === "checkpoint") await caller.flush();
   }
 }

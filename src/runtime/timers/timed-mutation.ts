@@ -5,7 +5,8 @@
  *  M1  Timers of a change are notes in the state that is saved (`TimerNotes`): both are one save. A
  *      run that is not saved sets none; what its hints lead to is not there.
  *  M2  A change of nothing makes no version, so its timers are stored after it was verified, and
- *      before the call resolves.
+ *      before the call resolves. One that was a change when it resolved, and is made again on a
+ *      state where it is none, is saved for its timers.
  *  M3  The first change after a deletion notes the version of the tombstone (L1 of `ledger.ts`).
  */
 import { isHoldfastError } from "../../../actors/errors.ts";
@@ -16,7 +17,8 @@ import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { TimerNotes } from "../../../actors/state/extras.ts";
 import type { Schedule } from "../../../actors/timing.ts";
 import { residentOf } from "../handle.ts";
-import { type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
+import type { TimerCaller } from "../timer-types.ts";
+import { bringUpToDate, type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
 import { type Row, sinceOf } from "./ledger.ts";
 import { planOf, type TimerPlan } from "./plan.ts";
 
@@ -56,7 +58,7 @@ export async function prepared(
   const since = sinceOf(scope.base);
   const rows = await Promise.all(plans.map((plan) => book.rowOf(plan, since)));
   const isLong = (scope.base.notes?.set?.length ?? 0) >= NOTES_MAX;
-  if (isLong && scope.kind.durability === "commit") await book.edit(scope, () => undefined);
+  if (isLong && scope.kind.durability === "commit") await book.compact(scope);
   const keys = new Set((await book.timers(scope)).rows.keys());
   for (const { key } of rows) keys.add(key);
   if (keys.size > TIMERS_MAX) throw tooMany(keys.size);
@@ -107,6 +109,7 @@ export class TimedMutation extends WrappedMutation {
   readonly #made: Row[] = [];
   /** Those of the last run are not in its change (M2). */
   #isApart = false;
+  #isResolved = false;
 
   constructor(inner: Mutation, scope: Timed, book: TimerBook) {
     super(inner);
@@ -116,19 +119,21 @@ export class TimedMutation extends WrappedMutation {
 
   settle(draft: DraftState, computed: unknown): void {
     this.inner.settle?.(draft, computed);
-    this.#isApart = !draft.changed || this.#scope.kind.durability === "volatile";
-    if (!draft.changed) return;
+    const isSaved = draft.changed || (this.#isResolved && this.#rows.length > 0);
+    this.#isApart = !isSaved || this.#scope.kind.durability === "volatile";
+    if (!isSaved) return;
     const present = draft.extras?.timers;
     const notes = notesWith(this.#scope, present, this.#rows);
     if (notes !== undefined && notes !== present) draft.keep({ ...draft.extras, timers: notes });
   }
 
   /** The call resolved: stores the timers that are not part of its change; gives the answer. */
-  resolved<T>(answer: T, refresh: () => Promise<unknown>): T | Promise<T> {
+  resolved<T>(answer: T, caller: TimerCaller): T | Promise<T> {
     const rows = this.#rows;
+    this.#isResolved = true;
     this.#drop(rows);
     if (!this.#isApart || rows.length === 0) return answer;
-    return addRows(this.#book, this.#scope, rows, refresh).then(() => answer);
+    return addRows(this.#book, this.#scope, rows, caller).then(() => answer);
   }
 
   /** The call rejected: there are no timers, unless the outcome is unknown. */
@@ -173,7 +178,7 @@ export async function addRows(
   book: TimerBook,
   scope: Timed,
   rows: readonly Row[],
-  refresh?: () => Promise<unknown>,
+  caller: TimerCaller,
 ): Promise<void> {
   const since = sinceOf(scope.base);
   const change = (all: Map<string, Row>): Row[] => {
@@ -181,7 +186,7 @@ export async function addRows(
     for (const row of rows) all.set(row.key, Object.freeze({ ...row, since }));
     return before;
   };
-  const replaced = await book.edit(scope, change, refresh);
+  const replaced = await book.edit(scope, change, () => bringUpToDate(scope, caller));
   void book.dropHints(
     scope,
     replaced.filter(({ stamp }) => !rows.some((row) => row.stamp === stamp)),

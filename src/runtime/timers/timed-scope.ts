@@ -2,11 +2,11 @@
 import { after } from "../../../actors/scope/admission.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import { isHoldfastError } from "../../../actors/errors.ts";
-import { READ, type Mutation } from "../../../actors/scope/mutation.ts";
+import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { Cascade } from "../../../actors/scope/reentrancy.ts";
 import { extrasOf } from "../../../actors/state/extras.ts";
 import { type ResidentParts, ResidentScope } from "../resident-scope.ts";
-import type { Timekeeper } from "../timer-types.ts";
+import type { Timekeeper, TimerCaller } from "../timer-types.ts";
 import type { Timed, TimerBook } from "./book.ts";
 import type { LedgerBase } from "./ledger.ts";
 import { ScopeTimers } from "./scope-timers.ts";
@@ -35,24 +35,30 @@ export class TimedScope extends ResidentScope implements Timed {
   }
 
   override mutate(mutation: Mutation, options?: MutationOptions): Promise<boolean> {
-    return this.through(mutation, (timed) => super.mutate(timed, options));
+    return this.through(mutation, (timed) => super.mutate(timed, options), this);
   }
 
   /** Submits a mutation of the scope, or of a section of it: it may set timers. */
   override through(
     mutation: Mutation,
     submit: (timed: Mutation) => Promise<boolean>,
+    caller: TimerCaller,
   ): Promise<boolean> {
     const timed = new TimedMutation(mutation, this, this.book);
     const call = submit(timed);
     if (mutation.compute === undefined) return call;
-    const promise = after(call, (answer) => timed.resolved(answer, () => submit(READ)));
+    const promise = after(call, (answer) => timed.resolved(answer, caller));
     call.catch((error: unknown) => {
       timed.rejected(error);
       // A stop is intended: a rejection that no caller handles must not end the process.
       if (isHoldfastError(error, "SCOPE_STOPPED")) promise.catch(() => undefined);
     });
     return promise;
+  }
+
+  override taken(): void {
+    this.applied = 0; // Notes of another life begin at 1 again.
+    super.taken();
   }
 
   override committed(cause?: Cascade): void {

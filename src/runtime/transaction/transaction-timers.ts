@@ -2,9 +2,10 @@
  * The timers that the recipe of a transaction sets, each for the scope that it names.
  *
  * Invariants
- *  T1  Timers of a scope are notes in its record, saved with the transaction; a scope that is not
- *      changed otherwise takes part for them. If nothing is changed at all, and for volatile
- *      scopes, they are stored when the transaction has ended.
+ *  T1  Timers of a scope are notes in its record, saved with the transaction, also when the recipe
+ *      runs again for one scope later; a scope that is not changed otherwise takes part for them.
+ *      If nothing is changed at all, and for volatile scopes, they are stored when the transaction
+ *      has ended.
  *  T2  Those of a run that is not saved are not set.
  */
 import { isHoldfastError } from "../../../actors/errors.ts";
@@ -105,7 +106,8 @@ export class TransactionTimers {
     if (!(scope instanceof TimedScope)) return undefined;
     const rows = this.#rows.get(scope) ?? [];
     return (draft: DraftState) => {
-      if (!draft.changed && !(this.#isJoining && rows.length > 0)) return;
+      const takesPart = this.#isJoining || !this.#apart.has(scope);
+      if (!draft.changed && !(takesPart && rows.length > 0)) return;
       const present = draft.extras?.timers;
       const notes = notesWith(scope, present, rows);
       if (isNoted(scope)) this.#apart.delete(scope);
@@ -113,9 +115,9 @@ export class TransactionTimers {
     };
   }
 
-  /** The transaction is saved. */
+  /** The transaction is saved, and its section is over. */
   async saved(): Promise<void> {
-    for (const [scope, rows] of this.#apart) await addRows(scope.book, scope, rows);
+    for (const [scope, rows] of this.#apart) await addRows(scope.book, scope, rows, scope);
     this.#drop((scope, row) => this.#rows.get(scope)?.includes(row) === true);
   }
 

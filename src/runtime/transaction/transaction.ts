@@ -92,17 +92,19 @@ export class Transaction {
   async run(): Promise<unknown> {
     await this.#section.acquire(this.#options);
     try {
-      const answer = await this.#attempts();
+      const answer = await this.#attempts().finally(() => this.#end());
       await this.#timers.saved();
       return answer;
     } catch (error) {
       this.#timers.failed(error);
       throw error;
-    } finally {
-      // A store that is silent keeps the scopes, and not the caller beyond its time limit.
-      const over = this.#section.revoked.catch(() => undefined);
-      await Promise.race([this.#section.finish(), over]);
     }
+  }
+
+  /** A store that is silent keeps the scopes, and not the caller beyond its time limit. */
+  async #end(): Promise<void> {
+    const over = this.#section.revoked.catch(() => undefined);
+    await Promise.race([this.#section.finish(), over]);
   }
 
   async #attempts(): Promise<unknown> {
