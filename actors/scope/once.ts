@@ -8,7 +8,8 @@
  *      to the answer found there. A key that another process has stored is found after the conflict
  *      or the verification that every call with a key ends with.
  *  O3  A throw is not recorded, nor is an answer of `false` without a change: a repeat tries again.
- *      A result without a change is recorded: it makes a version of its own.
+ *      A result without a change is recorded: it makes a version of its own. So does a change that
+ *      has been answered and is none when it is made again.
  *  O4  The last `onceKept` keys are kept.
  *  O5  The first call resolves to the same frozen copy of its result as a repeat.
  */
@@ -42,6 +43,8 @@ export class OnceMutation extends WrappedMutation {
   readonly #kept: number;
   #found: OnceEntry | undefined;
   #answer: unknown;
+  /** The call has resolved to the answer. */
+  #isAnswered = false;
 
   constructor(inner: Mutation, key: string, kept: number) {
     super(inner);
@@ -60,7 +63,7 @@ export class OnceMutation extends WrappedMutation {
       return;
     }
     this.inner.settle?.(draft, computed);
-    const { changed } = draft;
+    const changed = draft.changed || (this.#isAnswered && this.#answer === true);
     const answer = this.inner.answer === undefined ? changed : this.inner.answer(changed);
     this.#answer = answer;
     if (answer === false && !changed) return;
@@ -71,6 +74,7 @@ export class OnceMutation extends WrappedMutation {
   }
 
   answer(): unknown {
+    this.#isAnswered = true;
     return this.#answer;
   }
 

@@ -253,6 +253,16 @@ export function onceCases(stores: RuntimeStores): void {
       return undefined;
     });
 
+    it("keeps the key of a change that is none when it is made again", async () => {
+      const pair = new World(stores).pair({ watch: false, kinds: KINDS });
+      const [mine, theirs] = [await open(pair[0], "ledger"), await open(pair[1], "ledger")];
+      await mine.patchState({ n: 5 });
+      expect(await theirs.patchState({ n: 5 }, { once })).toBe(true);
+      for (const scope of [mine, theirs]) await scope.flush();
+      await theirs.patchState({ n: 6 });
+      expect([await theirs.patchState({ n: 5 }, { once }), theirs.state.n]).toEqual([true, 6]);
+    });
+
     it("holds in each of several checkpoint scopes, written at once or not all", async () => {
       const world = new World(stores);
       const both = (runtime: Runtime): Promise<Scope<Bag>[]> =>

@@ -62,17 +62,17 @@ export class TransactionKey {
     if (isKept || part.entry === undefined || !part.outcome.changed) return part;
     // Longer than any key of a caller.
     const key = `${keeper.key} ${this.#key}`.padStart(KEY_MAX + 1);
-    return this.#keyed(part, next, { key }).part;
+    return this.#keyed(part, next, { key, answer: () => true }).part;
   }
 
   #keyed(
     { scope, mutation, entry, settle }: Part,
     next: object,
-    { key, ...named }: { readonly key: string; readonly answer?: () => unknown },
+    { key, answer }: { readonly key: string; readonly answer: () => unknown },
   ): { readonly part: Part; readonly answer: unknown } {
     const keep = (work: Pick<Mutation, "write" | "compute">): OnceMutation =>
       new OnceMutation(
-        { ...work, ...named, ...(settle && { settle }), operation: "update" },
+        { ...work, answer, ...(settle && { settle }), operation: "update" },
         key,
         scope.settings.onceKept,
       );
