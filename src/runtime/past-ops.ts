@@ -96,10 +96,8 @@ export async function* changesOf(
   const { before = Infinity, after = 0, limit = Infinity } = checked(options);
   await read();
   let left = limit;
-  for await (const change of new Past(scope).backwards(
-    Math.min(before, scope.version + 1),
-    after,
-  )) {
+  // From the newest that is stored: those up to the version just read may be removed already.
+  for await (const change of new Past(scope).backwards(before, after)) {
     if (left <= 0) return;
     left -= 1;
     const { version, timestamp, operation, patches, inversePatches, meta } = change;

@@ -85,7 +85,8 @@ export class Past {
   /** The changes below version `before`, newest first, in pages. */
   async *backwards(before: number, after: number): AsyncGenerator<PastChange> {
     for (let below = before; ;) {
-      const page = await this.changes({ before: below, after, limit: PAGE });
+      const range = below === Infinity ? { after } : { before: below, after };
+      const page = await this.changes({ ...range, limit: PAGE });
       yield* page;
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return;

@@ -161,7 +161,9 @@ async function readAll(
   const placed = placeAlone(key, first.since, add);
   const rows = selectRows(placed, { ...query, keep }).map((row) => toHistoryRow(row, parse));
   const left = fresh ? null : keepBefore(placed, keep);
-  const stored = (left && (await store.history?.(key, { ...query, keep: left }))) ?? [];
+  // Another writer may have stored versions above the one on which these changes build.
+  const before = Math.min(query.before ?? Infinity, first.since + 1);
+  const stored = (left && (await store.history?.(key, { ...query, before, keep: left }))) ?? [];
   const all = query.oldestFirst === true ? [...stored, ...rows] : [...rows, ...stored];
   return all.slice(0, query.limit).map((row) => decodeChange(row, record));
 }
