@@ -21,6 +21,7 @@
  *      `CommitUnknownError`.
  *  T7  A check compares with what is committed when it runs, never with an older copy.
  *  T8  `erase` removes all data of a key, and reports the version after the erased one to watchers.
+ *      It leaves nothing to find later: after a broken connection `missed` may be all they get.
  *  T9  The history of a record (`supports.history`) is what its writes added, in the same commit as
  *      the state: never a row without its state, nor a state without its rows. A refused write adds
  *      none. A delete, the end of `ttlMs` and `erase` leave none; `history` then returns none.
@@ -239,8 +240,8 @@ export interface StateStore {
   /**
    * Removes everything stored under each key: the record, readable or not, its patches, its
    * tombstone, its index entries. Resolves to whether there was something, in the order of the
-   * keys. Watchers of other owners get the version after the erased one. An exclusive section does
-   * not delay it.
+   * keys. Watchers of other owners get the version after the erased one, or `missed`. An exclusive
+   * section does not delay it.
    */
   erase?(keys: readonly string[]): Promise<boolean[]>;
   /** The history of a living record; needed when `supports.history`. */
