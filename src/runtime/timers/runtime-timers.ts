@@ -7,7 +7,10 @@ import { pollOption, type TimerSettings } from "../timer-types.ts";
 import { type BookPort, TimerBook, type TimedId } from "./book.ts";
 import { DueWatch, noticeDue } from "./due-watch.ts";
 import { TimedScope } from "./timed-scope.ts";
-import { duePrefix } from "./timer-keys.ts";
+import { duePrefix, hintOf } from "./timer-keys.ts";
+
+/** Milliseconds until a kind without timers is asked for those of an earlier program. */
+const EARLIER_MS = 60_000;
 
 /** What the timers need of their runtime. */
 export interface TimersPort extends BookPort {
@@ -35,7 +38,8 @@ export class RuntimeTimers {
 
   /** Begins to fire the timers of a kind. */
   watch(kind: ResolvedKind): void {
-    if (kind.timers === null || this.#isStopped) return;
+    if (this.#isStopped) return;
+    if (kind.timers === null) return this.#askLater(kind);
     this.#watches.push(
       new DueWatch(kind, {
         book: this.#book,
@@ -48,6 +52,24 @@ export class RuntimeTimers {
         },
       }),
     );
+  }
+
+  /** Reports due timers of a kind that has none in this program, once. */
+  #askLater(kind: ResolvedKind): void {
+    const { store, type } = kind;
+    if (kind.durability === "volatile" || type === "sequencer" || !store.supports.list) return;
+    const { clock, logger, namespace, wheel } = this.#port;
+    const prefix = duePrefix(namespace, type);
+    const ask = async (): Promise<void> => {
+      if (this.#isStopped) return;
+      for await (const key of store.list({ prefix, limit: 1 }))
+        if ((hintOf(prefix, key)?.due ?? Infinity) <= clock.now())
+          logger.error("due timers have no handler in this program; they are kept", { type });
+    };
+    // A store that is away is asked again.
+    const askOrWait = (): Promise<void> =>
+      ask().catch(() => void wheel.schedule(EARLIER_MS, askOrWait));
+    wheel.schedule(EARLIER_MS, askOrWait);
   }
 
   /** A scope of a kind, with timers if that has any. */

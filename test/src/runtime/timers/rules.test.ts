@@ -215,6 +215,25 @@ it("timers whose handlers are gone are reported once, and fire when those are ba
   expect(await turned(clock, scope.timers())).toEqual([]);
 });
 
+it("timers of a kind that declares none any more are reported once", async () => {
+  const { clock, open, runtimeOf, world } = setUp();
+  const before = runtimeOf();
+  await (await open(before, "a")).schedule("remind", { afterMs: 90_000 }, 0, { key: "a" });
+  await before.close();
+  const early = world.runtime({ kinds: { timed: defineKind() } });
+  await pass(clock, 61_000);
+  expect(world.logger.lines).toEqual([]); // They are not due.
+  await early.close();
+  world.runtime({ kinds: { timed: defineKind() } });
+  for (let times = 0; times < 3; times += 1) await pass(clock, 61_000);
+  expect(world.logger.lines).toEqual([
+    {
+      message: "due timers have no handler in this program; they are kept",
+      fields: { type: "timed" },
+    },
+  ]);
+});
+
 it("many timers without a handler do not hide those behind them", async () => {
   const { clock, fired, open, runtimeOf, world } = setUp();
   const both = defineKind({ timers: { gone: () => undefined, remind: () => undefined } });
