@@ -11,6 +11,7 @@ import { readTask, UsageError } from "./options.ts";
 import { helpText, verbHelp } from "./help.ts";
 
 const EXIT = { agree: 0, differ: 1, usage: 2 } as const;
+const ARGS = process.argv.slice(2);
 
 async function main(args: readonly string[]): Promise<number> {
   const task = readTask(args);
@@ -51,6 +52,20 @@ function explain(error: unknown): string {
   return isExpected ? error.message : (error.stack ?? error.message);
 }
 
+/** Reports why the command failed: as a line, or with `--json` as an object. */
+function report(error: unknown): void {
+  if (hasCode(error, "EPIPE")) return;
+  const message = explain(error);
+  const code = isHoldfastError(error)
+    ? error.code
+    : error instanceof UsageError
+      ? "USAGE"
+      : "FAILED";
+  // The line may be one that cannot be read as a task.
+  const isJson = ARGS.slice(0, ARGS.indexOf("--") >>> 0).includes("--json");
+  warn(isJson ? JSON.stringify({ error: { code, message } }) : `holdfast: ${message}`);
+}
+
 function explainUnknown(cause: unknown): string {
   const reason = cause === undefined ? "" : ` (${reasonOf(cause)})`;
   const what = "the store did not confirm whether the last records were saved";
@@ -59,13 +74,13 @@ function explainUnknown(cause: unknown): string {
 
 // A reader such as `head` may close the pipe. Without a listener that would be a crash.
 process.stdout.on("error", (error) => {
-  if (!hasCode(error, "EPIPE")) warn(`holdfast: ${explain(error)}`);
+  report(error);
   process.exitCode = EXIT.differ;
 });
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  process.exitCode = await main(ARGS);
 } catch (error) {
-  if (!hasCode(error, "EPIPE")) warn(`holdfast: ${explain(error)}`);
+  report(error);
   process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.differ;
 }

@@ -85,8 +85,13 @@ export function readTask(args: readonly string[]): Task | Asked {
     json: given.has("json"),
     port: wholeNumber("port", text("port"), { from: 0, to: PORT_MAX }),
     open: given.has("open"),
-    namespace: text("namespace") ?? NAMESPACE_DEFAULT,
+    namespace: namespaceOf(text("namespace")),
   };
+}
+
+function namespaceOf(given: string = NAMESPACE_DEFAULT): string {
+  if (given !== "") return given;
+  throw new UsageError("--namespace must not be empty");
 }
 
 function checkOperands(verb: VerbName, given: readonly string[]): void {

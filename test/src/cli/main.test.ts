@@ -267,3 +267,19 @@ describe("the command line", () => {
     expect(ended.code).toBe(1);
   });
 });
+
+describe("a command that fails with --json", () => {
+  it("prints the error as an object on standard error, and no result", async () => {
+    const path = join(fresh(), "none.db");
+    writeFileSync(path, "this is no database, but a text that is long enough to be read as one");
+    const failed = await holdfast("ls", `sqlite:${path}`, "--json");
+    expect([failed.code, failed.out]).toEqual([1, ""]);
+    const { error } = JSON.parse(failed.err) as { error: unknown };
+    expect(error).toEqual({ code: expect.any(String), message: expect.any(String) });
+    const wrong = await holdfast("ls", "--json");
+    expect([wrong.code, wrong.out]).toEqual([2, ""]);
+    expect(JSON.parse(wrong.err)).toMatchObject({ error: { code: "USAGE" } });
+    const none = await holdfast("ls", `sqlite:${path}`, "--namespace", "");
+    expect(none).toMatchObject({ code: 2, err: expect.stringContaining("must not be empty") });
+  });
+});
