@@ -188,6 +188,7 @@ export async function leasedTurn<T>(lease: Lease, section: Section<T>): Promise<
   if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
   checkTtl(ttlMs);
   signal?.throwIfAborted();
+  let isOver = false;
   try {
     while (!(await take())) {
       if (monotonic(clock) >= since + waitMs) throw leaseTaken(key, waitMs);
@@ -197,8 +198,10 @@ export async function leasedTurn<T>(lease: Lease, section: Section<T>): Promise<
       signal?.throwIfAborted();
     }
     signal?.throwIfAborted(); // It aborted while the lease was being acquired (E3).
-    return await section({ ttlMs, renew: () => lease.renew() });
+    // Not after the section: its store may be closed.
+    return await section({ ttlMs, renew: async () => !isOver && lease.renew() });
   } finally {
+    isOver = true;
     // Also when acquiring failed, which may have taken effect. A lease that cannot be released
     // expires; the section's outcome stands either way.
     await release().catch(() => undefined);

@@ -70,6 +70,19 @@ it("marks commits of a late owner as stale while nobody else has come", async ()
   expect(turns.isStale("k")).toBe(false);
 });
 
+it("does not renew a lease after its turn: the store may be closed", async () => {
+  const times = { renewed: 0 };
+  const counted = async (): Promise<boolean> => (times.renewed += 1) > 0;
+  const clock = simulatedClock();
+  const shared = { key: "k", ttlMs: 100, clock, take: renew, release: renew };
+  const lease = await leasedTurn({ ...shared, renew: counted }, async (given) => {
+    expect(await given.renew()).toBe(true);
+    return given;
+  });
+  expect(await lease.renew()).toBe(false);
+  expect(times.renewed).toBe(1);
+});
+
 it("gives a lease back after its turn, and after a try to take it that failed", async () => {
   const log: string[] = [];
   const lease = (answer: () => boolean) => ({
