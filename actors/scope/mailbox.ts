@@ -19,10 +19,9 @@ import { MailboxFullError, ScopeMutationTimeoutError, ScopeStoppedError } from "
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, OperationName, Patch, ScopeIdentity } from "../protocol.ts";
 import { OnceMutation, onceKey } from "./once.ts";
-import { checkSignal, optionNames, refuseUnknown, timeoutOption } from "./options.ts";
+import { checkSignal, metaOption, optionNames, refuseUnknown, timeoutOption } from "./options.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { CapturedContext, Cascade, RunContext } from "./reentrancy.ts";
-import { copyIn } from "../state/copy.ts";
 import { codeOf, type Trace } from "./trace.ts";
 
 /** Most settled links in a mailbox without waiting calls. */
@@ -167,7 +166,7 @@ const OPTIONS = optionNames<MutationOptions>({
 
 /**
  * Makes a call: its deadline starts now, and its options are copied. Throws `TypeError` for an
- * unknown option, and `RangeError` for a bad `once`.
+ * unknown option and a `meta` that is no object, and `RangeError` for a bad `once`.
  */
 export function createCall(
   given: Mutation | ExclusiveTask,
@@ -180,7 +179,7 @@ export function createCall(
   checkSignal(options.signal);
   const work =
     options.once === undefined ? given : workOnce(given, options.once, settings.onceKept);
-  const meta = options.meta === undefined ? null : { meta: copyIn(options.meta, "meta") };
+  const meta = options.meta === undefined ? null : { meta: metaOption(options.meta) };
   return new Call(work, now + timeLimitOf(options, settings), { ...options, ...meta });
 }
 

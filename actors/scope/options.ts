@@ -3,8 +3,15 @@
  */
 import { durationOption, MAX_TIMER_MS, systemClock } from "../time/clock.ts";
 import { withDefaults, type Checks } from "./validation.ts";
-import type { CasOptions, Clock, Logger, ScopeIdentity, StateSizeWarning } from "../protocol.ts";
-import { copyIn } from "../state/copy.ts";
+import type {
+  CasOptions,
+  Clock,
+  JsonObject,
+  Logger,
+  ScopeIdentity,
+  StateSizeWarning,
+} from "../protocol.ts";
+import { copyIn, isPlainObject } from "../state/copy.ts";
 import { extrasOf, withExtras } from "../state/extras.ts";
 import { typeName } from "../state/kind.ts";
 import { quietLogger } from "./safe-call.ts";
@@ -166,6 +173,12 @@ export function hasMethods(given: unknown, methods: readonly string[]): boolean 
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && typeof Object(signal)["throwIfAborted"] !== "function")
     throw new TypeError(`signal must be an AbortSignal, received ${typeName(signal)}`);
+}
+
+/** A frozen copy of a `meta`; throws `TypeError` for what is no object. */
+export function metaOption(meta: JsonObject): JsonObject {
+  if (isPlainObject(meta)) return copyIn(meta, "meta");
+  throw new TypeError(`meta must be an object, received ${typeName(meta)}`);
 }
 
 /** True for a runtime: it has no own fields, so it would pass as an object without options. */

@@ -2,7 +2,7 @@
  * The scopes that a program follows. All parts of a program that hold the same scope share one
  * object with one stream, because browsers open few connections to a host.
  */
-import type { ConnectOptions } from "./requests.ts";
+import { type ConnectOptions, silenceOf } from "./requests.ts";
 import { FollowedScope, type RemoteScope } from "./scope.ts";
 
 /** A connection to a handler; see `connect`. */
@@ -14,8 +14,12 @@ export interface Client {
   scope<S extends object>(type: string, id: string): RemoteScope<S>;
 }
 
-/** The scopes behind `url`, the address at which `createHandler` serves, with its `basePath`. */
+/**
+ * The scopes behind `url`, the address at which `createHandler` serves, with its `basePath`. Throws
+ * `RangeError` for a bad `silenceMs`.
+ */
 export function connect(url: string | URL, options: ConnectOptions = {}): Client {
+  silenceOf(options);
   const base = String(url).replace(/\/+$/, "");
   const scopes = new Map<string, WeakRef<FollowedScope>>();
   const forgotten = new FinalizationRegistry((path: string) => {

@@ -24,9 +24,10 @@ export interface ConnectOptions {
 export const TIMER_MS_MAX: number = 2 ** 31 - 1;
 const SILENCE_MS = 45_000;
 
-/** How long a server may be silent. */
+/** How long a server may be silent; throws `RangeError` for what is no number above 0. */
 export function silenceOf({ silenceMs = SILENCE_MS }: ConnectOptions): number {
-  return Math.min(silenceMs, TIMER_MS_MAX);
+  if (typeof silenceMs === "number" && silenceMs > 0) return Math.min(silenceMs, TIMER_MS_MAX);
+  throw new RangeError(`silenceMs must be a number above 0, received ${String(silenceMs)}`);
 }
 
 interface RequestErrorParts extends ErrorOptions {

@@ -57,12 +57,16 @@ const RUNTIME_OPTIONS: readonly string[] = optionNames<RuntimeOptions>({
   watch: true,
 });
 
-/** Throws `TypeError` for an unknown option, and for a `namespace` or `kinds` that is none. */
+/**
+ * Throws `TypeError` for an unknown option, and for a `namespace` or `kinds` that is none;
+ * `RangeError` for an empty namespace.
+ */
 export function checkOptions(options: RuntimeOptions): void {
   refuseUnknown("createRuntime", options, RUNTIME_OPTIONS);
   const { namespace, kinds }: { namespace?: unknown; kinds?: unknown } = options;
   if (namespace !== undefined && typeof namespace !== "string")
     throw new TypeError(`namespace must be a text, received ${typeName(namespace)}`);
+  if (namespace === "") throw new RangeError("namespace must not be empty");
   if (kinds !== undefined && (typeof kinds !== "object" || Array.isArray(kinds)))
     throw new TypeError(`kinds must be a record of kinds, received ${typeName(kinds)}`);
 }
@@ -79,5 +83,7 @@ export interface CloseOptions {
 /** The time limit of `close`; throws `RangeError` for a bad one, `TypeError` for other options. */
 export function drainOption(options: CloseOptions, defaultMs: number): number {
   refuseUnknown("close", options, ["drainMs"]);
-  return durationOption("drainMs", options.drainMs, defaultMs);
+  const drainMs = durationOption("drainMs", options.drainMs, defaultMs);
+  if (drainMs >= 0) return drainMs;
+  throw new RangeError(`drainMs must be 0 or more, received ${drainMs}`);
 }

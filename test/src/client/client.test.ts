@@ -103,6 +103,13 @@ describe("a scope of the client", () => {
     expect(client.scope("cart", "a/ü")).not.toBe(scope);
   });
 
+  it.each([Number.NaN, 0, -1, "5"])("refuses the silence of %s ms", (silenceMs) => {
+    const message = `silenceMs must be a number above 0, received ${String(silenceMs)}`;
+    expect(() => connect("http://localhost", { silenceMs: silenceMs as number })).toThrow(
+      new RangeError(message),
+    );
+  });
+
   it("calls the other subscribers after one that throws", async () => {
     const server = await restartingServer(handlerOf(made()));
     const scope = connect(server.url).scope("cart", "ann");

@@ -27,6 +27,36 @@ const calls: [string, (given: never) => unknown, unknown, Error][] = [
     new RangeError("since must be a number, received string"),
   ],
   [
+    "meta",
+    (meta) => chat.patchState({ n: 1 }, { meta }),
+    5,
+    new TypeError("meta must be an object, received number"),
+  ],
+  [
+    "meta of a recipe",
+    (meta) => chat.update((draft) => void (draft.n = 1), { meta }),
+    ["a"],
+    new TypeError("meta must be an object, received array"),
+  ],
+  [
+    "meta of a transaction",
+    (meta) => runtime.transact([chat], ([draft]) => draft?.n, { meta }),
+    null,
+    new TypeError("meta must be an object, received null"),
+  ],
+  [
+    "namespace",
+    (namespace) => createRuntime({ namespace }),
+    "",
+    new RangeError("namespace must not be empty"),
+  ],
+  [
+    "drainMs",
+    (drainMs) => createRuntime().close({ drainMs }),
+    -1,
+    new RangeError("drainMs must be 0 or more, received -1"),
+  ],
+  [
     "signal of changes",
     (signal) => chat.changes({ signal }),
     5,
