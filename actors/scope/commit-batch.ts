@@ -6,15 +6,16 @@
  * outcome: one save carries all changes, and the calls resolve in order once it is confirmed.
  *
  * Invariants
- *  R1  The draft state is `base` with the outcomes of the calls applied in order.
+ *  R1  The draft state is `base` with the outcomes of the calls applied in order, or `needsReplay`
+ *      is set.
  *  R2  An outcome that depends on an unconfirmed change, also "no change" and an error, counts only
  *      after that change is confirmed; after a conflict it is computed again.
  *  R3  A batch contains at most `BATCH_MAX` calls; later ones wait in the mailbox.
  *  R4  A batch whose applied call was cancelled before the save was sent is computed again without
  *      it.
- *  R5  The patches of a commit are all of its changes; there are none if one was not recorded.
- *  R6  A batch without changes resolves without a read of the store only when its base was read
- *      from the store while all its calls waited, or when none of them has to be verified.
+ *  R5  A commit has the patches of all its changes, or none.
+ *  R6  A batch without changes is verified at the store, unless its base was read there after all
+ *      its calls were made, or none of them needs it.
  */
 import { difference } from "../state/diff.ts";
 import { sizeBytes } from "../state/size.ts";

@@ -1,7 +1,7 @@
 /**
  * Writes the confirmed state of a scope: once a scope is made, only these functions change its
  * version. Scopes that change together are confirmed here one by one, and announced by the
- * multi-scope commit; so is a container of flow-state, whose version is that of its store.
+ * multi-scope commit, which also announces a container of flow-state: its version is the store's.
  *
  * Invariants
  *  F1  The state, its version and its existence change together, before any subscriber reads them.
@@ -25,7 +25,7 @@ export interface Confirmed {
   readonly state?: object;
 }
 
-/** The only writer of a scope's confirmed state. */
+/** Sets the confirmed state of a scope. */
 export function confirm(scope: ScopeCore, { version, exists, state }: Confirmed): void {
   if (state !== undefined) scope.draft.reset(state);
   scope.version = version;

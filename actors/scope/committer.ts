@@ -9,8 +9,8 @@
  *  B1  Calls of a batch are settled in order, after the save with their change is confirmed and
  *      before its events; each receives its own error object, except for what the store threw.
  *  B2  A call that is cancelled while its save is in flight rejects with `COMMIT_UNKNOWN`. A save
- *      all of whose calls ran out of time is abandoned and the scope marked stale; a later result
- *      of the store for that save is ignored.
+ *      all of whose calls ran out of time is abandoned, and the scope marked stale if a write was
+ *      in flight; a later result of the store for that save is ignored.
  *  B3  A save ends exactly once, and then the draft state is a confirmed state.
  *  B4  Versions of a confirmed batch are `expected + 1 … expected + k`, one per change, in order.
  *  B5  The patches of a confirmed batch's events lead, in order, from the state before it to the
@@ -95,9 +95,16 @@ export class Save extends CommitBatch implements SentSave {
     this.#end();
   }
 
-  /** The failure of a bridge that gathers. */
+  /** The save failed; a failure that comes too late changes nothing (B2). */
   failed(error: unknown): void {
-    if (!this.#over) this.#fail(error); // Else every call was settled (B2).
+    if (this.#over) return;
+    this.inFlight = false;
+    const { identity: scope } = this.#scope;
+    const isUnknown = isHoldfastError(error, "COMMIT_UNKNOWN");
+    this.#scope.stale ||= isUnknown;
+    refuse(this.#scope, this, () =>
+      isUnknown ? new CommitUnknownError({ scope, cause: error }) : error,
+    );
     this.#end();
   }
 
@@ -281,16 +288,6 @@ export class Save extends CommitBatch implements SentSave {
         scope.announce(call.mutation, change, call, version);
       }
     scope.committed(this.cause);
-  }
-
-  #fail(error: unknown): void {
-    this.inFlight = false;
-    const { identity: scope } = this.#scope;
-    const isUnknown = isHoldfastError(error, "COMMIT_UNKNOWN");
-    this.#scope.stale ||= isUnknown;
-    refuse(this.#scope, this, () =>
-      isUnknown ? new CommitUnknownError({ scope, cause: error }) : error,
-    );
   }
 
   #breach(fields: { readonly expected: number; readonly received: unknown }): void {

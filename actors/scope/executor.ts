@@ -1,5 +1,6 @@
 /**
- * Runs the calls of a busy scope one at a time and saves their changes; an idle scope has none.
+ * Runs the calls of one busy scope, one at a time, and saves their changes. An idle scope has no
+ * executor.
  *
  *     open ───code───▶ running(run?)                   submit: if open, else the mailbox
  *     ▲ │ ▲ ◀──its end───┘ │
@@ -8,12 +9,13 @@
  *     └────save over───────┘ or running(run) again     stopped: from anywhere
  *
  * Without a bridge a call resolves when its code has ended, else when its commit batch is saved.
- * The end of a mutator beside a save is kept, and it runs again if its state is not confirmed.
+ * A mutator that ends during a save waits for it; it runs again if its state is not confirmed.
  *
  * Invariants
- *  S1  At most one call runs at a time, and calls run in the order in which they were made.
+ *  S1  At most one run counts at a time (X2), and calls run in the order in which they were made.
  *  S2  A cancelled call has no effect, or rejects with `COMMIT_UNKNOWN`: its save was in flight.
- *  S3  In each state some work is under way, or a deadline is set, that ends in `#proceed`.
+ *  S3  While a call waits, a run, a task, a save or the tick that starts one is under way, and ends
+ *      in `#proceed`; a call that has a time limit does not wait beyond it.
  *  S4  User code (mutators, checks, subscribers) never runs in state open: its own calls wait.
  */
 import { onAbort } from "./abort.ts";
@@ -115,9 +117,11 @@ export class Executor implements Expirable, SavePort {
   }
 
   #cancel(call: Call, reason: unknown): void {
-    const { stage, run, batch, inner } = call;
-    if (call.settled || stage === "writing") return; // `#cancelAborted` follows.
-    const isUnknown = this.#isUnknown(call);
+    const { stage, run, batch, inner, work } = call;
+    if (call.settled || stage === "writing") return; // For aborts `#cancelAborted` follows.
+    const isTask = stage !== "joined" && "task" in work && work.unknown === true;
+    this.#scope.stale ||= isTask; // Then the scope reads the store before the next call.
+    const isUnknown = isTask || (stage === "joined" && this.#batch?.inFlight === true);
     const unknown = { scope: this.#scope.identity, cause: reason };
     call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
     if (stage === "joined" && isUnknown) return; // A sent change may count.
@@ -131,13 +135,6 @@ export class Executor implements Expirable, SavePort {
     }
   }
 
-  #isUnknown({ stage, work }: Call): boolean {
-    if (stage === "joined") return this.#batch?.inFlight === true;
-    const isWriting = "task" in work && work.unknown === true;
-    this.#scope.stale ||= isWriting; // Then the scope reads the store before the next call.
-    return isWriting;
-  }
-
   #proceed(): void {
     while (this.#mailbox !== null && this.#state === OPEN && this.#batch?.full !== true) {
       const call = this.#mailbox.take();
@@ -149,7 +146,7 @@ export class Executor implements Expirable, SavePort {
     else if (this.#state === OPEN) this.#rest();
   }
 
-  /** All calls of this tick share a save; it does not wait for a mutator that takes longer. */
+  /** Calls of one tick share a save. A mutator that takes longer does not delay it. */
   #scheduleSave(): void {
     const { is } = this.#state;
     if ((is !== "open" && is !== "running") || this.#saveScheduled === is) return;
@@ -180,10 +177,8 @@ export class Executor implements Expirable, SavePort {
   }
 
   saved(): void {
-    const given = this.#batch?.given;
+    this.#dropRun(this.#batch?.given);
     this.#batch = null;
-    if (this.#state.is === "saving" && this.#state.run !== null)
-      if (this.#scope.draft.expose() !== given) this.#dropRun();
     if (this.#state.is !== "saving") return this.#rest();
     const { run } = this.#state;
     this.#state = run === null ? OPEN : { is: "running", run };
@@ -191,9 +186,10 @@ export class Executor implements Expirable, SavePort {
     this.#proceed();
   }
 
-  /** The mutator beside a save was given a state that was never confirmed: it runs again. */
-  #dropRun(): void {
+  /** The mutator beside a save runs again, unless the state that it was given is confirmed. */
+  #dropRun(unless?: object | null): void {
     if (this.#state.is !== "saving" || this.#state.run === null) return;
+    if (this.#scope.draft.expose() === unless) return;
     const { run } = this.#state;
     this.#state = SAVING;
     this.#waiting.putBack(run.call);
@@ -205,7 +201,7 @@ export class Executor implements Expirable, SavePort {
     const scope = this.#scope;
     const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
     if (this.#batch !== null && (reads || isFirst(work))) {
-      this.#waiting.putBack(call); // An exclusive call waits for the save of the batch.
+      this.#waiting.putBack(call); // What needs a confirmed state waits for the save of the batch.
       return this.#startSave(this.#batch);
     }
     if (reads) this.#alone(call, "reloading", () => prepare(scope, call));

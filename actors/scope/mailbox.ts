@@ -4,15 +4,15 @@
  * It is a linked list through the calls themselves: enqueue and take are O(1) at any length. (An
  * array's shift and the queue libraries were 10 to 190 times slower at 20,000 waiting calls.) An
  * idle mailbox uses no memory. A call that is cancelled while it waits stays linked until it is
- * reached, or until there are more settled links than waiting calls.
+ * reached, or until the settled links are too many (M4).
  *
  *     #head → [call] → [call, cancelled] → [call] ← #tail        size counts waiting calls only
  *
  * Invariants
- *  M1  Calls are taken in the order in which they were enqueued; each at most once.
- *  M2  At most `limit` calls wait; the next one is refused before anything was enqueued.
+ *  M1  Calls are taken in the order in which they were enqueued; one that is put back goes first.
+ *  M2  `enqueue` refuses a call at the limit; a call that is put back is not counted against it.
  *  M3  A call is settled exactly once, and a settled call is never taken.
- *  M4  Settled links are never more than the waiting calls plus `DEAD_MAX`.
+ *  M4  After a cancellation the settled links are at most the waiting calls plus `DEAD_MAX`.
  */
 import { monotonic } from "../time/clock.ts";
 import { MailboxFullError, ScopeMutationTimeoutError, ScopeStoppedError } from "../errors.ts";

@@ -64,7 +64,7 @@ export interface ResidentParts {
   readonly found: Stored<object> | Tombstone | undefined;
 }
 
-/** A scope in the memory of a runtime; see the head of this file. */
+/** A scope in the memory of a runtime. */
 export class ResidentScope<S extends object = object> extends StateScope<S> implements Resident {
   readonly key: string;
   readonly kind: ResolvedKind;
@@ -203,7 +203,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   /**
    * Another owner committed `version`: the scope adopts it before its next mutation. `Infinity`:
-   * reports may have been lost. Changes only in memory stay on top of the adopted version.
+   * reports may have been lost. Changes that exist only in memory are made again on it.
    */
   observed(version: number): void {
     const isNews = this.#store?.lastSeen.reported(version) !== false;
@@ -239,7 +239,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     return this.#writer?.storedVersion ?? this.version;
   }
 
-  /** Runs in an exclusive task: changes only in memory stay on top of the record. */
+  /** Runs in an exclusive task: changes that exist only in memory are made again on the record. */
   override async reload(isWanted: () => boolean, onPurpose = false): Promise<void> {
     if (onPurpose) this.#store?.forget();
     const before = this.#observed;
