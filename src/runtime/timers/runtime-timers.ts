@@ -57,7 +57,8 @@ export class RuntimeTimers {
   /** Reports due timers of a kind that has none in this program, once. */
   #askLater(kind: ResolvedKind): void {
     const { store, type } = kind;
-    if (kind.durability === "volatile" || type === "sequencer" || !store.supports.list) return;
+    const { durable, list } = store.supports; // Memory has none of an earlier program.
+    if (kind.durability === "volatile" || type === "sequencer" || !durable || !list) return;
     const { clock, logger, namespace, wheel } = this.#port;
     const prefix = duePrefix(namespace, type);
     const ask = async (): Promise<void> => {

@@ -1,13 +1,16 @@
 /** The rules of timers by a clock that the test turns: cron, arguments, the time of day, ends. */
+import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { defineKind, type Kind, type KindOptions } from "../../../../src/runtime/kinds.ts";
 import { createRuntime, type Runtime } from "../../../../src/runtime/runtime.ts";
 import type { RuntimeOptions } from "../../../../src/runtime/options.ts";
 import type { Scope } from "../../../../src/runtime/scope.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
+import { sqliteStore } from "../../../../src/stores/sqlite/store.ts";
 import { type SimulatedClock, simulatedClock } from "../../../../src/testing/clock.ts";
 import { collect } from "../../../support/collect.ts";
-import { gate, rejection, settled, turned } from "../../../support/waiting.ts";
+import { testDirectory } from "../../../support/directory.ts";
+import { gate, rejection, settled, turned, until } from "../../../support/waiting.ts";
 import { type Counter, World } from "../../../suites/runtime-world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -217,15 +220,20 @@ it("timers whose handlers are gone are reported once, and fire when those are ba
 
 it("timers of a kind that declares none any more are reported once", async () => {
   const { clock, open, runtimeOf, world } = setUp();
-  const before = runtimeOf();
+  const path = join(testDirectory("timers-gone"), "timers.db");
+  const store = () => sqliteStore({ path, clock });
+  const before = runtimeOf({ store: store() });
   await (await open(before, "a")).schedule("remind", { afterMs: 90_000 }, 0, { key: "a" });
   await before.close();
-  const early = world.runtime({ kinds: { timed: defineKind() } });
+  const early = world.runtime({ kinds: { timed: defineKind() }, store: store() });
   await pass(clock, 61_000);
   expect(world.logger.lines).toEqual([]); // They are not due.
   await early.close();
-  world.runtime({ kinds: { timed: defineKind() } });
-  for (let times = 0; times < 3; times += 1) await pass(clock, 61_000);
+  const late = world.runtime({ kinds: { timed: defineKind() }, store: store() });
+  await pass(clock, 61_000);
+  await until(() => world.logger.lines.length > 0);
+  await pass(clock, 122_000);
+  await late.close(); // After what it has asked the store for.
   expect(world.logger.lines).toEqual([
     {
       message: "due timers have no handler in this program; they are kept",
