@@ -34,8 +34,8 @@ export class PatchError extends Error {
 
 /**
  * Returns the state after `patches`, in order: `add` inserts into arrays, `remove` takes
- * out, `replace` of an array's `length` truncates, sets add and remove by value, the empty path
- * replaces the whole state. Unchanged nodes are shared with `state`; new ones are not frozen.
+ * out, `replace` of an array's `length` truncates, a set loses members by their value, the empty
+ * path replaces the whole state. Unchanged nodes are shared with `state`; new ones are not frozen.
  * Throws `PatchError` when a path does not exist. `owned` receives the new nodes; those of an
  * earlier call that are in it are changed in place.
  */
@@ -177,12 +177,9 @@ function writeMap(node: Map<unknown, unknown>, key: PathKey, patch: Patch): void
 
 function writeSet(node: Set<unknown>, patch: Patch): void {
   if (patch.op === "replace") throw new PatchError(patch, "members of a set are not replaced");
+  if (patch.op === "add") return void node.add(patch.value); // Also beside an equal object.
   const member = node.has(patch.value) ? patch.value : findMember(node, patch.value);
-  if (patch.op === "remove") {
-    if (!node.delete(member)) throw new PatchError(patch, "no such member");
-  } else if (!node.has(member)) {
-    node.add(patch.value);
-  }
+  if (!node.delete(member)) throw new PatchError(patch, "no such member");
 }
 
 /** The member equal to `value`, which came from a log and is not the same object. */
