@@ -24,7 +24,7 @@ import type { Activity, Lane, ScopeCore } from "./scope-core.ts";
 import type { Expirable } from "./timeouts.ts";
 import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
 import { isFirst, Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
-import { mustVerify } from "./commit-batch.ts";
+import { isUncertain, mustVerify } from "./commit-batch.ts";
 import { commitChange } from "./commit.ts";
 import { Save, type SavePort } from "./committer.ts";
 import { gathers } from "./save-answer.ts";
@@ -117,14 +117,13 @@ export class Executor implements Expirable, SavePort {
   }
 
   #cancel(call: Call, reason: unknown): void {
-    const { stage, run, batch, inner, work } = call;
+    const { stage, run, batch, inner } = call;
     if (call.settled || stage === "writing") return; // For aborts `#cancelAborted` follows.
-    const isTask = stage !== "joined" && "task" in work && work.unknown === true;
-    this.#scope.stale ||= isTask; // Then the scope reads the store before the next call.
-    const isUnknown = isTask || (stage === "joined" && this.#batch?.inFlight === true);
+    const isUnknown = isUncertain(call, this.#batch);
     const unknown = { scope: this.#scope.identity, cause: reason };
     call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
     if (stage === "joined" && isUnknown) return; // A sent change may count.
+    this.#scope.stale ||= isUnknown; // Then the scope reads the store before the next call.
     run?.cancel(reason);
     batch?.cancelled(call);
     if (stage === "queued") this.#waiting.cancelled();

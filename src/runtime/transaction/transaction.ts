@@ -92,7 +92,7 @@ export class Transaction {
   async run(): Promise<unknown> {
     await this.#section.acquire(this.#options);
     try {
-      const answer = await this.#attempts().finally(() => this.#end());
+      const answer = await this.#held();
       await this.#timers.saved();
       return answer;
     } catch (error) {
@@ -101,10 +101,14 @@ export class Transaction {
     }
   }
 
-  /** A store that is silent keeps the scopes, and not the caller beyond its time limit. */
-  async #end(): Promise<void> {
-    const over = this.#section.revoked.catch(() => undefined);
-    await Promise.race([this.#section.finish(), over]);
+  async #held(): Promise<unknown> {
+    try {
+      return await this.#attempts();
+    } finally {
+      // A store that is silent keeps the scopes, and not the caller beyond its time limit.
+      const over = this.#section.revoked.catch(() => undefined);
+      await Promise.race([this.#section.finish(), over]);
+    }
   }
 
   async #attempts(): Promise<unknown> {
