@@ -122,8 +122,10 @@ export class Executor implements Expirable, SavePort {
     const isUnknown = isUncertain(call, this.#batch);
     const unknown = { scope: this.#scope.identity, cause: reason };
     call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
-    if (stage === "joined" && isUnknown) return; // A sent change may count.
-    this.#scope.stale ||= isUnknown; // Then the scope reads the store before the next call.
+    if (isUnknown) {
+      if (stage === "joined") return; // A sent change may count.
+      this.#scope.stale = true; // It reads the store before the next call.
+    }
     run?.cancel(reason);
     batch?.cancelled(call);
     if (stage === "queued") this.#waiting.cancelled();
