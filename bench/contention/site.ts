@@ -72,7 +72,7 @@ export function storeAt({ store, path, url, processes }: Site): StateStore {
 }
 
 /** The journal mode of a new file of the store with this SQLite, as `stores/sqlite/setup.ts` has it. */
-export function journalOf(database: SqliteDatabase, processes: Processes): "WAL" | "TRUNCATE" {
+function journalOf(database: SqliteDatabase, processes: Processes): "WAL" | "TRUNCATE" {
   return processes === "one" || isWalSound(sqliteVersion(database)) ? "WAL" : "TRUNCATE";
 }
 
