@@ -21,7 +21,7 @@
  *      a caller that awaits one call after another cannot starve timers and sockets.
  *  B3  `answered` waits for every request that was made before it, begun or not.
  *  B4  A sender is called once, outside of the code that gave it, and its request is in the batch
- *      that begins then; while that batch has no room, it waits for the next one.
+ *      that begins then; if that batch has no room, the next one is for senders.
  */
 import { afterThis, nextTurn } from "../../../actors/time/soon.ts";
 
@@ -56,6 +56,16 @@ interface Batch<Request, Answer> {
   onEnd: (() => void) | null;
 }
 
+function emptyBatch<Request, Answer>(): Batch<Request, Answer> {
+  return { requests: [], receivers: [], onEnd: null };
+}
+
+function hasRoom<T extends { readonly requests: readonly unknown[] }>(
+  batch: T | null | undefined,
+): batch is T {
+  return batch != null && batch.requests.length < BATCH_MAX;
+}
+
 /** Requests of one kind, worked off in batches; see the head of this file. */
 export class BatchPerTick<Request, Answer> {
   readonly #work: BatchWork<Request, Answer>;
@@ -64,6 +74,10 @@ export class BatchPerTick<Request, Answer> {
   #senders: Sender[] = [];
   /** How many of these were called. */
   #called = 0;
+  /** The batch that begins, while senders fill it. */
+  #filling: Batch<Request, Answer> | null = null;
+  /** The last batch had no room for senders: the next one is theirs. */
+  #isTheirs = false;
   readonly #begun = new Set<Batch<Request, Answer>>();
   /** The next batch is about to begin, or begins. */
   #isDue = false;
@@ -82,9 +96,9 @@ export class BatchPerTick<Request, Answer> {
 
   /** Adds a request with the receiver of its answer. */
   put(request: Request, receiver: Receiver<Answer>): void {
-    let batch = this.#waiting.at(-1);
-    if (batch === undefined || batch.requests.length === BATCH_MAX) {
-      batch = { requests: [], receivers: [], onEnd: null };
+    let batch = hasRoom(this.#filling) ? this.#filling : this.#waiting.at(-1);
+    if (!hasRoom(batch)) {
+      batch = emptyBatch();
       this.#waiting.push(batch);
       if (!this.#isDue) this.#beginSoon();
     }
@@ -130,30 +144,33 @@ export class BatchPerTick<Request, Answer> {
     });
   }
 
-  /** Lets the senders so far fill the oldest batch, and begins it. */
+  /** Lets the senders so far fill the oldest batch, or one of their own, and begins it. */
   #begin(): void {
-    const count = this.#senders.length;
-    while (this.#called < count && (this.#waiting[0]?.requests.length ?? 0) < BATCH_MAX) {
-      this.#senders[this.#called]?.send();
-      this.#called += 1;
+    const [first, count] = [this.#called, this.#senders.length];
+    const batch = (this.#isTheirs ? undefined : this.#waiting.shift()) ?? emptyBatch();
+    this.#filling = batch;
+    this.#begun.add(batch);
+    try {
+      while (this.#called < count && hasRoom(batch)) this.#senders[this.#called++]?.send();
+    } finally {
+      this.#filling = null;
+      this.#isTheirs = count > first && this.#called === first;
+      if (this.#called === this.#senders.length) [this.#senders, this.#called] = [[], 0];
+      this.#left = this.#work.isImmediate ? this.#left - batch.requests.length : 0;
+      // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
+      this.#isDue = this.#waiting.length + this.#senders.length > 0;
+      if (this.#isDue) this.#beginInNextTurn();
+      void this.#answer(batch);
     }
-    if (this.#called === this.#senders.length) [this.#senders, this.#called] = [[], 0];
-    const batch = this.#waiting.shift();
-    this.#left = this.#work.isImmediate ? this.#left - (batch?.requests.length ?? 0) : 0;
-    // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
-    this.#isDue = this.#waiting.length + this.#senders.length > 0;
-    if (this.#isDue) this.#beginInNextTurn();
-    if (batch !== undefined) void this.#answer(batch);
   }
 
   /** Works a batch off and answers its requests; never rejects. */
   async #answer(batch: Batch<Request, Answer>): Promise<void> {
     const { requests, receivers } = batch;
     const { run, isOfOne } = this.#work;
-    this.#begun.add(batch);
     const ends = [requests.length]; // Of the parts that follow, the next one last.
     let from = 0;
-    for (let to = ends.at(-1); to !== undefined; to = ends.at(-1)) {
+    for (let to = ends.at(-1); to !== undefined && to > from; to = ends.at(-1)) {
       try {
         const isWhole = to - from === requests.length;
         const answers = await run(isWhole ? requests : requests.slice(from, to));

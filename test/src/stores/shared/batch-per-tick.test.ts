@@ -160,6 +160,28 @@ describe("requests to a store", () => {
     },
   );
 
+  it.each(ways)(
+    "B4 more requests in each turn than a batch holds keep no sender waiting, %s",
+    async (_, isImmediate) => {
+      const { ask, batch } = gathering(isImmediate);
+      const asked: Promise<number>[] = [];
+      const flood = (): void => {
+        for (let at = 0; at < 2 * MAX; at += 1) asked.push(ask(at));
+      };
+      flood();
+      const turns: number[] = [];
+      for (let passed = 0; passed < 12; passed += 1) {
+        if (passed % 4 === 0) batch.gather({ send: () => void turns.push(passed) });
+        flood();
+        await turn();
+      }
+      const waited = turns.map((at, index) => at - index * 4);
+      expect(turns).toHaveLength(3);
+      expect(Math.max(...waited)).toBeLessThan(3);
+      await Promise.all(asked);
+    },
+  );
+
   it("B1 a batch with a request that spoils it is halved until that one is alone", async () => {
     const runs: (readonly number[])[] = [];
     const run = async (requests: readonly number[]): Promise<readonly number[]> => {
