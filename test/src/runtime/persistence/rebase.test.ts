@@ -3,6 +3,7 @@ import { StoreUnavailableError } from "../../../../actors/errors.ts";
 import { BATCH_MAX } from "../../../../actors/scope/commit-batch.ts";
 import { defineKind } from "../../../../src/runtime/kinds.ts";
 import type { Scope } from "../../../../src/runtime/scope.ts";
+import type { StateStore } from "../../../../src/stores/contract.ts";
 import { memoryStore } from "../../../../src/stores/memory/store.ts";
 import { simulatedClock } from "../../../../src/testing/clock.ts";
 import {
@@ -175,4 +176,33 @@ it("K4: changes are not made again on a state whose time ended meanwhile", async
   await scope.flush();
   expect(seen).toEqual([{ n: 1 }, {}]);
   expect(scope.state).toEqual({ n: 1 });
+});
+
+it("a section whose record cannot be kept ends, though another writer is always first", async () => {
+  const world = new World(stores);
+  const under = world.store();
+  const { exclusive: _, ...supports } = under.supports;
+  let writes = 0;
+  const store: StateStore = {
+    name: under.name,
+    supports: { ...supports, exclusive: false },
+    load: (keys) => under.load(keys),
+    list: (query) => under.list(query),
+    close: () => under.close(),
+    commit: async (all, options) => {
+      for (const { key, expectedVersion } of all) {
+        writes += 1;
+        const [found] = await under.load([key]);
+        const version = (found?.version ?? expectedVersion) + 1;
+        const state = found?.state ?? { n: 0 };
+        await under.commit([{ key, expectedVersion: version - 1, version, state }]);
+      }
+      return under.commit(all, options);
+    },
+  };
+  const runtime = world.runtime({ kinds, store, cas: { baseDelayMs: 0 } });
+  const scope = await runtime.open<Counter>("draft", "d");
+  const ended = rejection(scope.exclusive((held) => held.incState({ n: 1 })));
+  expect(await ended).toMatchObject({ code: "CONCURRENT_MODIFICATION" });
+  expect(writes).toBeLessThan(20);
 });
