@@ -180,10 +180,9 @@ export async function addRows(
   rows: readonly Row[],
   caller: TimerCaller,
 ): Promise<void> {
-  const since = sinceOf(scope.base);
   const change = (all: Map<string, Row>): Row[] => {
     const before = rows.flatMap(({ key }) => all.get(key) ?? []);
-    for (const row of rows) all.set(row.key, Object.freeze({ ...row, since }));
+    for (const row of rows) all.set(row.key, row); // Of the life in which it was set.
     return before;
   };
   const replaced = await book.edit(scope, change, () => bringUpToDate(scope, caller));

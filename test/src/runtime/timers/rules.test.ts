@@ -242,6 +242,48 @@ it("timers of a kind that declares none any more are reported once", async () =>
   ]);
 });
 
+describe.each(["volatile", "checkpoint", "commit"] as const)(
+  "a delete that waits behind the code that sets a timer, of a %s kind",
+  (durability) => {
+    it.each([
+      ["a transaction without a change", false, true],
+      ["a transaction with a change", true, true],
+      ["an update without a change", false, false],
+      ["an update with a change", true, false],
+    ])("ends it, set by %s", async (_, changes, isTransaction) => {
+      const { clock, fired, open, runtimeOf } = setUp({ durability });
+      const runtime = runtimeOf();
+      const scope = await open(runtime);
+      const other = await open(runtime, "y");
+      await scope.setState({ n: 1 });
+      const [entered, go] = [gate(), gate()];
+      const change = async (draft: Counter): Promise<void> => {
+        entered.open();
+        await go.promise;
+        if (changes) draft.n = 2;
+      };
+      const setting = isTransaction
+        ? runtime.transact([scope, other] as const, async ([draft], context) => {
+            await change(draft);
+            context.schedule(scope, "remind", LATER, 0, { key: "k" });
+          })
+        : scope.update(async (draft, context) => {
+            await change(draft);
+            context.schedule("remind", LATER, 0, { key: "k" });
+          });
+      await entered.promise;
+      const deleted = scope.delete();
+      go.open();
+      await setting;
+      expect(await deleted).toBe(true);
+      await settled();
+      expect(await turned(clock, scope.timers())).toEqual([]);
+      await pass(clock, 2 * HOUR_MS);
+      expect(fired).toEqual([]);
+    });
+  },
+);
+
 it("many timers without a handler do not hide those behind them", async () => {
   const { clock, fired, open, runtimeOf, world } = setUp();
   const both = defineKind({ timers: { gone: () => undefined, remind: () => undefined } });
