@@ -72,11 +72,11 @@ export class Save extends CommitBatch implements SentSave {
     this.given = draft.expose();
     if (this.needsReplay || this.changes === 0 || !gathers(this.#scope))
       return void this.#finish(() => this.#attempt());
-    if (settings.history) this.info = this.commit(this.#scope);
     this.expected = version;
-    this.inFlight = true;
     this.#attempts += 1;
     try {
+      if (settings.history) this.info = this.commit(this.#scope);
+      this.inFlight = true;
       this.#scope.bridge.send(this.given, this);
     } catch (error) {
       this.failed(error);

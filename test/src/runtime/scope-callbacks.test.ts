@@ -1,7 +1,11 @@
 /** User code that a scope calls while it drops a mutator, or adopts another writer's state. */
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../../actors/time/clock.ts";
+import { defineKind } from "../../../src/runtime/kinds.ts";
+import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { createScope, type Scope } from "../../../src/runtime/scope.ts";
 import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
+import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
 import { tableBridge, type TableBridge } from "../../support/table-bridge.ts";
 import { gate, rejection, settled } from "../../support/waiting.ts";
 
@@ -124,4 +128,29 @@ describe("a subscriber that stops the scope", () => {
     expect(await rejection(scope.incState({ n: 1 }))).toMatchObject({ code: "SCOPE_STOPPED" });
     expect([scope.state.n, scope.version]).toEqual([10, 1]);
   });
+});
+
+it("a clock that throws while a save is made fails its calls alone, and no other save", async () => {
+  let isBroken = false;
+  const now = (): number => {
+    if (!isBroken) return Date.now();
+    isBroken = false;
+    throw enough;
+  };
+  const clock = { ...systemClock, now };
+  const store = sqliteStore({ path: ":memory:" });
+  const kinds = { noted: defineKind<Bag>({ initial: { n: 0 }, history: { versions: 5 } }) };
+  const runtime = createRuntime({ store, kinds, clock });
+  const [one, other] = [await runtime.open("noted", "one"), await runtime.open("noted", "other")];
+  await one.incState({ n: 1 });
+  const failed = rejection(one.incState({ n: 1 }));
+  await Promise.resolve();
+  isBroken = true;
+  expect(await failed).toBe(enough);
+  expect(await Promise.all([one.incState({ n: 1 }), other.incState({ n: 1 })])).toEqual([
+    true,
+    true,
+  ]);
+  expect([one.state.n, other.state.n]).toEqual([2, 1]);
+  await runtime.close();
 });
