@@ -28,6 +28,8 @@ export interface BehindScope {
 export interface BehindTarget extends CheckpointTarget {
   /** When the state last read expires, in milliseconds since the epoch; `undefined`: never. */
   readonly until: number | undefined;
+  /** The store can keep the record from other writers, so a write under `exclusive` ends. */
+  readonly keeps: boolean;
   load(): Promise<Stored<object> | Tombstone | undefined>;
   exclusive<T>(work: () => Promise<T>, wait?: ExclusiveWait): Promise<T>;
 }

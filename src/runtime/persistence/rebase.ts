@@ -32,7 +32,7 @@ import {
   isHoldfastError,
 } from "../../../actors/errors.ts";
 import type { Call, Outcome } from "../../../actors/scope/mailbox.ts";
-import type { SaveStep } from "../../../actors/scope/retry.ts";
+import { isRefused, type SaveStep } from "../../../actors/scope/retry.ts";
 import type { Stored, Tombstone } from "../../../actors/protocol.ts";
 import { storedState } from "../../../actors/scope/options.ts";
 import type { Claim } from "../../../actors/scope/claim.ts";
@@ -89,7 +89,11 @@ export class WriteBehind {
       counters,
       random,
       again: () => this.#inTurn<unknown>((isWanted) => this.#read(isWanted), isRead),
-      exclusive: (write, signal) => this.#inTurn(this.#exclusively(write, signal), write),
+      exclusive: (write, signal) =>
+        this.#inTurn(this.#exclusively(write, signal), async () => {
+          const step = await write();
+          return target.keeps && isRefused(step) ? null : step;
+        }),
     };
     const port: WriterPort = {
       logger,

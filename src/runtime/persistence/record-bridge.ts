@@ -157,6 +157,11 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
     return { key, expectedVersion, version, state: undefined, tombstoneMs };
   }
 
+  get keeps(): boolean {
+    const { exclusive, supports } = this.#batched.store;
+    return exclusive !== undefined || supports.shared === false;
+  }
+
   /** Runs `work` while no other owner can commit the record. */
   exclusive<T>(
     work: (lease?: ExclusiveLease) => Promise<T>,
