@@ -158,8 +158,8 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
   }
 
   get keeps(): boolean {
-    const { exclusive, supports } = this.#batched.store;
-    return exclusive !== undefined || supports.shared === false;
+    const { store } = this.#batched;
+    return store.exclusive !== undefined || store.supports.shared === false;
   }
 
   /** Runs `work` while no other owner can commit the record. */
