@@ -155,7 +155,10 @@ export class BatchPerTick<Request, Answer> {
     } finally {
       this.#filling = null;
       this.#isTheirs = count > first && this.#called === first;
-      if (this.#called === this.#senders.length) [this.#senders, this.#called] = [[], 0];
+      if (this.#called * 2 >= this.#senders.length) {
+        this.#senders = this.#senders.slice(this.#called); // Also while some always wait.
+        this.#called = 0;
+      }
       this.#left = this.#work.isImmediate ? this.#left - batch.requests.length : 0;
       // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
       this.#isDue = this.#waiting.length + this.#senders.length > 0;
