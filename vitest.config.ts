@@ -15,7 +15,7 @@ const common: ViteUserConfig = {
   },
 };
 
-/** A new process costs half a second of a core, and each package that a file loads some more. */
+/** Each other file would pay for a process, and for the packages that it loads. */
 const ownProcess = filesWithOwnProcess();
 
 const inProject: ViteUserConfig["test"] = {

@@ -3,28 +3,9 @@ import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../actors/time/clock.ts";
 import { defineKind } from "../../../src/runtime/kinds.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
-import { createScope, type Scope } from "../../../src/runtime/scope.ts";
-import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
 import { sqliteStore } from "../../../src/stores/sqlite/store.ts";
-import { tableBridge, type TableBridge } from "../../support/table-bridge.ts";
+import { type Bag, type Bench, durable } from "../../support/durable-bag.ts";
 import { gate, rejection, settled } from "../../support/waiting.ts";
-
-interface Bag {
-  n: number;
-}
-
-interface Bench {
-  readonly scope: Scope<Bag>;
-  readonly bridge: TableBridge<Bag>;
-  readonly clock: SimulatedClock;
-}
-
-function durable(): Bench {
-  const bridge = tableBridge<Bag>();
-  const clock = simulatedClock();
-  const scope = createScope<Bag>({ initial: { n: 0 }, persist: bridge, clock });
-  return { scope, bridge, clock };
-}
 
 const never = new Promise<never>(() => undefined);
 const enough = new Error("enough");

@@ -3,26 +3,9 @@ import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../actors/time/clock.ts";
 import type { MutationContext } from "../../../actors/protocol.ts";
 import { createScope, type Scope, type ScopeOptions } from "../../../src/runtime/scope.ts";
-import { simulatedClock, type SimulatedClock } from "../../../src/testing/clock.ts";
-import { tableBridge, type TableBridge } from "../../support/table-bridge.ts";
+import { simulatedClock } from "../../../src/testing/clock.ts";
+import { type Bag, type Bench, durable } from "../../support/durable-bag.ts";
 import { gate, rejection, settled } from "../../support/waiting.ts";
-
-interface Bag {
-  n: number;
-}
-
-interface Bench {
-  readonly scope: Scope<Bag>;
-  readonly bridge: TableBridge<Bag>;
-  readonly clock: SimulatedClock;
-}
-
-function durable(options: Partial<ScopeOptions<Bag>> = {}): Bench {
-  const bridge = tableBridge<Bag>();
-  const clock = simulatedClock();
-  const scope = createScope<Bag>({ initial: { n: 0 }, persist: bridge, clock, ...options });
-  return { scope, bridge, clock };
-}
 
 function inMemory(options: Partial<ScopeOptions<Bag>> = {}): Omit<Bench, "bridge"> {
   const clock = simulatedClock();
