@@ -62,7 +62,8 @@ function report(error: unknown): void {
       ? "USAGE"
       : "FAILED";
   // The line may be one that cannot be read as a task.
-  const isJson = ARGS.slice(0, ARGS.indexOf("--") >>> 0).includes("--json");
+  const end = ARGS.indexOf("--");
+  const isJson = (end < 0 ? ARGS : ARGS.slice(0, end)).includes("--json");
   warn(isJson ? JSON.stringify({ error: { code, message } }) : `holdfast: ${message}`);
 }
 
