@@ -60,11 +60,12 @@ export interface FoundState {
   readonly origin?: "local" | "remote";
   /** Absent: known only in the process that changed it. */
   readonly before?: object;
+  readonly meta?: JsonObject | undefined;
 }
 
 /** The event of a change that replaced the whole state. */
 export function foundChange(found: FoundState): StateChange {
-  const { identity: scope, version, state, timestamp, before } = found;
+  const { identity: scope, version, state, timestamp, before, meta } = found;
   return {
     type: "state_change",
     scope,
@@ -74,11 +75,13 @@ export function foundChange(found: FoundState): StateChange {
     inversePatches: before === undefined ? [] : [{ op: "replace", path: [], value: before }],
     origin: found.origin ?? "remote",
     timestamp,
+    ...(meta === undefined ? {} : { meta }),
   };
 }
 
 /** A change that replaced the state `before` by the present one. */
 export interface WholeChange extends Required<Pick<FoundState, "operation" | "origin" | "before">> {
+  readonly meta?: JsonObject | undefined;
   /** The listeners that made it. */
   readonly cause?: Cascade | undefined;
 }

@@ -13,8 +13,7 @@ import { storedState } from "./options.ts";
 import type { Tombstone, Stored } from "../protocol.ts";
 import type { CommitBatch } from "./commit-batch.ts";
 import { countSave } from "./counters.ts";
-import type { Cascade } from "./reentrancy.ts";
-import type { ScopeCore } from "./scope-core.ts";
+import type { Announced, ScopeCore } from "./scope-core.ts";
 import { extrasOf, withExtras } from "../state/extras.ts";
 import { equalState } from "../state/equal.ts";
 
@@ -52,7 +51,7 @@ export function commitChange(
 export function commitDeletion(
   scope: ScopeCore,
   why: "delete" | "expire",
-  { cause, settle }: { readonly cause: Cascade | undefined; readonly settle: () => void },
+  { cause, options, settle }: Announced & { readonly settle: () => void },
 ): void {
   const before = scope.draft.expose();
   const { counters, initial } = scope.settings;
@@ -62,7 +61,13 @@ export function commitDeletion(
   scope.noted(why, null);
   settle();
   scope.committed(cause);
-  scope.announceState({ operation: "delete", origin: "local", before, cause });
+  scope.announceState({
+    operation: "delete",
+    origin: "local",
+    before,
+    cause,
+    meta: options?.meta,
+  });
 }
 
 /** The record was erased: the initial state at version 0, after one `delete` event. */

@@ -119,7 +119,7 @@ const NO_RETRY = { maxRetries: 0, escalate: false };
 
 /** The call that a deletion serves. */
 type Caller = Pick<Call, "settled" | "resolve"> &
-  Partial<Pick<Call, "cause" | "trace" | "onSettled">>;
+  Partial<Pick<Call, "cause" | "options" | "trace" | "onSettled">>;
 
 /** One deletion; `why` is passed to `noted`. */
 class Deletion {
@@ -219,9 +219,10 @@ class Deletion {
 
   #done(): SaveStep {
     this.#deleted = true;
-    const { cause } = this.#caller;
+    const { cause, options } = this.#caller;
     // The call resolves now, not after the release of an exclusive lease of the store.
-    commitDeletion(this.#scope, this.#why, { cause, settle: () => this.#caller.resolve(true) });
+    const settle = (): void => this.#caller.resolve(true);
+    commitDeletion(this.#scope, this.#why, { cause, options, settle });
     return "saved";
   }
 }

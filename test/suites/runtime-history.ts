@@ -1,6 +1,7 @@
 /** The history of a scope: what it keeps, and reading it. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { MutationOptions, StateChange } from "../../actors/protocol.ts";
 import { defineKind, type KindOptions } from "../../src/runtime/kinds.ts";
 import { simulatedClock } from "../../src/testing/clock.ts";
 import { act, count, type Doc, historyOf, KINDS, open, versionsOf } from "../support/history.ts";
@@ -62,6 +63,50 @@ function pastCases(stores: RuntimeStores): void {
     );
     expect(await versionsOf(scope, { before: 3 })).toEqual([2, 1]);
     expect(await versionsOf(scope, { after: 1, limit: 1 })).toEqual([3]);
+  });
+
+  it("has the meta of each call, of whatever kind, and so has the event", async () => {
+    const behind = defineKind<Doc>({ history: 1_000, durability: "checkpoint" });
+    const runtime = new World(stores).runtime({ kinds: { ...KINDS, behind } });
+    const both = [await open(runtime, "doc"), await open(runtime, "behind")];
+    const events: StateChange[] = [];
+    runtime.subscribe((change) => events.push(change));
+    let calls = 0;
+    const check = async (
+      scopes: typeof both,
+      change: (options: MutationOptions) => Promise<unknown>,
+    ) => {
+      const meta = { call: (calls += 1) };
+      await change({ meta });
+      expect(events.splice(0).map((event) => event.meta)).toEqual(scopes.map(() => meta));
+      for (const scope of scopes)
+        for (const { version, ...entry } of await historyOf(scope, { limit: 1 }))
+          expect([version, entry.meta]).toEqual([scope.version, meta]);
+    };
+    const raise = (drafts: readonly Doc[]): void => {
+      for (const draft of drafts) draft.n = (draft.n ?? 0) + 1;
+    };
+    if (runtime.supports("doc").transactions) {
+      await check(both, (options) => runtime.transaction(both, (a, b) => raise([a, b]), options));
+      await check(both, (options) => runtime.transact(both, raise, options));
+      await check(both, (options) => runtime.transact(both, raise, { ...options, once: "key" }));
+    }
+    for (const scope of both) {
+      await check([scope], (options) => scope.patchState({ n: 7 }, options));
+      await check([scope], (options) => scope.atomicState(() => ({ n: 8 }), options));
+      await check([scope], (options) => scope.transact((draft) => raise([draft]), options));
+      await check([scope], (options) => runtime.transact([scope], raise, options));
+      await check([scope], (options) =>
+        scope.exclusive((held) => held.incState({ n: 1 }, options)),
+      );
+      await check([scope], (options) => scope.undo(options));
+      await check([scope], (options) => scope.redo(options));
+      await check([scope], (options) => scope.rewind(1, options));
+      await check([scope], (options) => scope.delete(options));
+      await scope.incState({ n: 1 });
+      events.length = 0;
+      await check([scope], (options) => scope.exclusive((held) => held.delete(options)));
+    }
   });
 
   it("keeps exactly the last changes, and says which state is the oldest", async () => {

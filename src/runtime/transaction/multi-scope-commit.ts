@@ -20,7 +20,7 @@ import type { Mutation } from "../../../actors/scope/mutation.ts";
 import { committedChange } from "../../../actors/scope/commit-batch.ts";
 import { confirm } from "../../../actors/scope/commit.ts";
 import { countSave } from "../../../actors/scope/counters.ts";
-import type { CommitInfo } from "../../../actors/protocol.ts";
+import type { CommitInfo, JsonObject } from "../../../actors/protocol.ts";
 import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { applyMutation } from "../../../actors/scope/apply-mutation.ts";
 import { SAVES, tracedSave } from "../../../actors/scope/trace.ts";
@@ -49,6 +49,8 @@ export interface CommitTogetherOptions {
   readonly atomic: boolean;
   /** Scopes that were only read: their versions are verified with the save. */
   readonly read?: readonly ResidentScope[];
+  /** Part of every change. */
+  readonly meta?: JsonObject | undefined;
 }
 
 /**
@@ -58,12 +60,12 @@ export interface CommitTogetherOptions {
 export async function saveTogether(
   section: ExclusiveSection,
   parts: readonly Part[],
-  { atomic, read = [] }: CommitTogetherOptions,
+  { atomic, read = [], meta }: CommitTogetherOptions,
 ): Promise<ResidentScope[]> {
   const durable = parts.filter(({ scope }) => isDurable(scope));
   const nexts = new Map(durable.map(({ scope, next }) => [scope, next ?? null]));
   const scopes = [...nexts.keys(), ...read];
-  const results = await send(section, durable, { atomic, read });
+  const results = await send(section, durable, { atomic, read, meta });
   const stale = scopes.filter((_, index) => results[index]?.ok === false);
   for (const { settings } of stale) settings.counters.conflicts += 1;
   const isRefused = atomic && stale.length > 0;
@@ -74,7 +76,7 @@ export async function saveTogether(
     return adopted(scope, result, result.ok ? (next ?? null) : null);
   });
   const kept = isRefused ? [] : parts.filter(({ scope }) => !stale.includes(scope));
-  confirmAll(kept);
+  confirmAll(kept, meta);
   const [failure] = failures;
   if (failure === undefined) return stale;
   // Some parts are stored, whatever was found in place of the others.
@@ -84,12 +86,12 @@ export async function saveTogether(
 async function send(
   section: ExclusiveSection,
   parts: readonly Part[],
-  { atomic, read }: Required<CommitTogetherOptions>,
+  { atomic, read, meta }: Required<CommitTogetherOptions>,
 ): Promise<WriteResult[]> {
   // The caller has checked that they share a store.
   const [store] = [...parts.map(({ scope }) => scope), ...read].map(({ backing }) => backing);
   if (store === undefined || store === null) return section.during(Promise.resolve([]));
-  const writes = parts.flatMap(writeOf);
+  const writes = parts.flatMap((part) => writeOf(part, meta));
   const checks = read.map(({ key, version: expectedVersion }) => ({ key, expectedVersion }));
   const owners = new Set<unknown>(parts.map(({ scope }) => scope.backing));
   const together = (): Promise<WriteResult[]> => store.together(writes, { atomic, owners, checks });
@@ -156,7 +158,7 @@ export function changedPart(scope: ResidentScope, mutation: Mutation, computed?:
     operations: ["update"],
     ...(settings.history && {
       created: !exists,
-      changes: [committedChange(mutation, outcome, { version, timestamp, meta: undefined })],
+      changes: [committedChange(mutation, outcome, { version, timestamp })],
     }),
   };
   return { scope, mutation, outcome, next: scratch.expose(), commit };
@@ -169,18 +171,20 @@ export function deletedPart(scope: ResidentScope): Part {
   return { scope, mutation: null, outcome, next: undefined, commit };
 }
 
-function writeOf({ scope, next, commit: info }: Part): ScopeWrite[] {
+function writeOf({ scope, next, commit }: Part, meta: JsonObject | undefined): ScopeWrite[] {
   const { key, version: expectedVersion, backing } = scope;
   if (next === undefined)
     return [
-      backing?.deletion(expectedVersion, info.version) ??
-        ({ key, expectedVersion, version: info.version, state: undefined } as const),
+      backing?.deletion(expectedVersion, commit.version) ??
+        ({ key, expectedVersion, version: commit.version, state: undefined } as const),
     ];
+  const changes = commit.changes?.map((change) => ({ ...change, meta }));
+  const info = { ...commit, ...(changes && { changes }) };
   return backing === null ? [] : [backing.write(next, expectedVersion, info)];
 }
 
 /** All scopes show the changes before a subscriber receives them (J3). */
-function confirmAll(parts: readonly Part[]): void {
+function confirmAll(parts: readonly Part[], meta: JsonObject | undefined): void {
   const before = new Map(parts.map(({ scope }) => [scope, scope.draft.expose()]));
   for (const { scope, mutation, outcome, next, commit, entry = null } of parts) {
     const state = next ?? scope.settings.initial;
@@ -196,7 +200,7 @@ function confirmAll(parts: readonly Part[]): void {
       const gone = before.get(scope) ?? {};
       scope.announceState({ operation: "delete", origin: "local", before: gone, cause });
     } else {
-      if (scope.listening) scope.announce(mutation, outcome, { cause });
+      if (scope.listening) scope.announce(mutation, outcome, { cause, options: meta && { meta } });
       scope.committed(cause);
     }
   }

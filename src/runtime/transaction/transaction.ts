@@ -26,6 +26,7 @@ import {
   type TransactRecipe,
 } from "../../../actors/scope/transact.ts";
 import { createCall } from "../../../actors/scope/mailbox.ts";
+import { metaOption } from "../../../actors/scope/options.ts";
 import { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { endLife } from "../../../actors/scope/tasks.ts";
 import { captureContext } from "../../../actors/scope/reentrancy.ts";
@@ -79,7 +80,12 @@ export class Transaction {
     this.#scopes = scopes;
     this.#recipe = recipe;
     const { once, ...claiming } = options ?? {};
-    this.#options = options && claiming;
+    const { meta } = claiming;
+    // Copied now, and once for all its scopes.
+    this.#options = options && {
+      ...claiming,
+      ...(meta !== undefined && { meta: metaOption(meta) }),
+    };
     this.#ordered = [...new Set(scopes)].toSorted((a, b) => (a.key < b.key ? -1 : 1));
     this.#key = once === undefined ? null : new TransactionKey(once, this.#ordered);
     this.#section = new ExclusiveSection(this.#ordered);
@@ -153,7 +159,8 @@ export class Transaction {
       isDurable(scope) && (scope.settings.verifies || scope === this.#key?.keeper);
     const read = scopes.filter((scope) => isRead(scope) && !written.has(scope));
     const expected = new Map(scopes.map((scope) => [scope, scope.version]));
-    const stale = await saveTogether(this.#section, changed, { atomic: true, read });
+    const { meta } = this.#options ?? {};
+    const stale = await saveTogether(this.#section, changed, { atomic: true, read, meta });
     if (stale.length > 0) return conflictOf(stale, attempt, expected);
     if (computed.thrown !== null) throw computed.thrown.error;
     return computed;
