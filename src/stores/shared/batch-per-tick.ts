@@ -178,7 +178,7 @@ export class BatchPerTick<Request, Answer> {
         const isWhole = to - from === requests.length;
         const answers = await run(isWhole ? requests : requests.slice(from, to));
         // `run` answers every request, so the lengths are equal.
-        for (let at = from; at < to; at++) receivers[at]?.answered(answers[at - from] as Answer);
+        for (let at = from; at < to; at++) answer(receivers[at], answers[at - from] as Answer);
       } catch (error) {
         if (to - from > 1 && isOfOne(error)) {
           ends.push(from + Math.ceil((to - from) / 2));
@@ -191,5 +191,14 @@ export class BatchPerTick<Request, Answer> {
     }
     this.#begun.delete(batch);
     batch.onEnd?.();
+  }
+}
+
+/** A receiver that throws has failed alone: the requests beside it have their own answers. */
+function answer<Answer>(receiver: Receiver<Answer> | undefined, given: Answer): void {
+  try {
+    receiver?.answered(given);
+  } catch (error) {
+    receiver?.failed(error);
   }
 }

@@ -56,6 +56,22 @@ describe("requests to a store", () => {
     },
   );
 
+  it("have their answers, whatever the receiver of another one throws", async () => {
+    const { ask, batch } = gathering(false);
+    const ends: unknown[] = [];
+    const before = ask(1);
+    batch.put(2, {
+      answered: () => {
+        throw new Error("a clock");
+      },
+      failed: (error) => ends.push(error),
+    });
+    batch.put(3, { answered: (end) => ends.push(end), failed: (error) => ends.push(error) });
+    expect(await before).toBe(2);
+    await batch.answered(() => true);
+    expect(ends).toEqual([new Error("a clock"), 6]);
+  });
+
   it.each(ways)("B2 more than a batch goes on in the next turns, %s", async (_, isImmediate) => {
     const { ask, batches } = gathering(isImmediate);
     const asked = Promise.all(Array.from({ length: 2 * MAX + 1 }, (_each, at) => ask(at)));
