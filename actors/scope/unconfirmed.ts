@@ -11,7 +11,7 @@
  *      order in which the calls resolved, in the async context of the call that made it.
  *  K2  A replay changes nothing but its own draft. It ends with `null` when it was cancelled; the
  *      caller adopts its result at once or not at all.
- *  K3  A change that cannot be repeated (a throw, a refusal of a check, its time limit) has no
+ *  K3  A change that cannot be repeated (a throw, a refusal of a check, no end in time) has no
  *      effect on the result and is counted in it.
  *  K4  An expiry is not repeated: when a state expires, the changes before it are dropped.
  *  K5  At most `UNCONFIRMED_MAX` changes are kept; at that number the scope is `full`, and saves
@@ -209,14 +209,17 @@ interface Again {
   readonly call: Call | null;
 }
 
-/** Runs the code of a mutation as the scope's own run, within the time limit of its call. */
+/**
+ * Runs the code of a mutation as the scope's own run. Its call has resolved, so a limit that is
+ * shorter than that of the scope no longer counts.
+ */
 function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise<unknown> {
   const { settings, identity } = scope;
   const context = new RunContext((call?.run?.attempt ?? 1) + 1);
   if (call !== null) call.run = context;
   const code = (): unknown =>
     context.run(scope, identity, () => mutation.compute?.(state, context));
-  const timeoutMs = timeLimitOf(call?.options, settings);
+  const timeoutMs = Math.max(timeLimitOf(call?.options, settings), settings.mutationTimeoutMs);
   const deadline = monotonic(settings.clock) + timeoutMs;
   const sweep = settings.deadlines;
   return new Promise((resolve, reject) => {

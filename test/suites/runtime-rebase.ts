@@ -6,6 +6,7 @@ import { CommitUnknownError } from "../../actors/errors.ts";
 import { applyPatches } from "../../actors/state/patches.ts";
 import type { StateChange } from "../../actors/protocol.ts";
 import { defineKind } from "../../src/runtime/kinds.ts";
+import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import type { Scope } from "../../src/runtime/scope.ts";
 import { seededRandom, type Random } from "../../src/testing/random.ts";
 import { steer, World, type RuntimeStores, type SteeredStore } from "./runtime-world.ts";
@@ -119,10 +120,10 @@ function disturb(store: SteeredStore, intrude: () => Promise<unknown>): { turns:
 /** Claims about checkpoint scopes that several runtimes write. */
 export function rebaseCases(stores: RuntimeStores): void {
   describe("a checkpoint scope with several writers", () => {
-    async function begin(type: keyof typeof KINDS = "draft") {
+    async function begin(type: keyof typeof KINDS = "draft", options: RuntimeOptions = {}) {
       const world = new World(stores);
       const store = steer(world.store());
-      const mine = world.runtime({ kinds: KINDS, store, watch: false });
+      const mine = world.runtime({ kinds: KINDS, store, watch: false, ...options });
       const theirs = world.runtime({ kinds: KINDS, watch: false });
       const here = await mine.open<Draft>(type, "d");
       const there = await theirs.open<Draft>(type, "d");
@@ -286,13 +287,39 @@ export function rebaseCases(stores: RuntimeStores): void {
       expect(await stored()).toEqual({ n: 111 });
     });
 
+    it("E1 code runs again without the time limit of its call, which has resolved", async () => {
+      const { mine, here, hold, theyWrite, stored } = await begin();
+      hold();
+      const repeated = gate();
+      let isRepeating = false;
+      await here.atomicState(
+        async ({ n = 0 }, { attempt }) => {
+          isRepeating = attempt > 1;
+          if (isRepeating) await repeated.promise;
+          return { n: n + 1 };
+        },
+        { timeoutMs: 200 },
+      );
+      await theyWrite((there) => there.incState({ n: 10 }));
+      const flushed = here.flush();
+      await until(() => isRepeating);
+      // A later deadline of the same clock: that of the call is over, too.
+      const other = await mine.open<Draft>("draft", "other");
+      const never = new Promise<never>(() => undefined);
+      await rejection(
+        other.atomicState(() => never, { timeoutMs: 201 }),
+        "SCOPE_MUTATION_TIMEOUT",
+      );
+      repeated.open();
+      await flushed;
+      expect(await stored()).toEqual({ n: 11 });
+    });
+
     it("E1 code that does not end in time when it runs again is reported", async () => {
-      const { here, hold, theyWrite, stored } = await begin();
+      const { here, hold, theyWrite, stored } = await begin("draft", { mutationTimeoutMs: 200 });
       hold();
       const never = new Promise<never>(() => undefined);
-      await here.atomicState((_, { attempt }) => (attempt === 1 ? { n: 1 } : never), {
-        timeoutMs: 30,
-      });
+      await here.atomicState((_, { attempt }) => (attempt === 1 ? { n: 1 } : never));
       await theyWrite((there) => there.incState({ n: 10 }));
       const error = await rejection(here.flush(), "CONCURRENT_MODIFICATION");
       expect(error.cause).toMatchObject({ code: "SCOPE_MUTATION_TIMEOUT" });
