@@ -283,8 +283,12 @@ export function isHoldfastError<Code extends ErrorCode = ErrorCode>(
   error: unknown,
   code?: Code,
 ): error is ErrorOf<Code> {
-  if (!isError(error) || !("code" in error)) return false;
-  return code === undefined
-    ? ERROR_CODES.some((known) => known === error.code)
-    : error.code === code;
+  if (!isError(error)) return false;
+  try {
+    if (!("code" in error)) return false;
+    const { code: found } = error;
+    return code === undefined ? ERROR_CODES.some((known) => known === found) : found === code;
+  } catch {
+    return false; // A field of a user's error is a getter that throws.
+  }
 }

@@ -15,7 +15,7 @@
  *  M4  After a cancellation the settled links are at most the waiting calls plus `DEAD_MAX`.
  */
 import { monotonic } from "../time/clock.ts";
-import { MailboxFullError, ScopeMutationTimeoutError, ScopeStoppedError } from "../errors.ts";
+import { isHoldfastError, MailboxFullError, ScopeMutationTimeoutError } from "../errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, OperationName, Patch, ScopeIdentity } from "../protocol.ts";
 import { OnceMutation, onceKey } from "./once.ts";
@@ -137,7 +137,7 @@ export class Call {
     this.trace?.settled(codeOf(error)); // Before code that awaits the call continues.
     resolve(Promise.reject(error));
     // A stop is intended: a rejection that no caller handles must not end the process.
-    if (error instanceof ScopeStoppedError) this.promise.catch(() => undefined);
+    if (isHoldfastError(error, "SCOPE_STOPPED")) this.promise.catch(() => undefined);
   }
 
   #settle(): Resolve | null {

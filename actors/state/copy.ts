@@ -16,6 +16,7 @@
 import { HoldfastError, StateSerializationError } from "../errors.ts";
 import { kindOf, typeName } from "./kind.ts";
 import { copyRecord, SPREAD_LIMIT } from "./patches.ts";
+import { isError } from "../realm.ts";
 import type { ScopeIdentity } from "../protocol.ts";
 
 export { isPlainObject, typeName } from "./kind.ts";
@@ -107,7 +108,7 @@ class Copier {
     try {
       return this.#copy(value);
     } catch (error) {
-      if (error instanceof HoldfastError) throw error;
+      if (isError(error) && error instanceof HoldfastError) throw error;
       throw this.#refusal("something that throws when it is read", error);
     }
   }

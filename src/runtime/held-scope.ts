@@ -9,7 +9,7 @@
  *      of the record builds on them.
  */
 import { done } from "../../actors/scope/admission.ts";
-import { isHoldfastError, ScopeStoppedError } from "../../actors/errors.ts";
+import { isHoldfastError } from "../../actors/errors.ts";
 import type { Claim, Claimable, ClaimedScope } from "../../actors/scope/claim.ts";
 import { type ExclusiveOptions, ExclusiveSection } from "../../actors/scope/exclusive.ts";
 import { type ExclusiveTask, timeLimitOf } from "../../actors/scope/mailbox.ts";
@@ -180,7 +180,7 @@ export function withScopes<T>(
   const promise = new Promise<T>((resolve, reject) => {
     end.then(resolve, (error: unknown) => {
       reject(error);
-      if (error instanceof ScopeStoppedError) promise.catch(() => undefined);
+      if (isHoldfastError(error, "SCOPE_STOPPED")) promise.catch(() => undefined);
     });
   });
   return promise;

@@ -11,6 +11,7 @@
  */
 import { isThenable } from "../../actors/scope/mutation.ts";
 import { StateVersionError } from "../../actors/errors.ts";
+import { isError } from "../../actors/realm.ts";
 import type { ScopeIdentity } from "../../actors/protocol.ts";
 import { copyIn, isPlainObject, typeName } from "../../actors/state/copy.ts";
 import { extrasOf, withExtras } from "../../actors/state/extras.ts";
@@ -98,7 +99,10 @@ export function lift(
     try {
       lifted = liftTo(to, migrate, lifted);
     } catch (error) {
-      const fault = error instanceof StepFault ? error : new StepFault("threw", { cause: error });
+      const fault =
+        isError(error) && error instanceof StepFault
+          ? error
+          : new StepFault("threw", { cause: error });
       const reason = `the step to version ${to} ${fault.message}`;
       throw new StateVersionError({ stored, known }, { scope, cause: fault.cause }, reason);
     }

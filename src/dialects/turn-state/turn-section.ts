@@ -9,6 +9,7 @@
 import { StateSealedError } from "../../../actors/errors.ts";
 import { TimeLimit } from "../../../actors/scope/time-limit.ts";
 import { ExclusiveSection, SectionOverError } from "../../../actors/scope/exclusive.ts";
+import { isError } from "../../../actors/realm.ts";
 import type { TurnPolicy } from "./policy.ts";
 import type { Mailbox, Vault } from "./vault.ts";
 
@@ -101,6 +102,6 @@ export class TurnSection {
 /** Code of the turn that continues after the end of the turn uses a sealed state. */
 function sealed<T>(work: Promise<T>): Promise<T> {
   return work.catch((error: unknown) => {
-    throw error instanceof SectionOverError ? new StateSealedError() : error;
+    throw isError(error) && error instanceof SectionOverError ? new StateSealedError() : error;
   });
 }
