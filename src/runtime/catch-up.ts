@@ -49,7 +49,8 @@ export async function readNewer(scope: BehindScope): Promise<NextRead> {
     if (isHoldfastError(error) && PASSING.has(error.code)) return "later";
     const { identity, settings } = scope;
     const fields = { scope: identity, error };
-    if (!scope.stopped)
+    // A runtime that drains refuses this, also when the report came in a call that is let in.
+    if (!scope.stopped && !isHoldfastError(error, "SCOPE_STOPPED"))
       settings.logger.error("a change of another process could not be read", fields);
     return "over";
   }

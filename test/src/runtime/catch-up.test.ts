@@ -90,4 +90,26 @@ describe("scopes that may have missed something", () => {
     await until(() => scopes.every(({ version }) => version >= 1));
     expect(last?.version).toBe(2);
   });
+
+  it("of a runtime that closes meanwhile report nothing", async () => {
+    const line = watchedStores(memoryStore());
+    const world = new World({ name: "watched memory", several: true, open: () => line.open() });
+    const [here, there] = [world.runtime(), world.runtime()];
+    const [busy, idle] = [await here.open("user", "busy"), await here.open("user", "idle")];
+    const theirs = await there.open<Counter>("user", "idle");
+    const held = gate();
+    const last = busy.atomicState(async () => {
+      await held.promise;
+      await theirs.incState({ n: 1 }); // Reported in the context of a call that is still let in.
+      await settled();
+      return { n: 1 };
+    });
+    const closing = here.close();
+    await settled();
+    held.open();
+    expect(await last).toBe(true);
+    await closing;
+    expect(idle.version).toBe(0);
+    expect(world.logger.lines).toEqual([]);
+  });
 });
