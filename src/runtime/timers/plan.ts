@@ -44,10 +44,11 @@ export function planOf(
   [name, when, payload, options = {}]: ScheduleArguments,
 ): TimerPlan {
   const known = Object.keys(timers).join(", ");
-  if (typeof name !== "string" || !Object.hasOwn(timers, name))
+  if (typeof name !== "string")
+    throw new TypeError(`the name of a timer must be a text, received ${typeName(name)}`);
+  if (!Object.hasOwn(timers, name))
     throw new TypeError(
-      `unknown timer ${JSON.stringify(name) ?? typeof name} of "${identity.type}"; ` +
-        `declared are: ${known}`,
+      `unknown timer ${JSON.stringify(name)} of "${identity.type}"; declared are: ${known}`,
     );
   const time = timeOf(when as TimerTime, now);
   const given = options as TimerOptions; // Checked here.

@@ -96,10 +96,19 @@ describe("a cron timer", () => {
   });
 });
 
+/** A list in a list, so many levels deep. */
+function deep(levels: number): unknown {
+  let list: unknown[] = [];
+  for (let level = 0; level < levels; level += 1) list = [list];
+  return list;
+}
+
 const bad: readonly (readonly [string, string, readonly unknown[]])[] = [
   ["TypeError", 'unknown timer "no" of "timed"; declared are: remind', ["no", LATER]],
   ["TypeError", 'unknown timer "toString" of "timed"', ["toString", LATER]],
-  ["TypeError", 'unknown timer 5 of "timed"', [5, LATER]],
+  ["TypeError", "name of a timer must be a text, received number", [5, LATER]],
+  ["TypeError", "name of a timer must be a text, received bigint", [5n, LATER]],
+  ["TypeError", "name of a timer must be a text, received array", [deep(10_000), LATER]],
   ["TypeError", "time of a timer", ["remind"]],
   ["TypeError", "exactly one of", ["remind", {}]],
   ["TypeError", "exactly one of", ["remind", { afterMs: 1, at: new Date(START) }]],
