@@ -27,6 +27,11 @@ export class ScopeHooks {
   /** @internal Called when the scope has adopted the store's record, before its event. */
   taken(): void {}
 
+  /** @internal A delete has found no record: ends what is kept for the scope without one. */
+  deletedNothing(): Promise<void> | null {
+    return null;
+  }
+
   /** @internal Called once, after `stop`. */
   ended(): void {}
 }

@@ -109,7 +109,13 @@ export function deleteWork(scope: ScopeCore): ExclusiveTask {
   const work = {
     operation: "delete" as const,
     unknown: false,
-    task: (call: Call): Promise<boolean> => new Deletion(scope, call, work).run(),
+    task: async (call: Call): Promise<boolean> => {
+      const isDeleted = await new Deletion(scope, call, work).run();
+      const end = isDeleted || call.settled ? null : scope.deletedNothing();
+      work.unknown = end !== null;
+      await end;
+      return isDeleted;
+    },
   };
   return work;
 }

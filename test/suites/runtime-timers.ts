@@ -366,6 +366,32 @@ function endCases(stores: RuntimeStores): void {
     },
   );
 
+  it.each(["commit", "checkpoint", "volatile"] as const)(
+    "delete of a %s kind removes timers that were set without a record, or after it was deleted",
+    async (durability) => {
+      const kept = keeping({ durability });
+      const world = new World(stores);
+      const [scope, other] = [
+        await open(runtimeOf(world, kept)),
+        await open(runtimeOf(world, kept)),
+      ];
+      await scope.schedule("remind", LATER, 0, { key: "alone" });
+      expect(await scope.delete()).toBe(false);
+      expect(await scope.timers()).toEqual([]);
+      await scope.update((draft, context) => {
+        draft.n = 1;
+        context.schedule("remind", LATER, 0, { key: "noted" });
+      });
+      expect(await scope.delete()).toBe(true);
+      await scope.schedule("remind", LATER, 0, { key: "after" });
+      if (durability === "volatile") await scope.delete();
+      else await other.exclusive((held) => held.delete());
+      expect(await scope.timers()).toEqual([]);
+      await scope.schedule("remind", LATER, 0, { key: "new" });
+      expect((await scope.timers()).map(({ key }) => key)).toEqual(["new"]);
+    },
+  );
+
   it("deleteAll and erase remove the timers, and erase every record of them", async () => {
     const clock = simulatedClock(START);
     const here = new World(stores, clock);
