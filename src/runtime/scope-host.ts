@@ -6,6 +6,7 @@ import { createTimerWheel, type TimerWheel } from "../../actors/time/timer-wheel
 import { type Counters, newCounters } from "../../actors/scope/counters.ts";
 import type { Clock, Logger, ScopeIdentity } from "../../actors/protocol.ts";
 import { consoleLogger, countOption } from "../../actors/scope/options.ts";
+import { typeName } from "../../actors/state/copy.ts";
 import { Registry } from "./registry.ts";
 import { quietLogger } from "../../actors/scope/safe-call.ts";
 import { readRecord } from "../../actors/scope/save-answer.ts";
@@ -163,7 +164,9 @@ export class ScopeHost {
     const isMadeUp = type === "session" && id !== undefined && isEphemeral(id);
     if (kind !== undefined) return isMadeUp ? ephemeralKind(kind) : kind;
     const known = [...this.#kinds.keys()].join(", ");
-    throw new TypeError(`unknown scope type "${type}"; declared are: ${known}`);
+    const given: unknown = type; // A caller in JavaScript may pass what the types forbid.
+    const name = typeof given === "string" ? given : typeName(given);
+    throw new TypeError(`unknown scope type "${name}"; declared are: ${known}`);
   }
 
   /** The kind of a type as it was declared; `undefined` for an unknown type. */

@@ -40,6 +40,7 @@ export async function runTransaction(
   options: MutationOptions | undefined,
 ): Promise<boolean> {
   const residents = ownScopes(runtime, "a transaction", scopes);
+  checkRecipe(recipe);
   // The drafts are made from these scopes in this order, so they have the types of the recipe.
   const edit = recipe as (...args: object[]) => void | Promise<void>;
   // A recipe that takes its drafts as a rest parameter receives nothing but drafts.

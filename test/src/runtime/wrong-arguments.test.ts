@@ -132,6 +132,22 @@ it.each(calls)("refuses a wrong %s", async (_, call, given, error) => {
   expect(refusal).toBeInstanceOf(error.constructor);
 });
 
+it("names what is no type of a scope, and what is no recipe", async () => {
+  const types: unknown[] = [Symbol("session"), { toString: 5 }, undefined];
+  const refused = types.map((type) => rejection(runtime.open(type as never, "a")));
+  expect((await Promise.all(refused)).map(({ message }) => message.split(";")[0])).toEqual([
+    'unknown scope type "symbol"',
+    'unknown scope type "object"',
+    'unknown scope type "undefined"',
+  ]);
+  for (const call of [
+    runtime.transaction([chat], undefined as never),
+    runtime.transact([chat], undefined as never),
+    chat.update(undefined as never),
+  ])
+    expect(await rejection(call, "STATE_TYPE")).toMatchObject({ expected: "a recipe function" });
+});
+
 it("refuses to list runs once it is closed", async () => {
   const closed = createRuntime();
   await closed.close();
