@@ -41,7 +41,7 @@ export class RecipeMutation<S extends object> implements Mutation {
     // The caller declares the type of the state.
     const returned = this.#recipe(draft as Draft<S>, context);
     const end = (value: unknown): unknown => endRecipe([draft], value)[0];
-    return isThenable(returned) ? returned.then(end) : end(returned);
+    return isThenable(returned) ? Promise.resolve(returned).then(end) : end(returned);
   }
 
   write(draft: DraftState, computed: unknown): void {

@@ -75,7 +75,8 @@ export class TransactMutation<S extends object> implements Mutation {
     const work = new TransactDrafts([state]);
     // The only draft; the caller declares the type of the state.
     const returned: unknown = this.#recipe(work.drafts[0] as Draft<S>, context);
-    return isThenable(returned) ? returned.then((value) => work.end(value)) : work.end(returned);
+    const end = (value: unknown): Transacted => work.end(value);
+    return isThenable(returned) ? Promise.resolve(returned).then(end) : end(returned);
   }
 
   write(draft: DraftState, computed: unknown): void {

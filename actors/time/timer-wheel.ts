@@ -208,7 +208,8 @@ class HashedWheel implements TimerWheel {
     this.#size--;
     try {
       const running = entry.callback();
-      if (isThenable(running)) running.then(undefined, (error: unknown) => this.#report(error));
+      if (isThenable(running))
+        Promise.resolve(running).catch((error: unknown) => this.#report(error));
     } catch (error) {
       this.#report(error);
     }

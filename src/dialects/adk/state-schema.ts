@@ -86,7 +86,7 @@ function standardCheck(field: unknown, key: string): Check {
   return (value) => {
     const result = field["~standard"].validate(value);
     if (isThenable(result)) {
-      result.then(undefined, () => undefined); // Rejected here; the result is unused.
+      Promise.resolve(result).catch(() => undefined); // Rejected here; the result is unused.
       throw new TypeError("an asynchronous schema cannot check a state; use a synchronous one");
     }
     if (result.issues !== undefined) return result.issues.map(textOf).join("; ");

@@ -148,7 +148,7 @@ export class StepTry implements TryPort {
     try {
       const output = this.#port.step(this.#current.step, this);
       if (!isThenable(output)) return this.#done(output);
-      output.then(
+      Promise.resolve(output).then(
         (value: unknown) => this.#done(value),
         (error: unknown) => void this.#threw(error),
       );

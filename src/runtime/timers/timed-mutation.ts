@@ -163,7 +163,7 @@ export class TimedMutation extends WrappedMutation {
     const made = super.run(state, collecting(context, schedule));
     const prepare = (value: unknown): unknown =>
       plans.length === 0 ? value : this.#prepare(plans).then(() => value);
-    return isThenable(made) ? made.then(prepare) : prepare(made);
+    return isThenable(made) ? Promise.resolve(made).then(prepare) : prepare(made);
   }
 
   async #prepare(plans: readonly TimerPlan[]): Promise<void> {
