@@ -181,8 +181,8 @@ export interface CommittedChange extends Pick<
   /** The version before it. */
   readonly since: number;
   readonly meta?: JsonObject | undefined;
-  /** What its mutation adds to the history (`Mutation.trace`). */
-  readonly trace?: JsonObject | undefined;
+  /** What its mutation adds to the history. */
+  readonly historyNote?: JsonObject | undefined;
 }
 
 /** The lease of a record while an exclusive section keeps it. */

@@ -176,9 +176,10 @@ export function committedChange(
 ): CommittedChange {
   const { operation } = mutation;
   const [patches, inversePatches] = [outcome.patches ?? [], outcome.inverse ?? []];
-  const trace = mutation.trace?.();
+  const historyNote = mutation.historyNote?.();
   const since = version - 1;
-  return { version, since, operation, patches, inversePatches, timestamp, meta, trace };
+  const about = { version, since, timestamp, meta, historyNote };
+  return { ...about, operation, patches, inversePatches };
 }
 
 /** True when the result of a call counts only once the store has confirmed the version. */

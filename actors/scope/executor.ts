@@ -102,7 +102,7 @@ export class Executor implements Expirable, SavePort {
     const call = underWay(this.#state);
     this.#state = { is: "stopped" };
     const error = (): ScopeStoppedError => new ScopeStoppedError({ scope: this.#scope.identity });
-    this.#mailbox?.refuse(error);
+    this.#mailbox?.rejectAll(error);
     if (call !== undefined) this.#cancel(call, error());
     if (call?.inner != null) await call.inner.stop();
     return new Promise((resolve) => {
@@ -172,7 +172,7 @@ export class Executor implements Expirable, SavePort {
   #startSave(save: Save): void {
     const run = this.#state.is === "running" ? this.#state.run : null;
     this.#state = run === null ? SAVING : { is: "saving", run };
-    run?.hold();
+    run?.pause();
     if (isInTurn()) outsideTurns(() => save.start());
     else save.start();
   }
@@ -183,7 +183,7 @@ export class Executor implements Expirable, SavePort {
     if (this.#state.is !== "saving") return this.#rest();
     const { run } = this.#state;
     this.#state = run === null ? OPEN : { is: "running", run };
-    run?.release();
+    run?.resume();
     this.#proceed();
   }
 

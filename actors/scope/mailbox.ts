@@ -261,7 +261,7 @@ export class Mailbox {
   }
 
   /** Rejects all waiting calls, each with its own error. */
-  refuse(error: () => unknown): void {
+  rejectAll(error: () => unknown): void {
     for (let call = this.take(); call !== null; call = this.take()) call.reject(error());
   }
 

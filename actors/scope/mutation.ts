@@ -33,7 +33,7 @@ export interface Mutation {
   /** What the call resolves to; without it, whether the state changed. */
   answer?(changed: boolean): unknown;
   /** What a history keeps beside the change; called when it is saved, after the last `write`. */
-  trace?(): JsonObject | undefined;
+  historyNote?(): JsonObject | undefined;
   /** The event's `path`, when the operation has one. */
   path?(): string;
   /** The event's `delta`, when the operation has one; called after `write`. */

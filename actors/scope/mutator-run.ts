@@ -3,13 +3,13 @@
  *
  *     start ──synchronous──────────────────────────▶ over
  *       └──promise──▶ settles ──────────────────────▶ over       cancel, drop: from anywhere
- *                        └──kept by `hold`──release──▶ over
+ *                        └──kept by `pause`──resume──▶ over
  *
  * Invariants
  *  X1  A run is over exactly once, with a value, a throw, or because its call was cancelled; a
  *      dropped run reports no end.
  *  X2  What the code does after that has no effect, and its rejection is handled.
- *  X3  A run that is on hold is not over before `release`.
+ *  X3  A run that is paused is not over before `resume`.
  */
 import type { ScopeCore } from "./scope-core.ts";
 import type { Call } from "./mailbox.ts";
@@ -28,7 +28,7 @@ export class MutatorRun extends RunContext {
   /** Receives the end, and whether it came after `start` had returned; `null`: over. */
   #over: ((ended: Ended, isLate: boolean) => void) | null;
   #isAsync = false;
-  #isHeld = false;
+  #isPaused = false;
   #kept: Ended | null = null;
 
   constructor(call: Call, over: (ended: Ended, isLate: boolean) => void) {
@@ -79,13 +79,13 @@ export class MutatorRun extends RunContext {
     this.lose(undefined);
   }
 
-  /** Keeps the end until `release` (X3). */
-  hold(): void {
-    this.#isHeld = true;
+  /** Keeps the end until `resume` (X3). */
+  pause(): void {
+    this.#isPaused = true;
   }
 
-  release(): void {
-    this.#isHeld = false;
+  resume(): void {
+    this.#isPaused = false;
     if (this.#kept !== null) this.#end(this.#kept);
   }
 
@@ -94,7 +94,7 @@ export class MutatorRun extends RunContext {
     const settle = (ended: Ended): void => {
       this.end();
       this.call.trace?.ran();
-      if (this.#isHeld) this.#kept = ended;
+      if (this.#isPaused) this.#kept = ended;
       else this.#end(ended);
     };
     // Through a promise: another thenable may call back at once, twice, or throw.

@@ -18,7 +18,7 @@ const PARTS = optionNames<Omit<Mutation, "operation" | "write">>({
   compute: true,
   settle: true,
   answer: true,
-  trace: true,
+  historyNote: true,
   path: true,
   delta: true,
 });

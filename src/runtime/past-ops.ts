@@ -24,7 +24,7 @@ class PastMutation implements Mutation {
   readonly verifies = true;
   readonly #scope: PastOwner;
   readonly #find: Find;
-  #trace: JsonObject | undefined;
+  #historyNote: JsonObject | undefined;
 
   constructor(operation: PastMutation["operation"], scope: PastOwner, find: Find) {
     this.operation = operation;
@@ -38,12 +38,12 @@ class PastMutation implements Mutation {
 
   write(draft: DraftState, computed: unknown): void {
     const restored = computed as Restored | undefined; // `compute` is its only source.
-    this.#trace = restored?.trace;
+    this.#historyNote = restored?.historyNote;
     if (restored !== undefined) draft.adopt(restored.state);
   }
 
-  trace(): JsonObject | undefined {
-    return this.#trace;
+  historyNote(): JsonObject | undefined {
+    return this.#historyNote;
   }
 }
 

@@ -10,10 +10,10 @@ import type { JsonObject } from "../../actors/protocol.ts";
 import { equal } from "../../actors/state/equal.ts";
 import type { Past, PastChange, Present } from "./past.ts";
 
-/** A state to go to; `trace` is kept with the change that does. */
+/** A state to go to; `historyNote` is kept with the change that does. */
 export interface Restored {
   readonly state: object;
-  readonly trace?: JsonObject | undefined;
+  readonly historyNote?: JsonObject | undefined;
 }
 
 /** See the head of this file. */
@@ -28,7 +28,7 @@ export class UndoLine {
   async undone(present: Present): Promise<Restored | undefined> {
     const newest = await this.#past.exactly(present.version);
     if (newest === undefined) return undefined;
-    const from = traced(newest.trace, "at") ?? newest.version;
+    const from = numberIn(newest.historyNote, "at") ?? newest.version;
     const rest = nextRedo(newest);
     for (let place = from; ;) {
       const group = await this.#groupAt(place);
@@ -37,7 +37,7 @@ export class UndoLine {
       place = group.before;
       // A group without an effect is passed over, for there is nothing to see in its undo.
       if (equal(state, present.state)) continue;
-      return { state, trace: { at: place, from, ...(rest !== undefined && { rest }) } };
+      return { state, historyNote: { at: place, from, ...(rest !== undefined && { rest }) } };
     }
   }
 
@@ -46,12 +46,12 @@ export class UndoLine {
     const newest = await this.#past.exactly(present.version);
     const version = newest && nextRedo(newest);
     const undo = version === undefined ? undefined : await this.#past.exactly(version);
-    const at = traced(undo?.trace, "from");
+    const at = numberIn(undo?.historyNote, "from");
     if (undo === undefined || at === undefined) return undefined;
-    const rest = traced(undo.trace, "rest");
+    const rest = numberIn(undo.historyNote, "rest");
     // What an undo took back is the state before it, also when that version is no longer kept.
     const state = await this.#past.stateBefore(undo, present);
-    return { state, trace: { at, ...(rest !== undefined && { rest }) } };
+    return { state, historyNote: { at, ...(rest !== undefined && { rest }) } };
   }
 
   /** The first neighbour with the group of the change at `place`, and the place before. */
@@ -61,7 +61,7 @@ export class UndoLine {
     const group = last.meta?.["group"];
     for (let first: PastChange = last; ;) {
       const previous: PastChange | undefined = await this.#past.exactly(first.since);
-      const before: number = traced(previous?.trace, "at") ?? first.since;
+      const before: number = numberIn(previous?.historyNote, "at") ?? first.since;
       const change = before === first.since ? previous : await this.#past.exactly(before);
       const joins = group !== undefined && equal(change?.meta?.["group"], group);
       if (!joins || change === undefined) return { first, before };
@@ -70,13 +70,13 @@ export class UndoLine {
   }
 }
 
-/** The number of a field of a trace. */
-function traced(trace: JsonObject | undefined, name: string): number | undefined {
-  const value = trace?.[name];
+/** The number in a field of a note. */
+function numberIn(note: JsonObject | undefined, name: string): number | undefined {
+  const value = note?.[name];
   return typeof value === "number" ? value : undefined;
 }
 
 /** The version of the undo that is redone after a change; `undefined`: none, as after others. */
-function nextRedo({ operation, version, trace }: PastChange): number | undefined {
-  return operation === "undo" ? version : traced(trace, "rest");
+function nextRedo({ operation, version, historyNote }: PastChange): number | undefined {
+  return operation === "undo" ? version : numberIn(historyNote, "rest");
 }

@@ -11,7 +11,7 @@
  *      the limit of bytes leaves no place for whole states; then that limit bounds what is read.
  */
 import { CorruptStateError } from "../../../actors/errors.ts";
-import type { CommittedChange, Json, ScopeIdentity } from "../../../actors/protocol.ts";
+import type { CommittedChange, Json, JsonObject, ScopeIdentity } from "../../../actors/protocol.ts";
 import type { HistoryKeep, HistoryQuery, HistoryRow, StateStore } from "../../stores/contract.ts";
 import { type HistoryLimits, keepOf } from "../history-rule.ts";
 import type { RecordRule } from "../kinds.ts";
@@ -96,7 +96,7 @@ interface RowParts {
 }
 
 function encodeRow(change: CommittedChange, { kind, whole, before }: RowParts): HistoryRow {
-  const { version, since, timestamp, operation, patches, inversePatches, meta, trace } = change;
+  const { version, since, timestamp, operation, patches, inversePatches, meta } = change;
   const entry = encodeState({
     operation,
     patches,
@@ -104,7 +104,7 @@ function encodeRow(change: CommittedChange, { kind, whole, before }: RowParts): 
     ...(since !== version - 1 && { since }),
     ...(kind !== 1 && { kind }),
     ...(meta !== undefined && { meta }),
-    ...(trace !== undefined && { trace }),
+    ...(change.historyNote !== undefined && { trace: change.historyNote }),
     ...(before !== null && { before: { kind: before.kindVersion, state: before.state } }),
   });
   return { version, at: timestamp, entry, ...(whole !== undefined && { state: whole }) };
@@ -217,6 +217,8 @@ function decodeChange(row: HistoryRow, { store, key, identity: scope }: PastReco
 
 /** The fields of a row's entry. */
 interface Entry extends CommittedChange {
+  /** The note of its mutation. */
+  readonly trace: JsonObject;
   readonly kind: number;
   readonly before: { readonly kind: number; readonly state: object };
 }
@@ -240,7 +242,7 @@ function decodeRow({ version, at, entry, state }: HistoryRow): PastChange {
     inversePatches,
     kind,
     ...(meta !== undefined && { meta }),
-    ...(trace !== undefined && { trace }),
+    ...(trace !== undefined && { historyNote: trace }),
     ...(before !== undefined && { before: { kindVersion: before.kind, state: before.state } }),
     state: state === undefined ? undefined : decodeState(state),
   };

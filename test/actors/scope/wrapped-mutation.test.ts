@@ -29,8 +29,8 @@ class Recorded implements Required<Mutation> {
   answer(...given: unknown[]): unknown {
     return this.asked.push("answer", ...given);
   }
-  trace(): undefined {
-    this.asked.push("trace");
+  historyNote(): undefined {
+    this.asked.push("historyNote");
   }
   path(): string {
     return String(this.asked.push("path"));
@@ -57,11 +57,11 @@ describe.each(wrappers)("a %s", (_name, wrap, own) => {
     expect(outer).toMatchObject({ operation: "patch", verifies: true, first: true });
     outer.compute?.(draft.expose(), context);
     outer.write(draft, "computed", 7);
-    outer.trace?.();
+    outer.historyNote?.();
     outer.path?.();
     outer.delta?.("computed");
     const passed = ["compute", draft.expose(), context, "write", draft, "computed", 7];
-    expect(inner.asked).toEqual([...passed, "trace", "path", "delta", "computed"]);
+    expect(inner.asked).toEqual([...passed, "historyNote", "path", "delta", "computed"]);
     inner.asked.length = 0;
     outer.settle?.(draft, "computed");
     expect(inner.asked.slice(0, 3)).toEqual(["settle", draft, "computed"]);
@@ -71,7 +71,16 @@ describe.each(wrappers)("a %s", (_name, wrap, own) => {
 
   it("W2: has no part that neither has", () => {
     const outer = wrap({ operation: "patch", write: () => undefined });
-    const parts = ["verifies", "first", "compute", "settle", "answer", "trace", "path", "delta"];
+    const parts = [
+      "verifies",
+      "first",
+      "compute",
+      "settle",
+      "answer",
+      "historyNote",
+      "path",
+      "delta",
+    ];
     expect(parts.filter((part) => part in outer)).toEqual(own);
   });
 });
