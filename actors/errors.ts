@@ -17,29 +17,6 @@ export { type ErrorCode, HoldfastError, type HoldfastErrorOptions, scopeLabel };
 export * from "./run-errors.ts";
 export * from "./store-errors.ts";
 
-/** All attempts of a save met a newer version. Nothing was changed; the caller may try again. */
-export class ConcurrentModificationError extends HoldfastError {
-  readonly attempts: number;
-  readonly expectedVersion: number;
-  readonly actualVersion: number;
-
-  constructor(
-    fields: { attempts: number; expectedVersion: number; actualVersion: number },
-    options?: HoldfastErrorOptions,
-  ) {
-    super(
-      "CONCURRENT_MODIFICATION",
-      `${scopeLabel(options?.scope)} was changed by another writer in each of ` +
-        `${fields.attempts} attempts (expected version ${fields.expectedVersion}, ` +
-        `found ${fields.actualVersion}); nothing was saved`,
-      options,
-    );
-    this.attempts = fields.attempts;
-    this.expectedVersion = fields.expectedVersion;
-    this.actualVersion = fields.actualVersion;
-  }
-}
-
 /** The mutation did not finish in time; it has no effect and will not run later. */
 export class ScopeMutationTimeoutError extends HoldfastError {
   readonly timeoutMs: number;
@@ -238,7 +215,7 @@ export class BindingMismatchError extends HoldfastError {
 
 /** The class of each code. */
 export interface ErrorClasses {
-  readonly CONCURRENT_MODIFICATION: ConcurrentModificationError;
+  readonly CONCURRENT_MODIFICATION: stored.ConcurrentModificationError;
   readonly SCOPE_MUTATION_TIMEOUT: ScopeMutationTimeoutError;
   readonly REENTRANT_MUTATION: ReentrantMutationError;
   readonly MAILBOX_FULL: MailboxFullError;

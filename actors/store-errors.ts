@@ -3,6 +3,29 @@
  */
 import { HoldfastError, type HoldfastErrorOptions, scopeLabel } from "./holdfast-error.ts";
 
+/** All attempts of a save met a newer version. Nothing was changed; the caller may try again. */
+export class ConcurrentModificationError extends HoldfastError {
+  readonly attempts: number;
+  readonly expectedVersion: number;
+  readonly actualVersion: number;
+
+  constructor(
+    fields: { attempts: number; expectedVersion: number; actualVersion: number },
+    options?: HoldfastErrorOptions,
+  ) {
+    super(
+      "CONCURRENT_MODIFICATION",
+      `${scopeLabel(options?.scope)} was changed by another writer in each of ` +
+        `${fields.attempts} attempts (expected version ${fields.expectedVersion}, ` +
+        `found ${fields.actualVersion}); nothing was saved`,
+      options,
+    );
+    this.attempts = fields.attempts;
+    this.expectedVersion = fields.expectedVersion;
+    this.actualVersion = fields.actualVersion;
+  }
+}
+
 /** The save was sent and its outcome is unknown; the scope reads the store before it continues. */
 export class CommitUnknownError extends HoldfastError {
   constructor(options?: HoldfastErrorOptions) {
