@@ -1,18 +1,22 @@
 /**
- * Decides whether a call is admitted, by the code that makes it. Refused are code that a write of
- * the same scope has called (`writing.ts`), a listener in an endless cascade (`cascade.ts`) and a
- * mutator that would wait for itself (`wait-graph.ts`).
+ * Makes calls from what a caller gives, and decides whether they are admitted, by the code that
+ * makes them. Refused are code that a write of the same scope has called (`writing.ts`), a listener
+ * in an endless cascade (`cascade.ts`) and a mutator that would wait for itself (`wait-graph.ts`).
  *
  * Schemas and listeners do not await their calls. Their refusals are reported to the logger, and a
  * rejection without a handler does not end the process.
  */
 import { causeHere, countCall } from "./cascade.ts";
 import { ScopeStoppedError } from "../errors.ts";
-import { type Call, createCall, type ExclusiveTask } from "./mailbox.ts";
+import { Call, type ExclusiveTask } from "./mailbox.ts";
 import { type Mutation, READ } from "./mutation.ts";
+import { OnceMutation, onceKey } from "./once.ts";
+import { checkSignal, metaOption, optionNames, refuseUnknown } from "./options.ts";
 import type { ScopeSettings } from "./options.ts";
 import type { MutationOptions, ScopeIdentity } from "../protocol.ts";
+import { timeLimitOf } from "./timeouts.ts";
 import { isError } from "../realm.ts";
+import { monotonic } from "../time/clock.ts";
 import { MUTATIONS, traceOf } from "./trace.ts";
 import { isInTurn } from "./reentrancy.ts";
 import { enterWait } from "./wait-graph.ts";
@@ -32,6 +36,37 @@ export interface Entered extends Called {
 
 /** Reported refusals, and the promises that reject with them. */
 const reported = new WeakSet<object>();
+
+const OPTIONS = optionNames<MutationOptions>({
+  signal: true,
+  timeoutMs: true,
+  meta: true,
+  once: true,
+});
+
+/**
+ * Makes a call: its deadline starts now, and its options are copied. Throws `TypeError` for an
+ * unknown option and a `meta` that is no object, and `RangeError` for a bad `once`.
+ */
+export function createCall(
+  given: Mutation | ExclusiveTask,
+  options: MutationOptions | undefined,
+  settings: ScopeSettings,
+): Call {
+  const now = monotonic(settings.clock);
+  if (options === undefined) return new Call(given, now + settings.mutationTimeoutMs, undefined);
+  refuseUnknown("a mutation", options, OPTIONS);
+  checkSignal(options.signal);
+  const work =
+    options.once === undefined ? given : workOnce(given, options.once, settings.onceKept);
+  const meta = options.meta === undefined ? null : { meta: metaOption(options.meta) };
+  return new Call(work, now + timeLimitOf(options, settings), { ...options, ...meta });
+}
+
+function workOnce(work: Mutation | ExclusiveTask, key: unknown, kept: number): OnceMutation {
+  if ("task" in work) throw new TypeError("once is an option of mutations, not of this call");
+  return new OnceMutation(work, onceKey(key), kept);
+}
 
 /**
  * Admits a call, or throws: `ScopeStoppedError`, the abort reason of its signal,

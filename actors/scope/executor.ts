@@ -21,9 +21,9 @@
 import { onAbort } from "./abort.ts";
 import { afterThis, nextTurn } from "../time/soon.ts";
 import type { Activity, Lane, ScopeCore } from "./scope-core.ts";
-import type { Expirable } from "./timeouts.ts";
+import { overtime, type Expirable } from "./timeouts.ts";
 import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
-import { isFirst, Mailbox, overtime, type Call, type CallStage, type Outcome } from "./mailbox.ts";
+import { isFirst, Mailbox, type Call, type CallStage, type Outcome } from "./mailbox.ts";
 import { isUncertain, mustVerify } from "./commit-batch.ts";
 import { commitChange } from "./commit.ts";
 import { Save, type SavePort } from "./committer.ts";

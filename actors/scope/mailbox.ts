@@ -14,13 +14,9 @@
  *  M3  A call is settled exactly once, and a settled call is never taken.
  *  M4  After a cancellation the settled links are at most the waiting calls plus `DEAD_MAX`.
  */
-import { monotonic } from "../time/clock.ts";
-import { isHoldfastError, MailboxFullError, ScopeMutationTimeoutError } from "../errors.ts";
+import { isHoldfastError, MailboxFullError } from "../errors.ts";
 import type { Mutation } from "./mutation.ts";
 import type { MutationOptions, OperationName, Patch, ScopeIdentity } from "../protocol.ts";
-import { OnceMutation, onceKey } from "./once.ts";
-import { checkSignal, metaOption, optionNames, refuseUnknown, timeoutOption } from "./options.ts";
-import type { ScopeSettings } from "./options.ts";
 import type { CapturedContext, Cascade, RunContext } from "./reentrancy.ts";
 import { codeOf, type Trace } from "./trace.ts";
 
@@ -155,56 +151,6 @@ export class Call {
     const before = this.release;
     this.release = before === undefined ? callback : () => (before(), callback());
   }
-}
-
-const OPTIONS = optionNames<MutationOptions>({
-  signal: true,
-  timeoutMs: true,
-  meta: true,
-  once: true,
-});
-
-/**
- * Makes a call: its deadline starts now, and its options are copied. Throws `TypeError` for an
- * unknown option and a `meta` that is no object, and `RangeError` for a bad `once`.
- */
-export function createCall(
-  given: Mutation | ExclusiveTask,
-  options: MutationOptions | undefined,
-  settings: ScopeSettings,
-): Call {
-  const now = monotonic(settings.clock);
-  if (options === undefined) return new Call(given, now + settings.mutationTimeoutMs, undefined);
-  refuseUnknown("a mutation", options, OPTIONS);
-  checkSignal(options.signal);
-  const work =
-    options.once === undefined ? given : workOnce(given, options.once, settings.onceKept);
-  const meta = options.meta === undefined ? null : { meta: metaOption(options.meta) };
-  return new Call(work, now + timeLimitOf(options, settings), { ...options, ...meta });
-}
-
-/** The time limit of a call in milliseconds; `Infinity` = none. */
-export function timeLimitOf(
-  options: Pick<MutationOptions, "timeoutMs"> | undefined,
-  { mutationTimeoutMs }: Pick<ScopeSettings, "mutationTimeoutMs">,
-): number {
-  if (options?.timeoutMs === undefined) return mutationTimeoutMs;
-  return timeoutOption(options.timeoutMs, mutationTimeoutMs, "timeoutMs");
-}
-
-/** The error of a call whose time is over. */
-export function overtime(
-  { options, stage }: Call,
-  scope: { readonly identity: ScopeIdentity; readonly settings: ScopeSettings },
-): ScopeMutationTimeoutError {
-  const timeoutMs = timeLimitOf(options, scope.settings);
-  const phase = stage === "queued" || stage === "reloading" ? "queued" : "running";
-  return new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope: scope.identity });
-}
-
-function workOnce(work: Mutation | ExclusiveTask, key: unknown, kept: number): OnceMutation {
-  if ("task" in work) throw new TypeError("once is an option of mutations, not of this call");
-  return new OnceMutation(work, onceKey(key), kept);
 }
 
 /** A bounded FIFO of calls. */

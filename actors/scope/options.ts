@@ -1,7 +1,7 @@
 /**
  * Options of a scope, checked once and shared by all scopes of a kind.
  */
-import { durationOption, MAX_TIMER_MS, systemClock } from "../time/clock.ts";
+import { durationOption, MAX_TIMER_MS, systemClock, timeoutOption } from "../time/clock.ts";
 import { withDefaults, type Checks } from "./validation.ts";
 import type {
   CasOptions,
@@ -97,16 +97,6 @@ export const consoleLogger: Logger = {
   warn: (message, fields) => console.warn(message, fields ?? ""),
   error: (message, fields) => console.error(message, fields ?? ""),
 };
-
-/** A time limit in milliseconds, `Infinity` when off; RangeError on NaN names the option. */
-export function timeoutOption(
-  value: number | undefined,
-  fallback: number,
-  name = "mutationTimeoutMs",
-): number {
-  const timeoutMs = durationOption(name, value, fallback);
-  return timeoutMs > 0 ? timeoutMs : Infinity;
-}
 
 /** A whole number of at least `least`; RangeError names the option. */
 export function countOption(

@@ -14,8 +14,10 @@
  *  D3  A timer that was set before fake timers were installed or removed is set anew at the next
  *      `watch`.
  */
-import { keepAlive, MAX_TIMER_MS, monotonic, timerSource } from "../time/clock.ts";
-import type { Clock } from "../protocol.ts";
+import { ScopeMutationTimeoutError } from "../errors.ts";
+import { keepAlive, MAX_TIMER_MS, monotonic, timeoutOption, timerSource } from "../time/clock.ts";
+import type { Call } from "./mailbox.ts";
+import type { Clock, MutationOptions, ScopeIdentity } from "../protocol.ts";
 import { outsideTurns } from "./reentrancy.ts";
 
 /** An object with calls that can time out. */
@@ -102,6 +104,30 @@ export class DeadlineSweep {
     if (deadline === Infinity) this.#due.delete(subject);
     else this.#due.set(subject, deadline);
   }
+}
+
+/** The time limit of the calls of a scope. */
+interface Limited {
+  readonly mutationTimeoutMs: number;
+}
+
+/** The time limit of a call in milliseconds; `Infinity` = none. */
+export function timeLimitOf(
+  options: Pick<MutationOptions, "timeoutMs"> | undefined,
+  { mutationTimeoutMs }: Limited,
+): number {
+  if (options?.timeoutMs === undefined) return mutationTimeoutMs;
+  return timeoutOption(options.timeoutMs, mutationTimeoutMs, "timeoutMs");
+}
+
+/** The error of a call whose time is over. */
+export function overtime(
+  { options, stage }: Call,
+  scope: { readonly identity: ScopeIdentity; readonly settings: Limited },
+): ScopeMutationTimeoutError {
+  const timeoutMs = timeLimitOf(options, scope.settings);
+  const phase = stage === "queued" || stage === "reloading" ? "queued" : "running";
+  return new ScopeMutationTimeoutError({ timeoutMs, phase }, { scope: scope.identity });
 }
 
 const sweeps = new WeakMap<Clock, DeadlineSweep>();

@@ -19,12 +19,13 @@
  */
 import { DraftState } from "../state/draft-state.ts";
 import { ScopeMutationTimeoutError } from "../errors.ts";
-import { timeLimitOf, type Call, type Outcome } from "./mailbox.ts";
+import type { Call, Outcome } from "./mailbox.ts";
 import { monotonic } from "../time/clock.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import type { ScopeIdentity } from "../protocol.ts";
 import { BATCH_MAX } from "./commit-batch.ts";
 import type { ScopeSettings } from "./options.ts";
+import { timeLimitOf } from "./timeouts.ts";
 import { RunContext } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 

@@ -88,3 +88,13 @@ export function durationOption(name: string, value: number | undefined, fallback
     `${name} must be a number, received ${typeof value === "number" ? "NaN" : typeof value}`,
   );
 }
+
+/** A time limit in milliseconds, `Infinity` when off; RangeError on NaN names the option. */
+export function timeoutOption(
+  value: number | undefined,
+  fallback: number,
+  name = "mutationTimeoutMs",
+): number {
+  const timeoutMs = durationOption(name, value, fallback);
+  return timeoutMs > 0 ? timeoutMs : Infinity;
+}

@@ -7,14 +7,10 @@
  */
 import type { Mutation } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
-import {
-  casBudget,
-  optionNames,
-  refuseUnknown,
-  timeoutOption,
-} from "../../../actors/scope/options.ts";
+import { casBudget, optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
+import { timeoutOption } from "../../../actors/time/clock.ts";
 import type { ScopeStateOps } from "../../runtime/scope.ts";
 import { CasRun, type RunWithCASResult } from "./cas.ts";
 import { stateScopeOf, type ContainerScope, type StateContainer } from "./container.ts";

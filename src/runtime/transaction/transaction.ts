@@ -25,7 +25,7 @@ import {
   TransactMutation,
   type TransactRecipe,
 } from "../../../actors/scope/transact.ts";
-import { createCall } from "../../../actors/scope/mailbox.ts";
+import { createCall } from "../../../actors/scope/admission.ts";
 import { metaOption } from "../../../actors/scope/options.ts";
 import { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
 import { endLife } from "../../../actors/scope/tasks.ts";

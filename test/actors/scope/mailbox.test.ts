@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DEAD_MAX, Call, Mailbox, createCall } from "../../../actors/scope/mailbox.ts";
+import { createCall } from "../../../actors/scope/admission.ts";
+import { DEAD_MAX, Call, Mailbox } from "../../../actors/scope/mailbox.ts";
 import { scopeSettings } from "../../../actors/scope/options.ts";
 import { rejection } from "../../support/waiting.ts";
 
