@@ -45,8 +45,6 @@ export class CommitBatch {
   changes = 0;
   /** An applied call was cancelled: the draft state still contains its change (R4). */
   needsReplay = false;
-  /** Its calls are run again: each of them waits for whatever one of them waits for. */
-  replaying = false;
   /** The base was read from the store after the batch was closed (R6). */
   isCurrent = false;
   /** The deepest cascade among its calls. */
@@ -97,7 +95,6 @@ export class CommitBatch {
   /** Adds a call with its outcome. */
   add(call: Call, outcome: Outcome): void {
     call.stage = "joined";
-    call.batch = this;
     if ((call.cause?.depth ?? 0) > (this.cause?.depth ?? 0)) this.cause = call.cause;
     (this.calls as Call[]).push(call); // Only the batch writes its list.
     call.outcome = outcome;
@@ -120,7 +117,10 @@ export class CommitBatch {
   /** Starts again from the base; returns the calls that still wait, to be run in order. */
   restart(): readonly Call[] {
     this.calls = this.calls.filter((call) => !call.settled);
-    for (const call of this.calls) call.outcome = null;
+    for (const call of this.calls) {
+      call.outcome = null;
+      call.stage = "replaying";
+    }
     this.changes = 0;
     this.needsReplay = false;
     return this.calls;
@@ -185,13 +185,4 @@ export function committedChange(
 /** True when the result of a call counts only once the store has confirmed the version. */
 export function mustVerify({ work }: Call, { verifies }: ScopeSettings): boolean {
   return verifies || "verifies" in work;
-}
-
-/** True when a write with the change of a call is under way, in a save of its batch or a task. */
-export function isUncertain(
-  { stage, work }: Call,
-  batch: { readonly inFlight: boolean } | null,
-): boolean {
-  if (stage === "joined") return batch?.inFlight === true;
-  return "task" in work && work.unknown === true;
 }

@@ -50,14 +50,12 @@ export class Save extends CommitBatch implements SentSave {
   inFlight = false;
   readonly #scope: ScopeCore;
   readonly #port: SavePort;
-  /** Ends the waits between its attempts. */
-  #retries: AbortController | null = null;
   #stopped: MakeError | null = null;
   #over = false;
   #attempts = 0;
   /** The draft state is the store's; the changes of the batch are not yet applied to it. */
   #adopting = false;
-  /** Ends a wait for another owner of the record. */
+  /** Ends the waits of its work: between its attempts, and for another owner of the record. */
   #giveUp: (() => void) | null = null;
 
   constructor(scope: ScopeCore, port: SavePort) {
@@ -134,7 +132,6 @@ export class Save extends CommitBatch implements SentSave {
     if (this.deadline > now) return this.deadline;
     if (this.inFlight) this.#scope.stale = true;
     if (!this.#adopting) this.#scope.draft.reset(this.base);
-    this.#retries?.abort();
     this.#end();
     return Infinity;
   }
@@ -142,7 +139,6 @@ export class Save extends CommitBatch implements SentSave {
   /** Refuses the calls, unless the save is in flight. */
   stop(error: MakeError): void {
     this.#stopped = error;
-    this.#retries?.abort();
     this.#giveUp?.();
     if (this.#adopting) this.base = this.#scope.draft.expose(); // A subscriber stops the scope.
     if (!this.inFlight) refuse(this.#scope, this, error);
@@ -162,24 +158,22 @@ export class Save extends CommitBatch implements SentSave {
   }
 
   onSettled(callback: () => void): void {
-    this.#giveUp = callback;
+    const before = this.#giveUp;
+    this.#giveUp = () => (before?.(), callback());
   }
 
   async #resolve(first: SaveStep): Promise<void> {
     if (this.settled) return; // By a subscriber, before there was a wait to end.
     const { settings, bridge, identity } = this.#scope;
-    const { signal } = (this.#retries = new AbortController());
-    const again = (): Promise<SaveStep> => {
-      this.needsReplay = true; // All outcomes depend on a state that was replaced.
-      return this.#attempt();
-    };
-    const lookAndAgain = async (): Promise<SaveStep> => {
-      await this.#adopt(() => this.#scope.reload(() => !this.#over));
-      return again();
-    };
+    const waits = new AbortController();
+    const { signal } = waits;
+    this.onSettled(() => waits.abort());
+    const attempt = (): Promise<SaveStep> => this.#attempt();
+    const look = (): Promise<void> => this.#adopt(() => this.#scope.reload(() => !this.#over));
     const lease = bridge?.exclusive?.bind(bridge);
-    const exclusive = lease && (() => lease(lookAndAgain, { waitMs: Infinity, signal }));
-    const last = await retry({ ...settings, first, signal, attempt: again, exclusive });
+    const exclusive =
+      lease && (() => lease(() => look().then(attempt), { waitMs: Infinity, signal }));
+    const last = await retry({ ...settings, first, signal, attempt, exclusive });
     if (!isRefused(last)) return;
     const versions = { expectedVersion: this.expected, actualVersion: this.#scope.version };
     refuse(this.#scope, this, () => conflictError(settings.cas, versions, identity));
@@ -188,10 +182,15 @@ export class Save extends CommitBatch implements SentSave {
   /** Sends the batch without cancelled calls (B6): no `await` between the check and the send. */
   async #attempt(): Promise<SaveStep> {
     while (this.needsReplay && !this.settled) await this.#replay();
-    const { bridge, draft, version } = this.#scope;
+    const { bridge, draft, version, settings, identity } = this.#scope;
     if (this.settled || bridge === null) return "empty";
     this.expected = version;
-    if (this.changes === 0) return this.#judge(await this.#verified(bridge), version);
+    if (this.changes === 0) {
+      const answer = this.needsVerification(settings)
+        ? await verification(bridge, version, identity)
+        : { received: version };
+      return this.#judge(answer, version);
+    }
     const commit = this.commit(this.#scope);
     this.inFlight = true;
     this.#attempts += 1;
@@ -207,19 +206,17 @@ export class Save extends CommitBatch implements SentSave {
     return tracedSave(this.#scope, known, () => bridge.save(next, this.expected, commit));
   }
 
-  /** Verifies at the store that the base of the results is still current (B7). */
-  async #verified(bridge: PersistBridge<object>): Promise<Judged> {
-    const { identity, settings } = this.#scope;
-    if (!this.needsVerification(settings)) return { received: this.expected };
-    return verification(bridge, this.expected, identity);
-  }
-
   #judge(answer: Judged, expected: number): SaveStep | Promise<SaveStep> {
     if (this.#over) return "empty"; // Abandoned: the result is too late (B2).
     this.inFlight = false;
     if ("current" in answer) return this.#lost(answer);
     if (answer.received === expected) this.#confirm();
-    else this.#breach({ expected, received: answer.received });
+    else {
+      const { identity: scope } = this.#scope;
+      const fields = { expected, received: answer.received };
+      this.#scope.stale = true;
+      refuse(this.#scope, this, () => new StoreContractError(fields, { scope }));
+    }
     return "saved";
   }
 
@@ -227,6 +224,7 @@ export class Save extends CommitBatch implements SentSave {
     this.#scope.settings.counters.conflicts += 1;
     const found = foundIn(answer);
     await this.#adopt(() => adopt(this.#scope, found));
+    this.needsReplay = true; // All outcomes depend on a state that was replaced.
     if (this.#stopped === null) return refusedAt(this.expected, found.version);
     refuse(this.#scope, this, this.#stopped);
     return "empty";
@@ -252,7 +250,6 @@ export class Save extends CommitBatch implements SentSave {
   /** Applies the calls of the batch again on its base. */
   async #replay(): Promise<void> {
     const calls = this.restart();
-    this.replaying = true;
     this.#scope.draft.reset(this.base);
     for (const call of calls) {
       if (call.settled) continue;
@@ -264,7 +261,7 @@ export class Save extends CommitBatch implements SentSave {
       if (call.settled) this.needsReplay ||= outcome.changed;
       this.record(call, outcome);
     }
-    this.replaying = false;
+    for (const call of calls) call.stage = "joined";
   }
 
   /** The save is confirmed: version, settled calls and events, in order (B1, B4). */
@@ -288,11 +285,5 @@ export class Save extends CommitBatch implements SentSave {
         scope.announce(call.mutation, change, call, version);
       }
     scope.committed(this.cause);
-  }
-
-  #breach(fields: { readonly expected: number; readonly received: unknown }): void {
-    const { identity: scope } = this.#scope;
-    this.#scope.stale = true;
-    refuse(this.#scope, this, () => new StoreContractError(fields, { scope }));
   }
 }

@@ -23,8 +23,8 @@ import { afterThis, nextTurn } from "../time/soon.ts";
 import type { Activity, Lane, ScopeCore } from "./scope-core.ts";
 import { overtime, type Expirable } from "./timeouts.ts";
 import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
-import { isFirst, Mailbox, type Call, type CallStage, type Outcome } from "./mailbox.ts";
-import { isUncertain, mustVerify } from "./commit-batch.ts";
+import { Mailbox, type Call, type CallStage, type Outcome } from "./mailbox.ts";
+import { mustVerify } from "./commit-batch.ts";
 import { commitChange } from "./commit.ts";
 import { Save, type SavePort } from "./committer.ts";
 import { gathers } from "./save-answer.ts";
@@ -34,10 +34,9 @@ import { captureContext, isInTurn, outsideTurns } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
 
 type State =
-  | { readonly is: "open" }
+  | { readonly is: "open" | "stopped" }
   | { readonly is: "running" | "saving"; readonly run: MutatorRun | null } // Null: without code.
-  | { readonly is: "exclusive"; readonly call: Call }
-  | { readonly is: "stopped" };
+  | { readonly is: "exclusive"; readonly call: Call };
 
 const OPEN: State = { is: "open" };
 const APPLYING: State = { is: "running", run: null };
@@ -46,18 +45,18 @@ const SAVING: State = { is: "saving", run: null };
 /** See the head of this file. */
 export class Executor implements Expirable, SavePort {
   readonly #scope: ScopeCore;
-  readonly #lane: Lane | null;
-  /** Made when a call has to wait. */
-  #mailbox: Mailbox | null = null;
+  readonly #lane: Lane;
+  readonly #mailbox: Mailbox;
   #state: State = OPEN;
   /** The batch that collects calls, or the one being saved. */
   #batch: Save | null = null;
   #saveScheduled: State["is"] | null = null;
   #onRest: (() => void) | null = null;
 
-  constructor(scope: ScopeCore, lane: Lane | null = null) {
+  constructor(scope: ScopeCore, lane: Lane = scope) {
     this.#scope = scope;
     this.#lane = lane;
+    this.#mailbox = new Mailbox(scope.settings.mailboxLimit);
   }
 
   /** The state that readers see; `null` when the draft state is the confirmed one. */
@@ -68,26 +67,25 @@ export class Executor implements Expirable, SavePort {
 
   get activity(): Activity {
     const running = underWay(this.#state) !== undefined;
-    return { waiting: this.#mailbox?.size ?? 0, running, saving: this.#batch?.isSaving === true };
+    return { waiting: this.#mailbox.size, running, saving: this.#batch?.isSaving === true };
   }
 
   /** Accepts a call; its promise is settled in every case. */
   submit(call: Call): void {
     const signal = call.options?.signal;
     if (signal) call.onSettled(onAbort(signal, () => this.#cancel(call, signal.reason)));
-    const isFree = this.#mailbox === null || this.#mailbox.size === 0;
-    const isNext = isFree && this.#state === OPEN && this.#batch?.full !== true;
+    const isNext = this.#mailbox.size === 0 && this.#state === OPEN && this.#batch?.full !== true;
     // Code that runs later, or again for a save, needs the async context of its caller.
     if ("compute" in call.work && (!isNext || this.#scope.backing !== null))
       call.context = captureContext();
     if (isNext) this.#start(call);
-    else this.#waiting.enqueue(call, this.#scope.identity);
+    else this.#mailbox.enqueue(call, this.#scope.identity);
     if (!call.settled) this.#scope.settings.deadlines.watch(this, call.deadline);
     this.#proceed();
   }
 
   expire(now: number): number {
-    const calls = [...(this.#mailbox ?? []), ...(this.#batch?.calls ?? []), underWay(this.#state)];
+    const calls = [...this.#mailbox, ...(this.#batch?.calls ?? []), underWay(this.#state)];
     let next = Infinity;
     for (const call of calls) {
       if (call === undefined || call.settled) continue;
@@ -102,7 +100,7 @@ export class Executor implements Expirable, SavePort {
     const call = underWay(this.#state);
     this.#state = { is: "stopped" };
     const error = (): ScopeStoppedError => new ScopeStoppedError({ scope: this.#scope.identity });
-    this.#mailbox?.rejectAll(error);
+    this.#mailbox.rejectAll(error);
     if (call !== undefined) this.#cancel(call, error());
     if (call?.inner != null) await call.inner.stop();
     return new Promise((resolve) => {
@@ -112,23 +110,18 @@ export class Executor implements Expirable, SavePort {
     });
   }
 
-  get #waiting(): Mailbox {
-    return (this.#mailbox ??= new Mailbox(this.#scope.settings.mailboxLimit));
-  }
-
   #cancel(call: Call, reason: unknown): void {
-    const { stage, run, batch, inner } = call;
+    const { stage, run, inner, work } = call;
     if (call.settled || stage === "writing") return; // For aborts `#cancelAborted` follows.
-    const isUnknown = isUncertain(call, this.#batch);
+    const isUnknown =
+      "task" in work ? work.unknown === true : stage === "joined" && this.#batch?.inFlight === true;
     const unknown = { scope: this.#scope.identity, cause: reason };
     call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
-    if (isUnknown) {
-      if (stage === "joined") return; // A sent change may count.
-      this.#scope.stale = true; // It reads the store before the next call.
-    }
+    if (isUnknown && stage === "joined") return; // A sent change may count.
+    this.#scope.stale ||= isUnknown; // Then it reads the store before the next call.
     run?.cancel(reason);
-    batch?.cancelled(call);
-    if (stage === "queued") this.#waiting.cancelled();
+    this.#batch?.cancelled(call);
+    if (stage === "queued") this.#mailbox.cancelled();
     else if (inner !== null) void inner.stop(); // Its section releases the scope.
     else if ("call" in this.#state && this.#state.call === call) {
       this.#state = OPEN;
@@ -137,7 +130,7 @@ export class Executor implements Expirable, SavePort {
   }
 
   #proceed(): void {
-    while (this.#mailbox !== null && this.#state === OPEN && this.#batch?.full !== true) {
+    while (this.#mailbox.size > 0 && this.#state === OPEN && this.#batch?.full !== true) {
       const call = this.#mailbox.take();
       if (call === null) break;
       if (call.options?.signal?.aborted === true) call.reject(call.options.signal.reason);
@@ -165,7 +158,7 @@ export class Executor implements Expirable, SavePort {
 
   #rest(): void {
     this.#scope.settings.deadlines.unwatch(this);
-    (this.#lane ?? this.#scope).rest();
+    this.#lane.rest();
     this.#onRest?.();
   }
 
@@ -193,7 +186,7 @@ export class Executor implements Expirable, SavePort {
     if (this.#scope.draft.expose() === unless) return;
     const { run } = this.#state;
     this.#state = SAVING;
-    this.#waiting.putBack(run.call);
+    this.#mailbox.putBack(run.call);
     run.drop(); // Last: abort listeners may cancel the call, or stop the scope.
   }
 
@@ -201,55 +194,54 @@ export class Executor implements Expirable, SavePort {
     const { work } = call;
     const scope = this.#scope;
     const reads = (scope.stale || scope.overdue === true) && !("reloads" in work);
-    if (this.#batch !== null && (reads || isFirst(work))) {
-      this.#waiting.putBack(call); // What needs a confirmed state waits for the save of the batch.
+    if (this.#batch !== null && (reads || "task" in work || work.first === true)) {
+      this.#mailbox.putBack(call); // What needs a confirmed state waits for the save of the batch.
       return this.#startSave(this.#batch);
     }
-    if (reads) this.#alone(call, "reloading", () => prepare(scope, call));
-    else if ("task" in work) this.#alone(call, "exclusive", () => work.task(call));
+    if (reads) void this.#alone(call, "reloading", () => prepare(scope, call));
+    else if ("task" in work) void this.#alone(call, "exclusive", () => work.task(call));
     else if (work.compute === undefined) {
       this.#state = APPLYING;
-      this.#take(call, this.#outcome(call, work, NOTHING));
+      this.#take(call, this.#outcome(call, NOTHING));
       if (this.#state === APPLYING) this.#state = OPEN;
-    } else {
-      const run = new MutatorRun(call, (ended, isLate) => {
-        if (ended !== "cancelled") this.#take(call, this.#outcome(call, work, ended));
-        this.#free(run); // Only after everything that can call user code (S4).
-        if (isLate) this.#proceed();
-      });
-      this.#state = { is: "running", run };
-      run.start(scope, work, this.#lane?.holders);
-    }
+    } else this.#run(call);
+  }
+
+  /** Runs the code of a call; `again` receives its outcome, or `null` when it was cancelled. */
+  #run(call: Call, again?: (outcome: Outcome | null) => void): void {
+    const run = new MutatorRun(call, (ended, isLate) => {
+      const outcome = ended === "cancelled" ? null : this.#outcome(call, ended);
+      if (again !== undefined) again(outcome);
+      else if (outcome !== null) this.#take(call, outcome);
+      // Only after everything that can call user code (S4).
+      if ("run" in this.#state && this.#state.run === run)
+        this.#state = this.#state.is === "running" ? OPEN : SAVING;
+      if (isLate) this.#proceed();
+    });
+    this.#state = { is: this.#state === OPEN ? "running" : "saving", run };
+    run.start(this.#scope, this.#lane.holders);
   }
 
   /** Gives one call the scope to itself until `task` ends. */
-  #alone(call: Call, stage: CallStage, task: () => Promise<boolean | void>): void {
+  async #alone<T>(call: Call, stage: CallStage, task: () => Promise<T>): Promise<void> {
     call.stage = stage;
     const mine: State = { is: "exclusive", call };
     this.#state = mine;
-    const over = (settle: () => void): void => {
-      const isMine = this.#state === mine; // Else the call was cancelled and the next one runs.
-      if (isMine) this.#state = OPEN;
-      if (!call.settled) settle();
-      if (isMine) this.#proceed();
-    };
-    task().then(
-      (changed) =>
-        over(() => (stage === "reloading" ? this.#start(call) : call.resolve(changed === true))),
-      (error: unknown) => over(() => call.reject(error)),
+    const settle = await task().then(
+      (done) => () => (stage === "reloading" ? this.#start(call) : call.resolve(done === true)),
+      (error: unknown) => () => call.reject(error),
     );
+    const isMine = this.#state === mine; // Else the call was cancelled and the next one runs.
+    if (isMine) this.#state = OPEN;
+    if (!call.settled) settle();
+    if (isMine) this.#proceed();
   }
 
-  #free(run: MutatorRun): void {
-    if ("run" in this.#state && this.#state.run === run)
-      this.#state = this.#state.is === "running" ? OPEN : SAVING;
-  }
-
-  #outcome(call: Call, mutation: Call["mutation"], ended: Exclude<Ended, "cancelled">): Outcome {
+  #outcome(call: Call, ended: Exclude<Ended, "cancelled">): Outcome {
     if (this.#scope.bridge !== null) this.#batch ??= new Save(this.#scope, this);
     call.stage = "writing";
     if ("thrown" in ended) return failed(ended.thrown);
-    return applyMutation(this.#scope, mutation, ended.value, this.#batch?.changes ?? 0);
+    return applyMutation(this.#scope, call.mutation, ended.value, this.#batch?.changes ?? 0);
   }
 
   /** Settles a call that has run, or adds it to the batch. */
@@ -275,14 +267,11 @@ export class Executor implements Expirable, SavePort {
     if (!call.settled) this.#dropRun();
     if (call.settled) return Promise.resolve(null); // Its code must not run.
     return new Promise((resolve) => {
-      const run = new MutatorRun(call, (ended) => {
-        this.#free(run);
-        resolve(ended === "cancelled" ? null : this.#outcome(call, call.mutation, ended));
-        call.stage = "joined";
+      this.#run(call, (outcome) => {
+        resolve(outcome);
+        call.stage = "replaying";
         this.#cancelAborted(call);
       });
-      if (this.#state.is === "saving") this.#state = { is: "saving", run };
-      run.start(this.#scope, call.mutation, this.#lane?.holders);
     });
   }
 

@@ -46,9 +46,16 @@ export interface ExclusiveTask {
 
 /**
  * The stage of a call: it waits, waits for a read of the store, runs, is applied, has the scope to
- * itself, or waits with a commit batch.
+ * itself, waits for the save of a commit batch, or for the other calls of a batch that runs again.
  */
-export type CallStage = "queued" | "reloading" | "running" | "writing" | "exclusive" | "joined";
+export type CallStage =
+  | "queued"
+  | "reloading"
+  | "running"
+  | "writing"
+  | "exclusive"
+  | "joined"
+  | "replaying";
 
 /** The outcome of a mutation; kept until its batch is confirmed. */
 export interface Outcome {
@@ -83,8 +90,6 @@ export class Call {
   stage: CallStage = "queued";
   /** Absent when it is not traced. */
   declare trace: Trace | null | undefined;
-  /** The commit batch that the call joined. */
-  batch: { readonly replaying: boolean; cancelled(call: Call): void } | null = null;
   outcome: Outcome | null = null;
   /** Called when the call is settled. */
   declare release: (() => void) | undefined;
@@ -119,31 +124,31 @@ export class Call {
 
   /** Resolves the call to the answer of its mutation; does nothing when it is settled (M3). */
   resolve(changed: boolean): void {
+    if (this.#resolve === null) return;
     const { work } = this; // A task has no answer of its own.
     const answer = "task" in work || work.answer === undefined ? changed : work.answer(changed);
-    if (this.#resolve !== null) this.trace?.settled("ok");
-    this.#settle()?.(answer as boolean); // The maker of a mutation knows the type of its answer.
+    this.trace?.settled("ok");
+    Call.#settle(this, answer as boolean); // The maker of a mutation knows the type of its answer.
   }
 
   /** Rejects the call; does nothing when it is settled (M3). */
   reject(error: unknown): void {
-    // Only `resolve` is kept, which saves a function object per waiting call.
-    const resolve = this.#settle();
-    if (resolve === null) return;
+    if (this.#resolve === null) return;
     this.trace?.settled(codeOf(error)); // Before code that awaits the call continues.
-    resolve(Promise.reject(error));
+    // Only `resolve` is kept, which saves a function object per waiting call.
+    Call.#settle(this, Promise.reject(error));
     // A stop is intended: a rejection that no caller handles must not end the process.
     if (isHoldfastError(error, "SCOPE_STOPPED")) this.promise.catch(() => undefined);
   }
 
-  #settle(): Resolve | null {
-    const resolve = this.#resolve;
-    this.#resolve = null;
-    const { release } = this;
-    if (release === undefined) return resolve;
-    this.release = undefined;
-    release();
-    return resolve;
+  /** Static, as V8 keeps a word in each object of a class that has a private method. */
+  static #settle(call: Call, value: boolean | Promise<never>): void {
+    const resolve = call.#resolve;
+    const { release } = call;
+    call.#resolve = null;
+    if (release !== undefined) call.release = undefined;
+    release?.();
+    resolve?.(value);
   }
 
   /** Calls back when the call is settled, in the order of registration. */
@@ -158,26 +163,22 @@ export class Mailbox {
   readonly #limit: number;
   #head: Call | null = null;
   #tail: Call | null = null;
-  #size = 0;
+  /** How many calls wait; written only here, and a field because each call reads it. */
+  size = 0;
   #settledLinks = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** How many calls wait. */
-  get size(): number {
-    return this.#size;
-  }
-
   /** Adds at the end; rejects with `MailboxFullError` at the limit (M2). */
   enqueue(call: Call, scope: ScopeIdentity): void {
-    if (this.#size >= this.#limit) return call.reject(new MailboxFullError(this.#limit, { scope }));
+    if (this.size >= this.#limit) return call.reject(new MailboxFullError(this.#limit, { scope }));
     call.trace?.waits();
     if (this.#tail === null) this.#head = call;
     else this.#tail.next = call;
     this.#tail = call;
-    this.#size += 1;
+    this.size += 1;
   }
 
   /** Puts a call that was just taken back to the front. */
@@ -186,7 +187,7 @@ export class Mailbox {
     call.next = this.#head;
     this.#head = call;
     this.#tail ??= call;
-    this.#size += 1;
+    this.size += 1;
   }
 
   /** Takes the oldest waiting call; `null` when none waits. */
@@ -197,7 +198,7 @@ export class Mailbox {
       if (this.#head === null) this.#tail = null;
       call.next = null;
       if (!call.settled) {
-        this.#size -= 1;
+        this.size -= 1;
         call.trace?.begin();
         return call;
       }
@@ -213,9 +214,9 @@ export class Mailbox {
 
   /** A waiting call was settled before it was taken. */
   cancelled(): void {
-    this.#size -= 1;
+    this.size -= 1;
     this.#settledLinks += 1;
-    if (this.#settledLinks > this.#size + DEAD_MAX) this.#sweep();
+    if (this.#settledLinks > this.size + DEAD_MAX) this.#sweep();
   }
 
   /** Unlinks settled calls. They keep their own links, so an iterator at one can continue. */
@@ -236,9 +237,4 @@ export class Mailbox {
   *[Symbol.iterator](): Generator<Call> {
     for (let call = this.#head; call !== null; call = call.next) if (!call.settled) yield call;
   }
-}
-
-/** True for work that begins on a confirmed state: what was called before is saved first. */
-export function isFirst(work: Mutation | ExclusiveTask): boolean {
-  return "task" in work || work.first === true;
 }

@@ -13,7 +13,7 @@
  */
 import type { ScopeCore } from "./scope-core.ts";
 import type { Call } from "./mailbox.ts";
-import { isThenable, type Mutation } from "./mutation.ts";
+import { isThenable } from "./mutation.ts";
 import { RunContext, type Held } from "./reentrancy.ts";
 
 /** How user code ended; `cancelled`: its call is settled and the result is ignored. */
@@ -44,8 +44,8 @@ export class MutatorRun extends RunContext {
   }
 
   /** Runs the code on the present draft state of `scope`, as code that holds `holders`. */
-  start(scope: ScopeCore, mutation: Mutation, holders: readonly Held[] | undefined): void {
-    const { context } = this.call;
+  start(scope: ScopeCore, holders: readonly Held[] | undefined): void {
+    const { context, mutation } = this.call;
     this.call.stage = "running";
     this.call.trace?.begin();
     if (mutation.compute === undefined) return this.#end(NOTHING);

@@ -64,10 +64,10 @@ export type Announced = Partial<Pick<Call, "options" | "cause">>;
 /** What a scope does at a moment. */
 export type Activity = Pick<ScopeStats, "waiting" | "running" | "saving">;
 
-/** The calls of an exclusive section on its scope: they run in an executor of their own. */
+/** What calls run for: a scope, or an exclusive section on it, which has an executor of its own. */
 export interface Lane {
-  /** What the code of these calls holds. */
-  readonly holders: readonly Held[];
+  /** What the code of these calls holds; absent: the scope. */
+  readonly holders?: readonly Held[];
   /** The executor has nothing to do. */
   rest(): void;
 }

@@ -128,7 +128,7 @@ function wayTo(goals: ReadonlyMap<object, number>, start: Held): readonly Held[]
 /** The scopes with a pending call of the code that holds `scope`. */
 function* awaitedBy(scope: Held): Generator<Held> {
   for (const { call, target, from } of waits.get(scope) ?? [])
-    if (isHeldBy(from, scope) && (call.batch === null || call.batch.replaying)) yield target;
+    if (isHeldBy(from, scope) && call.stage !== "joined") yield target;
 }
 
 /** True when the innermost active work around a call holds `scope` (V2). */
