@@ -1,4 +1,5 @@
 /** Measures live memory and prints it as JSON; run by `process.ts` with `--expose-gc`. */
+import { AsyncResource } from "node:async_hooks";
 import type { StateStore } from "../../src/stores/contract.ts";
 import { createRuntime, createScope, memoryStore } from "../subject.ts";
 
@@ -6,6 +7,9 @@ import { createRuntime, createScope, memoryStore } from "../subject.ts";
 export interface MemoryReport {
   readonly waitingCall: number;
   readonly storedCall: number;
+  /** The least that a waiting call can take on this Node, and one with its async context. */
+  readonly leastCall: number;
+  readonly leastAsyncCall: number;
   readonly freshScope: number;
   readonly usedScope: number;
   readonly residentScope: number;
@@ -36,6 +40,28 @@ async function bytesEach(count: number, make: (index: number) => unknown): Promi
   const bytes = (liveBytes() - before) / count;
   if (kept.length !== count) throw new Error("the things were let go");
   return bytes;
+}
+
+let resolver: unknown;
+const keepResolver = (resolve: unknown): void => {
+  resolver = resolve;
+};
+
+/** A promise, what resolves it, and where, until when and for what it waits. */
+class LeastCall {
+  readonly next = null;
+  readonly deadline: number;
+  readonly work = frozenState;
+  readonly promise = new Promise(keepResolver);
+  readonly resolver = resolver;
+
+  constructor(deadline: number) {
+    this.deadline = deadline;
+  }
+}
+
+class LeastAsyncCall extends LeastCall {
+  readonly context = new AsyncResource("bench", { requireManualDestroy: true });
 }
 
 async function waitingCall(): Promise<number> {
@@ -151,5 +177,7 @@ const report: MemoryReport = {
   freshScope: (await bytesEach(SCOPES, scopeOf)) - state,
   usedScope: (await bytesEach(SCOPES, usedScope)) - promised,
   residentScope: await residentScope(),
+  leastCall: await bytesEach(WAITING, (index) => new LeastCall(index)),
+  leastAsyncCall: await bytesEach(WAITING, (index) => new LeastAsyncCall(index)),
 };
 process.stdout.write(JSON.stringify(report));

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { atMost, type Section } from "../support.ts";
+import { atMost, figure, type Section } from "../support.ts";
 import type { MemoryReport } from "./memory-child.ts";
 
 const run = promisify(execFile);
@@ -25,8 +25,14 @@ export async function memorySection(): Promise<Section> {
       "waiting, stored: 100,000 incState of one scope behind a commit that does not end.",
       "createScope: 20,000 with 2 fields, less what the 20,000 frozen states take alone.",
       "resident: 20,000 of a volatile kind, with its key and identity; the initial state is shared.",
+      "least: without the work itself and its arguments, and by whatever library.",
     ],
     timings: [],
+    table: [
+      ["the least that a waiting call takes on this Node", "bytes"],
+      ["a promise, its resolver and a record of five fields", figure(report.leastCall)],
+      ["the same with an async context", figure(report.leastAsyncCall)],
+    ],
     goals: [
       atMost(waiting, report.waitingCall, 300, "B"),
       atMost(stored, report.storedCall, 250, "B"),
