@@ -35,7 +35,8 @@ export interface InnerCalls {
 export interface ExclusiveTask {
   /** Set when it changes the scope. */
   readonly operation?: OperationName;
-  readonly task: (call: Call) => Promise<boolean>;
+  /** Resolves to whether it changed the scope; without a value it did not. */
+  readonly task: (call: Call) => Promise<boolean | void>;
   /** A write is under way: the outcome of a call that is cancelled now is unknown. */
   readonly unknown?: boolean;
   /** The task itself reads the store and ends an expired state, so that is not done before. */

@@ -106,7 +106,7 @@ export async function readRecord(
 }
 
 /** The result of `load`; throws `StoreContractError` when it is no record, nor absent. */
-export function readLoaded(found: unknown, scope: ScopeIdentity): Stored<object> | Tombstone {
+function readLoaded(found: unknown, scope: ScopeIdentity): Stored<object> | Tombstone {
   if (found === undefined || found === null) return { state: undefined, version: 0 };
   if (isStored(found)) return found;
   if (isObject(found) && found["state"] === undefined && isVersion(found["version"]))

@@ -10,7 +10,7 @@
  *  W3  An expired state is ended once, at its version, by whatever comes first: a `delete`, or the
  *      adoption of a record that another process wrote.
  */
-import { foundIn, readAnswer, readLoaded } from "./save-answer.ts";
+import { foundIn, readAnswer, readRecord } from "./save-answer.ts";
 import { adopt, commitDeletion } from "./commit.ts";
 import type { ScopeCore } from "./scope-core.ts";
 import { CommitUnknownError, isHoldfastError, StoreContractError } from "../errors.ts";
@@ -18,7 +18,7 @@ import type { Call, ExclusiveTask } from "./mailbox.ts";
 import { conflictError, isRefused, refusedAt, retry, type SaveStep } from "./retry.ts";
 import type { PersistBridge, SaveResult } from "../protocol.ts";
 import type { CasBudget } from "./options.ts";
-import { LOADS, SAVES, tracedLoad, tracedSave } from "./trace.ts";
+import { SAVES, tracedSave } from "./trace.ts";
 
 /** Reads the store and adopts its record. */
 export function refreshWork(scope: ScopeCore): ExclusiveTask {
@@ -29,7 +29,6 @@ export function refreshWork(scope: ScopeCore): ExclusiveTask {
       // If the store fails, the read below rejects, too.
       if (!scope.stale) await endLife(scope, call).catch(() => undefined);
       await scope.reload(isWanted, true);
-      return false;
     },
   };
 }
@@ -39,24 +38,15 @@ export function refreshWork(scope: ScopeCore): ExclusiveTask {
  * state if it has expired.
  */
 export function catchUpWork(scope: ScopeCore): ExclusiveTask {
-  return {
-    reloads: true,
-    task: async (call) => {
-      await prepare(scope, call);
-      return false;
-    },
-  };
+  return { reloads: true, task: (call) => prepare(scope, call) };
 }
 
 /** Reads the store and adopts its record, if that is still wanted then. */
 export async function readAgain(scope: ScopeCore, isWanted: () => boolean): Promise<void> {
-  const { backing, identity } = scope;
-  const load = backing?.load?.bind(backing);
-  const found: unknown = await (LOADS.hasSubscribers && load !== undefined
-    ? tracedLoad(scope, { operation: "refresh" }, load)
-    : load?.());
+  const load = scope.backing?.load?.bind(scope.backing);
+  const found = load && (await readRecord(scope, { load }, "refresh"));
   if (!isWanted()) return;
-  if (load !== undefined) adopt(scope, readLoaded(found, identity));
+  if (found !== undefined) adopt(scope, found);
   scope.stale = false;
 }
 
