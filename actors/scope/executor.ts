@@ -119,7 +119,7 @@ export class Executor implements Expirable, SavePort {
     call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
     if (isUnknown && stage === "joined") return; // A sent change may count.
     this.#scope.stale ||= isUnknown; // Then it reads the store before the next call.
-    run?.cancel(reason);
+    run?.lose(reason);
     this.#batch?.cancelled(call);
     if (stage === "queued") this.#mailbox.cancelled();
     else if (inner !== null) void inner.stop(); // Its section releases the scope.

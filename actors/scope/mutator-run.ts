@@ -2,7 +2,7 @@
  * One run of the code of a call, synchronous or not, in its caller's async context.
  *
  *     start ──synchronous──────────────────────────▶ over
- *       └──promise──▶ settles ──────────────────────▶ over       cancel, drop: from anywhere
+ *       └──promise──▶ settles ──────────────────────▶ over       lose, drop: from anywhere
  *                        └──kept by `pause`──resume──▶ over
  *
  * Invariants
@@ -52,9 +52,7 @@ export class MutatorRun extends RunContext {
     const state = scope.draft.expose();
     const compute = (): unknown => mutation.compute?.(state, this);
     const code = (): unknown =>
-      holders === undefined
-        ? this.run(scope, scope.identity, compute)
-        : this.runJointly(holders, compute);
+      holders === undefined ? this.run(scope, compute) : this.runJointly(holders, compute);
     let ended: Ended;
     try {
       const value = context === null ? code() : context.runInAsyncScope(code);
@@ -66,9 +64,9 @@ export class MutatorRun extends RunContext {
     this.#end(ended);
   }
 
-  /** Its call was settled: the code lost its right to commit. */
-  override cancel(reason: unknown): void {
-    this.lose(reason);
+  /** Its call was settled, or it was dropped. */
+  override lose(reason: unknown): void {
+    super.lose(reason);
     if (this.#isAsync) this.#end("cancelled"); // Else `start` checks when the code returns.
   }
 

@@ -80,18 +80,15 @@ export class RunContext implements MutationContext {
     return this.#holding ?? undefined;
   }
 
-  /** Runs user code that holds `holder` (N1); the caller ends the holding with `end`. */
-  run<T>(holder: object, identity: ScopeIdentity, code: () => T): T {
-    this.#holding = hold(null, holder, identity);
+  /** Runs user code that holds a scope (N1); the caller ends the holding with `end`. */
+  run<T>(held: Held, code: () => T): T {
+    this.#holding = hold(null, held);
     return holdings.run(this.#holding, code);
   }
 
   /** Runs code that holds all these scopes at once. */
   runJointly<T>(held: readonly Held[], code: () => T): T {
-    this.#holding = held.reduce<Holding | null>(
-      (inner, each) => hold(inner, each, each.identity),
-      null,
-    );
+    this.#holding = held.reduce<Holding | null>(hold, null);
     return this.#holding === null ? code() : holdings.run(this.#holding, code);
   }
 
@@ -108,11 +105,6 @@ export class RunContext implements MutationContext {
   abort(reason: unknown): void {
     this.#lost ??= { reason };
     this.#controller?.abort(reason);
-  }
-
-  /** The call of the run was settled. */
-  cancel(reason: unknown): void {
-    this.lose(reason);
   }
 
   /** The run lost its right to commit. */
@@ -168,7 +160,8 @@ export function heldHere(): Holding | undefined {
 }
 
 /** A new holding of the running code, in the work of `inner`, else in one of its own. */
-function hold(inner: Holding | null, holder: object, identity: ScopeIdentity): Holding {
+function hold(inner: Holding | null, holder: Held): Holding {
+  const { identity } = holder;
   const outer = inner ?? heldHere();
   if (inner === null)
     for (let each = outer; each !== undefined; each = each.outer) each.outer = living(each.outer);
@@ -182,11 +175,11 @@ export function allHeldHere(): Holding[] {
   return held;
 }
 
-/** Throws `ReentrantMutationError` when the running code holds `holder` already. */
-export function refuseReentry(holder: object, identity: ScopeIdentity): void {
+/** Throws `ReentrantMutationError` when the running code holds `scope` already. */
+export function refuseReentry(scope: Held): void {
   const held = allHeldHere().toReversed();
-  if (!held.some((each) => each.holder === holder)) return;
-  throw new ReentrantMutationError(namesTo(identity, held), { scope: identity });
+  if (!held.some((each) => each.holder === scope)) return;
+  throw new ReentrantMutationError(namesTo(scope.identity, held), { scope: scope.identity });
 }
 
 /** The names along a chain: a scope and the calls of its section follow each other as one. */

@@ -218,8 +218,7 @@ function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise
   const { settings, identity } = scope;
   const context = new RunContext((call?.run?.attempt ?? 1) + 1);
   if (call !== null) call.run = context;
-  const code = (): unknown =>
-    context.run(scope, identity, () => mutation.compute?.(state, context));
+  const code = (): unknown => context.run(scope, () => mutation.compute?.(state, context));
   const timeoutMs = Math.max(timeLimitOf(call?.options, settings), settings.mutationTimeoutMs);
   const deadline = monotonic(settings.clock) + timeoutMs;
   const sweep = settings.deadlines;

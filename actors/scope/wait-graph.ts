@@ -60,7 +60,7 @@ export function waitsOf(holder: object): number {
 export function enterWait(target: Held, call: Call): void {
   const from = heldHere();
   if (from === undefined) return;
-  refuseReentry(target, target.identity);
+  refuseReentry(target);
   const works = worksAround();
   refuseCircle(target, works);
   const holders = works.flat().map(({ holder }) => holder);

@@ -6,9 +6,8 @@
  * that, so entering one hides the bodies around it.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import type { ExclusiveSection } from "../../../actors/scope/exclusive.ts";
-import { refuseReentry } from "../../../actors/scope/reentrancy.ts";
+import { type Held, refuseReentry } from "../../../actors/scope/reentrancy.ts";
 
 /** One lock's body while it runs. */
 export interface LockBody {
@@ -60,6 +59,6 @@ export function outsideBodies<T>(code: () => T): T {
 }
 
 /** Throws when the running code may not commit: it lost its lock, or it is a mutator. */
-export function refuseCommit(scope: object, identity: ScopeIdentity): void {
-  if (bodyOf(scope) === undefined) refuseReentry(scope, identity);
+export function refuseCommit(scope: Held): void {
+  if (bodyOf(scope) === undefined) refuseReentry(scope);
 }

@@ -107,7 +107,7 @@ export class ContainerScope extends StateScope {
   /** A direct commit. */
   replace(state: unknown, version: unknown): Readonly<object> {
     const { identity } = this;
-    refuseCommit(this, identity);
+    refuseCommit(this);
     if (!isPlainObject(state)) throw notAState(state, identity);
     this.take({ state, version: versionOption(version) });
     this.commits += 1;

@@ -168,7 +168,7 @@ export class WriteBehind {
   /** Rejects when a caller that has claimed the scope would wait for another claim. */
   #refusal(waiting: Waiting): Promise<never>[] {
     try {
-      refuseReentry(this.#scope, this.#scope.identity);
+      refuseReentry(this.#scope);
     } catch (error) {
       const refused = new Promise<never>((_, reject) => {
         waiting.refuse = () => reject(error);

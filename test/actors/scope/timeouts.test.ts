@@ -132,15 +132,15 @@ describe("a deadline sweep", () => {
     const clock: Clock = { now: () => 0, setTimeout: set, clearTimeout: () => undefined };
     const sweep = new DeadlineSweep(clock);
     const identity = { type: "t", id: "i" };
-    const holder = {};
+    const holder = { identity };
     let calls = 0;
     const expire = (): number => {
-      refuseReentry(holder, identity);
+      refuseReentry(holder);
       calls += 1;
       return Infinity;
     };
     sweep.watch({ expire }, -1);
-    new RunContext(1).run(holder, identity, () => fire?.());
+    new RunContext(1).run(holder, () => fire?.());
     expect(calls).toBe(1);
   });
 

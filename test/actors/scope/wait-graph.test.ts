@@ -382,10 +382,10 @@ describe("the chain of holdings (N4)", () => {
   it("unlinks the dead between the living", () => {
     const [outer, middle, inner] = [new RunContext(1), new RunContext(1), new RunContext(1)];
     const identity = { type: "t", id: "x" };
-    outer.run({}, identity, () =>
-      middle.run({}, identity, () => {
+    outer.run({ identity }, () =>
+      middle.run({ identity }, () => {
         middle.end();
-        inner.run({}, identity, () => undefined);
+        inner.run({ identity }, () => undefined);
       }),
     );
     expect(lengthOf(inner.chain)).toBe(2);

@@ -135,13 +135,13 @@ describe("createTimerWheel", () => {
   it("I6: runs callbacks outside the turn in which the timer was set", () => {
     const { clock, timers, logs } = wheel();
     const identity = { type: "t", id: "i" };
-    const holder = {};
+    const holder = { identity };
     let ran = 0;
     timers.schedule(5, () => {
-      refuseReentry(holder, identity);
+      refuseReentry(holder);
       ran += 1;
     });
-    new RunContext(1).run(holder, identity, () => clock.advance(1_000));
+    new RunContext(1).run(holder, () => clock.advance(1_000));
     expect([ran, logs]).toEqual([1, []]);
   });
 
