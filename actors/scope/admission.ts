@@ -22,15 +22,11 @@ import { isInTurn } from "./reentrancy.ts";
 import { enterWait } from "./wait-graph.ts";
 import { isWriting, refuseInWriting } from "./writing.ts";
 
-/** The scope of a call. */
-export interface Called {
+/** A scope, or a lane of it, with what runs its calls. */
+export interface Entered {
   readonly identity: ScopeIdentity;
   readonly stopped: boolean;
   readonly settings: ScopeSettings;
-}
-
-/** A scope, or a lane of it, with what runs its calls. */
-export interface Entered extends Called {
   readonly executor: { submit(call: Call): void };
 }
 
@@ -72,7 +68,7 @@ function workOnce(work: Mutation | ExclusiveTask, key: unknown, kept: number): O
  * Admits a call, or throws: `ScopeStoppedError`, the abort reason of its signal,
  * `ReentrantMutationError` or `DeadlockError`.
  */
-function admit(target: Called, call: Call): void {
+function admit(target: Entered, call: Call): void {
   const { identity: scope, settings } = target;
   if (target.stopped) throw new ScopeStoppedError({ scope });
   call.options?.signal?.throwIfAborted();

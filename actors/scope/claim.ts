@@ -60,6 +60,7 @@ export class Claim implements ExclusiveTask, InnerCalls, Lane, Claimable {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
   readonly holders: readonly Held[];
+  /** Set while a write is under way: then a revoked claim means an unknown outcome. */
   unknown = false;
   /** Set when the section can make held calls: then the claim releases the scope (K5). */
   inner: Claim | null = null;
@@ -114,11 +115,6 @@ export class Claim implements ExclusiveTask, InnerCalls, Lane, Claimable {
   get calls(): this {
     this.inner = this;
     return this;
-  }
-
-  /** Sets whether a write is under way: then a revoked claim means an unknown outcome. */
-  writing(isWriting: boolean): void {
-    this.unknown = isWriting;
   }
 
   /**

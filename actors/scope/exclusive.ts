@@ -152,11 +152,11 @@ export class ExclusiveSection {
   /** Runs a write: when the section is revoked meanwhile, its outcome is unknown. */
   async writing<T>(write: () => Promise<T>): Promise<T> {
     if (this.ended) await this.during(Promise.resolve());
-    for (const claim of this.#claims) claim.writing(true);
+    for (const claim of this.#claims) claim.unknown = true;
     try {
       return await this.during(write());
     } finally {
-      for (const claim of this.#claims) claim.writing(false);
+      for (const claim of this.#claims) claim.unknown = false;
     }
   }
 

@@ -208,9 +208,8 @@ const CAS_OPTIONS = optionNames<CasOptions>({
  */
 export function casBudget(cas: CasOptions = {}, escalate = false): CasBudget {
   refuseUnknown("cas", cas, CAS_OPTIONS);
-  const jitter = cas.jitter ?? "none";
-  if (jitter !== "none" && jitter !== "full")
-    throw new RangeError(`cas.jitter must be "none" or "full", received ${String(jitter)}`);
+  const { jitter = "none" } = cas;
+  oneOf("cas.jitter", jitter, ["none", "full"]);
   return {
     maxRetries: Math.max(0, Math.floor(durationOption("cas.maxRetries", cas.maxRetries, 3))),
     baseDelayMs: Math.max(0, durationOption("cas.baseDelayMs", cas.baseDelayMs, 10)),
