@@ -186,3 +186,12 @@ export function committedChange(
 export function mustVerify({ work }: Call, { verifies }: ScopeSettings): boolean {
   return verifies || "verifies" in work;
 }
+
+/** True when a write with the change of a call is under way, in a save of its batch or a task. */
+export function isUncertain(
+  { stage, work }: Call,
+  batch: { readonly inFlight: boolean } | null,
+): boolean {
+  if (stage === "joined") return batch?.inFlight === true;
+  return "task" in work && work.unknown === true;
+}

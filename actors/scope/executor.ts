@@ -24,7 +24,7 @@ import type { Activity, Lane, ScopeCore } from "./scope-core.ts";
 import { overtime, type Expirable } from "./timeouts.ts";
 import { CommitUnknownError, ScopeStoppedError } from "../errors.ts";
 import { Mailbox, type Call, type CallStage, type Outcome } from "./mailbox.ts";
-import { mustVerify } from "./commit-batch.ts";
+import { isUncertain, mustVerify } from "./commit-batch.ts";
 import { commitChange } from "./commit.ts";
 import { Save, type SavePort } from "./committer.ts";
 import { gathers } from "./save-answer.ts";
@@ -46,7 +46,7 @@ const SAVING: State = { is: "saving", run: null };
 export class Executor implements Expirable, SavePort {
   readonly #scope: ScopeCore;
   readonly #lane: Lane;
-  readonly #mailbox: Mailbox;
+  readonly #mailbox = new Mailbox();
   #state: State = OPEN;
   /** The batch that collects calls, or the one being saved. */
   #batch: Save | null = null;
@@ -56,7 +56,6 @@ export class Executor implements Expirable, SavePort {
   constructor(scope: ScopeCore, lane: Lane = scope) {
     this.#scope = scope;
     this.#lane = lane;
-    this.#mailbox = new Mailbox(scope.settings.mailboxLimit);
   }
 
   /** The state that readers see; `null` when the draft state is the confirmed one. */
@@ -79,7 +78,7 @@ export class Executor implements Expirable, SavePort {
     if ("compute" in call.work && (!isNext || this.#scope.backing !== null))
       call.context = captureContext();
     if (isNext) this.#start(call);
-    else this.#mailbox.enqueue(call, this.#scope.identity);
+    else this.#mailbox.enqueue(call, this.#scope);
     if (!call.settled) this.#scope.settings.deadlines.watch(this, call.deadline);
     this.#proceed();
   }
@@ -111,14 +110,15 @@ export class Executor implements Expirable, SavePort {
   }
 
   #cancel(call: Call, reason: unknown): void {
-    const { stage, run, inner, work } = call;
+    const { stage, run, inner } = call;
     if (call.settled || stage === "writing") return; // For aborts `#cancelAborted` follows.
-    const isUnknown =
-      "task" in work ? work.unknown === true : stage === "joined" && this.#batch?.inFlight === true;
+    const isUnknown = isUncertain(call, this.#batch);
     const unknown = { scope: this.#scope.identity, cause: reason };
     call.reject(isUnknown ? new CommitUnknownError(unknown) : reason);
-    if (isUnknown && stage === "joined") return; // A sent change may count.
-    this.#scope.stale ||= isUnknown; // Then it reads the store before the next call.
+    if (isUnknown) {
+      if (stage === "joined") return; // A sent change may count.
+      this.#scope.stale = true; // It reads the store before the next call.
+    }
     run?.lose(reason);
     this.#batch?.cancelled(call);
     if (stage === "queued") this.#mailbox.cancelled();

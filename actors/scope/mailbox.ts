@@ -159,22 +159,24 @@ export class Call {
   }
 }
 
+/** The scope of a mailbox. */
+interface MailboxOwner {
+  readonly identity: ScopeIdentity;
+  readonly settings: { readonly mailboxLimit: number };
+}
+
 /** A bounded FIFO of calls. */
 export class Mailbox {
-  readonly #limit: number;
   #head: Call | null = null;
   #tail: Call | null = null;
   /** How many calls wait; written only here, and a field because each call reads it. */
   size = 0;
   #settledLinks = 0;
 
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  /** Adds at the end; rejects with `MailboxFullError` at the limit (M2). */
-  enqueue(call: Call, scope: ScopeIdentity): void {
-    if (this.size >= this.#limit) return call.reject(new MailboxFullError(this.#limit, { scope }));
+  /** Adds at the end; rejects with `MailboxFullError` at the limit of its scope (M2). */
+  enqueue(call: Call, { identity: scope, settings: { mailboxLimit } }: MailboxOwner): void {
+    if (this.size >= mailboxLimit)
+      return call.reject(new MailboxFullError(mailboxLimit, { scope }));
     call.trace?.waits();
     if (this.#tail === null) this.#head = call;
     else this.#tail.next = call;

@@ -11,10 +11,15 @@ function call(): Call {
   return new Call(work, Infinity, undefined);
 }
 
-function filled(count: number, limit = Infinity): { mailbox: Mailbox; calls: Call[] } {
-  const mailbox = new Mailbox(limit);
+/** A scope whose mailbox has this limit. */
+function owner(mailboxLimit = Infinity): Parameters<Mailbox["enqueue"]>[1] {
+  return { identity, settings: { mailboxLimit } };
+}
+
+function filled(count: number, limit?: number): { mailbox: Mailbox; calls: Call[] } {
+  const mailbox = new Mailbox();
   const calls = Array.from({ length: count }, call);
-  for (const each of calls) mailbox.enqueue(each, identity);
+  for (const each of calls) mailbox.enqueue(each, owner(limit));
   return { mailbox, calls };
 }
 
@@ -45,14 +50,14 @@ describe("a mailbox", () => {
     expect(drain(mailbox)).toEqual(calls);
     mailbox.putBack(calls[1] ?? call());
     const last = call();
-    mailbox.enqueue(last, identity);
+    mailbox.enqueue(last, owner(10));
     expect(drain(mailbox)).toEqual([calls[1], last]);
   });
 
   it("M2: refuses the call after the last that fits, and only while it is full", async () => {
     const { mailbox } = filled(3, 3);
     const refused = call();
-    mailbox.enqueue(refused, identity);
+    mailbox.enqueue(refused, owner(3));
     await expect(refused.promise).rejects.toMatchObject({
       code: "MAILBOX_FULL",
       limit: 3,
@@ -60,7 +65,7 @@ describe("a mailbox", () => {
     });
     expect(mailbox.size).toBe(3);
     mailbox.take();
-    mailbox.enqueue(call(), identity);
+    mailbox.enqueue(call(), owner(3));
     expect(drain(mailbox)).toHaveLength(3);
   });
 
@@ -69,7 +74,7 @@ describe("a mailbox", () => {
     leave(mailbox, calls[0]);
     expect(mailbox.size).toBe(1);
     const next = call();
-    mailbox.enqueue(next, identity);
+    mailbox.enqueue(next, owner(2));
     expect([...mailbox]).toEqual([calls[1], next]);
     expect(drain(mailbox)).toEqual([calls[1], next]);
   });
@@ -98,9 +103,9 @@ describe("a mailbox", () => {
   });
 
   it("M4: does not keep the dead of a mailbox whose head is stuck", () => {
-    const mailbox = new Mailbox(10);
+    const mailbox = new Mailbox();
     const head = call();
-    mailbox.enqueue(head, identity);
+    mailbox.enqueue(head, owner(10));
     const links = (): number => {
       let count = 0;
       for (let each: Call | null = head; each !== null; each = each.next) count += 1;
@@ -108,12 +113,12 @@ describe("a mailbox", () => {
     };
     for (let turn = 0; turn < 10_000; turn++) {
       const each = call();
-      mailbox.enqueue(each, identity);
+      mailbox.enqueue(each, owner(10));
       leave(mailbox, each);
     }
     expect(links()).toBeLessThanOrEqual(DEAD_MAX + 2);
     const last = call();
-    mailbox.enqueue(last, identity);
+    mailbox.enqueue(last, owner(10));
     expect(drain(mailbox)).toEqual([head, last]);
   });
 
