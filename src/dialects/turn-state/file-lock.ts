@@ -18,7 +18,7 @@ import { mkdir, readlink, rename, rmdir, stat, symlink, unlink, utimes } from "n
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
-import { removeFolder, replaceFile, systemCode } from "../../stores/file/disk.ts";
+import { removeFolder, replaceFile, systemCode, unlessAbsent } from "../../stores/file/disk.ts";
 import { startHeartbeat } from "../../stores/shared/heartbeat.ts";
 import {
   isDead,
@@ -170,12 +170,7 @@ class Attempt implements FileLock {
    */
   async #away(path: string): Promise<boolean> {
     const aside = this.#temporary();
-    try {
-      await rename(path, aside);
-    } catch (error) {
-      if (systemCode(error) === "ENOENT") return false;
-      throw error;
-    }
+    if ((await unlessAbsent(rename(path, aside).then(() => true))) === undefined) return false;
     await unlink(aside).catch(() => undefined); // The removal of the folder removes it too.
     return true;
   }
@@ -225,12 +220,7 @@ class Attempt implements FileLock {
 
 /** When a folder was last touched; `undefined` when it does not exist. */
 async function touchedMs(folder: string): Promise<number | undefined> {
-  try {
-    return (await stat(folder)).mtimeMs;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  return (await unlessAbsent(stat(folder)))?.mtimeMs;
 }
 
 /** The error code when the link could not be made, else `undefined`. */
@@ -245,13 +235,8 @@ async function tryLink(text: string, path: string): Promise<string | undefined> 
   }
 }
 
-async function linkText(path: string): Promise<string | undefined> {
-  try {
-    return await readlink(path);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
+function linkText(path: string): Promise<string | undefined> {
+  return unlessAbsent(readlink(path));
 }
 
 function readHolder(text: string): LockOwner | undefined {

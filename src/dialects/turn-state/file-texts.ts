@@ -8,10 +8,16 @@
  *      unknown.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CommitUnknownError } from "../../../actors/errors.ts";
-import { openDirectory, readIfThere, systemCode, toDiskError } from "../../stores/file/disk.ts";
+import {
+  makeDirectory,
+  readIfThere,
+  syncFolder,
+  systemCode,
+  toDiskError,
+} from "../../stores/file/disk.ts";
 import { createKeyQueue, mapBounded } from "../../stores/shared/key-queue.ts";
 import { withFileLock, type FileLock } from "./file-lock.ts";
 import { fileNameOf, nodeFileNameOf } from "./file-name.ts";
@@ -158,7 +164,7 @@ export class FileTexts implements TextStorage {
           if (systemCode(error) !== "ENOENT") throw error;
         }
         // The directory does not exist yet, or was removed.
-        await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+        await makeDirectory(this.#dir);
         return inside();
       }),
     );
@@ -166,13 +172,7 @@ export class FileTexts implements TextStorage {
 
   /** Makes renames and removals durable. */
   async #sync(): Promise<void> {
-    if (!this.#fsync) return;
-    const directory = await openDirectory(this.#dir);
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+    if (this.#fsync) await syncFolder(this.#dir);
   }
 
   async #try<T>(work: () => Promise<T>): Promise<T> {

@@ -1,7 +1,6 @@
 /** The file operations of the file store, each safe against a crash at any moment. */
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { access, type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { HoldfastError, StoreUnavailableError } from "../../../actors/errors.ts";
 import { isError, isMisuse } from "../../../actors/realm.ts";
 
@@ -32,23 +31,49 @@ export function fileNameOf(key: string): string {
 }
 
 /** Creates a directory that only its owner can enter. */
-async function makeDirectory(path: string): Promise<void> {
+export async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
 }
 
-/** The bytes of a file; `undefined` if there is none. */
-export async function readIfThere(path: string): Promise<Buffer | undefined> {
+/** `undefined` when the file does not exist. */
+export async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    return await readFile(path);
+    return await work;
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }
 
+/** The bytes of a file; `undefined` if there is none. */
+export function readIfThere(path: string): Promise<Buffer | undefined> {
+  return unlessAbsent(readFile(path));
+}
+
+/** Runs `work` with a file, and closes it; `undefined` when the file does not exist. */
+export async function withFile<T>(
+  path: string,
+  flags: "r" | "r+",
+  work: (file: FileHandle) => Promise<T>,
+): Promise<T | undefined> {
+  const file = await unlessAbsent(open(path, flags));
+  try {
+    return file && (await work(file));
+  } finally {
+    await file?.close();
+  }
+}
+
+/** True when there is a file or folder that can be reached. */
+export function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** A directory whose entries can be synced to disk. */
 export interface SyncedDirectory {
-  readonly path: string;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -63,7 +88,6 @@ export async function openDirectory(path: string): Promise<SyncedDirectory> {
     if (process.platform !== "win32") throw error;
   }
   return {
-    path,
     sync: async () => handle?.sync(),
     close: async () => handle?.close(),
   };
@@ -101,30 +125,6 @@ export async function replaceFile(bytes: Buffer, where: ReplaceTarget): Promise<
     await rename(where.temporary, where.target);
   } catch (error) {
     await rm(where.temporary, { force: true });
-    throw error;
-  }
-}
-
-/** The folders of a store directory. */
-export interface StoreFolders {
-  readonly records: string;
-  readonly temporary: string;
-  readonly corrupt: string;
-}
-
-/** Makes the folders of a store; `temporary`, for files that are being written, exists already. */
-export async function prepareFolders(dir: string, temporary: string): Promise<StoreFolders> {
-  const folders = { records: join(dir, "records"), corrupt: join(dir, "corrupt") };
-  for (const folder of Object.values(folders)) await makeDirectory(folder);
-  return { ...folders, temporary };
-}
-
-/** `undefined` when the file does not exist. */
-export async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -15,7 +15,7 @@
  *      what a write finds after `LOOK_MIN` or twice the rows left last time, so that the cost of a
  *      commit is bounded on average by what it adds.
  */
-import { mkdir, open, readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CorruptStateError } from "../../../actors/errors.ts";
 import type { HistoryKeep, HistoryQuery, HistoryRow } from "../contract.ts";
@@ -27,7 +27,15 @@ import {
   type RowPlace,
   selectRows,
 } from "../shared/history-rows.ts";
-import { fileNameOf, readIfThere, replaceFile, syncFolder, unlessAbsent } from "./disk.ts";
+import {
+  fileNameOf,
+  makeDirectory,
+  readIfThere,
+  replaceFile,
+  syncFolder,
+  unlessAbsent,
+  withFile,
+} from "./disk.ts";
 import { decodeLine, encodeLine, type FileRow, LINE_END, scanLines } from "./history-lines.ts";
 
 /** The bytes of segments below which no rows are removed from them. */
@@ -36,8 +44,6 @@ const LOOK_MIN = 65_536;
 const SEGMENTS_MAX = 8;
 /** The most rows whose places are cached, of all histories together. */
 const PLACES_MAX = 50_000;
-const DIRECTORY_MODE = 0o700;
-const NO_BYTES = Buffer.alloc(0);
 const NO_LOG: Pick<HistoryLog, "segments" | "look"> = { segments: [], look: LOOK_MIN };
 
 /** The name of a segment, and how many of its bytes belong to the history. */
@@ -175,7 +181,7 @@ export class Histories {
     this.#made += 1;
     const name = `${owner}-${this.#made}`;
     const own = this.#folderOf(key);
-    await mkdir(own, { recursive: true, mode: DIRECTORY_MODE });
+    await makeDirectory(own);
     const file = join(temporary, `${fileNameOf(key)}.${name}`);
     await replaceFile(bytes, { temporary: file, target: join(own, name), fsync });
     if (fsync) for (const each of [own, folder, dirname(folder)]) await syncFolder(each);
@@ -184,16 +190,13 @@ export class Histories {
 
   /** Writes behind the named bytes of a segment; false when its file was removed or shortened. */
   async #extend(key: string, [name, from]: Segment, bytes: Buffer): Promise<boolean> {
-    const file = await unlessAbsent(open(join(this.#folderOf(key), name), "r+"));
-    if (file === undefined) return false;
-    try {
+    const isDone = await withFile(join(this.#folderOf(key), name), "r+", async (file) => {
       if ((await file.stat()).size < from) return false;
       await file.write(bytes, 0, bytes.length, from);
       if (this.#parts.fsync) await file.datasync();
       return true;
-    } finally {
-      await file.close();
-    }
+    });
+    return isDone === true;
   }
 
   /** All rows in the named bytes; those of a segment whose file was removed are missing. */
@@ -214,36 +217,23 @@ export class Histories {
     return rows;
   }
 
-  /** The lines of rows that follow each other, in their order. */
+  /** The lines of rows that follow each other, in their order; none of a file that was removed. */
   async #linesOf(key: string, rows: readonly FileRow[]): Promise<Buffer[]> {
-    const ranges = new Map<string, { from: number; to: number; bytes: Buffer }>();
-    for (const { segment, offset, length } of rows) {
-      const { from = offset, to = 0 } = ranges.get(segment) ?? {};
-      const range = { from: Math.min(from, offset), to: Math.max(to, offset + length) };
-      ranges.set(segment, { ...range, bytes: NO_BYTES });
+    const lines: Buffer[] = [];
+    for (const segment of new Set(rows.map((row) => row.segment))) {
+      const own = rows.filter((row) => row.segment === segment);
+      const from = own.reduce((least, { offset }) => Math.min(least, offset), Infinity);
+      const to = own.reduce((most, { offset, length }) => Math.max(most, offset + length), 0);
+      const found = await withFile(join(this.#folderOf(key), segment), "r", async (file) => {
+        const bytes = Buffer.alloc(to - from);
+        const { bytesRead } = await file.read(bytes, 0, bytes.length, from);
+        return bytesRead === bytes.length ? bytes : this.#refuse(key);
+      });
+      if (found === undefined) continue;
+      for (const { offset, length } of own)
+        lines.push(found.subarray(offset - from, offset - from + length));
     }
-    for (const [segment, range] of ranges) range.bytes = await this.#bytesOf(key, segment, range);
-    return rows.flatMap(({ segment, offset, length }) => {
-      const { from, bytes } = ranges.get(segment) ?? { from: 0, bytes: NO_BYTES };
-      return bytes.length === 0 ? [] : [bytes.subarray(offset - from, offset - from + length)];
-    });
-  }
-
-  /** A part of a segment; empty when its file was removed. */
-  async #bytesOf(
-    key: string,
-    segment: string,
-    { from, to }: { readonly from: number; readonly to: number },
-  ): Promise<Buffer> {
-    const file = await unlessAbsent(open(join(this.#folderOf(key), segment), "r"));
-    if (file === undefined) return NO_BYTES;
-    try {
-      const bytes = Buffer.alloc(to - from);
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, from);
-      return bytesRead === bytes.length ? bytes : this.#refuse(key);
-    } finally {
-      await file.close();
-    }
+    return lines;
   }
 
   #remember(key: string, log: HistoryLog, rows: FileRow[]): void {

@@ -17,11 +17,11 @@
  */
 import { performance } from "node:perf_hooks";
 import { randomUUID } from "node:crypto";
-import { access, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { link, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hostClock } from "../../../actors/time/clock.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
-import { removeFolder, systemCode, writeWhole } from "./disk.ts";
+import { isThere, makeDirectory, removeFolder, systemCode, withFile, writeWhole } from "./disk.ts";
 import { formatLock, lockBeat, parseLock, type Holder } from "./lock-text.ts";
 import { startHeartbeat, type Heartbeat } from "../shared/heartbeat.ts";
 import { describeOwner, isDead, isThisThread, thisProcess } from "../shared/process-identity.ts";
@@ -37,17 +37,6 @@ export interface LockTiming {
 /** A lock becomes free at most `quietMs` and `watchMs` after its last beat. */
 export const LOCK_TIMING: LockTiming = { beatMs: 5_000, quietMs: 25_000, watchMs: 6_000 };
 
-/** The acquired lock of a directory. */
-export interface DirectoryLock {
-  /** The folder in which files are made before they are renamed (K4). */
-  readonly folder: string;
-  /** Later owners have higher numbers. */
-  readonly number: number;
-  /** Rejects with `StoreUnavailableError` when another owner has acquired the directory. */
-  check(): Promise<void>;
-  release(): Promise<void>;
-}
-
 /** A lock file as it was found. */
 interface Found {
   readonly text: string;
@@ -62,7 +51,6 @@ const FOLDER_PREFIX = "tmp-";
 const SHARED_FOLDER = "tmp";
 /** Each failed attempt means that another owner just acquired the lock. */
 const ATTEMPTS_MAX = 20;
-const DIRECTORY_MODE = 0o700;
 
 /** The numbers of the lock files, highest first. */
 async function lockNumbers(dir: string): Promise<number[]> {
@@ -73,29 +61,12 @@ async function lockNumbers(dir: string): Promise<number[]> {
   return numbers.toSorted((left, right) => right - left);
 }
 
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function findLock(path: string): Promise<Found | undefined> {
-  try {
-    // Opened, because a network file system may cache the attributes of a name.
-    const file = await open(path, "r");
-    try {
-      const { mtimeMs } = await file.stat();
-      return { text: await file.readFile("utf8"), writtenMs: mtimeMs };
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
+function findLock(path: string): Promise<Found | undefined> {
+  // Opened, because a network file system may cache the attributes of a name.
+  return withFile(path, "r", async (file) => {
+    const { mtimeMs } = await file.stat();
+    return { text: await file.readFile("utf8"), writtenMs: mtimeMs };
+  });
 }
 
 function lockedMeanwhile(dir: string): StoreUnavailableError {
@@ -129,7 +100,7 @@ class Claim {
   async take(): Promise<DirectoryLock> {
     try {
       // Before there is a lock, and never again: its removal ends this owner (K4).
-      await mkdir(this.#folder, { mode: DIRECTORY_MODE });
+      await makeDirectory(this.#folder);
       await writeWhole(this.#draft, formatLock(this.#holder), true);
       this.#now = (await stat(this.#draft)).mtimeMs;
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
@@ -218,10 +189,9 @@ class Claim {
       if (old < number) await rm(this.#path(old), { force: true });
     for (const path of names)
       if (path.startsWith(join(dir, DRAFT_PREFIX))) await rm(path, { force: true });
-    const { beatMs } = this.#timing;
     const own = { folder: this.#folder, holder: this.#holder };
     const parts = { dir, path: this.#path(number), number, ...own };
-    const lock = new OwnedLock(parts, beatMs);
+    const lock = new DirectoryLock(parts, this.#timing.beatMs);
     if (await isThere(this.#folder)) return lock;
     // An owner that had the lock meanwhile mistook this one for an owner.
     await lock.release();
@@ -237,8 +207,11 @@ interface LockParts {
   readonly holder: Holder;
 }
 
-class OwnedLock implements DirectoryLock {
+/** The acquired lock of a directory. */
+export class DirectoryLock {
+  /** The folder in which files are made before they are renamed (K4). */
   readonly folder: string;
+  /** Later owners have higher numbers. */
   readonly number: number;
   readonly #parts: LockParts;
   readonly #heartbeat: Heartbeat;
@@ -251,6 +224,7 @@ class OwnedLock implements DirectoryLock {
     this.#heartbeat = startHeartbeat(beatMs, () => this.#beat());
   }
 
+  /** Rejects with `StoreUnavailableError` when another owner has acquired the directory. */
   async check(): Promise<void> {
     this.#usedAt = performance.now();
     if (await isThere(this.folder)) return;
@@ -260,6 +234,7 @@ class OwnedLock implements DirectoryLock {
     );
   }
 
+  /** Makes the directory free for the next owner. */
   async release(): Promise<void> {
     await this.#heartbeat.stop();
     const { dir, path, holder } = this.#parts;
@@ -273,13 +248,10 @@ class OwnedLock implements DirectoryLock {
   async #beat(): Promise<void> {
     const { path, holder } = this.#parts;
     // In place, and only if it exists: a beat never restores a removed lock.
-    const file = await open(path, "r+");
-    try {
+    await withFile(path, "r+", (file) => {
       const { bytes, at } = lockBeat(holder, performance.now() - this.#usedAt);
-      await file.write(bytes, 0, bytes.length, at);
-    } finally {
-      await file.close();
-    }
+      return file.write(bytes, 0, bytes.length, at);
+    });
   }
 }
 

@@ -3,18 +3,18 @@
  * aside.
  */
 import { randomUUID } from "node:crypto";
-import { access, readdir, rename, rm } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CommitUnknownError, CorruptStateError } from "../../../actors/errors.ts";
 import {
   fileNameOf,
+  isThere,
+  makeDirectory,
   openDirectory,
-  prepareFolders,
   readIfThere,
   replaceFile,
-  type StoreFolders,
   type SyncedDirectory,
-  systemCode,
+  unlessAbsent,
 } from "./disk.ts";
 import { type HistoryDraft, type HistoryLog, Histories, isLonger } from "./histories.ts";
 import type { DirectoryLock } from "./lock.ts";
@@ -53,13 +53,20 @@ export interface Written {
   readonly history: HistoryLog | undefined;
 }
 
+interface Parts {
+  /** The folder of the documents. */
+  readonly folder: string;
+  readonly corrupt: string;
+  readonly temporary: string;
+  readonly directory: SyncedDirectory;
+  readonly fsync: boolean;
+  /** Names of files that were set aside and not yet seen removed. */
+  readonly aside: Set<string>;
+}
+
 /** The documents of a directory that this process has locked. */
 export class FileRecords {
-  readonly #folders: StoreFolders;
-  readonly #directory: SyncedDirectory;
-  readonly #fsync: boolean;
-  /** Names of files that were set aside and not yet seen removed. */
-  readonly #aside: Set<string>;
+  readonly #parts: Parts;
   /** The rows beside the documents. */
   readonly histories: Histories;
   /** Only this process writes here, so what was read or written once stays valid. */
@@ -68,35 +75,26 @@ export class FileRecords {
   /** Counts how often heads were taken out: what was read before that may not go in. */
   #removals = 0;
 
-  constructor(fields: {
-    folders: StoreFolders;
-    directory: SyncedDirectory;
-    fsync: boolean;
-    aside: Set<string>;
-    histories: Histories;
-  }) {
-    this.histories = fields.histories;
-    this.#folders = fields.folders;
-    this.#directory = fields.directory;
-    this.#fsync = fields.fsync;
-    this.#aside = fields.aside;
+  private constructor(parts: Parts, histories: Histories) {
+    this.#parts = parts;
+    this.histories = histories;
   }
 
   /** Makes the folders of `dir`; files are written in the folder of its lock and then renamed. */
   static async open(dir: string, lock: DirectoryLock, fsync: boolean): Promise<FileRecords> {
     const { folder: temporary, number: owner } = lock;
-    const folders = await prepareFolders(dir, temporary);
-    const aside = new Set(await readdir(folders.corrupt));
-    const directory = await openDirectory(folders.records);
-    const folder = join(dir, "history");
-    const histories = new Histories({ folder, temporary, owner, fsync });
-    return new FileRecords({ folders, directory, fsync, aside, histories });
+    const [folder, corrupt] = [join(dir, "records"), join(dir, "corrupt")];
+    for (const path of [folder, corrupt]) await makeDirectory(path);
+    const aside = new Set(await readdir(corrupt));
+    const directory = await openDirectory(folder);
+    const histories = new Histories({ folder: join(dir, "history"), temporary, owner, fsync });
+    return new FileRecords({ folder, corrupt, temporary, directory, fsync, aside }, histories);
   }
 
   /** Reads a document; throws `CorruptStateError` for a damaged one, which is moved aside first. */
   async read(key: string): Promise<FileDocument | undefined> {
     const name = fileNameOf(key);
-    const bytes = await readIfThere(join(this.#folders.records, name));
+    const bytes = await readIfThere(join(this.folder, name));
     if (bytes === undefined) {
       await this.#checkAside(name);
       return undefined;
@@ -121,11 +119,12 @@ export class FileRecords {
     return settleBounded(drafts, FILES_AT_ONCE, async (draft) => {
       const { key, version, expires, forgets, text } = draft;
       const name = fileNameOf(key);
+      const { folder, temporary, fsync } = this.#parts;
       const history = draft.history && (await this.histories.append(key, draft.history));
       await replaceFile(encodeDocument({ key, version, expires, forgets, history }, text), {
-        temporary: join(this.#folders.temporary, `${name}.${randomUUID()}`),
-        target: join(this.#folders.records, name),
-        fsync: this.#fsync,
+        temporary: join(temporary, `${name}.${randomUUID()}`),
+        target: join(folder, name),
+        fsync,
       });
       this.#remember(key, { version, expires, living: text !== undefined, history });
       return { draft, history };
@@ -144,13 +143,15 @@ export class FileRecords {
    */
   async remove(key: string): Promise<boolean> {
     const name = fileNameOf(key);
-    const { records, corrupt } = this.#folders;
+    const { folder, corrupt, aside } = this.#parts;
+    const remove = (path: string): Promise<true | undefined> =>
+      unlessAbsent(rm(path).then(() => true));
     const removed = await Promise.all([
-      removeIfThere(join(records, name)),
-      this.#aside.has(name) && removeIfThere(join(corrupt, name)),
+      remove(join(folder, name)),
+      aside.has(name) && remove(join(corrupt, name)),
     ]);
     await this.histories.settle(key);
-    this.#aside.delete(name);
+    aside.delete(name);
     this.#heads.delete(key);
     this.#removals += 1;
     return removed.includes(true);
@@ -158,12 +159,12 @@ export class FileRecords {
 
   /** The folder of the documents. */
   get folder(): string {
-    return this.#folders.records;
+    return this.#parts.folder;
   }
 
   /** Makes the renames of finished writes durable. */
   async sync(): Promise<void> {
-    if (this.#fsync) await this.#directory.sync();
+    if (this.#parts.fsync) await this.#parts.directory.sync();
   }
 
   /** Drops `keys` from the cache, so that they are read again. */
@@ -187,18 +188,18 @@ export class FileRecords {
   }
 
   /** Releases the directory. */
-  async close(): Promise<void> {
-    await this.#directory.close();
+  close(): Promise<void> {
+    return this.#parts.directory.close();
   }
 
   async #index(): Promise<void> {
-    const names = await readdir(this.#folders.records);
+    const names = await readdir(this.folder);
     await mapBounded(names, FILES_AT_ONCE, async (name) => {
       let bytes: Buffer | undefined;
       let removals: number;
       do {
         removals = this.#removals;
-        bytes = await readIfThere(join(this.#folders.records, name));
+        bytes = await readIfThere(join(this.folder, name));
       } while (removals !== this.#removals);
       const document = bytes === undefined ? undefined : decodeDocument(bytes);
       // A damaged document has no key to list; loading its key reports it.
@@ -219,24 +220,22 @@ export class FileRecords {
   }
 
   async #setAside(name: string, reason: string): Promise<never> {
-    const location = join(this.#folders.corrupt, name);
-    await rename(join(this.#folders.records, name), location);
-    this.#aside.add(name);
+    const { folder, corrupt, aside } = this.#parts;
+    const location = join(corrupt, name);
+    await rename(join(folder, name), location);
+    aside.add(name);
     throw new CorruptStateError({ location, reason });
   }
 
   /** A key whose file was set aside stays damaged until that file is removed. */
   async #checkAside(name: string): Promise<void> {
-    if (!this.#aside.has(name)) return;
-    const location = join(this.#folders.corrupt, name);
-    try {
-      await access(location);
-    } catch {
-      // The file was removed: from here on the key counts as never written.
-      this.#aside.delete(name);
-      return;
-    }
-    throw new CorruptStateError({ location, reason: "it was set aside earlier" });
+    const { corrupt, aside } = this.#parts;
+    if (!aside.has(name)) return;
+    const location = join(corrupt, name);
+    if (await isThere(location))
+      throw new CorruptStateError({ location, reason: "it was set aside earlier" });
+    // The file was removed: from here on the key counts as never written.
+    aside.delete(name);
   }
 }
 
@@ -274,16 +273,6 @@ export async function pruneRecord(
   await putInPlace(records, [{ ...document, text, history: { log, rows: [], keep: {} } }]);
   await records.histories.settle(key, log);
   return count;
-}
-
-async function removeIfThere(path: string): Promise<boolean> {
-  try {
-    await rm(path);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
-    throw error;
-  }
 }
 
 function headOf(document: FileDocument): Head {

@@ -4,12 +4,11 @@
  * Exclusive sections and times to live use the clock of that process, so there is no clock skew.
  */
 import { join, resolve } from "node:path";
-import { mkdir } from "node:fs/promises";
 import { systemClock } from "../../../actors/time/clock.ts";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Clock, ExclusiveWait } from "../../../actors/protocol.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
-import { systemCode, toDiskError } from "./disk.ts";
+import { makeDirectory, systemCode, toDiskError } from "./disk.ts";
 import { type DirectoryLock, LOCK_TIMING, lockDirectory, type LockTiming } from "./lock.ts";
 import { planWrites } from "./plan.ts";
 import { FileRecords, pruneRecord, putInPlace } from "./records.ts";
@@ -70,7 +69,7 @@ interface Opened {
 }
 
 async function openStore({ dir, fsync, timing }: FileSettings): Promise<Opened> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeDirectory(dir);
   const lock = await lockDirectory(dir, timing);
   try {
     const records = await FileRecords.open(dir, lock, fsync);

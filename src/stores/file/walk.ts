@@ -5,10 +5,10 @@
  * file that seems to have expired is read whole and checked.
  */
 import type { Dir } from "node:fs";
-import { open, opendir, stat } from "node:fs/promises";
+import { opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type KeyQueue, mapBounded } from "../shared/key-queue.ts";
-import { readIfThere, systemCode } from "./disk.ts";
+import { readIfThere, withFile } from "./disk.ts";
 import { decodeDocument, type FileDocument, forgetsIn } from "./document.ts";
 import type { FileRecords } from "./records.ts";
 
@@ -96,17 +96,9 @@ export class FileWalk {
   }
 }
 
-async function startOf(path: string): Promise<Buffer | undefined> {
-  try {
-    const file = await open(path, "r");
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(START_BYTES), 0, START_BYTES, 0);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
+function startOf(path: string): Promise<Buffer | undefined> {
+  return withFile(path, "r", async (file) => {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(START_BYTES), 0, START_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  });
 }
