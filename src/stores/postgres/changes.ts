@@ -17,14 +17,13 @@ import { performance } from "node:perf_hooks";
 import { setTimeout, clearTimeout } from "node:timers";
 import { StoreClosedError, StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
-import { isError } from "../../../actors/realm.ts";
-import { safeCall } from "../../../actors/scope/safe-call.ts";
 import { fromAsciiKey } from "../shared/ascii-key.ts";
 import { ChangesCursor } from "./changes-cursor.ts";
 import type { PostgresConnection, PostgresListener } from "./connection.ts";
 import type { PostgresCalls } from "./calls.ts";
 import type { Statements } from "./sql.ts";
 import { pauseMs } from "../shared/retry-until.ts";
+import { type Watcher, Watchers } from "../shared/watchers.ts";
 
 /** What `PostgresFeed` needs. */
 export interface FeedSettings {
@@ -38,11 +37,6 @@ export interface FeedSettings {
   readonly logger: Logger;
 }
 
-interface Watcher {
-  readonly changed: (key: string, version: number) => void;
-  readonly missed: (() => void) | undefined;
-}
-
 /** Time between looks when no notification comes; milliseconds. */
 const LOOK_MS = 1_000;
 /** The shortest time between notifications of one store object; milliseconds. */
@@ -52,7 +46,7 @@ const PAUSES = { firstMs: 50, longestMs: 2_000 };
 /** The watchers of one store object. */
 export class PostgresFeed {
   readonly #settings: FeedSettings;
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers: Watchers;
   #listener: PostgresListener | undefined;
   #beginning: Promise<void> | undefined;
   /** Grows when the last watcher is removed, so that work still running for it stops. */
@@ -66,23 +60,19 @@ export class PostgresFeed {
 
   constructor(settings: FeedSettings) {
     this.#settings = settings;
+    const { logger } = settings;
+    this.#watchers = new Watchers({ store: "postgres", logger, end: () => this.#end() });
   }
 
-  /** Reports to `changed` until the returned function is called. */
-  async watch(changed: Watcher["changed"], missed?: () => void): Promise<() => Promise<void>> {
-    const watcher: Watcher = { changed, missed };
-    this.#watchers.add(watcher);
-    try {
+  /** Adds `watcher`; resolves to a function that removes it. */
+  start(watcher: Watcher): Promise<() => Promise<void>> {
+    return this.#watchers.add(watcher, async () => {
+      const generation = this.#generation;
       await this.#begin();
-    } catch (error) {
-      this.#remove(watcher);
-      throw error;
-    }
-    if (!this.#isFollowing && this.#watchers.size > 0) {
+      if (this.#isFollowing || generation !== this.#generation) return;
       this.#isFollowing = true;
-      void this.#follow(this.#generation);
-    }
-    return async () => this.#remove(watcher);
+      void this.#follow(generation);
+    });
   }
 
   /** Notifies other owners of a commit, now or `NOTIFY_MS` later. */
@@ -108,14 +98,9 @@ export class PostgresFeed {
 
   /** Ends the connection; nothing is reported after it. */
   close(): void {
-    this.#watchers.clear();
-    this.#end();
+    this.#watchers.close();
     clearTimeout(this.#notifyTimer);
     this.#notifyTimer = undefined;
-  }
-
-  #remove(watcher: Watcher): void {
-    if (this.#watchers.delete(watcher) && this.#watchers.size === 0) this.#end();
   }
 
   #end(): void {
@@ -216,28 +201,15 @@ export class PostgresFeed {
     const rows = await listener.query(statements.changes, [this.#cursor.at, writer]);
     if (generation !== this.#generation) return;
     const { changes, isMissed } = this.#cursor.read(rows);
-    for (const [key, version] of changes)
-      this.#report((watcher) => watcher.changed(fromAsciiKey(key), version));
-    if (isMissed) this.#report((watcher) => watcher.missed?.());
+    for (const [key, version] of changes) this.#watchers.changed(fromAsciiKey(key), version);
+    if (isMissed) this.#watchers.missed();
   }
 
   /** A look cannot find an erased row by its transaction, so the notification names it. */
   #erased(payload: string): void {
     const erasure = readErasure(payload);
     if (erasure === undefined || erasure.writer === this.#settings.writer) return;
-    const { key, version } = erasure;
-    this.#report((watcher) => watcher.changed(fromAsciiKey(key), version));
-  }
-
-  #report(notify: (watcher: Watcher) => unknown): void {
-    for (const watcher of this.#watchers)
-      safeCall(
-        () => notify(watcher),
-        (error) => {
-          const name = isError(error) ? error.name : typeof error;
-          this.#settings.logger.error("a watcher of the postgres store threw", { error: name });
-        },
-      );
+    this.#watchers.changed(fromAsciiKey(erasure.key), erasure.version);
   }
 
   #drop(): void {

@@ -167,7 +167,7 @@ class PostgresStore implements StateStore {
     changed: (key: string, version: number) => void,
     missed?: () => void,
   ): Promise<() => Promise<void>> {
-    return this.#closable.runUntilClosed(() => this.#feed.watch(changed, missed));
+    return this.#closable.runUntilClosed(() => this.#feed.start({ changed, missed }));
   }
 
   erase(keys: readonly string[]): Promise<boolean[]> {

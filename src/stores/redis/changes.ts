@@ -20,13 +20,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "../../../actors/errors.ts";
 import type { Logger } from "../../../actors/protocol.ts";
-import { isError } from "../../../actors/realm.ts";
-import { safeCall } from "../../../actors/scope/safe-call.ts";
 import { fromAsciiKey } from "../shared/ascii-key.ts";
 import { handshakeMs } from "./connection.ts";
 import { letExit } from "./driver.ts";
 import { type AnyRedis, isCluster } from "./open.ts";
 import { within } from "../shared/retry-until.ts";
+import { type Watcher, Watchers } from "../shared/watchers.ts";
 
 /** What `RedisFeed` needs of its store. */
 export interface FeedSettings {
@@ -44,12 +43,6 @@ export interface FeedSettings {
   readonly repeat: (work: (deadline: number) => Promise<void>) => Promise<void>;
 }
 
-/** The callbacks of a watcher. */
-export interface Watcher {
-  readonly changed: (key: string, version: number) => void;
-  readonly missed: (() => void) | undefined;
-}
-
 const CONNECT_TIMEOUT_MS = 5_000;
 const PING_MS = 10_000;
 const PAUSE_MS = 250;
@@ -57,7 +50,7 @@ const PAUSE_MS = 250;
 /** The watchers of a store and their connection; see the header of this file. */
 export class RedisFeed {
   readonly #settings: FeedSettings;
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers: Watchers;
   /** Settles when the connection is subscribed, for the first time or again. */
   #subscribed: Promise<void> | undefined;
   #connection: Redis | undefined;
@@ -66,32 +59,24 @@ export class RedisFeed {
 
   constructor(settings: FeedSettings) {
     this.#settings = settings;
+    const { logger } = settings;
+    this.#watchers = new Watchers({ store: "redis", logger, end: () => this.#end() });
   }
 
   /** Adds `watcher`; resolves to a function that removes it. */
-  async start(watcher: Watcher): Promise<() => Promise<void>> {
+  start(watcher: Watcher): Promise<() => Promise<void>> {
     const { timeoutMs, server } = this.#settings;
     const away = (): Error =>
       new StoreUnavailableError(`${server} could not be watched for ${timeoutMs} ms; try again`);
-    this.#watchers.add(watcher);
-    try {
+    return this.#watchers.add(watcher, () => {
       this.#subscribed ??= this.#begin(this.#generation);
-      await within(performance.now() + timeoutMs, this.#subscribed, away);
-    } catch (error) {
-      this.#remove(watcher);
-      throw error;
-    }
-    return async () => this.#remove(watcher);
+      return within(performance.now() + timeoutMs, this.#subscribed, away);
+    });
   }
 
   /** Ends the connection; no watcher is notified after it. */
   close(): void {
-    this.#watchers.clear();
-    this.#end();
-  }
-
-  #remove(watcher: Watcher): void {
-    if (this.#watchers.delete(watcher) && this.#watchers.size === 0) this.#end();
+    this.#watchers.close();
   }
 
   #end(): void {
@@ -143,21 +128,13 @@ export class RedisFeed {
       if (generation !== this.#generation) return;
     }
     if (generation !== this.#generation) return;
-    for (const { missed } of this.#watchers) this.#call(() => missed?.());
+    this.#watchers.missed();
   }
 
   #notify(notice: string): void {
     const [, owner, version, name] = /^(\S+) (\d+) (.*)$/s.exec(notice) ?? [];
     if (name === undefined || owner === this.#settings.owner) return;
-    const key = fromAsciiKey(name);
-    for (const { changed } of this.#watchers) this.#call(() => changed(key, Number(version)));
-  }
-
-  #call(notify: () => unknown): void {
-    safeCall(notify, (error) => {
-      const reason = isError(error) ? error.name : typeof error;
-      this.#settings.logger.error("a watcher of the redis store threw", { reason });
-    });
+    this.#watchers.changed(fromAsciiKey(name), Number(version));
   }
 }
 

@@ -12,8 +12,7 @@
  */
 import { setInterval, clearInterval } from "node:timers";
 import type { Logger } from "../../../actors/protocol.ts";
-import { isError } from "../../../actors/realm.ts";
-import { safeCall } from "../../../actors/scope/safe-call.ts";
+import { type Watcher, Watchers } from "../shared/watchers.ts";
 import type { ChangePosition, ChangeReport } from "./change-notes.ts";
 import { isBusy } from "./driver.ts";
 
@@ -21,12 +20,6 @@ import { isBusy } from "./driver.ts";
 export const POLL_MS = 25;
 /** How long a process that was killed counts as a watcher; milliseconds. */
 const WATCHER_TTL_MS = 600_000;
-
-/** The callbacks of a watcher. */
-export interface Watcher {
-  readonly changed: (key: string, version: number) => void;
-  readonly missed: (() => void) | undefined;
-}
 
 /** What `SqliteFeed` does with the file. */
 export interface FeedPort {
@@ -43,7 +36,7 @@ export interface FeedPort {
 /** The watchers of one store object; see the header of this file. */
 export class SqliteFeed {
   readonly #port: FeedPort;
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers: Watchers;
   #begun: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #position: ChangePosition | undefined;
@@ -54,20 +47,20 @@ export class SqliteFeed {
 
   constructor(port: FeedPort) {
     this.#port = port;
+    const { logger } = port;
+    this.#watchers = new Watchers({ store: "sqlite", logger, end: () => this.#end() });
   }
 
   /** Adds `watcher`; resolves to a function that removes it. */
-  async start(watcher: Watcher): Promise<() => Promise<void>> {
-    this.#watchers.add(watcher);
-    try {
-      this.#begun ??= this.#begin(this.#generation);
-      await this.#begun;
-    } catch (error) {
-      this.#begun = undefined;
-      this.#remove(watcher);
-      throw error;
-    }
-    return async () => this.#remove(watcher);
+  start(watcher: Watcher): Promise<() => Promise<void>> {
+    return this.#watchers.add(watcher, async () => {
+      try {
+        await (this.#begun ??= this.#begin(this.#generation));
+      } catch (error) {
+        this.#begun = undefined;
+        throw error;
+      }
+    });
   }
 
   /** Reports at once what was committed before now, if anything watches. */
@@ -77,12 +70,7 @@ export class SqliteFeed {
 
   /** Stops all polling; no watcher is notified after it. */
   close(): void {
-    this.#watchers.clear();
-    this.#end();
-  }
-
-  #remove(watcher: Watcher): void {
-    if (this.#watchers.delete(watcher) && this.#watchers.size === 0) this.#end();
+    this.#watchers.close();
   }
 
   #end(): void {
@@ -113,7 +101,8 @@ export class SqliteFeed {
       const report = this.#port.since(position);
       const missed = this.#isBehind || report?.missed === true;
       this.#isBehind = false;
-      this.#notify(report?.changes ?? [], missed);
+      for (const [key, version] of report?.changes ?? []) this.#watchers.changed(key, version);
+      if (missed) this.#watchers.missed();
       return report?.position ?? position;
     } catch (error) {
       // A writer locks the file: the next poll finds what this one did not. Any other error is
@@ -131,19 +120,5 @@ export class SqliteFeed {
     if (left <= 0) this.#isBehind = true;
     this.#port.renew(now + WATCHER_TTL_MS);
     this.#until = now + WATCHER_TTL_MS;
-  }
-
-  #notify(changes: ChangeReport["changes"], missed: boolean): void {
-    for (const watcher of this.#watchers) {
-      for (const [key, version] of changes) this.#call(() => watcher.changed(key, version));
-      if (missed) this.#call(() => watcher.missed?.());
-    }
-  }
-
-  #call(notify: () => unknown): void {
-    safeCall(notify, (error) => {
-      const reason = isError(error) ? error.name : typeof error;
-      this.#port.logger.error("a watcher of the sqlite store threw", { reason });
-    });
   }
 }
