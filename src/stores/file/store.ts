@@ -27,6 +27,7 @@ import type {
 } from "../contract.ts";
 import { refuseUrl } from "../shared/local-path.ts";
 import { SamePath } from "../shared/same-path.ts";
+import { EVERY_STORE } from "../shared/supports.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { tombstoneOption } from "../shared/tombstones.ts";
 import { FileWalk } from "./walk.ts";
@@ -83,17 +84,11 @@ async function openStore({ dir, fsync, timing }: FileSettings): Promise<Opened> 
 class FileStore implements StateStore {
   readonly name = "file";
   readonly supports: StoreSupports = {
+    ...EVERY_STORE,
     durable: true,
     transactions: false,
-    ttl: true,
     watch: false,
-    list: true,
-    exclusive: true,
-    renewal: true,
     shared: false, // The lock of the directory refuses a second owner.
-    tombstonesEnd: true,
-    reverse: true,
-    history: true,
   };
   readonly tombstoneMs: number;
   readonly #settings: FileSettings;

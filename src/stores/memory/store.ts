@@ -30,6 +30,7 @@ import {
   stateText,
   toJsonText,
 } from "../shared/writes.ts";
+import { EVERY_STORE } from "../shared/supports.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { forgetAt, tombstoneOption } from "../shared/tombstones.ts";
 import { Histories, type StagedRows } from "./histories.ts";
@@ -111,19 +112,13 @@ function nextEntry(
 class MemoryStore implements StateStore {
   readonly name = "memory";
   readonly supports: StoreSupports = {
+    ...EVERY_STORE,
     durable: false,
     transactions: true,
-    ttl: true,
     watch: false,
-    list: true,
-    exclusive: true,
-    renewal: true,
     shared: true,
     checks: true,
-    tombstonesEnd: true,
-    reverse: true,
     immediate: true,
-    history: true,
   };
   readonly tombstoneMs: number;
   readonly #clock: Clock;

@@ -40,6 +40,7 @@ import type {
   StoreSupports,
   WriteResult,
 } from "../contract.ts";
+import { EVERY_STORE } from "../shared/supports.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
 import type { Section } from "../shared/exclusive-lease.ts";
@@ -51,18 +52,12 @@ const SWEPT_AT_ONCE = 500;
 class PostgresStore implements StateStore {
   readonly name = "postgres";
   readonly supports: StoreSupports = {
+    ...EVERY_STORE,
     durable: true,
     transactions: true,
-    ttl: true,
     watch: true,
-    list: true,
-    exclusive: true,
-    renewal: true,
     shared: true,
     checks: true,
-    tombstonesEnd: true,
-    reverse: true,
-    history: true,
   };
   readonly tombstoneMs: number;
   readonly #link: PostgresConnection;

@@ -46,6 +46,7 @@ import type {
   StoreSupports,
   WriteResult,
 } from "../contract.ts";
+import { EVERY_STORE } from "../shared/supports.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
 import { leasedTurn, type Section } from "../shared/exclusive-lease.ts";
@@ -57,18 +58,12 @@ const REMEMBER_MAX_MS = 86_400_000;
 class RedisStore implements StateStore {
   readonly name = "redis";
   readonly supports: StoreSupports = {
+    ...EVERY_STORE,
     durable: true,
     transactions: false,
-    ttl: true,
     watch: true,
-    list: true,
-    exclusive: true,
-    renewal: true,
     shared: true,
     checks: true,
-    tombstonesEnd: true,
-    reverse: true,
-    history: true,
   };
   readonly tombstoneMs: number;
   readonly #prefix: string;

@@ -31,6 +31,7 @@ import type {
   WriteResult,
 } from "../contract.ts";
 import { pruneAll } from "../shared/history-rows.ts";
+import { EVERY_STORE } from "../shared/supports.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { leasedTurn, type Section } from "../shared/exclusive-lease.ts";
 import { checkVersions, checkWrites, isAllOk } from "../shared/writes.ts";
@@ -93,19 +94,13 @@ class SqliteStore implements StateStore {
       isShared: settings.path !== IN_MEMORY && settings.processes !== "one",
     });
     this.supports = {
+      ...EVERY_STORE,
       durable: settings.path !== IN_MEMORY,
       transactions: true,
-      ttl: true,
       // A sole owner has no commits of others to watch.
       watch: settings.path !== IN_MEMORY && settings.processes !== "one",
-      list: true,
-      exclusive: true,
-      renewal: true,
       shared: true,
       checks: true,
-      tombstonesEnd: true,
-      reverse: true,
-      history: true,
     };
   }
 
