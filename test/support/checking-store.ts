@@ -1,13 +1,13 @@
 /** A store whose checks are answered by loads, and may be answered wrongly. */
 import type { StateStore, VersionCheck, WriteResult } from "../../src/stores/contract.ts";
-import { checkVersions } from "../../src/stores/shared/writes.ts";
+import { checkWrites } from "../../src/stores/shared/writes.ts";
 
 /** Answers checks one by one from what a load gives. */
 export async function answersByLoad(
   inner: StateStore,
   checks: readonly VersionCheck[],
 ): Promise<WriteResult[]> {
-  checkVersions(checks);
+  checkWrites([], checks);
   const found = await inner.load(checks.map(({ key }) => key));
   return checks.map(({ expectedVersion: version }, at) => {
     const current = found[at];

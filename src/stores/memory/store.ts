@@ -18,7 +18,6 @@ import type {
 } from "../contract.ts";
 import { createTurns, type Section, type Turns } from "../shared/exclusive-lease.ts";
 import {
-  checkVersions,
   checkWrites,
   conflict,
   expiryOf,
@@ -222,8 +221,7 @@ class MemoryStore implements StateStore {
     writes: readonly ScopeWrite[],
     { atomic = false, checks = [] }: CommitOptions,
   ): WriteResult[] {
-    checkWrites(writes);
-    checkVersions(checks);
+    checkWrites(writes, checks);
     const now = this.#clock.now();
     const checked = checks.map((check) => this.#check(check, now));
     // Staged first: a state that JSON refuses must not leave part of its batch stored.

@@ -44,7 +44,7 @@ import { EVERY_STORE } from "../shared/supports.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { firstForgetMs, REPEATED_MS, type TombstoneRule } from "../shared/tombstones.ts";
 import type { Section } from "../shared/exclusive-lease.ts";
-import { checkVersions, checkWrites, conflict, isAllOk } from "../shared/writes.ts";
+import { checkWrites, conflict, isAllOk } from "../shared/writes.ts";
 
 /** The most rows that are removed in one batch of a sweep. */
 const SWEPT_AT_ONCE = 500;
@@ -124,8 +124,7 @@ class PostgresStore implements StateStore {
     { atomic = false, checks = [] }: CommitOptions = {},
   ): Promise<WriteResult[]> {
     return this.#closable.run(async () => {
-      checkWrites(writes);
-      checkVersions(checks);
+      checkWrites(writes, checks);
       const suspects = this.#writer.suspectsOf([...writes, ...checks]);
       if (suspects.length > 0)
         await this.#calls.read((session) => this.#writer.load(session, suspects));

@@ -47,7 +47,6 @@ import { reasonOf, type Verdict } from "../shared/retry-until.ts";
 import type { ScopeWrite, VersionCheck, WriteResult } from "../contract.ts";
 import {
   checkBytes,
-  checkVersions,
   checkWrites,
   conflict,
   patchesOf,
@@ -105,8 +104,7 @@ export class RedisWriter {
     writes: readonly ScopeWrite[],
     checks: readonly VersionCheck[],
   ): Promise<WriteResult[]> {
-    checkWrites(writes);
-    checkVersions(checks);
+    checkWrites(writes, checks);
     await this.#lookAtDamaged([...writes, ...checks]);
     const prepared = writes.map((write) => this.#prepare(write));
     const checked = checks.map((check) => pendingCheck(this.#settings.prefix, check));

@@ -6,7 +6,7 @@ import type { ListQuery, ScopeWrite, StoredRecord, VersionCheck } from "../contr
 import { checkTtl } from "./exclusive-lease.ts";
 import { checkTombstone } from "./tombstones.ts";
 
-/** The errors of `checkWrites`. */
+/** The errors of writes that `checkWrites` refused. */
 const refusals = new WeakSet<Error>();
 
 /** True when one write was refused by `checkWrites`: nothing of its batch was sent or stored. */
@@ -14,13 +14,15 @@ export function isRefusedWrite(error: unknown): boolean {
   return isError(error) && refusals.has(error);
 }
 
-/** Refuses a batch with a write that no store could keep, before any of it takes effect. */
-export function checkWrites(writes: readonly ScopeWrite[]): void {
+/** Refuses a batch that no store could keep as a whole, before any of it takes effect. */
+export function checkWrites(
+  writes: readonly ScopeWrite[],
+  checks: readonly VersionCheck[] = [],
+): void {
   try {
-    for (const { key, expectedVersion, version, ttlMs, tombstoneMs } of writes) {
-      if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
-      if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
-        throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
+    for (const write of writes) {
+      checkVersion(write);
+      const { expectedVersion, version, ttlMs, tombstoneMs } = write;
       if (!Number.isSafeInteger(version) || version <= expectedVersion)
         throw new RangeError(`version must be over ${expectedVersion}, received ${version}`);
       if (ttlMs !== undefined) checkTtl(ttlMs);
@@ -30,15 +32,13 @@ export function checkWrites(writes: readonly ScopeWrite[]): void {
     if (isError(error)) refusals.add(error);
     throw error;
   }
+  checks.forEach(checkVersion);
 }
 
-/** Refuses checks whose version is no version of a key. */
-export function checkVersions(checks: readonly VersionCheck[]): void {
-  for (const { key, expectedVersion } of checks) {
-    if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
-    if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
-      throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
-  }
+function checkVersion({ key, expectedVersion }: VersionCheck): void {
+  if (typeof key !== "string") throw new TypeError(`key must be text, received ${typeof key}`);
+  if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0)
+    throw new RangeError(`expectedVersion must be a whole number, received ${expectedVersion}`);
 }
 
 /** The patches of a write, if it has any; without them the state alone describes the write. */

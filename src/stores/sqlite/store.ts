@@ -34,7 +34,7 @@ import { pruneAll } from "../shared/history-rows.ts";
 import { EVERY_STORE } from "../shared/supports.ts";
 import { Sweeper } from "../shared/sweeper.ts";
 import { leasedTurn, type Section } from "../shared/exclusive-lease.ts";
-import { checkVersions, checkWrites, isAllOk } from "../shared/writes.ts";
+import { checkWrites, isAllOk } from "../shared/writes.ts";
 
 /** How long the watchers of other connections can read that a key was erased; milliseconds. */
 const REDACT_MS = 5_000;
@@ -115,8 +115,7 @@ class SqliteStore implements StateStore {
     // Checks alone only read: they need not wait for the writer of another process.
     const attempt = writes.length === 0 ? this.#attemptRead : this.#attemptWrite;
     const commit = (): WriteResult[] => {
-      checkWrites(writes);
-      if (options.checks !== undefined) checkVersions(options.checks);
+      checkWrites(writes, options.checks);
       const now = this.#clock.now();
       const session = this.#opened?.session ?? this.#session();
       const results = session.commit(writes, options, now);
