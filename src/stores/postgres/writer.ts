@@ -53,9 +53,6 @@ export interface WriterSettings {
   readonly leaseOf: (key: string) => string | undefined;
 }
 
-/** A row that did not take effect, and why. */
-type Refusal = { readonly again: true } | { readonly again: false; readonly columns: PostgresRow };
-
 /** The state of a group of rows, over all attempts to send it. */
 export interface Attempt {
   /** The results so far; a row that has one is not sent again. */
@@ -136,29 +133,31 @@ export class PostgresWriter {
     rows: readonly WriteRow[],
     { results, isRepeat, checks, answers }: Attempt,
   ): Promise<WriteRow[]> {
-    const { leaseOf } = this.#settings;
+    const { leaseOf, tombstones } = this.#settings;
     const leases = rows.map(({ write }) => leaseOf(write.key) ?? null);
-    const leased = new Set(rows.filter((_, index) => leases[index] !== null));
     const open = answers.open(checks);
-    const { tombstones } = this.#settings;
     const values = parametersOf(rows, { leases, patience: session.patience(), tombstones });
     if (open.length > 0) values.push(...checkParameters(open));
     const statement = this.#statement(rows, open.length === 0 ? undefined : answers);
     const found = await session.query(statement, values);
     const refused = new Map(found.map((columns) => [rows[Number(columns["at"]) - 1], columns]));
-    const refusals = new Map<WriteRow, Refusal>();
-    for (const row of rows) {
+    const again: WriteRow[] = [];
+    const conflicts = new Map<WriteRow, PostgresRow>();
+    for (const [at, row] of rows.entries()) {
       const columns = refused.get(row);
-      const refusal = columns && refusalOf(row, columns, { isRepeat, isLeased: leased.has(row) });
-      if (refusal === undefined) results.set(row, { ok: true, version: row.write.version });
-      else refusals.set(row, refusal);
+      const end = columns && endOf(row, columns, { isRepeat, isLeased: leases[at] !== null });
+      if (end === "again") again.push(row);
+      else if (columns !== undefined && end === "conflict") conflicts.set(row, columns);
+      else results.set(row, { ok: true, version: row.write.version });
     }
     this.#noteSizes(rows);
     await this.#settle(session, { checks: open, answers }, found);
     // When an earlier attempt took effect as a whole, its checks succeeded.
     const isDone = rows.some((row) => refused.has(row) && results.has(row));
     if (isDone && answers.isGuard) answers.confirm(checks);
-    return this.#refuse(session, refusals, results);
+    for (const [row, record] of await this.#met(session, conflicts))
+      results.set(row, conflict(record));
+    return again.map((row) => this.#suspecting(row.key, () => this.#whole(row)));
   }
 
   #statement(rows: readonly WriteRow[], answers: CheckAnswers | undefined): PostgresStatement {
@@ -173,34 +172,27 @@ export class PostgresWriter {
     { checks, answers }: Pick<Attempt, "checks" | "answers">,
     found: readonly PostgresRow[],
   ): Promise<void> {
-    const logged: CheckRow[] = [];
-    for (const [check, columns] of failedChecks(answers, checks, found))
-      if (columns["found"] !== true) answers.refuse(check);
-      else if (Number(columns["log_count"]) > 0) logged.push(check);
-      else answers.answer(check, this.#current(check.key, columns));
-    const records = await this.load(
-      session,
-      logged.map(({ key }) => key),
-    );
-    logged.forEach((check, index) => answers.answer(check, records[index]));
+    const failed = failedChecks(answers, checks, found);
+    for (const [check, record] of await this.#met(session, failed))
+      if (failed.get(check)?.["found"] === true) answers.answer(check, record);
+      else answers.refuse(check);
   }
 
-  /** Sets the conflicts of refused rows; resolves to the rows that must be sent again. */
-  async #refuse(
+  /** The records that refused rows or checks have met; those with a log are loaded. */
+  async #met<T extends { readonly key: string }>(
     session: PostgresSession,
-    refusals: ReadonlyMap<WriteRow, Refusal>,
-    results: Map<WriteRow, WriteResult>,
-  ): Promise<WriteRow[]> {
-    const again: WriteRow[] = [];
-    const logged: WriteRow[] = [];
-    for (const [row, refusal] of refusals)
-      if (refusal.again) again.push(this.#suspecting(row.key, () => this.#whole(row)));
-      else if (Number(refusal.columns["log_count"]) > 0) logged.push(row);
-      else results.set(row, conflict(this.#current(row.key, refusal.columns)));
-    const keys = logged.map(({ key }) => key);
-    const records = await this.load(session, keys);
-    logged.forEach((row, index) => results.set(row, conflict(records[index])));
-    return again;
+    refused: ReadonlyMap<T, PostgresRow>,
+  ): Promise<[T, StoredRecord | undefined][]> {
+    const logged = [...refused].filter(([, columns]) => Number(columns["log_count"]) > 0);
+    const keys = logged.map(([{ key }]) => key);
+    const loaded = await this.load(session, keys);
+    const records = new Map(keys.map((key, at) => [key, loaded[at]]));
+    const { reader } = this.#settings;
+    return [...refused].map(([each, columns]) => {
+      const { key } = each;
+      if (records.has(key) || columns["found"] !== true) return [each, records.get(key)];
+      return [each, this.#suspecting(key, () => reader.record(reader.row(columns), undefined))];
+    });
   }
 
   /** Runs `work`, and remembers `key` when it throws. */
@@ -219,12 +211,6 @@ export class PostgresWriter {
     for (const { key, state, patches } of rows)
       if (isLarge(state) || patches !== null) large.add(key);
       else large.delete(key);
-  }
-
-  #current(key: string, columns: PostgresRow): StoredRecord | undefined {
-    if (columns["found"] !== true) return undefined;
-    const { reader } = this.#settings;
-    return this.#suspecting(key, () => reader.record(reader.row(columns), undefined));
   }
 
   #row(write: ScopeWrite): WriteRow {
@@ -268,23 +254,23 @@ export class PostgresWriter {
   }
 }
 
-/** Why a row did not take effect; `undefined`: it did, in an earlier attempt. */
-function refusalOf(
+/** What became of a row that the statement refused; `done`: an earlier attempt took effect. */
+function endOf(
   row: WriteRow,
   columns: PostgresRow,
   { isRepeat, isLeased }: { readonly isRepeat: boolean; readonly isLeased: boolean },
-): Refusal | undefined {
+): "again" | "conflict" | "done" {
   const { expectedVersion } = row.write;
   if (columns["found"] !== true)
     // Missing when the statement began, but present at the insert. A lease has a row: without the
     // row there is no lease.
-    return expectedVersion === 0 && !isLeased ? { again: true } : { again: false, columns };
-  if (columns["fits"] === true) return { again: true };
+    return expectedVersion === 0 && !isLeased ? "again" : "conflict";
+  if (columns["fits"] === true) return "again";
   const ops = Array.isArray(columns["ops"]) ? columns["ops"].map(String) : [];
-  if (ops.some((entry) => entry.endsWith(`.${row.op}@${expectedVersion}`))) return undefined;
+  if (ops.some((entry) => entry.endsWith(`.${row.op}@${expectedVersion}`))) return "done";
   if (isRepeat && Number(columns["version"]) > expectedVersion && isForgotten(row, ops))
     throw new CommitUnknownError();
-  return { again: false, columns };
+  return "conflict";
 }
 
 /** True when `ops`, which lack the write of `row`, may have had it. */
