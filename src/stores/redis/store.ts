@@ -110,11 +110,8 @@ class RedisStore implements StateStore {
       owner: this.#owner,
       rememberMs: Math.min(remembered, REMEMBER_MAX_MS),
       large: this.#large,
-      bulkBytesMax: () => this.#calls.bulkBytesMax,
       tokenOf: (key) => this.#tokens.get(key) ?? "",
-      sendOnce: this.#calls.sendOnce,
-      repeat: (work) => this.#calls.write(work),
-      repeatRead: (work) => this.#calls.read(work),
+      calls: this.#calls,
       look: (keys) => this.#load(keys),
     });
     this.#feed = new RedisFeed({

@@ -24,6 +24,7 @@ import { toAsciiKey } from "../shared/ascii-key.ts";
 import { isLarge, type LargeKeys } from "../shared/large-records.ts";
 import { historyArgs } from "./history.ts";
 import { isStoppedInside, judgeRedis, NotSentError, refusal, replyCode } from "./errors.ts";
+import type { RedisCalls } from "./calls.ts";
 import { recordKeys } from "./keys.ts";
 import {
   checkResult,
@@ -43,7 +44,7 @@ import type { Entered, RedisIndex } from "./key-index.ts";
 import { COMMIT, redisMs } from "./scripts.ts";
 import { forgetAfterMs, type TombstoneRule } from "../shared/tombstones.ts";
 import type { RedisReply, RedisRequest } from "./pipeline.ts";
-import { reasonOf, type Verdict } from "../shared/retry-until.ts";
+import { reasonOf } from "../shared/retry-until.ts";
 import type { ScopeWrite, VersionCheck, WriteResult } from "../contract.ts";
 import {
   checkBytes,
@@ -70,16 +71,9 @@ export interface WriterSettings {
   /** How long the server remembers operations; milliseconds. */
   readonly rememberMs: number;
   readonly large: LargeKeys;
-  /** The longest text that the server accepts; bytes. */
-  readonly bulkBytesMax: () => number;
   /** The token of the section that runs here for a key, "" for none. */
   readonly tokenOf: (key: string) => string;
-  /** Sends an idempotent write once. */
-  readonly sendOnce: (requests: readonly RedisRequest[], deadline: number) => Promise<RedisReply[]>;
-  /** Retries work that throws an error of the server or the connection, until the deadline. */
-  readonly repeat: (work: (deadline: number) => Promise<void>) => Promise<void>;
-  /** The same for work that changes no record: its failure leaves nothing in doubt. */
-  readonly repeatRead: (work: (deadline: number) => Promise<void>) => Promise<void>;
+  readonly calls: RedisCalls;
   /** Reads these keys; rejects when one cannot be read. */
   readonly look: (keys: readonly string[]) => Promise<unknown>;
 }
@@ -89,14 +83,12 @@ type Named = Pick<PendingWrite, "write" | "keys" | "operation">;
 /** Writes batches; see the header of this file. */
 export class RedisWriter {
   readonly #settings: WriterSettings;
-  readonly #judge: (error: unknown) => Verdict;
   /** Keys whose record could not be read when they were last written. */
   readonly #damaged = new Set<string>();
   #operations = 0;
 
   constructor(settings: WriterSettings) {
     this.#settings = settings;
-    this.#judge = judgeRedis(settings.server);
   }
 
   /** Writes all; resolves to the results of the writes, then those of the checks. */
@@ -144,7 +136,7 @@ export class RedisWriter {
   #append(named: Named, patches: readonly Patch[]): RedisRequest {
     const { expectedVersion, version } = named.write;
     const entry = logEntry(expectedVersion, version, toJsonText(patches));
-    checkBytes(entry, this.#settings.bulkBytesMax());
+    checkBytes(entry, this.#settings.calls.bulkBytesMax);
     return this.#request("p", entry, named);
   }
 
@@ -155,7 +147,7 @@ export class RedisWriter {
     const { head } = named.keys;
     if (isLarge(text)) this.#settings.large.add(head);
     else this.#settings.large.delete(head);
-    checkBytes(text, this.#settings.bulkBytesMax());
+    checkBytes(text, this.#settings.calls.bulkBytesMax);
     // A state that expires is stored apart too: Redis then removes the text by itself.
     const isApart = isLarge(text) || named.write.ttlMs !== undefined;
     return this.#request(isApart ? "a" : "i", text, named);
@@ -166,7 +158,7 @@ export class RedisWriter {
     text: string,
     { write, keys, operation }: Named,
   ): RedisRequest {
-    const { owner, channel, rememberMs, tokenOf, tombstones } = this.#settings;
+    const { owner, channel, rememberMs, tokenOf, tombstones, calls } = this.#settings;
     const { key, expectedVersion, version, ttlMs } = write;
     // It has no meaning for a record that stays.
     const keptMs = forgetAfterMs(write, true, tombstones) ?? Infinity;
@@ -175,7 +167,7 @@ export class RedisWriter {
     const who = [owner, String(operation), tokenOf(key)];
     const kept = keptMs === Infinity ? "" : redisMs(Math.max(keptMs, 1));
     const notice = [channel, `${owner} ${version} ${toAsciiKey(key)}`];
-    const past = how === "d" ? [] : historyArgs(write, this.#settings.bulkBytesMax());
+    const past = how === "d" ? [] : historyArgs(write, calls.bulkBytesMax);
     return {
       script: COMMIT,
       keys: [keys.head, keys.base, keys.log, keys.lease, keys.history],
@@ -188,13 +180,14 @@ export class RedisWriter {
    * an entry that exists and was not confirmed as the options require.
    */
   async #enterIndex(batch: readonly PendingWrite[]): Promise<Entered> {
-    const { index, sendOnce } = this.#settings;
+    const { index, calls } = this.#settings;
     const keys = batch.filter((pending) => index.lacks(pending)).map(({ key }) => key);
     if (keys.length === 0) return { until: "", unconfirmed: undefined };
     let until = "";
     let unconfirmed: CommitUnknownError | undefined;
-    await this.#settings.repeatRead(async (deadline) => {
-      const [reply] = await sendOnce([index.entry(keys)], deadline);
+    // It changes no record: its failure leaves nothing in doubt.
+    await calls.read(async (deadline) => {
+      const [reply] = await calls.sendOnce([index.entry(keys)], deadline);
       if (reply === undefined) return;
       if (!("error" in reply)) until = String(reply.value);
       else if (reply.error instanceof CommitUnknownError) unconfirmed = reply.error;
@@ -206,7 +199,7 @@ export class RedisWriter {
 
   /** Sends requests of different keys until each has a result. */
   async #run(wave: readonly Pending[]): Promise<void> {
-    await this.#settings.repeat(async (deadline) => {
+    await this.#settings.calls.write(async (deadline) => {
       let open = wave.filter(({ stage }) => stage !== "closed");
       while (open.length > 0) {
         const replies = await this.#send(open, deadline);
@@ -226,7 +219,7 @@ export class RedisWriter {
   async #send(open: readonly Pending[], deadline: number): Promise<RedisReply[]> {
     const requests = open.map(({ request }) => request);
     try {
-      return await this.#settings.sendOnce(requests, deadline);
+      return await this.#settings.calls.sendOnce(requests, deadline);
     } catch (error) {
       return open.map(() => ({ error }));
     }
@@ -242,32 +235,40 @@ export class RedisWriter {
       pending.stage = "closed";
       pending.outcome = this.#resultOf(pending, reply.value);
     } catch (error) {
-      this.#remember(pending.key, error);
-      pending.failure = pending.isDoubtful ? unknownBecause(error) : error;
+      this.#close(pending, error);
     }
   }
 
   #fail(pending: Pending, error: unknown): void {
-    const verdict = this.#judge(error);
+    const verdict = judgeRedis(this.#settings.server)(error);
     pending.failure = error;
     const isUnknown = verdict.kind === "unknown" || error instanceof CommitUnknownError;
     if (!isCheck(pending) && (isUnknown || isStoppedInside(error))) pending.isDoubtful = true;
-    if (verdict.kind !== "refused") return;
+    if (verdict.kind === "refused") this.#close(pending, verdict.error);
+  }
+
+  #close(pending: Pending, error: unknown): void {
     pending.stage = "closed";
-    this.#remember(pending.key, verdict.error);
-    pending.failure = pending.isDoubtful ? unknownBecause(verdict.error) : verdict.error;
+    pending.failure = pending.isDoubtful ? unknownBecause(error) : error;
+    if (!(error instanceof CorruptStateError)) return;
+    if (this.#damaged.size >= DAMAGED_MAX) this.#damaged.clear();
+    this.#damaged.add(pending.key);
   }
 
   #resultOf(pending: Pending, value: unknown): WriteResult | undefined {
     if (isCheck(pending)) return checkResult(pending, value);
     const { write, keys } = pending;
+    const { server, large } = this.#settings;
     const [word, more]: readonly unknown[] = Array.isArray(value) ? value : [];
-    if (word === "denied") throw refusal(this.#settings.server, "NOPERM", new Error(String(more)));
-    if (word === "late") throw tooLate(this.#settings.server);
+    if (word === "denied") throw refusal(server, "NOPERM", new Error(String(more)));
+    if (word === "late")
+      throw new StoreUnavailableError(
+        `${server} received a new record so late that its key may be out of the index; try again`,
+      );
     if (word === "done") return { ok: true, version: write.version };
     if (word === "whole") {
       // Also when it fails: the next batch then fails before anything of it is sent.
-      this.#settings.large.delete(keys.head);
+      large.delete(keys.head);
       pending.request = this.#whole(pending);
       pending.stage = "again";
       return undefined;
@@ -275,18 +276,6 @@ export class RedisWriter {
     if (word === "forgotten" && pending.isDoubtful) throw new CommitUnknownError();
     return conflict(readFound(word === "forgotten" ? more : value, keys.head).record);
   }
-
-  #remember(key: string, error: unknown): void {
-    if (!(error instanceof CorruptStateError)) return;
-    if (this.#damaged.size >= DAMAGED_MAX) this.#damaged.clear();
-    this.#damaged.add(key);
-  }
-}
-
-function tooLate(server: string): StoreUnavailableError {
-  return new StoreUnavailableError(
-    `${server} received a new record so late that its key may be out of the index; try again`,
-  );
 }
 
 /** Why a check has no result, as an error that leaves nothing in doubt. */
