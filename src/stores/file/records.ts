@@ -144,11 +144,9 @@ export class FileRecords {
   async remove(key: string): Promise<boolean> {
     const name = fileNameOf(key);
     const { folder, corrupt, aside } = this.#parts;
-    const remove = (path: string): Promise<true | undefined> =>
-      unlessAbsent(rm(path).then(() => true));
     const removed = await Promise.all([
-      remove(join(folder, name)),
-      aside.has(name) && remove(join(corrupt, name)),
+      removeIfThere(join(folder, name)),
+      aside.has(name) && removeIfThere(join(corrupt, name)),
     ]);
     await this.histories.settle(key);
     aside.delete(name);
@@ -273,6 +271,10 @@ export async function pruneRecord(
   await putInPlace(records, [{ ...document, text, history: { log, rows: [], keep: {} } }]);
   await records.histories.settle(key, log);
   return count;
+}
+
+function removeIfThere(path: string): Promise<true | undefined> {
+  return unlessAbsent(rm(path).then(() => true));
 }
 
 function headOf(document: FileDocument): Head {
