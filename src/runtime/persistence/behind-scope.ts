@@ -1,16 +1,13 @@
 /** What write-behind uses of its scope and of its store. */
-import type { ExclusiveWait, ScopeIdentity, Stored, Tombstone } from "../../../actors/protocol.ts";
+import type { ExclusiveWait, Stored, Tombstone } from "../../../actors/protocol.ts";
 import type { Claim } from "../../../actors/scope/claim.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import type { CheckpointTarget } from "./checkpoint-target.ts";
+import type { CheckpointSource } from "./write-behind.ts";
 
 /** The scope that is written. */
-export interface BehindScope {
-  readonly identity: ScopeIdentity;
+export interface BehindScope extends CheckpointSource {
   readonly settings: ScopeSettings;
-  readonly state: object;
-  readonly version: number;
-  readonly exists: boolean;
   readonly stopped: boolean;
   /** The scope must read the store before its next mutation. */
   stale: boolean;
@@ -20,8 +17,6 @@ export interface BehindScope {
   take(found: Stored<object> | Tombstone): void;
   /** The state changed. */
   committed(): void;
-  /** Everything is stored. */
-  stored(): void;
 }
 
 /** The target of the writes. */

@@ -25,7 +25,7 @@
 import { readRecord } from "../../../actors/scope/save-answer.ts";
 import type { BehindScope, BehindTarget } from "./behind-scope.ts";
 import { UnstoredHistory } from "./unstored-history.ts";
-import { CheckpointWriter, type Rebase, type WriterPort } from "./write-behind.ts";
+import { CheckpointWriter, type Rebase } from "./write-behind.ts";
 import {
   CommitUnknownError,
   ConcurrentModificationError,
@@ -49,11 +49,6 @@ interface Waiting {
 
 /** Work in an exclusive task of the scope; its read counts while `isWanted`. */
 type TurnWork<T> = (isWanted: () => boolean) => Promise<T>;
-
-const isRead = (): Promise<boolean> => Promise.resolve(true);
-
-/** The conflict budget of a stopped scope. */
-const LAST_TIME = { maxRetries: 0, escalate: true };
 
 /** Writes a scope on a shared store; see the head of this file. */
 export class WriteBehind {
@@ -80,22 +75,20 @@ export class WriteBehind {
     this.#target = target;
     this.history = new UnstoredHistory(scope);
     const { settings } = scope;
-    const { clock, counters, random, logger, storeName } = settings;
+    const { counters, logger, storeName } = settings;
     const rebase: Rebase = {
-      get cas() {
-        return scope.stopped ? { ...settings.cas, ...LAST_TIME } : settings.cas;
+      get settings() {
+        const cas = { ...settings.cas, maxRetries: 0, escalate: true }; // E6
+        return scope.stopped ? { ...settings, cas } : settings;
       },
-      clock,
-      counters,
-      random,
-      again: () => this.#inTurn<unknown>((isWanted) => this.#read(isWanted), isRead),
+      again: () => this.#inTurn<unknown>(this.#read.bind(this), async () => true),
       exclusive: (write, signal) =>
         this.#inTurn(this.#exclusively(write, signal), async () => {
           const step = await write();
           return target.keeps && isRefused(step) ? null : step;
         }),
     };
-    const port: WriterPort = {
+    this.writer = new CheckpointWriter(scope, target, {
       logger,
       storeName,
       rebase,
@@ -105,8 +98,7 @@ export class WriteBehind {
         this.history.confirm(version);
         countSave(counters, this.#changes.confirm(version));
       },
-    };
-    this.writer = new CheckpointWriter(scope, target, port);
+    });
   }
 
   /** The state of the last change. */
@@ -146,7 +138,7 @@ export class WriteBehind {
     this.#loss = null;
     this.#waiting.add(waiting);
     try {
-      await Promise.race([this.writer.flush(), ...this.#refusal(waiting)]);
+      await Promise.race([this.writer.flush(), this.#refusal(waiting)]);
     } catch (error) {
       this.#loss ??= waiting.loss;
       throw error;
@@ -166,22 +158,20 @@ export class WriteBehind {
   }
 
   /** Rejects when a caller that has claimed the scope would wait for another claim. */
-  #refusal(waiting: Waiting): Promise<never>[] {
-    try {
-      refuseReentry(this.#scope);
-    } catch (error) {
-      const refused = new Promise<never>((_, reject) => {
+  #refusal(waiting: Waiting): Promise<never> {
+    return new Promise((_, reject) => {
+      try {
+        refuseReentry(this.#scope);
+      } catch (error) {
         waiting.refuse = () => reject(error);
         if (this.#turn !== null) waiting.refuse();
-      });
-      return [refused];
-    }
-    return [];
+      }
+    });
   }
 
   #inThisTurn(isWanted: () => boolean): Rebase {
     return {
-      ...this.#scope.settings,
+      settings: this.#scope.settings,
       again: () => this.#read(isWanted),
       exclusive: (write, signal) => this.#exclusively(write, signal)(isWanted),
     };
@@ -244,7 +234,7 @@ export class WriteBehind {
     const replaying = this.#changes.replay(scope, {
       state: before,
       exists: found.state !== undefined,
-      after: this.writer.doubtBelow(found.version),
+      after: this.writer.unknown.newestBelow(found.version),
       until: this.#target.until ?? Infinity,
       isWanted,
     });
@@ -252,25 +242,21 @@ export class WriteBehind {
       this.rebasing = false;
     });
     if (replayed === null) return;
-    const isTheirs = replayed.changes === 0 && found.version > scope.version;
+    const { exists, state, changes } = replayed;
+    const isTheirs = changes === 0 && found.version > scope.version;
     const version = isTheirs ? found.version : Math.max(found.version, scope.version) + 1;
     this.#changes.rebased(version, replayed);
     this.#report(replayed, { attempts: 1, expectedVersion, actualVersion: found.version });
-    const { exists, state } = replayed;
-    const changed = replayed.changes > 0;
     const fields = { since: found.version, before, created: found.state === undefined };
-    if (!isTheirs) this.history.rebased({ ...fields, version, next: state, changed });
-    this.#base = found.version;
+    if (!isTheirs) this.history.rebased({ ...fields, version, next: state, changed: changes > 0 });
+    this.#base = isTheirs ? null : found.version;
     try {
       scope.take(exists ? { state, version } : { state: undefined, version });
     } finally {
       this.#base = null;
     }
-    if (isTheirs) {
-      this.#changes.clear();
-      this.history.loaded(version, exists);
-    } else if (changed) scope.committed();
-    else this.writer.mark(); // Their state, with the life it has: only its version is new.
+    if (changes > 0) scope.committed();
+    else if (!isTheirs) this.writer.mark(); // Their state and its life: only its version is new.
   }
 
   /** Reports resolved changes that are not part of the state (E1, E5). */
@@ -278,21 +264,21 @@ export class WriteBehind {
     { failures, failure: cause, unknown }: Replayed,
     fields: ConstructorParameters<typeof ConcurrentModificationError>[0],
   ): void {
-    const { identity: scope, settings } = this.#scope;
-    this.#lost += failures + unknown;
-    settings.counters.checkpointErrors += failures + unknown;
+    const { identity: scope } = this.#scope;
     if (unknown > 0) {
       const message = "it is unknown whether another writer built on resolved changes";
-      settings.logger.error(message, { scope, operations: unknown });
-      this.#lose(new CommitUnknownError({ scope }));
+      this.#lose(unknown, message, new CommitUnknownError({ scope }));
     }
     if (failures === 0) return;
     const message = "resolved changes could not be repeated on the state of another writer";
-    settings.logger.error(message, { scope, operations: failures, error: cause });
-    this.#lose(new ConcurrentModificationError(fields, { scope, cause }));
+    this.#lose(failures, message, new ConcurrentModificationError(fields, { scope, cause }));
   }
 
-  #lose(error: Error): void {
+  #lose(operations: number, message: string, error: Error): void {
+    const { identity: scope, settings } = this.#scope;
+    this.#lost += operations;
+    settings.counters.checkpointErrors += operations;
+    settings.logger.error(message, { scope, operations, error: error.cause });
     if (this.#waiting.size === 0) this.#loss ??= error;
     for (const waiting of this.#waiting) waiting.loss ??= error;
   }

@@ -53,7 +53,8 @@ export interface CheckpointSource {
 }
 
 /** How a source continues after a conflict with another writer. */
-export interface Rebase extends Pick<RetryPort, "cas" | "clock" | "random" | "counters"> {
+export interface Rebase {
+  readonly settings: Pick<RetryPort, "cas" | "clock" | "random" | "counters">;
   /** Adopts the store's state with the unstored changes on top. */
   again(): Promise<unknown>;
   /** The same and then `write`, under an exclusive lease of the store; the signal ends its wait. */
@@ -79,19 +80,18 @@ export class CheckpointWriter {
   readonly #source: CheckpointSource;
   readonly #target: CheckpointTarget;
   readonly #port: WriterPort;
-  #stored: number;
+  /** The last version known to be stored. */
+  storedVersion: number;
   #writing: Promise<SaveStep> | null = null;
   #reading: Promise<void> | null = null;
   /** The write under way, including its retries; for code that only waits. */
   #bringing: Promise<void> | null = null;
   /** Callers waiting in `flush`. */
   #flushing = 0;
-  /** A caller of `flush` has received the last failure. */
-  #notified = false;
   /** Background writes continue until nothing is newer; false: they wait for a mark. */
   #following = false;
   /** Writes of unknown outcome since the last confirmed one: one may have taken effect. */
-  readonly #unknown = new UnknownWrites();
+  readonly unknown: UnknownWrites = new UnknownWrites();
   /** Ends the waits between the retries of the last conflict. */
   #retries: AbortController | null = null;
   /** Requests of the present write. */
@@ -107,23 +107,18 @@ export class CheckpointWriter {
     this.#source = source;
     this.#target = target;
     this.#port = port;
-    this.#stored = source.version;
+    this.storedVersion = source.version;
   }
 
   /** Everything is stored. */
   get clean(): boolean {
-    const isUpToDate = this.#stored === this.#source.version;
+    const isUpToDate = this.storedVersion === this.#source.version;
     return isUpToDate && this.#writing === null && this.#reading === null;
   }
 
   /** A write is under way, its retries included. */
   get saving(): boolean {
     return this.#bringing !== null;
-  }
-
-  /** The last version known to be stored. */
-  get storedVersion(): number {
-    return this.#stored;
   }
 
   /** The state changed: write it soon. */
@@ -136,8 +131,9 @@ export class CheckpointWriter {
     const wanted = this.#source.version;
     this.#flushing += 1;
     try {
-      while (!this.clean && (this.#stored < wanted || this.#stored > this.#source.version))
-        await this.#bringOnce();
+      const isStored = (): boolean =>
+        this.storedVersion >= wanted && this.storedVersion <= this.#source.version;
+      while (!this.clean && !isStored()) await this.#bringOnce();
     } finally {
       this.#flushing -= 1;
     }
@@ -163,19 +159,14 @@ export class CheckpointWriter {
 
   /** The scope was read from the store and builds on `version`. */
   loaded(version: number): void {
-    if (version !== this.#stored) this.#unknown.clear(); // Else one may still take effect.
-    this.#stored = version;
+    if (version !== this.storedVersion) this.unknown.clear(); // Else one may still take effect.
+    this.storedVersion = version;
     this.failure = null;
   }
 
   /** True when a record that was read is the base of this scope, or was written here. */
   knows(found: Stored<object> | Tombstone): boolean {
-    return found.version === this.#stored || this.#claims(found);
-  }
-
-  /** The newest version written here that another owner's `version` may contain. */
-  doubtBelow(version: number): number {
-    return this.#unknown.newestBelow(version);
+    return found.version === this.storedVersion || this.#claims(found);
   }
 
   /** Writes the present state and resolves conflicts by `rebase`. */
@@ -189,7 +180,9 @@ export class CheckpointWriter {
       this.errors += 1;
       if (this.#port.counters !== undefined) this.#port.counters.checkpointErrors += 1;
       this.failure = error;
-      this.#notified = this.#flushing > 0;
+      const { identity: scope, version } = this.#source;
+      if (this.saving && this.#flushing === 0)
+        this.#port.logger.error("a checkpoint was not stored", { scope, version, error });
       throw error;
     }
   }
@@ -200,11 +193,8 @@ export class CheckpointWriter {
     await new Promise<void>((resolve) => nextTurn(resolve));
     try {
       while (!this.clean) await this.#bringOnce();
-    } catch (error) {
-      const { identity: scope, version } = this.#source;
-      // A caller of `flush` receives the failure; else it is logged.
-      if (!this.#notified)
-        this.#port.logger.error("a checkpoint was not stored", { scope, version, error });
+    } catch {
+      // It was logged, or a caller of `flush` receives it.
     }
     this.#following = false;
   }
@@ -224,12 +214,19 @@ export class CheckpointWriter {
   }
 
   async #writeNewest(): Promise<SaveStep> {
-    const expected = this.#stored;
+    const expected = this.storedVersion;
     const { exists, state, version } = this.#source;
     const attempt = { version, state: exists ? state : undefined };
+    this.#attempts += 1;
+    const history = this.#port.commit?.(version);
+    const request = { ...attempt, expected, attempt: this.#attempts, history };
     let step: SaveStep;
     try {
-      step = this.#take(attempt, expected, await this.#send(attempt, expected));
+      const result = await sendCheckpoint(this.#source, request, this.#target, this.#port);
+      step = this.#take(attempt, expected, result);
+    } catch (error) {
+      if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.unknown.add(attempt);
+      throw error;
     } finally {
       this.#writing = null;
     }
@@ -237,21 +234,9 @@ export class CheckpointWriter {
     return step;
   }
 
-  async #send(attempt: Attempt, expected: number): Promise<SaveResult<object>> {
-    this.#attempts += 1;
-    const history = this.#port.commit?.(attempt.version);
-    const request = { ...attempt, expected, attempt: this.#attempts, history };
-    try {
-      return await sendCheckpoint(this.#source, request, this.#target, this.#port);
-    } catch (error) {
-      if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.#unknown.add(attempt);
-      throw error;
-    }
-  }
-
   /** Applies a result (H2, H5), unless the scope was read from the store meanwhile. */
   #take(attempt: Attempt, expected: number, result: SaveResult<object>): SaveStep {
-    if (this.#stored !== expected) return "saved";
+    if (this.storedVersion !== expected) return "saved";
     if (result.ok) {
       this.#confirm(attempt);
       return "saved";
@@ -265,26 +250,26 @@ export class CheckpointWriter {
 
   /** Counts a found record as stored if it is an own write of unknown outcome (H5). */
   #claims(found: Attempt): boolean {
-    if (!this.#unknown.has(found)) return false;
+    if (!this.unknown.has(found)) return false;
     this.#confirm(found);
     return true;
   }
 
   #confirm({ version, state }: Attempt): void {
-    this.#stored = version;
-    this.#unknown.clear();
+    this.storedVersion = version;
+    this.unknown.clear();
     this.#port.confirmed?.(version, state);
   }
 
   async #resolve(rebase: Rebase | undefined, first: SaveStep): Promise<void> {
     if (rebase === undefined) throw this.#conflictError(1);
-    const { cas } = rebase;
+    const { settings } = rebase;
     const again = (): Promise<SaveStep> => rebase.again().then(() => this.#write());
     const { signal } = (this.#retries = new AbortController());
     const exclusive = (): Promise<SaveStep> => rebase.exclusive(() => this.#write(), signal);
     try {
-      const last = await retry({ ...rebase, cas, first, signal, attempt: again, exclusive });
-      if (isRefused(last)) throw this.#conflictError(cas.maxRetries + 1);
+      const last = await retry({ ...settings, first, signal, attempt: again, exclusive });
+      if (isRefused(last)) throw this.#conflictError(settings.cas.maxRetries + 1);
     } catch (error) {
       // The schema here refuses the other writer's state, so the record is kept.
       throw isHoldfastError(error, "STATE_INVALID") ? this.#conflictError(1, error) : error;
@@ -292,7 +277,7 @@ export class CheckpointWriter {
   }
 
   #conflictError(attempts: number, cause?: unknown): ConcurrentModificationError {
-    const context = { scope: this.#source.identity, ...(cause !== undefined && { cause }) };
+    const context = { scope: this.#source.identity, cause };
     return new ConcurrentModificationError({ attempts, ...this.#conflict }, context);
   }
 }
