@@ -161,13 +161,10 @@ export const BUILT_IN_KINDS: Readonly<Record<string, Kind>> = {
 };
 
 /** A kind with the settings that its scopes share. */
-export interface ResolvedKind extends LifeRule {
+export interface ResolvedKind extends LifeRule, Pick<KindOptions, "observe" | "tombstoneMs"> {
   readonly type: string;
   readonly durability: Durability;
-  /** `undefined`: the store's default. */
-  readonly tombstoneMs: number | undefined;
   readonly versions: KindVersions;
-  readonly observe: ((id: string, state: object) => void) | undefined;
   readonly resident: boolean;
   /** `null`: it has none. */
   readonly timers: TimerHandlers | null;
@@ -219,7 +216,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
   return {
     type,
     durability: kind.durability,
-    ttlMs: lifeOf(type, { given, kind, store }),
+    ttlMs: lifeOf(type, kind, store, given === BUILT_IN_KINDS[type]),
     tombstoneMs: kind.tombstoneMs ?? context.tombstoneMs,
     livesUntil: guardLife(type, kind.livesUntil, settings.logger),
     versions: kindVersions(kind),
@@ -234,22 +231,20 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
   };
 }
 
-interface Declared {
-  readonly given: KindOptions;
-  readonly kind: Kind;
-  readonly store: StateStore;
-}
-
 /** The `ttlMs` of a kind; throws when its store keeps no times, except for built-in kinds. */
-function lifeOf(type: string, { given, kind, store }: Declared): number | undefined {
-  const { ttlMs } = kind;
+function lifeOf(
+  type: string,
+  { durability, ttlMs }: Kind,
+  store: StateStore,
+  isBuiltIn: boolean,
+): number | undefined {
   if (ttlMs === undefined || ttlMs === Infinity) return undefined;
-  if (keepsTimes(kind, store)) return ttlMs;
-  if (given === BUILT_IN_KINDS[type]) return undefined;
+  if (keepsTimes(durability, store)) return ttlMs;
+  if (isBuiltIn) return undefined;
   throw new TypeError(`kind "${type}" has a ttlMs, but the ${store.name} store keeps none`);
 }
 
-function keepsTimes({ durability }: Pick<Kind, "durability">, { supports }: StateStore): boolean {
+function keepsTimes(durability: Durability, { supports }: StateStore): boolean {
   return durability === "volatile" || supports.ttl;
 }
 
@@ -284,7 +279,7 @@ export function supportsOf({ durability, store }: ResolvedKind): StoreSupports {
 
 /** The kind of ephemeral sessions, which expire. */
 export function ephemeralKind(kind: ResolvedKind): ResolvedKind {
-  const { ttlMs, livesUntil, store } = kind;
-  if (ttlMs !== undefined || livesUntil !== undefined || !keepsTimes(kind, store)) return kind;
-  return { ...kind, ttlMs: DAY_MS };
+  const { durability, ttlMs, livesUntil, store } = kind;
+  const isLimited = ttlMs !== undefined || livesUntil !== undefined;
+  return isLimited || !keepsTimes(durability, store) ? kind : { ...kind, ttlMs: DAY_MS };
 }
