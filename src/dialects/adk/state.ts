@@ -209,37 +209,33 @@ const handler: ProxyHandler<State> = {
     const inherited: unknown = Reflect.get(target, key, receiver);
     return inherited;
   },
-  set: (target, key, value) => {
-    if (typeof key !== "string") return false;
-    const { value: values, direct } = cell(target);
-    put(values, key, value);
-    direct.set(key, nextStamp());
-    return true;
-  },
+  set: (target, key, value) => edit(target, key, (values, name) => put(values, name, value)),
   has: (target, key) =>
     typeof key === "string" ? current(cell(target), key) : Reflect.has(target, key),
-  deleteProperty: (target, key) => {
-    if (typeof key !== "string") return false;
-    const { value, direct } = cell(target);
-    delete value[key];
-    direct.set(key, nextStamp());
-    return true;
-  },
+  deleteProperty: (target, key) => edit(target, key, (values, name) => delete values[name]),
   ownKeys: (target) => keysOf(cell(target)),
   getOwnPropertyDescriptor: (target, key) => {
     if (typeof key !== "string" || !current(cell(target), key)) return undefined;
     const value = read(cell(target), key);
     return { value, writable: true, enumerable: true, configurable: true };
   },
-  defineProperty: (target, key, descriptor) => {
-    if (typeof key !== "string" || !Object.hasOwn(descriptor, "value")) return false;
-    put(cell(target).value, key, descriptor.value);
-    cell(target).direct.set(key, nextStamp());
-    return true;
-  },
+  defineProperty: (target, key, descriptor) =>
+    Object.hasOwn(descriptor, "value") &&
+    edit(target, key, (values, name) => put(values, name, descriptor.value)),
   preventExtensions: () => false,
   setPrototypeOf: () => false,
 };
+
+type Edit = (values: Fields, key: string) => unknown;
+
+/** Changes a plain property (J1); false for a symbol. */
+function edit(target: State, key: PropertyKey, change: Edit): boolean {
+  if (typeof key !== "string") return false;
+  const { value, direct } = cell(target);
+  change(value, key);
+  direct.set(key, nextStamp());
+  return true;
+}
 
 function inDelta({ delta, direct }: Cell, key: string): boolean {
   return Object.hasOwn(delta, key) && !direct.has(key);
