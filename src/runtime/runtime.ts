@@ -9,9 +9,9 @@ import type {
   MutationOptions,
   Unsubscribe,
 } from "../../actors/protocol.ts";
-import { openExecution, type ExecuteOptions, type OpenScope } from "./session/execution.ts";
+import { openExecution, type ExecuteOptions } from "./session/execution.ts";
 import type { ScopeOwner } from "./session/binding.ts";
-import { AllChanges } from "./all-changes.ts";
+import { allChanges, subscribeAll } from "./all-changes.ts";
 import { keepCalls } from "./calls.ts";
 import { createScope, type ForkOptions, forkScope, openScope } from "./transaction/create.ts";
 import { checkOptions, type CloseOptions, drainOption, type RuntimeOptions } from "./options.ts";
@@ -35,7 +35,7 @@ import type {
 import type { ListOptions, ScopeListing } from "./list.ts";
 import { type Ids, listing, type Read, readScopes } from "./read-many.ts";
 import { type DeleteAllOptions, deleteScopes, type EraseOptions, eraseScope } from "./removal.ts";
-import { joinStats, leaveStats, type RuntimeStats, statsOf } from "./stats.ts";
+import { joinStats, type RuntimeStats, statsOf } from "./stats.ts";
 import type { Scope } from "./scope.ts";
 import type { StoreSupports } from "../stores/contract.ts";
 import { type RunMethods, type RunsOfRuntime, runsOf } from "./sequencer/run-methods.ts";
@@ -64,7 +64,6 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   declare protected readonly kinds?: { readonly [Name in keyof K]: Name };
   readonly #home: ScopeHost;
   readonly #runs: RunsOfRuntime;
-  readonly #changes: AllChanges;
   #closing: Promise<void> | null = null;
 
   /** The methods for runs of sequencers: see `RunMethods`. */
@@ -81,7 +80,6 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     this.#home = new ScopeHost(options);
     this.#runs = runsOf(this.#home);
     Object.assign(this, this.#runs.methods);
-    this.#changes = new AllChanges(this.#home);
     keepCalls(this, this.#home.calls);
     joinStats(this, this.#home);
   }
@@ -117,10 +115,8 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     extra?: ScopeOwner,
   ): Promise<Scope<S>>;
   open(type: string, id: string, extra: ScopeOwner = {}): Promise<unknown> {
-    return this.#open(type, id, extra);
+    return openScope(this.#home, type, id, extra);
   }
-
-  readonly #open: OpenScope = (type, id, extra) => openScope(this.#home, type, id, extra);
 
   /** Stores a new scope, without reading first; `ScopeExistsError` when the id is in use. */
   create<Name extends KindName<K>>(
@@ -139,7 +135,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
     work: (context: KindExecution<K>) => T | Promise<T>,
   ): Promise<T> {
     return this.#home.calls.run(async () => {
-      const context = await openExecution(this.#open, options);
+      const context = await openExecution(openScope.bind(null, this.#home), options);
       try {
         return await work(context as KindExecution<K>); // A scope has the state of its kind.
       } finally {
@@ -251,7 +247,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
 
   /** Calls `listener` with the changes of every scope; the returned function removes it. */
   subscribe(listener: (change: KindChange<K>) => void): Unsubscribe {
-    return this.#changes.subscribe(listener);
+    return subscribeAll(this.#home, listener);
   }
 
   /**
@@ -260,7 +256,7 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
    * read what you keep, then apply the changes that follow.
    */
   changes(options: Omit<FeedOptions, "since"> = {}): AsyncIterable<KindFeedItem<K>> {
-    return this.#changes.stream(options) as AsyncIterable<KindFeedItem<K>>;
+    return allChanges(this.#home, options) as AsyncIterable<KindFeedItem<K>>;
   }
 
   /**
@@ -270,12 +266,13 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
    * other open runtime uses; rejects if that failed, and with `RangeError` for a bad `drainMs`.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    if (this.#closing !== null) return this.#closing;
     try {
       // The same for all kinds.
       const drainMs = drainOption(options, this.#home.kind("temp").settings.mutationTimeoutMs);
       const keep = (closing: Promise<void>): void => void (this.#closing = closing);
-      return begin(keep, () => this.#close(drainMs));
+      const end = (): Promise<void> =>
+        this.#home.close(drainMs, this.#runs.close()).finally(() => this.#home.listeners.end());
+      return this.#closing ?? begin(keep, end);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -284,15 +281,5 @@ export class Runtime<K extends Kinds = Kinds> implements AsyncDisposable {
   /** Closes at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #close(drainMs: number): Promise<void> {
-    this.#changes.close();
-    try {
-      await this.#home.close(drainMs, this.#runs.close());
-    } finally {
-      this.#changes.end();
-      leaveStats(this.#home.counters);
-    }
   }
 }

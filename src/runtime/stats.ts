@@ -2,7 +2,7 @@
  * What a runtime has done so far, and what it does now; the same of all runtimes of the process.
  *
  * Invariants
- *  Z1  Counts of the process only grow: those of a runtime that was closed or collected stay.
+ *  Z1  Counts of the process only grow: those of a runtime that was collected stay.
  *  Z2  No runtime is kept in memory by this.
  */
 import { newCounters, type Counters } from "../../actors/scope/counters.ts";
@@ -52,11 +52,14 @@ export function statsOf({ counters, system }: StatsSource): RuntimeStats {
   return Object.freeze({ residentScopes: system.residentCount, waiting, ...counters });
 }
 
-/** The runtimes that are neither closed nor collected, by their counters. */
+/** The runtimes that are not collected, by their counters. */
 const open = new Map<Counters, WeakRef<StatsSource>>();
 /** The counts of the others. */
 const past = newCounters();
-const collected = new FinalizationRegistry<Counters>(leaveStats);
+const collected = new FinalizationRegistry<Counters>((counters) => {
+  open.delete(counters);
+  addTo(past, counters);
+});
 
 /** What the runtimes are read from, also of closed ones. */
 const sources = new WeakMap<object, StatsSource>();
@@ -71,11 +74,6 @@ export function joinStats(runtime: object, source: StatsSource): void {
   sources.set(runtime, source);
   open.set(source.counters, new WeakRef(source));
   collected.register(source, source.counters);
-}
-
-/** A runtime has ended: its counts stay (Z1). */
-export function leaveStats(counters: Counters): void {
-  if (open.delete(counters)) addTo(past, counters);
 }
 
 /** The statistics of all runtimes of the process together; frozen. */

@@ -43,7 +43,7 @@ export interface ExecutionContext<
 }
 
 /** Opens a scope of the runtime. */
-export type OpenScope = (
+type OpenScope = (
   type: string,
   id: string,
   extra: ScopeOwner,
