@@ -37,7 +37,7 @@ import type { Stored, Tombstone } from "../../../actors/protocol.ts";
 import { storedState } from "../../../actors/scope/options.ts";
 import type { Claim } from "../../../actors/scope/claim.ts";
 import { countSave } from "../../../actors/scope/counters.ts";
-import { outsideTurns, refuseReentry } from "../../../actors/scope/reentrancy.ts";
+import { isInTurn, outsideTurns, refuseReentry } from "../../../actors/scope/reentrancy.ts";
 import { type Done, type Replayed, Unconfirmed } from "../../../actors/scope/unconfirmed.ts";
 
 /** A caller in `flush`. */
@@ -138,7 +138,8 @@ export class WriteBehind {
     this.#loss = null;
     this.#waiting.add(waiting);
     try {
-      await Promise.race([this.writer.flush(), this.#refusal(waiting)]);
+      const flushed = this.writer.flush();
+      await (isInTurn() ? Promise.race([flushed, this.#refusal(waiting)]) : flushed);
     } catch (error) {
       this.#loss ??= waiting.loss;
       throw error;
@@ -150,7 +151,12 @@ export class WriteBehind {
 
   /** In an exclusive task: adopts the store's state with the unstored changes on top. */
   async reload(isWanted: () => boolean): Promise<void> {
-    if (this.#changes.full) await this.writer.bring(this.#inThisTurn(isWanted));
+    if (this.#changes.full)
+      await this.writer.bring({
+        settings: this.#scope.settings,
+        again: () => this.#read(isWanted),
+        exclusive: (write, signal) => this.#exclusively(write, signal)(isWanted),
+      });
     await this.#read(isWanted);
     if (!isWanted()) return;
     this.#scope.stale = false;
@@ -167,14 +173,6 @@ export class WriteBehind {
         if (this.#turn !== null) waiting.refuse();
       }
     });
-  }
-
-  #inThisTurn(isWanted: () => boolean): Rebase {
-    return {
-      settings: this.#scope.settings,
-      again: () => this.#read(isWanted),
-      exclusive: (write, signal) => this.#exclusively(write, signal)(isWanted),
-    };
   }
 
   /**
