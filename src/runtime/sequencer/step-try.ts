@@ -32,13 +32,22 @@ export type TryEnd =
   | { readonly kind: "suspended"; readonly question: Question }
   | { readonly kind: "refused"; readonly error: unknown };
 
+/** Tries a step once; rejects with what its code threw, or with what else made the try fail. */
+export function tryStep(port: RunPort, current: CurrentStep): Promise<TryEnd> {
+  return new Promise((resolve, reject) => {
+    new StepTry(port, current, resolve, reject).begin();
+  });
+}
+
 /** One try of one step; see the head of this file. Parts are made at their first use. */
-export class StepTry implements TryPort {
+class StepTry implements TryPort {
   readonly index: number;
   readonly name: string;
   readonly attempt: number;
   readonly #port: RunPort;
   readonly #current: CurrentStep;
+  readonly #resolve: (end: TryEnd) => void;
+  readonly #reject: (error: unknown) => void;
   #effects: StepEffects | null = null;
   /** What cancels the timers of the try, and when its sleeps under way end. */
   #timers: Map<() => void, number> | null = null;
@@ -47,17 +56,38 @@ export class StepTry implements TryPort {
   #ended = false;
   /** The code threw: the try fails, whatever that code still asks. */
   #hasThrown = false;
-  #resolve: (end: TryEnd) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
   #abort: AbortController | null = null;
   #aborted: { readonly reason: unknown } | null = null;
 
-  constructor(port: RunPort, current: CurrentStep) {
+  constructor(
+    port: RunPort,
+    current: CurrentStep,
+    resolve: (end: TryEnd) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.#port = port;
     this.#current = current;
+    this.#resolve = resolve;
+    this.#reject = reject;
     this.index = current.index;
     this.name = current.step.name;
     this.attempt = port.record.tries + 1;
+  }
+
+  /** Runs the code of the step; called once. */
+  begin(): void {
+    this.#port.onLost((reason) => this.#fail(reason));
+    this.#limit();
+    try {
+      const output = this.#port.step(this.#current.step, this);
+      if (!isThenable(output)) return this.#done(output);
+      Promise.resolve(output).then(
+        (value: unknown) => this.#done(value),
+        (error: unknown) => void this.#threw(error),
+      );
+    } catch (error) {
+      void this.#threw(error);
+    }
   }
 
   get ended(): boolean {
@@ -68,17 +98,6 @@ export class StepTry implements TryPort {
     this.#abort ??= new AbortController();
     if (this.#aborted !== null) this.#abort.abort(this.#aborted.reason);
     return this.#abort.signal;
-  }
-
-  /** Called once. */
-  run(): Promise<TryEnd> {
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      this.#port.onLost((reason) => this.#fail(reason));
-      this.#limit();
-      this.#begin();
-    });
   }
 
   runOnce<T>(key: string, work: () => T | Promise<T>): Promise<T> {
@@ -119,15 +138,14 @@ export class StepTry implements TryPort {
 
   sleep(time: unknown): Promise<void> {
     if (this.#ended) return never();
-    if (this.#isInside) return this.#sleepInside(time);
     const { sleeps } = this.#port.record;
-    const index = this.#sleeps;
-    this.#sleeps += 1;
-    const stored = sleeps[index];
+    const isNumbered = !this.#isInside; // J3
+    const stored = isNumbered ? sleeps[this.#sleeps] : undefined;
+    if (isNumbered) this.#sleeps += 1;
     if (stored !== undefined) return this.#sleepUntil(stored);
     try {
       const until = wakeTime(time, this.#port.now());
-      this.#port.write({ sleeps: Object.freeze([...sleeps, until]), starts: 0 });
+      if (isNumbered) this.#port.write({ sleeps: Object.freeze([...sleeps, until]), starts: 0 });
       return this.#sleepUntil(until);
     } catch (error) {
       return this.#misused(error);
@@ -141,20 +159,6 @@ export class StepTry implements TryPort {
   /** True in the work of a `runOnce` of this try. */
   get #isInside(): boolean {
     return this.#effects?.inside === true;
-  }
-
-  /** Runs the code of the step. */
-  #begin(): void {
-    try {
-      const output = this.#port.step(this.#current.step, this);
-      if (!isThenable(output)) return this.#done(output);
-      Promise.resolve(output).then(
-        (value: unknown) => this.#done(value),
-        (error: unknown) => void this.#threw(error),
-      );
-    } catch (error) {
-      void this.#threw(error);
-    }
   }
 
   /** The code of the step returned. */
@@ -196,15 +200,6 @@ export class StepTry implements TryPort {
   #close(): void {
     this.#ended = true;
     if (this.#timers !== null) for (const cancel of this.#timers.keys()) cancel();
-  }
-
-  /** A sleep in the work of a `runOnce` (J3). */
-  #sleepInside(time: unknown): Promise<void> {
-    try {
-      return this.#sleepUntil(wakeTime(time, this.#port.now()));
-    } catch (error) {
-      return this.#misused(error);
-    }
   }
 
   /** Begins the time limit. */

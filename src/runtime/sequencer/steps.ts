@@ -32,7 +32,7 @@ import { noteSchema } from "./definitions.ts";
 import type { CurrentStep, RunOutcome, RunPort } from "./run-port.ts";
 import type { StepRules } from "./step-rules.ts";
 import { codeOf, RUNS, STEPS, type Traced, traceOf, tracing } from "../../../actors/scope/trace.ts";
-import { StepTry, type TryEnd } from "./step-try.ts";
+import { type TryEnd, tryStep } from "./step-try.ts";
 import { backoffMs } from "../../../actors/scope/retry.ts";
 
 /**
@@ -71,10 +71,10 @@ async function runAll(port: RunPort, traced: Traced): Promise<RunOutcome> {
 
 /** Tries a step once. */
 function tried(port: RunPort, current: CurrentStep, traced: Traced): Promise<TryEnd> {
-  const each = new StepTry(port, current);
-  if (!STEPS.hasSubscribers) return each.run();
-  const trace = traceOf(STEPS, traced, { operation: each.name, attempt: each.attempt });
-  return tracing(trace, each.run.bind(each), (end) =>
+  if (!STEPS.hasSubscribers) return tryStep(port, current);
+  const attempt = port.record.tries + 1;
+  const trace = traceOf(STEPS, traced, { operation: current.step.name, attempt });
+  return tracing(trace, tryStep.bind(null, port, current), (end) =>
     end.kind === "refused" ? codeOf(end.error) : "ok",
   );
 }
