@@ -144,7 +144,7 @@ export class Executions {
     const { record } = log;
     if (record.status === "completed" || record.status === "cancelled")
       return presentOutcome(record);
-    const over = timeOver(record, this.#home.clock.now());
+    const over = record.suspension === null ? null : timeOver(record, this.#home.clock.now());
     const next = { ...newTries(record), ...over, ...change, ...goingOn(record, sequencer) };
     const { suspension = record.suspension } = next;
     if (suspension !== null) return { status: "suspended", suspension };
@@ -164,11 +164,12 @@ export class Executions {
   async #run(
     sequencer: AnySequencer,
     log: RunLog,
-    { maxStarts, ...given }: Started,
+    { scopes, leasedAt, maxStarts }: Started,
   ): Promise<RunOutcome> {
+    const home = this.#home;
     const settings = this.settings(sequencer);
     const { runtime } = this.leases;
-    const run = new Run({ home: this.#home, sequencer, log, runtime, settings, ...given });
+    const run = new Run({ home, sequencer, log, runtime, settings, scopes, leasedAt });
     const active = this.#active.get(run.runId);
     if (active !== undefined) {
       active.run = run;

@@ -52,7 +52,7 @@ export class OwnLease {
     this.#schedule();
   }
 
-  /** Ends the renewals: the run and its lease end in one write, and none may follow (L2). */
+  /** Ends the renewals. A record without a lease gets none: the run ends in that write (L2). */
   end(): void {
     this.#renew = null;
     this.#cancel();
@@ -65,7 +65,7 @@ export class OwnLease {
   rest(until: number | null): boolean {
     const { home } = this.#parts;
     const isLong = until !== null && until - home.clock.now() >= this.#leaseMs / RENEWALS;
-    if (this.#renew === null || (!isLong && this.#restUntil === null)) return false;
+    if (this.#isOver || (!isLong && this.#restUntil === null)) return false;
     this.#restUntil = isLong ? until : null;
     if (isLong) this.#cancel();
     else this.#schedule();
@@ -84,9 +84,14 @@ export class OwnLease {
     this.#lastsMs = lastsMs;
   }
 
+  get #isOver(): boolean {
+    return this.#renew === null || this.#parts.log.record.lease === null;
+  }
+
   #schedule(): void {
     this.#cancel();
     this.#renewal = this.#parts.home.wheel.schedule(this.#leaseMs / RENEWALS, () => {
+      if (this.#isOver) return undefined;
       this.#schedule();
       return this.#renew?.().then(() => undefined);
     });

@@ -11,6 +11,7 @@ import type { ScopeHost } from "../scope-host.ts";
 import { checkedValue } from "./checked-value.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
+import { namesOf } from "./run-fit.ts";
 import { copyOf, NOT_BEGUN, type RunLog, type StoredRun } from "./run-record.ts";
 
 /** Scopes of any state, by the names under which steps find them; an execution's context fits. */
@@ -40,12 +41,11 @@ export function newRecord({
   createdAt,
   scopes,
 }: NewRun): StoredRun {
-  return copyOf({
-    ...NOT_BEGUN,
+  return Object.assign(copyOf(NOT_BEGUN), {
     runId,
     sequencer: sequencer.name,
     definition: sequencer.version ?? null,
-    steps: sequencer.steps.slice(0, 1).map(({ name }) => name),
+    steps: namesOf(sequencer, 1),
     input,
     state: initial,
     createdAt,
@@ -106,8 +106,10 @@ export async function reopened(
   home: ScopeHost,
   scopes: Readonly<Record<string, ScopeIdentity>>,
 ): Promise<RunScopes> {
+  const stored = Object.entries(scopes);
+  if (stored.length === 0) return {};
   const opened = await Promise.all(
-    Object.entries(scopes).map(async ([name, { type, id, ...extra }]) => {
+    stored.map(async ([name, { type, id, ...extra }]) => {
       // A scope in memory may be older than the last write of the killed process.
       const known = home.system.find(home.key(type, id));
       const scope = await home.open(type, id, extra);

@@ -16,9 +16,9 @@ import type { StoredRun } from "./run-record.ts";
 import type { AnySequencer } from "./define.ts";
 import { STEP_BEGINS } from "./run-port.ts";
 
-/** The names of a sequencer's steps, in order. */
-export function namesOf({ steps }: Pick<AnySequencer, "steps">): readonly string[] {
-  return steps.map(({ name }) => name);
+/** The names of a sequencer's steps, in order; `count`: of the first ones. */
+export function namesOf({ steps }: Pick<AnySequencer, "steps">, count?: number): readonly string[] {
+  return steps.slice(0, count).map(({ name }) => name);
 }
 
 /** Refuses a run of another sequencer, or with another input. */
@@ -37,12 +37,15 @@ export function checkSame(
  * `SequencerChangedError` when it must not.
  */
 export function goingOn(record: StoredRun, sequencer: AnySequencer): Partial<StoredRun> {
-  const defined = namesOf(sequencer);
   const definition = sequencer.version ?? null;
-  if (fits(record, defined)) {
-    const steps = defined.slice(0, record.stepIndex + 1);
-    return { definition, steps, ...ownedEffects(record, [defined[record.stepIndex]]) };
+  if (fits(record, sequencer)) {
+    const { stepIndex, once } = record;
+    const isKnown = record.definition === definition && record.steps.length === stepIndex + 1;
+    if (isKnown && once === undefined) return {};
+    const steps = namesOf(sequencer, stepIndex + 1);
+    return { definition, steps, ...ownedEffects(record, [steps[stepIndex]]) };
   }
+  const defined = namesOf(sequencer);
   const stored = storedNames(record, defined);
   const index = defined.indexOf(askOnChange({ record, stored, defined, sequencer }));
   const name = defined[index];
@@ -59,8 +62,8 @@ export function goingOn(record: StoredRun, sequencer: AnySequencer): Partial<Sto
   return { ...moved, outputs, ...(name === present ? {} : begins), ...effects };
 }
 
-function fits({ steps, stepIndex, status }: StoredRun, defined: readonly string[]): boolean {
-  if (!steps.every((name, index) => defined[index] === name)) return false;
+function fits({ steps, stepIndex, status }: StoredRun, { steps: defined }: AnySequencer): boolean {
+  if (!steps.every((name, index) => defined[index]?.name === name)) return false;
   if (stepIndex < defined.length) return true;
   // An earlier release stored a run as failed when its end could not be stored.
   return stepIndex === defined.length && (stepIndex === 0 || status === "failed");

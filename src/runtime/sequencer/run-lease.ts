@@ -87,9 +87,9 @@ export class RunLeases {
    */
   take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): number | Promise<number> {
     if (log.shared) return this.#take(log, leaseMs, change);
-    // No other process can reach the run.
+    // No other process can reach the run: it needs no lease.
     log.write({ ...change, status: "running", wakeAt: null });
-    return this.#now();
+    return 0;
   }
 
   async #take(log: RunLog, leaseMs: number, change: Partial<StoredRun>): Promise<number> {

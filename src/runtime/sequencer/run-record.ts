@@ -4,7 +4,7 @@
 import { CheckpointWriter, type CheckpointSource } from "../persistence/write-behind.ts";
 import { RunNotFoundError } from "../../../actors/errors.ts";
 import type { Clock, Logger, ScopeIdentity } from "../../../actors/protocol.ts";
-import { STEP_BEGINS, type RunFailure, type RunRecord } from "./run-port.ts";
+import { STEP_BEGINS, type RunFailure, type RunRecord, type StepRecord } from "./run-port.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { readRecord } from "../../../actors/scope/save-answer.ts";
 import { isPlainObject } from "../../../actors/state/copy.ts";
@@ -90,6 +90,10 @@ export interface RunLogParts {
 export class RunLog implements CheckpointSource {
   readonly identity: ScopeIdentity;
   readonly kind: ResolvedKind;
+  /** The settings of the scopes of its kind. */
+  readonly settings: ScopeSettings;
+  /** True when other processes can reach the record. */
+  readonly shared: boolean;
   version = 0;
   readonly #bridge: RecordBridge | null;
   readonly #writer: CheckpointWriter | null;
@@ -102,22 +106,16 @@ export class RunLog implements CheckpointSource {
   constructor({ runId, kind, bridge, logger, clock, onStored }: RunLogParts) {
     this.identity = { type: kind.type, id: runId };
     this.kind = kind;
+    this.settings = kind.settings;
+    this.shared = bridge !== null;
     this.#bridge = bridge;
     this.#clock = clock;
     this.#onStored = onStored;
     const { storeName } = kind.settings;
-    const port = { logger, storeName, confirmed: this.#confirmed.bind(this) };
+    // What was written is a record: a log removes none.
+    const confirmed = (at: number, state?: object): void => onStored(at, state as StoredRun);
+    const port = { logger, storeName, confirmed };
     this.#writer = bridge === null ? null : new CheckpointWriter(this, bridge, port);
-  }
-
-  /** The settings of the scopes of its kind. */
-  get settings(): ScopeSettings {
-    return this.kind.settings;
-  }
-
-  /** True when other processes can reach the record. */
-  get shared(): boolean {
-    return this.#bridge !== null;
   }
 
   /** True once there is a record. */
@@ -185,20 +183,17 @@ export class RunLog implements CheckpointSource {
   stored(): void {
     // Only `flush` waits for it.
   }
-
-  #confirmed(version: number, state: object | undefined): void {
-    // What was written is a record: `state` gives nothing else.
-    if (state !== undefined) this.#onStored(version, state as StoredRun);
-  }
 }
 
 /**
- * A copy of a record, without fields that this release does not know. Its literal names each field:
- * all copies have one shape. V8 takes a hundred times as long for the spread of a spread.
+ * A copy of a record with the fields of `step`, without fields that this release does not know. Its
+ * literal names each field: all copies have one shape. V8 takes a hundred times as long for the
+ * spread of a spread.
  */
-export function copyOf(record: StoredRun): {
-  -readonly [Name in keyof StoredRun]: StoredRun[Name];
-} {
+export function copyOf(
+  record: StoredRun,
+  step: StepRecord = record,
+): { -readonly [Name in keyof StoredRun]: StoredRun[Name] } {
   const copy = {
     runId: record.runId,
     sequencer: record.sequencer,
@@ -211,13 +206,13 @@ export function copyOf(record: StoredRun): {
     outputs: record.outputs,
     status: record.status,
     effects: record.effects,
-    answers: record.answers,
-    timedOut: record.timedOut,
-    answering: record.answering,
-    sleeps: record.sleeps,
-    transacted: record.transacted,
-    starts: record.starts,
-    tries: record.tries,
+    answers: step.answers,
+    timedOut: step.timedOut,
+    answering: step.answering,
+    sleeps: step.sleeps,
+    transacted: step.transacted,
+    starts: step.starts,
+    tries: step.tries,
     suspension: record.suspension,
     answered: record.answered,
     error: record.error,
@@ -241,12 +236,15 @@ export function checkpointOf(record: StoredRun, version: number): Checkpoint {
   return { ...where, state, outputs, status, ...why, version, createdAt };
 }
 
-/** A record that has not begun: fields that records of earlier releases may lack. */
-export const NOT_BEGUN: Omit<
-  StoredRun,
-  "runId" | "sequencer" | "input" | "state" | "createdAt" | "updatedAt"
-> = Object.freeze({
+/** A record that has not begun: of no run, and so without what each run has of its own. */
+export const NOT_BEGUN: StoredRun = Object.freeze({
   ...STEP_BEGINS,
+  runId: "",
+  sequencer: "",
+  input: undefined,
+  state: NONE,
+  createdAt: 0,
+  updatedAt: 0,
   definition: null,
   steps: NOTHING,
   stepIndex: 0,
@@ -274,14 +272,10 @@ function wholeRecord(state: object, { id }: ScopeIdentity): StoredRun {
     throw new TypeError(
       `"${id}" is no run but a scope that an earlier release stored; name another`,
     );
-  // A record with these fields was written by this class, in this release or an earlier one.
   const [updatedAt, at]: unknown[] = [Reflect.get(state, "createdAt"), state.stepIndex];
-  return {
-    ...NOT_BEGUN,
-    updatedAt,
-    unchanged: { since: at, at },
-    ...state,
-  } as unknown as StoredRun;
+  const whole = { ...NOT_BEGUN, updatedAt, unchanged: { since: at, at }, ...state };
+  // A record with these fields was written by this class, in this release or an earlier one.
+  return whole as unknown as StoredRun;
 }
 
 /** The fields of a stored record that are in no record of this release; `null`: none. */

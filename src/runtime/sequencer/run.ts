@@ -24,20 +24,12 @@ import {
   type TryPort,
 } from "./run-port.ts";
 import { alarm } from "./alarm.ts";
-import { OwnLease } from "./own-lease.ts";
+import { OwnLease, type OwnLeaseParts } from "./own-lease.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
-import type { ScopeHost } from "../scope-host.ts";
 import { failureOf } from "./run-failure.ts";
 import { unchangedSince } from "./run-fork.ts";
-import {
-  checkpointOf,
-  copyOf,
-  STORED,
-  type Checkpoint,
-  type RunLog,
-  type StoredRun,
-} from "./run-record.ts";
+import { checkpointOf, copyOf, type RunLog, STORED, type StoredRun } from "./run-record.ts";
 import { CANCELLED } from "./run-logs.ts";
 import { StateScope } from "../scope.ts";
 import { runStepTransact } from "../transaction/several.ts";
@@ -47,15 +39,9 @@ import type { AnyStep } from "./step-rules.ts";
 import { StepWork } from "./step-context.ts";
 
 /** What a run is made from. */
-export interface RunParts {
-  readonly home: ScopeHost;
+export interface RunParts extends OwnLeaseParts {
   readonly sequencer: AnySequencer;
-  readonly log: RunLog;
   readonly scopes: RunScopes;
-  /** Distinguishes the runtimes of one process. */
-  readonly runtime: string;
-  /** Since when the lease is owned, by the monotonic clock. */
-  readonly leasedAt: number;
   /** Settings shared by the states of this sequencer's runs. */
   readonly settings: ScopeSettings;
 }
@@ -122,7 +108,6 @@ export class Run implements RunPort {
 
   write(change: Partial<RunRecord>): void {
     const ends = change.status !== undefined && change.status !== "running";
-    if (ends) this.#lease?.end();
     this.#log.write(ends ? { ...change, lease: null } : change);
   }
 
@@ -130,10 +115,9 @@ export class Run implements RunPort {
     const { record } = this;
     const stepIndex = record.stepIndex + 1;
     const following = this.#parts.sequencer.steps[stepIndex];
-    if (following === undefined) this.#lease?.end();
     const state = this.#own?.state ?? record.state;
     const since = state === record.state ? unchangedSince(record) : stepIndex;
-    const next = Object.assign(copyOf(record), STEP_BEGINS);
+    const next = copyOf(record, STEP_BEGINS);
     next.updatedAt = this.now();
     next.stepIndex = stepIndex;
     next.state = state;
@@ -145,7 +129,11 @@ export class Run implements RunPort {
       next.status = "completed";
       next.lease = null;
     } else next.steps = [...record.steps, following.name];
-    if (this.#log.kind.checkpoints > 0) next.history = this.#remember();
+    const { version, kind } = this.#log;
+    if (kind.checkpoints > 0) {
+      const history = [checkpointOf(record, version), ...record.history];
+      next.history = copyIn(history.slice(0, kind.checkpoints), "history");
+    }
     this.previous = output;
     this.#log.put(next);
   }
@@ -223,7 +211,6 @@ export class Run implements RunPort {
   /** Ends the run from outside: aborts its step; its record can be resumed at once. */
   stop(): void {
     if (this.#ended) return;
-    this.#lease?.end();
     this.#log.write({ lease: null });
     this.#lose(new ScopeStoppedError({ scope: this.#log.identity }));
     void this.end();
@@ -232,7 +219,6 @@ export class Run implements RunPort {
   /** Cancels the run, and returns true; false when it has ended. */
   cancel(): boolean {
     if (this.#ended || this.#lost !== null || this.record.status !== "running") return false;
-    this.#lease?.end();
     this.#log.write(CANCELLED);
     this.cancelled();
     return true;
@@ -288,13 +274,5 @@ export class Run implements RunPort {
     const { stepIndex, error: before } = this.record;
     const step = this.#parts.sequencer.steps[stepIndex]?.name ?? "";
     return failureOf(error, { step, attempt: before?.step === step ? before.attempt + 1 : 1 });
-  }
-
-  /** Adds the boundary before this one to the history. */
-  #remember(): readonly Checkpoint[] {
-    const { record } = this;
-    const { kind, version } = this.#log;
-    const latest = checkpointOf(record, version);
-    return copyIn([latest, ...record.history].slice(0, kind.checkpoints), "history");
   }
 }
