@@ -303,6 +303,30 @@ function fireCases(stores: RuntimeStores): void {
     expect(await scope.timers()).toEqual([]);
   });
 
+  it("a timer that another runtime replaces while its handler runs stays set", async () => {
+    const here = new World(stores);
+    const [began, goOn] = [gate(), gate()];
+    let firing = 0;
+    const [first, second] = [0, 1].map((number) => {
+      const slow = async (): Promise<void> => {
+        firing = number;
+        began.open();
+        await goOn.promise;
+      };
+      const kind = defineKind<Counter, "slow">({ timers: { slow } });
+      return here.runtime({ kinds: { timed: kind }, timers });
+    });
+    if (first === undefined || second === undefined) throw new Error("no runtime");
+    await (await open(first)).schedule("slow", NOW, 1, { key: "a" });
+    await began.promise;
+    const [busy, other] = firing === 0 ? [first, second] : [second, first];
+    const scope = await open(other);
+    await scope.schedule("slow", LATER, 2, { key: "a" });
+    goOn.open();
+    await busy.close();
+    expect(await scope.timers()).toMatchObject([{ key: "a", payload: 2 }]);
+  });
+
   it("a handler that throws runs again", async () => {
     const here = new World(stores);
     let tries = 0;

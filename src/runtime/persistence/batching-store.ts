@@ -63,6 +63,8 @@ export class BatchingStore {
   /** The writes of scopes; while a turn keeps a record they come here by `commit`. */
   readonly writes: BatchPerTick<ScopeWrite | VersionCheck, WriteResult>;
   readonly #checks: BatchPerTick<VersionCheck, WriteResult>;
+  /** Keys to be erased, each without regard to the others; the answer says nothing. */
+  readonly erases: BatchPerTick<string, undefined>;
   /** Who is notified of erased keys. */
   readonly erasures: Set<(keys: readonly string[]) => void> = new Set();
   /** The records that turns keep. */
@@ -75,6 +77,10 @@ export class BatchingStore {
     this.store = store;
     this.kept = this.#kept;
     const rules = { isOfOne, isImmediate: store.supports.immediate === true };
+    this.erases = new BatchPerTick({
+      run: (keys) => this.erase(keys).then(() => keys.map(() => undefined)),
+      ...rules,
+    });
     this.#loads = new BatchPerTick({
       run: async (keys) => checkedRecords(await store.load(keys), keys.length),
       ...rules,

@@ -13,16 +13,21 @@
  */
 import { randomUUID } from "node:crypto";
 import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
-import type { Clock, Logger, ScopeIdentity } from "../../../actors/protocol.ts";
+import type { Clock, Json, Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
 import { READ } from "../../../actors/scope/mutation.ts";
-import { conflictError, ownRetries, retry, type SaveStep } from "../../../actors/scope/retry.ts";
+import {
+  conflictError,
+  isRefused,
+  ownRetries,
+  retry,
+  type SaveStep,
+} from "../../../actors/scope/retry.ts";
 import type { StateStore } from "../../stores/contract.ts";
 import { memoryStore } from "../../stores/memory/store.ts";
 import { createKeyQueue } from "../../stores/shared/key-queue.ts";
 import type { Calls } from "../calls.ts";
 import type { ResolvedKind } from "../kinds.ts";
-import { BatchPerTick } from "../../stores/shared/batch-per-tick.ts";
 import { type BatchingStore, batchingStore } from "../persistence/batching-store.ts";
 import type { TimerCaller } from "../timer-types.ts";
 import { nextTime } from "./cron.ts";
@@ -30,6 +35,7 @@ import {
   decodeLedger,
   encodeLedger,
   isAhead,
+  isStoredIn,
   type Ledger,
   type LedgerBase,
   type Row,
@@ -66,15 +72,17 @@ export interface Timed {
   stale: boolean;
   /** Notes up to this number are known to be in the ledger. */
   applied: number;
+  /** The version of the ledger that was read or stored last for this object; -1: unknown. */
+  ledgerVersion: number;
 }
 
 /** A kind and an id, of a scope in memory or not. */
 export type TimedId = Pick<Timed, "kind" | "identity">;
 
-type Change<T> = (rows: Map<string, Row>) => T;
+type Change = (rows: Map<string, Row>) => void;
 
 /** How a change of a ledger ended: `older`: the scope must be read or stored before. */
-type Edited<T> = { readonly value: T } | "older" | "moved";
+type Edited = SaveStep | "older";
 
 /**
  * Reads a scope that is stale, and stores its changes: a timer that was set before a deletion ends
@@ -96,7 +104,6 @@ export class TimerBook {
   /** Called when a timer of a kind was set here. */
   readonly noticed: Set<(kind: ResolvedKind, due: number) => void> = new Set();
   readonly #queue = createKeyQueue();
-  readonly #erasers = new WeakMap<BatchingStore, BatchPerTick<string, boolean>>();
   #memory: StateStore | undefined;
 
   constructor(port: BookPort) {
@@ -125,50 +132,55 @@ export class TimerBook {
 
   /** The timers of a scope, over the state that it has in memory. */
   async timers(scope: Timed): Promise<Timers> {
-    return timersIn(await this.#load(scope), scope.base);
+    const ledger = await this.#load(scope);
+    scope.ledgerVersion = ledger.version;
+    return timersIn(ledger, scope.base);
   }
 
   /**
    * Changes the timers of a scope; `change` may run several times, and resolves to its last result.
-   * `refresh` reads the scope again if it is stale, and stores its changes.
+   * `refresh` reads the scope again if it is stale, and stores its changes. `known`: the ledger as
+   * it was read; it is read again if it has changed.
    */
-  async edit<T>(scope: Timed, change: Change<T>, refresh: () => Promise<unknown>): Promise<T> {
+  async edit<T>(
+    scope: Timed,
+    change: (rows: Map<string, Row>) => T,
+    refresh: () => Promise<unknown>,
+    known?: Ledger,
+  ): Promise<T> {
     const { clock } = this.port;
-    let done: { readonly value: T } | undefined;
-    const attempt = async (): Promise<SaveStep> => {
-      let end = await this.#inOrder(scope, change, false);
-      if (end === "older") {
-        await refresh();
-        end = await this.#inOrder(scope, change, true);
-      }
-      if (typeof end !== "object") return "conflict";
-      done = end;
-      return "saved";
+    let last: { readonly value: T } | undefined;
+    const keep: Change = (rows) => {
+      last = { value: change(rows) };
     };
-    await retry({ ...EDIT_RETRIES, clock, attempt });
-    if (done !== undefined) return done.value;
+    const attempt = async (): Promise<SaveStep> => {
+      let end = await this.#tryEdit(scope, keep, false, known);
+      if (end !== "older") return end;
+      await refresh();
+      end = await this.#tryEdit(scope, keep, true);
+      return end === "older" ? "conflict" : end;
+    };
+    const end = await retry({ ...EDIT_RETRIES, clock, attempt });
+    if (last !== undefined && !isRefused(end)) return last.value;
     const versions = { expectedVersion: 0, actualVersion: 0 };
     throw conflictError(EDIT_RETRIES.cas, versions, scope.identity);
   }
 
   /** Moves the notes of a scope into its ledger, unless the scope is behind that. */
   async compact(scope: Timed): Promise<void> {
-    await this.#inOrder(scope, () => undefined, false);
+    await this.#tryEdit(scope, () => undefined, false);
   }
 
   /** Writes the hints of timers, before the timers (B1). */
-  async putHints({ kind, identity }: TimedId, rows: readonly Row[]): Promise<void> {
-    const store = this.batched(kind);
+  async putHints(scope: TimedId, rows: readonly Row[]): Promise<void> {
+    const store = this.batched(scope.kind);
     const made = this.port.clock.now();
-    await Promise.all(
-      rows.map((row) => {
-        const key = this.#hintKey({ kind, identity }, row);
-        const state = { name: row.name, made };
-        const write = { key, expectedVersion: 0, version: 1, state };
-        return store.commit(write, write);
-      }),
-    );
-    for (const notice of this.noticed) for (const { due } of rows) notice(kind, due);
+    const writes = rows.map((row) => {
+      const key = this.#hintKey(scope, row);
+      return { key, expectedVersion: 0, version: 1, state: { name: row.name, made } };
+    });
+    await Promise.all(writes.map((write) => store.commit(write, write)));
+    for (const notice of this.noticed) for (const { due } of rows) notice(scope.kind, due);
   }
 
   /** Removes the hints of timers that are gone; one that stays is removed when it is due. */
@@ -181,8 +193,8 @@ export class TimerBook {
 
   /** The same by their keys. */
   async eraseHints(kind: ResolvedKind, keys: readonly string[]): Promise<void> {
-    const erase = this.#eraser(this.batched(kind));
-    await Promise.allSettled(keys.map((key) => erase.add(key)));
+    const { erases } = this.batched(kind);
+    await Promise.allSettled(keys.map((key) => erases.add(key)));
   }
 
   /**
@@ -191,12 +203,9 @@ export class TimerBook {
    */
   async forget(scope: TimedId, deleted: number): Promise<void> {
     try {
-      const store = this.batched(scope.kind);
       const { rows, applied, version } = await this.#load(scope);
       if (version === 0 || applied > deleted || rows.some(({ since }) => since > deleted)) return;
-      const key = this.#ledgerKey(scope);
-      const result = await this.#store(store, key, { version, state: undefined });
-      if (result) await this.dropHints(scope, rows);
+      if (await this.#store(scope, version, undefined)) await this.dropHints(scope, rows);
     } catch {
       // Its timers are of an earlier life: they are removed when they are due.
     }
@@ -209,50 +218,37 @@ export class TimerBook {
     return [ledger, ...rows.map((row) => this.#hintKey(scope, row))];
   }
 
-  #inOrder<T>(scope: Timed, change: Change<T>, isRefreshed: boolean): Promise<Edited<T>> {
-    const edit = (): Promise<Edited<T>> => this.#tryEdit(scope, change, isRefreshed);
-    return this.#queue.run([this.#ledgerKey(scope)], edit);
-  }
-
-  async #tryEdit<T>(scope: Timed, change: Change<T>, isRefreshed: boolean): Promise<Edited<T>> {
-    const ledger = await this.#load(scope);
-    const { base } = scope;
-    // The state may be older than the ledger; a ledger that is ahead of a newer state is not.
-    const isOlder = isAhead(ledger, base) && !isRefreshed;
-    scope.stale ||= isOlder;
-    const { rows, applied } = timersIn(ledger, base);
-    if (isOlder || (applied > ledger.applied && isEarly(scope)))
-      return isRefreshed ? "moved" : "older";
-    const next = new Map(rows);
-    const value = change(next);
-    const { kind } = scope;
-    const isSame =
-      applied === ledger.applied &&
-      next.size === ledger.rows.length &&
-      ledger.rows.every((row) => next.get(row.key) === row);
-    if (!isSame) {
-      const timers = { rows: next, applied: kind.durability === "volatile" ? 0 : applied };
-      const write = { version: ledger.version, state: encodeLedger(timers) };
-      if (!(await this.#store(this.batched(kind), this.#ledgerKey(scope), write))) return "moved";
-    }
-    scope.applied = applied;
-    return { value };
+  #tryEdit(scope: Timed, change: Change, isRefreshed: boolean, known?: Ledger): Promise<Edited> {
+    return this.#queue.run([this.#ledgerKey(scope)], async () => {
+      const ledger = known?.version === scope.ledgerVersion ? known : await this.#load(scope);
+      const { base } = scope;
+      // The state may be older than the ledger; a ledger that is ahead of a newer state is not.
+      const isOlder = isAhead(ledger, base) && !isRefreshed;
+      scope.stale ||= isOlder;
+      const { rows, applied } = timersIn(ledger, base);
+      if (isOlder || (applied > ledger.applied && isEarly(scope))) return "older";
+      const next = new Map(rows);
+      change(next);
+      if (!isStoredIn(ledger, { rows: next, applied })) {
+        const isVolatile = scope.kind.durability === "volatile";
+        const state = encodeLedger({ rows: next, applied: isVolatile ? 0 : applied });
+        scope.ledgerVersion = -1;
+        if (!(await this.#store(scope, ledger.version, state))) return "conflict";
+      }
+      scope.applied = applied;
+      return "saved";
+    });
   }
 
   /** False when the record has another version, or may have. */
-  async #store(
-    store: BatchingStore,
-    key: string,
-    {
-      version,
-      state,
-    }: { readonly version: number; readonly state: ReturnType<typeof encodeLedger> },
-  ): Promise<boolean> {
+  async #store(scope: TimedId, expected: number, state: Json | undefined): Promise<boolean> {
     const tombstoneMs = state === undefined ? TOMBSTONE_MS : undefined;
-    if (state === undefined && version === 0) return true;
-    const write = { key, expectedVersion: version, version: version + 1, state, tombstoneMs };
+    if (state === undefined && expected === 0) return true;
+    const version = expected + 1;
+    const key = this.#ledgerKey(scope);
+    const write = { key, expectedVersion: expected, version, state, tombstoneMs };
     try {
-      return (await store.commit(write, write)).ok;
+      return (await this.batched(scope.kind).commit(write, write)).ok;
     } catch (error) {
       if (isHoldfastError(error, "COMMIT_UNKNOWN")) return false;
       throw error;
@@ -276,20 +272,5 @@ export class TimerBook {
 
   #hintKey({ kind, identity: { id } }: TimedId, { due, stamp }: Row): string {
     return hintKey(duePrefix(this.port.namespace, kind.type), { due, stamp, id });
-  }
-
-  #eraser(store: BatchingStore): BatchPerTick<string, boolean> {
-    const known = this.#erasers.get(store);
-    if (known !== undefined) return known;
-    const made = new BatchPerTick<string, boolean>({
-      run: async (keys) => {
-        await store.erase(keys);
-        return keys.map(() => true);
-      },
-      isOfOne: () => false,
-      isImmediate: store.store.supports.immediate === true,
-    });
-    this.#erasers.set(store, made);
-    return made;
   }
 }

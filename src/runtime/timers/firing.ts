@@ -18,7 +18,7 @@ import { monotonic } from "../../../actors/time/clock.ts";
 import type { HeldScope } from "../scope-types.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import { nextTime } from "./cron.ts";
-import { inOrder, type Row, timerOf } from "./ledger.ts";
+import { inOrder, type Ledger, type Row, timerOf } from "./ledger.ts";
 import { randomUUID } from "node:crypto";
 import type { Timed, TimerBook } from "./book.ts";
 import type { Hint } from "./timer-keys.ts";
@@ -86,7 +86,8 @@ class Firing {
     const { clock } = this.#book.port;
     const tried = this.#tried;
     const end = monotonic(clock) + SECTION_MS;
-    let { rows } = await this.#book.timers(this.#scope);
+    const { rows: first, ledger } = await this.#book.timers(this.#scope);
+    let rows = first;
     for (let fired = 0; ; fired += 1) {
       const due = inOrder(rows.values()).filter((row) => row.due <= clock.now());
       const next = due.find((row) => this.#handles(row) && !tried.has(row.stamp));
@@ -96,7 +97,7 @@ class Firing {
       }
       if (fired > 0 && monotonic(clock) >= end) return false;
       tried.add(next.stamp);
-      rows = await this.#fire(held, next);
+      rows = await this.#fire(held, next, ledger);
     }
   }
 
@@ -105,7 +106,7 @@ class Firing {
   }
 
   /** Fires one timer; resolves to all timers after that. */
-  async #fire(held: HeldScope<object>, row: Row): Promise<ReadonlyMap<string, Row>> {
+  async #fire(held: HeldScope<object>, row: Row, known: Ledger): Promise<ReadonlyMap<string, Row>> {
     const next = await this.#try(held, row);
     if (next !== undefined) await this.#book.putHints(this.#scope, [next]);
     const change = (rows: Map<string, Row>): Map<string, Row> => {
@@ -115,7 +116,7 @@ class Firing {
       return rows;
     };
     const refresh = (): Promise<void> => held.refresh().then(() => held.flush());
-    const after = await this.#book.edit(this.#scope, change, refresh);
+    const after = await this.#book.edit(this.#scope, change, refresh, known);
     this.over.add(row.stamp);
     const isMoved = next === undefined || after.get(row.key)?.stamp === next.stamp;
     this.drops.push(this.#book.dropHints(this.#scope, isMoved ? [row] : [row, next]));

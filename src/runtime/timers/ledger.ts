@@ -54,6 +54,8 @@ export interface Timers {
   /** By key. */
   readonly rows: ReadonlyMap<string, Row>;
   readonly applied: number;
+  /** What was read for them. */
+  readonly ledger: Ledger;
 }
 
 /** The version at which a timer of this life of the scope was set. */
@@ -84,7 +86,13 @@ export function timersIn(ledger: Ledger, base: LedgerBase): Timers {
   // What `timed-mutation.ts` has written.
   const notes = (base.notes?.set ?? []) as readonly (readonly [number, Row])[];
   for (const [seq, row] of notes) if (seq > applied) rows.set(row.key, row);
-  return { rows, applied: Math.max(applied, base.notes?.seq ?? 0) };
+  return { rows, applied: Math.max(applied, base.notes?.seq ?? 0), ledger };
+}
+
+/** True when the ledger is these timers, as objects that were read from it. */
+export function isStoredIn(ledger: Ledger, { rows, applied }: Omit<Timers, "ledger">): boolean {
+  if (applied !== ledger.applied || rows.size !== ledger.rows.length) return false;
+  return ledger.rows.every((row) => rows.get(row.key) === row);
 }
 
 /** The rows in the order in which they fire. */
@@ -98,7 +106,7 @@ export function timerOf({ key, name, payload, at }: Row): Timer {
 }
 
 /** The stored form; `undefined`: there is nothing to store. */
-export function encodeLedger({ rows, applied }: Timers): Json | undefined {
+export function encodeLedger({ rows, applied }: Omit<Timers, "ledger">): Json | undefined {
   if (rows.size === 0 && applied === 0) return undefined;
   return { applied, rows: encodeState([...rows.values()]) };
 }

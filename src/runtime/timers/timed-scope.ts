@@ -16,6 +16,7 @@ import { TimedMutation } from "./timed-mutation.ts";
 export class TimedScope extends ResidentScope implements Timed {
   readonly book: TimerBook;
   applied = 0;
+  ledgerVersion = -1;
   #timekeeper: Timekeeper | null = null;
 
   constructor(parts: ResidentParts, book: TimerBook) {
