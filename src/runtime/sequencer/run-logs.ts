@@ -63,24 +63,33 @@ export class RunLogs {
     this.#home = home;
   }
 
+  /** The log of a run of which nothing has been read: as it is for a new id. */
+  fresh(runId: string): RunLog {
+    const { clock, logger } = this.#home;
+    const kind = this.#home.kind("sequencer");
+    checkId(runId);
+    const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
+    return new RunLog({ runId, kind, bridge, logger, clock, onStored: this.#onStored });
+  }
+
   /** The stored record of a run, or the record of a run that is in memory only. */
   open(runId: string): RunLog | Promise<RunLog> {
     const known = this.inMemory.get(runId);
     if (known?.shared === false) return known;
-    const log = this.#log(runId);
+    const log = this.fresh(runId);
     return log.shared ? this.#unstored.settle(runId).then(() => log.load()) : log;
   }
 
   /** The stored record of a run, however it is in memory; `undefined` when there is none. */
   async read(runId: string): Promise<StoredRun | undefined> {
-    const log = await this.#log(runId).load();
+    const log = await this.fresh(runId).load();
     return log.exists ? log.record : undefined;
   }
 
   /** The record of a run to read, as it is stored or in memory only. */
   async look(runId: string): Promise<RunLog> {
     const known = this.inMemory.get(runId);
-    return known?.shared === false ? known : this.#log(runId).load();
+    return known?.shared === false ? known : this.fresh(runId).load();
   }
 
   /** A run has ended here, for now. An unfinished run without a store is kept for its resume. */
@@ -175,14 +184,6 @@ export class RunLogs {
       this.#home.logger.error("a run could not be read", { runId, error });
       return undefined;
     }
-  }
-
-  #log(runId: string): RunLog {
-    const { clock, logger } = this.#home;
-    const kind = this.#home.kind("sequencer");
-    checkId(runId);
-    const bridge = this.#home.bridge(kind, { type: kind.type, id: runId });
-    return new RunLog({ runId, kind, bridge, logger, clock, onStored: this.#onStored });
   }
 }
 

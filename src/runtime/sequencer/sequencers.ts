@@ -95,7 +95,8 @@ export class Sequencers {
       const given = scopesOption(options.scopes);
       const copied = copyIn(options.input, "input", { depth: 1 });
       return this.#executions.claim(runId, async () => {
-        const log = await this.logs.open(runId);
+        const isNew = options.runId === undefined;
+        const log = isNew ? this.logs.fresh(runId) : await this.logs.open(runId);
         start.log = log;
         const input = await inputOf(sequencer, copied, log);
         const { initial } = this.#executions.settings(sequencer);

@@ -49,6 +49,22 @@ describe("a run", () => {
     await runtime.close();
   });
 
+  it("is read from the store before it begins, unless its id is new", async () => {
+    const store = memoryStore();
+    const loads: (readonly string[])[] = [];
+    const load: StateStore["load"] = (keys) => {
+      loads.push(keys);
+      return store.load(keys);
+    };
+    const runtime = runtimeOn({ ...memoryView(store), load });
+    const sequence = defineSequencer({ name: "s", steps: [step("a", () => 1)] });
+    await runtime.run(sequence).result;
+    expect(loads).toEqual([]);
+    await runtime.run(sequence, { runId: "r" }).result;
+    expect(loads).toEqual([["holdfast/sequencer/r"]]);
+    await runtime.close();
+  });
+
   it("takes its state from a schema's defaults, and refuses what does not fit", async () => {
     const runtime = createRuntime();
     const schema = z.object({ n: z.number().default(5) });
