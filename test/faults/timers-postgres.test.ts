@@ -1,4 +1,7 @@
-import { timersOnce } from "../suites/timer-processes.ts";
+import { killTimers, timersOnce } from "../suites/timer-processes.ts";
 import { onServer } from "../support/places.ts";
 
-await onServer("postgres", timersOnce);
+await onServer("postgres", (place) => {
+  timersOnce(place);
+  killTimers(place, 6);
+});
