@@ -134,8 +134,11 @@ async function runOf(name: StoreName, count: number): Promise<Run> {
     loads: (asked.loads - before.loads) / WAIT_S,
     heapKb: ((await collected()) - heap) / 1_024,
   };
+  const { lists } = asked;
+  clock.move(SOON_MS + 60_000);
+  // The moved clock wakes no timer of the platform.
+  if (due > 0) while (asked.lists === lists) await sleep(1);
   const fire = await taken(async () => {
-    clock.move(SOON_MS + 60_000);
     while (fired.length < due) await sleep(5);
   });
   await sleep(2_000);
@@ -187,9 +190,10 @@ export async function timerSection(store: StoreName, count: number = TIMERS): Pr
   return {
     title: `T3: ${count} pending timers, each of its own scope, ${WAYS[store]}`,
     notes: [
-      `Waiting: a runtime that has started on the stored timers, over ${WAIT_S} s; its memory is what the`,
-      `heap grew by, after collections. Then ${DUE} of them are due at one moment: each has fired once,`,
-      "nothing of these was left in the store, and the others were.",
+      `Waiting: a runtime that has started on the stored timers, over ${WAIT_S} s; its memory is`,
+      `what the heap grew by, after collections. Then ${DUE} of them are due at one moment; the`,
+      "time of firing begins with the look that finds them: each has fired once, nothing of these",
+      "was left in the store, and the others were.",
     ],
     timings: [],
     table: [
