@@ -1,7 +1,6 @@
 /**
  * The runs that execute in this runtime: at most one execution of each run.
  */
-import { randomUUID } from "node:crypto";
 import { isHoldfastError, RunLeasedError, RuntimeClosedError } from "../../../actors/errors.ts";
 import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import type { ScopeHost } from "../scope-host.ts";
@@ -16,6 +15,7 @@ import type { RunOutcome } from "./run-port.ts";
 import type { RunLog, StoredRun } from "./run-record.ts";
 import { Run } from "./run.ts";
 import { runSteps } from "./steps.ts";
+import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** How a run is executed. */
 export interface Execution {

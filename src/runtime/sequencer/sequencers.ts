@@ -1,7 +1,6 @@
 /**
  * Runs sequencers on a runtime: new runs, runs that were cut off, suspended runs.
  */
-import { randomUUID } from "node:crypto";
 import { isHoldfastError, RuntimeClosedError, ScopeExistsError } from "../../../actors/errors.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
@@ -25,6 +24,7 @@ import {
   type RecoveryHandle,
   type RecoveryPort,
 } from "./recovery.ts";
+import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** Options of one run. */
 export interface RunOptions<I = unknown> {

@@ -12,13 +12,13 @@
  *      transactions after it would have other numbers.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { createHash } from "node:crypto";
 import { ScopeStoppedError } from "../../../actors/errors.ts";
 import type { MutationOptions } from "../../../actors/protocol.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import type { TransactOptions } from "./context.ts";
 import type { RunPort } from "./run-port.ts";
+import { createHash } from "../../stores/shared/node-crypto.ts";
 
 /** The effects in whose work the running code is. */
 const effectsOf = new AsyncLocalStorage<StepEffects>();

@@ -26,7 +26,6 @@
  *  Q6  An end of a suspension counts for this suspension only: the data of a resume, or the end of
  *      its time, whichever is stored first.
  */
-import { randomUUID } from "node:crypto";
 import { isHoldfastError } from "../../../actors/errors.ts";
 import { noteSchema } from "./definitions.ts";
 import type { CurrentStep, RunOutcome, RunPort } from "./run-port.ts";
@@ -34,6 +33,7 @@ import type { StepRules } from "./step-rules.ts";
 import { codeOf, RUNS, STEPS, type Traced, traceOf, tracing } from "../../../actors/scope/trace.ts";
 import { type TryEnd, tryStep } from "./step-try.ts";
 import { backoffMs } from "../../../actors/scope/retry.ts";
+import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /**
  * Runs the remaining steps. Resolves to the outcome of the run; rejects with what a step threw, or

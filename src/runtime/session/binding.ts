@@ -3,7 +3,6 @@
  * permanently. The binding is its own record beside the session: every runtime on the store sees
  * it, and the session itself stays at version 0 until its first write.
  */
-import { createHash, randomUUID } from "node:crypto";
 import { equal } from "../../../actors/state/equal.ts";
 import { BindingMismatchError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Json, ScopeIdentity } from "../../../actors/protocol.ts";
@@ -17,6 +16,7 @@ import {
 import { isPlainObject } from "../../../actors/state/copy.ts";
 import { encodeKey } from "../scope-key.ts";
 import type { BatchingStore } from "../persistence/batching-store.ts";
+import { createHash, randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** For a binding that others write meanwhile, or whose write has an unknown outcome. */
 const BIND_RETRIES = ownRetries({ maxRetries: 3 });

@@ -1,10 +1,10 @@
 /**
  * An execution: one request of a user, with the four scopes it works on.
  */
-import { randomUUID } from "node:crypto";
 import { ephemeralId, type ScopeOwner } from "./binding.ts";
 import type { Scope } from "../scope.ts";
 import { optionNames, refuseUnknown } from "../../../actors/scope/options.ts";
+import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** Options of `execute`. */
 export interface ExecuteOptions {

@@ -11,7 +11,6 @@
  *  B3  A ledger ends with the life of its scope, and never in a later one: then it has timers that
  *      were set, or notes that were made, above the version of the deletion.
  */
-import { randomUUID } from "node:crypto";
 import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
 import type { Clock, Json, Logger, ScopeIdentity } from "../../../actors/protocol.ts";
 import { isError } from "../../../actors/realm.ts";
@@ -44,6 +43,7 @@ import {
 } from "./ledger.ts";
 import type { TimerPlan } from "./plan.ts";
 import { duePrefix, hintKey, ledgerKey } from "./timer-keys.ts";
+import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** Most timers of one scope. */
 export const TIMERS_MAX = 1_000;

@@ -19,9 +19,9 @@ import type { HeldScope } from "../scope-types.ts";
 import type { ResidentScope } from "../resident-scope.ts";
 import { nextTime } from "./cron.ts";
 import { inOrder, type Ledger, type Row, timerOf } from "./ledger.ts";
-import { randomUUID } from "node:crypto";
 import type { Timed, TimerBook } from "./book.ts";
 import type { Hint } from "./timer-keys.ts";
+import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** Milliseconds until a failed handler runs again; doubled each time. */
 const RETRY_MS = 1_000;

@@ -1,5 +1,4 @@
 /** Reads the arguments of `schedule`: what is wrong with them is thrown here, before any write. */
-import { randomUUID } from "node:crypto";
 import { types } from "node:util";
 import type { ScopeIdentity } from "../../../actors/protocol.ts";
 import { refuseUnknown } from "../../../actors/scope/options.ts";
@@ -7,6 +6,7 @@ import { copyIn, typeName } from "../../../actors/state/copy.ts";
 import { sizeBytes } from "../../../actors/state/size.ts";
 import type { TimerOptions, TimerTime } from "../../../actors/timing.ts";
 import { type ScheduleArguments, TIMER_KEY_MAX, type TimerHandlers } from "../timer-types.ts";
+import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** The furthest time of a timer: the last one of a `Date`. */
 const LATEST_MS = 8_640_000_000_000_000;

@@ -8,10 +8,10 @@
  *      the same boot and in the same set of process ids. A host name proves nothing.
  *  O3  An owner that is not known to have ended counts as running until its lease expires.
  */
-import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { isError } from "../../../actors/realm.ts";
+import { randomUUID } from "./node-crypto.ts";
 
 /** An owner, as it is stored. Texts are empty where the system does not provide them. */
 export interface ProcessOwner {
