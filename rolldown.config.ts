@@ -73,6 +73,8 @@ export const library: RolldownOptions = defineConfig({
     entryFileNames: "[name].js",
     paths: { "cli-progress": `../../${PROGRESS}.js` }, // From the program.
     chunkFileNames: "shared/[name].js",
+    // Comments would be a quarter of what an import reads; the types have them.
+    comments: { legal: true, annotation: true, jsdoc: false },
     codeSplitting: {
       // Each with all that it imports.
       groups: [
