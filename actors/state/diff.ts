@@ -68,25 +68,25 @@ class Walk {
     if (kind === "array") return this.#array(before as unknown[], next as unknown[]);
     if (kind === "map") return this.#map(before as Map<Key, unknown>, next as Map<Key, unknown>);
     if (kind === "set") return this.#set(before as Set<unknown>, next as Set<unknown>);
-    if (equal(before, next)) return before;
+    if (!isLeaf(next) && equal(before, next)) return before; // A leaf was compared above.
     const value = this.#fresh(next);
-    this.#push(changeTo(before, value), changeTo(value, before));
+    if (this.#recording) this.#push(changeTo(before, value), changeTo(value, before));
     return value;
   }
 
   #record(before: Fields, next: object): object {
     const made = copyToFreeze(next);
-    let kept = 0;
-    let changed = false;
+    const keys = Object.keys(before);
+    let [at, kept, changed] = [0, 0, false];
     for (const key of Object.keys(made)) {
-      const old = Object.hasOwn(before, key) ? before[key] : ABSENT;
+      // Nearly always both have the same keys in the same order.
+      const old = keys[at++] === key || Object.hasOwn(before, key) ? before[key] : ABSENT;
       if (old !== ABSENT) kept += 1;
       if (Object.is(old, made[key])) continue;
       const value = this.#entry(key, old, made[key]);
       made[key] = value; // An own data property, so even `__proto__` is overwritten.
       changed ||= !Object.is(value, old);
     }
-    const keys = Object.keys(before);
     if (kept < keys.length)
       for (const key of keys) if (!Object.hasOwn(made, key)) this.#entry(key, before[key], ABSENT);
     return changed || kept < keys.length ? Object.freeze(made) : before;
@@ -142,7 +142,7 @@ class Walk {
     this.#path.push(made.size);
     const value = op === "add" ? this.#fresh(member) : member;
     if (op === "add") made.add(value);
-    this.#push({ op, value }, { op: op === "add" ? "remove" : "add", value });
+    if (this.#recording) this.#push({ op, value }, { op: op === "add" ? "remove" : "add", value });
     this.#path.pop();
   }
 
@@ -161,7 +161,6 @@ class Walk {
   }
 
   #push(patch: Change, inverse: Change): void {
-    if (!this.#recording) return;
     const path = [...this.#path];
     this.patches.push({ ...patch, path });
     this.undo.push({ ...inverse, path });
