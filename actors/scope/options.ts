@@ -139,8 +139,8 @@ export function refuseUnknown(where: string, options: object, known: readonly st
     throw new TypeError(`${where} has no option ${names}; it has ${known.join(", ")}`);
   }
   for (const [name, methods, form] of PARTS) {
-    const part: unknown = known.includes(name) ? Reflect.get(given, name) : undefined;
-    if (part !== undefined && !hasMethods(part, methods))
+    const part: unknown = Reflect.get(given, name);
+    if (part !== undefined && known.includes(name) && !hasMethods(part, methods))
       throw new TypeError(`${where} needs { ${name} }, ${form}; received ${typeName(part)}`);
   }
 }
