@@ -119,7 +119,8 @@ export class SessionService implements AsyncDisposable {
     if (!(await changeSession(scopes, { session: create, user, app }, admit)))
       throw sessionExists(sessionId);
     const record = scopes.session.state;
-    const events = await admit(() => readEvents(scopes, record, 0));
+    // Another call may have appended to it already; a session that is new has no events to read.
+    const events = record.next === 0 ? [] : await admit(() => readEvents(scopes, record, 0));
     return createHandle(scopes, record, events ?? []);
   }
 
