@@ -4,6 +4,7 @@ import PQueue from "p-queue";
 import { assign, createActor, setup } from "xstate";
 import { createRuntime, createScope } from "../subject.ts";
 import { atLeast, atMost, figure, race, type Contender, type Section } from "../support.ts";
+import { SmallestScope } from "./smallest.ts";
 import { createUser, type User } from "./states.ts";
 
 const AWAITED = 100_000;
@@ -237,6 +238,19 @@ function scopePool(): Pool {
   };
 }
 
+function smallestPool(): Pool {
+  const scopes = new Map<string, SmallestScope>();
+  const open = (id: string): SmallestScope => {
+    const scope = new SmallestScope("user", id, { n: 0 });
+    scopes.set(id, scope);
+    return scope;
+  };
+  return {
+    add: (id) => (scopes.get(id) ?? open(id)).incState({ n: 1 }),
+    sum: () => [...scopes.values()].reduce((sum, { state }) => sum + (state["n"] ?? 0), 0),
+  };
+}
+
 /** What a bot does for each message: it opens the scope, resident or not, and awaits it. */
 function runtimePool(): Pool {
   const runtime = createRuntime();
@@ -275,6 +289,7 @@ export async function spreadSection(rounds?: number): Promise<Section> {
     contenders: [
       spread(base, barePool),
       spread("Map + createScope", scopePool),
+      spread("Map + smallest scope", smallestPool),
       spread("runtime.open each time", runtimePool),
       spread("Map + async-mutex", mutexPool),
     ],
@@ -284,6 +299,7 @@ export async function spreadSection(rounds?: number): Promise<Section> {
     title: "K4: 10,000 counters × 10 increments, each opened by its first",
     notes: [
       "Ten passes over all counters; the scopes are made by createScope and kept in a Map.",
+      "smallest scope: the least code that copies, checks, freezes and counts as incState does.",
       "runtime.open each time: a volatile kind, opened and awaited before each increment.",
     ],
     timings: result.timings,
