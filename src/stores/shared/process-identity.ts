@@ -8,7 +8,7 @@
  *      the same boot and in the same set of process ids. A host name proves nothing.
  *  O3  An owner that is not known to have ended counts as running until its lease expires.
  */
-import { readFileSync, readlinkSync } from "node:fs";
+import type * as FileSystem from "node:fs";
 import { hostname } from "node:os";
 import { isError } from "../../../actors/realm.ts";
 import { randomUUID } from "./node-crypto.ts";
@@ -31,13 +31,18 @@ export interface ProcessOwner {
 
 let self: ProcessOwner | null = null;
 
+/** An import of it loads the streams, too, which few programs use that have no lease. */
+function fileSystem(): typeof FileSystem {
+  return process.getBuiltinModule("node:fs");
+}
+
 /** This copy of the module, in this process. */
 export function thisProcess(): ProcessOwner {
   self ??= Object.freeze({
     pid: process.pid,
     host: hostname(),
-    boot: textOf(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
-    space: textOf(() => readlinkSync("/proc/self/ns/pid")),
+    boot: textOf(() => fileSystem().readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
+    space: textOf(() => fileSystem().readlinkSync("/proc/self/ns/pid")),
     start: startOf(process.pid),
     // Loading it takes longer than the rest of this package; few programs use leases.
     thread: process.getBuiltinModule("node:worker_threads").threadId,
@@ -101,7 +106,7 @@ function hasSamePids({ boot, space }: ProcessOwner): boolean {
 
 function startOf(pid: number): string {
   return textOf(() => {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const stat = fileSystem().readFileSync(`/proc/${pid}/stat`, "utf8");
     // Field 22, counted after the command name, which may contain spaces and parentheses.
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
   });
