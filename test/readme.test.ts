@@ -19,6 +19,7 @@ import {
   type ServerName,
 } from "./support/doc-blocks.ts";
 import { readEntryPoints, readManifest, rootUrl } from "./support/entry-points.ts";
+import { innerVitest } from "./support/inner-vitest.ts";
 import { findPostgres, freshTable, runSql } from "./support/postgres.ts";
 import { programOf } from "./support/programs.ts";
 import { canStartRedis, ownRedis } from "./support/redis.ts";
@@ -63,23 +64,46 @@ async function withoutTypes(code: string, language: Example["language"]): Promis
   return (await transform(code, options)).code;
 }
 
+/** The name of a block's folder or file. */
+function nameOf(place: string): string {
+  return place.replaceAll(/\W/g, "-");
+}
+
 /** Runs a block in a folder of its own, which is also its working directory. */
 async function outputOf(
   { place, language, code }: Omit<Example, "output">,
   env: NodeJS.ProcessEnv = {},
 ): Promise<string> {
-  const folder = join(dir, place.replaceAll(/\W/g, "-"));
+  const folder = join(dir, nameOf(place));
   mkdirSync(folder);
-  const isTest = /^import .* from "vitest";$/m.test(code);
-  const file = isTest ? `example.test.${language}` : "example.js";
-  writeFileSync(join(folder, file), isTest ? code : await withoutTypes(code, language));
-  const vitest = [join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", folder];
-  const { stdout } = await run(process.execPath, isTest ? vitest : [file], {
+  writeFileSync(join(folder, "example.js"), await withoutTypes(code, language));
+  const { stdout } = await run(process.execPath, ["example.js"], {
     cwd: folder,
     timeout: EXAMPLE_MS,
     env: { ...process.env, ...env },
   });
   return stdout;
+}
+
+/** True for a block that vitest runs. */
+function isForVitest({ code }: Example): boolean {
+  return /^import .* from "vitest";$/m.test(code);
+}
+
+/** What vitest reports of these blocks by the name of its file; one process runs them all. */
+function reportsOf(blocks: readonly Example[]): ReturnType<typeof innerVitest> {
+  const folder = mkdtempSync(join(dir, "vitest-"));
+  for (const { place, language, code } of blocks)
+    writeFileSync(join(folder, `${nameOf(place)}.test.${language}`), code);
+  return innerVitest(folder, ["--root", folder]);
+}
+
+let tested: ReturnType<typeof reportsOf> | undefined;
+
+/** What fails in a block; `undefined` when vitest did not run it. All are run with the first call. */
+async function failuresIn({ place, language }: Example): Promise<readonly string[] | undefined> {
+  tested ??= reportsOf(examples.filter(isForVitest));
+  return (await tested)[`${nameOf(place)}.test.${language}`]?.failures;
 }
 
 /** An empty server for one example, as its environment names it; `undefined` when there is none. */
@@ -111,7 +135,7 @@ async function typeErrorsOf(blocks: readonly Example[]): Promise<string[]> {
   writeFileSync(join(folder, "index.ts"), "export {};\n");
   for (const { place, language, code } of blocks) {
     if (language !== "ts") continue;
-    writeFileSync(join(folder, `${place.replaceAll(/\W/g, "-")}.ts`), `${code}export {};\n`);
+    writeFileSync(join(folder, `${nameOf(place)}.ts`), `${code}export {};\n`);
   }
   const compilerOptions = {
     composite: false,
@@ -141,7 +165,7 @@ let compiled: Promise<readonly string[]> | undefined;
 /** The lines about a page of `planted`, or all others. Everything is compiled once, with the first call. */
 async function typeErrorsIn(path?: string): Promise<string[]> {
   compiled ??= typeErrorsOf([...examples, ...planted]);
-  const prefix = (name: string): string => `${name.replaceAll(/\W/g, "-")}-`;
+  const prefix = (name: string): string => `${nameOf(name)}-`;
   const lines = await compiled;
   if (path !== undefined) return lines.filter((line) => line.startsWith(prefix(path)));
   const places = planted.map(({ place }) => prefix(place.replace(/:\d+$/, "")));
@@ -159,6 +183,10 @@ describe("the pages", () => {
     "run as written: $place",
     { timeout: EXAMPLE_MS },
     async ({ needs, ...example }, test) => {
+      if (isForVitest(example)) {
+        expect(await failuresIn(example)).toEqual([]);
+        return;
+      }
       const env = needs === undefined ? {} : await serverFor(needs);
       if (env === undefined) {
         test.skip(); // It was said, or failed, where the server was looked for.
@@ -195,12 +223,14 @@ describe("the runner of examples", () => {
   });
 
   it("runs an example for vitest by vitest, and fails when a test in it fails", async () => {
-    const code = (value: number): string =>
-      `import { expect, test } from "vitest";\ntest("a", () => expect(${value}).toBe(1));\n`;
-    const example = { language: "ts", code: code(1) } as const;
-    expect(await outputOf({ place: "passes", ...example })).toMatch(/1 passed/);
-    const failing = outputOf({ place: "refused", ...example, code: code(2) });
-    await expect(failing).rejects.toThrow("expected 2 to be 1");
+    const blocks = [1, 2].map((value): Example => {
+      const code = `import { expect, test } from "vitest";\ntest("a", () => expect(${value}).toBe(1));\n`;
+      return { place: `is-${value}`, language: "ts", code, output: undefined };
+    });
+    expect(await reportsOf(blocks)).toEqual({
+      "is-1.test.ts": { tests: 1, failures: [] },
+      "is-2.test.ts": { tests: 1, failures: [expect.stringContaining("expected 2 to be 1")] },
+    });
   });
 
   it("fails when an example fails", async () => {
