@@ -31,8 +31,8 @@ const inProject: ViteUserConfig["test"] = {
 const config: ViteUserConfig = defineConfig({
   test: {
     globalSetup: "test/support/global-setup.ts",
-    // Many tests wait for a server, a disk or a child: two files at a time use the time better.
-    maxWorkers: 2,
+    // Many tests wait for a server, a disk, a child or a timer: three files at a time keep two cores busy.
+    maxWorkers: 3,
     // The shared PostgreSQL does not wait for its disk, as test/support/postgres.ts asks of it.
     onConsoleLog: (line) => !/PostgreSQL server runs with|PostgreSQL at \S+ runs with/.test(line),
     reporters: ["default", closingLine],

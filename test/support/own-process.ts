@@ -1,6 +1,6 @@
 /**
- * Which test files run in a process of their own. The others share two processes, so that the library and its
- * peers are loaded twice in a run and not once per file; left-behind.ts sees that these leave nothing changed.
+ * Which test files run in a process of their own. The others share a few processes, so that the library and its
+ * peers are loaded in each of these and not for every file; left-behind.ts sees that files leave nothing changed.
  */
 import { readFiles } from "./repository.ts";
 import { importsOf, type SourceFile } from "./source-text.ts";
