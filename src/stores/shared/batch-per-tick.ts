@@ -56,32 +56,22 @@ interface Batch<Request, Answer> {
   onEnd: (() => void) | null;
 }
 
-function emptyBatch<Request, Answer>(): Batch<Request, Answer> {
-  return { requests: [], receivers: [], onEnd: null };
-}
-
-function hasRoom<T extends { readonly requests: readonly unknown[] }>(
-  batch: T | null | undefined,
-): batch is T {
-  return batch != null && batch.requests.length < BATCH_MAX;
-}
-
 /** Requests of one kind, worked off in batches; see the head of this file. */
 export class BatchPerTick<Request, Answer> {
   readonly #work: BatchWork<Request, Answer>;
-  /** Not begun, oldest first; only the last one has room. */
+  /** Not begun, oldest first. */
   readonly #waiting: Batch<Request, Answer>[] = [];
   #senders: Sender[] = [];
   /** How many of these were called. */
   #called = 0;
-  /** The batch that begins, while senders fill it. */
-  #filling: Batch<Request, Answer> | null = null;
+  /** Takes requests: the batch that senders fill, else the last one waiting; has room. */
+  #open: Batch<Request, Answer> | null = null;
   /** The last batch had no room for senders: the next one is theirs. */
   #isTheirs = false;
   readonly #begun = new Set<Batch<Request, Answer>>();
   /** The next batch is about to begin, or begins. */
   #isDue = false;
-  /** Requests that may be worked off before the next turn. */
+  /** How many requests may be worked off before the next turn. */
   #left: number;
 
   constructor(work: BatchWork<Request, Answer>) {
@@ -96,20 +86,15 @@ export class BatchPerTick<Request, Answer> {
 
   /** Adds a request with the receiver of its answer. */
   put(request: Request, receiver: Receiver<Answer>): void {
-    let batch = hasRoom(this.#filling) ? this.#filling : this.#waiting.at(-1);
-    if (!hasRoom(batch)) {
-      batch = emptyBatch();
-      this.#waiting.push(batch);
-      if (!this.#isDue) this.#beginSoon();
-    }
-    batch.requests.push(request);
+    const batch = (this.#open ??= this.#addBatch());
     batch.receivers.push(receiver);
+    if (batch.requests.push(request) === BATCH_MAX) this.#open = null;
   }
 
   /** Calls `sender` when a batch with room begins (B4). */
   gather(sender: Sender): void {
     this.#senders.push(sender);
-    if (!this.#isDue) this.#beginSoon();
+    if (!this.#isDue) this.#schedule();
   }
 
   /** Resolves when those requests so far that match are answered (B3). */
@@ -126,46 +111,56 @@ export class BatchPerTick<Request, Answer> {
     await Promise.all(ends);
   }
 
-  #beginSoon(): void {
-    this.#isDue = true;
-    if (this.#left <= 0) return this.#beginInNextTurn();
-    afterThis(() => {
-      const [batch, next] = this.#waiting;
-      const size = (batch?.requests.length ?? 0) + this.#senders.length - this.#called;
-      if (next !== undefined || size > this.#left) this.#beginInNextTurn();
-      else this.#begin();
-    });
+  #addBatch(): Batch<Request, Answer> {
+    const batch = { requests: [], receivers: [], onEnd: null };
+    this.#waiting.push(batch);
+    if (!this.#isDue) this.#schedule();
+    return batch;
   }
 
-  #beginInNextTurn(): void {
-    nextTurn(() => {
-      this.#left = BATCH_MAX;
-      this.#begin();
-    });
+  #schedule(): void {
+    this.#isDue = true;
+    if (this.#left > 0) return afterThis(this.#beginIfFew);
+    if (this.#work.isImmediate) this.#left = BATCH_MAX;
+    nextTurn(this.#begin);
   }
+
+  /** Begins what is due, unless it is more than may be worked off before the next turn. */
+  readonly #beginIfFew = (): void => {
+    const [batch, next] = this.#waiting;
+    const size = (batch?.requests.length ?? 0) + this.#senders.length - this.#called;
+    if (next === undefined && size <= this.#left) return this.#begin();
+    this.#left = 0;
+    this.#schedule();
+  };
 
   /** Lets the senders so far fill the oldest batch, or one of their own, and begins it. */
-  #begin(): void {
-    const [first, count] = [this.#called, this.#senders.length];
-    const batch = (this.#isTheirs ? undefined : this.#waiting.shift()) ?? emptyBatch();
-    this.#filling = batch;
+  readonly #begin = (): void => {
+    const [first, count, last] = [this.#called, this.#senders.length, this.#open];
+    const next = this.#isTheirs ? undefined : this.#waiting.shift();
+    const batch = next ?? { requests: [], receivers: [], onEnd: null };
     this.#begun.add(batch);
+    if (batch.requests.length < BATCH_MAX) this.#open = batch;
     try {
-      while (this.#called < count && hasRoom(batch)) this.#senders[this.#called++]?.send();
+      while (this.#called < count && batch.requests.length < BATCH_MAX)
+        this.#senders[this.#called++]?.send();
     } finally {
-      this.#filling = null;
+      if (this.#open === batch || this.#open === null) this.#open = last === batch ? null : last;
       this.#isTheirs = count > first && this.#called === first;
       if (this.#called * 2 >= this.#senders.length) {
         this.#senders = this.#senders.slice(this.#called); // Also while some always wait.
         this.#called = 0;
       }
-      this.#left = this.#work.isImmediate ? this.#left - batch.requests.length : 0;
+      if (this.#work.isImmediate) this.#left -= batch.requests.length;
       // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
       this.#isDue = this.#waiting.length + this.#senders.length > 0;
-      if (this.#isDue) this.#beginInNextTurn();
+      if (this.#isDue) {
+        this.#left = 0;
+        this.#schedule();
+      }
       void this.#answer(batch);
     }
-  }
+  };
 
   /** Works a batch off and answers its requests; never rejects. */
   async #answer(batch: Batch<Request, Answer>): Promise<void> {
