@@ -27,8 +27,8 @@ export interface WrittenRecord {
   leftToLive(state: object): number | undefined;
   /** How many requests were made. */
   readonly requests: number;
-  /** Converts the store's result of a write of `next`; `isNews`: no request followed it. */
-  answer(result: WriteResult, next: object, isNews: boolean): SaveResult<object>;
+  /** Converts the result of a write of `next`, `leftMs` its time; `isNews`: of the last request. */
+  answer(result: WriteResult, next: object, isNews: boolean, leftMs: number): SaveResult<object>;
 }
 
 /** One write; see the head of this file. */
@@ -67,7 +67,8 @@ export class LazyWrite implements ScopeWrite {
     const record = this.#record;
     let answer: SaveResult<object>;
     try {
-      answer = record.answer(result, this.#next, record.requests === this.#request);
+      const isNews = record.requests === this.#request;
+      answer = record.answer(result, this.#next, isNews, this.ttlMs ?? Infinity);
     } catch (error) {
       return this.#save.failed(error); // What is stored there is damaged.
     }

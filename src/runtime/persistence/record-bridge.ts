@@ -11,7 +11,6 @@
 import { CorruptStateError, isHoldfastError } from "../../../actors/errors.ts";
 import type {
   BridgeExclusiveOptions,
-  Clock,
   CommitInfo,
   ExclusiveLease,
   Tombstone,
@@ -54,7 +53,6 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
   readonly key: string;
   readonly rule: RecordRule;
   readonly #batched: BatchingStore;
-  readonly #clock: Clock;
   readonly identity: ScopeIdentity;
   /** The known versions of the record (V1). */
   readonly lastSeen: LastSeen;
@@ -76,18 +74,17 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
   constructor(batched: BatchingStore, parts: BridgeParts) {
     super();
     this.#batched = batched;
-    this.#clock = parts.rule.settings.clock;
-    this.lastSeen = new LastSeen(this.#clock);
     this.key = parts.key;
     this.identity = parts.identity;
     this.rule = parts.rule;
+    this.lastSeen = new LastSeen(this.settings.clock);
   }
 
   /** Milliseconds until a state expires; 0 = it is no record, `undefined` = never. */
   leftToLive(state: object): number | undefined {
     const { rule, endsAt } = this;
     if (endsAt === null && rule.livesUntil === undefined) return rule.ttlMs;
-    const now = this.#clock.now();
+    const now = this.settings.clock.now();
     if (endsAt === null) return leftToLive(rule, state, now);
     const leftMs = Math.max(0, endsAt() - now);
     return leftMs === Infinity ? undefined : leftMs;
@@ -104,10 +101,7 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
   async load(): Promise<Stored<object> | Tombstone | undefined> {
     const request = ++this.requests;
     const record = await this.#counting(this.#batched.load(this.key));
-    const isNews = request === this.requests;
-    if (record !== undefined) return this.#decode(record, isNews);
-    if (isNews) this.#found(0);
-    return undefined;
+    return this.#decode(record, request === this.requests);
   }
 
   /** Returns `ok` when the store still has `expectedVersion`, else the stored record. */
@@ -152,13 +146,12 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
 
   /** The write of a delete. */
   deletion(expectedVersion: number, version: number): ScopeWrite {
-    const { key } = this;
-    const { tombstoneMs } = this.rule;
-    return { key, expectedVersion, version, state: undefined, tombstoneMs };
+    const { key, rule } = this;
+    return { key, expectedVersion, version, state: undefined, tombstoneMs: rule.tombstoneMs };
   }
 
   get keeps(): boolean {
-    const { store } = this.#batched;
+    const { store } = this;
     return store.exclusive !== undefined || store.supports.shared === false;
   }
 
@@ -168,7 +161,7 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
     options?: BridgeExclusiveOptions,
   ): Promise<T> {
     const ttlMs = options?.section === true ? this.rule.exclusiveLeaseMs : undefined;
-    const request = { ...options, owner: this, clock: this.#clock, ttlMs };
+    const request = { ...options, owner: this, clock: this.settings.clock, ttlMs };
     return this.#batched.exclusive(this.key, request, work);
   }
 
@@ -187,26 +180,24 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
     return write.ttlMs === 0 ? this.deletion(expectedVersion, version) : write;
   }
 
-  /** Converts a store's result of the write of `next` to the kernel's form. */
-  answer(result: WriteResult, next: object | null, isNews = true): SaveResult<object> {
-    if (result.ok) {
-      if (!isNews) return result;
-      const leftMs = next === null ? 0 : this.leftToLive(next);
-      this.unlifted = null;
-      this.stored = leftMs === 0 ? null : next;
-      if (leftMs === 0) this.#saw(0);
-      else this.#saw(result.version, leftMs);
-      return result;
-    }
-    return this.#refused(result.current, isNews);
+  /** Converts a store's result of the write of `next`, which then expires after `leftMs`. */
+  answer(
+    result: WriteResult,
+    next: object | null,
+    isNews = true,
+    leftMs: number | undefined = next === null ? 0 : this.leftToLive(next),
+  ): SaveResult<object> {
+    if (!result.ok) return this.#refused(result.current, isNews);
+    if (!isNews) return result;
+    this.unlifted = null;
+    this.stored = leftMs === 0 ? null : next;
+    this.#saw(leftMs === 0 ? 0 : result.version, leftMs);
+    return result;
   }
 
   #refused(current: StoredRecord | undefined, isNews: boolean): SaveResult<object> {
-    if (current === undefined) {
-      if (isNews) this.#found(0);
-      return { ok: false, current: undefined };
-    }
     const found = this.#decode(current, isNews);
+    if (found === undefined) return { ok: false, current: undefined };
     return found.state === undefined
       ? { ok: false, current: undefined, version: found.version }
       : { ok: false, current: found };
@@ -229,26 +220,26 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
     }
   }
 
-  #learn({ version, state, leftMs }: StoredRecord): void {
-    this.#found(version);
-    this.#saw(state === undefined ? 0 : version, leftMs);
-    this.until = undefined;
-    this.stored = null;
-    this.unlifted = null;
-  }
-
   /** When a state that was read now expires; `undefined`: unknown. */
   #untilOf(state: object, { leftMs }: StoredRecord): number | undefined {
     const { livesUntil } = this.rule;
     if (livesUntil === undefined)
-      return leftMs === undefined ? undefined : this.#clock.now() + leftMs;
+      return leftMs === undefined ? undefined : this.settings.clock.now() + leftMs;
     const end = endOf(livesUntil, state);
     return end === 0 ? undefined : end;
   }
 
-  #decode(record: StoredRecord, isNews: boolean): Stored<object> | Tombstone {
-    const { version, state } = record;
-    if (isNews) this.#learn(record);
+  #decode(
+    record: StoredRecord | undefined,
+    isNews: boolean,
+  ): Stored<object> | Tombstone | undefined {
+    if (isNews) this.#found(record?.version ?? 0);
+    if (record === undefined) return undefined;
+    const { version, state, leftMs } = record;
+    if (isNews) {
+      this.#saw(state === undefined ? 0 : version, leftMs);
+      [this.until, this.stored, this.unlifted] = [undefined, null, null];
+    }
     if (state === undefined) return { state, version };
     try {
       const found = decodeRecord(state);
@@ -256,10 +247,10 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
       const until = this.#untilOf(decoded, record);
       if (isNews) this.until = until;
       // It may have expired although the store still has it.
-      if (until !== undefined && until <= this.#clock.now()) return { state: undefined, version };
-      if (!isNews) return { state: decoded, version };
-      if (found.kindVersion === this.rule.versions.version) this.stored = decoded;
-      else if (this.rule.history !== null) this.unlifted = found;
+      if (until !== undefined && until <= this.settings.clock.now())
+        return { state: undefined, version };
+      if (isNews && found.kindVersion === this.rule.versions.version) this.stored = decoded;
+      else if (isNews && this.rule.history !== null) this.unlifted = found;
       return { state: decoded, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;

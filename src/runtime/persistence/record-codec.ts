@@ -16,7 +16,8 @@ import { freezeShallow, MAX_DEPTH } from "../../../actors/state/copy.ts";
 /** The key that marks an object as a tag. */
 export const TAG = "$holdfast";
 
-type Fields = Readonly<Record<string, unknown>>;
+/** The fields of a plain object. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** An element was inserted or removed at this index: those after it have moved. */
 interface Move {
@@ -83,7 +84,7 @@ function tag(kind: string, value: Json): Json {
 export function encodeState(node: object): Json {
   const kind = kindOf(node);
   // The casts are sound: `kindOf` checks the node, and a committed state has no other kinds.
-  if (kind === "record") return encodeRecord(node as Fields);
+  if (kind === "record") return encodeFields(node as Fields);
   if (kind === "array") return encodeList(node as readonly unknown[]);
   if (kind === "map") return tag("map", encodeList([...(node as Map<unknown, unknown>)]));
   if (kind === "set") return tag("set", encodeList([...(node as Set<unknown>)]));
@@ -107,7 +108,8 @@ function encodeList(list: readonly unknown[]): Json {
   return copy ?? (list as readonly Json[]);
 }
 
-function encodeRecord(node: Fields): Json {
+/** Returns the JSON form of a plain object. */
+export function encodeFields(node: Fields): Json {
   let copy: Record<string, unknown> | undefined;
   for (const key of Object.keys(node)) {
     const value = node[key];

@@ -24,7 +24,14 @@ import type { Json, JsonObject, Patch } from "../../../actors/protocol.ts";
 import { isPlainObject } from "../../../actors/state/copy.ts";
 import { type Extras, extrasOf, withExtras } from "../../../actors/state/extras.ts";
 import type { VersionedState } from "../kind-versions.ts";
-import { decodeState, encodePatches, encodeState, TAG } from "./record-codec.ts";
+import {
+  decodeState,
+  encodeFields,
+  encodePatches,
+  encodeState,
+  type Fields,
+  TAG,
+} from "./record-codec.ts";
 
 /** The value of the tag. */
 const RECORD = "record";
@@ -37,7 +44,7 @@ const FIELDS: { readonly [Name in keyof Required<Extras>]: (found: unknown) => b
 
 /** Returns the JSON form of a state with its extras, of this version of its kind. */
 export function encodeRecord(state: object, kindVersion: number): Json {
-  const json = encodeState(state);
+  const json = encodeFields(state as Fields); // A state is a plain object (`DraftState`).
   const extras = extrasOf(state);
   if (extras === null && kindVersion === 1) return json;
   const version = kindVersion === 1 ? {} : { kindVersion };
