@@ -136,10 +136,26 @@ export class BatchPerTick<Request, Answer> {
 
   /** Lets the senders so far fill the oldest batch, or one of their own, and begins it. */
   readonly #begin = (): void => {
-    const [first, count, last] = [this.#called, this.#senders.length, this.#open];
     const next = this.#isTheirs ? undefined : this.#waiting.shift();
     const batch = next ?? { requests: [], receivers: [], onEnd: null };
     this.#begun.add(batch);
+    try {
+      this.#fill(batch);
+    } finally {
+      if (this.#work.isImmediate) this.#left -= batch.requests.length;
+      // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
+      this.#isDue = this.#waiting.length + this.#senders.length > 0;
+      if (this.#isDue) {
+        this.#left = 0;
+        this.#schedule();
+      }
+      void this.#answer(batch);
+    }
+  };
+
+  /** Calls the senders so far, while the batch has room. */
+  #fill(batch: Batch<Request, Answer>): void {
+    const [first, count, last] = [this.#called, this.#senders.length, this.#open];
     if (batch.requests.length < BATCH_MAX) this.#open = batch;
     try {
       while (this.#called < count && batch.requests.length < BATCH_MAX)
@@ -151,16 +167,8 @@ export class BatchPerTick<Request, Answer> {
         this.#senders = this.#senders.slice(this.#called); // Also while some always wait.
         this.#called = 0;
       }
-      if (this.#work.isImmediate) this.#left -= batch.requests.length;
-      // Before the batch begins: a request that is made meanwhile asks for a turn of its own.
-      this.#isDue = this.#waiting.length + this.#senders.length > 0;
-      if (this.#isDue) {
-        this.#left = 0;
-        this.#schedule();
-      }
-      void this.#answer(batch);
     }
-  };
+  }
 
   /** Works a batch off and answers its requests; never rejects. */
   async #answer(batch: Batch<Request, Answer>): Promise<void> {
