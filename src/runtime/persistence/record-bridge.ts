@@ -101,7 +101,10 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
   async load(): Promise<Stored<object> | Tombstone | undefined> {
     const request = ++this.requests;
     const record = await this.#counting(this.#batched.load(this.key));
-    return this.#decode(record, request === this.requests);
+    const isNews = request === this.requests;
+    if (record !== undefined) return this.#decode(record, isNews);
+    if (isNews) this.#found(0);
+    return undefined;
   }
 
   /** Returns `ok` when the store still has `expectedVersion`, else the stored record. */
@@ -127,10 +130,7 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
     this.stored = null; // Until the result shows the stored record.
     const sent = write.ttlMs === 0 ? this.deletion(write.expectedVersion, write.version) : write;
     if (this.#batched.kept.size === 0) return this.#batched.writes.put(sent, write);
-    this.#batched.commit(sent, this).then(
-      (result) => write.answered(result),
-      (error: unknown) => write.failed(error),
-    );
+    this.#batched.commit(sent, this).then(write.answered.bind(write), write.failed.bind(write));
   }
 
   save(next: object, expectedVersion: number, commit: CommitInfo): Promise<SaveResult<object>> {
@@ -196,8 +196,9 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
   }
 
   #refused(current: StoredRecord | undefined, isNews: boolean): SaveResult<object> {
+    if (current === undefined && isNews) this.#found(0);
+    if (current === undefined) return { ok: false, current };
     const found = this.#decode(current, isNews);
-    if (found === undefined) return { ok: false, current: undefined };
     return found.state === undefined
       ? { ok: false, current: undefined, version: found.version }
       : { ok: false, current: found };
@@ -220,6 +221,12 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
     }
   }
 
+  #learn({ version, state, leftMs }: StoredRecord): void {
+    this.#found(version);
+    this.#saw(state === undefined ? 0 : version, leftMs);
+    [this.until, this.stored, this.unlifted] = [undefined, null, null];
+  }
+
   /** When a state that was read now expires; `undefined`: unknown. */
   #untilOf(state: object, { leftMs }: StoredRecord): number | undefined {
     const { livesUntil } = this.rule;
@@ -229,17 +236,9 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
     return end === 0 ? undefined : end;
   }
 
-  #decode(
-    record: StoredRecord | undefined,
-    isNews: boolean,
-  ): Stored<object> | Tombstone | undefined {
-    if (isNews) this.#found(record?.version ?? 0);
-    if (record === undefined) return undefined;
-    const { version, state, leftMs } = record;
-    if (isNews) {
-      this.#saw(state === undefined ? 0 : version, leftMs);
-      [this.until, this.stored, this.unlifted] = [undefined, null, null];
-    }
+  #decode(record: StoredRecord, isNews: boolean): Stored<object> | Tombstone {
+    const { version, state } = record;
+    if (isNews) this.#learn(record);
     if (state === undefined) return { state, version };
     try {
       const found = decodeRecord(state);
@@ -249,8 +248,9 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
       // It may have expired although the store still has it.
       if (until !== undefined && until <= this.settings.clock.now())
         return { state: undefined, version };
-      if (isNews && found.kindVersion === this.rule.versions.version) this.stored = decoded;
-      else if (isNews && this.rule.history !== null) this.unlifted = found;
+      if (!isNews) return { state: decoded, version };
+      if (found.kindVersion === this.rule.versions.version) this.stored = decoded;
+      else if (this.rule.history !== null) this.unlifted = found;
       return { state: decoded, version };
     } catch (cause) {
       if (isHoldfastError(cause)) throw cause;
