@@ -145,17 +145,10 @@ class SqliteStore implements StateStore {
       this.#leases.add({ how, key, token, ttlMs });
     const release = (): Promise<boolean> => {
       if (this.#sections.get(key)?.token === token) this.#sections.delete(key);
-      return this.#leases.add({ how: "release", key, token, ttlMs });
+      return change("release")();
     };
-    const lease = {
-      ...wait,
-      key,
-      ttlMs,
-      clock: this.#clock,
-      take: change("lease"),
-      renew: change("renew"),
-      release,
-    };
+    const steps = { take: change("lease"), renew: change("renew"), release };
+    const lease = { ...wait, ...steps, key, ttlMs, clock: this.#clock };
     return this.#closable.run(() => leasedTurn(lease, section));
   }
 
