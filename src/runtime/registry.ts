@@ -153,10 +153,14 @@ export class Registry<A extends Resident> {
     if (this.#residents.has(key) && !this.passivate(key)) this.#dismissed.add(key);
   }
 
-  /** A scope has nothing to do any more: it is the first to go while there are too many (Y3). */
-  rested(key: string): void {
+  /**
+   * A scope has nothing to do any more: it goes unless it `stays`, and then as well while there are
+   * too many (Y3).
+   */
+  rested(key: string, stays = true): void {
     const isOver = this.#residents.size > this.#options.maxResident;
-    if (isOver || (this.#dismissed.size > 0 && this.#dismissed.has(key))) this.passivate(key);
+    const isLeaving = isOver || (this.#dismissed.size > 0 && this.#dismissed.has(key));
+    if (!stays || isLeaving) this.passivate(key);
   }
 
   /** Forgets a scope that stopped. */

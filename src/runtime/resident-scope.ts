@@ -1,7 +1,6 @@
 /** A scope of a runtime: it has a key, reports to its runtime, and may write behind. */
 import { whileNotifying } from "../../actors/scope/cascade.ts";
 import type { ChangeListener } from "../../actors/scope/change-stream.ts";
-import type { ScopeActorRef } from "../../actors/xstate/actor-ref.ts";
 import { ScopeStoppedError } from "../../actors/errors.ts";
 import type { Call, ExclusiveTask, Outcome } from "../../actors/scope/mailbox.ts";
 import type { Mutation } from "../../actors/scope/mutation.ts";
@@ -22,7 +21,7 @@ import { claimBy, type Claim } from "../../actors/scope/claim.ts";
 import { commitErasure } from "../../actors/scope/commit.ts";
 import { catchUpWork } from "../../actors/scope/tasks.ts";
 import type { Calls } from "./calls.ts";
-import type { Resident } from "./registry.ts";
+import type { Registry, Resident } from "./registry.ts";
 import type { Cascade } from "../../actors/scope/reentrancy.ts";
 import type { Done } from "../../actors/scope/unconfirmed.ts";
 import type { DeepReadonly } from "../../actors/state-types.ts";
@@ -38,17 +37,14 @@ import { StateScope } from "./scope.ts";
 export interface Keeper {
   /** The subscribers of the whole runtime. */
   readonly listeners: { readonly size: number };
-  readonly calls: Pick<Calls, "phase" | "refuses">;
+  readonly calls: Pick<Calls, "phase" | "refuses" | "rested">;
+  /** The scopes in memory. */
+  readonly system: Pick<Registry<ResidentScope>, "hold" | "rested" | "forget">;
   published(change: StateChange, scope: ResidentScope): void;
-  /** The scope got a subscriber: it must stay in memory, or be registered again. */
-  used(scope: ResidentScope): void;
   /** A change is confirmed of a scope that is not held in memory, or that can expire. */
   committed(scope: ResidentScope): void;
   /** The scope was read from the store; `until`: when it expires there, if known. */
   taken(scope: ResidentScope, until: number | undefined): void;
-  /** No call waits, and everything is stored. */
-  rested(scope: ResidentScope): void;
-  ended(scope: ResidentScope): void;
   /** The scope is older than its record: it is read in the background, or when it is used. */
   behind(scope: ResidentScope): void;
 }
@@ -72,7 +68,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   /** The scope was erased with its binding: the next user binds it anew. */
   unbound = false;
   life: Life = FOR_EVER;
-  /** The runtime of this scope. */
   readonly keeper: Keeper;
   readonly #store: RecordBridge | null;
   readonly #writer: WriteBehind | null;
@@ -112,14 +107,6 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
     const state = super.state;
     // The initial state of a kind is an S, as in the kernel.
     return this.overdue ? (this.settings.initial as DeepReadonly<S>) : state;
-  }
-
-  /**
-   * True when passivation loses nothing: the scope can be loaded again unchanged. A volatile scope
-   * stays while a handle exists; without one its state may be dropped, and its version restarts.
-   */
-  get mayPassivate(): boolean {
-    return this.idle && (this.isStored || this.#store === null);
   }
 
   /** True when all changes of this scope are stored. */
@@ -267,27 +254,25 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
 
   override subscribe(listener: ChangeListener): Unsubscribe {
     const unsubscribe = super.subscribe(listener);
-    this.keeper.used(this); // A scope with listeners stays when its last handle is collected.
+    // A scope with listeners, such as its XState actor, stays when its last handle is collected.
+    this.keeper.system.hold(this.key, this);
     return unsubscribe;
-  }
-
-  override get actor(): ScopeActorRef {
-    const actor = super.actor;
-    this.keeper.used(this);
-    return actor;
   }
 
   override rest(): void {
     super.rest();
-    this.keeper.rested(this);
+    this.stored();
   }
 
+  /** No call waits, or everything is stored: it may leave memory. */
   stored(): void {
-    this.keeper.rested(this);
+    const { calls, system } = this.keeper;
+    system.rested(this.key, this.kind.resident);
+    if (calls.phase !== "open") calls.rested();
   }
 
   override ended(): void {
-    this.keeper.ended(this);
+    this.keeper.system.forget(this.key, this);
   }
 }
 

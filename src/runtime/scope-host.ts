@@ -95,7 +95,8 @@ export class ScopeHost {
       wheel: this.wheel,
       maxResident: countOption("maxResidentScopes", options.maxResidentScopes, RESIDENT_MAX, 1),
       passivateAfterMs: passivateAfterMs > 0 ? passivateAfterMs : Infinity,
-      mayPassivate: (scope) => scope.mayPassivate,
+      // The state of a volatile scope may be dropped without a handle; its version restarts then.
+      mayPassivate: ({ idle, isStored, backing }) => idle && (isStored || backing === null),
       collected: (key) => this.#expiry.forget(key),
     });
     this.#expiry = new Expiry(this.wheel, (key) => this.system.find(key));
@@ -259,26 +260,20 @@ export class ScopeHost {
   }
 
   #createKeeper(): Keeper {
-    const { calls, listeners } = this;
+    const { calls, listeners, system } = this;
     return {
       listeners,
       calls,
+      system,
       published: (change, scope) => {
         this.#feeds.get(scope.kind.store)?.published(scope.key, change.version);
         listeners.announce(change);
       },
-      used: (scope) => void this.system.hold(scope.key, scope),
       committed: (scope) => {
-        this.system.hold(scope.key, scope);
+        system.hold(scope.key, scope);
         this.#expiry.changed(scope);
       },
       taken: (scope, until) => this.#expiry.read(scope, until),
-      rested: (scope) => {
-        if (scope.kind.resident) this.system.rested(scope.key);
-        else this.system.passivate(scope.key);
-        if (calls.phase !== "open") calls.rested();
-      },
-      ended: (scope) => this.system.forget(scope.key, scope),
       behind: (scope) => this.#catchUps.add(scope),
     };
   }
