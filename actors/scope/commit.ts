@@ -54,8 +54,8 @@ export function commitDeletion(
   { cause, options, settle }: Announced & { readonly settle: () => void },
 ): void {
   const before = scope.draft.expose();
-  const { counters, initial } = scope.settings;
-  confirm(scope, { version: scope.version + 1, exists: false, state: initial });
+  const { counters } = scope.settings;
+  confirm(scope, { version: scope.version + 1, exists: false, state: scope.initial });
   if (why === "delete") counters.mutations += 1;
   if (scope.bridge !== null) countSave(counters, 1);
   scope.noted(why, null);
@@ -73,8 +73,8 @@ export function commitDeletion(
 /** The record was erased: the initial state at version 0, after one `delete` event. */
 export function commitErasure(scope: ScopeCore): void {
   const before = scope.draft.expose();
-  const { version, settings } = scope;
-  confirm(scope, { version: version + 1, exists: false, state: settings.initial });
+  const { version, initial } = scope;
+  confirm(scope, { version: version + 1, exists: false, state: initial });
   scope.announceState({ operation: "delete", origin: "local", before });
   confirm(scope, { version: 0, exists: false });
 }
@@ -90,13 +90,9 @@ export function adopt(scope: ScopeCore, found: Stored<object> | Tombstone): void
 }
 
 /** A bridge of the user knows no extras: those in memory stay, until the record is deleted. */
-function adoptedState(
-  { settings, identity }: ScopeCore,
-  found: object | undefined,
-  before: object,
-): object {
-  const state = storedState(found, settings, identity);
-  if (settings.bridgeFreezes || found === undefined) return state;
+function adoptedState(scope: ScopeCore, found: object | undefined, before: object): object {
+  const state = storedState(found, scope);
+  if (scope.settings.bridgeFreezes || found === undefined) return state;
   return withExtras(state, extrasOf(before));
 }
 

@@ -53,10 +53,8 @@ export interface CasBudget {
   readonly escalate: boolean;
 }
 
-/** Settings of a scope; one object for all scopes of a kind. */
+/** Settings of a scope; one object for all scopes of a kind, or without options of their own. */
 export interface ScopeSettings {
-  /** The deep-frozen state of a scope that was never written, or was deleted. */
-  readonly initial: object;
   readonly checks: Checks | null;
   readonly cas: CasBudget;
   /** `Infinity` = off. */
@@ -82,7 +80,7 @@ export interface ScopeSettings {
 }
 
 /** The settings of one scope, or of a kind, besides the tuning. */
-export interface ScopeTraits extends Pick<ScopeSettings, "initial" | "checks"> {
+export interface ScopeTraits extends Pick<ScopeSettings, "checks"> {
   readonly escalate?: boolean;
   readonly bridgeFreezes?: boolean;
   readonly storeName?: string | undefined;
@@ -224,12 +222,23 @@ const quietConsole = quietLogger(consoleLogger);
 const defaultBudget = casBudget();
 /** Of all scopes without a runtime; never read. */
 const uncounted = newCounters();
+/** Of all stand-alone scopes without an option. */
+const plainSettings = settingsOf({}, { checks: null });
 
 /** Fills in the defaults of the tuning options; RangeError names a bad one. */
 export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSettings {
+  return isPlain(tuning, scope) ? plainSettings : settingsOf(tuning, scope);
+}
+
+function isPlain(tuning: ScopeTuning, scope: ScopeTraits): boolean {
+  const { cas, mutationTimeoutMs, mailboxLimit, logger, clock, random } = tuning;
+  const given = [cas, mutationTimeoutMs, mailboxLimit, logger, clock, random];
+  return given.every((each) => each === undefined) && !Object.values(scope).some(Boolean);
+}
+
+function settingsOf(tuning: ScopeTuning, scope: ScopeTraits): ScopeSettings {
   const { clock = systemClock } = tuning;
   return {
-    initial: scope.initial,
     checks: scope.checks,
     cas: tuning.cas || scope.escalate ? casBudget(tuning.cas, scope.escalate) : defaultBudget,
     mutationTimeoutMs: timeoutOption(tuning.mutationTimeoutMs, MUTATION_TIMEOUT_MS),
@@ -247,16 +256,23 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
   };
 }
 
+/** What a stored state depends on, of the scope that has it. */
+export interface StateRule {
+  readonly identity: ScopeIdentity;
+  readonly settings: ScopeSettings;
+  /** The deep-frozen state without a record. */
+  readonly initial: object;
+}
+
 /**
  * A state from a bridge as a state of the scope: frozen, with defaults; `undefined` gives the
  * initial one. Throws `StateValidationError` when the schema refuses it.
  */
 export function storedState(
   found: object | undefined,
-  settings: ScopeSettings,
-  scope: ScopeIdentity,
+  { settings, identity: scope, initial }: StateRule,
 ): object {
-  if (found === undefined) return settings.initial;
+  if (found === undefined) return initial;
   const state = settings.bridgeFreezes ? found : copyIn(found, "", { scope });
   return withExtras(withDefaults(state, settings.checks, scope), extrasOf(state));
 }

@@ -14,6 +14,8 @@ import type { Done } from "./unconfirmed.ts";
 export interface ScopeCore {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
+  /** The deep-frozen state of a scope that was never written, or was deleted. */
+  readonly initial: object;
   /** While an exclusive section keeps the record at the store, the bridge of that section. */
   bridge: PersistBridge<object> | null;
   readonly draft: DraftState;
@@ -79,5 +81,7 @@ export interface ScopeParts {
   readonly bridge: PersistBridge<object> | null;
   /** Deep-frozen, with its defaults. */
   readonly state: object;
+  /** The same, of a scope that was never written, or was deleted. */
+  readonly initial: object;
   readonly version: number;
 }

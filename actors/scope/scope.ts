@@ -62,6 +62,8 @@ const IDLE: Activity = { waiting: 0, running: false, saving: false };
 export class ScopeActor<S extends object = object> extends ScopeHooks implements ScopeCore {
   readonly identity: ScopeIdentity;
   readonly settings: ScopeSettings;
+  /** @internal */
+  readonly initial: object;
   bridge: PersistBridge<object> | null;
   readonly draft: DraftState;
   /** @internal When it was made; milliseconds since the epoch. */
@@ -83,6 +85,7 @@ export class ScopeActor<S extends object = object> extends ScopeHooks implements
     super();
     this.identity = parts.identity;
     this.settings = parts.settings;
+    this.initial = parts.initial;
     this.bridge = parts.bridge;
     this.draft = new DraftState(parts.state, parts.identity);
     this.version = parts.version;

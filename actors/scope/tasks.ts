@@ -167,13 +167,13 @@ class Deletion {
   }
 
   async #attempt(): Promise<SaveStep> {
-    const { bridge, version, exists, identity, settings } = this.#scope;
+    const { bridge, version, exists, identity, settings, initial } = this.#scope;
     // Without `load` a bridge may refuse to delete a record that is unknown here.
     const isBlind = bridge !== null && bridge.load === undefined && bridge.delete !== undefined;
     if (!this.#isWanted || !(exists || isBlind)) return "empty";
     this.#expected = version;
     if (bridge === null) return this.#done();
-    const answer = readAnswer(await this.#written(removal(bridge, version, settings.initial)));
+    const answer = readAnswer(await this.#written(removal(bridge, version, initial)));
     if (this.#caller.settled) return "empty"; // It was cancelled: the scope is stale (W2).
     if ("current" in answer) {
       settings.counters.conflicts += 1;

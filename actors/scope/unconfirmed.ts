@@ -24,7 +24,7 @@ import { monotonic } from "../time/clock.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
 import type { ScopeIdentity } from "../protocol.ts";
 import { BATCH_MAX } from "./commit-batch.ts";
-import type { ScopeSettings } from "./options.ts";
+import type { StateRule } from "./options.ts";
 import { timeLimitOf } from "./timeouts.ts";
 import { RunContext } from "./reentrancy.ts";
 import { applyMutation, failed } from "./apply-mutation.ts";
@@ -43,10 +43,7 @@ interface Kept {
 }
 
 /** The scope whose changes are repeated; its exclusive task runs the replay. */
-export interface ReplayScope {
-  readonly identity: ScopeIdentity;
-  readonly settings: ScopeSettings;
-}
+export type ReplayScope = StateRule;
 
 /** The state on which changes are repeated. */
 export interface ReplayBase {
@@ -185,7 +182,7 @@ class Replay implements Replayed {
   }
 
   #end(): null {
-    this.#draft.reset(this.#scope.settings.initial);
+    this.#draft.reset(this.#scope.initial);
     this.exists = false;
     return null;
   }

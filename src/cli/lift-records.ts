@@ -152,7 +152,7 @@ class LiftedGroup {
       if (found.kindVersion === versions.version) return "current";
       if (found.kindVersion > versions.version) return "newer";
       const scope = this.#identity(key);
-      const state = storedState(lift(versions, found, scope), this.#kind.settings, scope);
+      const state = storedState(lift(versions, found, scope), { ...this.#kind, identity: scope });
       return this.#write(key, record, { state, unlifted: found });
     } catch (error) {
       return this.#failed(key, record.version, isError(error) ? error.message : String(error));

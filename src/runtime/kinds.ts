@@ -176,6 +176,8 @@ export interface ResolvedKind extends LifeRule, Pick<KindOptions, "observe" | "t
   /** The time of the lease of an exclusive section; milliseconds. */
   readonly exclusiveLeaseMs: number;
   readonly settings: ScopeSettings;
+  /** The deep-frozen state of a scope without a record. */
+  readonly initial: object;
 }
 
 /** The settings of a kind for its records at the store. */
@@ -203,7 +205,6 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
   checkStore(store);
   const history = historyOf(type, historyOption(kind.history), { ...kind, store });
   const settings = scopeSettings(context, {
-    initial,
     checks,
     escalate: true,
     bridgeFreezes: true,
@@ -228,6 +229,7 @@ export function resolveKind(type: string, given: KindOptions, context: KindConte
     checkpoints: typeof kind.history === "number" ? kind.history : 0,
     exclusiveLeaseMs: positiveOption("exclusiveLeaseMs", context.exclusiveLeaseMs, LEASE_MS),
     settings,
+    initial,
   };
 }
 

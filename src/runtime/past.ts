@@ -10,7 +10,7 @@
  */
 import { CorruptStateError, HistoryGoneError } from "../../actors/errors.ts";
 import type { CommittedChange, ScopeIdentity } from "../../actors/protocol.ts";
-import { storedState, type ScopeSettings } from "../../actors/scope/options.ts";
+import { storedState, type StateRule } from "../../actors/scope/options.ts";
 import { applyPatches } from "../patches/apply-patches.ts";
 import type { HistoryQuery } from "../stores/contract.ts";
 import type { VersionedState } from "./kind-versions.ts";
@@ -52,9 +52,7 @@ export const NO_PAST: PastSource = Object.freeze({
 });
 
 /** The scope whose past is read. */
-export interface PastScope {
-  readonly identity: ScopeIdentity;
-  readonly settings: ScopeSettings;
+export interface PastScope extends StateRule {
   readonly past: PastSource;
 }
 
@@ -97,11 +95,10 @@ export class Past {
   /** The state at a version, or at a time. */
   async at(when: number | Date, present: Present, now: number): Promise<PastState> {
     const version = typeof when === "number" ? when : await this.#versionAt(when, present, now);
-    const { settings, identity } = this.#scope;
     if (version > present.version)
       throw new RangeError(`version ${version} is not yet there, the scope has ${present.version}`);
     const found = await this.find(version, present, now);
-    return { ...found, state: storedState(found.state, settings, identity) };
+    return { ...found, state: storedState(found.state, this.#scope) };
   }
 
   /** The change that made a version; `undefined`: it is not there. */
@@ -128,14 +125,13 @@ export class Past {
   /** Version 0, if the history reaches back to it. */
   async #beforeAll(present: Present): Promise<PastState> {
     const [oldest] = await this.changes({ oldestFirst: true, limit: 1 });
-    if (oldest?.since === 0)
-      return { version: 0, timestamp: 0, state: this.#scope.settings.initial };
+    if (oldest?.since === 0) return { version: 0, timestamp: 0, state: this.#scope.initial };
     throw this.#gone(oldest?.version ?? present.version);
   }
 
   /** The state before a change, as today's schema wants it. */
   async stateBefore(change: PastChange, present: Present): Promise<object> {
-    if (change.since === 0) return this.#scope.settings.initial;
+    if (change.since === 0) return this.#scope.initial;
     const { kindVersion, state: after } = await this.#stateAfter(change, present);
     const found = { kindVersion, state: this.#before(after, change) };
     return this.stored(this.#scope.past.lift(found));
@@ -227,7 +223,7 @@ export class Past {
 
   /** The state as it may be stored today. */
   stored(state: object): object {
-    return storedState(state, this.#scope.settings, this.#scope.identity);
+    return storedState(state, this.#scope);
   }
 
   #gone(oldest: number): HistoryGoneError {

@@ -140,7 +140,7 @@ async function readOne(host: ScopeHost, { type }: ResolvedKind, id: string): Pro
   }
   memory.refuseOlder(version);
   if (record?.state === undefined) return undefined;
-  return Object.freeze({ version, state: storedState(record.state, kind.settings, scope) });
+  return Object.freeze({ version, state: storedState(record.state, { ...kind, identity: scope }) });
 }
 
 /** Codes of calls that could not begin. */

@@ -129,9 +129,9 @@ async function deleteStored(home: ScopeHost, kind: ResolvedKind, id: string): Pr
 /** A record that is not in memory was deleted. */
 function announceDelete(home: ScopeHost, kind: ResolvedKind, id: string, version: number): void {
   const { clock, listeners } = home;
-  const { type, settings } = kind;
+  const { type, initial } = kind;
   if (listeners.size === 0) return;
-  const found = { identity: { type, id }, version, state: settings.initial };
+  const found = { identity: { type, id }, version, state: initial };
   const by = { operation: "delete", origin: "local", timestamp: clock.now() } as const;
   const change = foundChange({ ...found, ...by });
   whileNotifying(change.scope, undefined, () => listeners.announce(change));

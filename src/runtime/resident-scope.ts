@@ -77,10 +77,10 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   gap = false;
 
   constructor({ key, kind, identity, store, keeper, found }: ResidentParts) {
-    const { settings, durability } = kind;
+    const { settings, durability, initial } = kind;
     const bridge = durability === "commit" ? store : null;
-    const state = storedState(found?.state, settings, identity);
-    super({ identity, settings, bridge, state, version: found?.version ?? 0 });
+    const state = storedState(found?.state, { settings, identity, initial });
+    super({ identity, settings, bridge, state, initial, version: found?.version ?? 0 });
     this.exists = found?.state !== undefined;
     this.key = key;
     this.kind = kind;
@@ -106,7 +106,7 @@ export class ResidentScope<S extends object = object> extends StateScope<S> impl
   override get state(): DeepReadonly<S> {
     const state = super.state;
     // The initial state of a kind is an S, as in the kernel.
-    return this.overdue ? (this.settings.initial as DeepReadonly<S>) : state;
+    return this.overdue ? (this.initial as DeepReadonly<S>) : state;
   }
 
   /** True when all changes of this scope are stored. */

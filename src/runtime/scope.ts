@@ -284,6 +284,6 @@ export function createScope<S extends object>(options: ScopeOptions<S>): Scope<S
   const verifies = answersOption(options.answers, "local") === "verified";
   if (verifies && bridge?.verify === undefined && bridge?.load === undefined)
     throw new TypeError('answers: "verified" needs a persist bridge with verify or load');
-  const settings = scopeSettings(options, { initial, checks, verifies });
-  return new StateScope<S>({ identity, settings, bridge, state: initial, version });
+  const settings = scopeSettings(options, { checks, verifies });
+  return new StateScope<S>({ identity, settings, bridge, state: initial, initial, version });
 }

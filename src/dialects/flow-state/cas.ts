@@ -157,8 +157,7 @@ export class CasRun {
       if (!overtaken) scope.follow(answer.state, answer.version);
       return "conflict";
     }
-    const saved =
-      answer.state === undefined ? next : storedState(answer.state, scope.settings, scope.identity);
+    const saved = answer.state === undefined ? next : storedState(answer.state, scope);
     const confirmed = { state: saved, version: answer.version };
     if (!overtaken) scope.confirm(this.#saving, outcome, confirmed);
     this.#end = { state: saved, committed: true };

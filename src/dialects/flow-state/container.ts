@@ -94,8 +94,9 @@ export class ContainerScope extends StateScope {
     const identity = options.identity ?? { type: "container", id: `container-${created}` };
     const checks = createChecks(options);
     const state = initialState(initial, checks, identity);
-    const settings = scopeSettings(options, { initial: state, checks });
-    super({ identity: Object.freeze({ ...identity }), settings, bridge: null, state, version });
+    const settings = scopeSettings(options, { checks });
+    const parts = { identity: Object.freeze({ ...identity }), settings, bridge: null };
+    super({ ...parts, state, initial: state, version });
     this.#owner = owner;
   }
 

@@ -6,7 +6,8 @@ import { ScopeActor } from "../../../actors/scope/scope.ts";
 import { scopeSettings } from "../../../actors/scope/options.ts";
 import type { Mailbox } from "./vault.ts";
 
-const settings = scopeSettings({}, { initial: Object.freeze({}), checks: null });
+const EMPTY = Object.freeze({});
+const settings = scopeSettings({}, { checks: null });
 
 interface Shared {
   readonly actor: ScopeActor;
@@ -25,7 +26,8 @@ export function mailboxAt(location: string, key: string): Mailbox {
       identity,
       settings,
       bridge: null,
-      state: settings.initial,
+      state: EMPTY,
+      initial: EMPTY,
       version: 0,
     });
     shared = { actor, users: 0 };

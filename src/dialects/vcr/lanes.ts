@@ -9,7 +9,7 @@ import { exclusively, type ExclusiveSection } from "../../../actors/scope/exclus
 import { StateScope } from "../../runtime/scope.ts";
 
 const EMPTY = Object.freeze({});
-const settings = scopeSettings({}, { initial: EMPTY, checks: createChecks({}) });
+const settings = scopeSettings({}, { checks: createChecks({}) });
 
 /** The lanes in use, by key. */
 export class Lanes {
@@ -40,5 +40,6 @@ export class Lanes {
 
 function createLane(key: string): StateScope {
   const identity = Object.freeze({ type: "vcr", id: key });
-  return new StateScope({ identity, settings, bridge: null, state: EMPTY, version: 0 });
+  const parts = { identity, settings, bridge: null, version: 0 };
+  return new StateScope({ ...parts, state: EMPTY, initial: EMPTY });
 }

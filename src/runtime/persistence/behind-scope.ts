@@ -1,13 +1,12 @@
 /** What write-behind uses of its scope and of its store. */
 import type { ExclusiveWait, Stored, Tombstone } from "../../../actors/protocol.ts";
 import type { Claim } from "../../../actors/scope/claim.ts";
-import type { ScopeSettings } from "../../../actors/scope/options.ts";
+import type { StateRule } from "../../../actors/scope/options.ts";
 import type { CheckpointTarget } from "./checkpoint-target.ts";
 import type { CheckpointSource } from "./write-behind.ts";
 
 /** The scope that is written. */
-export interface BehindScope extends CheckpointSource {
-  readonly settings: ScopeSettings;
+export interface BehindScope extends CheckpointSource, StateRule {
   readonly stopped: boolean;
   /** The scope must read the store before its next mutation. */
   stale: boolean;

@@ -227,7 +227,7 @@ export class WriteBehind {
   async #adopt(found: Stored<object> | Tombstone, isWanted: () => boolean): Promise<void> {
     const scope = this.#scope;
     const expectedVersion = this.storedVersion;
-    const before = storedState(found.state, scope.settings, scope.identity);
+    const before = storedState(found.state, scope);
     this.rebasing = true;
     const replaying = this.#changes.replay(scope, {
       state: before,

@@ -134,7 +134,7 @@ export class UnloadedChanges {
       held.observed(version); // The scope announces what it reads.
       return version;
     }
-    const state = storedState(found.state, kind.settings, identity);
+    const state = storedState(found.state, { ...kind, identity });
     this.#announce(key, { identity, version, state });
     if (found.state === undefined) this.#gone.add(key);
     return version;

@@ -2,12 +2,11 @@
  * The runs that execute in this runtime: at most one execution of each run.
  */
 import { isHoldfastError, RunLeasedError, RuntimeClosedError } from "../../../actors/errors.ts";
-import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import type { ScopeHost } from "../scope-host.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
 import { newTries, presentOutcome, timeOver } from "./run-answer.ts";
-import { refuseStart, reopened, runSettings } from "./run-begin.ts";
+import { refuseStart, reopened, runRule, type RunRule } from "./run-begin.ts";
 import { goingOn } from "./run-fit.ts";
 import { RunLeases } from "./run-lease.ts";
 import type { RunLogs } from "./run-logs.ts";
@@ -53,7 +52,7 @@ export class Executions {
   readonly #home: ScopeHost;
   readonly #logs: RunLogs;
   readonly #active = new Map<string, Active>();
-  readonly #known = new WeakMap<AnySequencer, ScopeSettings>();
+  readonly #known = new WeakMap<AnySequencer, RunRule>();
   #closed = false;
 
   constructor(home: ScopeHost, logs: RunLogs) {
@@ -102,14 +101,14 @@ export class Executions {
     }
   }
 
-  /** The settings of all runs of a sequencer; made once. */
-  settings(sequencer: AnySequencer): ScopeSettings {
-    let settings = this.#known.get(sequencer);
-    if (settings === undefined) {
-      settings = runSettings(sequencer, this.#home);
-      this.#known.set(sequencer, settings);
+  /** What all runs of a sequencer have in common; made once. */
+  rule(sequencer: AnySequencer): RunRule {
+    let rule = this.#known.get(sequencer);
+    if (rule === undefined) {
+      rule = runRule(sequencer, this.#home);
+      this.#known.set(sequencer, rule);
     }
-    return settings;
+    return rule;
   }
 
   /** One execution per run in this runtime. */
@@ -167,9 +166,9 @@ export class Executions {
     { scopes, leasedAt, maxStarts }: Started,
   ): Promise<RunOutcome> {
     const home = this.#home;
-    const settings = this.settings(sequencer);
+    const rule = this.rule(sequencer);
     const { runtime } = this.leases;
-    const run = new Run({ home, sequencer, log, runtime, settings, scopes, leasedAt });
+    const run = new Run({ home, sequencer, log, runtime, ...rule, scopes, leasedAt });
     const active = this.#active.get(run.runId);
     if (active !== undefined) {
       active.run = run;

@@ -1,7 +1,7 @@
 /**
  * What a run begins with: its record, the settings of its state, its checked input, its scopes.
  */
-import { refuseUnknown, scopeSettings, type ScopeSettings } from "../../../actors/scope/options.ts";
+import { refuseUnknown, scopeSettings, type StateRule } from "../../../actors/scope/options.ts";
 import { createChecks, initialState } from "../../../actors/scope/validation.ts";
 import { RunAbandonedError } from "../../../actors/errors.ts";
 import { copyIn, typeName } from "../../../actors/state/copy.ts";
@@ -62,13 +62,17 @@ function identitiesOf(scopes: GivenScopes): StoredRun["scopes"] {
   return copyIn(Object.fromEntries(identities), "scopes");
 }
 
-/** Settings of the states of a sequencer's runs; throws for an invalid initial state. */
-export function runSettings(sequencer: AnySequencer, home: ScopeHost): ScopeSettings {
+/** What the states of all runs of a sequencer have in common. */
+export type RunRule = Omit<StateRule, "identity">;
+
+/** The rule of a sequencer's runs; throws for an invalid initial state. */
+export function runRule(sequencer: AnySequencer, home: ScopeHost): RunRule {
   const identity = { type: "sequencer", id: sequencer.name };
   const checks = createChecks({ schema: sequencer.schema });
   const initial = initialState(sequencer.initial, checks, identity);
   const { logger, storeName } = home.kind("sequencer").settings;
-  return scopeSettings({ clock: home.clock, logger }, { initial, checks, storeName });
+  const settings = scopeSettings({ clock: home.clock, logger }, { checks, storeName });
+  return { settings, initial };
 }
 
 /** Throws `RunAbandonedError` when recovery has started the current step too often. */

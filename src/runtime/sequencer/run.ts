@@ -25,7 +25,6 @@ import {
 } from "./run-port.ts";
 import { alarm } from "./alarm.ts";
 import { OwnLease, type OwnLeaseParts } from "./own-lease.ts";
-import type { ScopeSettings } from "../../../actors/scope/options.ts";
 import { copyIn } from "../../../actors/state/copy.ts";
 import { failureOf } from "./run-failure.ts";
 import { unchangedSince } from "./run-fork.ts";
@@ -33,17 +32,16 @@ import { checkpointOf, copyOf, type RunLog, STORED, type StoredRun } from "./run
 import { CANCELLED } from "./run-logs.ts";
 import { StateScope } from "../scope.ts";
 import { runStepTransact } from "../transaction/several.ts";
+import type { RunRule } from "./run-begin.ts";
 import type { RunScopes } from "./context.ts";
 import type { AnySequencer } from "./define.ts";
 import type { AnyStep } from "./step-rules.ts";
 import { StepWork } from "./step-context.ts";
 
 /** What a run is made from. */
-export interface RunParts extends OwnLeaseParts {
+export interface RunParts extends OwnLeaseParts, RunRule {
   readonly sequencer: AnySequencer;
   readonly scopes: RunScopes;
-  /** Settings shared by the states of this sequencer's runs. */
-  readonly settings: ScopeSettings;
 }
 
 /** A run that executes; see the head of this file. */
@@ -265,9 +263,9 @@ export class Run implements RunPort {
   /** The state of the record as a scope. */
   #copy(): StateScope {
     const identity = { type: "sequencer", id: this.runId };
-    const { settings } = this.#parts;
+    const { settings, initial } = this.#parts;
     const { state } = this.record;
-    return new StateScope({ identity, settings, bridge: null, state, version: 0 });
+    return new StateScope({ identity, settings, bridge: null, state, initial, version: 0 });
   }
 
   #failure(error: unknown): RunFailure {

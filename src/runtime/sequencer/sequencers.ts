@@ -99,7 +99,7 @@ export class Sequencers {
         const log = isNew ? this.logs.fresh(runId) : await this.logs.open(runId);
         start.log = log;
         const input = await inputOf(sequencer, copied, log);
-        const { initial } = this.#executions.settings(sequencer);
+        const { initial } = this.#executions.rule(sequencer);
         const { scopes } = options;
         const createdAt = this.#home.clock.now();
         if (log.exists) checkSame(log.record, sequencer, input);

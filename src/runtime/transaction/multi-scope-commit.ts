@@ -187,7 +187,7 @@ function writeOf({ scope, next, commit }: Part, meta: JsonObject | undefined): S
 function confirmAll(parts: readonly Part[], meta: JsonObject | undefined): void {
   const before = new Map(parts.map(({ scope }) => [scope, scope.draft.expose()]));
   for (const { scope, mutation, outcome, next, commit, entry = null } of parts) {
-    const state = next ?? scope.settings.initial;
+    const state = next ?? scope.initial;
     confirm(scope, { version: commit.version, exists: next !== undefined, state });
     scope.settings.counters.mutations += 1;
     if (isDurable(scope)) countSave(scope.settings.counters, 1);

@@ -12,7 +12,7 @@ function outcome(changed: boolean, value = 1): Outcome {
   return { changed, error: null, patches, inverse: [], computed: undefined };
 }
 
-const settings = scopeSettings({}, { initial: {}, checks: null });
+const settings = scopeSettings({}, { checks: null });
 const scope = { version: 7, exists: true, settings };
 
 describe("a commit batch", () => {

@@ -137,7 +137,7 @@ describe("a mailbox", () => {
 describe("the entry of a call", () => {
   const settings = scopeSettings(
     { clock: { now: () => 1_000, setTimeout: () => null, clearTimeout: () => undefined } },
-    { initial: {}, checks: null },
+    { checks: null },
   );
 
   it("has its deadline from the scope, or from the call, counted from now", () => {

@@ -9,7 +9,7 @@ const scope = { type: "user", id: "1" };
 
 function targetOf(state: object): { draft: DraftState; apply: (mutation: Mutation) => unknown } {
   const draft = new DraftState(Object.freeze(state), scope);
-  const settings = scopeSettings({}, { initial: state, checks: null });
+  const settings = scopeSettings({}, { checks: null });
   const target = { draft, settings, savesPatches: true, listening: true };
   return { draft, apply: (mutation) => applyMutation(target, mutation, undefined) };
 }
