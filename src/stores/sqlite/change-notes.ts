@@ -39,11 +39,13 @@ export interface ChangeReport {
 export class ChangeNotes {
   readonly #statements: Statements;
   readonly #owner: string;
+  readonly #isWatchable: boolean;
   #noted = 0;
 
-  constructor(fields: { statements: Statements; owner: string }) {
+  constructor(fields: { statements: Statements; owner: string; isWatchable: boolean }) {
     this.#statements = fields.statements;
     this.#owner = fields.owner;
+    this.#isWatchable = fields.isWatchable;
   }
 
   /** Notes the writes that took effect. */
@@ -125,6 +127,7 @@ export class ChangeNotes {
   }
 
   #isWatched(): boolean {
+    if (!this.#isWatchable) return false;
     // Real time, not the injected clock: it decides which processes are running.
     const found = this.#statements.watched.get(this.#owner, Date.now());
     return found !== undefined && found !== null;

@@ -49,6 +49,8 @@ export interface SessionSettings {
   readonly path: string;
   readonly owner: string;
   readonly tombstoneMs: number;
+  /** False: no other connection can read the file, so none watches its commits. */
+  readonly isWatchable: boolean;
   /** Sections of this store object by key; a write of one that ran longer than that is refused. */
   readonly sections: ReadonlyMap<string, { readonly until: number }>;
   /** Called with the time at which a record that was written can be removed. */
@@ -68,7 +70,7 @@ export class SqliteSession {
   readonly #history: HistoryTable;
 
   constructor(settings: SessionSettings) {
-    const { database, path, owner, tombstoneMs, leaves } = settings;
+    const { database, path, owner, tombstoneMs, isWatchable, leaves } = settings;
     this.#database = database;
     this.#owner = owner;
     this.#sections = settings.sections;
@@ -77,7 +79,7 @@ export class SqliteSession {
     const history = new HistoryTable(statements, path);
     this.#statements = statements;
     this.#transactions = new Transactions(database, path);
-    this.#notes = new ChangeNotes({ statements, owner });
+    this.#notes = new ChangeNotes({ statements, owner, isWatchable });
     this.#reader = new RecordReader({ statements, path, large });
     this.#history = history;
     this.#writer = new RecordWriter({ statements, owner, large, tombstoneMs, history, leaves });

@@ -224,6 +224,7 @@ class SqliteStore implements StateStore {
         path,
         owner: this.#owner,
         tombstoneMs: this.tombstoneMs,
+        isWatchable: this.supports.watch,
         sections: this.#sections,
         leaves: (at) => this.#sweeper.leaves(at),
       });
