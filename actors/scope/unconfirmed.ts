@@ -22,7 +22,6 @@ import { ScopeMutationTimeoutError } from "../errors.ts";
 import type { Call, Outcome } from "./mailbox.ts";
 import { monotonic } from "../time/clock.ts";
 import { isThenable, type Mutation } from "./mutation.ts";
-import type { ScopeIdentity } from "../protocol.ts";
 import { BATCH_MAX } from "./commit-batch.ts";
 import type { StateRule } from "./options.ts";
 import { timeLimitOf } from "./timeouts.ts";

@@ -9,7 +9,7 @@
  *      and then lifted. The first change of a later version has the state before it as it was.
  */
 import { CorruptStateError, HistoryGoneError } from "../../actors/errors.ts";
-import type { CommittedChange, ScopeIdentity } from "../../actors/protocol.ts";
+import type { CommittedChange } from "../../actors/protocol.ts";
 import { storedState, type StateRule } from "../../actors/scope/options.ts";
 import { applyPatches } from "../patches/apply-patches.ts";
 import type { HistoryQuery } from "../stores/contract.ts";
