@@ -50,8 +50,8 @@ export interface ScopeCore {
    * the listeners that made it.
    */
   committed(cause?: Cascade): void;
-  /** A delete has found no record: ends what is kept for the scope without one. */
-  deletedNothing(): Promise<void> | null;
+  /** A delete has found no record: ends what is kept without one, while that `isWanted`. */
+  deletedNothing(isWanted: () => boolean): Promise<void> | null;
   /** Reads the store and adopts its record; `onPurpose`: also one with a lower version. */
   reload(isWanted: () => boolean, onPurpose?: boolean): Promise<void>;
   /** Announces the present state as a whole. */

@@ -28,7 +28,7 @@ export class ScopeHooks {
   taken(): void {}
 
   /** @internal A delete has found no record: ends what is kept for the scope without one. */
-  deletedNothing(): Promise<void> | null {
+  deletedNothing(_isWanted: () => boolean): Promise<void> | null {
     return null;
   }
 

@@ -101,7 +101,8 @@ export function deleteWork(scope: ScopeCore): ExclusiveTask {
     unknown: false,
     task: async (call: Call): Promise<boolean> => {
       const isDeleted = await new Deletion(scope, call, work).run();
-      const end = isDeleted || call.settled ? null : scope.deletedNothing();
+      const isWanted = (): boolean => !call.settled;
+      const end = isDeleted || call.settled ? null : scope.deletedNothing(isWanted);
       work.unknown = end !== null;
       await end;
       return isDeleted;

@@ -162,8 +162,25 @@ export class TimerBook {
     };
     const end = await retry({ ...EDIT_RETRIES, clock, attempt });
     if (last !== undefined && !isRefused(end)) return last.value;
-    const versions = { expectedVersion: 0, actualVersion: 0 };
-    throw conflictError(EDIT_RETRIES.cas, versions, scope.identity);
+    throw conflictOf(scope);
+  }
+
+  /**
+   * Removes the timers of a scope without a record. `isGone` reads the scope again, after the
+   * ledger: a timer that is set from then on changes the ledger, so the removal is refused.
+   */
+  async clear(scope: Timed, isGone: () => Promise<boolean>): Promise<void> {
+    const { clock } = this.port;
+    const attempt = (): Promise<SaveStep> =>
+      this.#queue.run([this.#ledgerKey(scope)], async () => {
+        const { rows, version } = await this.#load(scope);
+        if (rows.length === 0 || !(await isGone())) return "empty";
+        scope.ledgerVersion = -1;
+        if (!(await this.#store(scope, version, undefined))) return "conflict";
+        void this.dropHints(scope, rows);
+        return "saved";
+      });
+    if (isRefused(await retry({ ...EDIT_RETRIES, clock, attempt }))) throw conflictOf(scope);
   }
 
   /** Moves the notes of a scope into its ledger, unless the scope is behind that. */
@@ -273,4 +290,8 @@ export class TimerBook {
   #hintKey({ kind, identity: { id } }: TimedId, { due, stamp }: Row): string {
     return hintKey(duePrefix(this.port.namespace, kind.type), { due, stamp, id });
   }
+}
+
+function conflictOf({ identity }: TimedId): Error {
+  return conflictError(EDIT_RETRIES.cas, { expectedVersion: 0, actualVersion: 0 }, identity);
 }

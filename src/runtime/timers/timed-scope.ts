@@ -8,7 +8,7 @@ import { extrasOf } from "../../../actors/state/extras.ts";
 import { type ResidentParts, ResidentScope } from "../resident-scope.ts";
 import type { Timekeeper, TimerCaller } from "../timer-types.ts";
 import type { Timed, TimerBook } from "./book.ts";
-import type { LedgerBase, Row } from "./ledger.ts";
+import type { LedgerBase } from "./ledger.ts";
 import { ScopeTimers } from "./scope-timers.ts";
 import { TimedMutation } from "./timed-mutation.ts";
 
@@ -63,10 +63,11 @@ export class TimedScope extends ResidentScope implements Timed {
   }
 
   /** Timers that were set without a record, or since the last one was deleted. */
-  override async deletedNothing(): Promise<void> {
-    // The scope was read just now, and is busy with its deletion.
-    const removed = await this.book.edit(this, removeAll, () => Promise.resolve());
-    void this.book.dropHints(this, removed);
+  override deletedNothing(isWanted: () => boolean): Promise<void> {
+    return this.book.clear(this, async () => {
+      await this.reload(isWanted);
+      return isWanted() && !this.exists;
+    });
   }
 
   override committed(cause?: Cascade): void {
@@ -74,10 +75,4 @@ export class TimedScope extends ResidentScope implements Timed {
     super.committed(cause);
     if (isDeleted) void this.book.forget(this, this.version);
   }
-}
-
-function removeAll(rows: Map<string, Row>): Row[] {
-  const removed = [...rows.values()];
-  rows.clear();
-  return removed;
 }

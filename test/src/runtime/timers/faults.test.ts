@@ -14,12 +14,13 @@ import {
   faultyStore,
 } from "../../../../src/testing/faulty-store.ts";
 import { collect } from "../../../support/collect.ts";
-import { settled, turned } from "../../../support/waiting.ts";
+import { rejection, settled, turned, until } from "../../../support/waiting.ts";
 import { type Counter, World } from "../../../suites/runtime-world.ts";
 
 const START = Date.UTC(2026, 2, 28, 12);
 const HOUR_MS = 3_600_000;
 const SOON = { afterMs: 1_000 };
+const LATER = { afterMs: HOUR_MS };
 
 /** A store whose next calls on ledgers, or on hints, fail as they are told to. */
 function setUp() {
@@ -217,5 +218,46 @@ describe("a clock that is set back", () => {
     expect(fired).toEqual([]);
     await pass(1_500);
     expect(fired).toEqual(["a 1"]);
+  });
+});
+
+describe("a delete that finds no record", () => {
+  it.each([0, 70])(
+    "keeps the timers of one that is made before its ledger is read, after %i more changes",
+    async (more) => {
+      const { next, open, runtimeOf, isSpent, store } = setUp();
+      const [here, there] = [await open(), await open(runtimeOf())];
+      await there.schedule("remind", LATER, 0, { key: "before" });
+      next("load", "hold");
+      const deletion = here.delete();
+      await until(isSpent);
+      await there.incState({ n: 1 });
+      await there.schedule("remind", LATER, 0, { key: "after" });
+      for (let count = 0; count < more; count += 1)
+        await there.update((draft, { schedule }) => {
+          draft.n = count + 2;
+          schedule("remind", LATER, 0, { key: String(count) });
+        });
+      store.release();
+      expect(await deletion).toBe(false);
+      expect(await there.timers()).toHaveLength(2 + more);
+      expect(there.state.n).toBe(1 + more);
+    },
+  );
+
+  it("ends no timer that is set after it was cancelled", async () => {
+    const { next, open, runtimeOf, isSpent, store } = setUp();
+    const [here, there] = [await open(), await open(runtimeOf())];
+    await here.schedule("remind", LATER, 0, { key: "before" });
+    next("load", "hold");
+    const end = new AbortController();
+    const deletion = rejection(here.delete({ signal: end.signal }));
+    await until(isSpent);
+    end.abort();
+    expect(await deletion).toMatchObject({ code: "COMMIT_UNKNOWN" });
+    await there.schedule("remind", LATER, 0, { key: "after" });
+    store.release();
+    await settled();
+    expect(await there.timers()).toHaveLength(2);
   });
 });
