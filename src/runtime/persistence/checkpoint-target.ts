@@ -19,8 +19,11 @@ export interface CheckpointRequest extends Attempt {
   readonly history: Pick<CommitInfo, "changes" | "created"> | undefined;
 }
 
-/** Sends one checkpoint of a scope; `settings` has the logger of its runtime. */
-export function sendCheckpoint(
+/**
+ * Sends one checkpoint of a scope; `settings` has the logger of its runtime. Never throws: what
+ * fails before the request is made rejects too.
+ */
+export async function sendCheckpoint(
   { identity }: Pick<Traced, "identity">,
   request: CheckpointRequest,
   target: CheckpointTarget,

@@ -17,7 +17,7 @@ class Desk {
   record: { state: object | undefined; version: number } = { state: undefined, version: 0 };
   rests = 0;
   /** What happens to the next writes. */
-  fate: ("fine" | "fail" | "lost")[] = [];
+  fate: ("fine" | "fail" | "lost" | "throw")[] = [];
 
   constructor() {
     const stored = (): void => {
@@ -58,7 +58,17 @@ class Desk {
     await this.turn();
   }
 
-  async #write(
+  #write(
+    state: object | undefined,
+    expected: number,
+    version: number,
+  ): Promise<SaveResult<object>> {
+    if (this.fate[0] !== "throw") return this.#answer(state, expected, version);
+    this.fate.shift();
+    throw new Error("not sent");
+  }
+
+  async #answer(
     state: object | undefined,
     expected: number,
     version: number,
@@ -81,6 +91,17 @@ class Desk {
 }
 
 describe("a checkpoint writer", () => {
+  it("H3 writes again after a write that failed before it was sent", async () => {
+    const desk = new Desk();
+    desk.fate = ["throw"];
+    desk.change(1);
+    await expect(desk.writer.flush()).rejects.toThrow("not sent");
+    const stored = desk.writer.flush();
+    await desk.go();
+    await stored;
+    expect(desk.record).toEqual({ state: { n: 1 }, version: 1 });
+  });
+
   it("H1 folds what comes while a write is in flight", async () => {
     const desk = new Desk();
     desk.change(1);
