@@ -29,7 +29,6 @@ import type { Calls } from "../calls.ts";
 import type { ResolvedKind } from "../kinds.ts";
 import { type BatchingStore, batchingStore } from "../persistence/batching-store.ts";
 import type { TimerCaller } from "../timer-types.ts";
-import { nextTime } from "./cron.ts";
 import {
   decodeLedger,
   encodeLedger,
@@ -41,9 +40,7 @@ import {
   type Timers,
   timersIn,
 } from "./ledger.ts";
-import type { TimerPlan } from "./plan.ts";
 import { duePrefix, hintKey, ledgerKey } from "./timer-keys.ts";
-import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** Most timers of one scope. */
 export const TIMERS_MAX = 1_000;
@@ -120,14 +117,6 @@ export class TimerBook {
   /** Releases the memory of volatile kinds. */
   async close(): Promise<void> {
     await this.#memory?.close();
-  }
-
-  /** The row of a new timer. Rejects with `TypeError` or `RangeError` for a bad cron expression. */
-  async rowOf({ at, ...plan }: TimerPlan, since: number): Promise<Row> {
-    const due = at ?? (await nextTime(plan, this.port.clock.now()));
-    if (due === undefined)
-      throw new RangeError(`cron ${JSON.stringify(plan.cron)} has no next time`);
-    return Object.freeze({ ...plan, at: due, due, failures: 0, stamp: randomUUID(), since });
   }
 
   /** The timers of a scope, over the state that it has in memory. */

@@ -14,7 +14,9 @@ import type { Json } from "../../../actors/protocol.ts";
 import type { TimerNotes } from "../../../actors/state/extras.ts";
 import { decodeState, encodeState } from "../persistence/record-codec.ts";
 import type { Timer } from "../scope-types.ts";
-import type { Repetition } from "./plan.ts";
+import { nextTime } from "./cron.ts";
+import type { Repetition, TimerPlan } from "./plan.ts";
+import { randomUUID } from "../../stores/shared/node-crypto.ts";
 
 /** A timer as it is stored. */
 export interface Row extends Repetition {
@@ -31,6 +33,13 @@ export interface Row extends Repetition {
   readonly stamp: string;
   /** The version of the scope at which it was set; half a version more if there was no record. */
   readonly since: number;
+}
+
+/** The row of a new timer. Rejects with `TypeError` or `RangeError` for a bad cron expression. */
+export async function rowOf({ at, ...plan }: TimerPlan, since: number, now: number): Promise<Row> {
+  const due = at ?? (await nextTime(plan, now));
+  if (due === undefined) throw new RangeError(`cron ${JSON.stringify(plan.cron)} has no next time`);
+  return Object.freeze({ ...plan, at: due, due, failures: 0, stamp: randomUUID(), since });
 }
 
 /** The stored ledger. */

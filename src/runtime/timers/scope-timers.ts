@@ -3,7 +3,7 @@ import { isMisuse } from "../../../actors/realm.ts";
 import type { Timer } from "../scope-types.ts";
 import type { ScheduleArguments, Timekeeper, TimerCaller } from "../timer-types.ts";
 import { bringUpToDate, type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
-import { inOrder, sinceOf, timerOf } from "./ledger.ts";
+import { inOrder, rowOf, sinceOf, timerOf } from "./ledger.ts";
 import { timerKey } from "./plan.ts";
 import { planFor, tooMany } from "./timed-mutation.ts";
 
@@ -22,7 +22,7 @@ export class ScopeTimers implements Timekeeper {
       const [book, scope] = [this.#book, this.#scope];
       const plan = planFor(book, scope, given);
       await bringUpToDate(scope, caller);
-      const row = await book.rowOf(plan, sinceOf(scope.base));
+      const row = await rowOf(plan, sinceOf(scope.base), book.port.clock.now());
       await book.putHints(scope, [row]);
       const replaced = await book
         .edit(

@@ -19,7 +19,7 @@ import type { Schedule } from "../../../actors/timing.ts";
 import { residentOf } from "../handle.ts";
 import type { TimerCaller } from "../timer-types.ts";
 import { bringUpToDate, type Timed, type TimerBook, TIMERS_MAX } from "./book.ts";
-import { type Row, sinceOf } from "./ledger.ts";
+import { type Row, rowOf, sinceOf } from "./ledger.ts";
 import { planOf, type TimerPlan } from "./plan.ts";
 
 /** At so many notes they are moved to the ledger before more are added. */
@@ -56,7 +56,8 @@ export async function prepared(
   plans: readonly TimerPlan[],
 ): Promise<Row[]> {
   const since = sinceOf(scope.base);
-  const rows = await Promise.all(plans.map((plan) => book.rowOf(plan, since)));
+  const now = book.port.clock.now();
+  const rows = await Promise.all(plans.map((plan) => rowOf(plan, since, now)));
   const isLong = (scope.base.notes?.set?.length ?? 0) >= NOTES_MAX;
   if (isLong && scope.kind.durability === "commit") await book.compact(scope);
   const keys = new Set((await book.timers(scope)).rows.keys());
