@@ -232,7 +232,7 @@ export class WriteBehind {
     const replaying = this.#changes.replay(scope, {
       state: before,
       exists: found.state !== undefined,
-      after: this.writer.unknown.newestBelow(found.version),
+      after: this.writer.doubtBelow(found.version),
       until: this.#target.until ?? Infinity,
       isWanted,
     });

@@ -80,8 +80,7 @@ export class CheckpointWriter {
   readonly #source: CheckpointSource;
   readonly #target: CheckpointTarget;
   readonly #port: WriterPort;
-  /** The last version known to be stored. */
-  storedVersion: number;
+  #stored: number;
   #writing: Promise<SaveStep> | null = null;
   #reading: Promise<void> | null = null;
   /** The write under way, including its retries; for code that only waits. */
@@ -91,7 +90,7 @@ export class CheckpointWriter {
   /** Background writes continue until nothing is newer; false: they wait for a mark. */
   #following = false;
   /** Writes of unknown outcome since the last confirmed one: one may have taken effect. */
-  readonly unknown: UnknownWrites = new UnknownWrites();
+  readonly #unknown = new UnknownWrites();
   /** Ends the waits between the retries of the last conflict. */
   #retries: AbortController | null = null;
   /** Requests of the present write. */
@@ -107,18 +106,23 @@ export class CheckpointWriter {
     this.#source = source;
     this.#target = target;
     this.#port = port;
-    this.storedVersion = source.version;
+    this.#stored = source.version;
   }
 
   /** Everything is stored. */
   get clean(): boolean {
-    const isUpToDate = this.storedVersion === this.#source.version;
+    const isUpToDate = this.#stored === this.#source.version;
     return isUpToDate && this.#writing === null && this.#reading === null;
   }
 
   /** A write is under way, its retries included. */
   get saving(): boolean {
     return this.#bringing !== null;
+  }
+
+  /** The last version known to be stored. */
+  get storedVersion(): number {
+    return this.#stored;
   }
 
   /** The state changed: write it soon. */
@@ -131,9 +135,8 @@ export class CheckpointWriter {
     const wanted = this.#source.version;
     this.#flushing += 1;
     try {
-      const isStored = (): boolean =>
-        this.storedVersion >= wanted && this.storedVersion <= this.#source.version;
-      while (!this.clean && !isStored()) await this.#bringOnce();
+      while (!this.clean && (this.#stored < wanted || this.#stored > this.#source.version))
+        await this.#bringOnce();
     } finally {
       this.#flushing -= 1;
     }
@@ -159,14 +162,19 @@ export class CheckpointWriter {
 
   /** The scope was read from the store and builds on `version`. */
   loaded(version: number): void {
-    if (version !== this.storedVersion) this.unknown.clear(); // Else one may still take effect.
-    this.storedVersion = version;
+    if (version !== this.#stored) this.#unknown.clear(); // Else one may still take effect.
+    this.#stored = version;
     this.failure = null;
   }
 
   /** True when a record that was read is the base of this scope, or was written here. */
   knows(found: Stored<object> | Tombstone): boolean {
-    return found.version === this.storedVersion || this.#claims(found);
+    return found.version === this.#stored || this.#claims(found);
+  }
+
+  /** The newest version written here that another owner's `version` may contain; 0 = none. */
+  doubtBelow(version: number): number {
+    return this.#unknown.newestBelow(version);
   }
 
   /** Writes the present state and resolves conflicts by `rebase`. */
@@ -200,21 +208,19 @@ export class CheckpointWriter {
   }
 
   #bringOnce(): Promise<void> {
-    this.#bringing ??= this.bring(this.#port.rebase).finally(() => {
+    return (this.#bringing ??= this.bring(this.#port.rebase).finally(() => {
       this.#bringing = null;
-    });
-    return this.#bringing;
+    }));
   }
 
   async #write(): Promise<SaveStep> {
     while (this.#reading !== null) await this.#reading;
     if (this.clean) return "empty";
-    this.#writing ??= this.#writeNewest();
-    return this.#writing;
+    return (this.#writing ??= this.#writeNewest());
   }
 
   async #writeNewest(): Promise<SaveStep> {
-    const expected = this.storedVersion;
+    const expected = this.#stored;
     const { exists, state, version } = this.#source;
     const attempt = { version, state: exists ? state : undefined };
     this.#attempts += 1;
@@ -225,7 +231,7 @@ export class CheckpointWriter {
       const result = await sendCheckpoint(this.#source, request, this.#target, this.#port);
       step = this.#take(attempt, expected, result);
     } catch (error) {
-      if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.unknown.add(attempt);
+      if (isHoldfastError(error, "COMMIT_UNKNOWN")) this.#unknown.add(attempt);
       throw error;
     } finally {
       this.#writing = null;
@@ -236,7 +242,7 @@ export class CheckpointWriter {
 
   /** Applies a result (H2, H5), unless the scope was read from the store meanwhile. */
   #take(attempt: Attempt, expected: number, result: SaveResult<object>): SaveStep {
-    if (this.storedVersion !== expected) return "saved";
+    if (this.#stored !== expected) return "saved";
     if (result.ok) {
       this.#confirm(attempt);
       return "saved";
@@ -250,14 +256,14 @@ export class CheckpointWriter {
 
   /** Counts a found record as stored if it is an own write of unknown outcome (H5). */
   #claims(found: Attempt): boolean {
-    if (!this.unknown.has(found)) return false;
+    if (!this.#unknown.has(found)) return false;
     this.#confirm(found);
     return true;
   }
 
   #confirm({ version, state }: Attempt): void {
-    this.storedVersion = version;
-    this.unknown.clear();
+    this.#stored = version;
+    this.#unknown.clear();
     this.#port.confirmed?.(version, state);
   }
 
