@@ -41,9 +41,6 @@ interface Kept {
   readonly call: Call | null;
 }
 
-/** The scope whose changes are repeated; its exclusive task runs the replay. */
-export type ReplayScope = StateRule;
-
 /** The state on which changes are repeated. */
 export interface ReplayBase {
   readonly state: object;
@@ -109,7 +106,7 @@ export class Unconfirmed {
   }
 
   /** Repeats all changes on another state; `null` when it was cancelled (K2). */
-  async replay(scope: ReplayScope, base: ReplayBase): Promise<Replayed | null> {
+  async replay(scope: StateRule, base: ReplayBase): Promise<Replayed | null> {
     const work = new Replay(scope, base);
     for (const kept of this.#kept.slice(this.#first)) {
       if (!base.isWanted()) return null;
@@ -135,12 +132,12 @@ class Replay implements Replayed {
   failures = 0;
   failure: unknown = null;
   unknown = 0;
-  readonly #scope: ReplayScope;
+  readonly #scope: StateRule;
   readonly #draft: DraftState;
   readonly #after: number;
   readonly #until: number;
 
-  constructor(scope: ReplayScope, { state, exists, after, until }: ReplayBase) {
+  constructor(scope: StateRule, { state, exists, after, until }: ReplayBase) {
     this.exists = exists;
     this.#scope = scope;
     this.#draft = new DraftState(state, scope.identity);
@@ -210,7 +207,7 @@ interface Again {
  * Runs the code of a mutation as the scope's own run. Its call has resolved, so a limit that is
  * shorter than that of the scope no longer counts.
  */
-function runAgain(scope: ReplayScope, { mutation, state, call }: Again): Promise<unknown> {
+function runAgain(scope: StateRule, { mutation, state, call }: Again): Promise<unknown> {
   const { settings, identity } = scope;
   const context = new RunContext((call?.run?.attempt ?? 1) + 1);
   if (call !== null) call.run = context;

@@ -224,7 +224,9 @@ export class RecordBridge extends GatheringBridge implements PersistBridge<objec
   #learn({ version, state, leftMs }: StoredRecord): void {
     this.#found(version);
     this.#saw(state === undefined ? 0 : version, leftMs);
-    [this.until, this.stored, this.unlifted] = [undefined, null, null];
+    this.until = undefined;
+    this.stored = null;
+    this.unlifted = null;
   }
 
   /** When a state that was read now expires; `undefined`: unknown. */
