@@ -53,11 +53,11 @@ export function statsOf({ counters, system }: StatsSource): RuntimeStats {
 }
 
 /** The runtimes that are not collected, by their counters. */
-const open = new Map<Counters, WeakRef<StatsSource>>();
+const uncollected = new Map<Counters, WeakRef<StatsSource>>();
 /** The counts of the others. */
 const past = newCounters();
 const collected = new FinalizationRegistry<Counters>((counters) => {
-  open.delete(counters);
+  uncollected.delete(counters);
   addTo(past, counters);
 });
 
@@ -72,14 +72,14 @@ export function sourceOf(runtime: object): StatsSource | undefined {
 /** Adds a runtime to those of `allStats`. */
 export function joinStats(runtime: object, source: StatsSource): void {
   sources.set(runtime, source);
-  open.set(source.counters, new WeakRef(source));
+  uncollected.set(source.counters, new WeakRef(source));
   collected.register(source, source.counters);
 }
 
 /** The statistics of all runtimes of the process together; frozen. */
 export function allStats(): RuntimeStats {
   const sum = { residentScopes: 0, waiting: 0, ...past };
-  for (const [counters, reference] of open) {
+  for (const [counters, reference] of uncollected) {
     const source = reference.deref();
     if (source === undefined) addTo<keyof Counters>(sum, counters);
     else addTo<keyof RuntimeStats>(sum, statsOf(source));
