@@ -142,7 +142,7 @@ export class Call {
     if (isHoldfastError(error, "SCOPE_STOPPED")) this.promise.catch(() => undefined);
   }
 
-  /** Static, as V8 keeps a word in each object of a class that has a private method. */
+  /** Settles a call. Static: V8 keeps a word in each object of a class with a private method. */
   static #settle(call: Call, value: boolean | Promise<never>): void {
     const resolve = call.#resolve;
     const { release } = call;
@@ -169,19 +169,23 @@ interface MailboxOwner {
 export class Mailbox {
   #head: Call | null = null;
   #tail: Call | null = null;
-  /** How many calls wait; written only here, and a field because each call reads it. */
-  size = 0;
+  #size = 0;
   #settledLinks = 0;
+
+  /** How many calls wait. */
+  get size(): number {
+    return this.#size;
+  }
 
   /** Adds at the end; rejects with `MailboxFullError` at the limit of its scope (M2). */
   enqueue(call: Call, { identity: scope, settings: { mailboxLimit } }: MailboxOwner): void {
-    if (this.size >= mailboxLimit)
+    if (this.#size >= mailboxLimit)
       return call.reject(new MailboxFullError(mailboxLimit, { scope }));
     call.trace?.waits();
     if (this.#tail === null) this.#head = call;
     else this.#tail.next = call;
     this.#tail = call;
-    this.size += 1;
+    this.#size += 1;
   }
 
   /** Puts a call that was just taken back to the front. */
@@ -190,7 +194,7 @@ export class Mailbox {
     call.next = this.#head;
     this.#head = call;
     this.#tail ??= call;
-    this.size += 1;
+    this.#size += 1;
   }
 
   /** Takes the oldest waiting call; `null` when none waits. */
@@ -201,7 +205,7 @@ export class Mailbox {
       if (this.#head === null) this.#tail = null;
       call.next = null;
       if (!call.settled) {
-        this.size -= 1;
+        this.#size -= 1;
         call.trace?.begin();
         return call;
       }
@@ -217,9 +221,9 @@ export class Mailbox {
 
   /** A waiting call was settled before it was taken. */
   cancelled(): void {
-    this.size -= 1;
+    this.#size -= 1;
     this.#settledLinks += 1;
-    if (this.#settledLinks > this.size + DEAD_MAX) this.#sweep();
+    if (this.#settledLinks > this.#size + DEAD_MAX) this.#sweep();
   }
 
   /** Unlinks settled calls. They keep their own links, so an iterator at one can continue. */
