@@ -179,7 +179,7 @@ export class Save extends CommitBatch implements SentSave {
     refuse(this.#scope, this, () => conflictError(settings.cas, versions, identity));
   }
 
-  /** Sends the batch without cancelled calls (B6): no `await` between the check and the send. */
+  /** Sends (B6) or verifies (B7) what is not cancelled: no `await` between the check and that. */
   async #attempt(): Promise<SaveStep> {
     while (this.needsReplay && !this.settled) await this.#replay();
     const { bridge, draft, version, settings, identity } = this.#scope;

@@ -222,7 +222,7 @@ const quietConsole = quietLogger(consoleLogger);
 const defaultBudget = casBudget();
 /** Of all scopes without a runtime; never read. */
 const uncounted = newCounters();
-/** Of all stand-alone scopes without an option. */
+/** Of all scopes without a runtime and without an option. */
 const plainSettings = settingsOf({}, { checks: null });
 
 /** Fills in the defaults of the tuning options; RangeError names a bad one. */
@@ -230,6 +230,7 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
   return isPlain(tuning, scope) ? plainSettings : settingsOf(tuning, scope);
 }
 
+/** True when every setting is the default: looks at each option that `settingsOf` reads. */
 function isPlain(tuning: ScopeTuning, scope: ScopeTraits): boolean {
   const { cas, mutationTimeoutMs, mailboxLimit, logger, clock, random } = tuning;
   const given = [cas, mutationTimeoutMs, mailboxLimit, logger, clock, random];

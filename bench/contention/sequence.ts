@@ -13,7 +13,7 @@ interface Progress extends Record<string, unknown> {
 
 const NAMES = ["validate", "reserve", "charge", "ship", "notify", "close"];
 const VOLATILE_RUNS = 500;
-/** Of 100, three warm-ups leave most of the code of a store to the interpreter. */
+/** With 100, V8 still interprets most of the code of a store after three warm-up rounds. */
 const STORED_RUNS = 500;
 
 const order: Sequencer<Progress> = defineSequencer<Progress>({

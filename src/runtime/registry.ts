@@ -154,8 +154,8 @@ export class Registry<A extends Resident> {
   }
 
   /**
-   * A scope has nothing to do any more: it goes unless it `stays`, and then as well while there are
-   * too many (Y3).
+   * A scope has nothing to do any more. It is passivated if it does not stay by itself, was
+   * dismissed, or while there are too many (Y3).
    */
   rested(key: string, stays = true): void {
     const isOver = this.#residents.size > this.#options.maxResident;

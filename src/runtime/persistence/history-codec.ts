@@ -217,7 +217,7 @@ function decodeChange(row: HistoryRow, { store, key, identity: scope }: PastReco
 
 /** The fields of a row's entry. */
 interface Entry extends CommittedChange {
-  /** The note of its mutation. */
+  /** The `historyNote` of its change, under the name that stored rows have. */
   readonly trace: JsonObject;
   readonly kind: number;
   readonly before: { readonly kind: number; readonly state: object };

@@ -52,7 +52,7 @@ export class OwnLease {
     this.#schedule();
   }
 
-  /** Ends the renewals. A record without a lease gets none: the run ends in that write (L2). */
+  /** Ends the renewals. A lease that ended in a write (L2 of `run.ts`) is not renewed either. */
   end(): void {
     this.#renew = null;
     this.#cancel();

@@ -236,7 +236,10 @@ export function checkpointOf(record: StoredRun, version: number): Checkpoint {
   return { ...where, state, outputs, status, ...why, version, createdAt };
 }
 
-/** A record that has not begun: of no run, and so without what each run has of its own. */
+/**
+ * A record that has not begun: fields that records of earlier releases may lack, and empty ones in
+ * place of those that each run has of its own.
+ */
 export const NOT_BEGUN: StoredRun = Object.freeze({
   ...STEP_BEGINS,
   runId: "",

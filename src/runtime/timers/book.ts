@@ -69,7 +69,7 @@ export interface Timed {
   stale: boolean;
   /** Notes up to this number are known to be in the ledger. */
   applied: number;
-  /** The version of the ledger that was read or stored last for this object; -1: unknown. */
+  /** The version of the ledger that `timers` read; -1: not read, or a write was sent since. */
   ledgerVersion: number;
 }
 

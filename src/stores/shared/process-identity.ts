@@ -31,7 +31,7 @@ export interface ProcessOwner {
 
 let self: ProcessOwner | null = null;
 
-/** An import of it loads the streams, too, which few programs use that have no lease. */
+/** Not imported: that would load the streams, too, and only programs with leases need it. */
 function fileSystem(): typeof FileSystem {
   return process.getBuiltinModule("node:fs");
 }

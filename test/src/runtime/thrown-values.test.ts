@@ -50,7 +50,7 @@ function open(kind: string): Promise<Scope<Bag>> | Scope<Bag> {
   return runtime.open("bag", "a");
 }
 
-/** Fails the call with a value, and resolves to whether it rejected with that very value. */
+/** Calls that fail with a value. */
 const FAILURES: readonly (readonly [
   string,
   (scope: Scope<Bag>, value: unknown) => Promise<unknown>,
