@@ -27,7 +27,7 @@ import { afterThis } from "../time/soon.ts";
 import { outsideTurns } from "./reentrancy.ts";
 import { safeCall } from "./safe-call.ts";
 
-type Tracing = TracingChannel<string, OperationTrace>;
+type Tracing = TracingChannel<OperationTrace, OperationTrace>;
 
 /** Calls that change a scope, from the call until its promise is settled. */
 export const MUTATIONS: Tracing = tracingChannel("holdfast.mutation");
@@ -143,7 +143,7 @@ export class Trace {
    * process (T2). So the subscribers are called here, from the field in which every Node keeps
    * them; should a later one not have it, its `publish` is used.
    */
-  #publish(channel: Channel<string, OperationTrace>): void {
+  #publish(channel: Channel<OperationTrace, OperationTrace>): void {
     if (!channel.hasSubscribers) return;
     const subscribers: unknown = Reflect.get(channel, "_subscribers");
     const { message } = this;

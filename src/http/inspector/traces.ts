@@ -22,7 +22,7 @@ export interface Underway {
   readonly began: number;
 }
 
-type Channel = TracingChannel<string, OperationTrace>;
+type Channel = TracingChannel<OperationTrace, OperationTrace>;
 type Listeners = Parameters<Channel["subscribe"]>[0];
 
 /** See the head of this file. */
