@@ -230,11 +230,21 @@ export function scopeSettings(tuning: ScopeTuning, scope: ScopeTraits): ScopeSet
   return isPlain(tuning, scope) ? plainSettings : settingsOf(tuning, scope);
 }
 
-/** True when every setting is the default: looks at each option that `settingsOf` reads. */
+const TUNING = optionNames<ScopeTuning>({
+  cas: true,
+  mutationTimeoutMs: true,
+  mailboxLimit: true,
+  onStateSizeWarning: true,
+  logger: true,
+  clock: true,
+  random: true,
+});
+const DEFAULTS: ReadonlySet<unknown> = new Set([undefined, null, false]);
+
+/** True when every setting is the default. */
 function isPlain(tuning: ScopeTuning, scope: ScopeTraits): boolean {
-  const { cas, mutationTimeoutMs, mailboxLimit, logger, clock, random } = tuning;
-  const given = [cas, mutationTimeoutMs, mailboxLimit, logger, clock, random];
-  return given.every((each) => each === undefined) && !Object.values(scope).some(Boolean);
+  const isTuned = TUNING.some((name) => Reflect.get(tuning, name) !== undefined);
+  return !isTuned && Object.values(scope).every((trait) => DEFAULTS.has(trait));
 }
 
 function settingsOf(tuning: ScopeTuning, scope: ScopeTraits): ScopeSettings {
