@@ -27,7 +27,9 @@ function ownScopes(runtime: OwningRuntime, what: string, scopes: unknown): Resid
 export function ownScope(runtime: OwningRuntime, what: string, scope: unknown): ResidentScope {
   const resident = residentOf(scope);
   if (resident === undefined || !runtime.owns(resident))
-    throw new TypeError(`${what} takes scopes opened through this runtime`);
+    throw new TypeError(
+      `${what} takes scopes opened through this runtime, not what a section passes to its code`,
+    );
   if (resident.stopped) throw new ScopeStoppedError({ scope: resident.identity });
   return resident;
 }
