@@ -56,3 +56,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
     typeof value.then === "function"
   );
 }
+
+/** Calls `next` with a value: at once, or when a promise or another object with `then` resolves. */
+export function whenDone<T>(value: unknown, next: (value: unknown) => T): T | Promise<T> {
+  return isThenable(value) ? Promise.resolve(value).then(next) : next(value);
+}

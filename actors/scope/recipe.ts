@@ -11,7 +11,7 @@
 import { original } from "immer";
 import type { DraftState } from "../state/draft-state.ts";
 import { StateTypeError } from "../errors.ts";
-import { isThenable, type Mutation } from "./mutation.ts";
+import { type Mutation, whenDone } from "./mutation.ts";
 import type { MutationContext } from "../protocol.ts";
 import type { Draft, GivenState } from "../state-types.ts";
 import { endRecipe, immer } from "./recipe-result.ts";
@@ -40,8 +40,7 @@ export class RecipeMutation<S extends object> implements Mutation {
     const draft = createDraft(state);
     // The caller declares the type of the state.
     const returned = this.#recipe(draft as Draft<S>, context);
-    const end = (value: unknown): unknown => endRecipe([draft], value)[0];
-    return isThenable(returned) ? Promise.resolve(returned).then(end) : end(returned);
+    return whenDone(returned, (value) => endRecipe([draft], value)[0]);
   }
 
   write(draft: DraftState, computed: unknown): void {

@@ -21,7 +21,7 @@ import { copyIn } from "../state/copy.ts";
 import { copyRecord } from "../state/patches.ts";
 import type { MutationContext } from "../protocol.ts";
 import type { Draft } from "../state-types.ts";
-import { isThenable, type Mutation } from "./mutation.ts";
+import { type Mutation, whenDone } from "./mutation.ts";
 import { checkRecipe } from "./recipe.ts";
 import { immer, nextState, valuesIn } from "./recipe-result.ts";
 
@@ -75,8 +75,7 @@ export class TransactMutation<S extends object> implements Mutation {
     const work = new TransactDrafts([state]);
     // The only draft; the caller declares the type of the state.
     const returned: unknown = this.#recipe(work.drafts[0] as Draft<S>, context);
-    const end = (value: unknown): Transacted => work.end(value);
-    return isThenable(returned) ? Promise.resolve(returned).then(end) : end(returned);
+    return whenDone(returned, (value) => work.end(value));
   }
 
   write(draft: DraftState, computed: unknown): void {

@@ -17,10 +17,9 @@
  *      the calls.
  */
 import { durationOption, keepAlive, MAX_TIMER_MS, monotonic, timerSource } from "./clock.ts";
-import { isThenable } from "../scope/mutation.ts";
 import type { Clock, Logger } from "../protocol.ts";
 import { outsideTurns } from "../scope/reentrancy.ts";
-import { quietLogger } from "../scope/safe-call.ts";
+import { quietLogger, safeCall } from "../scope/safe-call.ts";
 
 /** Slots of the wheel; a delay longer than a rotation waits in its slot for a later one. */
 const SLOT_COUNT = 512;
@@ -206,13 +205,10 @@ class HashedWheel implements TimerWheel {
     entry.waiting = false;
     this.#slots[slotOf(entry.dueTick)]?.delete(entry);
     this.#size--;
-    try {
-      const running = entry.callback();
-      if (isThenable(running))
-        Promise.resolve(running).catch((error: unknown) => this.#report(error));
-    } catch (error) {
-      this.#report(error);
-    }
+    safeCall(
+      () => entry.callback(),
+      (error) => this.#report(error),
+    );
   }
 
   #report(error: unknown): void {

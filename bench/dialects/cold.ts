@@ -88,7 +88,7 @@ export function coldSection(rounds = 15): Section {
     notes: [
       "V8 compiles a function when it is first called; the second session shows the call without.",
       "compiled at load: node --no-lazy compiles all with the import, which then takes longer. The",
-      "difference to the line above is compilation, some 20 µs for each function that is called.",
+      "difference to the line above is compilation of the functions that are called.",
       "processor: the time of the processor in the first call, which is the one to read on a busy",
       "machine; new service: the time to make the service before that. Medians.",
     ],

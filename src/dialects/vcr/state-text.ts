@@ -1,5 +1,5 @@
 /** The methods of a state on texts and on keys of any type. */
-import { isThenable } from "../../../actors/scope/mutation.ts";
+import { whenDone } from "../../../actors/scope/mutation.ts";
 import type { MutationOptions, MutationContext } from "../../../actors/protocol.ts";
 import { Caller, withSource } from "./caller.ts";
 import { checkName, decodeValue, encodeValue, numberText } from "./encode.ts";
@@ -88,10 +88,7 @@ export class TextState {
       (before, context) => {
         // The caller names the type of the key's value.
         const current = before === undefined ? undefined : (decodeValue(before) as T);
-        const next = recipe(current, context);
-        return isThenable(next)
-          ? Promise.resolve(next).then((value) => textOf(value, current))
-          : textOf(next, current);
+        return whenDone(recipe(current, context), (next) => textOf(next, current));
       },
       options,
     );

@@ -11,7 +11,7 @@
  */
 import { isHoldfastError } from "../../../actors/errors.ts";
 import type { MutationContext } from "../../../actors/protocol.ts";
-import { isThenable, type Mutation } from "../../../actors/scope/mutation.ts";
+import { type Mutation, whenDone } from "../../../actors/scope/mutation.ts";
 import { WrappedMutation } from "../../../actors/scope/wrapped-mutation.ts";
 import type { DraftState } from "../../../actors/state/draft-state.ts";
 import type { TimerNotes } from "../../../actors/state/extras.ts";
@@ -162,9 +162,9 @@ export class TimedMutation extends WrappedMutation {
       return plan.key;
     };
     const made = super.run(state, collecting(context, schedule));
-    const prepare = (value: unknown): unknown =>
-      plans.length === 0 ? value : this.#prepare(plans).then(() => value);
-    return isThenable(made) ? Promise.resolve(made).then(prepare) : prepare(made);
+    return whenDone(made, (value) =>
+      plans.length === 0 ? value : this.#prepare(plans).then(() => value),
+    );
   }
 
   async #prepare(plans: readonly TimerPlan[]): Promise<void> {

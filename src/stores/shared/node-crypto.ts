@@ -1,13 +1,12 @@
 /**
- * The two functions of `node:crypto` that a runtime uses. They load it with their first call: with
- * the streams that it brings it would be a tenth of `import "holdfast"`, and a runtime in memory
- * may never call them.
+ * The two functions of `node:crypto` that a runtime uses. They load it with their first call: it
+ * brings the streams, and a runtime in memory may never call them.
  */
 import type * as Crypto from "node:crypto";
 
 let loaded: typeof Crypto | null = null;
 
-/** Kept: `getBuiltinModule` reads all exports of a module with each call, which takes 9 µs. */
+/** Kept: `getBuiltinModule` reads all exports of a module with each call. */
 function crypto(): typeof Crypto {
   return (loaded ??= process.getBuiltinModule("node:crypto"));
 }
